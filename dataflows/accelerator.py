@@ -1,0 +1,99 @@
+"""`Accelerator`: what every machine is to the rest of the project, and the specs that all machines share.
+
+A machine is one file in this package: a spec (pydantic, frozen, strict, unknown keys refused; the source of a default
+stands in its field's description) and a subclass of `Accelerator`. Defining the subclass registers it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from dataflows.schedule import LayerSchedule
+from workloads.errors import UnsupportedLayerError
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+Count = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=0)]
+
+
+class Spec(BaseModel):
+    """Base of everything a user may set: frozen, strict, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, strict=True)
+
+
+class DramSpec(Spec):
+    """The machine's external memory."""
+
+    kind: Literal["ideal"] = Field("ideal", description="ideal: bandwidth and latency, no banks or rows")
+    bandwidth_gbs: float = Field(
+        12.8, gt=0, description="peak bandwidth, 10^9 bytes a second, all channels; inf: memory never waits"
+    )
+    latency_ns: float = Field(60.0, ge=0, allow_inf_nan=False, description="from a request to its first byte, ns")
+    burst_bytes: Count = Field(64, description="smallest transfer; partial bursts cost whole ones")
+    channels: Count = Field(1, description="channels that share the bandwidth, interleaved by burst")
+
+
+class AcceleratorSpec(Spec):
+    """Parameters that every machine has."""
+
+    clock_hz: Annotated[int, Field(ge=1)] = Field(1_000_000_000, description="accelerator clock, Hz")
+    value_bits: Literal[4, 8, 16, 32] = Field(16, description="bits of a stored weight or activation")
+    prefetch_tiles: Count = Field(1, description="tiles whose loads may run ahead of the computing one")
+    dram: DramSpec = DramSpec()  # type: ignore[call-arg]
+
+
+class Accelerator(ABC):
+    """A machine with fixed parameters: it turns the trace of a layer into a schedule.
+
+    Class attributes of a machine: `name` (in commands), `title` (one line for lists), `Spec` (its pydantic class) and
+    `baseline_name` (the dense machine its paper compares with; None when the machine is its own).
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    Spec: ClassVar[type[AcceleratorSpec]]
+    baseline_name: ClassVar[str | None] = None
+    registry: ClassVar[dict[str, type[Accelerator]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            if Accelerator.registry.get(cls.name, cls).__module__ != cls.__module__:
+                raise TypeError(f"two machines are called '{cls.name}'")
+            Accelerator.registry[cls.name] = cls
+
+    def __init__(self, spec: AcceleratorSpec | None = None) -> None:
+        self.spec: Any = self.Spec() if spec is None else spec
+
+    @abstractmethod
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """The layer's work in tiles. Raises `UnsupportedLayerError` when `refusal` gives a reason."""
+
+    @abstractmethod
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """The layer's outputs, computed product by product in the order in which this machine would.
+
+        weights (K, C/G, [T,] R, S) and activations (N, C, [D,] H, W), both int64; returns int64 (N, K, [O,] P, Q).
+        Only the products that the machine issues are made, so that a product it wrongly skips shows in the result.
+        """
+
+    def refusal(self, layer: Layer) -> str | None:
+        """Why the real machine could not run the layer, as a sentence; None when it can."""
+        del layer
+        return None
+
+    def require(self, layer: Layer) -> None:
+        """Raise `UnsupportedLayerError` when the machine cannot run the layer."""
+        reason = self.refusal(layer)
+        if reason is not None:
+            raise UnsupportedLayerError(f"{self.name} cannot run layer '{layer.name}': {reason}")
+
+    def baseline_settings(self) -> dict[str, Any]:
+        """Settings (nested as in the baseline's spec) that give the baseline this machine's size, clock and memory."""
+        return {}

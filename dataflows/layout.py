@@ -1,0 +1,32 @@
+"""Where the tensors of a layer lie in DRAM: one after the other, each aligned to a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+PAGE_BYTES = 8192  # a DRAM page of a 64-bit rank, so that no two tensors share a row
+
+
+def bits_to_bytes(bits: int) -> int:
+    """Whole bytes that hold `bits` bits."""
+    return -(-bits // 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """First byte of each tensor of a layer."""
+
+    input_address: int
+    weight_address: int
+    output_address: int
+
+    @classmethod
+    def of(cls, input_bytes: int, weight_bytes: int) -> Self:
+        """Inputs first, then weights, then outputs."""
+
+        def page_end(address: int) -> int:
+            return -(-address // PAGE_BYTES) * PAGE_BYTES
+
+        weights = page_end(input_bytes)
+        return cls(0, weights, page_end(weights + weight_bytes))

@@ -1,0 +1,197 @@
+"""`LayerSchedule`: the narrow waist between what a machine does (dataflows) and when it does it (simulator).
+
+A schedule is a frozen struct of arrays without a clock. Tiles stand in issue order. A tile is what the processing
+elements (PEs) do between two meetings: inside a tile they run apart, at its end they wait for the slowest. Per tile and
+PE the schedule holds cycles by cause and products issued; per tile the DRAM transfers as address runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Self
+
+import numpy as np
+
+
+class Cause(IntEnum):
+    """The one cause that every PE-cycle has. The order is the order of the stack in reports and plots."""
+
+    BUSY = 0  # at least one product issued
+    INDEX = 1  # zero-run fillers, index selection, decode
+    BANK_CONFLICT = 2
+    DRAIN = 3  # halo exchange, post-processing, write of partial sums
+    IMBALANCE = 4  # waiting for slower PEs
+    MEMORY = 5  # waiting for DRAM data
+    BUFFER = 6  # waiting for room downstream
+    FILL = 7  # pipeline start
+    UNMAPPED = 8  # no work was mapped on this PE
+
+    @property
+    def key(self) -> str:
+        """The cause's name in reports."""
+        return self.name.lower()
+
+
+CAUSES = len(Cause)
+
+
+class Tensor(IntEnum):
+    """What a DRAM transfer carries."""
+
+    INPUT = 0
+    WEIGHT = 1
+    OUTPUT = 2
+
+    @property
+    def key(self) -> str:
+        """The tensor's name in reports."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """DRAM transfers as address runs, one row a run, ordered by tile; all arrays int64 of shape (runs,).
+
+    tile       the tile that needs the data (loads) or has made it (stores)
+    last_tile  loads: the last tile that uses the data, after which its buffer space is free; stores: equal to `tile`
+    tensor     `Tensor` code
+    address    first byte in DRAM
+    size_bytes length of the run
+    """
+
+    tile: np.ndarray
+    last_tile: np.ndarray
+    tensor: np.ndarray
+    address: np.ndarray
+    size_bytes: np.ndarray
+
+    def __post_init__(self) -> None:
+        rows = len(self.tile)
+        for name in ("tile", "last_tile", "tensor", "address", "size_bytes"):
+            array = np.ascontiguousarray(getattr(self, name), dtype=np.int64)
+            if array.shape != (rows,):
+                raise AssertionError(f"Runs.{name} has shape {array.shape}, must be ({rows},)")
+            object.__setattr__(self, name, array)
+        if rows:
+            if np.any(np.diff(self.tile) < 0) or np.any(self.last_tile < self.tile) or self.tile[0] < 0:
+                raise AssertionError("Runs must be ordered by tile and end no earlier than they start")
+            if self.size_bytes.min() <= 0 or self.address.min() < 0:
+                raise AssertionError("Runs must have positive sizes and addresses")
+
+    @classmethod
+    def none(cls) -> Self:
+        """No transfer at all."""
+        return cls(*(np.zeros(0, np.int64) for _ in range(5)))
+
+    @classmethod
+    def merge(cls, *parts: Self) -> Self:
+        """Several sets of runs as one, ordered by tile; within a tile the order of the arguments."""
+        columns = [np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__]
+        order = np.argsort(columns[0], kind="stable")
+        return cls(*(column[order] for column in columns))
+
+    @classmethod
+    def per_tile(
+        cls,
+        tensor: Tensor,
+        tile: np.ndarray,
+        address: np.ndarray,
+        size_bytes: np.ndarray,
+        last_tile: np.ndarray | None = None,
+    ) -> Self:
+        """Runs of one tensor; rows of size 0 are dropped. `last_tile` defaults to `tile`."""
+        tile, address, size_bytes = (np.atleast_1d(np.asarray(a, np.int64)) for a in (tile, address, size_bytes))
+        tile, address, size_bytes = np.broadcast_arrays(tile, address, size_bytes)
+        last = tile if last_tile is None else np.broadcast_to(np.asarray(last_tile, np.int64), tile.shape)
+        keep = size_bytes > 0
+        return cls(
+            tile[keep], last[keep], np.full(int(keep.sum()), int(tensor), np.int64), address[keep], size_bytes[keep]
+        )
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all runs."""
+        return int(self.size_bytes.sum())
+
+    def bytes_of(self, tensor: Tensor) -> int:
+        """Bytes of one tensor's runs."""
+        return int(self.size_bytes[self.tensor == tensor].sum())
+
+
+@dataclass(frozen=True)
+class BufferUse:
+    """How one tensor passes through the machine.
+
+    capacity_bytes  room of the buffer, all its halves together
+    streamed        True: the tensor is consumed as it arrives (a FIFO); a tile may start before its data is complete
+                    but cannot end before. False: the tile waits until its data lies in the buffer.
+    """
+
+    name: str
+    tensor: Tensor
+    capacity_bytes: int
+    streamed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class LayerSchedule:
+    """The work of one layer on one machine, tile by tile.
+
+    pe_grid          rows and columns of the PE array, row-major over the PE axis of the arrays below
+    lanes_per_pe     multipliers of one PE
+    cycles           int64 (tiles, PEs, CAUSES): what each PE does in a tile before it is done with it. Only causes that
+                     the tile alone decides (busy, index, bank_conflict, drain, fill, and imbalance for waits on other
+                     PEs inside the tile). Waits at the tile's end and for memory are added by the simulation.
+    issued           int64 (tiles, PEs): multiplier slots that held a product
+    drain_cycles     int64 (tiles,): post-processing of the tile's results on their own copy of the accumulators, side by
+                     side with later tiles
+    accumulator_copies   tile t starts only when tile t - copies has been drained; 1 means that draining holds the array
+    loads, stores    DRAM transfers; a store starts when its tile is drained
+    buffers          one `BufferUse` per tensor that is transferred
+    prefetch_tiles   loads of tile t may start when tile t - prefetch_tiles starts to compute
+    expected_issued  products that the machine must issue by its own rule, counted independently of the tiles
+    compulsory_bytes bytes that must cross DRAM at least once given what stays on chip
+    notes            what the machine had to do to fit the layer, for the report
+    """
+
+    pe_grid: tuple[int, int]
+    lanes_per_pe: int
+    cycles: np.ndarray
+    issued: np.ndarray
+    drain_cycles: np.ndarray
+    accumulator_copies: int
+    loads: Runs
+    stores: Runs
+    buffers: tuple[BufferUse, ...]
+    prefetch_tiles: int
+    expected_issued: int
+    compulsory_bytes: int
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        tiles, pes = self.tiles, self.pes
+        for name, shape in (("cycles", (tiles, pes, CAUSES)), ("issued", (tiles, pes)), ("drain_cycles", (tiles,))):
+            array = getattr(self, name)
+            if array.dtype != np.int64 or array.shape != shape:
+                raise AssertionError(f"LayerSchedule.{name} is {array.dtype} {array.shape}, must be int64 {shape}")
+            if array.size and array.min() < 0:
+                raise AssertionError(f"LayerSchedule.{name} has a negative entry")
+        for runs in (self.loads, self.stores):
+            if len(runs.tile) and runs.last_tile.max() >= tiles:
+                raise AssertionError("LayerSchedule: a transfer belongs to no tile")
+
+    @property
+    def tiles(self) -> int:
+        """Number of tiles."""
+        return len(self.drain_cycles)
+
+    @property
+    def pes(self) -> int:
+        """Number of PEs."""
+        return self.pe_grid[0] * self.pe_grid[1]
+
+    @property
+    def multipliers(self) -> int:
+        """Multipliers of the whole array."""
+        return self.pes * self.lanes_per_pe

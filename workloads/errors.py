@@ -1,0 +1,30 @@
+"""What can go wrong with something a user gave.
+
+PrunesimError (ValueError)         one clear line; the command prints it and exits with 2
+├── InputError                     a file, a key or a value cannot be used
+└── UnsupportedLayerError          the machine cannot run this layer, and why
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PrunesimError(ValueError):
+    """Base of the errors whose text is meant for a user."""
+
+
+class InputError(PrunesimError):
+    """A file, a key or a value cannot be used."""
+
+
+class UnsupportedLayerError(PrunesimError):
+    """A machine cannot run a layer; the text says why the real machine could not."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A ready-made clause naming the nearest known name, or all of them when none is near."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names)}"

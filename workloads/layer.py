@@ -1,0 +1,196 @@
+"""`Layer`: one convolution or fully connected layer, as a value that cannot be wrong.
+
+Letters (as in the whole project): N batch, G groups, C input channels, K output channels; input map [D,] H, W; kernel
+[T,] R, S; output map [O,] P, Q. Spatial tuples are ordered (depth first in 3-D), rows before columns.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Self
+
+from workloads.errors import InputError
+
+Axes = tuple[int, ...]
+Pads = tuple[tuple[int, int], ...]
+
+
+def _whole(layer: str, field: str, value: object, minimum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise InputError(f"layer '{layer}': {field} = {value!r}, must be a whole number of at least {minimum}")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A convolution over 2 or 3 spatial axes, or a fully connected layer (a 1x1 convolution of a 1x1 map).
+
+    Every field is checked when the value is made; `InputError` names the layer, the field and what is allowed.
+    `padding` holds (before, after) for each axis, so that asymmetric padding is an ordinary case.
+    The output size is floored, as in PyTorch.
+    """
+
+    name: str
+    in_channels: int
+    out_channels: int
+    input_size: Axes
+    kernel_size: Axes
+    stride: Axes
+    padding: Pads
+    dilation: Axes
+    groups: int = 1
+    batch: int = 1
+    fully_connected: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise InputError(f"layer {self.name!r}: name must be a non-empty text")
+        for field in ("in_channels", "out_channels", "groups", "batch"):
+            _whole(self.name, field, getattr(self, field), 1)
+        axes = len(self.input_size)
+        if axes not in (2, 3):
+            raise InputError(f"layer '{self.name}': input_size = {self.input_size}, must have 2 or 3 axes")
+        for field, minimum in (("input_size", 1), ("kernel_size", 1), ("stride", 1), ("dilation", 1)):
+            self._check_axes(field, getattr(self, field), axes, minimum)
+        if len(self.padding) != axes:
+            raise InputError(f"layer '{self.name}': padding = {self.padding}, must have {axes} (before, after) pairs")
+        for pair in self.padding:
+            self._check_axes("padding", pair, 2, 0)
+        for field in ("in_channels", "out_channels"):
+            if getattr(self, field) % self.groups:
+                raise InputError(
+                    f"layer '{self.name}': groups = {self.groups} does not divide {field} = {getattr(self, field)}"
+                )
+        for size, span, (before, after) in zip(self.input_size, self.kernel_span, self.padding, strict=True):
+            if span > size + before + after:
+                raise InputError(
+                    f"layer '{self.name}': kernel spans {span} but the padded input only {size + before + after}"
+                )
+        if self.fully_connected and (max(self.input_size) > 1 or max(self.kernel_size) > 1 or axes != 2):
+            raise InputError(f"layer '{self.name}': a fully connected layer has a 1x1 map and a 1x1 kernel")
+
+    def _check_axes(self, field: str, values: Axes, axes: int, minimum: int) -> None:
+        if not isinstance(values, tuple) or len(values) != axes:
+            raise InputError(f"layer '{self.name}': {field} = {values!r}, must have {axes} values")
+        for value in values:
+            _whole(self.name, field, value, minimum)
+
+    @classmethod
+    def conv(  # noqa: PLR0913 (a convolution has this many independent dimensions)
+        cls,
+        name: str,
+        *,
+        in_channels: int,
+        out_channels: int,
+        input_size: Axes,
+        kernel_size: int | Axes,
+        stride: int | Axes = 1,
+        padding: int | Axes | Pads = 0,
+        dilation: int | Axes = 1,
+        groups: int = 1,
+        batch: int = 1,
+    ) -> Self:
+        """A convolution; a single number stands for every axis, and padding may be given as (before, after) pairs."""
+        axes = len(input_size)
+
+        def spread(value: int | Axes) -> Axes:
+            return (value,) * axes if isinstance(value, int) else tuple(value)
+
+        per_axis = spread(padding) if isinstance(padding, int) else tuple(padding)
+        pads = tuple((pad, pad) if isinstance(pad, int) else tuple(pad) for pad in per_axis)
+        return cls(
+            name=name,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            input_size=tuple(input_size),
+            kernel_size=spread(kernel_size),
+            stride=spread(stride),
+            padding=pads,  # type: ignore[arg-type]
+            dilation=spread(dilation),
+            groups=groups,
+            batch=batch,
+        )
+
+    @classmethod
+    def dense(cls, name: str, *, in_features: int, out_features: int, batch: int = 1) -> Self:
+        """A fully connected layer."""
+        return replace(
+            cls.conv(
+                name,
+                in_channels=in_features,
+                out_channels=out_features,
+                input_size=(1, 1),
+                kernel_size=1,
+                batch=batch,
+            ),
+            fully_connected=True,
+        )
+
+    @property
+    def axes(self) -> int:
+        """Spatial axes: 2, or 3 for video and volumes."""
+        return len(self.input_size)
+
+    @property
+    def kernel_span(self) -> Axes:
+        """Input positions from a kernel's first to its last weight, per axis, dilation included."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation, strict=True))
+
+    @property
+    def output_size(self) -> Axes:
+        """Output positions per axis ([O,] P, Q), floored."""
+        return tuple(
+            (size + sum(pad) - span) // stride + 1
+            for size, pad, span, stride in zip(
+                self.input_size, self.padding, self.kernel_span, self.stride, strict=True
+            )
+        )
+
+    @property
+    def group_in_channels(self) -> int:
+        """Input channels of one group (C/G)."""
+        return self.in_channels // self.groups
+
+    @property
+    def group_out_channels(self) -> int:
+        """Output channels of one group (K/G)."""
+        return self.out_channels // self.groups
+
+    @property
+    def weight_shape(self) -> Axes:
+        """(K, C/G, [T,] R, S)."""
+        return (self.out_channels, self.group_in_channels, *self.kernel_size)
+
+    @property
+    def input_shape(self) -> Axes:
+        """(N, C, [D,] H, W)."""
+        return (self.batch, self.in_channels, *self.input_size)
+
+    @property
+    def output_shape(self) -> Axes:
+        """(N, K, [O,] P, Q)."""
+        return (self.batch, self.out_channels, *self.output_size)
+
+    @property
+    def weight_count(self) -> int:
+        """Weights of the layer, zeros included."""
+        return math.prod(self.weight_shape)
+
+    @property
+    def input_count(self) -> int:
+        """Input activations of the whole batch, zeros included, padding not."""
+        return math.prod(self.input_shape)
+
+    @property
+    def output_count(self) -> int:
+        """Output activations of the whole batch."""
+        return math.prod(self.output_shape)
+
+    @property
+    def dense_macs(self) -> int:
+        """N·K·(C/G)·[T·]R·S·[O·]P·Q; padding positions count."""
+        return self.output_count * math.prod(self.weight_shape[1:])
+
+    def with_batch(self, batch: int) -> Self:
+        """The same layer for another batch size."""
+        return replace(self, batch=batch)

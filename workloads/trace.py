@@ -1,0 +1,111 @@
+"""`LayerTrace`: a layer with its weights and its input activations, by value or as masks of the non-zeros."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from workloads.errors import InputError
+from workloads.layer import Layer
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array = np.ascontiguousarray(array)
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTrace:
+    """What a machine sees of one layer.
+
+    weights      (K, C/G, [T,] R, S); a bool array is a mask, any other type holds values
+    activations  (N, C, [D,] H, W), before zero padding; likewise
+    output_density   share of the outputs that will be non-zero once stored, in [0, 1]; machines that store outputs
+                 compressed size their traffic by it. 1.0 where nothing is known.
+
+    Raises `InputError` when a shape does not match the layer or a value is not finite.
+    """
+
+    layer: Layer
+    weights: np.ndarray
+    activations: np.ndarray
+    output_density: float = 1.0
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        for name, array, shape in (
+            ("weights", self.weights, self.layer.weight_shape),
+            ("activations", self.activations, self.layer.input_shape),
+        ):
+            if array.shape != shape:
+                raise InputError(f"layer '{self.layer.name}': {name} have shape {array.shape}, must be {shape}")
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise InputError(f"layer '{self.layer.name}': {name} hold a value that is not finite")
+            if array.dtype.kind not in "biuf":
+                raise InputError(
+                    f"layer '{self.layer.name}': {name} have type {array.dtype}, must be numbers or a mask"
+                )
+            object.__setattr__(self, name, _frozen(array))
+        if not 0.0 <= self.output_density <= 1.0:
+            raise InputError(
+                f"layer '{self.layer.name}': output_density = {self.output_density}, must lie between 0 and 1"
+            )
+
+    @cached_property
+    def weight_mask(self) -> np.ndarray:
+        """Bool (K, C/G, [T,] R, S): where weights are not zero. No copy when the trace holds masks."""
+        return self.weights if self.weights.dtype == np.bool_ else _frozen(self.weights != 0)
+
+    @cached_property
+    def activation_mask(self) -> np.ndarray:
+        """Bool (N, C, [D,] H, W): where input activations are not zero. No copy when the trace holds masks."""
+        return self.activations if self.activations.dtype == np.bool_ else _frozen(self.activations != 0)
+
+    @cached_property
+    def weight_nonzeros(self) -> int:
+        """Non-zero weights."""
+        return int(np.count_nonzero(self.weights))
+
+    @cached_property
+    def activation_nonzeros(self) -> int:
+        """Non-zero input activations of the whole batch."""
+        return int(np.count_nonzero(self.activations))
+
+    @property
+    def weight_density(self) -> float:
+        """Non-zero weights / weights."""
+        return self.weight_nonzeros / self.layer.weight_count
+
+    @property
+    def activation_density(self) -> float:
+        """Non-zero input activations / input activations (padding does not count)."""
+        return self.activation_nonzeros / self.layer.input_count
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the geometry and of both masks; the layer's name and where it came from do not enter."""
+        layer = self.layer
+        digest = hashlib.sha256(
+            repr(
+                (
+                    layer.in_channels,
+                    layer.out_channels,
+                    layer.input_size,
+                    layer.kernel_size,
+                    layer.stride,
+                    layer.padding,
+                    layer.dilation,
+                    layer.groups,
+                    layer.batch,
+                    self.output_density,
+                )
+            ).encode()
+        )
+        digest.update(np.packbits(self.weight_mask).tobytes())
+        digest.update(np.packbits(self.activation_mask).tobytes())
+        return digest.hexdigest()

@@ -97,3 +97,7 @@ class Accelerator(ABC):
     def baseline_settings(self) -> dict[str, Any]:
         """Settings (nested as in the baseline's spec) that give the baseline this machine's size, clock and memory."""
         return {}
+
+    def idle_settings(self) -> dict[str, str]:
+        """Dotted keys that have no effect in this configuration, and why; setting one of them gives a warning."""
+        return {}

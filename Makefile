@@ -1,0 +1,34 @@
+# Needs python3 and make; everything else is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test lint bench clean
+
+demo: $(INSTALLED)  ## compare the shipped pruned network on every machine and draw where the PE-cycles went
+	mkdir -p demo
+	$(BIN)/prunesim compare blazepose --on all --json demo/compare.json --csv demo/compare.csv
+	$(BIN)/prunesim plot demo/compare.json --kind causes -o demo/causes.png
+	@echo "wrote demo/compare.json, demo/compare.csv and demo/causes.png"
+
+test: $(INSTALLED)  ## run the tests
+	$(BIN)/python -m pytest -n auto -q
+
+lint: $(INSTALLED)  ## format, lint, types and import contracts, as CI checks them
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED)  ## print the table of kernel rates
+	$(BIN)/python benchmarks/table.py
+
+clean:
+	rm -rf $(VENV) demo dist build .pytest_cache .ruff_cache .hypothesis
+
+$(INSTALLED): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@

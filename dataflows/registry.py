@@ -1,0 +1,34 @@
+"""Find machines by name: every module of this package is imported once, and defining a machine registers it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import Any
+
+import dataflows
+from dataflows.accelerator import Accelerator
+from workloads.errors import InputError, nearest
+
+
+@cache
+def machines() -> dict[str, type[Accelerator]]:
+    """Every machine of the package by its name, sorted."""
+    for module in pkgutil.iter_modules(dataflows.__path__):
+        importlib.import_module(f"dataflows.{module.name}")
+    return dict(sorted(Accelerator.registry.items()))
+
+
+def machine(name: str) -> type[Accelerator]:
+    """The machine of that name. Raises `InputError` with the nearest name."""
+    known = machines()
+    if name not in known:
+        raise InputError(f"unknown accelerator '{name}': {nearest(name, known)}")
+    return known[name]
+
+
+def create(name: str, settings: dict[str, Any] | None = None) -> Accelerator:
+    """A machine with some settings (nested as in its spec) in place of the defaults."""
+    chosen = machine(name)
+    return chosen(chosen.Spec.model_validate(settings or {}))

@@ -1,0 +1,44 @@
+"""An on-chip buffer: room that is taken when a load starts and given back when its last user is done."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import simpy
+
+
+class Buffer:
+    """Bytes of room, given out first come first served.
+
+    Unlike `simpy.Container` a request for nothing is granted at once and costs no event, and the level after each change
+    can be watched from outside through `on_change` (time, bytes taken).
+    """
+
+    def __init__(self, env: simpy.Environment, name: str, capacity_bytes: int) -> None:
+        self._env = env
+        self.name = name
+        self.capacity_bytes = capacity_bytes
+        self.taken_bytes = 0
+        self.peak_bytes = 0
+        self._waiting: deque[tuple[int, simpy.Event]] = deque()
+
+    def take(self, size_bytes: int) -> simpy.Event | None:
+        """Take room: None when it was there, else the event that fires once it is taken."""
+        if not self._waiting and self.taken_bytes + size_bytes <= self.capacity_bytes:
+            self._grow(size_bytes)
+            return None
+        event = self._env.event()
+        self._waiting.append((size_bytes, event))
+        return event
+
+    def give_back(self, size_bytes: int) -> None:
+        """Give room back and wake those who can now go on."""
+        self.taken_bytes -= size_bytes
+        while self._waiting and self.taken_bytes + self._waiting[0][0] <= self.capacity_bytes:
+            wanted, event = self._waiting.popleft()
+            self._grow(wanted)
+            event.succeed()
+
+    def _grow(self, size_bytes: int) -> None:
+        self.taken_bytes += size_bytes
+        self.peak_bytes = max(self.peak_bytes, self.taken_bytes)

@@ -1,0 +1,264 @@
+"""The `prunesim` command: what a user types, and nothing else; every subcommand hands over to the library.
+
+Modules are imported inside the functions that need them, so that `prunesim --help` does not load numba or pydantic.
+Results go to standard output, progress and warnings to standard error. Exit codes: 0 done, 1 a check or comparison
+failed, 2 bad input.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from workloads.errors import InputError, PrunesimError
+
+if TYPE_CHECKING:
+    from dataflows.accelerator import Accelerator
+    from simulator.report import NetworkReport
+    from workloads.workload import Workload
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+OUTPUT_FILE = click.Path(dir_okay=False, allow_dash=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(installed_version("prunesim"), prog_name="prunesim")
+def cli() -> None:
+    r"""Simulate sparse CNN accelerators on pruned networks.
+
+    Reports cycles, utilization, load imbalance, the cause of every lost PE-cycle and what DRAM saw.
+
+    \b
+    prunesim run blazepose --on scnn              the shipped, really pruned network on SCNN
+    prunesim compare blazepose --on all           on every machine, side by side
+    prunesim run vgg16@deep-compression --on cambricon-x --layers 'conv3*'
+    prunesim config scnn > my.toml                a machine's parameters, ready to edit
+    """
+
+
+def run_options(command: Command) -> Command:
+    """The options that `run` and `compare` share."""
+    options = [
+        click.option("--layers", metavar="GLOB", help="Only the layers whose name matches, e.g. 'conv3*'."),
+        click.option("--prune", metavar="METHOD:KEY=VALUE,...", help="Prune first, e.g. unstructured:density=0.3."),
+        click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Set a machine's parameter by its dotted name, e.g. dram.bandwidth_gbs=25.6. Repeatable."),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of synthetic masks and values."),
+        click.option("--batch", type=click.IntRange(min=1), help="Images in a batch.  [default: the workload's]"),
+        click.option("--json", "json_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write the JSON report; - for standard output."),
+        click.option("--csv", "csv_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write one row a layer."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command("list")
+@click.argument("kind", type=click.Choice(["accelerators", "workloads", "prunings"]), required=False)
+def list_names(kind: str | None) -> None:
+    """List accelerators, workloads and prunings."""
+    from simulator import listing, tables
+
+    for name in [kind] if kind else listing.KINDS:
+        tables.print_listing(name, listing.KINDS[name]())
+
+
+@cli.command()
+@click.argument("workload", default="blazepose")
+@click.option("--on", "machine", metavar="MACHINE", required=True, help="The accelerator; see 'prunesim list'.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE", help="A machine's TOML from 'prunesim config'."
+)
+@click.option("--check", is_flag=True, help="Also compute every output in the machine's own order and compare with a reference convolution.")  # fmt: skip
+@run_options
+def run(
+    workload: str, machine: str, config: Path | None, *, check: bool, settings: tuple[str, ...], **options: Any
+) -> None:
+    """Run WORKLOAD on one accelerator.
+
+    WORKLOAD is a built-in network (vgg16), a density set of one (vgg16@deep-compression), a trace file (.npz) or your own
+    network file (.toml).  [default: blazepose]
+    """
+    from simulator import tables
+    from simulator.configuration import configure
+
+    accelerator, warnings = configure(machine, config, settings)
+    _warn(warnings)
+    chosen = _workload(workload, options)
+    (report,) = _simulate([accelerator], chosen)
+    if not _write(report.to_dict(), report.rows(), options):
+        tables.print_report(report)
+    if check:
+        _check([accelerator], chosen)
+
+
+@cli.command()
+@click.argument("workload", default="blazepose")
+@click.option(
+    "--on", "machines", metavar="M1,M2,...|all", required=True, help="Accelerators, by comma; 'all' for every one."
+)
+@click.option("--check", is_flag=True, help="Also check every machine's outputs against a reference convolution.")
+@run_options
+def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, ...], **options: Any) -> None:
+    """Run WORKLOAD on several accelerators, side by side.
+
+    A --set applies to every accelerator that has the parameter. An accelerator that cannot run a layer is left out, with the
+    reason on standard error.
+    """
+    from dataflows.registry import machines as known
+    from simulator import tables
+
+    names = list(known()) if machines == "all" else [name.strip() for name in machines.split(",")]
+    accelerators = _configure_all(names, settings)
+    chosen = _workload(workload, options)
+    able, refused = _able(accelerators, chosen)
+    _warn(refused.values())
+    if not able:
+        raise InputError("no accelerator of the list can run this workload")
+    reports = _simulate(able, chosen)
+    data = {
+        "schema": reports[0].to_dict()["schema"],
+        "tool": reports[0].tool,
+        "workload": reports[0].workload,
+        "seed": reports[0].seed,
+        "reports": [report.to_dict() for report in reports],
+        "refused": refused,
+    }
+    if not _write(data, [row for report in reports for row in report.rows()], options):
+        tables.print_comparison(reports)
+    if check:
+        _check(able, chosen)
+
+
+@cli.command()
+@click.argument("machine")
+def config(machine: str) -> None:
+    """Print the complete, commented TOML of MACHINE, ready to edit and pass as --config FILE."""
+    from simulator.configuration import commented_toml, configure
+
+    accelerator, _ = configure(machine)
+    click.echo(commented_toml(accelerator), nl=False)
+
+
+@cli.command()
+@click.argument("results", type=click.Path(path_type=Path))
+@click.option("--kind", type=click.Choice(["causes"]), default="causes", show_default=True, help="What to draw.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A png, svg or pdf file."
+)
+def plot(results: Path, kind: str, output: Path) -> None:
+    """Draw the JSON that 'run' or 'compare' wrote.
+
+    causes: where the PE-cycles of each accelerator went, stacked.
+    """
+    from simulator import plots, results_file
+
+    plots.save(plots.KINDS[kind](results_file.read_reports(results)), output)
+
+
+def _workload(name: str, options: dict[str, Any]) -> Workload:
+    from workloads import pruning
+    from workloads.workload import load_workload
+
+    chosen = load_workload(name, seed=options["seed"], batch=options["batch"])
+    if options["layers"]:
+        chosen = chosen.select(options["layers"])
+    return chosen.prune(pruning.parse(options["prune"])) if options["prune"] else chosen
+
+
+def _configure_all(names: list[str], settings: tuple[str, ...]) -> list[Accelerator]:
+    """Machines with the settings that each of them has. Raises `InputError` for a key that none of them has."""
+    from dataflows.registry import machine
+    from simulator.configuration import configure, keys_of, parse_setting
+    from workloads.errors import nearest
+
+    known = {name: keys_of(machine(name).Spec) for name in names}
+    every = {key for keys in known.values() for key in keys}
+    for key in (parse_setting(text)[0] for text in settings):
+        if key not in every:
+            raise InputError(f"--set: unknown key '{key}': {nearest(key, every)}")
+    accelerators = []
+    for name in names:
+        accelerator, warnings = configure(name, None, [s for s in settings if parse_setting(s)[0] in known[name]])
+        _warn(warnings)
+        accelerators.append(accelerator)
+    return accelerators
+
+
+def _able(accelerators: list[Accelerator], workload: Workload) -> tuple[list[Accelerator], dict[str, str]]:
+    """The machines that can run every layer, and the reason for each of the others."""
+    from workloads.errors import UnsupportedLayerError
+
+    able, refused = [], {}
+    for accelerator in accelerators:
+        try:
+            for layer in workload.layers:
+                accelerator.require(layer)
+            able.append(accelerator)
+        except UnsupportedLayerError as error:
+            refused[accelerator.name] = str(error)
+    return able, refused
+
+
+def _simulate(accelerators: list[Accelerator], workload: Workload) -> list[NetworkReport]:
+    from simulator.network_simulation import simulate
+    from simulator.tables import progress
+
+    with progress(f"{workload.name} on {', '.join(a.name for a in accelerators)}") as advance:
+        return simulate(accelerators, workload, advance)
+
+
+def _check(accelerators: list[Accelerator], workload: Workload) -> None:
+    """Exit with 1 when a machine's outputs differ from the reference convolution."""
+    from simulator.functional import differing_layers
+    from simulator.tables import progress
+
+    with progress("checking outputs") as advance:
+        wrong = differing_layers(accelerators, workload, advance)
+    for line in wrong:
+        click.echo(line, err=True)
+    if wrong:
+        raise SystemExit(1)
+    click.echo(f"outputs checked: {len(workload.layers)} layers equal the reference convolution", err=True)
+
+
+def _write(data: dict[str, Any], rows: list[dict[str, Any]], options: dict[str, Any]) -> bool:
+    """Write the files asked for; True when standard output is taken by one of them."""
+    from simulator import results_file
+
+    if options["json_file"] == options["csv_file"] == "-":
+        raise InputError("--json - and --csv -: only one of them can go to standard output")
+    for file, text in (
+        (options["json_file"], results_file.to_json(data)),
+        (options["csv_file"], results_file.to_csv(rows)),
+    ):
+        if file == "-":
+            click.echo(text, nl=False)
+        elif file:
+            results_file.write_whole(Path(file), text)
+    return "-" in (options["json_file"], options["csv_file"])
+
+
+def _warn(lines: Any) -> None:
+    for line in lines:
+        click.echo(f"warning: {line}", err=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The entry point: bad input becomes one clear line on standard error and exit code 2, never a traceback."""
+    try:
+        code = cli.main(arguments, standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        click.echo(f"prunesim: {error.format_message()}", err=True)
+        sys.exit(2)
+    except PrunesimError as error:
+        for line in str(error).splitlines():
+            click.echo(f"prunesim: {line}", err=True)
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,141 @@
+"""A machine's configuration as people write it: TOML files, `--set KEY=VALUE`, and the commented file to start from."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from dataflows.accelerator import Accelerator
+from dataflows.registry import machine
+from workloads.errors import InputError, nearest
+
+_MACHINE_KEY = "accelerator"
+
+
+def keys_of(spec: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
+    """Every settable key of a spec by its dotted name."""
+    keys: dict[str, FieldInfo] = {}
+    for name, field in spec.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys |= keys_of(field.annotation, f"{prefix}{name}.")
+        else:
+            keys[prefix + name] = field
+    return keys
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`KEY=VALUE` as a dotted key and a value read as TOML; what is no TOML is a text."""
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise InputError(f"--set {text}: must have the form KEY=VALUE")
+    try:
+        return key, tomllib.loads(f"value = {value.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value.strip()
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a dictionary. Raises `InputError` naming the file when it cannot be read or parsed."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a directory, must be a TOML file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from None
+
+
+def merge(base: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value under a dotted key into nested dictionaries."""
+    *outer, last = key.split(".")
+    for name in outer:
+        inner = base.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise InputError(f"{key}: '{name}' is a value, not a table")
+        base = inner
+    base[last] = value
+
+
+def faults(error: ValidationError, spec: type[BaseModel], source: str) -> str:
+    """All faults of a configuration, one line each: the source, the key, the value, what is allowed."""
+    known = keys_of(spec)
+    lines = []
+    for fault in error.errors(include_url=False):
+        key = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"{source}: unknown key '{key}': {nearest(key, known)}")
+        else:
+            message = fault["msg"].replace("Input should be", "must be").replace("Value error, ", "")
+            lines.append(f"{source}: {key} = {fault['input']!r}: {message}")
+    return "\n".join(lines)
+
+
+def configure(name: str, config: Path | None = None, settings: Sequence[str] = ()) -> tuple[Accelerator, list[str]]:
+    """A machine from its defaults, then a TOML file, then `KEY=VALUE` settings, and the warnings to print.
+
+    A warning names a setting that was given but has no effect in the chosen mode. Raises `InputError` with a line for
+    each fault.
+    """
+    chosen = machine(name)
+    values: dict[str, Any] = {}
+    if config is not None:
+        values = read_toml(config)
+        written_for = values.pop(_MACHINE_KEY, name)
+        if written_for != name:
+            raise InputError(f"{config}: {_MACHINE_KEY} = {written_for!r}, but the run is on '{name}'")
+        validate(chosen, values, str(config))
+    given = [parse_setting(text) for text in settings]
+    for key, value in given:
+        merge(values, key, value)
+    accelerator = chosen(validate(chosen, values, f"{name} --set"))
+    idle = accelerator.idle_settings()
+    return accelerator, [f"{name}: {key} has no effect: {idle[key]}" for key, _ in given if key in idle]
+
+
+def validate(chosen: type[Accelerator], values: dict[str, Any], source: str) -> Any:
+    """The machine's spec from nested values. Raises `InputError` with a line for each fault."""
+    try:
+        return chosen.Spec.model_validate(values)
+    except ValidationError as error:
+        raise InputError(faults(error, chosen.Spec, source)) from None
+
+
+def commented_toml(accelerator: Accelerator) -> str:
+    """The complete configuration as TOML, a comment above each key; reading it back gives the same machine."""
+    lines = [f"# {accelerator.title}", f'{_MACHINE_KEY} = "{accelerator.name}"', ""]
+    lines += _section(accelerator.spec, "")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(spec: BaseModel, name: str) -> Iterable[str]:
+    tables: list[tuple[str, BaseModel]] = []
+    for key, field in type(spec).model_fields.items():
+        value = getattr(spec, key)
+        if isinstance(value, BaseModel):
+            tables.append((f"{name}.{key}".lstrip("."), value))
+            continue
+        if field.description:
+            yield f"# {field.description}"
+        yield f"{key} = {_toml_value(value)}"
+    for table, inner in tables:
+        yield ""
+        yield f"[{table}]"
+        yield from _section(inner, table)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return "inf" if value > 0 else "-inf"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_toml_value(item) for item in value)}]"
+    return json.dumps(value)

@@ -1,0 +1,157 @@
+"""From a machine and a trace to a report: schedule, play, count, compare with the dense baseline, check the books."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from dataflows.accelerator import Accelerator
+from dataflows.products import ProductCounts, count_products
+from dataflows.registry import create
+from dataflows.schedule import Cause, LayerSchedule
+from simulator.books import check_books
+from simulator.layer_simulation import LayerSimulation, Observer, Played
+from simulator.memory import peak_bytes_per_cycle
+from simulator.report import Bounds, DramReport, LayerReport, NetworkReport
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+from workloads.workload import Workload
+
+Progress = Callable[[int, int, str], None]
+
+_MICROSECONDS = 1_000_000
+_OWN_WORK = (Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT)
+
+
+def dense_trace(layer: Layer) -> LayerTrace:
+    """The layer with no zero at all."""
+    return LayerTrace(layer, np.ones(layer.weight_shape, np.bool_), np.ones(layer.input_shape, np.bool_))
+
+
+class MachineRun:
+    """One machine over the layers of a workload; remembers dense baselines, since networks repeat their shapes."""
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self.accelerator = accelerator
+        settings = accelerator.baseline_settings()
+        name = accelerator.baseline_name
+        self._baseline = accelerator if name is None else create(name, settings)
+        self._dense_cycles: dict[Layer, int] = {}
+
+    def layer(
+        self, trace: LayerTrace, products: ProductCounts | None = None, observers: tuple[Observer, ...] = ()
+    ) -> LayerReport:
+        """The report of one layer.
+
+        Raises `UnsupportedLayerError` or `CapacityError` when the machine cannot run it, `BooksError` when a conservation
+        law fails.
+        """
+        machine = self.accelerator
+        machine.require(trace.layer)
+        schedule = machine.schedule(trace)
+        played = LayerSimulation(schedule, machine.spec.dram, machine.spec.clock_hz, observers).run()
+        report = self._report(trace, products or count_products(trace), schedule, played)
+        check_books(report, schedule, peak_known=np.isfinite(machine.spec.dram.bandwidth_gbs))
+        return report
+
+    def dense_cycles(self, layer: Layer) -> int:
+        """Cycles of the machine's dense baseline on the layer."""
+        key = Layer(**{**{f: getattr(layer, f) for f in layer.__dataclass_fields__}, "name": "dense"})
+        if key not in self._dense_cycles:
+            schedule = self._baseline.schedule(dense_trace(key))
+            spec = self._baseline.spec
+            self._dense_cycles[key] = LayerSimulation(schedule, spec.dram, spec.clock_hz).run().cycles
+        return self._dense_cycles[key]
+
+    def _report(
+        self, trace: LayerTrace, products: ProductCounts, schedule: LayerSchedule, played: Played
+    ) -> LayerReport:
+        spec, traffic, cycles = self.accelerator.spec, played.traffic, played.cycles
+        issued, busy = int(schedule.issued.sum()), int(played.pe_cycles[:, Cause.BUSY].sum())
+        peak = peak_bytes_per_cycle(spec.dram, spec.clock_hz)
+        moved = traffic.read_bytes + traffic.write_bytes
+        own_work = schedule.cycles[:, :, list(_OWN_WORK)].sum(axis=(0, 2))
+        return LayerReport(
+            name=trace.layer.name,
+            cycles=cycles,
+            time_us=cycles * _MICROSECONDS / spec.clock_hz,
+            multipliers=schedule.multipliers,
+            pes=schedule.pes,
+            dense_macs=products.dense_macs,
+            weight_macs=products.weight_macs,
+            effectual_macs=products.effectual_macs,
+            issued_macs=issued,
+            dense_cycles=self.dense_cycles(trace.layer),
+            pe_cycle_stack={cause.key: int(played.pe_cycles[:, cause].sum()) for cause in Cause},
+            fragmented_lanes=busy * schedule.lanes_per_pe - issued,
+            barrier_busy_cycles=played.barrier_busy_cycles,
+            dram=DramReport(
+                read_bytes=traffic.read_bytes,
+                write_bytes=traffic.write_bytes,
+                burst_bytes=traffic.burst_bytes,
+                row_hits=traffic.row_hits,
+                row_misses=traffic.row_misses,
+                efficiency=float(moved / (peak * cycles)) if peak and cycles else 0.0,
+            ),
+            bounds=Bounds(
+                compute_cycles=-(-issued // schedule.multipliers),
+                fullest_pe_cycles=int(own_work.max(initial=0)),
+                memory_cycles=-int(-moved // peak) if peak else 0,
+            ),
+            weight_density=trace.weight_density,
+            activation_density=trace.activation_density,
+            tiles=schedule.tiles,
+            pe_grid=schedule.pe_grid,
+            pe_busy_cycles=played.pe_cycles[:, Cause.BUSY].tolist(),
+            buffer_peak_bytes=played.buffer_peak_bytes,
+            notes=schedule.notes,
+        )
+
+
+def simulate(
+    accelerators: Sequence[Accelerator], workload: Workload, progress: Progress | None = None
+) -> list[NetworkReport]:
+    """The workload on each machine. Layers come one at a time, so memory holds one layer's trace, not the network's.
+
+    `progress` is called with (layers done, layers, what is next). Raises what `MachineRun.layer` raises, before any layer
+    runs where a machine refuses one.
+    """
+    for accelerator in accelerators:
+        for layer in workload.layers:
+            accelerator.require(layer)
+    runs = [MachineRun(accelerator) for accelerator in accelerators]
+    reports: list[list[LayerReport]] = [[] for _ in runs]
+    digests: list[str] = []
+    for index, layer in enumerate(workload.layers):
+        if progress is not None:
+            progress(index, len(workload.layers), layer.name)
+        trace = workload.trace(index)
+        products = count_products(trace)
+        digests.append(trace.digest)
+        for run, layers in zip(runs, reports, strict=True):
+            layers.append(run.layer(trace, products))
+    if progress is not None:
+        progress(len(workload.layers), len(workload.layers), "")
+    return [
+        _network_report(run.accelerator, workload, layers, digests) for run, layers in zip(runs, reports, strict=True)
+    ]
+
+
+def _network_report(
+    accelerator: Accelerator, workload: Workload, layers: list[LayerReport], digests: list[str]
+) -> NetworkReport:
+    described: dict[str, Any] = {"name": accelerator.name, **accelerator.spec.model_dump(mode="json")}
+    digest = hashlib.sha256(json.dumps([described, digests], sort_keys=True).encode()).hexdigest()
+    return NetworkReport(
+        accelerator=described,
+        workload=workload.describe(),
+        seed=workload.seed,
+        digest=digest,
+        layers=tuple(layers),
+        tool={"name": "prunesim", "version": version("prunesim")},
+    )

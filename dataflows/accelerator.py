@@ -69,7 +69,7 @@ class Accelerator(ABC):
             Accelerator.registry[cls.name] = cls
 
     def __init__(self, spec: AcceleratorSpec | None = None) -> None:
-        self.spec: Any = self.Spec() if spec is None else spec
+        self.spec: Any = self.Spec.model_validate({}) if spec is None else spec
 
     @abstractmethod
     def schedule(self, trace: LayerTrace) -> LayerSchedule:

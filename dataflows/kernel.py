@@ -56,12 +56,12 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
 
     def decorate(target: Callable[..., Any]) -> Any:
         # numba reads the folder when the dispatcher is made; putting it back leaves other users of numba alone.
-        before = numba_config.CACHE_DIR
-        numba_config.CACHE_DIR = _CACHE_FOLDER
+        config: Any = numba_config  # its attributes are made at run time, so type checkers do not know them
+        before, config.CACHE_DIR = config.CACHE_DIR, _CACHE_FOLDER
         try:
             return numba.njit(cache=True, nogil=True, error_model="numpy", **options)(target)
         finally:
-            numba_config.CACHE_DIR = before
+            config.CACHE_DIR = before
 
     return decorate if function is None else decorate(function)
 

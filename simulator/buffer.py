@@ -10,8 +10,7 @@ import simpy
 class Buffer:
     """Bytes of room, given out first come first served.
 
-    Unlike `simpy.Container` a request for nothing is granted at once and costs no event, and the level after each change
-    can be watched from outside through `on_change` (time, bytes taken).
+    Unlike with `simpy.Container`, taking room that is there costs no event.
     """
 
     def __init__(self, env: simpy.Environment, name: str, capacity_bytes: int) -> None:

@@ -18,11 +18,15 @@ import click
 from workloads.errors import InputError, PrunesimError
 
 if TYPE_CHECKING:
-    from dataflows.accelerator import Accelerator
-    from simulator.report import NetworkReport
     from workloads.workload import Workload
 
+    from dataflows.accelerator import Accelerator
+    from simulator.report import NetworkReport
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+_SET_HELP = "Set a machine's parameter by its dotted name, e.g. dram.bandwidth_gbs=25.6. Repeatable."
+_SEED_HELP = "Seed of synthetic masks and values."
+_CHECK_HELP = "Also compute every output in the machine's own order and compare with a reference convolution."
 OUTPUT_FILE = click.Path(dir_okay=False, allow_dash=True)
 
 
@@ -46,12 +50,13 @@ def run_options(command: Command) -> Command:
     options = [
         click.option("--layers", metavar="GLOB", help="Only the layers whose name matches, e.g. 'conv3*'."),
         click.option("--prune", metavar="METHOD:KEY=VALUE,...", help="Prune first, e.g. unstructured:density=0.3."),
-        click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Set a machine's parameter by its dotted name, e.g. dram.bandwidth_gbs=25.6. Repeatable."),
-        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of synthetic masks and values."),
+        click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help=_SET_HELP),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=_SEED_HELP),
         click.option("--batch", type=click.IntRange(min=1), help="Images in a batch.  [default: the workload's]"),
-        click.option("--json", "json_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write the JSON report; - for standard output."),
+        click.option("--json", "json_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write the JSON report."),
         click.option("--csv", "csv_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write one row a layer."),
-    ]  # fmt: skip
+        click.option("--check", is_flag=True, help=_CHECK_HELP),
+    ]
     for option in reversed(options):
         command = option(command)
     return command
@@ -73,15 +78,14 @@ def list_names(kind: str | None) -> None:
 @click.option(
     "--config", type=click.Path(path_type=Path), metavar="FILE", help="A machine's TOML from 'prunesim config'."
 )
-@click.option("--check", is_flag=True, help="Also compute every output in the machine's own order and compare with a reference convolution.")  # fmt: skip
 @run_options
 def run(
     workload: str, machine: str, config: Path | None, *, check: bool, settings: tuple[str, ...], **options: Any
 ) -> None:
     """Run WORKLOAD on one accelerator.
 
-    WORKLOAD is a built-in network (vgg16), a density set of one (vgg16@deep-compression), a trace file (.npz) or your own
-    network file (.toml).  [default: blazepose]
+    WORKLOAD is a built-in network (vgg16), a density set of one (vgg16@deep-compression), a trace file (.npz) or your
+    own network file (.toml).  [default: blazepose]
     """
     from simulator import tables
     from simulator.configuration import configure
@@ -101,13 +105,12 @@ def run(
 @click.option(
     "--on", "machines", metavar="M1,M2,...|all", required=True, help="Accelerators, by comma; 'all' for every one."
 )
-@click.option("--check", is_flag=True, help="Also check every machine's outputs against a reference convolution.")
 @run_options
 def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, ...], **options: Any) -> None:
     """Run WORKLOAD on several accelerators, side by side.
 
-    A --set applies to every accelerator that has the parameter. An accelerator that cannot run a layer is left out, with the
-    reason on standard error.
+    A --set applies to every accelerator that has the parameter. An accelerator that cannot run a layer is left out,
+    with the reason on standard error.
     """
     from dataflows.registry import machines as known
     from simulator import tables
@@ -161,8 +164,9 @@ def plot(results: Path, kind: str, output: Path) -> None:
 
 
 def _workload(name: str, options: dict[str, Any]) -> Workload:
-    from workloads import pruning
     from workloads.workload import load_workload
+
+    from workloads import pruning
 
     chosen = load_workload(name, seed=options["seed"], batch=options["batch"])
     if options["layers"]:

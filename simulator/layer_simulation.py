@@ -1,7 +1,7 @@
 """`LayerSimulation`: plays the schedule of one layer on memory, buffers and a PE array, as discrete events.
 
-Only what depends on another tile's timing is an event: when a load may start, when its data is there, when the array may
-begin a tile, when results have been drained and written. What PEs do inside a tile comes ready-made in the schedule.
+Only what depends on another tile's timing is an event: when a load may start, when its data is there, when the array
+may begin a tile, when results have been drained and written. What PEs do inside a tile stands in the schedule.
 """
 
 from __future__ import annotations
@@ -102,11 +102,16 @@ class LayerSimulation:
         self._waits = [0] * CAUSES  # whole-array waits, in cycles
         self._state = "not started"
         self._started = [self._env.event() for _ in range(tiles)]
-        self._loaded: list[simpy.Event] = [self._env.event() for _ in range(tiles)]
+        self._requested = [self._env.event() for _ in range(tiles)]
+        self._arrivals: list[list[simpy.Event]] = [[] for _ in range(tiles)]
         self._streamed: list[list[simpy.Event]] = [[] for _ in range(tiles)]
         self._drained: list[simpy.Event] = [self._env.event() for _ in range(tiles)]
         self._writes: list[simpy.Event] = []
         self._done = False
+
+    def _now(self) -> int:
+        """The current cycle. Delays are whole cycles, so simpy's clock, typed as a number, holds an int."""
+        return int(self._env.now)
 
     def _release_table(self) -> list[list[tuple[Buffer, int]]]:
         """Per tile the room that its end gives back, buffer by buffer."""
@@ -127,9 +132,9 @@ class LayerSimulation:
         self._env.process(self._compute())
         self._env.run()
         if not self._done:
-            raise StarvedError(f"the simulation starved at cycle {self._env.now}: {self._state}")
+            raise StarvedError(f"the simulation starved at cycle {self._now()}: {self._state}")
         return Played(
-            cycles=int(self._env.now),
+            cycles=self._now(),
             pe_cycles=self._pe_cycles(),
             barrier_busy_cycles=int(self._schedule.cycles[:, :, Cause.BUSY].max(axis=1, initial=0).sum()),
             traffic=self._memory.traffic,
@@ -148,10 +153,9 @@ class LayerSimulation:
 
     def _load(self) -> Process:
         """Start the loads of every tile, in order, as soon as prefetch and buffer room allow."""
-        schedule, env = self._schedule, self._env
+        schedule = self._schedule
         for tile in range(schedule.tiles):
             parts = self._loads.slices[tile]
-            waits: list[simpy.Event] = []
             if parts:
                 before = tile - schedule.prefetch_tiles
                 if before >= 0 and not self._started[before].processed:
@@ -162,34 +166,31 @@ class LayerSimulation:
                     if room is not None:
                         yield room
                     self._note_level(buffer)
-                    event = self._move(tile, tensor, start, stop, size, write=False)
-                    (waits if buffer else self._streamed[tile]).append(event)
-            if len(waits) > 1:
-                yield env.all_of(waits)
-            elif waits and not waits[0].processed:
-                yield waits[0]
-            self._loaded[tile].succeed()
+                    arrival = self._move(tile, tensor, start, stop, size, write=False)
+                    (self._arrivals if buffer else self._streamed)[tile].append(arrival)
+            self._requested[tile].succeed()
 
     def _compute(self) -> Process:
         """Compute tile after tile, charging every wait of the array to its cause."""
         schedule, env = self._schedule, self._env
         for tile, duration in enumerate(self._duration):
-            yield from self._wait(self._loaded[tile], Cause.MEMORY, f"tile {tile} waits for its data")
+            yield from self._wait(self._requested[tile], Cause.MEMORY, f"tile {tile} waits for room for its data")
+            for event in self._arrivals[tile]:
+                yield from self._wait(event, Cause.MEMORY, f"tile {tile} waits for its data")
             before = tile - schedule.accumulator_copies
             if before >= 0:
                 yield from self._wait(self._drained[before], Cause.DRAIN, f"tile {tile} waits for accumulators")
             room = self._take_output_room(tile)
             if room is not None:
                 yield from self._wait(room, Cause.BUFFER, f"tile {tile} waits for room in the output buffer")
-            start = env.now
+            start = self._now()
             self._started[tile].succeed()
             if duration:
                 yield env.timeout(duration)
-            # A streamed load may be requested only now (it waits for this tile to start), so look after the tile's time.
             for event in self._streamed[tile]:
                 yield from self._wait(event, Cause.MEMORY, f"tile {tile} waits for streamed data")
             for observer in self._observers:
-                observer.tile(tile, start, env.now)
+                observer.tile(tile, start, self._now())
             for buffer, freed in self._releases[tile]:
                 buffer.give_back(freed)
                 self._note_level(buffer)
@@ -204,9 +205,9 @@ class LayerSimulation:
         if event.processed:
             return
         self._state = state
-        since = self._env.now
+        since = self._now()
         yield event
-        self._waits[cause] += self._env.now - since
+        self._waits[cause] += self._now() - since
 
     def _take_output_room(self, tile: int) -> simpy.Event | None:
         parts, buffer = self._stores.slices[tile], self._buffers.get(Tensor.OUTPUT)
@@ -231,11 +232,11 @@ class LayerSimulation:
         env = self._env
         if tile and not self._drained[tile - 1].processed:
             yield self._drained[tile - 1]
-        start, cycles = env.now, int(self._schedule.drain_cycles[tile])
+        start, cycles = self._now(), int(self._schedule.drain_cycles[tile])
         if cycles:
             yield env.timeout(cycles)
         for observer in self._observers:
-            observer.drain(tile, start, env.now)
+            observer.drain(tile, start, self._now())
         self._drained[tile].succeed()
         for tensor, first, stop, size in self._stores.slices[tile]:
             event = self._move(tile, tensor, first, stop, size, write=True)
@@ -252,11 +253,11 @@ class LayerSimulation:
         runs = (self._stores if write else self._loads).runs
         event = self._memory.transfer(runs.address[start:stop], runs.size_bytes[start:stop], write=write)
         if self._observers:
-            since = self._env.now
+            since = self._now()
 
             def report(_: simpy.Event) -> None:
                 for observer in self._observers:
-                    observer.transfer(tile, tensor, since, self._env.now, size, write=write)
+                    observer.transfer(tile, tensor, since, self._now(), size, write=write)
 
             event.callbacks.append(report)  # type: ignore[union-attr]
         return event
@@ -264,7 +265,7 @@ class LayerSimulation:
     def _note_level(self, buffer: Buffer | None) -> None:
         if buffer is not None:
             for observer in self._observers:
-                observer.buffer_level(buffer.name, self._env.now, buffer.taken_bytes)
+                observer.buffer_level(buffer.name, self._now(), buffer.taken_bytes)
 
 
 def check_capacities(schedule: LayerSchedule) -> None:

@@ -53,8 +53,8 @@ class IdealMemory:
     """Bandwidth and latency, first come first served: no banks, rows or refresh.
 
     A transfer occupies the channels for its bursts at peak bandwidth, after those before it; its last byte arrives one
-    latency later. Latencies of queued transfers overlap. With infinite bandwidth memory is not modelled at all and every
-    transfer is there at once.
+    latency later. Latencies of queued transfers overlap. With infinite bandwidth memory is not modelled at all and
+    every transfer is there at once.
     """
 
     def __init__(self, env: simpy.Environment, dram: DramSpec, clock_hz: int) -> None:
@@ -74,7 +74,7 @@ class IdealMemory:
         else:
             self.traffic.read_bytes += useful
         self.traffic.burst_bytes += bursts
-        now = self._env.now
+        now = int(self._env.now)
         if self._bytes_per_cycle is None:
             return self._env.timeout(0)
         # Fractions keep the channel's clock exact: rounding each transfer up would drift by a cycle a transfer.

@@ -9,9 +9,10 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from dataflows.products import ProductCounts, count_products
+from workloads.workload import Workload
 
 from dataflows.accelerator import Accelerator
-from dataflows.products import ProductCounts, count_products
 from dataflows.registry import create
 from dataflows.schedule import Cause, LayerSchedule
 from simulator.books import check_books
@@ -20,7 +21,6 @@ from simulator.memory import peak_bytes_per_cycle
 from simulator.report import Bounds, DramReport, LayerReport, NetworkReport
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
-from workloads.workload import Workload
 
 Progress = Callable[[int, int, str], None]
 
@@ -48,8 +48,8 @@ class MachineRun:
     ) -> LayerReport:
         """The report of one layer.
 
-        Raises `UnsupportedLayerError` or `CapacityError` when the machine cannot run it, `BooksError` when a conservation
-        law fails.
+        Raises `UnsupportedLayerError` or `CapacityError` when the machine cannot run it, `BooksError` when a
+        conservation law fails.
         """
         machine = self.accelerator
         machine.require(trace.layer)
@@ -118,8 +118,8 @@ def simulate(
 ) -> list[NetworkReport]:
     """The workload on each machine. Layers come one at a time, so memory holds one layer's trace, not the network's.
 
-    `progress` is called with (layers done, layers, what is next). Raises what `MachineRun.layer` raises, before any layer
-    runs where a machine refuses one.
+    `progress` is called with (layers done, layers, what is next). Raises what `MachineRun.layer` raises; where a
+    machine refuses a layer, before any layer runs.
     """
     for accelerator in accelerators:
         for layer in workload.layers:

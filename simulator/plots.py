@@ -1,6 +1,6 @@
 """Figures from reports: functions that take reports (as read from JSON) and return a matplotlib Figure.
 
-One style for all: the Okabe-Ito palette, which colour-blind readers can tell apart, and hatches that survive print in grey.
+One style for all: the Okabe-Ito palette, which colour-blind readers can tell apart, and hatches that survive print.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PARTS: dict[str, tuple[str, str, str]] = {
     Cause.FILL.key: ("pipeline fill", "#444444", ""),
     Cause.UNMAPPED.key: ("no work mapped", "#DDDDDD", ".."),
 }
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9.0,
     "axes.spines.top": False,
     "axes.spines.right": False,

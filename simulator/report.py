@@ -58,9 +58,9 @@ class Bounds:
 class Measures:
     """The figures that a layer and the total of a network share; names and definitions are those of the JSON report.
 
-    cycles, dense_cycles, bounds in accelerator cycles; `time_us` in microseconds; `pe_cycle_stack` in PE-cycles by cause,
-    summing to pes x cycles; `fragmented_lanes` in multiplier slots; `barrier_busy_cycles` is the sum over barriers of the
-    busiest PE's busy cycles, from which `load_imbalance` follows.
+    cycles, dense_cycles, bounds in accelerator cycles; `time_us` in microseconds; `pe_cycle_stack` in PE-cycles by
+    cause, summing to pes x cycles; `fragmented_lanes` in multiplier slots; `barrier_busy_cycles` is the sum over
+    barriers of the busiest PE's busy cycles, from which `load_imbalance` follows.
     """
 
     name: str

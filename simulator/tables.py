@@ -76,8 +76,8 @@ def print_comparison(reports: Sequence[NetworkReport]) -> None:
 
 
 _LEGEND = (
-    "speedup: over the machine's own dense baseline · util: products issued a multiplier slot · effectual: products of two\n"
-    "non-zeros a slot · imbalance: busiest over mean PE, summed over barriers · then the share of PE-cycles by cause"
+    "speedup: over the machine's own dense baseline · util: products issued a multiplier slot · effectual: of two\n"
+    "non-zeros · imbalance: busiest over mean PE, summed over barriers · then the share of PE-cycles by cause"
 )
 
 

@@ -1,0 +1,202 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.simulator.schedules import INFINITE, byte_a_cycle, runs, schedule
+
+from dataflows.accelerator import DramSpec
+from dataflows.schedule import BufferUse, Cause, LayerSchedule, Runs, Tensor
+from simulator.errors import CapacityError, StarvedError
+from simulator.layer_simulation import LayerSimulation, Observer, Played
+
+GHZ = 1_000_000_000
+INPUT_BUFFER = BufferUse("input buffer", Tensor.INPUT, 100)
+WEIGHT_FIFO = BufferUse("weight FIFO", Tensor.WEIGHT, 8, streamed=True)
+OUTPUT_BUFFER = BufferUse("output buffer", Tensor.OUTPUT, 100)
+
+
+def play(plan: LayerSchedule, dram: DramSpec = INFINITE) -> Played:
+    played = LayerSimulation(plan, dram, GHZ).run()
+    assert played.pe_cycles.sum() == played.cycles * plan.pes, "every PE-cycle has one cause"
+    return played
+
+
+def waits(played: Played) -> dict[str, int]:
+    """Cycles of the first PE by cause, without those that are 0."""
+    return {cause.key: int(n) for cause, n in zip(Cause, played.pe_cycles[0], strict=True) if n}
+
+
+def test_compute_alone_costs_the_slowest_pe_of_each_tile():
+    played = play(schedule([[3, 5], [4, 1]]))
+    assert played.cycles == 5 + 4
+    assert played.pe_cycles[:, Cause.IMBALANCE].tolist() == [2, 3]
+    assert played.barrier_busy_cycles == 9
+
+
+def test_a_pe_without_work_is_unmapped_for_the_tile():
+    played = play(schedule([[3, 0], [4, 1]]))
+    assert played.pe_cycles[1, Cause.UNMAPPED] == 3
+    assert played.pe_cycles[1, Cause.IMBALANCE] == 3
+
+
+def test_no_tiles_cost_nothing():
+    assert play(schedule(np.zeros((0, 2), int).tolist() or [[0, 0]])).cycles == 0
+
+
+def test_first_load_is_exposed_and_later_ones_hide_behind_compute():
+    loads = runs(Tensor.INPUT, (0, 10), (1, 10))
+    played = play(schedule([[20], [20]], loads=loads, buffers=(INPUT_BUFFER,)), byte_a_cycle())
+    assert played.cycles == 10 + 20 + 20
+    assert waits(played) == {"busy": 40, "memory": 10}
+
+
+def test_without_room_the_second_load_waits_for_the_first_tile():
+    loads = runs(Tensor.INPUT, (0, 60), (1, 60))
+    played = play(schedule([[20], [20]], loads=loads, buffers=(INPUT_BUFFER,)), byte_a_cycle())
+    assert played.cycles == 60 + 20 + 60 + 20
+    assert played.buffer_peak_bytes == {"input buffer": 60}
+
+
+def test_data_that_stays_is_loaded_once_and_keeps_its_room():
+    loads = runs(Tensor.INPUT, (0, 60, 1), (1, 40))
+    played = play(schedule([[20], [20]], loads=loads, buffers=(INPUT_BUFFER,)), byte_a_cycle())
+    assert played.cycles == 60 + 40 + 20
+    assert played.buffer_peak_bytes == {"input buffer": 100}
+
+
+def test_prefetch_depth_decides_when_a_load_may_start():
+    loads = runs(Tensor.INPUT, (0, 10), (2, 30))
+    near = play(schedule([[5], [5], [5]], loads=loads, buffers=(INPUT_BUFFER,), prefetch=1), byte_a_cycle())
+    far = play(schedule([[5], [5], [5]], loads=loads, buffers=(INPUT_BUFFER,), prefetch=2), byte_a_cycle())
+    assert near.cycles == 10 + 5 + 30 + 5  # requested when tile 1 starts
+    assert far.cycles == 10 + 30 + 5  # requested when tile 0 starts
+
+
+def test_streamed_data_holds_up_the_end_of_a_tile_not_its_start():
+    loads = runs(Tensor.WEIGHT, (0, 30), (1, 10))
+    played = play(schedule([[20], [20]], loads=loads, buffers=(WEIGHT_FIFO,)), byte_a_cycle())
+    assert played.cycles == 30 + 20
+    assert waits(played) == {"busy": 40, "memory": 10}
+
+
+def test_latency_is_paid_once_by_queued_transfers():
+    loads = Runs.merge(runs(Tensor.INPUT, (0, 10)), runs(Tensor.INPUT, (0, 10)))
+    buffers = (INPUT_BUFFER,)
+    assert play(schedule([[1]], loads=loads, buffers=buffers), byte_a_cycle(latency_ns=7)).cycles == 7 + 20 + 1
+
+
+def test_partial_bursts_cost_whole_ones():
+    loads = Runs.per_tile(Tensor.INPUT, np.array([0, 0]), np.array([3, 8]), np.array([2, 1]))
+    dram = DramSpec(bandwidth_gbs=1.0, latency_ns=0.0, burst_bytes=4)
+    played = play(schedule([[1]], loads=loads, buffers=(INPUT_BUFFER,)), dram)
+    assert played.traffic.burst_bytes == 12  # bytes 3-4 touch two bursts, byte 8 one
+    assert played.cycles == 12 + 1
+
+
+def test_rounding_does_not_drift():
+    loads = runs(Tensor.INPUT, *((tile, 1) for tile in range(300)))
+    dram = DramSpec(bandwidth_gbs=3.0, latency_ns=0.0, burst_bytes=1)
+    plan = schedule([[0]] * 300, loads=loads, buffers=(INPUT_BUFFER,), prefetch=300)
+    assert play(plan, dram).cycles == 100
+
+
+def test_draining_hides_behind_the_next_tile_unless_it_is_longer():
+    assert play(schedule([[10], [10], [10]], drain=[4, 4, 4])).cycles == 30 + 4
+    long = play(schedule([[10], [10], [10]], drain=[25, 0, 0]))
+    assert long.cycles == 10 + 25 + 10  # tile 2 waits for tile 0's accumulators
+    assert waits(long) == {"busy": 30, "drain": 15}
+
+
+def test_with_one_copy_draining_holds_the_array():
+    assert play(schedule([[10], [10]], drain=[4, 4], copies=1)).cycles == 28
+
+
+def test_stores_wait_for_room_and_the_layer_for_its_last_write():
+    stores = runs(Tensor.OUTPUT, (0, 60), (1, 60))
+    played = play(schedule([[10], [10]], stores=stores, buffers=(OUTPUT_BUFFER,)), byte_a_cycle())
+    assert played.cycles == 10 + 60 + 10 + 60
+    assert waits(played) == {"busy": 20, "buffer": 60, "drain": 60}
+
+
+def test_writes_compete_with_reads():
+    loads = runs(Tensor.INPUT, (2, 10))
+    stores = runs(Tensor.OUTPUT, (0, 30))
+    plan = schedule([[5], [5], [5]], loads=loads, stores=stores, buffers=(INPUT_BUFFER, OUTPUT_BUFFER))
+    assert play(plan, byte_a_cycle()).cycles == 5 + 30 + 10 + 5
+
+
+def test_a_tile_that_can_never_fit_is_refused_before_the_run():
+    loads = runs(Tensor.INPUT, (0, 60, 1), (1, 50))
+    with pytest.raises(CapacityError, match="^tile 1 needs 110 bytes in the input buffer of 100 bytes$"):
+        LayerSimulation(schedule([[1], [1]], loads=loads, buffers=(INPUT_BUFFER,)), INFINITE, GHZ)
+
+
+def test_a_starved_run_says_who_waits_for_what():
+    loads = runs(Tensor.INPUT, (0, 10))
+    simulation = LayerSimulation(schedule([[1]], loads=loads, buffers=(INPUT_BUFFER,)), INFINITE, GHZ)
+    simulation._memory.transfer = lambda *_args, **_kwargs: simulation._env.event()  # a memory that never answers
+    with pytest.raises(StarvedError, match="^the simulation starved at cycle 0: tile 0 waits for its data$"):
+        simulation.run()
+
+
+def test_observers_see_tiles_transfers_drains_and_levels():
+    log: list[tuple] = []
+
+    class Log(Observer):
+        def tile(self, tile, start, end):
+            log.append(("tile", tile, start, end))
+
+        def transfer(self, tile, tensor, start, end, size_bytes, *, write):
+            log.append((tensor.key, tile, start, end, size_bytes, write))
+
+        def drain(self, tile, start, end):
+            log.append(("drain", tile, start, end))
+
+        def buffer_level(self, buffer, now, taken_bytes):
+            log.append((buffer, now, taken_bytes))
+
+    plan = schedule([[5]], loads=runs(Tensor.INPUT, (0, 10)), buffers=(INPUT_BUFFER,), drain=[2])
+    LayerSimulation(plan, byte_a_cycle(), GHZ, (Log(),)).run()
+    assert log == [
+        ("input buffer", 0, 10),
+        ("input", 0, 0, 10, 10, False),
+        ("tile", 0, 10, 15),
+        ("input buffer", 15, 0),
+        ("drain", 0, 15, 17),
+    ]
+
+
+tiles = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 9), st.integers(0, 9)), max_size=12)
+
+
+@given(tiles.filter(bool))
+def test_events_agree_with_the_recurrence_of_a_three_stage_pipeline(rows):
+    """Load, compute, drain with ample buffers: each stage starts when its input and the stage itself are ready."""
+    busy, size, drain = [[row[0]] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
+    loads = runs(Tensor.INPUT, *((t, s) for t, s in enumerate(size)))
+    ample = BufferUse("input buffer", Tensor.INPUT, 10_000)
+    played = play(schedule(busy, loads=loads, buffers=(ample,), drain=drain, prefetch=1), byte_a_cycle())
+    loaded = started = ended = drained = 0
+    starts, drains = [], []
+    for tile, (work, data, post) in enumerate(zip(busy, size, drain, strict=True)):
+        if data:
+            loaded = max(loaded, starts[tile - 1] if tile else 0) + data
+        started = max(ended, loaded if data else 0, drains[tile - 2] if tile >= 2 else 0)
+        ended = started + work[0]
+        drained = max(drained, ended) + post
+        starts.append(started)
+        drains.append(drained)
+    assert played.cycles == max(ended, drained)
+
+
+@given(tiles.filter(bool), st.sampled_from([0.5, 1.0, 2.0, 16.0]))
+def test_cycles_lie_between_the_roofline_and_the_serial_sum(rows, bandwidth):
+    busy = [[row[0], row[1]] for row in rows]
+    loads = runs(Tensor.INPUT, *((t, row[2]) for t, row in enumerate(rows)))
+    stores = runs(Tensor.OUTPUT, *((t, row[3]) for t, row in enumerate(rows)))
+    dram = DramSpec(bandwidth_gbs=bandwidth, latency_ns=0.0, burst_bytes=1)
+    plan = schedule(busy, loads=loads, stores=stores, buffers=(INPUT_BUFFER, OUTPUT_BUFFER))
+    played = play(plan, dram)
+    compute, moved = sum(map(max, busy)), sum(row[2] + row[3] for row in rows)
+    assert max(compute, moved / bandwidth) <= played.cycles <= compute + moved / bandwidth + len(rows) * 2
+    assert play(plan).pe_cycles[:, Cause.MEMORY].sum() == 0, "infinite bandwidth never waits for memory"

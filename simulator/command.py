@@ -33,16 +33,16 @@ OUTPUT_FILE = click.Path(dir_okay=False, allow_dash=True)
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(installed_version("prunesim"), prog_name="prunesim")
 def cli() -> None:
-    r"""Simulate sparse CNN accelerators on pruned networks.
+    """Simulate sparse CNN accelerators on pruned networks.
 
     Reports cycles, utilization, load imbalance, the cause of every lost PE-cycle and what DRAM saw.
 
     \b
-    prunesim run blazepose --on scnn              the shipped, really pruned network on SCNN
-    prunesim compare blazepose --on all           on every machine, side by side
+    prunesim run blazepose --on scnn      the shipped, really pruned network
+    prunesim compare blazepose --on all   the same on every accelerator
     prunesim run vgg16@deep-compression --on cambricon-x --layers 'conv3*'
-    prunesim config scnn > my.toml                a machine's parameters, ready to edit
-    """
+    prunesim config scnn > my.toml        an accelerator's parameters, to edit
+    """  # noqa: D301 (click reads the backspace as: keep these lines as they are)
 
 
 def run_options(command: Command) -> Command:

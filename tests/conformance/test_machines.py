@@ -1,0 +1,140 @@
+"""What every registered machine promises; a new machine is tested the day its file appears."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.conformance.layers import LAYERS, random_trace
+
+from dataflows.registry import create, machines
+from dataflows.schedule import Cause
+from simulator.functional import differing_outputs
+from simulator.network_simulation import MachineRun
+from simulator.report import LayerReport
+from workloads.errors import UnsupportedLayerError
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+EVERY_MACHINE = sorted(machines())
+BY_NAME = {layer.name: layer for layer in LAYERS}
+every_machine = pytest.mark.parametrize("name", EVERY_MACHINE)
+every_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+
+
+def run(name: str, trace: LayerTrace, settings: dict | None = None) -> LayerReport:
+    """The report, whose books the simulator has checked; skips what the machine refuses."""
+    machine = MachineRun(create(name, settings))
+    if machine.accelerator.refusal(trace.layer):
+        pytest.skip("refused, which has its own test")
+    return machine.layer(trace)
+
+
+@every_machine
+@every_layer
+@pytest.mark.parametrize("densities", [(0.3, 0.4), (1.0, 1.0), (0.0, 0.5), (0.5, 0.0), (0.0, 0.0), (0.02, 0.9)])
+def test_every_layer_runs_and_its_books_balance(name, layer, densities):
+    report = run(name, random_trace(layer, *densities))
+    assert sum(report.pe_cycle_stack.values()) == report.pes * report.cycles
+    assert report.effectual_macs <= report.issued_macs
+
+
+@every_machine
+@every_layer
+def test_outputs_equal_the_reference_convolution(name, layer):
+    machine = create(name)
+    if machine.refusal(layer):
+        pytest.skip("refused, which has its own test")
+    assert differing_outputs(machine, random_trace(layer, 0.4, 0.6), seed=1) == 0
+
+
+@every_machine
+def test_refusals_are_sentences_that_name_machine_and_layer(name):
+    machine = create(name)
+    for layer in LAYERS:
+        reason = machine.refusal(layer)
+        if reason is not None:
+            assert len(reason.split()) > 4
+            with pytest.raises(UnsupportedLayerError, match=f"^{name} cannot run layer '{layer.name}': "):
+                machine.require(layer)
+
+
+@every_machine
+def test_two_dimensional_layers_are_never_refused(name):
+    assert [layer.name for layer in LAYERS if layer.axes == 2 and create(name).refusal(layer)] == []
+
+
+@every_machine
+@pytest.mark.parametrize("layer", ["plain", "strided", "depthwise", "fully_connected"])
+def test_the_name_of_a_layer_never_changes_a_result(name, layer):
+    trace = random_trace(BY_NAME[layer], 0.3, 0.4)
+    renamed = LayerTrace(replace(trace.layer, name="other"), trace.weights, trace.activations)
+    assert replace(run(name, renamed), name=layer) == run(name, trace)
+
+
+@every_machine
+@pytest.mark.parametrize("layer", ["plain", "strided", "grouped", "depthwise", "fully_connected"])
+def test_more_zeros_never_cost_more_products(name, layer):
+    trace = random_trace(BY_NAME[layer], 1.0, 1.0)
+    random = np.random.default_rng(7)
+    weights, activations = trace.weights.copy(), trace.activations.copy()
+    before = run(name, trace).issued_macs
+    for _ in range(4):
+        weights &= random.random(weights.shape) < 0.6
+        activations &= random.random(activations.shape) < 0.7
+        now = run(name, LayerTrace(trace.layer, weights, activations)).issued_macs
+        assert now <= before
+        before = now
+
+
+@every_machine
+@pytest.mark.parametrize("layer", ["plain", "strided", "grouped", "fully_connected"])
+def test_no_machine_beats_the_ideal_one_of_its_size(name, layer):
+    report = run(name, random_trace(BY_NAME[layer], 0.3, 0.4))
+    assert report.cycles >= -(-report.effectual_macs // report.multipliers)
+
+
+@every_machine
+@pytest.mark.parametrize("layer", ["plain", "batched", "fully_connected", "depthwise"])
+def test_with_infinite_bandwidth_nobody_waits_for_memory(name, layer):
+    report = run(name, random_trace(BY_NAME[layer], 0.3, 0.4), {"dram": {"bandwidth_gbs": float("inf")}})
+    assert report.pe_cycle_stack[Cause.MEMORY.key] == 0
+
+
+@every_machine
+def test_bandwidth_never_hurts_and_in_the_end_decides(name):
+    trace = random_trace(BY_NAME["plain"], 0.3, 0.4)
+    bandwidths = [0.01, 0.1, 1.0, 10.0, 100.0, float("inf")]
+    reports = [run(name, trace, {"dram": {"bandwidth_gbs": gbs}}) for gbs in bandwidths]
+    cycles = [report.cycles for report in reports]
+    assert cycles == sorted(cycles, reverse=True)
+    if reports[0].dram.total_bytes:
+        assert cycles[0] > cycles[-1]
+        assert reports[0].bound_ratio == pytest.approx(1, rel=0.35)
+
+
+@every_machine
+def test_a_batch_costs_at_least_as_many_products_as_its_images(name):
+    one = BY_NAME["batched"].with_batch(1)
+    trace = random_trace(one, 0.3, 0.4)
+    batch = LayerTrace(one.with_batch(3), trace.weights, np.repeat(trace.activations, 3, axis=0))
+    assert run(name, batch).issued_macs == 3 * run(name, trace).issued_macs
+
+
+@pytest.mark.parametrize("name", ["structured", "scnn", "cambricon-x"])
+def test_half_of_the_channels_pruned_costs_what_half_a_layer_costs(name):
+    whole = Layer.conv("whole", in_channels=64, out_channels=32, input_size=(14, 14), kernel_size=3, padding=1)
+    half = Layer.conv("half", in_channels=32, out_channels=32, input_size=(14, 14), kernel_size=3, padding=1)
+    weights = np.ones(whole.weight_shape, bool)
+    weights[:, 32:] = False
+    settings = {"dram": {"bandwidth_gbs": float("inf")}}
+    pruned = run(name, LayerTrace(whole, weights, np.ones(whole.input_shape, bool)), settings)
+    dense = run(name, LayerTrace(half, np.ones(half.weight_shape, bool), np.ones(half.input_shape, bool)), settings)
+    assert pruned.issued_macs == dense.issued_macs
+    assert pruned.cycles == dense.cycles
+
+
+def test_one_filter_with_every_weight_is_the_worst_imbalance_on_cambricon_x():
+    layer = Layer.conv("one", in_channels=32, out_channels=16, input_size=(8, 8), kernel_size=3, padding=1)
+    weights = np.zeros(layer.weight_shape, bool)
+    weights[5] = True
+    assert run("cambricon-x", LayerTrace(layer, weights, np.ones(layer.input_shape, bool))).load_imbalance == 16

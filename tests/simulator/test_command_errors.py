@@ -1,0 +1,143 @@
+"""Bad input: one clear line on standard error, exit code 2, nothing on standard output, no file touched."""
+
+import json
+
+import numpy as np
+import pytest
+
+TINY = """
+name = "tiny"
+[[layers]]
+name = "conv"
+type = "conv"
+in_channels = 4
+out_channels = 8
+input_size = [6, 6]
+kernel_size = 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["run", "blazepose", "--on", "snn"], "unknown accelerator 'snn': did you mean 'scnn'?"),
+        (["run", "vgg61", "--on", "scnn"], "did you mean 'vgg16'?"),
+        (["run", "blazepose", "--on", "scnn", "--set", "queue_dept=4"], "scnn --set: unknown key 'queue_dept': did you mean 'queue_depth'?"),
+        (["run", "blazepose", "--on", "scnn", "--set", "pe_rows=0"], "scnn --set: pe_rows = 0: must be greater than or equal to 1"),
+        (["run", "blazepose", "--on", "scnn", "--set", "pe_rows='8'"], "scnn --set: pe_rows = '8': must be a valid integer"),
+        (["run", "blazepose", "--on", "scnn", "--set", "pe_rows"], "--set pe_rows: must have the form KEY=VALUE"),
+        (["run", "blazepose", "--on", "scnn", "--set", "dram.bandwidth_gbs=-1"], "scnn --set: dram.bandwidth_gbs = -1: must be greater than 0"),
+        (["run", "blazepose", "--on", "scnn", "--set", "dram.bandwidth_gbs=nan"], "scnn --set: dram.bandwidth_gbs = nan: must be greater than 0"),
+        (["run", "blazepose", "--on", "scnn", "--layers", "nothing*"], "nothing*"),
+        (["run", "vgg16", "--on", "scnn", "--prune", "unstructured:density=1.2"], "1.2"),
+        (["run", "vgg16", "--on", "scnn", "--prune", "unstructured:density=-0.2"], "-0.2"),
+        (["run", "vgg16", "--on", "scnn", "--prune", "unstructured:density=nan"], "nan"),
+        (["run", "vgg16", "--on", "scnn", "--prune", "unstuctured:density=0.5"], "did you mean 'unstructured'?"),
+        (["run", "vgg16", "--on", "scnn", "--batch", "0"], "0 is not in the range x>=1"),
+        (["run", "vgg16"], "Missing option '--on'"),
+        (["compare", "blazepose", "--on", "dcnn,ideal", "--set", "windw=3"], "--set: unknown key 'windw'"),
+        (["compare", "blazepose", "--on", "dcnn,dcn"], "unknown accelerator 'dcn': did you mean 'dcnn'?"),
+        (["config", "cambricon"], "did you mean 'cambricon-x'?"),
+        (["run", "c3d", "--on", "scnn"], "scnn cannot run layer 'conv1a':"),
+        (["list", "machines"], "'machines' is not one of"),
+        (["rum"], "No such command 'rum'"),
+        (["run", "missing.npz", "--on", "scnn"], "missing.npz"),
+        (["run", "missing.toml", "--on", "scnn"], "missing.toml"),
+        (["run", "blazepose", "--on", "scnn", "--config", "missing.toml"], "missing.toml: no such file"),
+        (["plot", "missing.json", "-o", "x.png"], "missing.json: no such file"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line_and_exit_code_2(cli, arguments, line):
+    result = cli(*arguments)
+    assert result.code == 2
+    assert result.out == ""
+    assert line in result.err
+    assert result.err.startswith("prunesim: ")
+    assert result.err.count("\n") == 1
+    assert "Traceback" not in result.err
+
+
+def test_all_faults_of_a_configuration_come_at_once(cli, tmp_path):
+    path = tmp_path / "my.toml"
+    path.write_text('accelerator = "scnn"\npe_rows = 0\nqueue = 3\n[dram]\nlatency_ns = -1\n')
+    result = cli("run", "blazepose", "--on", "scnn", "--config", path)
+    assert result.code == 2
+    assert result.err.splitlines() == [
+        f"prunesim: {path}: pe_rows = 0: must be greater than or equal to 1",
+        f"prunesim: {path}: dram.latency_ns = -1: must be greater than or equal to 0",
+        f"prunesim: {path}: unknown key 'queue': did you mean 'queue_depth'?",
+    ]
+
+
+def test_a_configuration_for_another_machine_is_refused(cli, tmp_path):
+    path = tmp_path / "my.toml"
+    path.write_text('accelerator = "dcnn"\n')
+    assert cli("run", "blazepose", "--on", "scnn", "--config", path).err == (
+        f"prunesim: {path}: accelerator = 'dcnn', but the run is on 'scnn'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ("stride = 0", "stride"),
+        ("groups = 3", "groups = 3 does not divide in_channels = 4"),
+        ("kernel_size = 9", "kernel spans 9 but the padded input only 6"),
+        ("weight_density = 1.2", "weight_density"),
+        ("weight_density = nan", "weight_density"),
+        ("paddin = 1", "did you mean"),
+    ],
+)
+def test_a_broken_network_file_names_the_file_and_the_fault(cli, tmp_path, change, line):
+    path = tmp_path / "net.toml"
+    text = TINY.replace("kernel_size = 3\n", "") if change.startswith("kernel_size") else TINY
+    path.write_text(text + change + "\n")
+    result = cli("run", path, "--on", "ideal")
+    assert result.code == 2
+    assert str(path) in result.err
+    assert line in result.err
+    assert result.out == ""
+
+
+@pytest.mark.parametrize("kind", ["directory", "truncated", "pickled", "text"])
+def test_a_broken_trace_file_names_the_file(cli, tmp_path, kind):
+    path = tmp_path / "trace.npz"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "truncated":
+        np.savez(path, a=np.zeros(1000))
+        path.write_bytes(path.read_bytes()[:300])
+    elif kind == "pickled":
+        np.savez(path, header=np.array([{"a": 1}], dtype=object))
+    else:
+        path.write_text("not a zip file")
+    result = cli("run", path, "--on", "ideal")
+    assert result.code == 2
+    assert str(path) in result.err
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["not json", "[1]", '{"schema": 99}', '{"schema": 1, "layers": []}'])
+def test_a_broken_report_file_names_the_file(cli, tmp_path, text):
+    path = tmp_path / "report.json"
+    path.write_text(text)
+    result = cli("plot", path, "-o", tmp_path / "x.png")
+    assert result.code == 2
+    assert str(path) in result.err
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_result_that_cannot_be_written_leaves_nothing_behind(cli, tmp_path):
+    target = tmp_path / "taken"
+    target.mkdir()
+    result = cli("run", "blazepose", "--on", "ideal", "--json", tmp_path / "missing" / "report.json")
+    assert result.code == 2
+    assert "report.json: cannot be written" in result.err
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_old_file_survives_a_failed_run(cli, tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps({"old": True}))
+    assert cli("run", "c3d", "--on", "scnn", "--json", path).code == 2
+    assert json.loads(path.read_text()) == {"old": True}

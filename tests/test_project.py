@@ -1,0 +1,51 @@
+"""Promises of the project as a whole: what an import loads, how quickly the command starts, what the wheel holds."""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = {"simpy", "matplotlib", "pandas", "torch", "rich", "click", "onnx"}
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("package", ["workloads", "dataflows", "dataflows.registry"])
+def test_importing_a_lower_package_loads_no_clock_plot_or_frame(package):
+    assert not HEAVY & modules_after(f"import {package}")
+
+
+def test_workloads_needs_numpy_only():
+    loaded = modules_after("import workloads, workloads.layer, workloads.trace, workloads.workload")
+    assert not (HEAVY | {"numba", "pydantic"}) & loaded
+
+
+def test_help_loads_neither_kernels_nor_plots():
+    loaded = modules_after("import simulator.command")
+    assert not {"numba", "pydantic", "simpy", "matplotlib", "numpy", "rich"} & loaded
+
+
+def test_the_wheel_holds_the_three_packages_and_nothing_else(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
+        capture_output=True,
+        check=True,
+    )
+    (wheel,) = tmp_path.glob("prunesim-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    top = {name.partition("/")[0] for name in names}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"workloads", "dataflows", "simulator"}
+    assert "workloads/data/blazepose.npz" in names
+
+
+def test_every_dependency_has_a_lower_bound():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert all(">=" in requirement for requirement in project["dependencies"])

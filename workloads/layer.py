@@ -50,23 +50,27 @@ class Layer:
         axes = len(self.input_size)
         if axes not in (2, 3):
             raise InputError(f"layer '{self.name}': input_size = {self.input_size}, must have 2 or 3 axes")
-        for field, minimum in (("input_size", 1), ("kernel_size", 1), ("stride", 1), ("dilation", 1)):
-            self._check_axes(field, getattr(self, field), axes, minimum)
+        for field in ("input_size", "kernel_size", "stride", "dilation"):
+            self._check_axes(field, getattr(self, field), axes, 1)
         if len(self.padding) != axes:
             raise InputError(f"layer '{self.name}': padding = {self.padding}, must have {axes} (before, after) pairs")
         for pair in self.padding:
             self._check_axes("padding", pair, 2, 0)
+        self._check_fit()
+
+    def _check_fit(self) -> None:
+        """The fields against one another, once each is right by itself."""
         for field in ("in_channels", "out_channels"):
             if getattr(self, field) % self.groups:
                 raise InputError(
                     f"layer '{self.name}': groups = {self.groups} does not divide {field} = {getattr(self, field)}"
                 )
-        for size, span, (before, after) in zip(self.input_size, self.kernel_span, self.padding, strict=True):
-            if span > size + before + after:
+        for size, span, pad in zip(self.input_size, self.kernel_span, self.padding, strict=True):
+            if span > size + sum(pad):
                 raise InputError(
-                    f"layer '{self.name}': kernel spans {span} but the padded input only {size + before + after}"
+                    f"layer '{self.name}': kernel spans {span} but the padded input only {size + sum(pad)}"
                 )
-        if self.fully_connected and (max(self.input_size) > 1 or max(self.kernel_size) > 1 or axes != 2):
+        if self.fully_connected and (max(self.input_size) > 1 or max(self.kernel_size) > 1 or self.axes != 2):
             raise InputError(f"layer '{self.name}': a fully connected layer has a 1x1 map and a 1x1 kernel")
 
     def _check_axes(self, field: str, values: Axes, axes: int, minimum: int) -> None:
@@ -76,7 +80,7 @@ class Layer:
             _whole(self.name, field, value, minimum)
 
     @classmethod
-    def conv(  # noqa: PLR0913 (a convolution has this many independent dimensions)
+    def conv(
         cls,
         name: str,
         *,

@@ -1,0 +1,111 @@
+"""`Network`: the layers of a built-in network, read from a table in the package.
+
+A table is a CSV file in `data/networks` named after its network. Comment lines carry its title and sources. Columns:
+name, kind (conv or fc), in_channels, out_channels, input, kernel, stride, padding, groups; values per axis are joined
+by `x` (16x112x112: depth, rows, columns), a single number stands for every axis. A density set, `NETWORK@SET.csv`,
+adds weight_density, activation_density and output_density, and leaves the shape columns out when they are the
+network's own.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from workloads.errors import InputError, nearest
+from workloads.layer import Layer
+
+_FOLDER = Path(__file__).parent / "data" / "networks"
+
+
+@dataclass(frozen=True, slots=True)
+class Densities:
+    """Shares of non-zeros of one layer, each in [0, 1]; `outputs` is None where nothing is known."""
+
+    weights: float = 1.0
+    activations: float = 1.0
+    outputs: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network as tables know it.
+
+    layers     in the order in which they run
+    densities  one per layer
+    title      one line for lists
+    sources    papers and data that the shapes and densities come from
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    densities: tuple[Densities, ...]
+    title: str
+    sources: tuple[str, ...]
+
+    @property
+    def dense_macs(self) -> int:
+        """Multiplications of all layers, zeros included."""
+        return sum(layer.dense_macs for layer in self.layers)
+
+
+def network_names() -> tuple[str, ...]:
+    """Names of the built-in networks and of their density sets, sorted."""
+    return tuple(sorted(path.name.removesuffix(".csv") for path in _FOLDER.glob("*.csv")))
+
+
+@cache
+def load_network(name: str) -> Network:
+    """A built-in network or density set. Raises `InputError` with the nearest known name."""
+    if name not in network_names():
+        raise InputError(f"unknown network '{name}'; {nearest(name, network_names())}")
+    notes, rows = _read_table(_FOLDER / f"{name}.csv")
+    sources = tuple(text for key, text in notes if key == "source")
+    titles = dict(notes)
+    if "network" in titles:
+        base = load_network(titles["network"])
+        layers, sources = base.layers, base.sources + sources
+        if [row["name"] for row in rows] != [layer.name for layer in layers]:
+            raise AssertionError(f"density set {name} does not list the layers of {base.name}")
+    else:
+        layers = tuple(_layer(row) for row in rows)
+    return Network(name, layers, tuple(_densities(row) for row in rows), titles["title"], sources)
+
+
+def _read_table(path: Path) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    notes = [line[1:].split(":", 1) for line in lines if line.startswith("#")]
+    table = csv.DictReader(line for line in lines if not line.startswith("#"))
+    return [(key.strip(), text.strip()) for key, text in notes], list(table)
+
+
+def _axes(text: str, axes: int) -> tuple[int, ...]:
+    values = tuple(int(part) for part in text.split("x"))
+    return values * axes if len(values) == 1 else values
+
+
+def _layer(row: dict[str, str]) -> Layer:
+    if row["kind"] == "fc":
+        return Layer.dense(row["name"], in_features=int(row["in_channels"]), out_features=int(row["out_channels"]))
+    size = _axes(row["input"], 1)
+    return Layer.conv(
+        row["name"],
+        in_channels=int(row["in_channels"]),
+        out_channels=int(row["out_channels"]),
+        input_size=size,
+        kernel_size=_axes(row["kernel"], len(size)),
+        stride=_axes(row["stride"], len(size)),
+        padding=_axes(row["padding"], len(size)),
+        groups=int(row["groups"]),
+    )
+
+
+def _densities(row: dict[str, str]) -> Densities:
+    outputs = row.get("output_density")
+    return Densities(
+        weights=float(row.get("weight_density", 1.0)),
+        activations=float(row.get("activation_density", 1.0)),
+        outputs=float(outputs) if outputs else None,
+    )

@@ -1,0 +1,158 @@
+"""A user's own network as a TOML file; docs/network-file.md describes the format.
+
+All faults of a file are reported together, one line each: the file, the dotted key, the value, what is allowed, and
+the nearest known key. pydantic is loaded here alone, when a network file is read.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from workloads.errors import InputError
+from workloads.layer import Layer
+from workloads.network import load_network
+from workloads.network_schema import (
+    LayerActivations,
+    LayerTable,
+    LayerWeights,
+    NetworkTable,
+    check,
+    layer_table,
+)
+from workloads.source import Drawn, DrawnBatch, LayerSource, OneImage, RepeatedImages, TensorSource, output_densities
+from workloads.stored import StoredArray
+from workloads.workload import Workload
+
+
+def load_network_file(path: str | Path) -> Workload:
+    """The workload that a network file describes. Raises `InputError` with a line for every fault of the file."""
+    path = Path(path)
+    raw = _read(path)
+    faults: list[str] = []
+    table = check(NetworkTable, raw, "", faults)
+    defaults = NetworkTable() if table is None else table
+    if ("network" in raw) == ("layers" in raw):
+        faults.append("has both 'network' and 'layers'" if "network" in raw else "has neither 'network' nor 'layers'")
+        faults[-1] += ", must have one of them"
+    rows = raw.get("layers")
+    built = (
+        [_row(path, defaults, row, f"layers[{i}]", faults) for i, row in enumerate(rows)]
+        if isinstance(rows, list)
+        else []
+    )
+    if isinstance(rows, list) and not rows:
+        faults.append("layers = [], must hold a layer")
+    base = _base(defaults, faults)
+    if faults:
+        raise InputError("\n".join(f"{path}: {fault}" for fault in faults))
+    sources = base.sources if base else _chained([row for row in built if row is not None])
+    title = defaults.title or (base.title if base else "")
+    sources = tuple(replace(source, origin=str(path)) for source in sources)
+    return Workload(defaults.name or path.stem, sources, title=title, origin=str(path))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory, must be a network file")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file in UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+
+
+def _base(table: NetworkTable, faults: list[str]) -> Workload | None:
+    """A built-in network under this file's densities and patterns."""
+    if table.network is None:
+        return None
+    try:
+        network = load_network(table.network)
+    except InputError as error:
+        faults.append(f"network = {table.network!r}: {error}")
+        return None
+    weights, activations = table.weights, table.activations
+    changes = {
+        name: density
+        for name, density in (("weights", weights.density), ("activations", activations.density))
+        if density is not None
+    }
+    network = replace(network, densities=tuple(replace(d, **changes) for d in network.densities))
+    workload = Workload.of_network(network)
+    sources = tuple(
+        replace(
+            source,
+            weights=Drawn(d.weights, weights.pattern_value()),
+            activations=DrawnBatch(d.activations, activations.pattern_value()),
+        )
+        for source, d in zip(workload.sources, network.densities, strict=True)
+    )
+    return replace(workload, sources=sources)
+
+
+@dataclass(frozen=True)
+class _Row:
+    layer: Layer
+    weights: TensorSource
+    activations: TensorSource
+    input_density: float
+    output_density: float | None
+
+
+def _row(path: Path, defaults: NetworkTable, raw: Any, key: str, faults: list[str]) -> _Row | None:
+    """A layer with its tensors, or None after adding its faults."""
+    row: LayerTable | None = check(layer_table(raw), raw, key, faults)
+    if row is None:
+        return None
+    weights, activations = row.weights.over(defaults.weights), row.activations.over(defaults.activations)
+    input_density = 1.0 if activations.density is None else activations.density
+    try:
+        layer = row.layer()
+        tensors = _weights(path, layer, weights), _activations(path, layer, activations)
+    except InputError as error:
+        faults.append(f"{key}: {error}")
+        return None
+    return _Row(layer, *tensors, input_density, row.output_density)
+
+
+def _chained(rows: list[_Row]) -> tuple[LayerSource, ...]:
+    inputs, known = [row.input_density for row in rows], [row.output_density for row in rows]
+    outputs = output_densities([row.layer for row in rows], inputs, known)
+    return tuple(
+        LayerSource(i, row.layer, row.weights, row.activations, output)
+        for i, (row, output) in enumerate(zip(rows, outputs, strict=True))
+    )
+
+
+def _weights(path: Path, layer: Layer, table: LayerWeights) -> TensorSource:
+    if table.file is None:
+        return Drawn(1.0 if table.density is None else table.density, table.pattern_value())
+    array = StoredArray.find(path.parent / table.file, table.entry)
+    _check_shape(array, "weights", layer.weight_shape, layer.fully_connected)
+    return array
+
+
+def _activations(path: Path, layer: Layer, table: LayerActivations) -> TensorSource:
+    if table.file is None:
+        return DrawnBatch(1.0 if table.density is None else table.density, table.pattern_value())
+    array = StoredArray.find(path.parent / table.file, table.entry)
+    image = layer.input_shape[1:]
+    if len(array.shape) == len(image) + 1 and array.shape[1:] == image and array.shape[0]:
+        return RepeatedImages(array, array.shape[0])
+    _check_shape(array, "activations", image, layer.fully_connected)
+    return RepeatedImages(OneImage(array))
+
+
+def _check_shape(array: StoredArray, name: str, shape: tuple[int, ...], fully_connected: bool) -> None:
+    """A fully connected layer's tensors may leave out their axes of length 1."""
+    short = shape[:-2] if fully_connected else shape
+    if array.shape not in (shape, short):
+        wanted = f"{short} or {shape}" if fully_connected else str(shape)
+        raise InputError(f"{name}: {array.path} has shape {array.shape}, must be {wanted}")

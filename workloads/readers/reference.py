@@ -1,0 +1,93 @@
+"""What the reference folders have in common: one npz file, and a JSON table of the layers' shapes beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from workloads.errors import InputError
+from workloads.layer import Layer, Pads
+from workloads.source import LayerSource, TensorSource, output_densities
+from workloads.workload import Workload
+
+TensorPair = tuple[TensorSource, TensorSource]
+
+
+def find_archive(path: Path) -> Path:
+    """The npz file of a folder, or the file itself. Raises `InputError` when there is not exactly one."""
+    if not path.is_dir():
+        return path
+    archives = sorted(path.glob("*.npz"))
+    if len(archives) != 1 or find_table(archives[0]) is None:
+        raise InputError(f"{path}: is a directory, must be a file or a folder of reference data")
+    return archives[0]
+
+
+def find_table(archive: Path) -> Path | None:
+    """The table beside an npz file: `NAME_layers.json`, else `layers.json`; None when there is neither."""
+    tables = (archive.with_name(f"{archive.stem}_layers.json"), archive.with_name("layers.json"))
+    return next((table for table in tables if table.is_file()), None)
+
+
+def read_folder(
+    path: Path, name: str, title: str, origin: str, tensors: Callable[[Path, Mapping[str, Any], Layer], TensorPair]
+) -> Workload:
+    """The workload of a reference folder.
+
+    `tensors` gives the sources of a layer's weights and activations from the npz file's path, the layer's row of the
+    table and the layer. Raises `InputError` naming the table when it cannot be used.
+    """
+    archive = find_archive(path).absolute()
+    table = find_table(archive)
+    if table is None:
+        raise InputError(f"{archive}: no layers.json beside it")
+    try:
+        rows = json.loads(table.read_text(encoding="utf-8"))
+        layers = [layer_of(row) for row in rows]
+        inputs = [
+            row.get("x_nnz", layer.input_count) / layer.input_count for row, layer in zip(rows, layers, strict=True)
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{table}: {reason}") from None
+    outputs = output_densities(layers, inputs, [None] * len(layers))
+    sources = tuple(
+        LayerSource(i, layer, *tensors(archive, row, layer), output, str(archive))
+        for i, (row, layer, output) in enumerate(zip(rows, layers, outputs, strict=True))
+    )
+    return Workload(name, sources, title=title, origin=origin)
+
+
+def layer_of(row: Mapping[str, Any]) -> Layer:
+    """The layer of a row with columns name, C, [D,] H, W, K, [T,] R, S, stride, pad, groups (1 where absent).
+
+    `pad` is a number, or [top, bottom, left, right], or that as text with slashes. Raises `InputError` where the row
+    also gives the output size and it is not the one that follows from its shape.
+    """
+    maps, kernel = ("DHW", "TRS") if "D" in row else ("HW", "RS")
+    size = tuple(int(row[axis]) for axis in maps)
+    layer = Layer.conv(
+        row["name"],
+        in_channels=int(row["C"]),
+        out_channels=int(row["K"]),
+        input_size=size,
+        kernel_size=tuple(int(row[axis]) for axis in kernel),
+        stride=int(row["stride"]),
+        padding=_padding(row["pad"], len(size)),
+        groups=int(row.get("groups", 1)),
+    )
+    stated = tuple(int(row[column]) for column in ("P", "Q") if column in row)
+    if stated and stated != layer.output_size:
+        raise InputError(f"layer '{layer.name}': output is {layer.output_size}, the table says {stated}")
+    return layer
+
+
+def _padding(value: Any, axes: int) -> int | Pads:
+    if isinstance(value, str):
+        value = [int(part) for part in value.split("/")]
+    if isinstance(value, int) or len(value) == 1:
+        return value if isinstance(value, int) else value[0]
+    pairs = tuple((value[i], value[i + 1]) for i in range(0, len(value), 2))
+    return pairs if len(pairs) == axes else ((0, 0),) * (axes - len(pairs)) + pairs

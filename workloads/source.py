@@ -1,0 +1,144 @@
+"""Where a layer's tensors come from: drawn from a seed, or held in a file or an array.
+
+A `TensorSource` gives an array when it is asked and keeps nothing, so that a workload needs memory for one layer at a
+time. Random streams depend on (seed, index of the layer in its network, tensor, step) alone: names never matter, and
+layers added at the end change nothing before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
+
+import numpy as np
+
+from workloads.errors import InputError
+from workloads.layer import Layer
+from workloads.synthetic import UNIFORM, Pattern
+from workloads.trace import LayerTrace
+
+MAX_ELEMENTS = 1 << 32  # of one tensor; beyond it a mask alone fills 4 GiB
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The address of a stream of random numbers."""
+
+    seed: int
+    key: tuple[int, ...]
+
+    def child(self, step: int) -> Self:
+        """The stream of one step (an image of a batch, a pruning) under this address."""
+        return replace(self, key=(*self.key, step))
+
+    def rng(self) -> np.random.Generator:
+        """A fresh generator that starts at the beginning of the stream."""
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=self.key))
+
+
+class TensorSource(Protocol):
+    """Something that gives a tensor: bool for a mask, any other type for values."""
+
+    def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
+        """The tensor in that shape."""
+        ...
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A mask with round(density x elements) non-zeros, drawn by a pattern."""
+
+    density: float = 1.0
+    pattern: Pattern = UNIFORM
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.density <= 1.0:
+            raise InputError(f"density = {self.density}, must lie between 0 and 1")
+
+    def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
+        """See `TensorSource`."""
+        size = int(np.prod(shape, dtype=np.int64))
+        return self.pattern.draw(stream.child(0).rng(), shape, round(self.density * size))
+
+
+@dataclass(frozen=True)
+class DrawnBatch:
+    """Activations (N, C, [D,] H, W): a fresh draw for every image, each with the exact count of non-zeros."""
+
+    density: float = 1.0
+    pattern: Pattern = UNIFORM
+
+    def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
+        """See `TensorSource`."""
+        batch = np.empty(shape, np.bool_)
+        for image, mask in enumerate(batch):
+            mask[...] = Drawn(self.density, self.pattern).array(shape[1:], stream.child(image))
+        return batch
+
+
+@dataclass(frozen=True)
+class RepeatedImages:
+    """Activations known for some images only: the batch repeats them in turn."""
+
+    images: TensorSource
+    stored: int = 1
+
+    def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
+        """See `TensorSource`; `images` is asked for (stored, C, [D,] H, W)."""
+        images = self.images.array((self.stored, *shape[1:]), stream)
+        return images if self.stored == shape[0] else images[np.arange(shape[0]) % self.stored]
+
+
+@dataclass(frozen=True)
+class OneImage:
+    """Activations (1, C, [D,] H, W) of an image that is stored without a batch axis."""
+
+    image: TensorSource
+
+    def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
+        """See `TensorSource`."""
+        return self.image.array(shape[1:], stream)[np.newaxis]
+
+
+@dataclass(frozen=True)
+class LayerSource:
+    """A layer and where its tensors come from; `index` is its place in the whole network."""
+
+    index: int
+    layer: Layer
+    weights: TensorSource
+    activations: TensorSource
+    output_density: float = 1.0
+    origin: str = ""
+
+    def trace(self, seed: int) -> LayerTrace:
+        """The layer's trace, made now."""
+        for name, count in (("weights", self.layer.weight_count), ("activations", self.layer.input_count)):
+            if count > MAX_ELEMENTS:
+                raise InputError(f"layer '{self.layer.name}': {count} {name}, at most {MAX_ELEMENTS} fit in memory")
+        return LayerTrace(
+            self.layer,
+            self.weights.array(self.layer.weight_shape, Stream(seed, (self.index, 0))),
+            self.activations.array(self.layer.input_shape, Stream(seed, (self.index, 1))),
+            self.output_density,
+            self.origin,
+        )
+
+
+def output_densities(
+    layers: Sequence[Layer], inputs: Sequence[float], known: Sequence[float | None]
+) -> tuple[float, ...]:
+    """Density of each layer's stored outputs.
+
+    The known value; else the input density of the next layer where that layer has as many input channels as this one
+    has output channels, so that it plainly follows; else 1.0.
+    """
+    densities = []
+    for i, layer in enumerate(layers):
+        value = known[i]
+        if value is None:
+            follows = i + 1 < len(layers) and layers[i + 1].in_channels == layer.out_channels
+            value = inputs[i + 1] if follows else 1.0
+        densities.append(value)
+    return tuple(densities)

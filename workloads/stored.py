@@ -1,0 +1,170 @@
+"""Arrays in npy and npz files, read when asked for, never more than their shape allows, never by pickle.
+
+An npz file is a zip archive of npy entries. Shape and type stand in an entry's first bytes and are checked before its
+data is read, so that a wrong or hostile file can neither run code nor fill the memory. Every fault is an `InputError`
+naming file and entry.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Self
+
+import numpy as np
+
+from workloads.errors import InputError
+from workloads.source import Stream
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip archive for reading. Raises `InputError` naming the file when it cannot be opened."""
+    with _open(path) as stream:
+        try:
+            archive = zipfile.ZipFile(stream)
+        except _DAMAGE:
+            raise InputError(f"{path}: not an npz file, or truncated") from None
+        with archive:
+            yield archive
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[IO[bytes]]:
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory, must be a file")
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    with stream:
+        yield stream
+
+
+@contextmanager
+def _open_entry(path: Path, archive: zipfile.ZipFile, entry: str) -> Iterator[IO[bytes]]:
+    if f"{entry}.npy" not in archive.NameToInfo:
+        raise InputError(f"{path}: entry '{entry}' is missing")
+    with _naming_damage(f"{path}: entry '{entry}'"), archive.open(f"{entry}.npy") as stream:
+        yield stream
+
+
+@contextmanager
+def _naming_damage(label: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except _DAMAGE as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{label} is damaged: {reason}") from None
+
+
+def _type(label: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether columns come first, and type; leaves the stream at the data."""
+    version = np.lib.format.read_magic(stream)  # type: ignore[arg-type]
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran_order, dtype = read(stream)  # type: ignore[arg-type]
+    if dtype.hasobject:
+        raise InputError(f"{label} holds pickled objects, which are never loaded")
+    if dtype.kind not in "biuf":
+        raise InputError(f"{label} has type {dtype}, must be numbers or a mask")
+    return shape, fortran_order, dtype
+
+
+def _check(label: str, found: tuple[tuple[int, ...], np.dtype], shape: tuple[int, ...], dtype: Any) -> None:
+    if found[0] != shape:
+        raise InputError(f"{label} has shape {found[0]}, must be {shape}")
+    if dtype is not None and found[1] != dtype:
+        raise InputError(f"{label} has type {found[1]}, must be {np.dtype(dtype)}")
+
+
+def _read(label: str, stream: IO[bytes], shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    found, fortran_order, found_type = _type(label, stream)
+    _check(label, (found, found_type), shape, dtype)
+    size = math.prod(shape) * found_type.itemsize
+    data = stream.read(size)
+    if len(data) < size or stream.read(1):  # reading on to the end also checks a zip entry's checksum
+        raise InputError(f"{label} does not hold exactly {size} bytes of data")
+    return np.frombuffer(data, found_type).reshape(shape, order="F" if fortran_order else "C")
+
+
+def entry_shape(path: Path, archive: zipfile.ZipFile, entry: str) -> tuple[int, ...]:
+    """Shape of an entry, without reading its data."""
+    with _open_entry(path, archive, entry) as stream:
+        return _type(f"{path}: entry '{entry}'", stream)[0]
+
+
+def read_entry(
+    path: Path, archive: zipfile.ZipFile, entry: str, shape: tuple[int, ...], dtype: Any = None
+) -> np.ndarray:
+    """An entry that must have the given shape (and type)."""
+    with _open_entry(path, archive, entry) as stream:
+        return _read(f"{path}: entry '{entry}'", stream, shape, dtype)
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """One entry of an npz file, read whenever it is asked for; `packed`: the bits of a mask, as `numpy.packbits`."""
+
+    path: Path
+    entry: str
+    packed: bool = False
+
+    def array(self, shape: tuple[int, ...], stream: Stream | None = None) -> np.ndarray:
+        """See `TensorSource`. Raises `InputError` naming file and entry when the entry is not of that shape."""
+        del stream
+        with open_archive(self.path) as archive:
+            array = read_entry(self.path, archive, self.entry, *self._stored(shape))
+        return np.unpackbits(array, count=math.prod(shape)).view(np.bool_).reshape(shape) if self.packed else array
+
+    def check(self, archive: zipfile.ZipFile, shape: tuple[int, ...]) -> None:
+        """Raise `InputError` when the entry cannot give a tensor of that shape; its data is not read."""
+        with _open_entry(self.path, archive, self.entry) as stream:
+            label = f"{self.path}: entry '{self.entry}'"
+            found, _, dtype = _type(label, stream)
+            _check(label, (found, dtype), *self._stored(shape))
+
+    def _stored(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Any]:
+        return ((-(-math.prod(shape) // 8),), np.uint8) if self.packed else (shape, None)
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """An npy file (`entry` empty) or an entry of an npz file whose shape is known; read whenever it is asked for."""
+
+    path: Path
+    entry: str
+    shape: tuple[int, ...]
+
+    @classmethod
+    def find(cls, path: Path, entry: str | None = None) -> Self:
+        """Look at a file; an npz file with a single entry needs no `entry`. Raises `InputError` naming the file."""
+        path = path.absolute()
+        if path.suffix == ".npy":
+            with _open(path) as stream, _naming_damage(str(path)):
+                return cls(path, "", _type(str(path), stream)[0])
+        with open_archive(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.NameToInfo]
+            if entry is None and len(names) != 1:
+                raise InputError(f"{path}: holds {len(names)} entries, 'entry' must name one")
+            chosen = names[0] if entry is None else entry
+            return cls(path, chosen, entry_shape(path, archive, chosen))
+
+    def array(self, shape: tuple[int, ...], stream: Stream | None = None) -> np.ndarray:
+        """See `TensorSource`; the elements are taken in their order, whatever the stored shape."""
+        del stream
+        if self.entry:
+            with open_archive(self.path) as archive:
+                return read_entry(self.path, archive, self.entry, self.shape).reshape(shape)
+        with _open(self.path) as file, _naming_damage(str(self.path)):
+            return _read(str(self.path), file, self.shape, None).reshape(shape)

@@ -1,0 +1,215 @@
+"""Seeded masks with an exact count of non-zeros: uniform, clustered (activations) and skewed (filters).
+
+A pattern draws masks of a given shape. The first axis is the channel of an activation map (C, [D,] H, W) or the filter
+of a weight tensor (K, C/G, [T,] R, S). Every mask holds exactly the asked number of non-zeros.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+import numpy as np
+
+from workloads.errors import InputError
+
+_BLOCK = 1 << 22  # elements drawn at a time, so that the random bytes never need much memory beside the mask
+_SAMPLE = 1 << 16  # cells from which the clustered pattern finds its mean
+
+
+class Pattern(Protocol):
+    """How non-zeros lie in a tensor."""
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...], nonzeros: int) -> np.ndarray:
+        """A bool array of that shape with exactly that many True."""
+        ...
+
+
+def _settle(rng: np.random.Generator, flat: np.ndarray, nonzeros: int) -> None:
+    """Set or clear elements chosen uniformly at random until `flat` (bool, 1-D) holds exactly `nonzeros` True."""
+    missing = nonzeros - int(np.count_nonzero(flat))
+    value = missing > 0
+    missing = abs(missing)
+    candidates = flat.size - nonzeros + missing if value else nonzeros + missing
+    while missing:
+        draws = min(int(1.2 * missing * flat.size / candidates) + 16, _BLOCK)
+        picks = rng.integers(0, flat.size, draws)
+        picks = picks[flat[picks] != value]
+        # The first occurrence of each pick, in drawing order: cutting a sorted list would favour low indices.
+        _, first = np.unique(picks, return_index=True)
+        picks = picks[np.sort(first)[:missing]]
+        flat[picks] = value
+        missing -= picks.size
+        candidates -= picks.size
+
+
+def uniform_mask(rng: np.random.Generator, size: int, nonzeros: int) -> np.ndarray:
+    """A bool (size,) array with exactly `nonzeros` True, every such array being equally likely.
+
+    Random bytes below a level give independent elements of almost the right density; adding or removing a random few
+    makes the count exact. Given its count, either step is uniform, and so is the result. Needs a byte an element.
+    """
+    if not 0 <= nonzeros <= size:
+        raise ValueError(f"{nonzeros} non-zeros among {size} elements")
+    if 2 * nonzeros > size:  # so that at least every other random pick finds a zero
+        mask = uniform_mask(rng, size, size - nonzeros)
+        return np.logical_not(mask, out=mask)
+    mask = np.zeros(size, np.bool_)
+    level = 256 * nonzeros // size if size else 0
+    if level:
+        for start in range(0, size, _BLOCK):
+            part = mask[start : start + _BLOCK]
+            np.less(rng.integers(0, 256, part.size, np.uint8), level, out=part)
+    _settle(rng, mask, nonzeros)
+    return mask
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Every mask with the asked count is equally likely."""
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...], nonzeros: int) -> np.ndarray:
+        """See `Pattern`."""
+        return uniform_mask(rng, math.prod(shape), nonzeros).reshape(shape)
+
+
+UNIFORM = Uniform()
+
+
+def _check_settings(pattern: object, minimum: dict[str, float]) -> None:
+    for field in fields(pattern):  # type: ignore[arg-type]
+        value = getattr(pattern, field.name)
+        lowest = minimum.get(field.name, 0)
+        if not (math.isfinite(value) and value >= lowest):
+            name = type(pattern).__name__.lower()
+            raise InputError(f"pattern '{name}': {field.name} = {value}, must be a number of at least {lowest}")
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+@dataclass(frozen=True)
+class Clustered:
+    """Activations as real ones lie: some channels are nearly dead, blobs inside a channel, places busy in all channels.
+
+    The log-odds of a non-zero is the sum of three normal terms: one per channel, one per place shared by all channels
+    (the map's longer side has `places` of them), one per channel and square of `correlation_length` positions. The
+    grids are shifted at random, so that they favour no tile size. Elements are then independent; a mean found from a
+    sample of the squares gives the density, and a random few elements (about one in a hundred) make the count exact.
+
+    The defaults follow SqueezeNet (Deep Compression), a VGG-16 and BlazePose on photographs: standard deviation of
+    channel densities about 0.55 of its maximum, correlation of neighbours in a channel about 0.45 (0.25 at distance
+    two), coefficient of variation between the densities of an 8 by 8 split of the map 0.02 to 0.13.
+    """
+
+    correlation_length: int = 4
+    channel_spread: float = 4.0
+    local_spread: float = 4.0
+    shared_spread: float = 0.5
+    places: int = 8
+
+    def __post_init__(self) -> None:
+        _check_settings(self, {"correlation_length": 1, "places": 1})
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...], nonzeros: int) -> np.ndarray:
+        """See `Pattern`; shape (C, [D,] H, W)."""
+        size = math.prod(shape)
+        if nonzeros in (0, size):
+            return np.full(shape, nonzeros > 0)
+        edge = self.correlation_length
+        shift = [int(s) for s in rng.integers(0, edge, len(shape) - 1)]
+        levels = self._levels(rng, shape, shift, nonzeros / size)
+        mask = np.empty(shape, np.bool_)
+        for channel, level in zip(mask, levels, strict=True):
+            spread = level
+            for axis in range(level.ndim):
+                spread = np.repeat(spread, edge, axis)
+            spread = spread[tuple(slice(s, s + n) for s, n in zip(shift, channel.shape, strict=True))]
+            np.less(rng.integers(0, 256, channel.shape, np.uint8), spread, out=channel)
+        _settle(rng, mask.reshape(-1), nonzeros)
+        return mask
+
+    def _levels(self, rng: np.random.Generator, shape: tuple[int, ...], shift: list[int], density: float) -> np.ndarray:
+        """Probability of a non-zero per channel and square, in 256ths, uint8 (C, cells ...)."""
+        edge, maps = self.correlation_length, len(shape) - 1
+        cells = [-(-(n + s) // edge) for n, s in zip(shape[1:], shift, strict=True)]
+        odds = rng.standard_normal((shape[0], *cells), np.float32)
+        odds *= self.local_spread
+        odds += self.channel_spread * rng.standard_normal((shape[0], *[1] * maps), np.float32)
+        odds += self.shared_spread * self._shared(rng, cells, max(shape[1:]))
+        sample = odds.reshape(-1)
+        if sample.size > _SAMPLE:
+            sample = sample[rng.integers(0, sample.size, _SAMPLE)]
+        low, high = -60.0, 60.0
+        for _ in range(40):
+            middle = (low + high) / 2
+            low, high = (middle, high) if _sigmoid(sample + middle).mean() < density else (low, middle)
+        odds += low
+        return np.minimum(256 * _sigmoid(odds) + 0.5, 255).astype(np.uint8)
+
+    def _shared(self, rng: np.random.Generator, cells: list[int], longest: int) -> np.ndarray:
+        """One standard normal value per place, spread over the cells (cells ...)."""
+        place = max(1.0, longest / (self.places * self.correlation_length))
+        start = rng.random(len(cells)) * place
+        index = [((np.arange(n) + s) // place).astype(np.int64) for n, s in zip(cells, start, strict=True)]
+        values = rng.standard_normal([int(i[-1]) + 1 for i in index], np.float32)
+        return values[np.ix_(*index)]
+
+
+@dataclass(frozen=True)
+class Skewed:
+    """Filters of unequal weight: `variation` is the coefficient of variation of the non-zeros per filter.
+
+    Filter sizes are log-normal, scaled so that the drawn filters themselves (not just their expectation) have that
+    variation, up to whole numbers and as far as the density and the number of filters allow. Inside a filter the
+    non-zeros lie uniformly. Real pruned ResNet-50 filters (DLMC, magnitude pruning) have 0.3 to 0.45, uniform masks
+    of the same densities about 0.1.
+    """
+
+    variation: float = 0.4
+
+    def __post_init__(self) -> None:
+        _check_settings(self, {})
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...], nonzeros: int) -> np.ndarray:
+        """See `Pattern`; shape (K, ...)."""
+        filters, size = shape[0], math.prod(shape[1:])
+        mask = np.empty((filters, size), np.bool_)
+        for row, count in zip(mask, self._counts(rng, filters, size, nonzeros), strict=True):
+            row[:] = uniform_mask(rng, size, int(count))
+        return mask.reshape(shape)
+
+    def _counts(self, rng: np.random.Generator, filters: int, size: int, nonzeros: int) -> np.ndarray:
+        """Non-zeros per filter, int64 (filters,), with the exact sum."""
+        scores = rng.standard_normal(filters)
+        scores -= scores.max(initial=0.0)
+        low, high = 0.0, 50.0
+        counts = np.zeros(filters, np.int64)
+        for _ in range(50):
+            middle = (low + high) / 2
+            counts = _rounded(_fill(np.exp(middle * scores), size, nonzeros), nonzeros)
+            low, high = (middle, high) if counts.std() < self.variation * counts.mean() else (low, middle)
+        return counts
+
+
+def _rounded(shares: np.ndarray, total: int) -> np.ndarray:
+    """Whole numbers with the exact sum, the largest remainders rounded up."""
+    counts = np.floor(shares).astype(np.int64)
+    order = np.argsort(counts - shares, kind="stable")
+    counts[order[: total - int(counts.sum())]] += 1
+    return counts
+
+
+def _fill(weights: np.ndarray, size: int, total: int) -> np.ndarray:
+    """Shares proportional to `weights`, none above `size`, with the given sum (at most size times their number)."""
+    order = np.argsort(-weights, kind="stable")
+    sums = np.cumsum(weights[order][::-1])[::-1]  # of the filters from each rank on
+    full = 0
+    while full < len(weights) and (total - full * size) * weights[order[full]] > size * sums[full]:
+        full += 1
+    shares = np.full(len(weights), float(size))
+    if full < len(weights):
+        shares[order[full:]] = weights[order[full:]] * (total - full * size) / sums[full]
+    return shares

@@ -1,0 +1,141 @@
+"""`Workload`: the layers of a network with a trace for each, made one at a time when asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from workloads.errors import InputError, nearest
+from workloads.layer import Layer
+from workloads.network import Network, load_network, network_names
+from workloads.source import Drawn, DrawnBatch, LayerSource, output_densities
+from workloads.trace import LayerTrace
+
+if TYPE_CHECKING:
+    from workloads.pruning import Pruning
+
+SHIPPED = {"blazepose": Path(__file__).parent / "data" / "blazepose.npz"}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is simulated: layers in order and where their tensors come from. Every method gives a new workload.
+
+    title    one line for lists
+    origin   papers, data or file that shapes and densities come from
+    prunings what `prune` applied, as on a command line
+    """
+
+    name: str
+    sources: tuple[LayerSource, ...]
+    seed: int = 0
+    title: str = ""
+    origin: str = ""
+    prunings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise InputError(f"seed = {self.seed}, must be a whole number of at least 0")
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers in order."""
+        return tuple(source.layer for source in self.sources)
+
+    def trace(self, index: int) -> LayerTrace:
+        """The trace of the layer at that place; nothing of it is kept here."""
+        return self.sources[index].trace(self.seed)
+
+    def select(self, glob: str) -> Self:
+        """The layers whose names match a shell pattern; their traces stay what they were in the whole network."""
+        chosen = tuple(source for source in self.sources if fnmatchcase(source.layer.name, glob))
+        if not chosen:
+            names = [layer.name for layer in self.layers]
+            raise InputError(f"no layer of '{self.name}' matches '{glob}'; {nearest(glob, names)}")
+        return replace(self, sources=chosen)
+
+    def with_batch(self, batch: int) -> Self:
+        """The same layers for another batch size.
+
+        Synthetic activations are drawn afresh for every image (the first image stays what it was); stored ones are
+        repeated in turn.
+        """
+        return replace(self, sources=tuple(replace(s, layer=s.layer.with_batch(batch)) for s in self.sources))
+
+    def prune(self, pruning: Pruning) -> Self:
+        """The same layers with pruned weights; prunings add up."""
+        return replace(self, sources=pruning.apply(self.sources), prunings=(*self.prunings, str(pruning)))
+
+    def describe(self) -> dict[str, Any]:
+        """What a report says about its workload; JSON types only."""
+        return {"name": self.name, "title": self.title, "origin": self.origin, "prunings": list(self.prunings)}
+
+    @classmethod
+    def of_network(cls, network: Network, seed: int = 0) -> Self:
+        """Uniform masks with the densities of a built-in network or density set."""
+        known = [densities.outputs for densities in network.densities]
+        inputs = [densities.activations for densities in network.densities]
+        outputs = output_densities(network.layers, inputs, known)
+        sources = tuple(
+            LayerSource(i, layer, Drawn(d.weights), DrawnBatch(d.activations), out, f"uniform masks, {network.name}")
+            for i, (layer, d, out) in enumerate(zip(network.layers, network.densities, outputs, strict=True))
+        )
+        return cls(network.name, sources, seed, network.title, "; ".join(network.sources))
+
+
+def load_workload(text: str = "blazepose", seed: int = 0, batch: int | None = None) -> Workload:
+    """The workload that a user named: a built-in network, NETWORK@SET, or the path of a file.
+
+    Paths: a trace file or reference data (.npz), a network file (.toml), a density table (.csv), or a folder of
+    reference data. Raises `InputError` with the nearest known name, or naming the file and what is wrong with it.
+    """
+    workload = replace(_resolve(text), seed=seed)
+    return workload if batch is None else workload.with_batch(batch)
+
+
+def _resolve(text: str) -> Workload:
+    from workloads import trace_file  # noqa: PLC0415 (it imports this module)
+
+    if text in SHIPPED:
+        return trace_file.load_traces(SHIPPED[text])
+    if text in network_names():
+        return Workload.of_network(load_network(text))
+    path = Path(text)
+    if path.suffix in (".npz", ".toml", ".csv") or path.exists():
+        return _from_path(path)
+    known = (*SHIPPED, *network_names())
+    raise InputError(f"unknown workload '{text}'; {nearest(text, known)} (or the path of a .npz, .toml or .csv file)")
+
+
+def _from_path(path: Path) -> Workload:
+    from workloads import network_file, readers, trace_file  # noqa: PLC0415 (they import this module)
+
+    reader = readers.recognise(path)
+    if reader is not None:
+        return reader(path)
+    if path.suffix == ".toml":
+        return network_file.load_network_file(path)
+    return trace_file.load_traces(path)
+
+
+@dataclass(frozen=True)
+class WorkloadEntry:
+    """A line of `prunesim list workloads`."""
+
+    name: str
+    description: str
+    layers: int
+    dense_macs: int
+
+
+def available_workloads() -> tuple[WorkloadEntry, ...]:
+    """Every workload that can be named, the default first."""
+    shipped = [_resolve(name) for name in SHIPPED]
+    built_in = [Workload.of_network(load_network(name)) for name in network_names()]
+    return tuple(
+        WorkloadEntry(w.name, w.title, len(w.layers), sum(layer.dense_macs for layer in w.layers))
+        for w in (*shipped, *built_in)
+    )

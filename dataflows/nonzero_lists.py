@@ -1,0 +1,191 @@
+"""Compressed lists: the non-zeros of weights and activations in the order in which a PE reads them.
+
+An entry is a non-zero (its offset in the accumulator region, at least 0) or a placeholder (-1): a stored zero that the
+zero-run field needs when 2^bits zeros stand in a row before a non-zero. Zeros after the last non-zero need none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from dataflows.kernel import kernel
+from dataflows.planar import PlanarMap
+
+
+@kernel
+def _activation_lists(mask, keep, run_limit, windows, phases, stride, row_step, start, offset, real):
+    """Fill `start` (PEs, virtual channels + 1), `offset` and `real` (PEs,); returns the entries. keep = 1 keeps zeros."""
+    channels, height, width = mask.shape
+    n = 0
+    for p in range(len(windows)):
+        top, bottom, left, right = windows[p]
+        found = 0
+        v = 0
+        for c in range(channels):
+            for phase_y, phase_x in phases:
+                start[p, v] = n
+                v += 1
+                kept = n
+                zeros = 0
+                rows = min(bottom, (height - phase_y + stride[0] - 1) // stride[0])
+                columns = min(right, (width - phase_x + stride[1] - 1) // stride[1])
+                for y in range(top, rows):
+                    h = y * stride[0] + phase_y
+                    base = (y - top) * row_step - left
+                    for x in range(left, columns):
+                        present = np.int64(mask[c, h, x * stride[1] + phase_x] | keep)
+                        offset[n] = base + x
+                        n += present
+                        found += present
+                        kept = n if present else kept
+                        zeros = 0 if present else zeros + 1
+                        if zeros == run_limit:
+                            offset[n] = -1
+                            n += 1
+                            zeros = 0
+                n = kept
+        start[p, v] = n
+        real[p] = found
+    return n
+
+
+@kernel
+def _weight_lists(
+    mask, keep, run_limit, first, out_groups, group_channels, tap_start, tap_index, tap_offset, area, start, offset
+):
+    """Fill `start` (channel groups, virtual channels + 1) and `offset` for the groups from number `first` on."""
+    out_channels, in_channels, _ = mask.shape
+    per_conv_group = out_channels // out_groups
+    phases = len(tap_start) - 1
+    n = 0
+    for row in range(len(start)):
+        low = (first + row) * group_channels
+        high = min(low + group_channels, out_channels)
+        first_group = low // per_conv_group
+        last_group = (high - 1) // per_conv_group
+        start[row, : first_group * in_channels * phases] = n
+        for group in range(first_group, last_group + 1):
+            k_low = max(low, group * per_conv_group)
+            k_high = min(high, (group + 1) * per_conv_group)
+            for c in range(in_channels):
+                for phase in range(phases):
+                    start[row, (group * in_channels + c) * phases + phase] = n
+                    kept = n
+                    zeros = 0
+                    for k in range(k_low, k_high):
+                        base = (k - low) * area
+                        for tap in range(tap_start[phase], tap_start[phase + 1]):
+                            present = np.int64(mask[k, c, tap_index[tap]] | keep)
+                            offset[n] = base + tap_offset[tap]
+                            n += present
+                            kept = n if present else kept
+                            zeros = 0 if present else zeros + 1
+                            if zeros == run_limit:
+                                offset[n] = -1
+                                n += 1
+                                zeros = 0
+                    n = kept
+        start[row, (last_group + 1) * in_channels * phases :] = n
+    return n
+
+
+@kernel
+def _count_vectors(start, offset, width, real, vectors, busy):
+    for row in range(len(start)):
+        for v in range(start.shape[1] - 1):
+            for first in range(start[row, v], start[row, v + 1], width):
+                found = 0
+                for entry in range(first, min(first + width, start[row, v + 1])):
+                    found += offset[entry] >= 0
+                real[row, v] += found
+                vectors[row, v] += 1
+                busy[row, v] += found > 0
+
+
+def as_bytes(mask: np.ndarray) -> np.ndarray:
+    """A bool mask as read-only uint8 without a copy, so that kernels are compiled for one type."""
+    view = np.ascontiguousarray(mask).view(np.uint8)
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, eq=False)
+class VectorCounts:
+    """Per row (a PE, or a group of output channels) and virtual channel, float64 so that products are BLAS's.
+
+    real     non-zeros
+    vectors  vectors read
+    busy     vectors that hold at least one non-zero
+    """
+
+    real: np.ndarray
+    vectors: np.ndarray
+    busy: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class NonzeroLists:
+    """Lists of several rows, one list for each row and virtual channel.
+
+    start   int64 (rows, virtual channels + 1): the list of (i, v) is offset[start[i, v]:start[i, v + 1]]
+    offset  int32 (entries,): offset in the accumulator region, -1 for a placeholder
+    """
+
+    start: np.ndarray
+    offset: np.ndarray
+
+    @classmethod
+    def of_activations(
+        cls, mask: np.ndarray, plan: PlanarMap, windows: np.ndarray, run_limit: int, keep: bool
+    ) -> tuple[Self, np.ndarray]:
+        """Lists of some PEs' windows of one image, mask uint8 (C, H, W), one row a PE; and each PE's non-zeros."""
+        channels = len(mask) * len(plan.taps.phases)
+        heights = np.maximum(0, windows[:, 1] - windows[:, 0])
+        widths = np.maximum(0, windows[:, 3] - windows[:, 2])
+        start = np.empty((len(windows), channels + 1), np.int64)
+        offset = np.empty(int((heights * widths).sum()) * channels + 1, np.int32)
+        stride = np.array(plan.stride, np.int64)
+        real = np.zeros(len(windows), np.int64)
+        count = _activation_lists(
+            mask, np.uint8(keep), run_limit, windows, plan.taps.phases, stride, plan.region[1], start, offset, real
+        )
+        return cls(start, offset[:count]), real
+
+    @classmethod
+    def of_weights(
+        cls, mask: np.ndarray, plan: PlanarMap, rows: range, groups: int, run_limit: int, keep: bool
+    ) -> Self:
+        """Lists of the output-channel groups `rows`; mask uint8 (K, C/G, R * S), `groups` the layer's own groups."""
+        taps, size = plan.taps, plan.group_channels
+        phases, area = len(taps.phases), plan.region[0] * plan.region[1]
+        start = np.empty((len(rows), mask.shape[1] * groups * phases + 1), np.int64)
+        offset = np.empty(min(len(rows) * size, len(mask)) * mask.shape[1] * mask.shape[2] + 1, np.int32)
+        count = _weight_lists(
+            mask, np.uint8(keep), run_limit, rows.start, groups, size,
+            taps.start, taps.index, plan.tap_offsets, area, start, offset,
+        )  # fmt: skip
+        return cls(start, offset[:count])
+
+    @classmethod
+    def joined(cls, parts: list[Self]) -> Self:
+        """The rows of several lists, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        shifts = np.cumsum([0, *(len(part.offset) for part in parts[:-1])])
+        starts = [part.start + shift for part, shift in zip(parts, shifts, strict=True)]
+        return cls(np.concatenate(starts), np.concatenate([part.offset for part in parts]))
+
+    @property
+    def entries(self) -> np.ndarray:
+        """int64 (rows,): stored entries of each row, placeholders included."""
+        return self.start[:, -1] - self.start[:, 0]
+
+    def counts(self, width: int) -> VectorCounts:
+        """What vectors of `width` entries hold."""
+        shape = (len(self.start), self.start.shape[1] - 1)
+        counts = np.zeros((3, *shape))
+        _count_vectors(self.start, self.offset, width, *counts)
+        return VectorCounts(*counts)

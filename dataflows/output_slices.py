@@ -1,0 +1,186 @@
+"""Fully connected geometry on an array for planar tiles: each PE takes a slice of the output channels instead.
+
+A 1x1 map has one position, so that planar tiling would leave one PE. Here the activations are broadcast, one of a
+channel at a time, and each PE multiplies it with its own stream of weight vectors: at most F of the F x I multipliers
+work, a quarter of the published machine's peak. Source: Parashar et al., ISCA 2017, on fully connected layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from dataflows.bank_queues import run_step
+from dataflows.kernel import kernel, run_slices
+from dataflows.words import trailing_zeros
+from workloads.layer import Layer
+
+_CHUNK = 512  # channels whose columns of the weight mask are turned into words together
+
+
+@kernel
+def _pack_columns(mask, keep, low, high, first, words):
+    """Bit k of the words of channel first + i: is weight (low + k, first + i) stored? words uint64 (words, channels)."""
+    words[:] = 0
+    channels = min(words.shape[1], mask.shape[1] - first)
+    for k in range(low, high):
+        word = words[(k - low) >> 6]
+        shift = np.uint64((k - low) & 63)
+        row = mask[k]
+        for c in range(channels):
+            word[c] |= np.uint64(row[first + c] | keep) << shift
+
+
+@kernel
+def _list_column(words, column, run_limit, shift, entries):
+    """The stored entries of one channel: accumulator number of each non-zero, -1 for placeholders. Returns how many."""
+    n = 0
+    last = -1
+    for i in range(len(words)):
+        word = words[i, column]
+        while word != 0:
+            k = i * 64 + trailing_zeros(word)
+            word &= word - np.uint64(1)
+            for _ in range((k - last - 1) // run_limit):
+                entries[n] = -1
+                n += 1
+            entries[n] = k + shift
+            n += 1
+            last = k
+    return n
+
+
+@kernel
+def _run_slice(
+    mask, keep, active, low, high, groups, F, run_limit, bank_of, banks, depth, busy, index, conflict, issued
+):
+    """Output channels low..high of one PE for every image; the arrays (images,) receive cycles and products.
+
+    mask uint8 (K, C/G), active uint8 (N, C). Returns the number of stored weight entries of the slice.
+    """
+    images = len(active)
+    in_channels = mask.shape[1]
+    group_channels = len(mask) // groups
+    now = np.zeros(images, np.int64)
+    free = np.zeros((images, banks), np.int64)
+    here = np.zeros(1, np.int32)  # the one activation of a channel adds nothing to the accumulator's number
+    entries = np.empty(high - low + 1, np.int32)
+    words = np.empty(((high - low + 63) >> 6, _CHUNK), np.uint64)
+    stored = 0
+    for group in range(low // group_channels, (high - 1) // group_channels + 1):
+        first_k = max(low, group * group_channels)
+        end_k = min(high, (group + 1) * group_channels)
+        for first in range(0, in_channels, _CHUNK):
+            _pack_columns(mask, keep, first_k, end_k, first, words)
+            for column in range(min(_CHUNK, in_channels - first)):
+                n = _list_column(words, column, run_limit, first_k - low, entries)
+                stored += n
+                for image in range(images):
+                    if n == 0 or active[image, group * in_channels + first + column] == 0:
+                        continue
+                    cycle = now[image]
+                    steps = 0
+                    for w in range(0, n, F):
+                        end_w = min(w + F, n)
+                        real = 0
+                        for entry in range(w, end_w):
+                            real += entries[entry] >= 0
+                        cycle = run_step(0, 1, here, w, end_w, entries, bank_of, free[image], cycle, depth)
+                        steps += 1
+                        issued[image] += real
+                        busy[image] += real > 0
+                        index[image] += real == 0
+                    conflict[image] += cycle - now[image] - steps
+                    now[image] = cycle
+    for image in range(images):
+        conflict[image] += max(0, free[image].max() - now[image])
+    return stored
+
+
+@dataclass(frozen=True, eq=False)
+class SlicedWork:
+    """What each PE does: int64 (images, rounds, PEs); a round is what the accumulators hold of a PE's slice.
+
+    stored  int64 (rounds, PEs): weight entries, placeholders included
+    size    int64 (rounds,): output channels of the fullest PE
+    """
+
+    busy: np.ndarray
+    index: np.ndarray
+    conflict: np.ndarray
+    issued: np.ndarray
+    stored: np.ndarray
+    size: np.ndarray
+
+    @classmethod
+    def of(  # noqa: PLR0913 (a layer's masks and the rules that it runs by)
+        cls,
+        mask: np.ndarray,
+        active: np.ndarray,
+        groups: int,
+        *,
+        pes: int,
+        accumulators: int,
+        weights_per_vector: int,
+        run_limit: int,
+        keep_zeros: bool,
+        bank_of: np.ndarray,
+        banks: int,
+        depth: int,
+    ) -> Self:
+        """Run a layer; mask uint8 (K, C/G), active uint8 (N, C): where an activation is broadcast."""
+        share = -(-len(mask) // pes)
+        rounds = -(-share // accumulators)
+        work = np.zeros((4, rounds, pes, len(active)), np.int64)
+        stored = np.zeros((rounds, pes), np.int64)
+
+        def run(pe: int) -> None:
+            for i in range(rounds):
+                low = pe * share + i * accumulators
+                high = min(low + accumulators, (pe + 1) * share, len(mask))
+                if low < high:
+                    stored[i, pe] = _run_slice(
+                        mask, np.uint8(keep_zeros), active, low, high, groups, weights_per_vector, run_limit,
+                        bank_of, banks, depth, *work[:, i, pe],
+                    )  # fmt: skip
+
+        run_slices(run, range(pes))
+        size = np.minimum(share - np.arange(rounds) * accumulators, accumulators)
+        busy, index, conflict, issued = work.transpose(0, 3, 1, 2)
+        return cls(busy, index, conflict, issued, stored, size)
+
+
+@kernel
+def _multiply(weights, activations, groups, share, outputs):
+    """Outputs int64 (N, K) of weights (K, C/G) and activations (N, C): PE by PE, activation by activation.
+
+    Only products of two non-zeros are made. share: output channels of a PE.
+    """
+    group_channels = len(weights) // groups
+    in_channels = weights.shape[1]
+    for image in range(len(activations)):
+        for first in range(0, len(weights), share):
+            for channel in range(activations.shape[1]):
+                activation = activations[image, channel]
+                if activation == 0:
+                    continue
+                group = channel // in_channels
+                low = max(first, group * group_channels)
+                for k in range(low, min(first + share, len(weights), (group + 1) * group_channels)):
+                    weight = weights[k, channel % in_channels]
+                    if weight != 0:
+                        outputs[image, k] += weight * activation
+
+
+def sliced_outputs(layer: Layer, weights: np.ndarray, activations: np.ndarray, share: int) -> np.ndarray:
+    """Outputs int64 (N, K, P, Q) of int64 weights (K, C/G, 1, 1) and activations (N, C, 1, 1)."""
+    outputs = np.zeros(layer.output_shape, np.int64)
+    row, column = (divmod(pad[0], stride) for pad, stride in zip(layer.padding, layer.stride, strict=True))
+    if row[1] == column[1] == 0:  # else the stride steps over the one position
+        reached = np.zeros((layer.batch, layer.out_channels), np.int64)
+        flat = (weights.reshape(layer.weight_shape[:2]), activations.reshape(layer.batch, -1))
+        _multiply(*flat, layer.groups, share, reached)
+        outputs[:, :, row[0], column[0]] = reached
+    return outputs

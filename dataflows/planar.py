@@ -1,0 +1,155 @@
+"""Planar tiling: how the input map of a convolution is laid over an array of PEs that each keep a piece of it.
+
+Strides are unfolded (space to depth): input channel c and the phase (h mod stride, w mod stride) form a *virtual
+channel*, whose map has one position for each stride x stride block of the input. A weight (k, c, r, s) belongs to one
+phase, and there it moves every activation (y, x) to the output (y + dy, x + dx) with whole dy and dx, so that no
+product is wasted on a stride. Source: Parashar et al., ISCA 2017, section on PT-IS-CP-sparse; the space-to-depth form
+is that of the authors' published AlexNet conv1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from workloads.layer import Layer
+
+
+@dataclass(frozen=True, eq=False)
+class Taps:
+    """The kernel's positions (taps) sorted by the virtual channel they read, in row-major order inside each phase.
+
+    phases  int64 (phases, 2): row and column phase; only phases that some tap reads
+    start   int64 (phases + 1,): taps of phase i are start[i]:start[i + 1]
+    index   int64 (taps,): r * S + s
+    dy, dx  int64 (taps,): output position minus virtual input position
+    """
+
+    phases: np.ndarray
+    start: np.ndarray
+    index: np.ndarray
+    dy: np.ndarray
+    dx: np.ndarray
+
+    @classmethod
+    def of(cls, layer: Layer) -> Self:
+        """The taps of a 2-D layer."""
+        (rows, columns), (stride_y, stride_x) = layer.kernel_size, layer.stride
+        reach_y = layer.padding[0][0] - np.arange(rows) * layer.dilation[0]
+        reach_x = layer.padding[1][0] - np.arange(columns) * layer.dilation[1]
+        phase = np.stack(np.broadcast_arrays((-reach_y % stride_y)[:, None], -reach_x % stride_x), axis=-1)
+        phase = phase.reshape(-1, 2)
+        order = np.lexsort((phase[:, 1], phase[:, 0]))
+        phases, counts = np.unique(phase, axis=0, return_counts=True)
+        row, column = order // columns, order % columns
+        return cls(
+            phases=phases.astype(np.int64),
+            start=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+            index=order.astype(np.int64),
+            dy=(phase[order, 0] + reach_y[row]) // stride_y,
+            dx=(phase[order, 1] + reach_x[column]) // stride_x,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PlanarMap:
+    """One layer on one array: tiles, their cut into sub-tiles, and the accumulator region of a sub-tile.
+
+    pe_grid        rows and columns of the array
+    stride         of the layer
+    taps           the layer's kernel
+    map_size       positions of a virtual channel's map, rows and columns
+    tile_size      positions of a PE's tile; the tiles at the lower and right edge may be smaller or empty
+    cut_size       positions of a sub-tile, likewise
+    group_channels output channels that are accumulated together (Kc)
+    """
+
+    pe_grid: tuple[int, int]
+    stride: tuple[int, int]
+    taps: Taps
+    map_size: tuple[int, int]
+    tile_size: tuple[int, int]
+    cut_size: tuple[int, int]
+    group_channels: int
+
+    @classmethod
+    def of(cls, layer: Layer, pe_grid: tuple[int, int], group_channels: int, accumulators: int) -> Self | None:
+        """The tiling with the fewest sub-tiles whose accumulator region holds `group_channels` output channels.
+
+        When not even one position fits, fewer output channels are taken; None when one channel alone does not fit.
+        """
+        stride = (layer.stride[0], layer.stride[1])
+        map_size = (-(-layer.input_size[0] // stride[0]), -(-layer.input_size[1] // stride[1]))
+        tile = (-(-map_size[0] // pe_grid[0]), -(-map_size[1] // pe_grid[1]))
+        whole = cls(pe_grid, stride, Taps.of(layer), map_size, tile, tile, group_channels)
+        smallest = math.prod(replace(whole, cut_size=(1, 1)).region)
+        if smallest > accumulators:
+            return None
+        fitting = replace(whole, group_channels=max(1, min(group_channels, accumulators // smallest)))
+        return replace(fitting, cut_size=fitting.cut_sizes(accumulators)[0])
+
+    def cut_sizes(self, accumulators: int, fewest: int = 1) -> list[tuple[int, int]]:
+        """Sizes of every even cut of the tile into at least `fewest` sub-tiles whose regions the accumulators hold.
+
+        Those with the fewest sub-tiles stand first, then those with the smallest region, then the lowest.
+        """
+        (height, width), (halo_y, halo_x) = self.tile_size, self.halo
+        ranked = []
+        for rows in {-(-height // parts) for parts in range(1, height + 1)}:
+            for columns in {-(-width // parts) for parts in range(1, width + 1)}:
+                count = -(-height // rows) * -(-width // columns)
+                area = (rows + halo_y) * (columns + halo_x)
+                if count >= fewest and self.group_channels * area <= accumulators:
+                    ranked.append((count, area, rows, columns))
+        return [(rows, columns) for _, _, rows, columns in sorted(ranked)]
+
+    @property
+    def cut_grid(self) -> tuple[int, int]:
+        """Rows and columns of sub-tiles in a tile."""
+        return -(-self.tile_size[0] // self.cut_size[0]), -(-self.tile_size[1] // self.cut_size[1])
+
+    @property
+    def cut_count(self) -> int:
+        """Sub-tiles of a tile."""
+        return math.prod(self.cut_grid)
+
+    @property
+    def halo(self) -> tuple[int, int]:
+        """Rows and columns by which the accumulator region exceeds the sub-tile."""
+        return int(np.ptp(self.taps.dy)), int(np.ptp(self.taps.dx))
+
+    @property
+    def region(self) -> tuple[int, int]:
+        """Accumulator entries of a sub-tile for one output channel, rows and columns, halo included."""
+        return self.cut_size[0] + self.halo[0], self.cut_size[1] + self.halo[1]
+
+    @property
+    def tap_offsets(self) -> np.ndarray:
+        """int64 (taps,): what a tap adds to an activation's offset in the region."""
+        taps = self.taps
+        return (taps.dy - taps.dy.min()) * self.region[1] + (taps.dx - taps.dx.min())
+
+    def windows(self, cut: int) -> np.ndarray:
+        """int64 (PEs of the array, 4): first row, end row, first column, end column of each PE's sub-tile `cut`.
+
+        Empty windows (end <= first) belong to PEs that have no part in it.
+        """
+        cut_row, cut_column = divmod(cut, self.cut_grid[1])
+        ranges = []
+        for axis, part in enumerate((cut_row, cut_column)):
+            tile, size, pes = self.tile_size[axis], self.cut_size[axis], self.pe_grid[axis]
+            base = np.arange(pes) * tile
+            first = base + part * size
+            ranges.append((first, np.minimum(np.minimum(first + size, base + tile), self.map_size[axis])))
+        (top, bottom), (left, right) = ranges
+        rows, columns = self.pe_grid
+        grid = (top[:, None], bottom[:, None], left, right)
+        return np.stack([np.broadcast_to(edge, (rows, columns)).reshape(-1) for edge in grid], axis=1)
+
+    def sub_tile_size(self, cut: int) -> tuple[int, int]:
+        """Rows and columns of the largest window of a sub-tile: that of the first PE."""
+        top, bottom, left, right = self.windows(cut)[0].tolist()
+        return max(0, bottom - top), max(0, right - left)

@@ -1,0 +1,181 @@
+"""Where a planar layer's data lie: on the chip, or too large for it and moved through DRAM; and the traffic of each.
+
+Source: Parashar et al., ISCA 2017: inputs and outputs stay in the PEs' activation RAMs (IARAM, OARAM) from layer to
+layer; a layer that does not fit is tiled in time and its activations move through DRAM (nine layers of VGG-16).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dataflows.layout import Layout
+from dataflows.planar import PlanarMap
+from dataflows.planar_work import StoredActivations
+from dataflows.schedule import Runs, Tensor
+from workloads.layer import Layer
+
+
+@dataclass(frozen=True)
+class ActivationRams:
+    """The RAMs of one PE and what an entry takes there."""
+
+    input_bytes: int
+    output_bytes: int
+    entry_bits: int
+
+    def input_overflow(self, entries: int) -> str | None:
+        """Why a PE's stored inputs do not fit, None when they do."""
+        return self._overflow("inputs", "IARAM", entries, self.input_bytes)
+
+    def output_overflow(self, entries: int) -> str | None:
+        """Why a PE's stored outputs do not fit, None when they do."""
+        return self._overflow("outputs", "OARAM", entries, self.output_bytes)
+
+    def _overflow(self, what: str, ram: str, entries: int, capacity_bytes: int) -> str | None:
+        size_bytes = self.bytes_of(entries)
+        if size_bytes <= capacity_bytes:
+            return None
+        return f"{what} take {size_bytes} bytes on a PE, {ram} has {capacity_bytes}"
+
+    def bytes_of(self, entries: Any) -> Any:
+        """Whole bytes that hold some entries; a number or an array of them."""
+        return -(-entries * self.entry_bits // 8)
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """The tiling that fits the RAMs.
+
+    activations  the stored activations under that tiling
+    overflows    what did not fit; empty when everything stays on the chip
+    resident     False when not even one position of the input fits, so that inputs pass through for every tile
+    """
+
+    activations: StoredActivations
+    overflows: tuple[str, ...]
+    resident: bool
+
+
+def place(activations: StoredActivations, rams: ActivationRams, accumulators: int, output_entries: int) -> Placement:
+    """Keep the layer on the chip, or cut its tiles until a sub-tile's inputs fit the IARAM.
+
+    output_entries  what a PE would have to keep of the outputs
+    """
+    fullest = int(activations.entries.sum(axis=1).max())
+    found = (rams.input_overflow(fullest), rams.output_overflow(output_entries))
+    overflows = tuple(overflow for overflow in found if overflow)
+    if not overflows or not rams.input_overflow(int(activations.entries.max())):
+        return Placement(activations, overflows, resident=True)
+    # Of n sub-tiles one holds at least 1/n of a PE's non-zeros, so that fewer than this many cannot do.
+    fewest = -(-int(activations.nonzeros.sum(axis=1).max()) * rams.entry_bits // (8 * rams.input_bytes))
+    for size in activations.plan.cut_sizes(accumulators, fewest) or [(1, 1)]:
+        plan = replace(activations.plan, cut_size=size)
+        activations = StoredActivations.of(activations.mask, plan, activations.run_limit, activations.keep_zeros)
+        if not rams.input_overflow(int(activations.entries.max())):
+            return Placement(activations, overflows, resident=True)
+    return Placement(activations, overflows, resident=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Traffic:
+    """A layer's DRAM transfers.
+
+    compulsory_bytes  bytes of them that no order of tiles could avoid
+    streams_inputs    inputs pass through instead of lying in the IARAM
+    """
+
+    loads: Runs
+    stores: Runs
+    compulsory_bytes: int
+    streams_inputs: bool
+
+
+def group_sizes(channels: int, group: int) -> np.ndarray:
+    """int64 (groups,): output channels of each group; the last may be smaller."""
+    return np.minimum(group, channels - np.arange(0, channels, group))
+
+
+def planar_traffic(
+    layer: Layer, placement: Placement, weight_entries: np.ndarray, output_density: float, rams: ActivationRams
+) -> Traffic:
+    """Weights stream for every tile; activations move only when the layer does not fit on the chip.
+
+    weight_entries  int64 (output-channel groups,): stored entries of each group. In DRAM the weights lie group by
+                    group and the activations sub-tile by sub-tile, so that each tile reads and writes single runs.
+    """
+    plan, groups = placement.activations.plan, len(weight_entries)
+    images, cuts, _ = placement.activations.entries.shape
+    pairs, tiles = images * cuts, np.arange(images * cuts * groups)
+    weight_bytes = rams.bytes_of(weight_entries)
+    input_bytes = rams.bytes_of(placement.activations.entries).sum(axis=2).reshape(-1)
+    layout = Layout.of(int(input_bytes.sum()), int(weight_bytes.sum()))
+    starts = layout.weight_address + _starts(weight_bytes)
+    loads = Runs.per_tile(Tensor.WEIGHT, tiles, np.tile(starts, pairs), np.tile(weight_bytes, pairs))
+    compulsory = int(weight_bytes.sum())
+    if not placement.overflows:
+        return Traffic(loads, Runs.none(), compulsory, streams_inputs=False)
+    inputs = (layout.input_address + _starts(input_bytes), input_bytes)
+    first = np.arange(pairs) * groups
+    if placement.resident:
+        input_loads = Runs.per_tile(Tensor.INPUT, first, *inputs, last_tile=first + groups - 1)
+    else:
+        input_loads = Runs.per_tile(Tensor.INPUT, tiles, *(np.repeat(column, groups) for column in inputs))
+    channels = group_sizes(layer.out_channels, plan.group_channels)
+    outputs = np.tile(np.outer(output_positions(layer, plan), channels).reshape(-1), images)
+    output_bytes = rams.bytes_of(np.ceil(outputs * output_density).astype(np.int64))
+    stores = Runs.per_tile(Tensor.OUTPUT, tiles, layout.output_address + _starts(output_bytes), output_bytes)
+    compulsory += int(input_bytes.sum() + output_bytes.sum())
+    return Traffic(Runs.merge(input_loads, loads), stores, compulsory, streams_inputs=not placement.resident)
+
+
+def sliced_traffic(
+    stored: np.ndarray, inputs: np.ndarray, output_entries: int, pes: int, rams: ActivationRams
+) -> tuple[Traffic, tuple[str, ...]]:
+    """Traffic of a fully connected layer, whose activations are spread over all PEs, and what does not fit there.
+
+    stored  int64 (rounds, PEs): weight entries; every round of every image streams its own
+    inputs  int64 (images,): stored activations; output_entries: stored outputs of an image
+    """
+    rounds, images = len(stored), len(inputs)
+    tiles = np.arange(images * rounds)
+    weight_bytes, input_bytes = rams.bytes_of(stored).sum(axis=1), rams.bytes_of(inputs)
+    layout = Layout.of(int(input_bytes.sum()), int(weight_bytes.sum()))
+    starts = layout.weight_address + _starts(weight_bytes)
+    loads = Runs.per_tile(Tensor.WEIGHT, tiles, np.tile(starts, images), np.tile(weight_bytes, images))
+    compulsory = int(weight_bytes.sum())
+    found = (rams.input_overflow(-(-int(inputs.max()) // pes)), rams.output_overflow(-(-output_entries // pes)))
+    overflows = tuple(overflow for overflow in found if overflow)
+    if not overflows:
+        return Traffic(loads, Runs.none(), compulsory, streams_inputs=False), ()
+    columns = (np.repeat(column, rounds) for column in (layout.input_address + _starts(input_bytes), input_bytes))
+    input_loads = Runs.per_tile(Tensor.INPUT, tiles, *columns)
+    output_bytes = rams.bytes_of(output_entries)
+    stores = Runs.per_tile(
+        Tensor.OUTPUT,
+        tiles[rounds - 1 :: rounds],
+        layout.output_address + np.arange(images) * output_bytes,
+        output_bytes,
+    )
+    compulsory += int(input_bytes.sum()) + images * output_bytes
+    return Traffic(Runs.merge(input_loads, loads), stores, compulsory, streams_inputs=True), overflows
+
+
+def _starts(sizes: np.ndarray) -> np.ndarray:
+    return np.cumsum(sizes) - sizes
+
+
+def output_positions(layer: Layer, plan: PlanarMap) -> np.ndarray:
+    """int64 (sub-tiles,): outputs of one channel that belong to each sub-tile; the sum is the output map.
+
+    An output belongs to the sub-tile whose input stands at the kernel's middle; beyond the edge, to the edge.
+    """
+    counts = []
+    for axis, delta in enumerate((plan.taps.dy, plan.taps.dx)):
+        middle = (int(delta.min()) + int(delta.max())) // 2
+        owner = np.clip(np.arange(layer.output_size[axis]) - middle, 0, plan.map_size[axis] - 1)
+        part = owner % plan.tile_size[axis] // plan.cut_size[axis]
+        counts.append(np.bincount(part, minlength=plan.cut_grid[axis]))
+    return np.outer(*counts).reshape(-1).astype(np.int64)

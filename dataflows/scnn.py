@@ -1,0 +1,287 @@
+"""SCNN: planar tiles that stay where they are, Cartesian products of compressed vectors, banked accumulators.
+
+Source: Parashar et al., "SCNN: An Accelerator for Compressed-sparse Convolutional Neural Networks", ISCA 2017. Each PE
+keeps a planar tile of the input. For each group of output channels and each (virtual) input channel it multiplies every
+vector of I activations with every vector of F weights, and scatters the F x I products over the banks of its
+accumulators. Weights are broadcast through a FIFO in every PE, in which a channel's block stays until it is done.
+
+The rules of a step, a stall and a wait stand in `bank_queues`, the tiling in `planar`, the lists in `nonzero_lists`,
+what fits on the chip in `planar_storage`, and fully connected layers in `output_slices`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec, Size
+from dataflows.channel_counts import issued_products
+from dataflows.layout import bits_to_bytes
+from dataflows.nonzero_lists import as_bytes
+from dataflows.output_slices import SlicedWork, sliced_outputs
+from dataflows.planar import PlanarMap
+from dataflows.planar_products import planar_outputs
+from dataflows.planar_storage import (
+    ActivationRams,
+    Placement,
+    Traffic,
+    group_sizes,
+    place,
+    planar_traffic,
+    sliced_traffic,
+)
+from dataflows.planar_work import QueueRules, StoredActivations, StoredWeights, tile_cycles
+from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+
+class ScnnSpec(AcceleratorSpec):
+    """Parameters of SCNN; defaults are the published machine (Parashar et al., ISCA 2017) unless marked assumption."""
+
+    pe_rows: Count = Field(8, description="rows of PEs (Table II: 64 PEs)")
+    pe_columns: Count = Field(8, description="columns of PEs (Table II: 64 PEs)")
+    weights_per_vector: Count = Field(4, description="F, weights of a vector (Table II: 4 x 4 multipliers in a PE)")
+    activations_per_vector: Count = Field(4, description="I, activations of a vector (Table II)")
+    accumulator_banks: Count = Field(32, description="banks of a PE's accumulators (section on the PE: 2 x F x I)")
+    accumulator_entries: Count = Field(
+        1024, description="partial sums of one accumulator copy (32 banks of 32 entries)"
+    )
+    accumulator_copies: Count = Field(
+        2, description="copies, so that one drains while the next fills (section on the PE)"
+    )
+    queue_depth: Size = Field(8, description="products that wait before each bank; 0: a step lasts until the fullest "
+                              "bank is done (assumption; third-party models use 0, 4, 5 and 8)")  # fmt: skip
+    bank_hash: Literal["linear", "mix"] = Field(
+        "linear", description="linear: address mod banks; mix: a bit mix of k, y and x (assumption; not published)"
+    )
+    output_channel_group: Count = Field(8, description="Kc, output channels accumulated together (from the capacity "
+                                        "of the accumulators; fewer where a layer needs it)")  # fmt: skip
+    zero_run_bits: int = Field(4, ge=0, le=16, description="bits of the zero-run field of a stored value (Table II)")
+    weight_fifo_vectors: Count = Field(50, description="F-wide vectors that a PE's weight FIFO holds (Table II: 50 "
+                                       "entries, 500 bytes)")  # fmt: skip
+    iaram_bytes: Count = Field(10240, description="input activation RAM of a PE, bytes (Table II)")
+    oaram_bytes: Count = Field(10240, description="output activation RAM of a PE, bytes (Table II)")
+    post_processing_entries_per_cycle: Count = Field(
+        4, description="partial sums that a PE's post-processing takes a cycle (assumption: one I-wide vector)"
+    )
+    halo_entries_per_cycle: Count = Field(
+        4, description="halo sums that a PE sends to neighbours a cycle (assumption: one I-wide vector)"
+    )
+    skip: Literal["both", "weights", "activations"] = Field(
+        "both", description="whose zeros are skipped; weights and activations alone are the paper's SCNN-SparseW and "
+        "SCNN-SparseA; the other side is stored densely"
+    )  # fmt: skip
+    dram: DramSpec = DramSpec(bandwidth_gbs=50.0)  # type: ignore[call-arg]
+
+    @property
+    def pes(self) -> int:
+        """PEs of the array."""
+        return self.pe_rows * self.pe_columns
+
+    @property
+    def entry_bits(self) -> int:
+        """Bits of a stored value with its zero-run field."""
+        return self.value_bits + self.zero_run_bits
+
+    @model_validator(mode="after")
+    def _outputs_of_a_tile_fit(self) -> Self:
+        needed = -(-self.accumulator_entries * self.entry_bits // 8)
+        if needed > self.oaram_bytes:
+            raise ValueError(
+                f"oaram_bytes = {self.oaram_bytes} cannot hold the {self.accumulator_entries} results of one "
+                f"accumulator copy, {needed} bytes"
+            )
+        return self
+
+
+class Scnn(Accelerator):
+    """The SCNN machine, and with `skip` its two one-sided relatives."""
+
+    name = "scnn"
+    title = "SCNN: planar tiles, Cartesian products of compressed vectors, banked accumulators (ISCA 2017)"
+    Spec = ScnnSpec
+    baseline_name = "dcnn"
+
+    def baseline_settings(self) -> dict[str, Any]:
+        """DCNN of the same array, clock, word and memory."""
+        spec = self.spec
+        return {
+            "pe_rows": spec.pe_rows,
+            "pe_columns": spec.pe_columns,
+            "multipliers_per_pe": spec.weights_per_vector * spec.activations_per_vector,
+            "clock_hz": spec.clock_hz,
+            "value_bits": spec.value_bits,
+            "dram": spec.dram.model_dump(),
+        }
+
+    def refusal(self, layer: Layer) -> str | None:
+        """Volumes are refused, and kernels so large that the accumulators cannot hold one output channel's region."""
+        if layer.axes != 2:
+            return "its planar tiles and accumulators have two spatial axes, the layer has three"
+        if not _is_sliced(layer) and self._plan(layer) is None:
+            return (
+                f"one position's products reach more outputs than the {self.spec.accumulator_entries} accumulator "
+                "entries of a PE hold"
+            )
+        return None
+
+    def _plan(self, layer: Layer) -> PlanarMap | None:
+        spec = self.spec
+        grid = (spec.pe_rows, spec.pe_columns)
+        channels = min(spec.output_channel_group, layer.out_channels)
+        return PlanarMap.of(layer, grid, channels, spec.accumulator_entries)
+
+    @property
+    def _run_limit(self) -> int:
+        return 1 << self.spec.zero_run_bits
+
+    @property
+    def _rams(self) -> ActivationRams:
+        return ActivationRams(self.spec.iaram_bytes, self.spec.oaram_bytes, self.spec.entry_bits)
+
+    @property
+    def _rules(self) -> QueueRules:
+        spec = self.spec
+        return QueueRules(
+            weights_per_vector=spec.weights_per_vector,
+            activations_per_vector=spec.activations_per_vector,
+            banks=spec.accumulator_banks,
+            mixed_hash=spec.bank_hash == "mix",
+            depth=spec.queue_depth,
+            fifo_vectors=spec.weight_fifo_vectors,
+        )
+
+    @property
+    def _keeps(self) -> tuple[bool, bool]:
+        """Whether zeros of the weights, and of the activations, are stored and multiplied."""
+        return self.spec.skip == "activations", self.spec.skip == "weights"
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile for each image, sub-tile and group of output channels, in this order."""
+        self.require(trace.layer)
+        weights, activations = as_bytes(trace.weight_mask), as_bytes(trace.activation_mask)
+        make = self._sliced if _is_sliced(trace.layer) else self._planar
+        return make(trace, weights, activations)
+
+    def _stored_weights(self, layer: Layer, mask: np.ndarray, plan: PlanarMap) -> StoredWeights:
+        taps = mask.reshape(*mask.shape[:2], -1)
+        return StoredWeights.of(taps, plan, layer.groups, self._run_limit, self._keeps[0])
+
+    def _planar(self, trace: LayerTrace, weights: np.ndarray, activations: np.ndarray) -> LayerSchedule:
+        spec, layer = self.spec, trace.layer
+        plan = self._plan(layer)
+        assert plan is not None  # noqa: S101 (`require` has refused the layer otherwise)
+        stored = StoredActivations.of(activations, plan, self._run_limit, self._keeps[1])
+        outputs = -(-layer.output_size[0] // spec.pe_rows) * -(-layer.output_size[1] // spec.pe_columns)
+        output_entries = math.ceil(layer.out_channels * outputs * trace.output_density)
+        placement = place(stored, self._rams, spec.accumulator_entries, output_entries)
+        plan = placement.activations.plan
+        stored_weights = self._stored_weights(layer, weights, plan)
+        cycles, issued = tile_cycles(placement.activations, stored_weights, self._rules)
+        moved = planar_traffic(layer, placement, stored_weights.entries, trace.output_density, self._rams)
+        channels = group_sizes(layer.out_channels, plan.group_channels)
+        drains = [self._drain_cycles(channels, plan, cut) for cut in range(plan.cut_count)]
+        return self._finished(
+            cycles, issued, np.tile(np.concatenate(drains), layer.batch), moved,
+            issued_products(layer, weights, activations, self._keeps),
+            self._notes(plan, placement),
+        )  # fmt: skip
+
+    def _drain_cycles(self, channels: np.ndarray, plan: PlanarMap, cut: int) -> np.ndarray:
+        """Per group of `channels` output channels: the halos leave, then the sub-tile is post-processed."""
+        spec, (rows, columns) = self.spec, plan.sub_tile_size(cut)
+        positions = rows * columns
+        halo = (rows + plan.halo[0]) * (columns + plan.halo[1]) - positions
+        exchange = -(-channels * halo // spec.halo_entries_per_cycle)
+        return exchange - (-channels * positions // spec.post_processing_entries_per_cycle)
+
+    def _notes(self, plan: PlanarMap, placement: Placement) -> tuple[str, ...]:
+        wanted, notes = self.spec.output_channel_group, []
+        if plan.group_channels < wanted:
+            notes.append(f"output channels accumulated together: {plan.group_channels} instead of {wanted}")
+        if plan.cut_count > 1:
+            rows, columns = plan.cut_size
+            notes.append(f"each PE's tile is cut into {plan.cut_count} sub-tiles of at most {rows} x {columns}")
+        if placement.overflows:
+            notes.append(f"activations spill to DRAM: {'; '.join(placement.overflows)}")
+        if not placement.resident:
+            notes.append("inputs of a single position exceed the IARAM: they are read again for every tile")
+        return tuple(notes)
+
+    def _sliced(self, trace: LayerTrace, weights: np.ndarray, activations: np.ndarray) -> LayerSchedule:
+        spec, layer = self.spec, trace.layer
+        reached = all(pad[0] % stride == 0 for pad, stride in zip(layer.padding, layer.stride, strict=True))
+        active = activations.reshape(layer.batch, -1) | np.uint8(self._keeps[1])
+        work = SlicedWork.of(
+            weights.reshape(layer.weight_shape[:2]), active if reached else np.zeros_like(active), layer.groups,
+            pes=spec.pes, accumulators=spec.accumulator_entries, weights_per_vector=spec.weights_per_vector,
+            run_limit=self._run_limit, keep_zeros=self._keeps[0], bank_of=self._rules.bank_of(spec.accumulator_entries, (1, 1)),
+            banks=spec.accumulator_banks, depth=spec.queue_depth,
+        )  # fmt: skip
+        tiles = layer.batch * len(work.size)
+        cycles = np.zeros((tiles, spec.pes, CAUSES), np.int64)
+        for cause, part in ((Cause.BUSY, work.busy), (Cause.INDEX, work.index), (Cause.BANK_CONFLICT, work.conflict)):
+            cycles[..., cause] = part.reshape(tiles, spec.pes)
+        drains = -(-work.size // spec.post_processing_entries_per_cycle)
+        inputs = active.sum(axis=1, dtype=np.int64)
+        output_entries = math.ceil(layer.output_count // layer.batch * trace.output_density)
+        moved, overflows = sliced_traffic(work.stored, inputs, output_entries, spec.pes, self._rams)
+        notes = (f"activations spill to DRAM: {'; '.join(overflows)}",) if overflows else ()
+        return self._finished(
+            cycles, work.issued.reshape(tiles, spec.pes), np.tile(drains, layer.batch), moved,
+            issued_products(layer, weights, activations, self._keeps), notes,
+        )  # fmt: skip
+
+    def _finished(
+        self,
+        cycles: np.ndarray,
+        issued: np.ndarray,
+        drains: np.ndarray,
+        moved: Traffic,
+        expected: int,
+        notes: tuple[str, ...],
+    ) -> LayerSchedule:
+        spec, entry_bits = self.spec, self.spec.entry_bits
+        fifo_bytes = bits_to_bytes(spec.weight_fifo_vectors * spec.weights_per_vector * entry_bits)
+        return LayerSchedule(
+            pe_grid=(spec.pe_rows, spec.pe_columns),
+            lanes_per_pe=spec.weights_per_vector * spec.activations_per_vector,
+            cycles=cycles,
+            issued=issued,
+            drain_cycles=drains.astype(np.int64),
+            accumulator_copies=spec.accumulator_copies,
+            loads=moved.loads,
+            stores=moved.stores,
+            buffers=(
+                BufferUse("weight_fifo", Tensor.WEIGHT, fifo_bytes * spec.pes, streamed=True),
+                BufferUse("iaram", Tensor.INPUT, spec.iaram_bytes * spec.pes, streamed=moved.streams_inputs),
+                BufferUse("oaram", Tensor.OUTPUT, spec.oaram_bytes * spec.pes),
+            ),
+            prefetch_tiles=spec.prefetch_tiles,
+            expected_issued=expected,
+            compulsory_bytes=moved.compulsory_bytes,
+            notes=notes,
+        )
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """Outputs by the machine's own lists and tiles, products outside the map included and dropped."""
+        self.require(layer)
+        if _is_sliced(layer):
+            return sliced_outputs(layer, weights, activations, -(-layer.out_channels // self.spec.pes))
+        plan = self._plan(layer)
+        assert plan is not None  # noqa: S101 (`require` has refused the layer otherwise)
+        stored = (
+            StoredActivations.of(as_bytes(activations != 0), plan, self._run_limit, self._keeps[1]),
+            self._stored_weights(layer, as_bytes(weights != 0), plan),
+        )
+        vectors = (self.spec.weights_per_vector, self.spec.activations_per_vector)
+        return planar_outputs(layer, plan, weights, activations, stored, vectors)
+
+
+def _is_sliced(layer: Layer) -> bool:
+    """Fully connected geometry, whatever the layer is called."""
+    return max(layer.input_size) == 1 and max(layer.kernel_size) == 1

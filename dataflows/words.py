@@ -1,0 +1,19 @@
+"""Bits of a 64-bit word, for kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+
+@intrinsic
+def trailing_zeros(_context: Any, word: Any) -> Any:
+    """Index of the lowest set bit of a uint64; 64 when none is set."""
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return (types.int64(word), generate) if word == types.uint64 else None

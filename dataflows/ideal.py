@@ -1,0 +1,70 @@
+"""`ideal`: the machine nobody can beat. Every multiplier does one effectual product in every cycle."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
+from dataflows.products import count_products
+from dataflows.reference import reference_convolution
+from dataflows.schedule import CAUSES, Cause, LayerSchedule, Runs
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+
+class IdealSpec(AcceleratorSpec):
+    """Parameters of the ideal machine."""
+
+    multipliers: Count = Field(1024, description="multipliers; as many as SCNN has")
+    skip: Literal["both", "nothing"] = Field(
+        "both", description="both: only products of two non-zeros cost a slot; nothing: every product does (dense)"
+    )
+    dram: DramSpec = Field(
+        DramSpec(bandwidth_gbs=float("inf")),  # type: ignore[call-arg]
+        description="nothing is ever transferred",
+    )
+
+
+class Ideal(Accelerator):
+    """Products over multipliers, perfectly balanced, with data always at hand: the upper bound of what zeros can give.
+
+    One PE with all multipliers as its lanes, so the only loss is the last cycle's empty lanes. Its dense baseline is
+    itself without skipping.
+    """
+
+    name: ClassVar[str] = "ideal"
+    title: ClassVar[str] = "upper bound: effectual products over multipliers, perfectly balanced, no memory"
+    Spec: ClassVar[type[AcceleratorSpec]] = IdealSpec
+    baseline_name: ClassVar[str | None] = "ideal"
+
+    def baseline_settings(self) -> dict[str, Any]:
+        """The same multipliers, skipping nothing."""
+        return {"multipliers": self.spec.multipliers, "skip": "nothing", "clock_hz": self.spec.clock_hz}
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile of ceil(products / multipliers) busy cycles."""
+        counts = count_products(trace)
+        products = counts.effectual_macs if self.spec.skip == "both" else counts.dense_macs
+        cycles = np.zeros((1, 1, CAUSES), np.int64)
+        cycles[0, 0, Cause.BUSY] = -(-products // self.spec.multipliers)
+        return LayerSchedule(
+            pe_grid=(1, 1),
+            lanes_per_pe=self.spec.multipliers,
+            cycles=cycles,
+            issued=np.full((1, 1), products, np.int64),
+            drain_cycles=np.zeros(1, np.int64),
+            accumulator_copies=1,
+            loads=Runs.none(),
+            stores=Runs.none(),
+            buffers=(),
+            prefetch_tiles=self.spec.prefetch_tiles,
+            expected_issued=products,
+            compulsory_bytes=0,
+        )
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """The ideal machine has no order of its own: the reference convolution."""
+        return reference_convolution(layer, weights, activations)

@@ -1,0 +1,143 @@
+"""How many products a layer has: all of them, those with a non-zero weight, those where both factors are non-zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dataflows.kernel import kernel, run_slices, thread_count
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+
+@dataclass(frozen=True, slots=True)
+class ProductCounts:
+    """Products of a layer's whole batch.
+
+    dense_macs      N·K·(C/G)·[T·]R·S·[O·]P·Q; padding positions count
+    weight_macs     those whose weight is non-zero and whose input position is inside the map
+    effectual_macs  those whose weight and activation are both non-zero
+    """
+
+    dense_macs: int
+    weight_macs: int
+    effectual_macs: int
+
+
+def count_products(trace: LayerTrace) -> ProductCounts:
+    """The products of a trace, exactly, in one pass over the activations and one over the weights."""
+    layer = trace.layer
+    inside = positions_inside(layer)
+    meetings = activation_meetings(trace)
+    weights = trace.weight_mask.reshape(layer.out_channels, -1)
+    per_channel = inside.size
+    group_meetings = meetings.reshape(layer.groups, -1)
+    inside_row = np.tile(inside.reshape(per_channel), layer.group_in_channels)
+    slices = np.linspace(0, layer.out_channels, thread_count() + 1).astype(int).tolist()
+
+    def count(part: int) -> tuple[int, int]:
+        return _count_kept(
+            weights, group_meetings, inside_row, layer.group_out_channels, slices[part], slices[part + 1]
+        )
+
+    kept = run_slices(count, range(len(slices) - 1))
+    return ProductCounts(
+        dense_macs=layer.dense_macs,
+        weight_macs=sum(int(part[0]) for part in kept) * layer.batch,
+        effectual_macs=sum(int(part[1]) for part in kept),
+    )
+
+
+def positions_inside(layer: Layer) -> np.ndarray:
+    """Int64 ([T,] R, S): output positions at which each kernel position reads inside the map, for one image."""
+    per_axis = []
+    for size, kernel_size, stride, (before, _), dilation, outputs in zip(
+        layer.input_size,
+        layer.kernel_size,
+        layer.stride,
+        layer.padding,
+        layer.dilation,
+        layer.output_size,
+        strict=True,
+    ):
+        read = np.arange(kernel_size)[:, None] * dilation - before + np.arange(outputs)[None, :] * stride
+        per_axis.append(((read >= 0) & (read < size)).sum(axis=1))
+    counts = per_axis[0]
+    for axis in per_axis[1:]:
+        counts = counts[..., None] * axis
+    return counts.astype(np.int64)
+
+
+def activation_meetings(trace: LayerTrace) -> np.ndarray:
+    """Int64 (C, [T,] R, S): non-zero activations that a weight at each place would meet, over the whole batch."""
+    layer = trace.layer
+    # A 2-D layer is a 3-D one of depth 1; the kernel knows 3-D only.
+    lift = 3 - layer.axes
+    size = (1,) * lift + layer.input_size
+    kernel_size = (1,) * lift + layer.kernel_size
+    stride = np.array((1,) * lift + layer.stride)
+    dilation = np.array((1,) * lift + layer.dilation)
+    before = np.array((0,) * lift + tuple(pair[0] for pair in layer.padding))
+    outputs = np.array((1,) * lift + layer.output_size)
+    mask = trace.activation_mask.reshape(layer.batch, layer.in_channels, *size)
+    meetings = np.zeros((layer.in_channels, *kernel_size), np.int64)
+    slices = np.linspace(0, layer.in_channels, min(layer.in_channels, thread_count()) + 1).astype(int).tolist()
+
+    def count(part: int) -> None:
+        _count_meetings(mask, stride, dilation, before, outputs, meetings, slices[part], slices[part + 1])
+
+    run_slices(count, range(len(slices) - 1))
+    return meetings.reshape(layer.in_channels, *layer.kernel_size)
+
+
+@kernel
+def _count_meetings(mask, stride, dilation, before, outputs, meetings, first, last):  # noqa: ANN001, ANN202
+    """Fill meetings[c] for channels first..last: row sums by strided prefix sums, then sums over rows and slices."""
+    images, _, depth, height, width = mask.shape
+    kernel_depth, kernel_rows, kernel_columns = meetings.shape[1:]
+    row_sums = np.zeros((depth, height, kernel_columns), np.int64)
+    prefix = np.zeros(width + stride[2], np.int64)  # prefix[w + stride] = mask[w] + mask[w - stride] + ...
+    for channel in range(first, last):
+        row_sums[:] = 0
+        for image in range(images):
+            for d in range(depth):
+                for h in range(height):
+                    for w in range(width):
+                        prefix[w + stride[2]] = prefix[w] + mask[image, channel, d, h, w]
+                    for s in range(kernel_columns):
+                        start = s * dilation[2] - before[2]
+                        stop = start + (outputs[2] - 1) * stride[2]
+                        if start < 0:
+                            start += -(start // stride[2]) * stride[2]
+                        if stop >= width:
+                            stop -= -(-(stop - width + 1) // stride[2]) * stride[2]
+                        if stop >= start:
+                            row_sums[d, h, s] += prefix[stop + stride[2]] - prefix[start]
+        for t in range(kernel_depth):
+            for o in range(outputs[0]):
+                d = o * stride[0] + t * dilation[0] - before[0]
+                if d < 0 or d >= depth:
+                    continue
+                for r in range(kernel_rows):
+                    for p in range(outputs[1]):
+                        h = p * stride[1] + r * dilation[1] - before[1]
+                        if h < 0 or h >= height:
+                            continue
+                        for s in range(kernel_columns):
+                            meetings[channel, t, r, s] += row_sums[d, h, s]
+
+
+@kernel
+def _count_kept(weights, group_meetings, inside_row, group_out_channels, first, last):  # noqa: ANN001, ANN202
+    """(weight products of one image, effectual products) of output channels first..last."""
+    inside_total = np.int64(0)
+    effectual = np.int64(0)
+    for k in range(first, last):
+        meetings = group_meetings[k // group_out_channels]
+        row = weights[k]
+        for j in range(row.size):
+            kept = -np.int64(row[j])  # all ones or zero: a mask keeps the loop free of branches
+            inside_total += inside_row[j] & kept
+            effectual += meetings[j] & kept
+    return inside_total, effectual

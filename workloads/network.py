@@ -60,7 +60,7 @@ def network_names() -> tuple[str, ...]:
 def load_network(name: str) -> Network:
     """A built-in network or density set. Raises `InputError` with the nearest known name."""
     if name not in network_names():
-        raise InputError(f"unknown network '{name}'; {nearest(name, network_names())}")
+        raise InputError(f"unknown network '{name}': {nearest(name, network_names())}")
     notes, rows = _read_table(_FOLDER / f"{name}.csv")
     sources = tuple(text for key, text in notes if key == "source")
     titles = dict(notes)

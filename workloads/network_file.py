@@ -15,15 +15,14 @@ from workloads.errors import InputError
 from workloads.layer import Layer
 from workloads.network import load_network
 from workloads.network_schema import (
-    LayerActivations,
     LayerTable,
-    LayerWeights,
     NetworkTable,
     check,
     layer_table,
 )
 from workloads.source import Drawn, DrawnBatch, LayerSource, OneImage, RepeatedImages, TensorSource, output_densities
 from workloads.stored import StoredArray
+from workloads.synthetic import UNIFORM
 from workloads.workload import Workload
 
 
@@ -78,19 +77,15 @@ def _base(table: NetworkTable, faults: list[str]) -> Workload | None:
     except InputError as error:
         faults.append(f"network = {table.network!r}: {error}")
         return None
-    weights, activations = table.weights, table.activations
-    changes = {
-        name: density
-        for name, density in (("weights", weights.density), ("activations", activations.density))
-        if density is not None
-    }
+    given = {"weights": table.weight_density, "activations": table.activation_density}
+    changes = {name: density for name, density in given.items() if density is not None}
     network = replace(network, densities=tuple(replace(d, **changes) for d in network.densities))
     workload = Workload.of_network(network)
     sources = tuple(
         replace(
             source,
-            weights=Drawn(d.weights, weights.pattern_value()),
-            activations=DrawnBatch(d.activations, activations.pattern_value()),
+            weights=Drawn(d.weights, table.weight_pattern or UNIFORM),
+            activations=DrawnBatch(d.activations, table.activation_pattern or UNIFORM),
         )
         for source, d in zip(workload.sources, network.densities, strict=True)
     )
@@ -108,18 +103,26 @@ class _Row:
 
 def _row(path: Path, defaults: NetworkTable, raw: Any, key: str, faults: list[str]) -> _Row | None:
     """A layer with its tensors, or None after adding its faults."""
-    row: LayerTable | None = check(layer_table(raw), raw, key, faults)
-    if row is None:
+    table = check(layer_table(raw), raw, key, faults)
+    if table is None:
         return None
-    weights, activations = row.weights.over(defaults.weights), row.activations.over(defaults.activations)
-    input_density = 1.0 if activations.density is None else activations.density
+    weight_density = _first(table.weight_density, defaults.weight_density, 1.0)
+    input_density = _first(table.activation_density, defaults.activation_density, 1.0)
+    weight_pattern = _first(table.weight_pattern, defaults.weight_pattern, UNIFORM)
+    activation_pattern = _first(table.activation_pattern, defaults.activation_pattern, UNIFORM)
     try:
-        layer = row.layer()
-        tensors = _weights(path, layer, weights), _activations(path, layer, activations)
+        layer = table.layer()
+        weights = _stored_weights(path, layer, table) or Drawn(weight_density, weight_pattern)
+        activations = _stored_activations(path, layer, table) or DrawnBatch(input_density, activation_pattern)
     except InputError as error:
         faults.append(f"{key}: {error}")
         return None
-    return _Row(layer, *tensors, input_density, row.output_density)
+    return _Row(layer, weights, activations, input_density, table.output_density)
+
+
+def _first(*values: Any) -> Any:
+    """The first value that is given."""
+    return next(value for value in values if value is not None)
 
 
 def _chained(rows: list[_Row]) -> tuple[LayerSource, ...]:
@@ -131,28 +134,28 @@ def _chained(rows: list[_Row]) -> tuple[LayerSource, ...]:
     )
 
 
-def _weights(path: Path, layer: Layer, table: LayerWeights) -> TensorSource:
-    if table.file is None:
-        return Drawn(1.0 if table.density is None else table.density, table.pattern_value())
-    array = StoredArray.find(path.parent / table.file, table.entry)
-    _check_shape(array, "weights", layer.weight_shape, layer.fully_connected)
+def _stored_weights(path: Path, layer: Layer, table: LayerTable) -> TensorSource | None:
+    if table.weight_file is None:
+        return None
+    array = StoredArray.find(path.parent / table.weight_file, table.weight_entry)
+    _check_shape(array, layer.weight_shape, layer.fully_connected)
     return array
 
 
-def _activations(path: Path, layer: Layer, table: LayerActivations) -> TensorSource:
-    if table.file is None:
-        return DrawnBatch(1.0 if table.density is None else table.density, table.pattern_value())
-    array = StoredArray.find(path.parent / table.file, table.entry)
+def _stored_activations(path: Path, layer: Layer, table: LayerTable) -> TensorSource | None:
+    if table.activation_file is None:
+        return None
+    array = StoredArray.find(path.parent / table.activation_file, table.activation_entry)
     image = layer.input_shape[1:]
     if len(array.shape) == len(image) + 1 and array.shape[1:] == image and array.shape[0]:
         return RepeatedImages(array, array.shape[0])
-    _check_shape(array, "activations", image, layer.fully_connected)
+    _check_shape(array, image, layer.fully_connected)
     return RepeatedImages(OneImage(array))
 
 
-def _check_shape(array: StoredArray, name: str, shape: tuple[int, ...], fully_connected: bool) -> None:
+def _check_shape(array: StoredArray, shape: tuple[int, ...], fully_connected: bool) -> None:
     """A fully connected layer's tensors may leave out their axes of length 1."""
     short = shape[:-2] if fully_connected else shape
     if array.shape not in (shape, short):
         wanted = f"{short} or {shape}" if fully_connected else str(shape)
-        raise InputError(f"{name}: {array.path} has shape {array.shape}, must be {wanted}")
+        raise InputError(f"{array.path} has shape {array.shape}, must be {wanted}")

@@ -6,7 +6,6 @@ keys and finds all faults at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -15,7 +14,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from workloads.errors import InputError, nearest
 from workloads.layer import Axes, Layer, Pads
-from workloads.synthetic import UNIFORM, Clustered, Pattern, Skewed, Uniform
+from workloads.synthetic import Clustered, Pattern, Skewed, Uniform
 
 _PATTERNS: dict[str, type[Any]] = {"uniform": Uniform, "clustered": Clustered, "skewed": Skewed}
 
@@ -107,74 +106,49 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
 
 
-class TensorTable(Table):
-    """A tensor of every layer: how dense it is and how its non-zeros lie."""
+class TensorKeys(Table):
+    """How dense tensors are and how their non-zeros lie: for one layer, or for all that say nothing else."""
 
-    density: Share | None = None
-    pattern: Any = None
-
-    def pattern_value(self) -> Pattern:
-        """The pattern, uniform where none was chosen."""
-        return UNIFORM if self.pattern is None else self.pattern
+    weight_density: Share | None = None
+    weight_pattern: Annotated[Any, _pattern("uniform", "skewed")] = None
+    activation_density: Share | None = None
+    activation_pattern: Annotated[Any, _pattern("uniform", "clustered")] = None
 
 
-class WeightsTable(TensorTable):
-    """Weights of every layer."""
+class LayerTable(TensorKeys):
+    """What every layer has."""
 
-    pattern: Annotated[Any, _pattern("uniform", "skewed")] = None
-
-
-class ActivationsTable(TensorTable):
-    """Input activations of every layer."""
-
-    pattern: Annotated[Any, _pattern("uniform", "clustered")] = None
-
-
-class _FileTable(TensorTable):
-    """A tensor of one layer, drawn or from a file."""
-
-    file: Text | None = None
-    entry: Text | None = None
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> Self:
-        if self.file is None and self.entry is not None:
-            raise _fault("has 'entry' without 'file'")
-        if self.file is not None and (self.density is not None or self.pattern is not None):
-            raise _fault("has 'file' beside 'density' or 'pattern', must have one of them")
-        return self
-
-    def over(self, default: TensorTable) -> Self:
-        """This table where it says something, else the default for all layers."""
-        if self.file is not None:
-            return self
-        return self.model_copy(
-            update={k: getattr(default, k) for k in default.model_fields_set - self.model_fields_set}
-        )
-
-
-class LayerWeights(WeightsTable, _FileTable):
-    """Weights of one layer."""
-
-
-class LayerActivations(ActivationsTable, _FileTable):
-    """Input activations of one layer."""
-
-
-class _LayerTable(Table):
     name: Text
     in_channels: Count
     out_channels: Count
     batch: Count = 1
+    weight_file: Text | None = None
+    weight_entry: Text | None = None
+    activation_file: Text | None = None
+    activation_entry: Text | None = None
     output_density: Share | None = None
-    weights: LayerWeights = LayerWeights()
-    activations: LayerActivations = LayerActivations()
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        for tensor in ("weight", "activation"):
+            density, pattern, file, entry = (
+                getattr(self, f"{tensor}_{key}") is not None for key in ("density", "pattern", "file", "entry")
+            )
+            if entry and not file:
+                raise _fault(f"{tensor}_entry needs {tensor}_file")
+            if file and (density or pattern):
+                raise _fault(f"{tensor}_file excludes {tensor}_density and {tensor}_pattern")
+        return self
+
+    def layer(self) -> Layer:
+        """The layer, which checks its fields against one another (`InputError`)."""
+        raise NotImplementedError
 
 
-class ConvTable(_LayerTable):
+class ConvTable(LayerTable):
     """A convolution over 2 or 3 spatial axes."""
 
-    kind: Literal["conv"] = "conv"
+    type: Literal["conv"] = "conv"
     input_size: Annotated[Any, _axes(1, single=False)]
     kernel_size: Annotated[Any, _axes(1, single=True)]
     stride: Annotated[Any, _axes(1, single=True)] = 1
@@ -183,7 +157,7 @@ class ConvTable(_LayerTable):
     groups: Count = 1
 
     def layer(self) -> Layer:
-        """The layer, which checks its fields against one another (`InputError`)."""
+        """See `LayerTable`."""
         return Layer.conv(
             self.name,
             in_channels=self.in_channels,
@@ -198,36 +172,31 @@ class ConvTable(_LayerTable):
         )
 
 
-class DenseTable(_LayerTable):
+class DenseTable(LayerTable):
     """A fully connected layer."""
 
-    kind: Literal["fc"]
+    type: Literal["fc"]
 
     def layer(self) -> Layer:
-        """The layer."""
+        """See `LayerTable`."""
         return Layer.dense(self.name, in_features=self.in_channels, out_features=self.out_channels, batch=self.batch)
 
 
-LayerTable = ConvTable | DenseTable
-
-
-class NetworkTable(Table):
+class NetworkTable(TensorKeys):
     """A whole file; `layers` are checked one by one."""
 
     name: Text | None = None
     title: Text | None = None
     network: Text | None = None
     layers: list[Any] | None = None
-    weights: WeightsTable = WeightsTable()
-    activations: ActivationsTable = ActivationsTable()
 
 
 _Model = TypeVar("_Model", bound=Table)
 
 
-def layer_table(raw: Any) -> type[ConvTable | DenseTable]:
-    """The model for a row of `layers`: its `kind` decides which keys it has."""
-    return DenseTable if isinstance(raw, dict) and raw.get("kind") == "fc" else ConvTable
+def layer_table(raw: Any) -> type[LayerTable]:
+    """The model for a row of `layers`: its `type` decides which keys it has."""
+    return DenseTable if isinstance(raw, dict) and raw.get("type") == "fc" else ConvTable
 
 
 def check(model: type[_Model], raw: Any, prefix: str, faults: list[str]) -> _Model | None:
@@ -235,33 +204,25 @@ def check(model: type[_Model], raw: Any, prefix: str, faults: list[str]) -> _Mod
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        faults.extend(_line(model, prefix, detail) for detail in error.errors())
+        faults.extend(_line(model, prefix, detail) for detail in error.errors(include_url=False))
         return None
 
 
-_EXPECTED: Mapping[str, Callable[[ErrorDetails], str]] = {
-    "fault": lambda detail: detail["msg"],
-    "literal_error": lambda _: "must be 'conv' or 'fc'",
-    "list_type": lambda _: "must be a list of tables",
+_ALLOWED = {
+    "literal_error": "must be 'conv' or 'fc'",
+    "list_type": "must be a list of tables",
+    "model_type": "must be a table",
 }
 
 
 def _line(model: type[Table], prefix: str, detail: ErrorDetails) -> str:
-    parts = [str(part) for part in detail["loc"]]
-    key = ".".join(filter(None, [prefix, *parts]))
+    key = ".".join(filter(None, [prefix, *map(str, detail["loc"])]))
     if detail["type"] == "missing":
-        return f"{key} is missing"
+        return f"key '{key}' is missing"
     if detail["type"] == "extra_forbidden":
-        return f"unknown key '{key}': {nearest(parts[-1], _keys(model, parts[:-1]))}"
-    allowed = _EXPECTED.get(detail["type"], lambda _: "must be a table")(detail)
+        return f"unknown key '{key}': {nearest(str(detail['loc'][-1]), model.model_fields)}"
+    allowed = _ALLOWED.get(detail["type"], detail["msg"])
+    if not detail["loc"] and detail["type"] == "fault":  # about several keys of the table
+        return f"{key}: {allowed}"
     value = repr(detail["input"])
-    return f"{key} = {value if len(value) <= 60 else value[:57] + '...'}, {allowed}"
-
-
-def _keys(model: type[Table], path: list[str]) -> list[str]:
-    """Keys of the table at a path inside a model."""
-    for part in path:
-        inner = model.model_fields[part].annotation
-        assert isinstance(inner, type)  # noqa: S101 (only tables nest)
-        model = inner
-    return list(model.model_fields)
+    return f"{key} = {value if len(value) <= 60 else value[:57] + '...'}: {allowed}"

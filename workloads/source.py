@@ -54,7 +54,7 @@ class Drawn:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.density <= 1.0:
-            raise InputError(f"density = {self.density}, must lie between 0 and 1")
+            raise InputError(f"density = {self.density}: must lie between 0 and 1")
 
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
         """See `TensorSource`."""

@@ -83,11 +83,7 @@ def _check_settings(pattern: object, minimum: dict[str, float]) -> None:
         lowest = minimum.get(field.name, 0)
         if not (math.isfinite(value) and value >= lowest):
             name = type(pattern).__name__.lower()
-            raise InputError(f"pattern '{name}': {field.name} = {value}, must be a number of at least {lowest}")
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
+            raise InputError(f"pattern '{name}': {field.name} = {value}: must be a number of at least {lowest}")
 
 
 @dataclass(frozen=True)
@@ -118,9 +114,10 @@ class Clustered:
         size = math.prod(shape)
         if nonzeros in (0, size):
             return np.full(shape, nonzeros > 0)
-        edge = self.correlation_length
+        edge = min(self.correlation_length, max(shape[1:]))
         shift = [int(s) for s in rng.integers(0, edge, len(shape) - 1)]
-        levels = self._levels(rng, shape, shift, nonzeros / size)
+        cells = [-(-(n + s) // edge) for n, s in zip(shape[1:], shift, strict=True)]
+        levels = self._levels(rng, shape[0], cells, max(shape[1:]) / (self.places * edge), nonzeros / size)
         mask = np.empty(shape, np.bool_)
         for channel, level in zip(mask, levels, strict=True):
             spread = level
@@ -131,31 +128,34 @@ class Clustered:
         _settle(rng, mask.reshape(-1), nonzeros)
         return mask
 
-    def _levels(self, rng: np.random.Generator, shape: tuple[int, ...], shift: list[int], density: float) -> np.ndarray:
-        """Probability of a non-zero per channel and square, in 256ths, uint8 (C, cells ...)."""
-        edge, maps = self.correlation_length, len(shape) - 1
-        cells = [-(-(n + s) // edge) for n, s in zip(shape[1:], shift, strict=True)]
-        odds = rng.standard_normal((shape[0], *cells), np.float32)
+    def _levels(
+        self, rng: np.random.Generator, channels: int, cells: list[int], place: float, density: float
+    ) -> np.ndarray:
+        """Probability of a non-zero per channel and square, in 256ths: uint8 (C, cells ...). `place`: its squares."""
+        odds = rng.standard_normal((channels, *cells), np.float32)
         odds *= self.local_spread
-        odds += self.channel_spread * rng.standard_normal((shape[0], *[1] * maps), np.float32)
-        odds += self.shared_spread * self._shared(rng, cells, max(shape[1:]))
+        odds += self.channel_spread * rng.standard_normal((channels, *[1] * len(cells)), np.float32)
+        odds += self.shared_spread * _per_place(rng, cells, max(1.0, place))
         sample = odds.reshape(-1)
         if sample.size > _SAMPLE:
             sample = sample[rng.integers(0, sample.size, _SAMPLE)]
-        low, high = -60.0, 60.0
+        low, high = -20.0 - float(sample.max()), 20.0 - float(sample.min())
         for _ in range(40):
             middle = (low + high) / 2
             low, high = (middle, high) if _sigmoid(sample + middle).mean() < density else (low, middle)
         odds += low
         return np.minimum(256 * _sigmoid(odds) + 0.5, 255).astype(np.uint8)
 
-    def _shared(self, rng: np.random.Generator, cells: list[int], longest: int) -> np.ndarray:
-        """One standard normal value per place, spread over the cells (cells ...)."""
-        place = max(1.0, longest / (self.places * self.correlation_length))
-        start = rng.random(len(cells)) * place
-        index = [((np.arange(n) + s) // place).astype(np.int64) for n, s in zip(cells, start, strict=True)]
-        values = rng.standard_normal([int(i[-1]) + 1 for i in index], np.float32)
-        return values[np.ix_(*index)]
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(x, -60, 60)))
+
+
+def _per_place(rng: np.random.Generator, cells: list[int], place: float) -> np.ndarray:
+    """One standard normal value per place, which is `place` squares wide, spread over the squares: (cells ...)."""
+    start = rng.random(len(cells)) * place
+    index = [((np.arange(n) + s) // place).astype(np.int64) for n, s in zip(cells, start, strict=True)]
+    return rng.standard_normal([int(i[-1]) + 1 for i in index], np.float32)[np.ix_(*index)]
 
 
 @dataclass(frozen=True)

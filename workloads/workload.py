@@ -54,7 +54,7 @@ class Workload:
         chosen = tuple(source for source in self.sources if fnmatchcase(source.layer.name, glob))
         if not chosen:
             names = [layer.name for layer in self.layers]
-            raise InputError(f"no layer of '{self.name}' matches '{glob}'; {nearest(glob, names)}")
+            raise InputError(f"no layer of '{self.name}' matches '{glob}': {nearest(glob, names)}")
         return replace(self, sources=chosen)
 
     def with_batch(self, batch: int) -> Self:
@@ -107,7 +107,7 @@ def _resolve(text: str) -> Workload:
     if path.suffix in (".npz", ".toml", ".csv") or path.exists():
         return _from_path(path)
     known = (*SHIPPED, *network_names())
-    raise InputError(f"unknown workload '{text}'; {nearest(text, known)} (or the path of a .npz, .toml or .csv file)")
+    raise InputError(f"unknown workload '{text}': {nearest(text, known)} (or the path of a .npz, .toml or .csv file)")
 
 
 def _from_path(path: Path) -> Workload:

@@ -50,7 +50,7 @@ class Pruning(ABC):
         for option_field in fields(self):
             value, allowed = getattr(self, option_field.name), option_field.metadata
             if not allowed["minimum"] <= value <= allowed["maximum"]:
-                raise InputError(f"pruning '{self.name}': {option_field.name} = {value}, {_range(option_field)}")
+                raise InputError(f"pruning '{self.name}': {option_field.name} = {value}: {_range(option_field)}")
 
     @abstractmethod
     def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -116,18 +116,18 @@ def parse(text: str) -> Pruning:
     """The pruning that METHOD:KEY=VALUE,... names. Raises `InputError` naming what is known or allowed."""
     name, _, rest = text.partition(":")
     if name not in prunings():
-        raise InputError(f"unknown pruning '{name}'; {nearest(name, prunings())}")
+        raise InputError(f"unknown pruning '{name}': {nearest(name, prunings())}")
     chosen = prunings()[name]
     known = {option_field.name: option_field for option_field in fields(chosen)}
     values: dict[str, Any] = {}
     for part in filter(None, rest.split(",")):
         key, _, value = part.partition("=")
         if key not in known:
-            raise InputError(f"pruning '{name}': unknown key '{key}'; {nearest(key, known)}")
+            raise InputError(f"pruning '{name}': unknown key '{key}': {nearest(key, known)}")
         values[key] = _number(name, known[key], value)
     for key, option_field in known.items():
         if key not in values and option_field.default is MISSING:
-            raise InputError(f"pruning '{name}': key '{key}' is missing, {_range(option_field)}")
+            raise InputError(f"pruning '{name}': key '{key}' is missing: {_range(option_field)}")
     return chosen(**values)
 
 
@@ -135,7 +135,7 @@ def _number(name: str, option_field: Field[Any], text: str) -> float:
     try:
         return int(text) if option_field.type == "int" else float(text)
     except ValueError:
-        raise InputError(f"pruning '{name}': {option_field.name} = {text!r}, {_range(option_field)}") from None
+        raise InputError(f"pruning '{name}': {option_field.name} = {text!r}: {_range(option_field)}") from None
 
 
 def _range(option_field: Field[Any]) -> str:

@@ -63,7 +63,7 @@ def run_step(first_a, end_a, a_offset, first_w, end_w, w_offset, bank_of, free, 
 
 
 @kernel
-def run_group(a_start, a_offset, w_start, w_offset, F, I, bank_of, banks, depth, fifo_vectors, conflict, wait):
+def _run_group(a_start, a_offset, w_start, w_offset, F, I, bank_of, banks, depth, fifo_vectors, conflict, wait):
     """One group of output channels on all PEs that take part: cycles lost to bank conflicts and to the weight FIFO.
 
     a_start (PEs, V + 1) and w_start (V + 1,) point into the lists of activations and weights; conflict and wait, int64
@@ -102,3 +102,12 @@ def run_group(a_start, a_offset, w_start, w_offset, F, I, bank_of, banks, depth,
         blocks += 1
     for p in range(pes):
         conflict[p] += max(0, free[p].max() - now[p])
+
+
+@kernel
+def run_groups(a_start, a_offset, w_start, w_offset, F, I, bank_of, banks, depth, fifo_vectors, conflict, wait):
+    """Several groups of output channels, one after the other: w_start (groups, V + 1), conflict, wait (groups, PEs)."""
+    for row in range(len(w_start)):
+        _run_group(
+            a_start, a_offset, w_start[row], w_offset, F, I, bank_of, banks, depth, fifo_vectors, conflict[row], wait[row]
+        )

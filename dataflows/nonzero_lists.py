@@ -6,7 +6,7 @@ zero-run field needs when 2^bits zeros stand in a row before a non-zero. Zeros a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -177,6 +177,10 @@ class NonzeroLists:
         shifts = np.cumsum([0, *(len(part.offset) for part in parts[:-1])])
         starts = [part.start + shift for part, shift in zip(parts, shifts, strict=True)]
         return cls(np.concatenate(starts), np.concatenate([part.offset for part in parts]))
+
+    def rows(self, chosen: np.ndarray) -> Self:
+        """Only some rows; the entries are shared."""
+        return replace(self, start=self.start[chosen])
 
     @property
     def entries(self) -> np.ndarray:

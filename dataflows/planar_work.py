@@ -13,7 +13,8 @@ from typing import Self
 
 import numpy as np
 
-from dataflows.bank_queues import linear_banks, mixed_banks, run_group
+from dataflows.bank_planes import ActivationPlanes, fits_planes, run_groups_in_lanes
+from dataflows.bank_queues import linear_banks, mixed_banks, run_groups
 from dataflows.kernel import run_slices, thread_count
 from dataflows.nonzero_lists import NonzeroLists
 from dataflows.planar import PlanarMap
@@ -33,6 +34,12 @@ class QueueRules:
     mixed_hash: bool
     depth: int
     fifo_vectors: int
+
+    @property
+    def fast(self) -> bool:
+        """Whether the kernel in lanes covers these rules."""
+        vectors = (self.weights_per_vector, self.activations_per_vector)
+        return not self.mixed_hash and fits_planes(*vectors, self.banks, self.depth)
 
     def bank_of(self, channels: int, region: tuple[int, int]) -> np.ndarray:
         """int32 (channels * rows * columns,): bank of each accumulator address."""
@@ -130,24 +137,30 @@ def tile_cycles(
         image, cut = divmod(pair, cuts)
         windows = plan.windows(cut)
         mapped = np.flatnonzero((windows[:, 1] > windows[:, 0]) & (windows[:, 3] > windows[:, 2]))
-        lists = activations.lists(image, cut)
+        lists = activations.lists(image, cut).rows(mapped)
+        planes = rules.fast and ActivationPlanes.of(lists, rules.activations_per_vector, rules.banks)
         counts = lists.counts(rules.activations_per_vector)
         for i in slices:
             rows, block, block_counts = weights.rows[i], weights.lists[i], weight_counts[i]
             part = cycles[pair, rows.start : rows.stop]
-            steps = block_counts.vectors @ counts.vectors.T
-            part[..., Cause.BUSY] = block_counts.busy @ counts.busy.T
-            part[..., Cause.INDEX] = steps - part[..., Cause.BUSY]
-            issued[pair, rows.start : rows.stop] = block_counts.real @ counts.real.T
-            for row in range(len(rows)):
-                conflict, wait = np.zeros((2, len(mapped)), np.int64)
-                run_group(
-                    lists.start[mapped], lists.offset, block.start[row], block.offset,
+            busy = block_counts.busy @ counts.busy.T
+            part[:, mapped, Cause.BUSY] = busy
+            part[:, mapped, Cause.INDEX] = block_counts.vectors @ counts.vectors.T - busy
+            issued[pair, rows.start : rows.stop, mapped] = (block_counts.real @ counts.real.T).T
+            conflict, wait = np.zeros((2, len(rows), len(mapped)), np.int64)
+            if planes:
+                run_groups_in_lanes(
+                    planes.first, planes.planes, planes.single, planes.counts, block.start, block.offset,
+                    rules.weights_per_vector, rules.depth, rules.fifo_vectors, conflict, wait,
+                )  # fmt: skip
+            else:
+                run_groups(
+                    lists.start, lists.offset, block.start, block.offset,
                     rules.weights_per_vector, rules.activations_per_vector,
                     bank_of, rules.banks, rules.depth, rules.fifo_vectors, conflict, wait,
                 )  # fmt: skip
-                part[row, mapped, Cause.BANK_CONFLICT] = conflict
-                part[row, mapped, Cause.IMBALANCE] = wait
+            part[:, mapped, Cause.BANK_CONFLICT] = conflict
+            part[:, mapped, Cause.IMBALANCE] = wait
 
     slices = len(weights.rows)
     if images * cuts >= _TASKS_PER_THREAD * thread_count():

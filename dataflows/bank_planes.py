@@ -1,0 +1,343 @@
+"""Accumulator banks with queues, fast: all banks of sixteen PEs advance in a few dozen vector instructions a step.
+
+The lengths of a PE's queues are kept bit-sliced: four words (planes) whose bit b together are the length of queue b, as a
+number from 0 to 15. With the linear hash an activation and a weight meet in bank (a + w) mod banks. So an activation vector is a
+histogram over the banks, three planes again, and a weight rotates it; adding it to the queues and retiring one product
+from each are adders and borrow chains of bitwise operations on all banks at once. Sixteen PEs, which see the same
+weights, stand side by side in lanes. A PE that has run out of activation vectors before the others is masked and stands
+still in its own time; only at channel boundaries do the PEs' times meet, in the weight FIFO.
+
+Exact for power-of-two bank counts up to 32 (fewer banks fill the words by repetition), vectors of up to four entries
+and queue depths up to 11, so that a queue never exceeds what a step's planes hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from dataflows.bank_queues import enter_block
+from dataflows.kernel import kernel
+from dataflows.lanes import (
+    LANES,
+    any_bit,
+    bit_mask,
+    largest,
+    largest_word,
+    load,
+    nonzero_mask,
+    rotate,
+    spread,
+    store,
+)
+from dataflows.nonzero_lists import NonzeroLists
+
+_WORD_BITS = 32
+_LONGEST_VECTOR = 4
+_DEEPEST_QUEUE = 11  # + 4 products of a step that spread over banks at most once per weight = 15, four planes
+_ROWS = 4  # of a stored activation vector: planes 1, 2, 4 and the mask of lanes that have the vector
+
+
+def fits_planes(weights_per_vector: int, activations_per_vector: int, banks: int, depth: int) -> bool:
+    """Whether a machine with the linear hash is inside the fast kernel's range."""
+    return (
+        max(weights_per_vector, activations_per_vector) <= _LONGEST_VECTOR
+        and _WORD_BITS % banks == 0
+        and depth <= _DEEPEST_QUEUE
+    )
+
+
+@kernel
+def _fill_planes(start, offset, width, repeat, bank_bits, first, planes, single, counts):
+    """Histograms of all activation vectors, lane group by lane group and channel by channel. Returns how many.
+
+    first (lane groups, V + 1), planes (vectors * 4, 16), single (vectors,), counts (lane groups * V, 16).
+    """
+    pes = len(start)
+    channels = start.shape[1] - 1
+    n = 0
+    for group in range(len(first)):
+        for v in range(channels):
+            first[group, v] = n
+            longest = 0
+            for lane in range(16):
+                p = group * 16 + lane
+                count = (start[p, v + 1] - start[p, v] + width - 1) // width if p < pes else 0
+                counts[group * channels + v, lane] = count
+                longest = max(longest, count)
+            for i in range(longest):
+                crowded = np.uint32(0)
+                for lane in range(16):
+                    p = group * 16 + lane
+                    low = high = 0
+                    if p < pes:
+                        low = start[p, v] + i * width
+                        high = min(low + width, start[p, v + 1])
+                    ones = twos = fours = np.uint32(0)
+                    for entry in range(low, high):
+                        if offset[entry] >= 0:
+                            bit = repeat << np.uint32(offset[entry] & bank_bits)
+                            carry = ones & bit
+                            ones ^= bit
+                            fours |= twos & carry
+                            twos ^= carry
+                    planes[(n + i) * 4, lane] = ones
+                    planes[(n + i) * 4 + 1, lane] = twos
+                    planes[(n + i) * 4 + 2, lane] = fours
+                    planes[(n + i) * 4 + 3, lane] = np.uint32(0xFFFFFFFF) if low < high else np.uint32(0)
+                    crowded |= twos | fours
+                single[n + i] = crowded == 0
+            n += longest
+        first[group, channels] = n
+    return n
+
+
+@kernel
+def _retire(q1, q2, q4, q8, q16, active):
+    """One product leaves every queue that is not empty, in active lanes."""
+    borrow = (q1 | q2 | q4 | q8 | q16) & active
+    n1 = q1 ^ borrow
+    borrow &= ~q1
+    n2 = q2 ^ borrow
+    borrow &= ~q2
+    n4 = q4 ^ borrow
+    borrow &= ~q4
+    n8 = q8 ^ borrow
+    borrow &= ~q8
+    return n1, n2, n4, n8, q16 ^ borrow
+
+
+@kernel
+def _longer(q1, q2, q4, q8, q16, d1, d2, d4, d8):
+    """Bits of queues longer than the depth, given the inverted planes d of the depth: a borrow chain."""
+    over = q1 & d1
+    over = (q2 & over) | (d2 & (q2 | over))
+    over = (q4 & over) | (d4 & (q4 | over))
+    over = (q8 & over) | (d8 & (q8 | over))
+    return over | q16
+
+
+@kernel
+def _stall(q1, q2, q4, q8, q16, d1, d2, d4, d8, lost):
+    """Lanes with a queue that is too long only retire until none is; `lost` counts their cycles."""
+    over = _longer(q1, q2, q4, q8, q16, d1, d2, d4, d8)
+    while any_bit(over):
+        stalled = nonzero_mask(over)
+        lost -= stalled  # all ones is minus one
+        q1, q2, q4, q8, q16 = _retire(q1, q2, q4, q8, q16, stalled)
+        over = _longer(q1, q2, q4, q8, q16, d1, d2, d4, d8)
+    return q1, q2, q4, q8, lost
+
+
+@kernel
+def _join(q1, q2, q4, q8, q16, r1, r2, r4):
+    """Add a histogram of up to four in each bank to the queues."""
+    carry = q1 & r1
+    q1 ^= r1
+    either = q2 ^ r2
+    next_carry = (q2 & r2) | (either & carry)
+    q2 = either ^ carry
+    either = q4 ^ r4
+    carry = (q4 & r4) | (either & next_carry)
+    q4 = either ^ next_carry
+    return q1, q2, q4, q8 ^ carry, q16 ^ (q8 & carry)
+
+
+@kernel
+def _idle(q1, q2, q4, q8, cycles):
+    """Every queue retires for its lane's number of cycles, stopping at zero: a subtraction that saturates."""
+    large = nonzero_mask(cycles & spread(np.uint32(0xFFFFFFF0)))
+    w1 = bit_mask(cycles, np.uint32(0)) | large
+    w2 = bit_mask(cycles, np.uint32(1)) | large
+    w4 = bit_mask(cycles, np.uint32(2)) | large
+    w8 = bit_mask(cycles, np.uint32(3)) | large
+    borrow = w1 & ~q1
+    q1 ^= w1
+    either = w2 | borrow
+    both = w2 & borrow
+    n2 = q2 ^ w2 ^ borrow
+    borrow = both | (either & ~q2)
+    either = w4 | borrow
+    both = w4 & borrow
+    n4 = q4 ^ w4 ^ borrow
+    borrow = both | (either & ~q4)
+    either = w8 | borrow
+    both = w8 & borrow
+    n8 = q8 ^ w8 ^ borrow
+    borrow = both | (either & ~q8)
+    left = ~borrow
+    return q1 & left, n2 & left, n4 & left, n8 & left
+
+
+@kernel
+def _turns(w_offset, low, high, width, turn, keep):
+    """Rotations and masks of a block's weights, vector by vector; absent weights are masked. Returns the vectors."""
+    n = 0
+    for first in range(low, high, width):
+        for i in range(4):
+            entry = first + i
+            present = i < width and entry < high and w_offset[min(entry, high - 1)] >= 0
+            turn[n, i] = np.uint32(w_offset[entry] & 31) if present else np.uint32(0)
+            keep[n, i] = np.uint32(0xFFFFFFFF) if present else np.uint32(0)
+        n += 1
+    return n
+
+
+@kernel
+def _longest_queue(queues, row, lane):
+    """Length of the longest of a lane's queues."""
+    length = 0
+    candidates = np.uint32(0xFFFFFFFF)
+    for plane in range(3, -1, -1):
+        having = candidates & queues[row + plane, lane]
+        if having != 0:
+            candidates = having
+            length += 1 << plane
+    return length
+
+
+@kernel
+def run_groups_in_lanes(
+    first, planes, single, counts, w_start, w_offset, F, depth, fifo_vectors, conflict, wait
+):  # fmt: skip
+    """Groups of output channels on all PEs: cycles lost to bank conflicts and to the weight FIFO, (groups, PEs) each.
+
+    first, planes, single and counts are an `ActivationPlanes`; w_start (groups, V + 1) points into w_offset.
+    """
+    lane_groups = len(first)
+    channels = w_start.shape[1] - 1
+    d1 = spread(np.uint32(0xFFFFFFFF) if depth & 1 == 0 else np.uint32(0))
+    d2 = spread(np.uint32(0xFFFFFFFF) if depth & 2 == 0 else np.uint32(0))
+    d4 = spread(np.uint32(0xFFFFFFFF) if depth & 4 == 0 else np.uint32(0))
+    d8 = spread(np.uint32(0xFFFFFFFF) if depth & 8 == 0 else np.uint32(0))
+    none = spread(np.uint32(0))
+    finished = np.zeros(channels, np.int64)
+    sizes = np.zeros(channels, np.int64)
+    resident = np.zeros(2, np.int64)
+    widest = 0
+    for row in range(len(w_start)):
+        for v in range(channels):
+            widest = max(widest, w_start[row, v + 1] - w_start[row, v])
+    turn = np.zeros((widest + 1, 4), np.uint32)
+    keep = np.zeros((widest + 1, 4), np.uint32)
+    queues = np.zeros((lane_groups * 4, 16), np.uint32)
+    clock = np.zeros((lane_groups, 16), np.uint32)
+    waited = np.zeros((lane_groups, 16), np.uint32)
+    stalled = np.zeros((lane_groups, 16), np.uint32)
+    for row in range(len(w_start)):
+        queues[:] = 0
+        clock[:] = 0
+        waited[:] = 0
+        stalled[:] = 0
+        resident[:] = 0
+        blocks = 0
+        for v in range(channels):
+            if w_start[row, v + 1] == w_start[row, v]:
+                continue
+            vectors = _turns(w_offset, w_start[row, v], w_start[row, v + 1], F, turn, keep)
+            sizes[blocks] = vectors
+            entered = spread(np.uint32(enter_block(sizes, blocks, fifo_vectors, resident, finished)))
+            latest = none
+            for group in range(lane_groups):
+                q1 = load(queues, group * 4)
+                q2 = load(queues, group * 4 + 1)
+                q4 = load(queues, group * 4 + 2)
+                q8 = load(queues, group * 4 + 3)
+                before = load(clock, group)
+                now = largest(before, entered)
+                idle = now - before
+                if any_bit(idle):
+                    q1, q2, q4, q8 = _idle(q1, q2, q4, q8, idle)
+                    store(waited, group, load(waited, group) + idle)
+                lost = none
+                for vector in range(first[group, v], first[group, v + 1]):
+                    x1 = load(planes, vector * 4)
+                    active = load(planes, vector * 4 + 3)
+                    if single[vector]:
+                        for w in range(vectors):
+                            a = rotate(x1, turn[w, 0]) & spread(keep[w, 0])
+                            b = rotate(x1, turn[w, 1]) & spread(keep[w, 1])
+                            c = rotate(x1, turn[w, 2]) & spread(keep[w, 2])
+                            d = rotate(x1, turn[w, 3]) & spread(keep[w, 3])
+                            either = a ^ b
+                            three = either ^ c
+                            twos = (a & b) | (either & c)
+                            either = three ^ d
+                            carry = (three & d) | (either & q1)
+                            q1 ^= either
+                            either = twos ^ carry
+                            fours = (twos & carry) | (either & q2)
+                            q2 ^= either
+                            q8 ^= q4 & fours
+                            q4 ^= fours
+                            q1, q2, q4, q8, _ = _retire(q1, q2, q4, q8, none, active)
+                            if any_bit(_longer(q1, q2, q4, q8, none, d1, d2, d4, d8)):
+                                q1, q2, q4, q8, lost = _stall(q1, q2, q4, q8, none, d1, d2, d4, d8, lost)
+                    else:
+                        x2 = load(planes, vector * 4 + 1)
+                        x4 = load(planes, vector * 4 + 2)
+                        for w in range(vectors):
+                            q16 = none
+                            for i in range(4):
+                                kept = spread(keep[w, i])
+                                q1, q2, q4, q8, q16 = _join(
+                                    q1, q2, q4, q8, q16,
+                                    rotate(x1, turn[w, i]) & kept,
+                                    rotate(x2, turn[w, i]) & kept,
+                                    rotate(x4, turn[w, i]) & kept,
+                                )  # fmt: skip
+                            q1, q2, q4, q8, q16 = _retire(q1, q2, q4, q8, q16, active)
+                            q1, q2, q4, q8, lost = _stall(q1, q2, q4, q8, q16, d1, d2, d4, d8, lost)
+                steps = load(counts, group * channels + v) * spread(np.uint32(vectors))
+                now = now + steps + lost
+                latest = largest(latest, now)
+                store(queues, group * 4, q1)
+                store(queues, group * 4 + 1, q2)
+                store(queues, group * 4 + 2, q4)
+                store(queues, group * 4 + 3, q8)
+                store(clock, group, now)
+                store(stalled, group, load(stalled, group) + lost)
+            finished[blocks] = np.int64(largest_word(latest))
+            blocks += 1
+        for p in range(conflict.shape[1]):
+            group = p // 16
+            lane = p % 16
+            conflict[row, p] = np.int64(stalled[group, lane]) + _longest_queue(queues, group * 4, lane)
+            wait[row, p] = waited[group, lane]
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationPlanes:
+    """The activation vectors of one image and sub-tile as histograms over the banks, sixteen PEs a lane group.
+
+    first   int64 (lane groups, V + 1): vectors of lane group g and channel v are first[g, v]:first[g, v + 1], as many as
+            the fullest of the PEs has
+    planes  uint32 (vectors * 4, 16): planes 1, 2 and 4 of each vector's histogram, and the mask of lanes that have it
+    single  bool (vectors,): no lane has two activations in one bank, so that planes 2 and 4 are empty
+    counts  uint32 (lane groups * V, 16): vectors of each lane
+    """
+
+    first: np.ndarray
+    planes: np.ndarray
+    single: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, lists: NonzeroLists, activations_per_vector: int, banks: int) -> Self:
+        """Histograms of the lists, one PE a row."""
+        pes, channels = lists.start.shape[0], lists.start.shape[1] - 1
+        groups = -(-pes // LANES)
+        longest = -(-np.diff(lists.start, axis=1) // activations_per_vector)
+        longest = np.concatenate([longest, np.zeros((groups * LANES - pes, channels), np.int64)])
+        vectors = int(longest.reshape(groups, LANES, channels).max(axis=1).sum())
+        first = np.empty((groups, channels + 1), np.int64)
+        planes = np.empty((vectors * _ROWS, LANES), np.uint32)
+        single = np.empty(vectors, np.bool_)
+        counts = np.empty((groups * channels, LANES), np.uint32)
+        repeat = np.uint32(sum(1 << shift for shift in range(0, _WORD_BITS, banks)))
+        _fill_planes(
+            lists.start, lists.offset, activations_per_vector, repeat, banks - 1, first, planes, single, counts
+        )
+        return cls(first, planes, single, counts)

@@ -43,7 +43,7 @@ def load_network_file(path: str | Path) -> Workload:
         else []
     )
     if isinstance(rows, list) and not rows:
-        faults.append("layers = [], must hold a layer")
+        faults.append("layers = []: must hold a layer")
     base = _base(defaults, faults)
     if faults:
         raise InputError("\n".join(f"{path}: {fault}" for fault in faults))

@@ -116,7 +116,7 @@ class LayerSource:
         """The layer's trace, made now."""
         for name, count in (("weights", self.layer.weight_count), ("activations", self.layer.input_count)):
             if count > MAX_ELEMENTS:
-                raise InputError(f"layer '{self.layer.name}': {count} {name}, at most {MAX_ELEMENTS} fit in memory")
+                raise InputError(f"layer '{self.layer.name}': {count} {name}: at most {MAX_ELEMENTS} fit in memory")
         return LayerTrace(
             self.layer,
             self.weights.array(self.layer.weight_shape, Stream(seed, (self.index, 0))),

@@ -21,7 +21,8 @@ import numpy as np
 from workloads.errors import InputError
 from workloads.source import Stream
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
+# What zipfile and numpy raise when bytes are not what they should be; MemoryError when a header claims far too much.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, MemoryError)
 
 
 @contextmanager

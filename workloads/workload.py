@@ -38,7 +38,7 @@ class Workload:
 
     def __post_init__(self) -> None:
         if self.seed < 0:
-            raise InputError(f"seed = {self.seed}, must be a whole number of at least 0")
+            raise InputError(f"seed = {self.seed}: must be a whole number of at least 0")
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:

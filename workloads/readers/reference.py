@@ -63,11 +63,14 @@ def read_folder(
 def layer_of(row: Mapping[str, Any]) -> Layer:
     """The layer of a row with columns name, C, [D,] H, W, K, [T,] R, S, stride, pad, groups (1 where absent).
 
-    `pad` is a number, or [top, bottom, left, right], or that as text with slashes. Raises `InputError` where the row
+    `pad` is a number, or [top, bottom, left, right], or that as text with slashes. A 1x1 map is a fully connected
+    layer's. Raises `InputError` where the row
     also gives the output size and it is not the one that follows from its shape.
     """
     maps, kernel = ("DHW", "TRS") if "D" in row else ("HW", "RS")
     size = tuple(int(row[axis]) for axis in maps)
+    if size == (1, 1) and int(row["R"]) == int(row["S"]) == int(row.get("groups", 1)) == 1:
+        return Layer.dense(row["name"], in_features=int(row["C"]), out_features=int(row["K"]))
     layer = Layer.conv(
         row["name"],
         in_channels=int(row["C"]),

@@ -1,6 +1,7 @@
 """ResNet-50 weight masks of the Deep Learning Matrix Collection (Gale et al., SC 2020); its activations are drawn.
 
-Entries: `wmask:LAYER`, packed bits. The collection holds no activations.
+Entries: `wmask:LAYER`, packed bits. The collection holds no activations. The last layer's mask is not stored, only its
+count of non-zeros; it is drawn uniformly with that count.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from workloads.layer import Layer
 from workloads.network import load_network
 from workloads.readers.reference import TensorPair, find_archive, read_folder
-from workloads.source import DrawnBatch
+from workloads.source import Drawn, DrawnBatch, TensorSource
 from workloads.stored import StoredTensor
 from workloads.synthetic import Clustered, Pattern
 from workloads.workload import Workload
@@ -24,7 +25,7 @@ _ASSUMED = "resnet50@str-90.23"  # every density set of ResNet-50 assumes the sa
 def read_resnet50_dlmc(
     path: str | Path, densities: Mapping[str, float] | None = None, pattern: Pattern | None = None
 ) -> Workload:
-    """The 53 convolutions: real weight masks, drawn activations. `path` is the folder or its npz file.
+    """53 convolutions with real weight masks and drawn activations, and fc, drawn. `path`: the folder or its npz file.
 
     densities  of the activations by layer name; default: those that the density sets of resnet50 assume
     pattern    of the activations; default `Clustered()`
@@ -35,8 +36,10 @@ def read_resnet50_dlmc(
     known, drawn = densities, Clustered() if pattern is None else pattern
 
     def tensors(archive: Path, row: Mapping[str, Any], layer: Layer) -> TensorPair:
-        del row
-        weights = StoredTensor(archive, f"wmask:{layer.name}", packed=True)
+        if layer.fully_connected:
+            weights: TensorSource = Drawn(row["w_nnz"] / layer.weight_count)
+        else:
+            weights = StoredTensor(archive, f"wmask:{layer.name}", packed=True)
         return weights, DrawnBatch(known.get(layer.name, 1.0), drawn)
 
     method = find_archive(Path(path)).stem.removeprefix("resnet50_")

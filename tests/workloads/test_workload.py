@@ -1,0 +1,183 @@
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from workloads.errors import InputError
+from workloads.layer import Layer
+from workloads.network import network_names
+from workloads.pruning import parse
+from workloads.source import Drawn, DrawnBatch, LayerSource, output_densities
+from workloads.workload import Workload, available_workloads, load_workload
+
+
+def same(first, second):
+    return np.array_equal(first.weights, second.weights) and np.array_equal(first.activations, second.activations)
+
+
+def small(names=("a", "b", "c")):
+    sources = tuple(
+        LayerSource(
+            i,
+            Layer.conv(name, in_channels=4, out_channels=4, input_size=(6, 6), kernel_size=3),
+            Drawn(0.5),
+            DrawnBatch(0.4),
+        )
+        for i, name in enumerate(names)
+    )
+    return Workload("small", sources)
+
+
+@pytest.mark.parametrize("name", [n for n in network_names() if "@" in n and not n.startswith("vgg16")])
+def test_every_density_set_gives_exact_counts(name):
+    workload = load_workload(name).select("*[!2-9]" if name.startswith("resnet50") else "*")
+    for index, source in enumerate(workload.sources):
+        if source.layer.fully_connected:
+            continue
+        trace = workload.trace(index)
+        assert trace.weight_nonzeros == round(source.weights.density * source.layer.weight_count)
+        assert trace.activation_nonzeros == round(source.activations.density * source.layer.input_count)
+
+
+def test_a_network_without_a_set_is_dense():
+    trace = load_workload("mobilenet-v1").select("conv5_dw").trace(0)
+    assert trace.weight_density == trace.activation_density == 1.0
+
+
+def test_the_same_seed_gives_the_same_masks_and_another_seed_others():
+    first, again, other = (load_workload("alexnet@scnn", seed).trace(1) for seed in (3, 3, 4))
+    assert same(first, again)
+    assert not np.array_equal(first.weights, other.weights)
+    assert not np.array_equal(first.activations, other.activations)
+
+
+def test_names_never_matter_and_neither_do_layers_added_at_the_end():
+    workload, renamed, longer = small(), small(("x", "y", "z")), small(("a", "b", "c", "d"))
+    assert all(same(workload.trace(i), renamed.trace(i)) for i in range(3))
+    assert all(same(workload.trace(i), longer.trace(i)) for i in range(3))
+    assert not same(workload.trace(0), workload.trace(1))
+
+
+def test_a_selection_keeps_the_traces_of_the_whole_network():
+    whole = load_workload("alexnet@scnn")
+    chosen = whole.select("conv[45]")
+    assert [layer.name for layer in chosen.layers] == ["conv4", "conv5"]
+    assert same(chosen.trace(1), whole.trace(5))
+    with pytest.raises(InputError, match=r"^no layer of 'alexnet@scnn' matches 'conv44': did you mean 'conv4'\?$"):
+        whole.select("conv44")
+
+
+def test_a_batch_of_drawn_activations_is_fresh_for_every_image():
+    one, three = small(), small().with_batch(3)
+    images = three.trace(1).activations
+    assert images.shape == (3, 4, 6, 6)
+    assert np.array_equal(images[:1], one.trace(1).activations)
+    assert not np.array_equal(images[0], images[1])
+    assert np.array_equal(images.sum((1, 2, 3)), [58] * 3)
+    assert np.array_equal(three.trace(1).weights, one.trace(1).weights)
+
+
+def test_a_batch_of_stored_activations_repeats_them():
+    images = load_workload("blazepose", batch=3).select("op010_conv").trace(0).activations
+    assert images.shape[0] == 3
+    assert np.array_equal(images[0], images[1])
+    with pytest.raises(InputError, match="batch = 0, must be a whole number of at least 1"):
+        load_workload("blazepose", batch=0)
+
+
+def test_pruning_is_exact_adds_up_and_leaves_activations_alone():
+    workload = load_workload("alexnet").select("conv3")
+    half, quarter = (workload.prune(parse(f"unstructured:density={d}")) for d in (0.5, 0.25))
+    twice = half.prune(parse("unstructured:density=0.25"))
+    assert half.trace(0).weight_density == 0.5
+    assert quarter.trace(0).weight_density == twice.trace(0).weight_density == 0.25
+    assert not np.any(twice.trace(0).weights & ~half.trace(0).weights)
+    assert np.array_equal(half.trace(0).activations, workload.trace(0).activations)
+    assert twice.describe()["prunings"] == ["unstructured:density=0.5", "unstructured:density=0.25"]
+
+
+def test_output_densities_follow_the_chain():
+    layers = [
+        Layer.conv(str(i), in_channels=c, out_channels=k, input_size=(4, 4), kernel_size=1)
+        for i, (c, k) in enumerate([(3, 8), (8, 4), (8, 8), (8, 2)])
+    ]
+    assert output_densities(layers, (1.0, 0.5, 0.4, 0.3), (None, None, 0.9, None)) == (0.5, 1.0, 0.9, 1.0)
+
+
+def test_published_output_densities_come_first():
+    workload = load_workload("vgg16@scnn")
+    assert workload.sources[1].output_density == 0.774166185
+    assert workload.sources[2].activations.density == 0.89668741
+
+
+def test_every_listed_workload_can_be_loaded_and_sent_to_another_process():
+    listed = available_workloads()
+    assert listed[0].name == "blazepose"
+    for entry in listed:
+        workload = load_workload(entry.name)
+        assert entry.layers == len(workload.layers)
+        assert entry.description == workload.title
+        assert entry.dense_macs == sum(layer.dense_macs for layer in workload.layers)
+    moved = pickle.loads(pickle.dumps(load_workload("alexnet@scnn", seed=2).prune(parse("unstructured:density=0.1"))))
+    assert moved.trace(3).weight_nonzeros == round(0.1 * 884_736)
+
+
+def test_a_description_is_json_and_says_where_data_comes_from():
+    description = load_workload("vgg16@deep-compression").describe()
+    assert description["name"] == "vgg16@deep-compression"
+    assert "Simonyan" in description["origin"]
+    assert "1510.00149" in description["origin"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("vgg61", "unknown workload 'vgg61': did you mean 'vgg16'? (or the path of a .npz, .toml or .csv file)"),
+        ("blazepos", "unknown workload 'blazepos': did you mean 'blazepose'? (or the path of a .npz, .toml or .csv file)"),
+        ("vgg16@scn", "unknown workload 'vgg16@scn': did you mean 'vgg16@scnn'? (or the path of a .npz, .toml or .csv file)"),
+        ("squeezenet1-0", "unknown workload 'squeezenet1-0': did you mean 'squeezenet1.0'? (or the path of a .npz, .toml or .csv file)"),
+    ],
+)  # fmt: skip
+def test_an_unknown_name_names_the_nearest(name, message):
+    with pytest.raises(InputError) as caught:
+        load_workload(name)
+    assert str(caught.value) == message
+
+
+def test_a_directory_and_a_negative_seed_are_refused(tmp_path):
+    with pytest.raises(InputError) as caught:
+        load_workload(str(tmp_path))
+    assert str(caught.value) == f"{tmp_path}: is a directory, must be a file or a folder of reference data"
+    with pytest.raises(InputError, match="seed = -1: must be a whole number of at least 0"):
+        load_workload(seed=-1)
+
+
+def test_a_tensor_that_cannot_fit_is_refused_before_it_is_made():
+    source = small().sources[0]
+    huge = replace(source, layer=Layer.dense("fc", in_features=10**6, out_features=10**6))
+    with pytest.raises(InputError) as caught:
+        huge.trace(0)
+    assert str(caught.value) == "layer 'fc': 1000000000000 weights: at most 4294967296 fit in memory"
+
+
+def test_a_density_outside_0_to_1_is_refused():
+    with pytest.raises(InputError, match=r"^density = 1.2: must lie between 0 and 1$"):
+        Drawn(1.2)
+
+
+def test_importing_workloads_needs_numpy_only():
+    code = (
+        "import workloads.workload, workloads.trace_file, workloads.pruning, workloads.readers, workloads.synthetic, sys;"
+        "workloads.workload.load_workload().trace(0); workloads.workload.available_workloads();"
+        "print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {"numba", "simpy", "matplotlib", "pandas", "torch", "pydantic", "rich", "click"}
+    assert not heavy & {name.partition(".")[0] for name in loaded}
+
+
+def test_the_default_workload_is_the_shipped_one():
+    assert load_workload().name == "blazepose"

@@ -1,0 +1,72 @@
+"""Address maps: which bits of a burst's number choose row, bank, bank group and column; and which channel has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+from simulator.dram.standards import DramStandard
+from workloads.errors import InputError, nearest
+
+_FIELDS = ("Ro", "Ba", "Bg", "Co")
+ADDRESS_MAPS = tuple("".join(order) for order in permutations(_FIELDS))
+
+
+@dataclass(frozen=True)
+class AddressMap:
+    """A map by name: the fields row, bank, bank group and column from the highest bit to the lowest, as in "RoBaBgCo".
+
+    Shifts and masks act on the number of a burst inside its channel.
+    """
+
+    name: str
+    group_shift: int
+    group_mask: int
+    bank_shift: int
+    bank_mask: int
+    row_shift: int
+    row_mask: int
+    column_shift: int
+    column_mask: int
+
+    @classmethod
+    def named(cls, name: str, standard: DramStandard) -> AddressMap:
+        """Raises `InputError` naming the nearest map when there is none of this name."""
+        if name not in ADDRESS_MAPS:
+            raise InputError(f"unknown address map '{name}': {nearest(name, ADDRESS_MAPS)}")
+        sizes = {
+            "Ro": standard.rows,
+            "Ba": standard.banks_per_group,
+            "Bg": standard.bank_groups,
+            "Co": standard.columns // standard.burst_length,
+        }
+        shifts, shift = {}, 0
+        for field in (name[6:8], name[4:6], name[2:4], name[0:2]):
+            shifts[field] = shift
+            shift += sizes[field].bit_length() - 1
+        places = {field: (shifts[field], sizes[field] - 1) for field in _FIELDS}
+        return cls(name, *places["Bg"], *places["Ba"], *places["Ro"], *places["Co"])
+
+
+def channel_ranges(
+    first: np.ndarray, lines: np.ndarray, *, channels: int, lines_per_turn: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The part of runs of bursts that lies on each channel: (first, lines), numbered inside the channel.
+
+    Channels take turns every `lines_per_turn` bursts, so a run is one run, perhaps empty, on each of them.
+    """
+    if channels == 1:
+        return [(first, lines)]
+    period = channels * lines_per_turn
+
+    def before(line: np.ndarray, channel: int) -> np.ndarray:
+        """How many bursts with a lower number lie on the channel."""
+        return line // period * lines_per_turn + np.clip(line % period - channel * lines_per_turn, 0, lines_per_turn)
+
+    ranges = []
+    for channel in range(channels):
+        start = before(first, channel)
+        ranges.append((start, before(first + lines, channel) - start))
+    return ranges

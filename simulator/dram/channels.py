@@ -1,0 +1,193 @@
+"""`DramChannels`: transfers in, completions out, over any number of banked DRAM channels."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from simulator.dram.address_map import channel_ranges
+from simulator.dram.clock_domain import SAME_CLOCK, ClockDomain
+from simulator.dram.controller import advance
+from simulator.dram.layout import FAR, MAX_STREAMS, SEGMENT, TRANSFER, State, fresh_state
+from simulator.dram.spec import BankedDramSpec
+from simulator.dram.statistics import DramStatistics, tag_statistics
+from workloads.errors import InputError, nearest
+
+
+class Completion(NamedTuple):
+    """A transfer whose last data has moved, and the cycle in which that is known."""
+
+    transfer: Hashable
+    cycle: int
+
+
+class RequestObserver(Protocol):
+    """Told of all bursts that are asked for, in the order of asking."""
+
+    def requests(self, address: np.ndarray, bursts: np.ndarray, write: np.ndarray, clock: int) -> None:
+        """Runs of bursts: first byte of the first one, how many, whether written; `clock` is the DRAM's."""
+        ...
+
+
+class DramChannels:
+    """Banked DRAM as the event model uses it; cycles are those of the accelerator, see `ClockDomain`.
+
+    Transfers of one tag enter the controllers in the order in which they were submitted; tags take turns. A run of bytes
+    costs every burst that it touches.
+
+    Use: `submit` transfers, then `advance(until)` to the next cycle at which something else may happen. It returns
+    early when transfers complete; their cycles never lie before what has been simulated, so what they cause can still
+    be submitted in time. Pieces of any length give the same result as one call.
+    """
+
+    def __init__(
+        self,
+        spec: BankedDramSpec,
+        tags: Sequence[str],
+        clock: ClockDomain = SAME_CLOCK,
+        observers: Sequence[RequestObserver] = (),
+    ) -> None:
+        if not 1 <= len(tags) <= MAX_STREAMS:
+            raise InputError(f"{len(tags)} tags of DRAM traffic, must be 1 to {MAX_STREAMS}")
+        self.device = spec.device
+        self.clock_domain = clock
+        self._spec = spec
+        self._streams = {tag: stream for stream, tag in enumerate(tags)}
+        self._observers = observers
+        self._state = fresh_state(spec.limits(len(tags)), channels=spec.channels, refresh=spec.refresh)
+        self._transfers: list[Hashable] = [None] * len(self._state.transfers)
+        self._free = list(range(len(self._state.transfers)))
+        self._useful_bytes = [0] * len(tags)
+        self._burst_bytes = [0] * len(tags)
+        self._data_end_clock = 0
+
+    @property
+    def pending(self) -> int:
+        """Transfers that have not completed."""
+        return len(self._transfers) - len(self._free)
+
+    @property
+    def earliest_cycle(self) -> int:
+        """No transfer may be submitted for a cycle before this one."""
+        domain = self.clock_domain
+        return domain.to_cycle(int(self._state.channels["clock"].max()))
+
+    def submit(
+        self,
+        transfer: Hashable,
+        address: np.ndarray,
+        size_bytes: np.ndarray,
+        *,
+        write: bool | np.ndarray,
+        cycle: int,
+        tag: str,
+    ) -> None:
+        """Ask for byte runs (int64 arrays of equal length, sizes above 0), from `cycle` on.
+
+        `write` holds for all runs, or is a bool array with one value a run. Raises `InputError` when a run leaves the
+        memory or the tag is unknown.
+        """
+        if tag not in self._streams:
+            raise InputError(f"unknown tag of DRAM traffic '{tag}': {nearest(tag, self._streams)}")
+        capacity = self.device.capacity_bytes * self._spec.channels
+        if not len(address) or size_bytes.min() < 1 or address.min() < 0 or (address + size_bytes).max() > capacity:
+            raise InputError(
+                f"transfer '{transfer}' must be runs of at least a byte inside the {capacity} bytes of DRAM"
+            )
+        if cycle < self.earliest_cycle:
+            raise AssertionError(f"transfer '{transfer}' for cycle {cycle}, but DRAM is at {self.earliest_cycle}")
+        burst = self.device.burst_bytes
+        first = address // burst
+        bursts = (address + size_bytes - 1) // burst - first + 1
+        direction = np.broadcast_to(np.asarray(write, np.int64), first.shape)
+        arrival = self.clock_domain.to_clock(cycle)
+        for observer in self._observers:
+            observer.requests(first * burst, bursts, direction != 0, arrival)
+        stream = self._streams[tag]
+        total = int(bursts.sum())
+        self._useful_bytes[stream] += int(size_bytes.sum())
+        self._burst_bytes[stream] += total * burst
+        number = self._number(transfer, total)
+        turns = {"channels": self._spec.channels, "lines_per_turn": self._spec.interleave_bytes // burst}
+        for channel, (start, lines) in enumerate(channel_ranges(first, bursts, **turns)):
+            keep = lines > 0
+            segments = np.zeros(int(keep.sum()), SEGMENT)
+            segments["line"], segments["lines"], segments["direction"] = start[keep], lines[keep], direction[keep]
+            segments["arrival"], segments["transfer"] = arrival, number
+            self._append(channel, stream, segments)
+
+    def advance(self, until: int | None = None) -> list[Completion]:
+        """Simulate up to a cycle, or until transfers complete; without a cycle, until the next completion."""
+        if until is None and not self.pending:
+            return []
+        until_clock = FAR if until is None else self.clock_domain.to_clock(until)
+        advance(self._state, until_clock)
+        completions = []
+        for number in self._state.finished[1 : 1 + self._state.finished[0]].tolist():
+            end = int(self._state.transfers["end"][number])
+            self._data_end_clock = max(self._data_end_clock, end)
+            completions.append(Completion(self._transfers[number], self.clock_domain.to_cycle(end)))
+            self._free.append(number)
+        return completions
+
+    def statistics(self) -> DramStatistics:
+        """What the channels have done so far."""
+        channels = self._state.channels
+        columns = int(channels["columns"].sum())
+        return DramStatistics(
+            tags={
+                tag: tag_statistics(channels, stream, self._useful_bytes[stream], self._burst_bytes[stream])
+                for tag, stream in self._streams.items()
+            },
+            activates=int(channels["activates"].sum()),
+            precharges=int(channels["precharges"].sum()),
+            refreshes=int(channels["refreshes"].sum()),
+            data_bus_clocks=columns * self.device.nBL,
+            channels=len(channels),
+            clocks=int(channels["clock"].max()),
+            data_end_clock=self._data_end_clock,
+            standard=self.device,
+        )
+
+    def _number(self, transfer: Hashable, bursts: int) -> int:
+        """A place in the table of transfers, which grows as needed."""
+        if not self._free:
+            count = len(self._transfers)
+            self._free = list(range(count, 2 * count))
+            self._transfers += [None] * count
+            self._state = self._state._replace(
+                transfers=np.concatenate((self._state.transfers, np.zeros(count, TRANSFER))),
+                finished=np.zeros(1 + 2 * count, np.int64),
+            )
+        number = self._free.pop()
+        self._transfers[number] = transfer
+        self._state.transfers[number] = (bursts, 0)
+        return number
+
+    def _append(self, channel: int, stream: int, segments: np.ndarray) -> None:
+        """Put segments behind those that a stream still has to offer to a channel."""
+        held = self._state.channels[channel]
+        if held["tail"][stream] + len(segments) > self._state.segments.shape[2]:
+            self._state = _make_room(self._state, len(segments))
+            held = self._state.channels[channel]
+        tail = int(held["tail"][stream])
+        self._state.segments[channel, stream, tail : tail + len(segments)] = segments
+        held["tail"][stream] = tail + len(segments)
+        held["next_event"] = held["clock"]
+
+
+def _make_room(state: State, needed: int) -> State:
+    """The state with all segments moved to the front of their rows, and `needed` places free behind them."""
+    heads, tails = state.channels["head"], state.channels["tail"]
+    capacity = state.segments.shape[2]
+    # Twice what is in use, so that moving costs a constant time per segment.
+    wanted = 2 * (int((tails - heads).max()) + needed)
+    rows = np.zeros((*state.segments.shape[:2], max(capacity, wanted)), SEGMENT)
+    for channel, stream in np.ndindex(*rows.shape[:2]):
+        head, tail = heads[channel, stream], tails[channel, stream]
+        rows[channel, stream, : tail - head] = state.segments[channel, stream, head:tail]
+    tails -= heads
+    heads[:] = 0
+    return state._replace(segments=rows)

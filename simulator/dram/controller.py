@@ -1,0 +1,229 @@
+"""The memory controller as kernels: FR-FCFS over bounded queues, open page, one command a clock and channel.
+
+The organisation is the one that Ramulator 2 documents for its generic DDR controller (Luo et al., "Ramulator 2.0", IEEE
+Computer Architecture Letters 2023). In each clock, on each channel, in this order:
+
+1. One request is accepted if the queue of its direction has room. Streams take turns; within a stream order is kept.
+   A read whose line waits in the write buffer is answered from there, one clock later.
+2. One command issues: the first of these rules that has a candidate whose timing allows it.
+   a. The column command of the oldest request that owns its row (the row was opened for it).
+   b. While a refresh is due: precharge of all banks, then the refresh; no other command issues meanwhile.
+   c. The oldest request, of the direction being served, whose next command (column, precharge or activate) is ready.
+      A bank is not precharged while its owner waits; nor, under `row_hit_first`, while an older request of its open
+      row waits in the same direction.
+   A request that gets its activate leaves the queue and becomes the bank's owner.
+3. Writes are served once `drain_start` are buffered or no read waits; reads again once at most `drain_stop` writes are
+   left and a read waits. This is settled in every clock that comes to rule c.
+
+A run does not step through the clocks: it jumps to the next one in which a command, an arrival or a refresh can happen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dataflows.kernel import kernel
+from simulator.dram.candidates import best_candidate, reconsider, reconsider_all
+from simulator.dram.device import activate, column, column_ready, precharge, precharge_all, refresh
+from simulator.dram.layout import (
+    ACTIVATE,
+    COLUMN,
+    FAR,
+    LATENCY_BINS,
+    NONE,
+    OWNER_COLUMN,
+    PRECHARGE,
+    PRECHARGE_ALL,
+    READ,
+    REFRESH,
+    ROW_CONFLICT,
+    ROW_MISS,
+    UNKNOWN,
+    WRITE,
+    State,
+)
+from simulator.dram.queues import accept, next_acceptance, next_stream, release, remove, sort_pending
+
+
+@kernel
+def advance(state: State, until: int) -> None:
+    """Run all channels to clock `until` (exclusive), or until transfers finish, whichever is first.
+
+    The finished ones are listed in `finished`. They end at or after every channel's clock, because channels advance in
+    steps no longer than the time from a column command to the end of its data.
+    """
+    limits, channels = state.limits[0], state.channels
+    count = len(channels)
+    step = min(limits.data_end[READ], limits.data_end[WRITE]) if count > 1 else FAR
+    state.finished[0] = 0
+    end = 0
+    while state.finished[0] == 0 and end < until:
+        start = until
+        for index in range(count):
+            start = min(start, max(channels[index].clock, channels[index].next_event))
+        end = min(until, start + step)
+        for index in range(count):
+            _run(limits, channels[index], state.segments[index], state.transfers, state.finished, end)
+
+
+@kernel
+def _run(
+    limits: Any,
+    channel: Any,
+    segments: np.ndarray,
+    transfers: np.ndarray,
+    finished: np.ndarray,
+    end: int,
+) -> None:
+    """Run one channel to clock `end` (exclusive), or just past the clock in which a transfer finishes."""
+    clock = channel.clock
+    finished_before = finished[0]
+    while clock < end and finished[0] == finished_before:
+        stream = next_stream(limits, channel, segments, clock)
+        if stream != NONE:
+            segment: Any = segments[stream, channel.head[stream]]
+            if accept(limits, channel, segment, stream, clock):
+                _finish(transfers, finished, segment.transfer, clock + 1)
+        if channel.next_refresh == clock:
+            channel.refresh_due += 1
+            channel.next_refresh += limits.refresh_interval
+        ready, command, bank = _choose(limits, channel, clock)
+        if ready > clock:
+            change = min(next_acceptance(limits, channel, segments, clock + 1), channel.next_refresh)
+            channel.next_event = min(ready, change)
+            if finished[0] != finished_before:
+                change = clock + 1
+            if ready >= min(change, end):
+                clock = min(change, end)
+                continue
+            clock = ready
+        if command in (COLUMN, OWNER_COLUMN):
+            transfer, data_end = _serve(limits, channel, clock, bank, command)
+            _finish(transfers, finished, transfer, data_end)
+        else:
+            _prepare(limits, channel, clock, bank, command)
+        clock += 1
+        channel.next_event = clock
+    channel.clock = clock
+
+
+@kernel
+def _choose(limits: Any, channel: Any, clock: int) -> tuple[int, int, int]:
+    """(clock, command, bank) of the next command if nothing arrives before it; the clock is FAR if there is none."""
+    ready, bank = _owner_column(channel, clock)
+    if ready <= clock:
+        return ready, OWNER_COLUMN, bank
+    if channel.refresh_due > 0:
+        if channel.owners > 0:
+            return ready, OWNER_COLUMN, bank
+        if channel.open_banks > 0:
+            return max(clock, channel.precharge_all_ready), PRECHARGE_ALL, NONE
+        return max(clock, channel.refresh_ready), REFRESH, NONE
+    _settle_mode(limits, channel)
+    queued = best_candidate(channel, clock)
+    return queued if queued[0] < ready else (ready, OWNER_COLUMN, bank)
+
+
+@kernel
+def _owner_column(channel: Any, clock: int) -> tuple[int, int]:
+    """Rule a: (clock, bank)."""
+    best, age, chosen = FAR, FAR, NONE
+    for index in range(channel.owners):
+        bank = channel.owned[index]
+        slot = channel.owner[bank]
+        ready = max(clock, column_ready(channel, bank, channel.direction[slot]))
+        if ready < best or (ready == best and channel.accepted[slot] < age):
+            best, age, chosen = ready, channel.accepted[slot], bank
+    return best, chosen
+
+
+@kernel
+def _settle_mode(limits: Any, channel: Any) -> None:
+    """Rule 3."""
+    mode = channel.mode
+    if mode == READ:
+        if channel.queued[WRITE] >= limits.drain_start or channel.queued[READ] == 0:
+            mode = WRITE
+    elif channel.queued[WRITE] <= limits.drain_stop and channel.queued[READ] > 0:
+        mode = READ
+    if mode != channel.mode:
+        channel.mode = mode
+        reconsider_all(limits, channel)
+
+
+@kernel
+def _prepare(limits: Any, channel: Any, clock: int, bank: int, command: int) -> None:
+    """Issue a command that moves no data."""
+    if command == ACTIVATE:
+        slot = channel.first[channel.mode, bank]
+        if channel.outcome[slot] == UNKNOWN:
+            channel.outcome[slot] = ROW_MISS
+        remove(channel, slot)
+        channel.owner[bank] = slot
+        channel.owned[channel.owners] = bank
+        channel.owners += 1
+        activate(limits, channel, clock, bank, channel.row[slot])
+        sort_pending(channel, bank)
+        reconsider(limits, channel, bank)
+    elif command == PRECHARGE:
+        channel.outcome[channel.miss[channel.mode, bank]] = ROW_CONFLICT
+        precharge(limits, channel, clock, bank)
+        reconsider(limits, channel, bank)
+    elif command == PRECHARGE_ALL:
+        precharge_all(limits, channel, clock)
+        reconsider_all(limits, channel)
+    else:
+        refresh(limits, channel, clock)
+
+
+@kernel
+def _serve(limits: Any, channel: Any, clock: int, bank: int, command: int) -> tuple[int, int]:
+    """Issue a request's column command, with which the request leaves: (transfer, clock at which its data ends)."""
+    if command == OWNER_COLUMN:
+        slot = channel.owner[bank]
+        _disown(channel, bank)
+    else:
+        slot = channel.hit[channel.mode, bank]
+        remove(channel, slot)
+    direction, stream = channel.direction[slot], channel.stream[slot]
+    column(limits, channel, clock, bank, direction)
+    reconsider(limits, channel, bank)
+    if channel.outcome[slot] == UNKNOWN:
+        channel.row_hits[stream] += 1
+    elif channel.outcome[slot] == ROW_MISS:
+        channel.row_misses[stream] += 1
+    else:
+        channel.row_conflicts[stream] += 1
+    end = clock + limits.data_end[direction]
+    if direction == WRITE:
+        channel.writes[stream] += 1
+    else:
+        channel.reads[stream] += 1
+        clocks = end - channel.accepted[slot]
+        channel.latency_sum[stream] += clocks
+        channel.latency[stream, min(clocks, LATENCY_BINS - 1)] += 1
+    release(channel, slot)
+    return channel.transfer[slot], end
+
+
+@kernel
+def _finish(transfers: np.ndarray, finished: np.ndarray, transfer: int, clock: int) -> None:
+    """One request of a transfer ends at `clock`; its last one puts it on the list of finished transfers."""
+    transfers[transfer].remaining -= 1
+    transfers[transfer].end = max(transfers[transfer].end, clock)
+    if transfers[transfer].remaining == 0:
+        finished[0] += 1
+        finished[finished[0]] = transfer
+
+
+@kernel
+def _disown(channel: Any, bank: int) -> None:
+    """The bank's owner has been served; the last bank on the list of owned ones takes its place there."""
+    channel.owner[bank] = NONE
+    channel.owners -= 1
+    index = 0
+    while channel.owned[index] != bank:
+        index += 1
+    channel.owned[index] = channel.owned[channel.owners]

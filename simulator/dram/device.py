@@ -1,0 +1,95 @@
+"""The DRAM device as kernels: when its timing allows a command, and what a command changes.
+
+`limits` is a LIMITS struct and `channel` a CHANNEL struct. The gaps between commands have JEDEC's meaning (JESD79-4);
+those of a bank are kept with the bank, those of a bank group with the group, and the rest with the channel (one rank).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dataflows.kernel import kernel
+from simulator.dram.layout import NONE, READ, WRITE
+
+
+@kernel
+def column_ready(channel: Any, bank: int, direction: int) -> int:
+    """Earliest clock of a column command of the open row."""
+    shared = max(channel.group_column_ready[direction, bank], channel.rank_column_ready[direction])
+    return max(channel.column_ready[bank], shared)
+
+
+@kernel
+def column(limits: Any, channel: Any, clock: int, bank: int, direction: int) -> None:
+    """Read or write one burst of the open row."""
+    rank = channel.rank_column_ready
+    channel.columns += 1
+    rank[direction] = max(rank[direction], clock + limits.column_to_column_short)
+    if direction == READ:
+        rank[WRITE] = max(rank[WRITE], clock + limits.read_to_write)
+        precharge_clock = clock + limits.read_to_precharge
+    else:
+        rank[READ] = max(rank[READ], clock + limits.write_to_read_short)
+        precharge_clock = clock + limits.write_to_precharge
+    group = channel.group_column_ready
+    first = bank & -limits.banks_per_group
+    for other in range(first, first + limits.banks_per_group):
+        group[direction, other] = max(group[direction, other], clock + limits.column_to_column_long)
+        if direction == WRITE:
+            group[READ, other] = max(group[READ, other], clock + limits.write_to_read_long)
+    channel.precharge_ready[bank] = max(channel.precharge_ready[bank], precharge_clock)
+    channel.precharge_all_ready = max(channel.precharge_all_ready, precharge_clock)
+
+
+@kernel
+def activate(limits: Any, channel: Any, clock: int, bank: int, row: int) -> None:
+    """Open a row of a closed bank."""
+    channel.activates += 1
+    channel.open_banks += 1
+    channel.open_row[bank] = row
+    channel.column_ready[bank] = clock + limits.activate_to_column
+    channel.precharge_ready[bank] = clock + limits.activate_to_precharge
+    channel.activate_ready[bank] = clock + limits.activate_to_activate
+    first = bank & -limits.banks_per_group
+    for other in range(first, first + limits.banks_per_group):
+        channel.group_activate_ready[other] = clock + limits.activate_to_activate_long
+    channel.last_activates[channel.oldest_activate] = clock
+    channel.oldest_activate = (channel.oldest_activate + 1) & 3
+    window_clock = channel.last_activates[channel.oldest_activate] + limits.activate_window
+    rank_clock = max(window_clock, clock + limits.activate_to_activate_short)
+    channel.rank_activate_ready = max(channel.rank_activate_ready, rank_clock)
+    channel.precharge_all_ready = max(channel.precharge_all_ready, clock + limits.activate_to_precharge)
+    channel.refresh_ready = max(channel.refresh_ready, clock + limits.activate_to_activate)
+
+
+@kernel
+def precharge(limits: Any, channel: Any, clock: int, bank: int) -> None:
+    """Close an open bank."""
+    channel.precharges += 1
+    channel.open_banks -= 1
+    channel.open_row[bank] = NONE
+    ready = clock + limits.precharge_to_activate
+    channel.activate_ready[bank] = max(channel.activate_ready[bank], ready)
+    channel.refresh_ready = max(channel.refresh_ready, ready)
+
+
+@kernel
+def precharge_all(limits: Any, channel: Any, clock: int) -> None:
+    """Close all banks with one command."""
+    channel.precharges += 1
+    channel.open_banks = 0
+    for bank in range(limits.banks):
+        channel.open_row[bank] = NONE
+    ready = clock + limits.precharge_to_activate
+    channel.rank_activate_ready = max(channel.rank_activate_ready, ready)
+    channel.refresh_ready = max(channel.refresh_ready, ready)
+
+
+@kernel
+def refresh(limits: Any, channel: Any, clock: int) -> None:
+    """Refresh all banks, which are closed."""
+    channel.refreshes += 1
+    channel.refresh_due -= 1
+    ready = clock + limits.refresh_to_activate
+    channel.rank_activate_ready = max(channel.rank_activate_ready, ready)
+    channel.refresh_ready = max(channel.refresh_ready, ready)

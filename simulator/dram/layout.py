@@ -1,0 +1,172 @@
+"""What the controller keeps, as structs: the limits it obeys, and everything a channel remembers between calls.
+
+The structs are numpy dtypes of int64 fields, which kernels read and write in place; a run can therefore stop at any
+clock and go on later, and a copy of the arrays is a snapshot. The names below are constants of @kernel functions
+(saying so makes the kernel cache notice an edit of this file).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+NONE = -1
+FAR = 1 << 62  # a clock that never comes
+READ, WRITE = 0, 1  # direction of a request
+UNKNOWN, ROW_MISS, ROW_CONFLICT = 0, 1, 2  # what a request has met before its column command
+COLUMN, PRECHARGE, ACTIVATE, OWNER_COLUMN, PRECHARGE_ALL, REFRESH = range(6)  # commands
+
+# Room in the structs. More banks, streams or queue places than these are refused when a device is made.
+MAX_BANKS, MAX_STREAMS, MAX_QUEUE = 16, 8, 64
+MAX_SLOTS = 2 * MAX_QUEUE + MAX_BANKS
+LATENCY_BINS = 4096  # of one clock each; the last also takes whatever is longer
+
+
+def _struct(*fields: str | tuple[str, int | tuple[int, int]]) -> np.dtype:
+    """A dtype of int64 fields; a tuple gives a field its shape."""
+    return np.dtype([(field, "i8") if isinstance(field, str) else (field[0], "i8", field[1]) for field in fields])
+
+
+# Least clocks from one command to another, sizes, and the address map; `short` gaps hold between bank groups, `long`
+# ones within a group.
+LIMITS = _struct(
+    "activate_to_column",
+    "activate_to_precharge",
+    "activate_to_activate",  # of one bank
+    "activate_to_activate_short",
+    "activate_to_activate_long",
+    "activate_window",  # holds at most four activates
+    "precharge_to_activate",
+    "column_to_column_short",
+    "column_to_column_long",
+    "read_to_write",
+    "write_to_read_short",
+    "write_to_read_long",
+    "read_to_precharge",
+    "write_to_precharge",
+    "refresh_to_activate",
+    "refresh_interval",
+    ("data_end", 2),  # by direction, from a column command
+    "banks",
+    "banks_per_group",
+    "streams",
+    ("queue_size", 2),  # by direction
+    "drain_start",
+    "drain_stop",
+    "row_hit_first",  # 0 or 1
+    "group_shift",
+    "group_mask",
+    "bank_shift",
+    "bank_mask",
+    "row_shift",
+    "row_mask",
+)
+
+CHANNEL = _struct(
+    "clock",
+    "next_event",  # nothing can happen before this clock
+    # The banks. Clocks are the earliest ones that the bank's own history allows.
+    ("open_row", MAX_BANKS),  # NONE when closed
+    ("column_ready", MAX_BANKS),
+    ("precharge_ready", MAX_BANKS),
+    ("activate_ready", MAX_BANKS),
+    # Earliest clocks by the history of the bank group, kept with each of its banks, and of the rank; columns by
+    # direction.
+    ("group_column_ready", (2, MAX_BANKS)),
+    ("group_activate_ready", MAX_BANKS),
+    ("rank_column_ready", 2),
+    "rank_activate_ready",
+    "precharge_all_ready",
+    "refresh_ready",
+    ("last_activates", 4),  # a ring, for the window
+    "oldest_activate",
+    "open_banks",
+    "next_refresh",
+    "refresh_due",
+    # The queues: pending requests as one list a direction and bank, oldest first.
+    "mode",  # the direction being served
+    ("queued", 2),
+    ("first", (2, MAX_BANKS)),
+    ("last", (2, MAX_BANKS)),
+    ("hit", (2, MAX_BANKS)),  # oldest pending request of the open row
+    ("miss", (2, MAX_BANKS)),  # oldest pending request of another row; only kept while a row is open
+    # What the direction being served could issue next, by command (COLUMN, PRECHARGE, ACTIVATE) and bank: earliest
+    # clock by the bank's own history (FAR: nothing to issue), and the request's age and place. See `candidates`.
+    ("candidate_clock", (3, MAX_BANKS)),
+    ("candidate_key", (3, MAX_BANKS)),
+    ("owner", MAX_BANKS),  # the request for which the row was opened, until its column command
+    "owners",
+    ("owned", MAX_BANKS),  # [k]: the k-th bank that has an owner, in no order
+    # The requests in slots.
+    ("row", MAX_SLOTS),
+    ("bank", MAX_SLOTS),
+    ("line", MAX_SLOTS),
+    ("direction", MAX_SLOTS),
+    ("accepted", MAX_SLOTS),  # clock; also the age, since a channel accepts one request a clock
+    ("next", MAX_SLOTS),
+    ("previous", MAX_SLOTS),
+    ("stream", MAX_SLOTS),
+    ("transfer", MAX_SLOTS),
+    ("outcome", MAX_SLOTS),
+    "free",  # first free slot
+    # What is still to be offered: per stream a range of segments, and how far the first one has come.
+    ("head", MAX_STREAMS),
+    ("tail", MAX_STREAMS),
+    ("offset", MAX_STREAMS),
+    "last_stream",
+    # Counters, of the channel and per stream.
+    "activates",
+    "precharges",
+    "refreshes",
+    "columns",
+    ("reads", MAX_STREAMS),
+    ("writes", MAX_STREAMS),
+    ("row_hits", MAX_STREAMS),
+    ("row_misses", MAX_STREAMS),
+    ("row_conflicts", MAX_STREAMS),
+    ("forwarded", MAX_STREAMS),
+    ("latency_sum", MAX_STREAMS),
+    ("latency", (MAX_STREAMS, LATENCY_BINS)),  # reads by their clocks from acceptance to the end of their data
+)
+
+SEGMENT = _struct("line", "lines", "direction", "arrival", "transfer")
+TRANSFER = _struct("remaining", "end")
+
+
+class State(NamedTuple):
+    """The arrays of a set of channels (C) that serve streams (S).
+
+    limits     LIMITS, (1,)
+    channels   CHANNEL, (C,)
+    segments   SEGMENT, (C, S, capacity): lines still to be offered, see `head` and `tail`
+    transfers  TRANSFER, (capacity,): requests still to end, and the latest end so far
+    finished   int64, (1 + capacity,): how many transfers have finished in the last call, and which
+    """
+
+    limits: np.ndarray
+    channels: np.ndarray
+    segments: np.ndarray
+    transfers: np.ndarray
+    finished: np.ndarray
+
+
+def fresh_state(limits: np.ndarray, *, channels: int, refresh: bool) -> State:
+    """Channels at clock 0, all banks closed, nothing queued."""
+    limit = limits[0]
+    streams = int(limit["streams"])
+    state = np.zeros(channels, CHANNEL)
+    for field in ("open_row", "first", "last", "hit", "miss", "owner"):
+        state[field] = NONE
+    state["candidate_clock"] = FAR
+    state["last_activates"] = -limit["activate_window"]
+    state["next_refresh"] = limit["refresh_interval"] if refresh else FAR
+    state["last_stream"] = streams - 1
+    state["next"] = np.append(np.arange(1, MAX_SLOTS), NONE)
+    return State(
+        limits=limits,
+        channels=state,
+        segments=np.zeros((channels, streams, 16), SEGMENT),
+        transfers=np.zeros(16, TRANSFER),
+        finished=np.zeros(1 + 16, np.int64),
+    )

@@ -1,0 +1,141 @@
+"""The request queues of a channel as kernels: which request enters, and the lists by bank and direction.
+
+`limits` is a LIMITS struct and `channel` a CHANNEL struct. See `controller` for the rules.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dataflows.kernel import kernel
+from simulator.dram.candidates import reconsider
+from simulator.dram.layout import FAR, NONE, READ, UNKNOWN, WRITE
+
+
+@kernel
+def next_stream(limits: Any, channel: Any, segments: np.ndarray, clock: int) -> int:
+    """The stream whose next request is accepted in this clock, or NONE."""
+    stream = channel.last_stream
+    for _ in range(limits.streams):
+        stream = stream + 1 if stream + 1 < limits.streams else 0
+        head = channel.head[stream]
+        if head != channel.tail[stream] and segments[stream, head].arrival <= clock:
+            direction = segments[stream, head].direction
+            if channel.queued[direction] < limits.queue_size[direction]:
+                return stream
+    return NONE
+
+
+@kernel
+def accept(limits: Any, channel: Any, segment: Any, stream: int, clock: int) -> bool:
+    """Accept a stream's next request, which stands in `segment`. True when the write buffer answers it at once."""
+    channel.last_stream = stream
+    line, direction = segment.line + channel.offset[stream], segment.direction
+    channel.offset[stream] += 1
+    if channel.offset[stream] == segment.lines:
+        channel.offset[stream] = 0
+        channel.head[stream] += 1
+    group = (line >> limits.group_shift) & limits.group_mask
+    bank = group * limits.banks_per_group + ((line >> limits.bank_shift) & limits.bank_mask)
+    if direction == READ and _is_buffered(channel, bank, line):
+        channel.reads[stream] += 1
+        channel.forwarded[stream] += 1
+        channel.latency_sum[stream] += 1
+        channel.latency[stream, 1] += 1
+        return True
+    slot = _enter(channel, clock, bank, (line >> limits.row_shift) & limits.row_mask, line, direction)
+    channel.stream[slot], channel.transfer[slot] = stream, segment.transfer
+    if direction == channel.mode:
+        reconsider(limits, channel, bank)
+    return False
+
+
+@kernel
+def next_acceptance(limits: Any, channel: Any, segments: np.ndarray, clock: int) -> int:
+    """The first clock, from `clock` on, in which a request can be accepted as the queues are now."""
+    earliest = FAR
+    for stream in range(limits.streams):
+        head = channel.head[stream]
+        if head != channel.tail[stream]:
+            segment = segments[stream, head]
+            if channel.queued[segment.direction] < limits.queue_size[segment.direction]:
+                earliest = min(earliest, max(segment.arrival, clock))
+    return earliest
+
+
+@kernel
+def _is_buffered(channel: Any, bank: int, line: int) -> bool:
+    """Whether a write of this line waits in the write buffer."""
+    slot = channel.first[WRITE, bank]
+    while slot != NONE and channel.line[slot] != line:
+        slot = channel.next[slot]
+    return slot != NONE
+
+
+@kernel
+def _enter(channel: Any, clock: int, bank: int, row: int, line: int, direction: int) -> int:
+    """Queue a request behind those of its bank and direction; returns its slot."""
+    slot = channel.free
+    channel.free = channel.next[slot]
+    channel.queued[direction] += 1
+    channel.row[slot], channel.bank[slot], channel.line[slot] = row, bank, line
+    channel.direction[slot], channel.accepted[slot], channel.outcome[slot] = direction, clock, UNKNOWN
+    last = channel.last[direction, bank]
+    channel.previous[slot], channel.next[slot] = last, NONE
+    channel.last[direction, bank] = slot
+    if last == NONE:
+        channel.first[direction, bank] = slot
+    else:
+        channel.next[last] = slot
+    if channel.open_row[bank] == row:
+        if channel.hit[direction, bank] == NONE:
+            channel.hit[direction, bank] = slot
+    elif channel.open_row[bank] != NONE and channel.miss[direction, bank] == NONE:
+        channel.miss[direction, bank] = slot
+    return slot
+
+
+@kernel
+def remove(channel: Any, slot: int) -> None:
+    """Take a request out of its list; it keeps its slot. A removed hit gives way to the next one."""
+    bank, direction = channel.bank[slot], channel.direction[slot]
+    previous, following = channel.previous[slot], channel.next[slot]
+    if previous == NONE:
+        channel.first[direction, bank] = following
+    else:
+        channel.next[previous] = following
+    if following == NONE:
+        channel.last[direction, bank] = previous
+    else:
+        channel.previous[following] = previous
+    channel.queued[direction] -= 1
+    if channel.hit[direction, bank] == slot:
+        while following != NONE and channel.row[following] != channel.open_row[bank]:
+            following = channel.next[following]
+        channel.hit[direction, bank] = following
+
+
+@kernel
+def sort_pending(channel: Any, bank: int) -> None:
+    """Find the oldest hit and the oldest miss of either direction, after the bank has opened a row."""
+    open_row = channel.open_row[bank]
+    for direction in range(2):
+        hit, miss = NONE, NONE
+        slot = channel.first[direction, bank]
+        while slot != NONE and NONE in (hit, miss):
+            if channel.row[slot] == open_row:
+                hit = slot if hit == NONE else hit
+            elif miss == NONE:
+                miss = slot
+            slot = channel.next[slot]
+        channel.hit[direction, bank] = hit
+        channel.miss[direction, bank] = miss
+
+
+@kernel
+def release(channel: Any, slot: int) -> None:
+    """Give a slot back."""
+    channel.next[slot] = channel.free
+    channel.free = slot

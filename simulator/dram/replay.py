@@ -1,0 +1,27 @@
+"""`replay`: a list of requests offered as fast as a single channel takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simulator.dram.channels import DramChannels
+from simulator.dram.spec import BankedDramSpec
+from simulator.dram.statistics import DramStatistics
+
+
+def replay(spec: BankedDramSpec, address: np.ndarray, write: np.ndarray, *, first_clock: int = 0) -> DramStatistics:
+    """Statistics after all requests have been served.
+
+    address  int64 (requests,), bytes; one burst is asked for at each
+    write    bool (requests,)
+    Every clock from `first_clock` on the next request in order is offered, and again until it is accepted.
+    """
+    burst = spec.device.burst_bytes
+    line = np.asarray(address, np.int64) // burst
+    write = np.asarray(write, np.bool_)
+    starts = np.flatnonzero(np.concatenate(([True], (np.diff(line) != 1) | (write[1:] != write[:-1]))))
+    lines = np.diff(np.append(starts, len(line)))
+    channels = DramChannels(spec, ["requests"])
+    channels.submit("all", line[starts] * burst, lines * burst, write=write[starts], cycle=first_clock, tag="requests")
+    channels.advance()
+    return channels.statistics()

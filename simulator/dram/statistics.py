@@ -1,0 +1,103 @@
+"""What DRAM channels have done, in counts and DRAM clocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from simulator.dram.standards import DramStandard
+
+
+@dataclass(frozen=True, eq=False)
+class TagStatistics:
+    """Traffic of one tag (a tensor), in bursts, over all channels.
+
+    row_hits + row_misses + row_conflicts + forwarded = reads + writes, once all transfers have ended. A hit found its
+    row open, a miss its bank closed, a conflict another row open; `forwarded` reads were answered by the write buffer.
+    `latency` counts reads by their clocks from acceptance to the end of their data.
+    """
+
+    reads: int
+    writes: int
+    row_hits: int
+    row_misses: int
+    row_conflicts: int
+    forwarded: int
+    useful_bytes: int
+    wasted_bytes: int
+    latency_sum_clocks: int
+    latency: np.ndarray
+
+    @property
+    def mean_read_latency_clocks(self) -> float:
+        """Mean over the reads that have ended; 0 without reads."""
+        return self.latency_sum_clocks / self.reads if self.reads else 0.0
+
+    def read_latency_clocks(self, share: Fraction = Fraction(95, 100)) -> int:
+        """The least number of clocks within which this share of the reads ended; 0 without reads.
+
+        Latencies above the last bin of `latency` count as that bin.
+        """
+        reads = int(self.latency.sum())
+        if not reads:
+            return 0
+        needed = -(-reads * share.numerator // share.denominator)
+        return int(np.searchsorted(np.cumsum(self.latency), needed))
+
+
+@dataclass(frozen=True, eq=False)
+class DramStatistics:
+    """Counts over all channels; `clocks` is how far they have come, `data_end_clock` when the last data ended."""
+
+    tags: dict[str, TagStatistics]
+    activates: int
+    precharges: int
+    refreshes: int
+    data_bus_clocks: int
+    channels: int
+    clocks: int
+    data_end_clock: int
+    standard: DramStandard
+
+    def total(self, count: str) -> int:
+        """Sum of one of the tags' integer counts, such as "row_hits"."""
+        return sum(getattr(tag, count) for tag in self.tags.values())
+
+    @property
+    def achieved_gbs(self) -> float:
+        """Whole bursts moved until the last data ended, 10^9 bytes a second."""
+        nanoseconds = self.data_end_clock * self.standard.tCK_ps / 1000
+        return (self.total("useful_bytes") + self.total("wasted_bytes")) / nanoseconds if nanoseconds else 0.0
+
+    @property
+    def peak_gbs(self) -> float:
+        """Every channel's bus always busy, 10^9 bytes a second."""
+        return self.channels * self.standard.burst_bytes * 1000 / (self.standard.nBL * self.standard.tCK_ps)
+
+    @property
+    def mean_read_latency_clocks(self) -> float:
+        """Mean over all tags' reads; 0 without reads."""
+        reads = self.total("reads")
+        return self.total("latency_sum_clocks") / reads if reads else 0.0
+
+
+def tag_statistics(channels: np.ndarray, stream: int, useful_bytes: int, burst_bytes: int) -> TagStatistics:
+    """Statistics of one stream from CHANNEL structs (C,); wasted bytes are those of served bursts, ends included."""
+
+    def total(field: str) -> int:
+        return int(channels[field][:, stream].sum())
+
+    return TagStatistics(
+        reads=total("reads"),
+        writes=total("writes"),
+        row_hits=total("row_hits"),
+        row_misses=total("row_misses"),
+        row_conflicts=total("row_conflicts"),
+        forwarded=total("forwarded"),
+        useful_bytes=useful_bytes,
+        wasted_bytes=burst_bytes - useful_bytes,
+        latency_sum_clocks=total("latency_sum"),
+        latency=channels["latency"][:, stream].sum(axis=0),
+    )

@@ -133,13 +133,17 @@ def parse(text: str) -> Pruning:
 
 def _number(name: str, option_field: Field[Any], text: str) -> float:
     try:
-        return int(text) if option_field.type == "int" else float(text)
+        return int(text) if _whole(option_field) else float(text)
     except ValueError:
         raise InputError(f"pruning '{name}': {option_field.name} = {text!r}: {_range(option_field)}") from None
 
 
+def _whole(option_field: Field[Any]) -> bool:
+    return option_field.type in (int, "int")  # a text where the file postpones its annotations
+
+
 def _range(option_field: Field[Any]) -> str:
-    kind = "whole number" if option_field.type == "int" else "number"
+    kind = "whole number" if _whole(option_field) else "number"
     return f"must be a {kind} between {option_field.metadata['minimum']} and {option_field.metadata['maximum']}"
 
 

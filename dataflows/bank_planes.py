@@ -19,7 +19,7 @@ from typing import Self
 import numpy as np
 
 from dataflows.bank_queues import enter_block
-from dataflows.kernel import kernel
+from dataflows.kernel import kernel, run_slices
 from dataflows.lanes import (
     LANES,
     any_bit,
@@ -51,47 +51,32 @@ def fits_planes(weights_per_vector: int, activations_per_vector: int, banks: int
 
 @kernel
 def _fill_planes(start, offset, width, repeat, bank_bits, first, planes, single, counts):
-    """Histograms of all activation vectors, lane group by lane group and channel by channel. Returns how many.
-
-    first (lane groups, V + 1), planes (vectors * 4, 16), single (vectors,), counts (lane groups * V, 16).
-    """
+    """Histograms of one lane group: start (up to 16 PEs, V + 1), first (V + 1,), counts (V, 16); else as below."""
     pes = len(start)
-    channels = start.shape[1] - 1
-    n = 0
-    for group in range(len(first)):
-        for v in range(channels):
-            first[group, v] = n
-            longest = 0
+    for v in range(len(first) - 1):
+        for lane in range(pes):
+            counts[v, lane] = (start[lane, v + 1] - start[lane, v] + width - 1) // width
+        for vector in range(first[v], first[v + 1]):
+            crowded = np.uint32(0)
             for lane in range(16):
-                p = group * 16 + lane
-                count = (start[p, v + 1] - start[p, v] + width - 1) // width if p < pes else 0
-                counts[group * channels + v, lane] = count
-                longest = max(longest, count)
-            for i in range(longest):
-                crowded = np.uint32(0)
-                for lane in range(16):
-                    p = group * 16 + lane
-                    low = high = 0
-                    if p < pes:
-                        low = start[p, v] + i * width
-                        high = min(low + width, start[p, v + 1])
-                    ones = twos = fours = np.uint32(0)
-                    for entry in range(low, high):
-                        if offset[entry] >= 0:
-                            bit = repeat << np.uint32(offset[entry] & bank_bits)
-                            carry = ones & bit
-                            ones ^= bit
-                            fours |= twos & carry
-                            twos ^= carry
-                    planes[(n + i) * 4, lane] = ones
-                    planes[(n + i) * 4 + 1, lane] = twos
-                    planes[(n + i) * 4 + 2, lane] = fours
-                    planes[(n + i) * 4 + 3, lane] = np.uint32(0xFFFFFFFF) if low < high else np.uint32(0)
-                    crowded |= twos | fours
-                single[n + i] = crowded == 0
-            n += longest
-        first[group, channels] = n
-    return n
+                low = high = 0
+                if lane < pes:
+                    low = start[lane, v] + (vector - first[v]) * width
+                    high = min(low + width, start[lane, v + 1])
+                ones = twos = fours = np.uint32(0)
+                for entry in range(low, high):
+                    present = np.uint32(offset[entry] >= 0)
+                    bit = (repeat * present) << np.uint32(offset[entry] & bank_bits)
+                    carry = ones & bit
+                    ones ^= bit
+                    fours |= twos & carry
+                    twos ^= carry
+                planes[vector * 4, lane] = ones
+                planes[vector * 4 + 1, lane] = twos
+                planes[vector * 4 + 2, lane] = fours
+                planes[vector * 4 + 3, lane] = np.uint32(0xFFFFFFFF) if low < high else np.uint32(0)
+                crowded |= twos | fours
+            single[vector] = crowded == 0
 
 
 @kernel
@@ -327,17 +312,24 @@ class ActivationPlanes:
     @classmethod
     def of(cls, lists: NonzeroLists, activations_per_vector: int, banks: int) -> Self:
         """Histograms of the lists, one PE a row."""
-        pes, channels = lists.start.shape[0], lists.start.shape[1] - 1
+        pes, channels = len(lists.start), lists.start.shape[1] - 1
         groups = -(-pes // LANES)
-        longest = -(-np.diff(lists.start, axis=1) // activations_per_vector)
-        longest = np.concatenate([longest, np.zeros((groups * LANES - pes, channels), np.int64)])
-        vectors = int(longest.reshape(groups, LANES, channels).max(axis=1).sum())
-        first = np.empty((groups, channels + 1), np.int64)
-        planes = np.empty((vectors * _ROWS, LANES), np.uint32)
-        single = np.empty(vectors, np.bool_)
-        counts = np.empty((groups * channels, LANES), np.uint32)
+        vectors = -(-np.diff(lists.start, axis=1) // activations_per_vector)
+        longest = np.maximum.reduceat(vectors, np.arange(0, pes, LANES), axis=0)
+        ends = np.cumsum(longest).reshape(longest.shape)
+        first = np.concatenate([ends[:, :1] - longest[:, :1], ends], axis=1)
+        total = int(ends[-1, -1])
+        planes = np.empty((total * _ROWS, LANES), np.uint32)
+        single = np.empty(total, np.bool_)
+        counts = np.zeros((groups, channels, LANES), np.uint32)
         repeat = np.uint32(sum(1 << shift for shift in range(0, _WORD_BITS, banks)))
-        _fill_planes(
-            lists.start, lists.offset, activations_per_vector, repeat, banks - 1, first, planes, single, counts
-        )
-        return cls(first, planes, single, counts)
+
+        def fill(group: int) -> None:
+            start = lists.start[group * LANES : (group + 1) * LANES]
+            _fill_planes(
+                start, lists.offset, activations_per_vector, repeat, banks - 1,
+                first[group], planes, single, counts[group],
+            )  # fmt: skip
+
+        run_slices(fill, range(groups))
+        return cls(first, planes, single, counts.reshape(-1, LANES))

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,13 +76,26 @@ def thread_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+_WORKER = threading.local()
+
+
+def _mark_worker() -> None:
+    _WORKER.busy = True
+
+
+@cache
+def _pool(threads: int, _process: int) -> ThreadPoolExecutor:
+    """The threads of a process, kept: making them anew costs as much as a small layer. A forked child makes its own."""
+    return ThreadPoolExecutor(threads, "kernels", _mark_worker)
+
+
 def run_slices(task: Callable[[int], Result], indices: Sequence[int]) -> list[Result]:
     """Results of ``task(i)`` for every index, in order, computed on `thread_count()` threads.
 
-    `task` should spend its time in kernels, which release the interpreter lock.
+    `task` should spend its time in kernels, which release the interpreter lock. Inside a task a further call runs its
+    own tasks one after the other: all threads have work already.
     """
-    threads = min(thread_count(), len(indices))
-    if threads <= 1:
+    threads = thread_count()
+    if min(threads, len(indices)) <= 1 or getattr(_WORKER, "busy", False):
         return [task(index) for index in indices]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(task, indices))
+    return list(_pool(threads, os.getpid()).map(task, indices))

@@ -16,84 +16,103 @@ from dataflows.planar import PlanarMap
 
 
 @kernel
+def _without_trailing(offset, first, n):
+    """The end of a list once placeholders behind its last non-zero are dropped."""
+    while n > first and offset[n - np.uint64(1)] < 0:
+        n -= np.uint64(1)
+    return n
+
+
+@kernel
 def _activation_lists(mask, keep, run_limit, windows, phases, stride, row_step, start, offset, real):
-    """Fill `start` (PEs, virtual channels + 1), `offset` and `real` (PEs,); returns the entries. keep = 1 keeps zeros."""
+    """Fill `start` (PEs, virtual channels + 1), `offset` and `real` (PEs,). Returns the entries. keep = 1 keeps zeros.
+
+    No branch on the value, which would be mispredicted every other time: an entry is always written, and kept by moving
+    n. Numbers are unsigned so that no index is tested for a count from the end.
+    """
     channels, height, width = mask.shape
-    n = 0
+    n = np.uint64(0)
+    step = np.uint64(stride[1])
     for p in range(len(windows)):
         top, bottom, left, right = windows[p]
-        found = 0
+        found = np.uint64(0)
         v = 0
         for c in range(channels):
-            for phase_y, phase_x in phases:
+            for phase in range(len(phases)):
                 start[p, v] = n
                 v += 1
-                kept = n
-                zeros = 0
-                rows = min(bottom, (height - phase_y + stride[0] - 1) // stride[0])
-                columns = min(right, (width - phase_x + stride[1] - 1) // stride[1])
+                first = n
+                zeros = np.uint64(0)
+                rows = min(bottom, (height - phases[phase, 0] + stride[0] - 1) // stride[0])
+                columns = min(right, (width - phases[phase, 1] + stride[1] - 1) // stride[1]) - left
                 for y in range(top, rows):
-                    h = y * stride[0] + phase_y
-                    base = (y - top) * row_step - left
-                    for x in range(left, columns):
-                        present = np.int64(mask[c, h, x * stride[1] + phase_x] | keep)
-                        offset[n] = base + x
-                        n += present
+                    row = mask[c, y * stride[0] + phases[phase, 0]]
+                    w = np.uint64(left * stride[1] + phases[phase, 1])
+                    value = np.int32((y - top) * row_step)
+                    for _ in range(columns):
+                        present = np.uint64(row[w] | keep)
                         found += present
-                        kept = n if present else kept
-                        zeros = 0 if present else zeros + 1
+                        offset[n] = value
+                        n += present
+                        zeros = (zeros + np.uint64(1)) & (present - np.uint64(1))
                         if zeros == run_limit:
                             offset[n] = -1
-                            n += 1
-                            zeros = 0
-                n = kept
+                            n += np.uint64(1)
+                            zeros = np.uint64(0)
+                        w += step
+                        value += np.int32(1)
+                n = _without_trailing(offset, first, n)
         start[p, v] = n
         real[p] = found
-    return n
+    return np.int64(n)
 
 
 @kernel
 def _weight_lists(
-    mask, keep, run_limit, first, out_groups, group_channels, tap_start, tap_index, tap_offset, area, start, offset
+    mask, keep, run_limit, first_row, groups, group_channels, tap_start, tap_index, tap_offset, area, start, offset
 ):
-    """Fill `start` (channel groups, virtual channels + 1) and `offset` for the groups from number `first` on."""
+    """Fill `start` (rows, virtual channels + 1) and `offset`; row i is output-channel group first_row + i.
+
+    Returns the entries. `groups` are the layer's own; channels of groups that a row does not reach have empty lists.
+    """
     out_channels, in_channels, _ = mask.shape
-    per_conv_group = out_channels // out_groups
+    per_group = out_channels // groups
     phases = len(tap_start) - 1
-    n = 0
+    n = np.uint64(0)
     for row in range(len(start)):
-        low = (first + row) * group_channels
+        low = (first_row + row) * group_channels
         high = min(low + group_channels, out_channels)
-        first_group = low // per_conv_group
-        last_group = (high - 1) // per_conv_group
-        start[row, : first_group * in_channels * phases] = n
-        for group in range(first_group, last_group + 1):
-            k_low = max(low, group * per_conv_group)
-            k_high = min(high, (group + 1) * per_conv_group)
+        v = low // per_group * in_channels * phases
+        start[row, :v] = n
+        for group in range(low // per_group, (high - 1) // per_group + 1):
+            k_low = max(low, group * per_group)
+            k_high = min(high, (group + 1) * per_group)
             for c in range(in_channels):
                 for phase in range(phases):
-                    start[row, (group * in_channels + c) * phases + phase] = n
-                    kept = n
-                    zeros = 0
+                    start[row, v] = n
+                    v += 1
+                    first = n
+                    zeros = np.uint64(0)
                     for k in range(k_low, k_high):
+                        taps = mask[k, c]
                         base = (k - low) * area
                         for tap in range(tap_start[phase], tap_start[phase + 1]):
-                            present = np.int64(mask[k, c, tap_index[tap]] | keep)
+                            present = np.uint64(taps[tap_index[tap]] | keep)
                             offset[n] = base + tap_offset[tap]
                             n += present
-                            kept = n if present else kept
-                            zeros = 0 if present else zeros + 1
+                            zeros = (zeros + np.uint64(1)) & (present - np.uint64(1))
                             if zeros == run_limit:
                                 offset[n] = -1
-                                n += 1
-                                zeros = 0
-                    n = kept
-        start[row, (last_group + 1) * in_channels * phases :] = n
-    return n
+                                n += np.uint64(1)
+                                zeros = np.uint64(0)
+                    n = _without_trailing(offset, first, n)
+        start[row, v:] = n
+    return np.int64(n)
 
 
 @kernel
-def _count_vectors(start, offset, width, real, vectors, busy):
+def _count_real(start, offset, width, real, busy):
+    """Per row and virtual channel: the non-zeros, and the vectors of `width` entries that hold one."""
     for row in range(len(start)):
         for v in range(start.shape[1] - 1):
             for first in range(start[row, v], start[row, v + 1], width):
@@ -101,7 +120,6 @@ def _count_vectors(start, offset, width, real, vectors, busy):
                 for entry in range(first, min(first + width, start[row, v + 1])):
                     found += offset[entry] >= 0
                 real[row, v] += found
-                vectors[row, v] += 1
                 busy[row, v] += found > 0
 
 
@@ -150,8 +168,9 @@ class NonzeroLists:
         stride = np.array(plan.stride, np.int64)
         real = np.zeros(len(windows), np.int64)
         count = _activation_lists(
-            mask, np.uint8(keep), run_limit, windows, plan.taps.phases, stride, plan.region[1], start, offset, real
-        )
+            mask, np.uint8(keep), np.uint64(run_limit), windows,
+            plan.taps.phases, stride, plan.region[1], start, offset, real,
+        )  # fmt: skip
         return cls(start, offset[:count]), real
 
     @classmethod
@@ -164,7 +183,7 @@ class NonzeroLists:
         start = np.empty((len(rows), mask.shape[1] * groups * phases + 1), np.int64)
         offset = np.empty(min(len(rows) * size, len(mask)) * mask.shape[1] * mask.shape[2] + 1, np.int32)
         count = _weight_lists(
-            mask, np.uint8(keep), run_limit, rows.start, groups, size,
+            mask, np.uint8(keep), np.uint64(run_limit), rows.start, groups, size,
             taps.start, taps.index, plan.tap_offsets, area, start, offset,
         )  # fmt: skip
         return cls(start, offset[:count])
@@ -189,7 +208,10 @@ class NonzeroLists:
 
     def counts(self, width: int) -> VectorCounts:
         """What vectors of `width` entries hold."""
-        shape = (len(self.start), self.start.shape[1] - 1)
-        counts = np.zeros((3, *shape))
-        _count_vectors(self.start, self.offset, width, *counts)
-        return VectorCounts(*counts)
+        lengths = np.diff(self.start, axis=1)
+        vectors = -(-lengths // width)
+        if not (self.offset < 0).any():
+            return VectorCounts(lengths.astype(float), vectors.astype(float), vectors.astype(float))
+        real, busy = np.zeros((2, *lengths.shape), np.int64)
+        _count_real(self.start, self.offset, width, real, busy)
+        return VectorCounts(real.astype(float), vectors.astype(float), busy.astype(float))

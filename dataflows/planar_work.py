@@ -16,7 +16,7 @@ import numpy as np
 from dataflows.bank_planes import ActivationPlanes, fits_planes, run_groups_in_lanes
 from dataflows.bank_queues import linear_banks, mixed_banks, run_groups
 from dataflows.kernel import run_slices, thread_count
-from dataflows.nonzero_lists import NonzeroLists
+from dataflows.nonzero_lists import NonzeroLists, VectorCounts
 from dataflows.planar import PlanarMap
 from dataflows.schedule import CAUSES, Cause
 
@@ -121,51 +121,82 @@ class StoredWeights:
         return np.concatenate([lists.entries for lists in self.lists])
 
 
+@dataclass(frozen=True, eq=False)
+class TileOperand:
+    """The activations of one image and sub-tile, ready for the kernels.
+
+    pes     PEs that have a part of the sub-tile; rows of the lists
+    planes  the lists as histograms over the banks, None where the rules are outside the fast kernel's range
+    """
+
+    pes: np.ndarray
+    lists: NonzeroLists
+    planes: ActivationPlanes | None
+    counts: VectorCounts
+
+    @classmethod
+    def of(cls, activations: StoredActivations, pair: int, rules: QueueRules) -> Self:
+        """The operand of one of the (image, sub-tile) pairs."""
+        image, cut = divmod(pair, activations.plan.cut_count)
+        top, bottom, left, right = activations.plan.windows(cut).T
+        pes = np.flatnonzero((bottom > top) & (right > left))
+        lists = activations.lists(image, cut).rows(pes)
+        planes = ActivationPlanes.of(lists, rules.activations_per_vector, rules.banks) if rules.fast else None
+        return cls(pes, lists, planes, lists.counts(rules.activations_per_vector))
+
+    def lost_cycles(self, weights: NonzeroLists, rules: QueueRules, bank_of: np.ndarray) -> np.ndarray:
+        """int64 (2, output-channel groups, pes): cycles lost to bank conflicts and to the weight FIFO."""
+        lost = np.zeros((2, len(weights.start), len(self.pes)), np.int64)
+        if self.planes is not None:
+            run_groups_in_lanes(
+                self.planes.first, self.planes.planes, self.planes.single, self.planes.counts,
+                weights.start, weights.offset, rules.weights_per_vector, rules.depth, rules.fifo_vectors, *lost,
+            )  # fmt: skip
+        else:
+            run_groups(
+                self.lists.start, self.lists.offset, weights.start, weights.offset,
+                rules.weights_per_vector, rules.activations_per_vector,
+                bank_of, rules.banks, rules.depth, rules.fifo_vectors, *lost,
+            )  # fmt: skip
+        return lost
+
+
 def tile_cycles(
     activations: StoredActivations, weights: StoredWeights, rules: QueueRules
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cycles int64 (tiles, PEs, CAUSES) and products issued int64 (tiles, PEs) of all tiles, in order."""
-    plan = activations.plan
     images, cuts, pes = activations.entries.shape
-    groups = weights.rows[-1].stop
-    cycles = np.zeros((images * cuts, groups, pes, CAUSES), np.int64)
-    issued = np.zeros((images * cuts, groups, pes), np.int64)
-    bank_of = rules.bank_of(plan.group_channels, plan.region)
+    pairs, groups = images * cuts, weights.rows[-1].stop
+    cycles = np.zeros((pairs, groups, pes, CAUSES), np.int64)
+    issued = np.zeros((pairs, groups, pes), np.int64)
+    bank_of = rules.bank_of(activations.plan.group_channels, activations.plan.region)
     weight_counts = [lists.counts(rules.weights_per_vector) for lists in weights.lists]
 
-    def run(pair: int, slices: range) -> None:
-        image, cut = divmod(pair, cuts)
-        windows = plan.windows(cut)
-        mapped = np.flatnonzero((windows[:, 1] > windows[:, 0]) & (windows[:, 3] > windows[:, 2]))
-        lists = activations.lists(image, cut).rows(mapped)
-        planes = rules.fast and ActivationPlanes.of(lists, rules.activations_per_vector, rules.banks)
-        counts = lists.counts(rules.activations_per_vector)
-        for i in slices:
-            rows, block, block_counts = weights.rows[i], weights.lists[i], weight_counts[i]
-            part = cycles[pair, rows.start : rows.stop]
-            busy = block_counts.busy @ counts.busy.T
-            part[:, mapped, Cause.BUSY] = busy
-            part[:, mapped, Cause.INDEX] = block_counts.vectors @ counts.vectors.T - busy
-            issued[pair, rows.start : rows.stop, mapped] = (block_counts.real @ counts.real.T).T
-            conflict, wait = np.zeros((2, len(rows), len(mapped)), np.int64)
-            if planes:
-                run_groups_in_lanes(
-                    planes.first, planes.planes, planes.single, planes.counts, block.start, block.offset,
-                    rules.weights_per_vector, rules.depth, rules.fifo_vectors, conflict, wait,
-                )  # fmt: skip
-            else:
-                run_groups(
-                    lists.start, lists.offset, block.start, block.offset,
-                    rules.weights_per_vector, rules.activations_per_vector,
-                    bank_of, rules.banks, rules.depth, rules.fifo_vectors, conflict, wait,
-                )  # fmt: skip
-            part[:, mapped, Cause.BANK_CONFLICT] = conflict
-            part[:, mapped, Cause.IMBALANCE] = wait
+    def run(pair: int, part: int, operand: TileOperand) -> None:
+        lists, counts, rows = weights.lists[part], weight_counts[part], weights.rows[part]
+        conflict, wait = operand.lost_cycles(lists, rules, bank_of)
+        busy = counts.busy @ operand.counts.busy.T
+        steps = counts.vectors @ operand.counts.vectors.T
+        tile = cycles[pair, rows.start : rows.stop]
+        for cause, value in (
+            (Cause.BUSY, busy),
+            (Cause.INDEX, steps - busy),
+            (Cause.BANK_CONFLICT, conflict),
+            (Cause.IMBALANCE, wait),
+        ):
+            tile[:, operand.pes, cause] = value
+        issued[pair, rows.start : rows.stop][:, operand.pes] = counts.real @ operand.counts.real.T
 
-    slices = len(weights.rows)
-    if images * cuts >= _TASKS_PER_THREAD * thread_count():
-        run_slices(lambda pair: run(pair, range(slices)), range(images * cuts))
+    def run_pair(pair: int) -> None:
+        operand = TileOperand.of(activations, pair, rules)
+        for part in range(len(weights.rows)):
+            run(pair, part, operand)
+
+    if pairs >= _TASKS_PER_THREAD * thread_count():
+        run_slices(run_pair, range(pairs))
     else:
-        run_slices(lambda i: run(i // slices, range(i % slices, i % slices + 1)), range(images * cuts * slices))
-    tiles = images * cuts * groups
+        for pair in range(pairs):
+            operand = TileOperand.of(activations, pair, rules)
+            run_slices(lambda part, pair=pair, operand=operand: run(pair, part, operand), range(len(weights.rows)))
+    tiles = pairs * groups
     return cycles.reshape(tiles, pes, CAUSES), issued.reshape(tiles, pes)

@@ -92,44 +92,85 @@ def activation_meetings(trace: LayerTrace) -> np.ndarray:
 
 
 @kernel
-def _count_meetings(mask, stride, dilation, before, outputs, meetings, first, last):  # noqa: ANN001, ANN202
-    """Fill meetings[c] for channels first..last: row sums by strided prefix sums, then sums over rows and slices."""
+def _count_meetings(
+    mask: np.ndarray,
+    stride: np.ndarray,
+    dilation: np.ndarray,
+    before: np.ndarray,
+    outputs: np.ndarray,
+    meetings: np.ndarray,
+    first: int,
+    last: int,
+) -> None:
+    """Fill meetings[c] for channels first..last: sums along rows, then over the rows that each kernel row reads."""
     images, _, depth, height, width = mask.shape
-    kernel_depth, kernel_rows, kernel_columns = meetings.shape[1:]
-    row_sums = np.zeros((depth, height, kernel_columns), np.int64)
-    prefix = np.zeros(width + stride[2], np.int64)  # prefix[w + stride] = mask[w] + mask[w - stride] + ...
+    row_sums = np.zeros((depth, height, meetings.shape[3]), np.int64)
+    prefix = np.zeros(width + stride[2], np.int64)
     for channel in range(first, last):
         row_sums[:] = 0
         for image in range(images):
             for d in range(depth):
                 for h in range(height):
-                    for w in range(width):
-                        prefix[w + stride[2]] = prefix[w] + mask[image, channel, d, h, w]
-                    for s in range(kernel_columns):
-                        start = s * dilation[2] - before[2]
-                        stop = start + (outputs[2] - 1) * stride[2]
-                        if start < 0:
-                            start += -(start // stride[2]) * stride[2]
-                        if stop >= width:
-                            stop -= -(-(stop - width + 1) // stride[2]) * stride[2]
-                        if stop >= start:
-                            row_sums[d, h, s] += prefix[stop + stride[2]] - prefix[start]
-        for t in range(kernel_depth):
+                    _add_row(mask[image, channel, d, h], stride, dilation, before, outputs, prefix, row_sums[d, h])
+        for t in range(meetings.shape[1]):
             for o in range(outputs[0]):
                 d = o * stride[0] + t * dilation[0] - before[0]
-                if d < 0 or d >= depth:
-                    continue
-                for r in range(kernel_rows):
-                    for p in range(outputs[1]):
-                        h = p * stride[1] + r * dilation[1] - before[1]
-                        if h < 0 or h >= height:
-                            continue
-                        for s in range(kernel_columns):
-                            meetings[channel, t, r, s] += row_sums[d, h, s]
+                if 0 <= d < depth:
+                    _add_rows(row_sums[d], stride, dilation, before, outputs, meetings[channel, t])
 
 
 @kernel
-def _count_kept(weights, group_meetings, inside_row, group_out_channels, first, last):  # noqa: ANN001, ANN202
+def _add_row(
+    row: np.ndarray,
+    stride: np.ndarray,
+    dilation: np.ndarray,
+    before: np.ndarray,
+    outputs: np.ndarray,
+    prefix: np.ndarray,
+    sums: np.ndarray,
+) -> None:
+    """Add to sums[s] the non-zeros that kernel column s meets in a row, for all columns from one prefix sum."""
+    width, step = row.size, stride[2]
+    for w in range(width):  # prefix[w + step] = row[w] + row[w - step] + ...; its first `step` entries stay 0
+        prefix[w + step] = prefix[w] + row[w]
+    for s in range(sums.size):
+        start = s * dilation[2] - before[2]
+        stop = start + (outputs[2] - 1) * step
+        if start < 0:
+            start += -(start // step) * step
+        if stop >= width:
+            stop -= -(-(stop - width + 1) // step) * step
+        if stop >= start:
+            sums[s] += prefix[stop + step] - prefix[start]
+
+
+@kernel
+def _add_rows(
+    row_sums: np.ndarray,
+    stride: np.ndarray,
+    dilation: np.ndarray,
+    before: np.ndarray,
+    outputs: np.ndarray,
+    meetings: np.ndarray,
+) -> None:
+    """Add to meetings[r, s] the row sums of all rows that kernel row r reads."""
+    for r in range(meetings.shape[0]):
+        for p in range(outputs[1]):
+            h = p * stride[1] + r * dilation[1] - before[1]
+            if 0 <= h < row_sums.shape[0]:
+                for s in range(meetings.shape[1]):
+                    meetings[r, s] += row_sums[h, s]
+
+
+@kernel
+def _count_kept(
+    weights: np.ndarray,
+    group_meetings: np.ndarray,
+    inside_row: np.ndarray,
+    group_out_channels: int,
+    first: int,
+    last: int,
+) -> tuple[int, int]:
     """(weight products of one image, effectual products) of output channels first..last."""
     inside_total = np.int64(0)
     effectual = np.int64(0)

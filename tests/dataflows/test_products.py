@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conformance.layers import LAYERS, random_trace
 
 from dataflows.products import count_products
 from dataflows.reference import reference_convolution
+from tests.conformance.layers import LAYERS, random_trace
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 

@@ -3,8 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.shared_data import SHARED, needs_shared
 from workloads.errors import InputError
 from workloads.synthetic import Clustered, Skewed, Uniform, uniform_mask
+from workloads.workload import load_workload
 
 PATTERNS = [Uniform(), Clustered(), Clustered(correlation_length=1, places=1), Skewed(), Skewed(0.0), Skewed(9.0)]
 SHAPES = st.lists(st.integers(1, 9), min_size=2, max_size=4).map(tuple)
@@ -131,3 +133,32 @@ def test_impossible_settings_are_refused(build, message):
     with pytest.raises(InputError) as caught:
         build()
     assert str(caught.value) == message
+
+
+def spread(mask):
+    """Between channels as a share of the largest possible, between the parts of an 8 by 8 split, between neighbours."""
+    density = mask.mean()
+    split = [np.array_split(part, 8, axis=2) for part in np.array_split(mask, 8, axis=1)]
+    parts = np.array([part.mean() for row in split for part in row])
+    limit = np.sqrt(density * (1 - density))
+    return mask.mean((1, 2)).std() / limit, parts.std() / density, neighbours(mask.astype(float), 1)
+
+
+@needs_shared
+@pytest.mark.parametrize("folder", ["squeezenet_dc", "mediapipe_pose", "vgg16_hed"])
+def test_clustered_is_nearer_to_real_activations_than_uniform(folder):
+    workload = load_workload(str(SHARED / "data" / folder))
+    ratios = {pattern: [] for pattern in (Clustered(), Uniform())}
+    for index, layer in enumerate(workload.layers):
+        if min(layer.input_size) < 27:
+            continue
+        real = workload.trace(index).activation_mask[0]
+        if not 0.1 < real.mean() < 0.9:
+            continue
+        for pattern, collected in ratios.items():
+            drawn = pattern.draw(rng(index), real.shape, int(real.sum()))
+            collected.append(np.array(spread(drawn)) / np.array(spread(real)))
+    clustered, uniform = (np.median(collected, axis=0) for collected in ratios.values())
+    assert len(ratios[Uniform()]) >= 9
+    assert np.all((clustered > 0.6) & (clustered < 1.7))
+    assert np.all(uniform < 0.5)

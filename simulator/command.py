@@ -168,6 +168,7 @@ def _workload(name: str, options: dict[str, Any]) -> Workload:
 
     from workloads import pruning
 
+    _require_outputs(options)
     chosen = load_workload(name, seed=options["seed"], batch=options["batch"])
     if options["layers"]:
         chosen = chosen.select(options["layers"])
@@ -230,12 +231,22 @@ def _check(accelerators: list[Accelerator], workload: Workload) -> None:
     click.echo(f"outputs checked: {len(workload.layers)} layers equal the reference convolution", err=True)
 
 
+def _require_outputs(options: dict[str, Any]) -> None:
+    """Refuse outputs that could not be written, before anything is simulated."""
+    from simulator.files import require_writable
+
+    files = [options["json_file"], options["csv_file"]]
+    if files == ["-", "-"]:
+        raise InputError("--json - and --csv -: only one of them can go to standard output")
+    for file in files:
+        if file and file != "-":
+            require_writable(Path(file))
+
+
 def _write(data: dict[str, Any], rows: list[dict[str, Any]], options: dict[str, Any]) -> bool:
     """Write the files asked for; True when standard output is taken by one of them."""
     from simulator import results_file
 
-    if options["json_file"] == options["csv_file"] == "-":
-        raise InputError("--json - and --csv -: only one of them can go to standard output")
     for file, text in (
         (options["json_file"], results_file.to_json(data)),
         (options["csv_file"], results_file.to_csv(rows)),

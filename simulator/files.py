@@ -9,15 +9,24 @@ from pathlib import Path
 from workloads.errors import InputError
 
 
+def require_writable(path: Path) -> None:
+    """Raise `InputError` when `path` could not be written, so that a long run is not lost at its end."""
+    if path.is_dir():
+        raise InputError(f"{path}: cannot be written: is a directory")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: cannot be written: no such folder: {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: cannot be written: no permission in {path.parent}")
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write to a temporary file beside `path`, then rename; an interrupted run leaves the old file as it was.
 
     Raises `InputError` naming the file when it cannot be written.
     """
+    require_writable(path)
     data = content.encode() if isinstance(content, str) else content
     try:
-        if path.is_dir():
-            raise IsADirectoryError("is a directory")
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as stream:

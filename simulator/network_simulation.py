@@ -145,7 +145,7 @@ def simulate(
 def _network_report(
     accelerator: Accelerator, workload: Workload, layers: list[LayerReport], digests: list[str]
 ) -> NetworkReport:
-    described: dict[str, Any] = {"name": accelerator.name, **accelerator.spec.model_dump(mode="json")}
+    described: dict[str, Any] = {"name": accelerator.name, **_json_values(accelerator.spec.model_dump(mode="json"))}
     digest = hashlib.sha256(json.dumps([described, digests], sort_keys=True).encode()).hexdigest()
     return NetworkReport(
         accelerator=described,
@@ -155,3 +155,11 @@ def _network_report(
         layers=tuple(layers),
         tool={"name": "prunesim", "version": version("prunesim")},
     )
+
+
+def _json_values(values: dict[str, Any]) -> dict[str, Any]:
+    """The same values with infinity as the text that TOML writes, since JSON has no number for it."""
+    return {
+        key: _json_values(value) if isinstance(value, dict) else "inf" if value == float("inf") else value
+        for key, value in values.items()
+    }

@@ -1,4 +1,5 @@
 import pytest
+
 from tests.simulator.cli import Cli
 
 

@@ -17,7 +17,9 @@ def runs(tensor: Tensor, *rows: tuple[int, int] | tuple[int, int, int]) -> Runs:
     """Runs from (tile, bytes) or (tile, bytes, last tile)."""
     tile = [row[0] for row in rows]
     last = [row[2] if len(row) == 3 else row[0] for row in rows]
-    return Runs.per_tile(tensor, np.array(tile), np.zeros(len(rows)), np.array([row[1] for row in rows]), np.array(last))
+    return Runs.per_tile(
+        tensor, np.array(tile), np.zeros(len(rows)), np.array([row[1] for row in rows]), np.array(last)
+    )
 
 
 def schedule(

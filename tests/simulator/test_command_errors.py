@@ -63,8 +63,8 @@ def test_all_faults_of_a_configuration_come_at_once(cli, tmp_path):
     result = cli("run", "blazepose", "--on", "scnn", "--config", path)
     assert result.code == 2
     assert result.err.splitlines() == [
-        f"prunesim: {path}: pe_rows = 0: must be greater than or equal to 1",
         f"prunesim: {path}: dram.latency_ns = -1: must be greater than or equal to 0",
+        f"prunesim: {path}: pe_rows = 0: must be greater than or equal to 1",
         f"prunesim: {path}: unknown key 'queue': did you mean 'queue_depth'?",
     ]
 

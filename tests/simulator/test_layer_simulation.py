@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.simulator.schedules import INFINITE, byte_a_cycle, runs, schedule
 
 from dataflows.accelerator import DramSpec
 from dataflows.schedule import BufferUse, Cause, LayerSchedule, Runs, Tensor
 from simulator.errors import CapacityError, StarvedError
 from simulator.layer_simulation import LayerSimulation, Observer, Played
+from tests.simulator.schedules import INFINITE, byte_a_cycle, runs, schedule
 
 GHZ = 1_000_000_000
 INPUT_BUFFER = BufferUse("input buffer", Tensor.INPUT, 100)
@@ -127,7 +127,7 @@ def test_writes_compete_with_reads():
 
 def test_a_tile_that_can_never_fit_is_refused_before_the_run():
     loads = runs(Tensor.INPUT, (0, 60, 1), (1, 50))
-    with pytest.raises(CapacityError, match="^tile 1 needs 110 bytes in the input buffer of 100 bytes$"):
+    with pytest.raises(CapacityError, match=r"^tile 1 needs 110 bytes in the input buffer of 100 bytes$"):
         LayerSimulation(schedule([[1], [1]], loads=loads, buffers=(INPUT_BUFFER,)), INFINITE, GHZ)
 
 
@@ -135,7 +135,7 @@ def test_a_starved_run_says_who_waits_for_what():
     loads = runs(Tensor.INPUT, (0, 10))
     simulation = LayerSimulation(schedule([[1]], loads=loads, buffers=(INPUT_BUFFER,)), INFINITE, GHZ)
     simulation._memory.transfer = lambda *_args, **_kwargs: simulation._env.event()  # a memory that never answers
-    with pytest.raises(StarvedError, match="^the simulation starved at cycle 0: tile 0 waits for its data$"):
+    with pytest.raises(StarvedError, match=r"^the simulation starved at cycle 0: tile 0 waits for its data$"):
         simulation.run()
 
 

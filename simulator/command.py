@@ -18,10 +18,9 @@ import click
 from workloads.errors import InputError, PrunesimError
 
 if TYPE_CHECKING:
-    from workloads.workload import Workload
-
     from dataflows.accelerator import Accelerator
     from simulator.report import NetworkReport
+    from workloads.workload import Workload
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _SET_HELP = "Set a machine's parameter by its dotted name, e.g. dram.bandwidth_gbs=25.6. Repeatable."
@@ -164,9 +163,8 @@ def plot(results: Path, kind: str, output: Path) -> None:
 
 
 def _workload(name: str, options: dict[str, Any]) -> Workload:
-    from workloads.workload import load_workload
-
     from workloads import pruning
+    from workloads.workload import load_workload
 
     _require_outputs(options)
     chosen = load_workload(name, seed=options["seed"], batch=options["batch"])

@@ -172,34 +172,42 @@ class LayerSimulation:
 
     def _compute(self) -> Process:
         """Compute tile after tile, charging every wait of the array to its cause."""
-        schedule, env = self._schedule, self._env
-        for tile, duration in enumerate(self._duration):
-            yield from self._wait(self._requested[tile], Cause.MEMORY, f"tile {tile} waits for room for its data")
-            for event in self._arrivals[tile]:
-                yield from self._wait(event, Cause.MEMORY, f"tile {tile} waits for its data")
-            before = tile - schedule.accumulator_copies
-            if before >= 0:
-                yield from self._wait(self._drained[before], Cause.DRAIN, f"tile {tile} waits for accumulators")
-            room = self._take_output_room(tile)
-            if room is not None:
-                yield from self._wait(room, Cause.BUFFER, f"tile {tile} waits for room in the output buffer")
-            start = self._now()
-            self._started[tile].succeed()
-            if duration:
-                yield env.timeout(duration)
-            for event in self._streamed[tile]:
-                yield from self._wait(event, Cause.MEMORY, f"tile {tile} waits for streamed data")
-            for observer in self._observers:
-                observer.tile(tile, start, self._now())
-            for buffer, freed in self._releases[tile]:
-                buffer.give_back(freed)
-                self._note_level(buffer)
-            self._start_drain(tile)
+        schedule = self._schedule
+        for tile in range(schedule.tiles):
+            yield from self._begin(tile)
+            yield from self._finish(tile)
         for tile in range(max(0, schedule.tiles - schedule.accumulator_copies), schedule.tiles):
             yield from self._wait(self._drained[tile], Cause.DRAIN, f"the layer waits for tile {tile} to be drained")
         for event in self._writes:
             yield from self._wait(event, Cause.DRAIN, "the layer waits for its last results to be written")
         self._done = True
+
+    def _begin(self, tile: int) -> Process:
+        """Wait for a tile's data, for accumulators and for room for its results."""
+        yield from self._wait(self._requested[tile], Cause.MEMORY, f"tile {tile} waits for room for its data")
+        for event in self._arrivals[tile]:
+            yield from self._wait(event, Cause.MEMORY, f"tile {tile} waits for its data")
+        before = tile - self._schedule.accumulator_copies
+        if before >= 0:
+            yield from self._wait(self._drained[before], Cause.DRAIN, f"tile {tile} waits for accumulators")
+        room = self._take_output_room(tile)
+        if room is not None:
+            yield from self._wait(room, Cause.BUFFER, f"tile {tile} waits for room in the output buffer")
+
+    def _finish(self, tile: int) -> Process:
+        """Let the PEs do a tile, wait for what streams in, and give its buffers back."""
+        start, duration = self._now(), self._duration[tile]
+        self._started[tile].succeed()
+        if duration:
+            yield self._env.timeout(duration)
+        for event in self._streamed[tile]:
+            yield from self._wait(event, Cause.MEMORY, f"tile {tile} waits for streamed data")
+        for observer in self._observers:
+            observer.tile(tile, start, self._now())
+        for buffer, freed in self._releases[tile]:
+            buffer.give_back(freed)
+            self._note_level(buffer)
+        self._start_drain(tile)
 
     def _wait(self, event: simpy.Event, cause: Cause, state: str) -> Process:
         if event.processed:

@@ -9,10 +9,9 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from dataflows.products import ProductCounts, count_products
-from workloads.workload import Workload
 
 from dataflows.accelerator import Accelerator
+from dataflows.products import ProductCounts, count_products
 from dataflows.registry import create
 from dataflows.schedule import Cause, LayerSchedule
 from simulator.books import check_books
@@ -21,6 +20,7 @@ from simulator.memory import peak_bytes_per_cycle
 from simulator.report import Bounds, DramReport, LayerReport, NetworkReport
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.workload import Workload
 
 Progress = Callable[[int, int, str], None]
 

@@ -1,0 +1,209 @@
+"""DianNao: a dense machine of Tn output neurons times Ti inputs, fed from three small buffers.
+
+Source: Chen et al., "DianNao: A Small-Footprint High-Throughput Accelerator for Ubiquitous Machine-Learning", ASPLOS
+2014. In every cycle the NFU multiplies one vector of Ti inputs with Tn x Ti synapses. It skips nothing:
+N·[O·]P·Q·[T·]R·S·ceil(C/G / Ti)·ceil(K/G / Tn)·G cycles.
+
+Loops, from the outside: group, round of Tn output channels, image, block of output positions, chunk of Ti input
+channels, kernel position, output position. A block is as large as its partial sums fit NBout and one chunk of its
+inputs fits NBin; so NBin reads every input again for each round and, at the seams, for each block. SB holds a round's
+synapses when half of it is room enough, so that the next round's can arrive; otherwise they stream in for every block.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec, Size
+from dataflows.kernel import kernel
+from dataflows.layout import Layout, bits_to_bytes
+from dataflows.position_blocks import PositionBlocks
+from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
+from dataflows.windows import PaddedMap, inputs_read
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+_TILES_ABOUT = 1024  # blocks are merged into tiles until a layer has about so many; all blocks cost alike
+
+
+class DianNaoSpec(AcceleratorSpec):
+    """Parameters of DianNao; defaults are the published machine (Chen et al., ASPLOS 2014) unless marked assumption."""
+
+    output_neurons: Count = Field(16, description="Tn, output neurons computed together (section on the accelerator)")
+    inputs_per_neuron: Count = Field(16, description="Ti, inputs multiplied for each of them in a cycle")
+    nbin_bytes: Count = Field(2048, description="NBin, input buffer, bytes (2 KB)")
+    sb_bytes: Count = Field(32768, description="SB, synapse buffer, bytes (32 KB)")
+    nbout_bytes: Count = Field(2048, description="NBout, buffer of outputs and partial sums, bytes (2 KB)")
+    pipeline_fill_cycles: Size = Field(
+        0, description="cycles until the three NFU stages run, once a round of output channels (assumption: hidden)"
+    )
+    clock_hz: Count = Field(980_000_000, description="accelerator clock, Hz (0.98 GHz)")
+    dram: DramSpec = Field(
+        DramSpec(bandwidth_gbs=256.0),  # type: ignore[call-arg]
+        description="assumption: ample bandwidth, as with Cambricon-X",
+    )
+
+    @model_validator(mode="after")
+    def _a_position_fits(self) -> Self:
+        needed = bits_to_bytes(self.output_neurons * self.value_bits)
+        if needed > self.nbout_bytes:
+            raise ValueError(
+                f"nbout_bytes = {self.nbout_bytes} cannot hold {self.output_neurons} partial sums, {needed} bytes"
+            )
+        return self
+
+
+class DianNao(Accelerator):
+    """The DianNao machine; a PE is an output neuron with Ti lanes."""
+
+    name = "diannao"
+    title = "DianNao: dense, 16 output neurons x 16 inputs a cycle (ASPLOS 2014)"
+    Spec = DianNaoSpec
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile for each group, round, image and strip of blocks, in this order."""
+        spec, layer = self.spec, trace.layer
+        filters = self._round_filters(layer)
+        blocks = self._blocks(layer)
+        passes = (layer.groups, len(filters), layer.batch)
+        places = np.broadcast_to(blocks.strip_positions, (*passes, blocks.strips))
+        mapped = np.arange(spec.output_neurons) < filters[:, None, None, None]
+        steps = math.prod(layer.kernel_size)
+        busy = places * (steps * -(-layer.group_in_channels // spec.inputs_per_neuron))
+        cycles = np.zeros((*busy.shape, spec.output_neurons, CAUSES), np.int64)
+        cycles[..., Cause.BUSY] = busy[..., None] * mapped
+        cycles[:, :, 0, 0, :, Cause.FILL] = spec.pipeline_fill_cycles * mapped[:, 0, 0]
+        issued = (places * (steps * layer.group_in_channels))[..., None] * mapped
+        tiles = busy.size
+        loads, stores, holds = self._traffic(layer, blocks, filters)
+        return LayerSchedule(
+            pe_grid=(1, spec.output_neurons),
+            lanes_per_pe=spec.inputs_per_neuron,
+            cycles=cycles.reshape(tiles, spec.output_neurons, CAUSES),
+            issued=issued.reshape(tiles, spec.output_neurons),
+            drain_cycles=np.zeros(tiles, np.int64),
+            accumulator_copies=1,
+            loads=loads,
+            stores=stores,
+            buffers=(
+                BufferUse("nbin", Tensor.INPUT, spec.nbin_bytes, streamed=True),
+                BufferUse("sb", Tensor.WEIGHT, spec.sb_bytes, streamed=not holds),
+                BufferUse("nbout", Tensor.OUTPUT, spec.nbout_bytes, streamed=True),
+            ),
+            prefetch_tiles=spec.prefetch_tiles,
+            expected_issued=layer.dense_macs,
+            compulsory_bytes=self._compulsory_bytes(layer),
+            notes=() if holds else ("the synapses of a round exceed half of SB: they stream in for every block",),
+        )
+
+    def _round_filters(self, layer: Layer) -> np.ndarray:
+        """int64 (rounds,): output channels of each round of a group; the last may be smaller."""
+        neurons = self.spec.output_neurons
+        return np.minimum(neurons, layer.group_out_channels - np.arange(0, layer.group_out_channels, neurons))
+
+    def _blocks(self, layer: Layer) -> PositionBlocks:
+        spec = self.spec
+        chunk = min(spec.inputs_per_neuron, layer.group_in_channels)
+        passes = layer.groups * -(-layer.group_out_channels // spec.output_neurons) * layer.batch
+        return PositionBlocks.of(
+            layer,
+            positions=8 * spec.nbout_bytes // (spec.output_neurons * spec.value_bits),
+            inputs=8 * spec.nbin_bytes // (chunk * spec.value_bits),
+            strips=max(1, _TILES_ABOUT // passes),
+        )
+
+    def _compulsory_bytes(self, layer: Layer) -> int:
+        values = layer.weight_count + layer.batch * layer.in_channels * inputs_read(layer) + layer.output_count
+        return values * self.spec.value_bits // 8
+
+    def _traffic(self, layer: Layer, blocks: PositionBlocks, filters: np.ndarray) -> tuple[Runs, Runs, bool]:
+        """Loads, stores, and whether SB holds a round's synapses.
+
+        In DRAM inputs lie as (n, g, [d,] h, w, c), weights as (k, c, [t,] r, s), outputs as (n, g, round, [o,] p, q,
+        k), so that a row of a block, a round's weights and a strip's outputs are single runs.
+        """
+        bits, columns = self.spec.value_bits, layer.weight_count // layer.out_channels
+        layout = Layout.of(bits_to_bytes(layer.input_count * bits), bits_to_bytes(layer.weight_count * bits))
+        rounds, strips, batch = len(filters), blocks.strips, layer.batch
+        group, turn, image = (index.reshape(-1, 1) for index in np.indices((layer.groups, rounds, batch)))
+        first_tile = np.arange(len(group))[:, None] * strips
+
+        map_values = layer.input_count // (batch * layer.groups)
+        start = (image * layer.groups + group) * map_values + blocks.run_start * layer.group_in_channels
+        inputs = Runs.per_tile(
+            Tensor.INPUT,
+            (first_tile + blocks.run_strip).reshape(-1),
+            (layout.input_address + start * bits // 8).reshape(-1),
+            np.tile(-(-blocks.run_positions * layer.group_in_channels * bits // 8), len(group)),
+        )
+
+        channel = group * layer.group_out_channels + turn * self.spec.output_neurons
+        address = layout.weight_address + channel * columns * bits // 8
+        size = -(-filters[turn] * columns * bits // 8)
+        holds = 2 * int(size.max()) <= self.spec.sb_bytes
+        if holds:
+            whole = first_tile[::batch].reshape(-1)
+            weights = Runs.per_tile(
+                Tensor.WEIGHT, whole, address[::batch, 0], size[::batch, 0], last_tile=whole + batch * strips - 1
+            )
+        else:
+            block_strip = np.repeat(np.arange(strips), blocks.strip_blocks)
+            weights = Runs.per_tile(Tensor.WEIGHT, *(
+                np.broadcast_to(part, (len(group), len(block_strip))).reshape(-1)
+                for part in (first_tile + block_strip, address, size)
+            ))  # fmt: skip
+
+        before = np.cumsum(blocks.strip_positions) - blocks.strip_positions
+        per_image = layer.output_count // batch // layer.out_channels
+        start = (image * layer.out_channels + channel) * per_image + before * filters[turn]
+        stores = Runs.per_tile(
+            Tensor.OUTPUT,
+            (first_tile + np.arange(strips)).reshape(-1),
+            (layout.output_address + start * bits // 8).reshape(-1),
+            (-(-blocks.strip_positions * filters[turn] * bits // 8)).reshape(-1),
+        )
+        return Runs.merge(inputs, weights), stores, holds
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """Outputs round by round, chunk by chunk; every product is made."""
+        spec, padded = self.spec, PaddedMap.of(layer, activations)
+        # (g, columns, k): the synapses of one input lie side by side, as in SB.
+        synapses = weights.reshape(layer.groups, layer.group_out_channels, -1).transpose(0, 2, 1)
+        outputs = np.zeros((layer.batch, layer.groups, len(padded.windows), layer.group_out_channels), np.int64)
+        _neuron_outputs(
+            padded.values, padded.columns.reshape(layer.group_in_channels, -1), padded.windows,
+            np.ascontiguousarray(synapses), spec.output_neurons, spec.inputs_per_neuron, outputs,
+        )  # fmt: skip
+        return outputs.transpose(0, 1, 3, 2).reshape(layer.output_shape)
+
+
+@kernel
+def _neuron_outputs(
+    values: np.ndarray,
+    columns: np.ndarray,
+    windows: np.ndarray,
+    synapses: np.ndarray,
+    neurons: int,
+    lanes: int,
+    outputs: np.ndarray,
+) -> None:
+    """Fill outputs (N, G, positions, K/G) from `PaddedMap` arrays (columns as (C/G, kernel positions))."""
+    channels, taps = columns.shape
+    filters = outputs.shape[3]
+    for group in range(outputs.shape[1]):
+        for first in range(0, filters, neurons):
+            last = min(first + neurons, filters)
+            for image in range(outputs.shape[0]):
+                for position in range(windows.size):
+                    sums = outputs[image, group, position, first:last]
+                    for chunk in range(0, channels, lanes):
+                        for tap in range(taps):
+                            for c in range(chunk, min(chunk + lanes, channels)):
+                                value = values[image, group, windows[position] + columns[c, tap]]
+                                row = synapses[group, c * taps + tap, first:last]
+                                for k in range(sums.size):
+                                    sums[k] += value * row[k]

@@ -1,0 +1,59 @@
+"""Which inputs the windows of a layer read: offsets into a padded map, ranges of rows, positions ever read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from workloads.layer import Layer
+
+
+@dataclass(frozen=True, eq=False)
+class PaddedMap:
+    """The inputs of a layer with their zero padding, one group's map after the other, flat.
+
+    values    int64 (N, G, size)
+    columns   int64 (C/G·[T·]R·S,): how far a weight column reads from its window's first value, in the order of the
+              weights (c, [t,] r, s)
+    windows   int64 ([O·]P·Q,): the first value of each output position's window
+    """
+
+    values: np.ndarray
+    columns: np.ndarray
+    windows: np.ndarray
+
+    @classmethod
+    def of(cls, layer: Layer, activations: np.ndarray) -> Self:
+        """From activations (N, C, [D,] H, W)."""
+        padded = np.pad(activations, ((0, 0), (0, 0), *layer.padding))
+        size = padded.shape[2:]
+        steps = [math.prod(size[axis + 1 :]) for axis in range(layer.axes)]
+        columns = np.arange(layer.group_in_channels) * math.prod(size)
+        windows = np.zeros(1, np.int64)
+        for axis, step in enumerate(steps):
+            kernel = np.arange(layer.kernel_size[axis]) * (layer.dilation[axis] * step)
+            outputs = np.arange(layer.output_size[axis]) * (layer.stride[axis] * step)
+            columns = (columns[..., None] + kernel).reshape(-1)
+            windows = (windows[:, None] + outputs).reshape(-1)
+        return cls(padded.reshape(layer.batch, layer.groups, -1).astype(np.int64), columns, windows)
+
+
+def read_range(layer: Layer, axis: int, first: int, last: int) -> tuple[int, int]:
+    """First input position on an axis that the outputs first..last (inclusive) may read, and the one after the last."""
+    start = first * layer.stride[axis] - layer.padding[axis][0]
+    stop = last * layer.stride[axis] - layer.padding[axis][0] + layer.kernel_span[axis]
+    start = min(max(start, 0), layer.input_size[axis])
+    return start, max(start, min(stop, layer.input_size[axis]))
+
+
+def inputs_read(layer: Layer) -> int:
+    """Values of one image and channel that at least one window reads."""
+    read = 1
+    for axis in range(layer.axes):
+        taps = np.arange(layer.kernel_size[axis]) * layer.dilation[axis] - layer.padding[axis][0]
+        places = np.add.outer(np.arange(layer.output_size[axis]) * layer.stride[axis], taps)
+        read *= len(np.unique(places[(places >= 0) & (places < layer.input_size[axis])]))
+    return read

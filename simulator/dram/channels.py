@@ -34,8 +34,8 @@ class RequestObserver(Protocol):
 class DramChannels:
     """Banked DRAM as the event model uses it; cycles are those of the accelerator, see `ClockDomain`.
 
-    Transfers of one tag enter the controllers in the order in which they were submitted; tags take turns. A run of bytes
-    costs every burst that it touches.
+    Transfers of one tag enter the controllers in the order in which they were submitted; tags take turns. A run
+    of bytes costs every burst that it touches.
 
     Use: `submit` transfers, then `advance(until)` to the next cycle at which something else may happen. It returns
     early when transfers complete; their cycles never lie before what has been simulated, so what they cause can still

@@ -4,7 +4,7 @@ The organisation is the one that Ramulator 2 documents for its generic DDR contr
 Computer Architecture Letters 2023). In each clock, on each channel, in this order:
 
 1. One request is accepted if the queue of its direction has room. Streams take turns; within a stream order is kept.
-   A read whose line waits in the write buffer is answered from there, one clock later.
+   A read whose line waits in the write buffer is answered from there, in the time that a hit of an open row takes.
 2. One command issues: the first of these rules that has a candidate whose timing allows it.
    a. The column command of the oldest request that owns its row (the row was opened for it).
    b. While a refresh is due: precharge of all banks, then the refresh; no other command issues meanwhile.
@@ -52,7 +52,7 @@ def advance(state: State, until: int) -> None:
     """Run all channels to clock `until` (exclusive), or until transfers finish, whichever is first.
 
     The finished ones are listed in `finished`. They end at or after every channel's clock, because channels advance in
-    steps no longer than the time from a column command to the end of its data.
+    steps no longer than the time from a column command (or an answer) to the end of its data.
     """
     limits, channels = state.limits[0], state.channels
     count = len(channels)
@@ -85,7 +85,7 @@ def _run(
         if stream != NONE:
             segment: Any = segments[stream, channel.head[stream]]
             if accept(limits, channel, segment, stream, clock):
-                _finish(transfers, finished, segment.transfer, clock + 1)
+                _finish(transfers, finished, segment.transfer, clock + limits.data_end[READ])
         if channel.next_refresh == clock:
             channel.refresh_due += 1
             channel.next_refresh += limits.refresh_interval

@@ -11,7 +11,7 @@ import numpy as np
 
 from dataflows.kernel import kernel
 from simulator.dram.candidates import reconsider
-from simulator.dram.layout import FAR, NONE, READ, UNKNOWN, WRITE
+from simulator.dram.layout import FAR, LATENCY_BINS, NONE, READ, UNKNOWN, WRITE
 
 
 @kernel
@@ -30,7 +30,7 @@ def next_stream(limits: Any, channel: Any, segments: np.ndarray, clock: int) -> 
 
 @kernel
 def accept(limits: Any, channel: Any, segment: Any, stream: int, clock: int) -> bool:
-    """Accept a stream's next request, which stands in `segment`. True when the write buffer answers it at once."""
+    """Accept a stream's next request, which stands in `segment`. True when the write buffer answers it."""
     channel.last_stream = stream
     line, direction = segment.line + channel.offset[stream], segment.direction
     channel.offset[stream] += 1
@@ -42,8 +42,8 @@ def accept(limits: Any, channel: Any, segment: Any, stream: int, clock: int) -> 
     if direction == READ and _is_buffered(channel, bank, line):
         channel.reads[stream] += 1
         channel.forwarded[stream] += 1
-        channel.latency_sum[stream] += 1
-        channel.latency[stream, 1] += 1
+        channel.latency_sum[stream] += limits.data_end[READ]
+        channel.latency[stream, min(limits.data_end[READ], LATENCY_BINS - 1)] += 1
         return True
     slot = _enter(channel, clock, bank, (line >> limits.row_shift) & limits.row_mask, line, direction)
     channel.stream[slot], channel.transfer[slot] = stream, segment.transfer

@@ -27,8 +27,10 @@ class BankedDramSpec(Spec):
         default=32, description="reads that the controller can choose from; Ramulator 2's default"
     )
     write_buffer: QueueSize = Field(default=32, description="writes that it can hold back; Ramulator 2's default")
-    drain_start: Count = Field(26, description="buffered writes at which it turns to them; 0.8 of 32 in Ramulator 2")
-    drain_stop: Size = Field(6, description="buffered writes at which it leaves them; 0.2 of 32 in Ramulator 2")
+    drain_start: Count = Field(
+        default=26, description="buffered writes at which it turns to them; 0.8 of 32 in Ramulator 2"
+    )
+    drain_stop: Size = Field(default=6, description="buffered writes at which it leaves them; 0.2 of 32 in Ramulator 2")
     scheduler: Literal["row_hit", "first_ready"] = Field(
         default="row_hit",
         description="row_hit: a precharge waits for older requests of the open row; first_ready: it does not",

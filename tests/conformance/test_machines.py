@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.conformance.layers import LAYERS, random_trace
 
 from dataflows.registry import create, machines
 from dataflows.schedule import Cause
 from simulator.functional import differing_outputs
 from simulator.network_simulation import MachineRun
 from simulator.report import LayerReport
+from tests.conformance.layers import LAYERS, random_trace
 from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.trace import LayerTrace

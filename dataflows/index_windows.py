@@ -1,0 +1,174 @@
+"""Windows of the dense input list, and what the kept weights of a filter cost in each: steps, fillers, selections.
+
+An output neuron's inputs form one list: kernel row by kernel row, column by column, the input channels of the group
+innermost (neurons lie contiguous by channel). The list is scanned in windows. Every kept weight carries the number of
+zeros skipped since the one before it (step index); where the number does not fit its bits, a filler (a stored zero)
+stands in. A run of zeros starts anew with each window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from dataflows.kernel import kernel, run_slices, thread_count
+from workloads.layer import Layer
+
+
+@kernel
+def _count_flat(mask, window, first, end, nonzeros):
+    """nonzeros int32 (K, windows) of filters first..end whose list is their row; mask uint8 (K, list)."""
+    length = mask.shape[1]
+    for k in range(first, end):
+        row = mask[k]
+        for i in range(nonzeros.shape[1]):
+            count = np.int32(0)
+            for j in range(i * window, min((i + 1) * window, length)):
+                count += np.int32(row[j])
+            nonzeros[k, i] = count
+
+
+@kernel
+def _count_taps(mask, window_of, first, end, nonzeros):
+    """The same for filters over several kernel positions; mask uint8 (K, C/G * taps), window_of int32 (C/G * taps,)."""
+    for k in range(first, end):
+        row = mask[k]
+        counts = nonzeros[k]
+        for j in range(row.size):
+            counts[window_of[j]] += np.int32(row[j])
+
+
+@kernel
+def _count_fillers(mask, lane_count, window, step_limit, first, end, nonzeros, entries, busy):
+    """Filters first..end in list order, weight by weight; mask uint8 (K, C/G, taps), results int32 (K, windows)."""
+    _, channels, taps = mask.shape
+    for k in range(first, end):
+        for i in range(nonzeros.shape[1]):
+            kept, stored, working, last_cycle, zeros = 0, 0, 0, -1, 0
+            for j in range(i * window, min((i + 1) * window, channels * taps)):
+                if mask[k, j % channels, j // channels] == 0:
+                    zeros += 1
+                    continue
+                stored += zeros // step_limit
+                zeros = 0
+                cycle = stored // lane_count
+                working += cycle != last_cycle
+                last_cycle = cycle
+                stored += 1
+                kept += 1
+            nonzeros[k, i] = kept
+            entries[k, i] = stored
+            busy[k, i] = working
+
+
+@dataclass(frozen=True, eq=False)
+class WindowCounts:
+    """Per filter and window, int64 (K, windows), for one output neuron.
+
+    nonzeros  weights that are not zero
+    entries   stored weights: non-zeros and fillers
+    busy      cycles that select at least one non-zero weight's neuron
+    index     cycles that select fillers only, and the one cycle that an empty window takes
+    """
+
+    nonzeros: np.ndarray
+    entries: np.ndarray
+    busy: np.ndarray
+    index: np.ndarray
+
+    @classmethod
+    def of(cls, mask: np.ndarray, *, window: int, selected: int, index_bits: int) -> Self:
+        """Count the windows of weights uint8 (K, C/G, R * S); `selected` entries leave the window in a cycle."""
+        filters, channels, taps = mask.shape
+        windows = -(-channels * taps // window)
+        step_limit = 1 << index_bits
+        nonzeros = np.zeros((filters, windows), np.int32)
+        parts = min(filters, thread_count() if mask.size > 1 << 16 else 1)
+        edges = np.linspace(0, filters, parts + 1).astype(int).tolist()
+        if min(window, channels * taps) > step_limit:
+            entries, busy = np.zeros_like(nonzeros), np.zeros_like(nonzeros)
+
+            def count(part: int) -> None:
+                rules = (selected, window, step_limit)
+                _count_fillers(mask, *rules, edges[part], edges[part + 1], nonzeros, entries, busy)
+
+            run_slices(count, range(parts))
+        else:
+            _count(mask, window, edges, nonzeros)
+            entries, busy = nonzeros, -(-nonzeros // selected)
+        index = np.maximum(1, -(-entries // selected)) - busy
+        return cls(*(array.astype(np.int64) for array in (nonzeros, entries, busy, index)))
+
+
+def _count(mask: np.ndarray, window: int, edges: list[int], nonzeros: np.ndarray) -> None:
+    """Non-zeros of every window, where no filler can arise and the order inside a window does not matter."""
+    filters, channels, taps = mask.shape
+    flat = mask.reshape(filters, channels * taps)
+    window_of = (np.arange(taps) * channels + np.arange(channels)[:, None]).ravel() // window
+
+    def count(part: int) -> None:
+        slices = (edges[part], edges[part + 1], nonzeros)
+        if taps == 1:
+            _count_flat(flat, window, *slices)
+        else:
+            _count_taps(flat, window_of.astype(np.int32), *slices)
+
+    run_slices(count, range(len(edges) - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class KeptWeights:
+    """The non-zero weights of every filter in list order.
+
+    start   int64 (K, windows + 1): where each window's weights begin
+    place   int64: the weight's place in its filter's list
+    value   int64
+    """
+
+    start: np.ndarray
+    place: np.ndarray
+    value: np.ndarray
+
+    @classmethod
+    def of(cls, weights: np.ndarray, window: int) -> Self:
+        """Lists of int64 weights (K, C/G, R, S)."""
+        filters, channels = weights.shape[:2]
+        lists = np.ascontiguousarray(weights.reshape(filters, channels, -1).transpose(0, 2, 1)).reshape(filters, -1)
+        row, place = np.nonzero(lists)
+        windows = -(-lists.shape[1] // window)
+        bounds = np.arange(filters)[:, None] * windows + np.arange(windows + 1)
+        start = np.searchsorted(row * windows + place // window, bounds)
+        return cls(start, place, lists[row, place])
+
+
+@kernel
+def multiply_block(start, place, value, offset_of, neurons, base, pes, selected, chunk, filters, outputs):
+    """One block of output positions against one round of filters: PE by PE, filter by filter, window by window.
+
+    start, place, value  `KeptWeights`
+    offset_of            int64 (list,): from an output's first neuron to each of its list
+    neurons              the padded inputs, flat, channels innermost
+    base                 int64 (positions, groups): first neuron of an output position's patch
+    chunk                windows (first, end);  filters  (first, end)
+    outputs              int64 (K, positions): receives the sums
+    """
+    group_filters = len(outputs) // base.shape[1]
+    for pe in range(pes):
+        for k in range(filters[0] + (pe - filters[0]) % pes, filters[1], pes):
+            for position in range(len(base)):
+                first_neuron = base[position, k // group_filters]
+                for i in range(chunk[0], chunk[1]):
+                    for first in range(start[k, i], start[k, i + 1], selected):
+                        total = np.int64(0)
+                        for lane in range(first, min(first + selected, start[k, i + 1])):
+                            total += value[lane] * neurons[first_neuron + offset_of[place[lane]]]
+                        outputs[k, position] += total
+
+
+def list_offsets(layer: Layer, padded_width: int) -> np.ndarray:
+    """Int64 (C/G * R * S,): each list place's distance in padded, channel-innermost inputs from the first place's."""
+    rows, columns = (np.arange(k) * d for k, d in zip(layer.kernel_size, layer.dilation, strict=True))
+    position = (rows[:, None] * padded_width + columns).ravel()
+    return (position[:, None] * layer.in_channels + np.arange(layer.group_in_channels)).ravel()

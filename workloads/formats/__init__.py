@@ -1,0 +1,108 @@
+"""Storage formats of sparse weights and activations: one file each, one interface (`Format` in storage.py).
+
+A format is a frozen dataclass whose fields are its options. Dropping a file with a subclass of `Format` into this
+package registers it. On a command line it is written NAME or NAME:KEY=VALUE,KEY=VALUE.
+
+    chosen = parse("relative:index_bits=4,value_bits=16")
+    chosen.bits(mask)                       exact bits, without building anything
+    chosen.tile_bits(mask, row_bounds)      the same for each tile, every tile stored on its own
+    chosen.decode(chosen.encode(weights))   equals weights
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from workloads.errors import InputError, nearest
+from workloads.formats.options import described, read
+from workloads.formats.storage import Encoded, Format, Sizes, Stream, as_tensor
+
+__all__ = [
+    "Encoded",
+    "Format",
+    "FormatEntry",
+    "FormatRow",
+    "Sizes",
+    "Stream",
+    "available_formats",
+    "best_format",
+    "formats",
+    "parse",
+    "table",
+]
+
+
+def formats() -> dict[str, type[Format]]:
+    """Every format of this package by name, sorted."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return dict(sorted(Format.registry.items()))
+
+
+def parse(text: str) -> Format:
+    """The format that NAME:KEY=VALUE,... names. Raises `InputError` naming what is near, known or allowed."""
+    name, _, rest = text.partition(":")
+    known = formats()
+    if name not in known:
+        raise InputError(f"unknown format '{name}'; {nearest(name, known)}")
+    return read(f"format '{name}'", known[name], rest)
+
+
+@dataclass(frozen=True)
+class FormatEntry:
+    """A line of `prunesim list formats`; `parameters` are written KEY=DEFAULT: meaning (allowed)."""
+
+    name: str
+    description: str
+    parameters: tuple[str, ...]
+
+
+def available_formats() -> tuple[FormatEntry, ...]:
+    """Name, one line and the parameters of every format."""
+    return tuple(FormatEntry(name, chosen.title, described(chosen)) for name, chosen in formats().items())
+
+
+@dataclass(frozen=True)
+class FormatRow:
+    """What one format makes of a tensor.
+
+    bits                of the whole tensor; None where the format cannot hold it
+    bits_per_element    bits / elements, zeros included
+    share_of_dense      bits / bits of the dense tensor; below 1 the format saves
+    refusal             why the format cannot hold the tensor, else empty
+    """
+
+    format: Format
+    bits: int | None
+    bits_per_element: float | None
+    share_of_dense: float | None
+    refusal: str = ""
+
+
+def table(array: np.ndarray, value_bits: int = 16, chosen: Iterable[Format] | None = None) -> tuple[FormatRow, ...]:
+    """A row for each format (by default every one with its default settings), for values or a mask."""
+    as_tensor(array)
+    if chosen is None:
+        chosen = [known(value_bits=value_bits) for known in formats().values()]
+    return tuple(_row(array, one) for one in chosen)
+
+
+def _row(array: np.ndarray, chosen: Format) -> FormatRow:
+    try:
+        bits = chosen.bits(array)
+    except InputError as error:
+        return FormatRow(chosen, None, None, None, str(error))
+    return FormatRow(chosen, bits, bits / array.size, bits / (array.size * chosen.value_bits))
+
+
+def best_format(array: np.ndarray, value_bits: int = 16) -> Format:
+    """The format that needs the fewest bits, over the settings that each suggests; of equals the first by name."""
+    mask = array != 0
+    tried = [variant for known in formats().values() for variant in known.variants(value_bits)]
+    rows = [row for row in table(mask, value_bits, tried) if row.bits is not None]
+    return min(rows, key=lambda row: row.bits or 0).format

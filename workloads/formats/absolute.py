@@ -1,0 +1,52 @@
+"""What CSR and CSC share: lists of non-zeros with their place in the list, and where each list starts."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from workloads.formats.options import whole
+from workloads.formats.storage import Format, Sizes, Stream, decode_rate, index_width, nonzero_counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Absolute(Format):
+    """Lists of (place, value), one list a row or a column, with list bounds as pointers."""
+
+    decode_entries_per_cycle: int = decode_rate(1, "stored values")
+    pointer_bits: int = whole("bits of a pointer to the start of a list", 1, 64, 32)
+
+    @abstractmethod
+    def _lists(self, tensor: np.ndarray) -> np.ndarray:
+        """A view of (K, C, X) as (lists, length)."""
+
+    def _sizes(self, tiles: np.ndarray) -> Sizes:
+        nonzeros = nonzero_counts(tiles)
+        self._check_pointers(self.pointer_bits, nonzeros)
+        lists, length = self._lists(tiles[0]).shape
+        return Sizes.of(
+            nonzeros,
+            nonzeros,
+            nonzeros,
+            values=nonzeros * self.value_bits,
+            indices=nonzeros * index_width(length),
+            pointers=(lists + 1) * self.pointer_bits,
+        )
+
+    def _streams(self, tensor: np.ndarray) -> dict[str, Stream]:
+        lists = self._lists(tensor)
+        owner, place = np.nonzero(lists)
+        self._check_pointers(self.pointer_bits, np.array(len(place)))
+        pointers = np.searchsorted(owner, np.arange(len(lists) + 1))
+        return {
+            "values": Stream(lists[owner, place], self.value_bits),
+            "indices": Stream(place, index_width(lists.shape[1])),
+            "pointers": Stream(pointers, self.pointer_bits),
+        }
+
+    def _restore(self, streams: dict[str, np.ndarray], tensor: np.ndarray) -> None:
+        lists = self._lists(tensor)
+        owner = np.repeat(np.arange(len(lists)), np.diff(streams["pointers"]))
+        lists[owner, streams["indices"]] = streams["values"]

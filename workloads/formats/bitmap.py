@@ -1,0 +1,39 @@
+"""Bitmap: one bit an element, and the non-zeros."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from workloads.formats.options import whole
+from workloads.formats.storage import Format, Sizes, Stream, decode_rate, nonzero_counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bitmap(Format):
+    """A bit for each element, row by row, then the non-zeros in the same order.
+
+    Bits of N elements with z non-zeros of b bits: N + z·b. A decoder finds the place of each value of a window by a
+    prefix sum over the window's bits, one window a cycle (SparTen, Gondimalla et al., MICRO 2019, in chunks of
+    128; the 64 here are an assumption). Index entries are windows.
+    """
+
+    name: ClassVar[str] = "bitmap"
+    title: ClassVar[str] = "a bit for each element and the non-zeros"
+
+    decode_entries_per_cycle: int = decode_rate(1, "windows of the bitmap")
+    window: int = whole("elements whose bits are decoded together", 1, 65536, 64)
+
+    def _sizes(self, tiles: np.ndarray) -> Sizes:
+        nonzeros, elements = nonzero_counts(tiles), tiles[0].size
+        windows = -(-elements // self.window)
+        return Sizes.of(nonzeros, nonzeros, windows, bitmap=elements, values=nonzeros * self.value_bits)
+
+    def _streams(self, tensor: np.ndarray) -> dict[str, Stream]:
+        mask = tensor != 0
+        return {"bitmap": Stream(mask.reshape(-1).view(np.uint8), 1), "values": Stream(tensor[mask], self.value_bits)}
+
+    def _restore(self, streams: dict[str, np.ndarray], tensor: np.ndarray) -> None:
+        tensor.reshape(-1)[streams["bitmap"].view(np.bool_)] = streams["values"]

@@ -1,0 +1,108 @@
+"""Strips of output positions, whole blocks of Pp positions each, whose inputs and outputs fit on-chip buffers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from dataflows.windows import read_range
+from workloads.layer import Layer
+
+
+@dataclass(frozen=True, eq=False)
+class PixelStrips:
+    """One image's output positions, in the order ([o,] p, q), cut into blocks and the blocks gathered into strips.
+
+    blocks         int64 (strips,): blocks of each strip; all have Pp positions but for the image's last
+    pixels         int64 (strips,): positions of each strip
+    last_pixels    int64 (strips,): positions of each strip's last block
+    first_pixel    int64 (strips,): first position of each strip
+    run_strip      int64 (runs,): the strip that reads a run of input positions; ascending
+    run_start      int64 (runs,): first position of the run in the map ([d,] h, w) of one channel
+    run_positions  int64 (runs,): positions in the run
+    streams_inputs   True when the inputs of a single block do not fit
+    """
+
+    blocks: np.ndarray
+    pixels: np.ndarray
+    last_pixels: np.ndarray
+    first_pixel: np.ndarray
+    run_strip: np.ndarray
+    run_start: np.ndarray
+    run_positions: np.ndarray
+    streams_inputs: bool
+
+    @property
+    def count(self) -> int:
+        """Number of strips."""
+        return len(self.blocks)
+
+    @classmethod
+    def of(cls, layer: Layer, pixels: int, *, inputs: int, outputs: int) -> Self:
+        """The fewest strips of which each reads at most half of `inputs` input positions and makes `outputs` outputs.
+
+        The other half is where the next strip arrives; a layer with nothing to follow may fill the whole buffer.
+        """
+        total = math.prod(layer.output_size)
+        count = -(-total // pixels)
+        most = max(1, outputs // pixels)
+
+        def runs_of(first_block: int, blocks: int) -> list[tuple[int, int]]:
+            return _runs_read(layer, first_block * pixels, min((first_block + blocks) * pixels, total) - 1)
+
+        def read(first_block: int, blocks: int) -> int:
+            return sum(size for _, size in runs_of(first_block, blocks))
+
+        alone = layer.batch * layer.groups == 1 and most >= count and read(0, count) <= inputs
+        room = inputs if alone else inputs // 2
+        cuts, start = [], 0
+        while start < count:
+            cuts.append(start)
+            start += _longest(lambda blocks, start=start: read(start, blocks) <= room, min(most, count - start))
+        first = np.array(cuts, np.int64)
+        blocks = np.diff(first, append=count)
+        runs = [
+            (strip, *run)
+            for strip, (start, size) in enumerate(zip(first.tolist(), blocks.tolist(), strict=True))
+            for run in runs_of(start, size)
+        ]
+        columns = np.array(runs, np.int64).reshape(-1, 3).T
+        sizes = np.minimum((first + blocks) * pixels, total) - first * pixels
+        return cls(
+            blocks,
+            sizes,
+            sizes - (blocks - 1) * pixels,
+            first * pixels,
+            columns[0],
+            columns[1],
+            columns[2],
+            streams_inputs=bool(np.bincount(columns[0], columns[2], len(first)).max(initial=0) > room),
+        )
+
+
+def _longest(fits: Callable[[int], bool], most: int) -> int:
+    """The largest number in 1..most that fits, by bisection; 1 when none does."""
+    low, high = 1, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def _runs_read(layer: Layer, first: int, last: int) -> list[tuple[int, int]]:
+    """(start, positions) of the input rows that output positions first..last read, by depth slice, in map order."""
+    *_, height, width = layer.output_size
+    rows = divmod(first // width, height), divmod(last // width, height)
+    (first_slice, top), (last_slice, bottom) = rows
+    if first_slice != last_slice:
+        top, bottom = 0, height - 1
+    start, stop = read_range(layer, layer.axes - 2, top, bottom)
+    map_height, map_width = layer.input_size[-2:]
+    slices = range(1) if layer.axes == 2 else range(*read_range(layer, 0, first_slice, last_slice))
+    if start == stop:
+        return []
+    return [((d * map_height + start) * map_width, (stop - start) * map_width) for d in slices]

@@ -1,0 +1,311 @@
+"""The structured-sparse dataflow: all filters keep the same positions, so one index list feeds a whole array.
+
+Source: Zhu et al., "An Efficient Hardware Accelerator for Structured Sparse Convolutional Neural Networks on FPGAs",
+IEEE TVLSI 2020 (ZCU102). Shape-wise pruning removes whole columns of the weight matrix. Where the filters of a group
+disagree, a column stays when any of them needs it, and its zero weights take slots like the others.
+
+The array is Pk output channels (a PE each) by Pp output positions (the lanes of a PE). A pixel block is Pp positions of
+one image and a filter block Pk filters of one group. For each pair a vector generator walks the index list; with every
+kept column it picks the activations of the Pp windows and broadcasts them, with the column's Pk weights, over the array:
+ceil(K/Pk)·ceil(P·Q/Pp)·Z cycles for Z kept columns. Zero activations are gated, which saves energy and no cycle.
+
+Where the vector generator needs longer for an entry than a cycle, the array waits for it (index). The accumulators have
+two copies: a block's sums drain while the next block computes, and the copies cannot be exchanged before they have left
+(drain).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec, Size
+from dataflows.kept_columns import kept_columns
+from dataflows.kernel import kernel
+from dataflows.layout import Layout, bits_to_bytes
+from dataflows.pixel_strips import PixelStrips
+from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
+from dataflows.windows import PaddedMap, inputs_read
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+_KIB = 1024
+
+
+class StructuredSpec(AcceleratorSpec):
+    """Parameters of the structured-sparse accelerator; defaults follow Zhu et al., TVLSI 2020, where published."""
+
+    output_channels_parallel: Count = Field(
+        64, description="Pk, filters computed together (assumption: the widths of VGG-16 are multiples of 64; with "
+        "value_bits 16 the paper uses 1,350 DSP, a DSP a multiplier; with 8 bits 2 DSP a multiplier, at most 1,260)"
+    )  # fmt: skip
+    pixels_parallel: Count = Field(
+        21, description="Pp, output positions computed together (assumption: 64 x 21 = 1,344 of the 1,350 DSP)"
+    )
+    index_entries_per_cycle: float = Field(
+        1.0, gt=0, allow_inf_nan=False, description="entries of the index list that the vector generator takes a cycle; "
+        "from 1 on it keeps up with the array (assumption)"
+    )  # fmt: skip
+    fill_cycles: Size = Field(
+        8,
+        description="cycles from a layer's first index entry to the first product (assumption: depth of the pipeline)",
+    )
+    drain_entries_per_cycle: Count = Field(
+        64, description="sums that leave the accumulators a cycle (assumption: one position of all Pk filters)"
+    )
+    input_buffer_bytes: Count = Field(
+        1536 * _KIB, description="input buffer (assumption: of the ZCU102's 4 MB of BRAM)"
+    )
+    weight_buffer_bytes: Count = Field(
+        1024 * _KIB, description="buffer of weights and index list (assumption, likewise)"
+    )
+    output_buffer_bytes: Count = Field(512 * _KIB, description="output buffer (assumption, likewise)")
+    clock_hz: Count = Field(200_000_000, description="accelerator clock, Hz (200 MHz)")
+    dram: DramSpec = Field(
+        DramSpec(bandwidth_gbs=19.2),  # type: ignore[call-arg]
+        description="assumption: the ZCU102's 64-bit DDR4-2400",
+    )
+
+    @model_validator(mode="after")
+    def _outputs_of_a_block_fit(self) -> Self:
+        needed = 2 * bits_to_bytes(self.output_channels_parallel * self.pixels_parallel * self.value_bits)
+        if needed > self.output_buffer_bytes:
+            raise ValueError(
+                f"output_buffer_bytes = {self.output_buffer_bytes} cannot hold the outputs of two pixel blocks, "
+                f"{needed} bytes"
+            )
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """One layer cut into tiles: (group, image, strip of pixel blocks, filter block), in this order.
+
+    columns  int64 (groups,): kept columns Z; filters  int64 (filter blocks,): filters of each block
+    """
+
+    layer: Layer
+    columns: np.ndarray
+    filters: np.ndarray
+    strips: PixelStrips
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Tiles by group, image, strip and filter block."""
+        return self.layer.groups, self.layer.batch, self.strips.count, len(self.filters)
+
+    @cached_property
+    def tile_index(self) -> np.ndarray:
+        """int64 of `shape`: the number of each tile."""
+        return np.arange(math.prod(self.shape)).reshape(self.shape)
+
+
+class Structured(Accelerator):
+    """The structured-sparse machine; its dense baseline is itself on the unpruned layer."""
+
+    name = "structured"
+    title = "structured-sparse dataflow: shape-wise pruning, one index list for all filters (TVLSI 2020)"
+    Spec = StructuredSpec
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile for each group, image, strip of pixel blocks and filter block, in this order."""
+        spec, layer = self.spec, trace.layer
+        kept = kept_columns(trace.weight_mask, layer.groups).sum(axis=1)
+        plan = self._plan(layer, kept)
+        cycles, drain_cycles = self._cycles(plan)
+        mapped = np.arange(spec.output_channels_parallel) < plan.filters[:, None]
+        issued = kept[:, None, None, None, None] * plan.strips.pixels[:, None, None] * mapped
+        tiles = math.prod(plan.shape)
+        loads, stores, buffers, notes = _Traffic(spec, plan).all()
+        return LayerSchedule(
+            pe_grid=(spec.output_channels_parallel, 1),
+            lanes_per_pe=spec.pixels_parallel,
+            cycles=cycles.reshape(tiles, spec.output_channels_parallel, CAUSES),
+            issued=np.broadcast_to(issued, (*plan.shape, len(mapped[0]))).reshape(tiles, -1).copy(),
+            drain_cycles=drain_cycles.reshape(tiles),
+            accumulator_copies=2,
+            loads=loads,
+            stores=stores,
+            buffers=buffers,
+            prefetch_tiles=spec.prefetch_tiles,
+            expected_issued=int(kept.sum()) * layer.output_count // layer.groups,
+            compulsory_bytes=self._compulsory_bytes(layer, kept),
+            notes=notes,
+        )
+
+    def _plan(self, layer: Layer, kept: np.ndarray) -> _Plan:
+        spec, parallel = self.spec, self.spec.output_channels_parallel
+        filters = np.minimum(parallel, layer.group_out_channels - np.arange(0, layer.group_out_channels, parallel))
+        strips = PixelStrips.of(
+            layer,
+            spec.pixels_parallel,
+            inputs=8 * spec.input_buffer_bytes // (spec.value_bits * layer.group_in_channels),
+            outputs=8 * (spec.output_buffer_bytes // 2) // (spec.value_bits * int(filters.max())),
+        )
+        return _Plan(layer, kept, filters, strips)
+
+    def _cycles(self, plan: _Plan) -> tuple[np.ndarray, np.ndarray]:
+        """int64 (*tiles, PEs, CAUSES) before any wait for memory, and (*tiles,) drain of each tile's last block."""
+        spec, strips = self.spec, plan.strips
+        rate = Fraction(str(spec.index_entries_per_cycle))
+        decode = np.array([max(0, math.ceil(z / rate) - z) for z in plan.columns.tolist()], np.int64)
+        compute = (plan.columns + decode)[:, None, None, None]
+
+        def drain(pixels: np.ndarray) -> np.ndarray:
+            return -(-pixels[:, None] * plan.filters // spec.drain_entries_per_cycle)
+
+        shape = plan.shape
+        last_drain = np.broadcast_to(drain(strips.last_pixels), shape)
+        # A block waits for the sums of the block before it: inside a tile, or of the tile before at a tile's start.
+        before = np.concatenate(([0], last_drain.reshape(-1)[:-1])).reshape(shape)
+        inside = np.maximum(drain(np.full(strips.count, spec.pixels_parallel)) - compute, 0)
+        exposed = np.maximum(before - compute, 0) + inside * (strips.blocks - 1)[:, None]
+        cycles = np.zeros((*shape, spec.output_channels_parallel, CAUSES), np.int64)
+        mapped = np.arange(spec.output_channels_parallel) < plan.filters[:, None]
+        blocks = strips.blocks[:, None]
+        for cause, part in (
+            (Cause.BUSY, plan.columns[:, None, None, None] * blocks),
+            (Cause.INDEX, decode[:, None, None, None] * blocks),
+            (Cause.DRAIN, exposed),
+        ):
+            cycles[..., cause] = part[..., None] * mapped
+        cycles[0, 0, 0, 0, :, Cause.FILL] = spec.fill_cycles * mapped[0]
+        return cycles, last_drain.copy()
+
+    def _compulsory_bytes(self, layer: Layer, kept: np.ndarray) -> int:
+        used = int(np.count_nonzero(kept))
+        weights = int(kept.sum()) * layer.group_out_channels
+        inputs = used * layer.group_in_channels * layer.batch * inputs_read(layer)
+        return (weights + inputs + layer.output_count) * self.spec.value_bits // 8
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """Outputs column by column of each group's index list; the products of dropped columns are never made."""
+        spec, padded = self.spec, PaddedMap.of(layer, activations)
+        kept = kept_columns(weights != 0, layer.groups)
+        matrix = weights.reshape(layer.groups, layer.group_out_channels, -1)
+        outputs = np.zeros((layer.batch, layer.groups, layer.group_out_channels, len(padded.windows)), np.int64)
+        for group in range(layer.groups):
+            index_list = np.flatnonzero(kept[group])
+            _broadcast_columns(
+                padded.values[:, group], padded.columns[index_list], padded.windows,
+                np.ascontiguousarray(matrix[group][:, index_list]),
+                spec.output_channels_parallel, spec.pixels_parallel, outputs[:, group],
+            )  # fmt: skip
+        return outputs.reshape(layer.output_shape)
+
+
+class _Traffic:
+    """A layer's transfers. Inputs of a strip are held for all its filter blocks; weights as long as they fit.
+
+    In DRAM inputs lie as (n, g, [d,] h, w, c), weights as (g, filter block, kept column, k) after the group's index
+    list, outputs as (n, g, filter block, [o,] p, q, k).
+    """
+
+    def __init__(self, spec: StructuredSpec, plan: _Plan) -> None:
+        self._spec, self._plan, layer = spec, plan, plan.layer
+        self._bits = spec.value_bits
+        entry_bits = max(1, (layer.weight_count // layer.out_channels - 1).bit_length())
+        self._list_bytes = -(-plan.columns * entry_bits // 8)
+        self._weight_bytes = -(-np.outer(plan.columns, plan.filters) * self._bits // 8)  # (groups, filter blocks)
+        stored = int(self._list_bytes.sum() + self._weight_bytes.sum())
+        self._layout = Layout.of(bits_to_bytes(layer.input_count * self._bits), stored)
+
+    def all(self) -> tuple[Runs, Runs, tuple[BufferUse, ...], tuple[str, ...]]:
+        """Loads, stores, buffers and notes."""
+        spec, plan = self._spec, self._plan
+        weights, weights_stream, note = self._weights()
+        inputs_stream = plan.strips.streams_inputs
+        notes = [note] if note else []
+        if inputs_stream:
+            notes.append("the inputs of a pixel block exceed the input buffer: they stream in for every filter block")
+        buffers = (
+            BufferUse("input_buffer", Tensor.INPUT, spec.input_buffer_bytes, streamed=inputs_stream),
+            BufferUse("weight_buffer", Tensor.WEIGHT, spec.weight_buffer_bytes, streamed=weights_stream),
+            BufferUse("output_buffer", Tensor.OUTPUT, spec.output_buffer_bytes),
+        )
+        return Runs.merge(self._inputs(), weights), self._stores(), buffers, tuple(notes)
+
+    def _inputs(self) -> Runs:
+        plan, layer, strips = self._plan, self._plan.layer, self._plan.strips
+        channels = layer.group_in_channels
+        map_values = layer.input_count // (layer.batch * layer.groups)
+        image_map = np.arange(layer.batch) * layer.groups + np.arange(layer.groups)[:, None]
+        start = image_map[..., None] * map_values + strips.run_start * channels
+        size = -(-strips.run_positions * channels * self._bits // 8) * (plan.columns > 0)[:, None, None]
+        tiles = plan.tile_index[:, :, strips.run_strip]  # (groups, images, runs, filter blocks)
+        users = tiles if strips.streams_inputs else tiles[..., :1]
+        last = tiles if strips.streams_inputs else tiles[..., -1:]
+        rows = np.broadcast_arrays(users, start[..., None], size[..., None], last)
+        tile, address, size_bytes, last_tile = (row.reshape(-1) for row in rows)
+        order = np.argsort(tile, kind="stable")
+        keep = order[size_bytes[order] > 0]
+        address = self._layout.input_address + address[keep] * self._bits // 8
+        return Runs.per_tile(Tensor.INPUT, tile[keep], address, size_bytes[keep], last_tile=last_tile[keep])
+
+    def _weights(self) -> tuple[Runs, bool, str | None]:
+        """The runs, whether they stream, and a note when the kept weights of a group do not fit."""
+        plan, room = self._plan, self._spec.weight_buffer_bytes
+        group_bytes = self._list_bytes + self._weight_bytes.sum(axis=1)
+        group_start = self._layout.weight_address + np.cumsum(group_bytes) - group_bytes
+        first, last = plan.tile_index[:, 0, 0, 0], plan.tile_index[:, -1, -1, -1]
+        if min(2, plan.layer.groups) * int(group_bytes.max()) <= room:
+            return Runs.per_tile(Tensor.WEIGHT, first, group_start, group_bytes, last_tile=last), False, None
+        lists = Runs.per_tile(Tensor.WEIGHT, first, group_start, self._list_bytes, last_tile=last)
+        starts = (group_start + self._list_bytes)[:, None] + np.cumsum(self._weight_bytes, axis=1) - self._weight_bytes
+        address, size = (
+            np.broadcast_to(part[:, None, None], plan.shape).reshape(-1) for part in (starts, self._weight_bytes)
+        )
+        tile = plan.tile_index.reshape(-1)
+        if 2 * int((self._list_bytes + self._weight_bytes.max(axis=1)).max()) <= room:
+            blocks = Runs.per_tile(Tensor.WEIGHT, tile, address, size)
+            return (
+                Runs.merge(lists, blocks),
+                False,
+                "kept weights exceed their buffer: they are read again for every strip",
+            )
+        times = np.broadcast_to(plan.strips.blocks[:, None], plan.shape).reshape(-1)
+        blocks = Runs.per_tile(Tensor.WEIGHT, *(np.repeat(part, times) for part in (tile, address, size)))
+        return Runs.merge(lists, blocks), True, (
+            "kept weights of a filter block exceed half of their buffer: they stream in for every pixel block"
+        )  # fmt: skip
+
+    def _stores(self) -> Runs:
+        plan, layer, strips = self._plan, self._plan.layer, self._plan.strips
+        positions = layer.output_count // (layer.batch * layer.out_channels)
+        image_map = np.arange(layer.batch) * layer.groups + np.arange(layer.groups)[:, None]
+        before_filters = np.cumsum(plan.filters) - plan.filters
+        start = (image_map[..., None, None] * layer.group_out_channels + before_filters) * positions
+        start = start + strips.first_pixel[:, None] * plan.filters
+        size = np.broadcast_to(-(-strips.pixels[:, None] * plan.filters * self._bits // 8), plan.shape)
+        address = self._layout.output_address + start * self._bits // 8
+        return Runs.per_tile(Tensor.OUTPUT, plan.tile_index.reshape(-1), address.reshape(-1), size.reshape(-1))
+
+
+@kernel
+def _broadcast_columns(
+    values: np.ndarray,
+    columns: np.ndarray,
+    windows: np.ndarray,
+    weights: np.ndarray,
+    filters: int,
+    pixels: int,
+    outputs: np.ndarray,
+) -> None:
+    """Fill outputs (N, K/G, positions) of one group from its kept columns (Z,) and weights (K/G, Z)."""
+    vector = np.zeros(pixels, np.int64)
+    for image in range(outputs.shape[0]):
+        for first in range(0, windows.size, pixels):
+            size = min(pixels, windows.size - first)
+            for first_filter in range(0, weights.shape[0], filters):
+                for z in range(columns.size):
+                    for i in range(size):
+                        vector[i] = values[image, windows[first + i] + columns[z]]
+                    for k in range(first_filter, min(first_filter + filters, weights.shape[0])):
+                        for i in range(size):
+                            outputs[image, k, first + i] += weights[k, z] * vector[i]

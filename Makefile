@@ -22,7 +22,7 @@ lint: $(INSTALLED)  ## format, lint, types and import contracts, as CI checks th
 	$(BIN)/lint-imports
 
 bench: $(INSTALLED)  ## print the table of kernel rates
-	$(BIN)/python benchmarks/table.py
+	$(BIN)/python -m benchmarks.table
 
 clean:
 	rm -rf $(VENV) demo dist build .pytest_cache .ruff_cache .hypothesis

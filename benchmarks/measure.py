@@ -40,13 +40,19 @@ def best_seconds(task: Callable[[], object], repeats: int = 5) -> float:
 def dense_task(layer: Layer) -> Callable[[], np.ndarray]:
     """The layer computed densely by numpy in float32: im2col, then one matrix product a group, on all cores."""
     random = np.random.default_rng(0)
-    weights = random.random((layer.groups, layer.group_out_channels, layer.weight_count // layer.out_channels), np.float32)
+    weights = random.random(
+        (layer.groups, layer.group_out_channels, layer.weight_count // layer.out_channels), np.float32
+    )
     image = np.pad(random.random(layer.input_shape[1:], np.float32), ((0, 0), *layer.padding))
     span = layer.kernel_span
 
     def task() -> np.ndarray:
         windows = np.lib.stride_tricks.sliding_window_view(image, span, axis=tuple(range(1, 1 + layer.axes)))
-        steps = (slice(None), *(slice(None, None, s) for s in layer.stride), *(slice(None, None, d) for d in layer.dilation))
+        steps = (
+            slice(None),
+            *(slice(None, None, s) for s in layer.stride),
+            *(slice(None, None, d) for d in layer.dilation),
+        )
         windows = windows[steps]
         order = (0, *range(1 + layer.axes, 1 + 2 * layer.axes), *range(1, 1 + layer.axes))
         columns = windows.transpose(order).reshape(layer.groups, weights.shape[2], -1)

@@ -1,0 +1,125 @@
+"""Print the table of speeds: `make bench`. Every time stands beside a result that is asserted, and beside a ratio.
+
+The yardstick is the time that numpy needs to compute the same layers densely (im2col and matrix product, float32, the
+same cores): a simulator that needs less than that costs less than running the network.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from os import environ
+
+import numpy as np
+
+from benchmarks.measure import (
+    CONV3_2,
+    CONV3_2_DENSITIES,
+    best_seconds,
+    dense_seconds,
+    network_dense_seconds,
+    random_trace,
+)
+from dataflows.products import count_products
+from dataflows.registry import create, machines
+from simulator.network_simulation import MachineRun, simulate
+from workloads.layer import Layer
+from workloads.workload import load_workload
+
+NETWORKS = ("blazepose", "alexnet@deep-compression", "vgg16@deep-compression", "googlenet@scnn", "resnet50@str-90.23")
+GROWTH_LIMIT = 1.1
+
+
+def kernel_rates() -> Iterator[tuple]:
+    """VGG-16 conv3_2 on every machine: time for its schedule, and for everything up to the checked report."""
+    trace = random_trace(CONV3_2, *CONV3_2_DENSITIES)
+    effectual = count_products(trace).effectual_macs
+    dense = dense_seconds(CONV3_2)
+    yield ("machine", "schedule ms", "report ms", "effectual G/s", "of dense numpy", "cycles")
+    for name in machines():
+        run = MachineRun(create(name))
+        schedule = best_seconds(lambda run=run: run.accelerator.schedule(trace))
+        whole = best_seconds(lambda run=run: run.layer(trace))
+        report = run.layer(trace)
+        assert report.effectual_macs == effectual
+        assert sum(report.pe_cycle_stack.values()) == report.pes * report.cycles
+        yield (
+            name, f"{schedule * 1e3:.1f}", f"{whole * 1e3:.1f}", f"{effectual / schedule / 1e9:.1f}",
+            f"{schedule / dense:.2f}", f"{report.cycles:,}",
+        )  # fmt: skip
+    yield ("numpy, dense", f"{dense * 1e3:.1f}", "", "", "1.00", "")
+
+
+def whole_networks() -> Iterator[tuple]:
+    """Whole networks on SCNN and on all machines, traces included, against computing the network densely."""
+    yield ("workload", "layers", "scnn s", "all machines s", "numpy dense s", "scnn of dense")
+    for name in NETWORKS:
+        workload = load_workload(name)
+        seconds = {}
+        for which in (["scnn"], list(machines())):
+            accelerators = [create(machine) for machine in which]
+            seconds[len(which)] = best_seconds(lambda a=accelerators, w=workload: simulate(a, w), 2)
+        dense = network_dense_seconds(workload)
+        yield (
+            name, str(len(workload.layers)), f"{seconds[1]:.2f}", f"{seconds[len(machines())]:.2f}", f"{dense:.2f}",
+            f"{seconds[1] / dense:.2f}",
+        )  # fmt: skip
+
+
+def growth() -> Iterator[tuple]:
+    """How time grows with the work of a layer: the slope of log time over log products, asserted."""
+    yield ("machine", "products", "ms, smallest to largest", "exponent")
+    sizes = (64, 128, 256, 512)
+    layers = [
+        Layer.conv("grow", in_channels=c, out_channels=c, input_size=(56, 56), kernel_size=3, padding=1) for c in sizes
+    ]
+    traces = [random_trace(layer, *CONV3_2_DENSITIES) for layer in layers]
+    products = np.array([count_products(trace).effectual_macs for trace in traces], float)
+    for name in machines():
+        accelerator = create(name)
+        times = [best_seconds(lambda a=accelerator, t=trace: a.schedule(t), 3) for trace in traces]
+        exponent = float(np.polyfit(np.log(products), np.log(times), 1)[0])
+        assert exponent <= GROWTH_LIMIT, f"{name}: time grows with products to the power {exponent:.2f}"
+        yield (
+            name, f"{products[0] / 1e6:.0f} M to {products[-1] / 1e6:.0f} M",
+            ", ".join(f"{t * 1e3:.1f}" for t in times), f"{exponent:.2f}",
+        )  # fmt: skip
+
+
+def starts() -> Iterator[tuple]:
+    """The command from the shell: help, and one layer with an empty and with a filled kernel cache."""
+    yield ("command", "seconds")
+    command = [sys.executable, "-m", "simulator"]
+    run = [*command, "run", "blazepose", "--on", "scnn", "--layers", "op010*", "--json", "-"]
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = {**environ, "PRUNESIM_CACHE_DIR": folder}
+        for label, arguments in (
+            ("prunesim --help", [*command, "--help"]),
+            ("one layer on scnn, empty kernel cache", run),
+            ("one layer on scnn, warm", run),
+        ):
+            start = time.perf_counter()
+            done = subprocess.run(arguments, env=fresh, capture_output=True, check=True, text=True)
+            seconds = time.perf_counter() - start
+            assert done.stdout
+            yield (label, f"{seconds:.2f}")
+
+
+def print_markdown(title: str, rows: Sequence[tuple]) -> None:
+    """A table that the README can hold as it is."""
+    print(f"\n{title}\n")
+    for number, row in enumerate(rows):
+        print("| " + " | ".join(row) + " |")
+        if number == 0:
+            print("|" + "---|" * len(row))
+
+
+if __name__ == "__main__":
+    for title, measure in (
+        ("VGG-16 conv3_2, weights 0.3 and activations 0.4 dense", kernel_rates),
+        ("Whole networks", whole_networks),
+        ("Growth with the size of a layer", growth),
+        ("Starting", starts),
+    ):
+        print_markdown(title, list(measure()))

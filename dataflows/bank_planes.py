@@ -18,7 +18,7 @@ from typing import Self
 
 import numpy as np
 
-from dataflows.bank_queues import enter_block
+from dataflows.bank_queues import QueueRules, enter_block
 from dataflows.kernel import kernel, run_slices
 from dataflows.lanes import (
     LANES,
@@ -40,33 +40,37 @@ _DEEPEST_QUEUE = 11  # + 4 products of a step that spread over banks at most onc
 _ROWS = 4  # of a stored activation vector: planes 1, 2, 4 and the mask of lanes that have the vector
 
 
-def fits_planes(weights_per_vector: int, activations_per_vector: int, banks: int, depth: int) -> bool:
-    """Whether a machine with the linear hash is inside the fast kernel's range."""
+def fits_planes(rules: QueueRules) -> bool:
+    """Whether a machine is inside the fast kernel's range."""
     return (
-        max(weights_per_vector, activations_per_vector) <= _LONGEST_VECTOR
-        and _WORD_BITS % banks == 0
-        and depth <= _DEEPEST_QUEUE
+        not rules.mixed_hash
+        and max(rules.weights_per_vector, rules.activations_per_vector) <= _LONGEST_VECTOR
+        and _WORD_BITS % rules.banks == 0
+        and rules.depth <= _DEEPEST_QUEUE
     )
 
 
 @kernel
 def _fill_planes(start, offset, width, repeat, bank_bits, first, planes, single, counts):
-    """Histograms of one lane group: start (up to 16 PEs, V + 1), first (V + 1,), counts (V, 16); else as below."""
+    """Histograms of one lane group: start (up to 16 PEs, V + 1), first (V + 1,), counts (V * 3, 16); else as below."""
     pes = len(start)
     for v in range(len(first) - 1):
         for lane in range(pes):
-            counts[v, lane] = (start[lane, v + 1] - start[lane, v] + width - 1) // width
+            counts[3 * v, lane] = (start[lane, v + 1] - start[lane, v] + width - 1) // width
         for vector in range(first[v], first[v + 1]):
             crowded = np.uint32(0)
             for lane in range(16):
-                low = high = 0
+                low = end = 0
                 if lane < pes:
                     low = start[lane, v] + (vector - first[v]) * width
-                    high = min(low + width, start[lane, v + 1])
-                ones = twos = fours = np.uint32(0)
-                for entry in range(low, high):
-                    present = np.uint32(offset[entry] >= 0)
-                    bit = (repeat * present) << np.uint32(offset[entry] & bank_bits)
+                    end = min(low + width, start[lane, v + 1])
+                ones = twos = fours = real = np.uint32(0)
+                for slot in range(4):
+                    inside = low + slot < end
+                    value = offset[np.uint64(low + slot if inside else 0)]
+                    present = np.uint32(inside and value >= 0)
+                    bit = (repeat * present) << np.uint32(value & bank_bits)
+                    real += present
                     carry = ones & bit
                     ones ^= bit
                     fours |= twos & carry
@@ -74,7 +78,9 @@ def _fill_planes(start, offset, width, repeat, bank_bits, first, planes, single,
                 planes[vector * 4, lane] = ones
                 planes[vector * 4 + 1, lane] = twos
                 planes[vector * 4 + 2, lane] = fours
-                planes[vector * 4 + 3, lane] = np.uint32(0xFFFFFFFF) if low < high else np.uint32(0)
+                planes[vector * 4 + 3, lane] = np.uint32(0xFFFFFFFF) if low < end else np.uint32(0)
+                counts[3 * v + 1, lane] += np.uint32(real > 0)
+                counts[3 * v + 2, lane] += real
                 crowded |= twos | fours
             single[vector] = crowded == 0
 
@@ -158,16 +164,28 @@ def _idle(q1, q2, q4, q8, cycles):
 
 @kernel
 def _turns(w_offset, low, high, width, turn, keep):
-    """Rotations and masks of a block's weights, vector by vector; absent weights are masked. Returns the vectors."""
-    n = 0
+    """Rotations and masks of a block's weights, vector by vector; absent weights are masked.
+
+    Returns the vectors, those with a weight that is no placeholder, and such weights.
+    """
+    vectors = busy = real = 0
     for first in range(low, high, width):
+        found = 0
         for i in range(4):
             entry = first + i
             present = i < width and entry < high and w_offset[min(entry, high - 1)] >= 0
-            turn[n, i] = np.uint32(w_offset[entry] & 31) if present else np.uint32(0)
-            keep[n, i] = np.uint32(0xFFFFFFFF) if present else np.uint32(0)
-        n += 1
-    return n
+            turn[vectors, i] = np.uint32(w_offset[entry] & 31) if present else np.uint32(0)
+            keep[vectors, i] = np.uint32(0xFFFFFFFF) if present else np.uint32(0)
+            found += present
+        vectors += 1
+        busy += found > 0
+        real += found
+    return np.uint32(vectors), np.uint32(busy), np.uint32(real)
+
+
+@kernel
+def _add(rows, row, lanes):
+    store(rows, row, load(rows, row) + lanes)
 
 
 @kernel
@@ -184,12 +202,11 @@ def _longest_queue(queues, row, lane):
 
 
 @kernel
-def run_groups_in_lanes(
-    first, planes, single, counts, w_start, w_offset, F, depth, fifo_vectors, conflict, wait
-):  # fmt: skip
-    """Groups of output channels on all PEs: cycles lost to bank conflicts and to the weight FIFO, (groups, PEs) each.
+def run_groups_in_lanes(first, planes, single, counts, w_start, w_offset, F, depth, fifo_vectors, work):
+    """Groups of output channels on all PEs of a sub-tile; the fast twin of `bank_queues.run_groups`.
 
-    first, planes, single and counts are an `ActivationPlanes`; w_start (groups, V + 1) points into w_offset.
+    first, planes, single and counts are an `ActivationPlanes`; w_start (groups, V + 1) points into w_offset; work, int64
+    (groups, PEs, 5), receives busy, index, bank-conflict and FIFO-wait cycles and products issued.
     """
     lane_groups = len(first)
     channels = w_start.shape[1] - 1
@@ -209,19 +226,17 @@ def run_groups_in_lanes(
     keep = np.zeros((widest + 1, 4), np.uint32)
     queues = np.zeros((lane_groups * 4, 16), np.uint32)
     clock = np.zeros((lane_groups, 16), np.uint32)
-    waited = np.zeros((lane_groups, 16), np.uint32)
-    stalled = np.zeros((lane_groups, 16), np.uint32)
+    totals = np.zeros((lane_groups * 5, 16), np.uint32)  # steps, busy steps, stalls, waits, products
     for row in range(len(w_start)):
         queues[:] = 0
         clock[:] = 0
-        waited[:] = 0
-        stalled[:] = 0
+        totals[:] = 0
         resident[:] = 0
         blocks = 0
         for v in range(channels):
             if w_start[row, v + 1] == w_start[row, v]:
                 continue
-            vectors = _turns(w_offset, w_start[row, v], w_start[row, v + 1], F, turn, keep)
+            vectors, busy, real = _turns(w_offset, w_start[row, v], w_start[row, v + 1], F, turn, keep)
             sizes[blocks] = vectors
             entered = spread(np.uint32(enter_block(sizes, blocks, fifo_vectors, resident, finished)))
             latest = none
@@ -235,7 +250,7 @@ def run_groups_in_lanes(
                 idle = now - before
                 if any_bit(idle):
                     q1, q2, q4, q8 = _idle(q1, q2, q4, q8, idle)
-                    store(waited, group, load(waited, group) + idle)
+                    _add(totals, group * 5 + 3, idle)
                 lost = none
                 for vector in range(first[group, v], first[group, v + 1]):
                     x1 = load(planes, vector * 4)
@@ -275,22 +290,29 @@ def run_groups_in_lanes(
                                 )  # fmt: skip
                             q1, q2, q4, q8, q16 = _retire(q1, q2, q4, q8, q16, active)
                             q1, q2, q4, q8, lost = _stall(q1, q2, q4, q8, q16, d1, d2, d4, d8, lost)
-                steps = load(counts, group * channels + v) * spread(np.uint32(vectors))
+                held = (group * channels + v) * 3
+                steps = load(counts, held) * spread(vectors)
                 now = now + steps + lost
+                _add(totals, group * 5, steps)
+                _add(totals, group * 5 + 1, load(counts, held + 1) * spread(busy))
+                _add(totals, group * 5 + 2, lost)
+                _add(totals, group * 5 + 4, load(counts, held + 2) * spread(real))
                 latest = largest(latest, now)
                 store(queues, group * 4, q1)
                 store(queues, group * 4 + 1, q2)
                 store(queues, group * 4 + 2, q4)
                 store(queues, group * 4 + 3, q8)
                 store(clock, group, now)
-                store(stalled, group, load(stalled, group) + lost)
             finished[blocks] = np.int64(largest_word(latest))
             blocks += 1
-        for p in range(conflict.shape[1]):
+        for p in range(work.shape[1]):
             group = p // 16
             lane = p % 16
-            conflict[row, p] = np.int64(stalled[group, lane]) + _longest_queue(queues, group * 4, lane)
-            wait[row, p] = waited[group, lane]
+            for i in range(5):
+                work[row, p, i] = totals[group * 5 + i, lane]
+            work[row, p, 1] = work[row, p, 0] - work[row, p, 1]  # steps without a product
+            work[row, p, 0] -= work[row, p, 1]
+            work[row, p, 2] += _longest_queue(queues, group * 4, lane)
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,7 +323,7 @@ class ActivationPlanes:
             the fullest of the PEs has
     planes  uint32 (vectors * 4, 16): planes 1, 2 and 4 of each vector's histogram, and the mask of lanes that have it
     single  bool (vectors,): no lane has two activations in one bank, so that planes 2 and 4 are empty
-    counts  uint32 (lane groups * V, 16): vectors of each lane
+    counts  uint32 (lane groups * V * 3, 16): each lane's vectors, vectors with a non-zero, and non-zeros
     """
 
     first: np.ndarray
@@ -310,25 +332,24 @@ class ActivationPlanes:
     counts: np.ndarray
 
     @classmethod
-    def of(cls, lists: NonzeroLists, activations_per_vector: int, banks: int) -> Self:
+    def of(cls, lists: NonzeroLists, rules: QueueRules) -> Self:
         """Histograms of the lists, one PE a row."""
         pes, channels = len(lists.start), lists.start.shape[1] - 1
-        groups = -(-pes // LANES)
-        vectors = -(-np.diff(lists.start, axis=1) // activations_per_vector)
+        groups, width, banks = -(-pes // LANES), rules.activations_per_vector, rules.banks
+        vectors = -(-np.diff(lists.start, axis=1) // width)
         longest = np.maximum.reduceat(vectors, np.arange(0, pes, LANES), axis=0)
         ends = np.cumsum(longest).reshape(longest.shape)
         first = np.concatenate([ends[:, :1] - longest[:, :1], ends], axis=1)
         total = int(ends[-1, -1])
         planes = np.empty((total * _ROWS, LANES), np.uint32)
         single = np.empty(total, np.bool_)
-        counts = np.zeros((groups, channels, LANES), np.uint32)
+        counts = np.zeros((groups, channels * 3, LANES), np.uint32)
         repeat = np.uint32(sum(1 << shift for shift in range(0, _WORD_BITS, banks)))
 
         def fill(group: int) -> None:
             start = lists.start[group * LANES : (group + 1) * LANES]
             _fill_planes(
-                start, lists.offset, activations_per_vector, repeat, banks - 1,
-                first[group], planes, single, counts[group],
+                start, lists.offset, width, repeat, banks - 1, first[group], planes, single, counts[group],
             )  # fmt: skip
 
         run_slices(fill, range(groups))

@@ -8,25 +8,58 @@ waits cost no time to simulate.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 from dataflows.kernel import kernel
+from dataflows.schedule import CAUSES, Cause
+
+# What the kernels count for each PE of a tile, in this order; products issued come fifth.
+_COUNTED = [Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT, Cause.IMBALANCE]
+WORK_COUNTS = len(_COUNTED) + 1
+
+
+def cycles_and_issued(work: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A schedule's cycles (tiles, PEs, CAUSES) and issued (tiles, PEs) of what kernels counted, (tiles, PEs, 5)."""
+    cycles = np.zeros((*work.shape[:2], CAUSES), np.int64)
+    cycles[:, :, _COUNTED] = work[:, :, :-1]
+    return cycles, np.ascontiguousarray(work[:, :, -1])
 
 
 def linear_banks(entries: int, banks: int) -> np.ndarray:
-    """int32 (entries,): bank of each accumulator address, address mod banks."""
-    return (np.arange(entries) % banks).astype(np.int32)
+    """uint32 (entries,): bank of each accumulator address, address mod banks."""
+    return (np.arange(entries) % banks).astype(np.uint32)
 
 
 def mixed_banks(channels: int, region: tuple[int, int], banks: int) -> np.ndarray:
-    """int32 (channels * rows * columns,): bank of each accumulator address by a bit mix of channel k, row y, column x.
+    """uint32 (channels * rows * columns,): bank of each accumulator address by a bit mix of channel k, row y, column x.
 
     h = 37 k + 11 y + x; bank = (h xor (h >> 3)) mod banks: odd factors spread neighbours in each direction over the
     banks, the shift folds higher bits in. The published machine's hash is not known; this one is an assumption.
     """
     k, y, x = np.ogrid[:channels, : region[0], : region[1]]
     mixed = 37 * k + 11 * y + x
-    return ((mixed ^ (mixed >> 3)) % banks).astype(np.int32).reshape(-1)
+    return ((mixed ^ (mixed >> 3)) % banks).astype(np.uint32).reshape(-1)
+
+
+@dataclass(frozen=True)
+class QueueRules:
+    """What decides a PE's steps: vector lengths, accumulator banks, their hash and queues, the weight FIFO."""
+
+    weights_per_vector: int
+    activations_per_vector: int
+    banks: int
+    mixed_hash: bool
+    depth: int
+    fifo_vectors: int
+
+    def bank_of(self, channels: int, region: tuple[int, int]) -> np.ndarray:
+        """uint32 (channels * rows * columns,): bank of each accumulator address."""
+        if self.mixed_hash:
+            return mixed_banks(channels, region, self.banks)
+        return linear_banks(channels * math.prod(region), self.banks)
 
 
 @kernel
@@ -46,68 +79,80 @@ def enter_block(sizes, v, capacity, state, finished):
 
 
 @kernel
-def run_step(first_a, end_a, a_offset, first_w, end_w, w_offset, bank_of, free, now, depth):
-    """One step at cycle `now`: the Cartesian product of two vectors joins the queues. Returns the next free cycle."""
-    top = 0
+def run_step(a_offset, first_a, end_a, w_offset, first_w, end_w, bank_of, free, now, depth):
+    """One step at cycle `now`: the products of two vectors join the queues. Returns the next free cycle and products."""
+    latest = 0
+    products = 0
     for a in range(first_a, end_a):
-        if a_offset[a] < 0:
+        address = a_offset[a]
+        if address < 0:
             continue
         for w in range(first_w, end_w):
-            if w_offset[w] < 0:
-                continue
-            bank = bank_of[a_offset[a] + w_offset[w]]
-            busy_until = max(free[bank], now) + 1
-            free[bank] = busy_until
-            top = max(top, busy_until)
-    return max(now + 1, top - depth)
+            if w_offset[w] >= 0:
+                bank = bank_of[np.uint32(address + w_offset[w])]
+                empty = max(free[bank], now) + 1
+                free[bank] = empty
+                latest = max(latest, empty)
+                products += 1
+    return max(now + 1, latest - depth), products
 
 
 @kernel
-def _run_group(a_start, a_offset, w_start, w_offset, F, I, bank_of, banks, depth, fifo_vectors, conflict, wait):
-    """One group of output channels on all PEs that take part: cycles lost to bank conflicts and to the weight FIFO.
+def run_channel(a_offset, first_a, end_a, w_offset, first_w, end_w, F, I, bank_of, free, now, depth, work):
+    """All steps of one PE in one channel, counted in `work` (see `run_groups`). Returns the cycle after them."""
+    begun = now
+    steps = 0
+    busy = 0
+    issued = 0
+    for a in range(first_a, end_a, I):
+        for w in range(first_w, end_w, F):
+            now, products = run_step(
+                a_offset, a, min(a + I, end_a), w_offset, w, min(w + F, end_w), bank_of, free, now, depth
+            )
+            steps += 1
+            busy += products > 0
+            issued += products
+    work[0] += busy
+    work[1] += steps - busy
+    work[2] += now - begun - steps
+    work[4] += issued
+    return now
 
-    a_start (PEs, V + 1) and w_start (V + 1,) point into the lists of activations and weights; conflict and wait, int64
-    (PEs,), receive the cycles. The queues carry over from channel to channel; at the end each PE waits until its own
-    are empty.
+
+@kernel
+def run_groups(a_start, a_offset, w_start, w_offset, F, I, bank_of, banks, depth, fifo_vectors, work):
+    """Several groups of output channels, one after the other, on all PEs that take part in a sub-tile.
+
+    a_start (PEs, V + 1) and w_start (groups, V + 1) point into the lists of activations and weights; bank_of is uint32.
+    work, int64 (groups, PEs, 5), receives busy, index, bank-conflict and FIFO-wait cycles and products issued. Queues
+    carry over from channel to channel; at the end of a group each PE waits until its own are empty.
     """
     pes = len(a_start)
-    channels = len(w_start) - 1
-    now = np.zeros(pes, np.int64)
-    free = np.zeros((pes, banks), np.int64)
+    channels = w_start.shape[1] - 1
     finished = np.zeros(channels, np.int64)
     sizes = np.zeros(channels, np.int64)
-    state = np.zeros(2, np.int64)
-    blocks = 0
-    for v in range(channels):
-        if w_start[v + 1] == w_start[v]:
-            continue
-        sizes[blocks] = (w_start[v + 1] - w_start[v] + F - 1) // F
-        entered = enter_block(sizes, blocks, fifo_vectors, state, finished)
-        latest = 0
-        for p in range(pes):
-            cycle = max(now[p], entered)
-            wait[p] += cycle - now[p]
-            steps = 0
-            begun = cycle
-            for a in range(a_start[p, v], a_start[p, v + 1], I):
-                end_a = min(a + I, a_start[p, v + 1])
-                for w in range(w_start[v], w_start[v + 1], F):
-                    end_w = min(w + F, w_start[v + 1])
-                    cycle = run_step(a, end_a, a_offset, w, end_w, w_offset, bank_of, free[p], cycle, depth)
-                    steps += 1
-            conflict[p] += cycle - begun - steps
-            now[p] = cycle
-            latest = max(latest, cycle)
-        finished[blocks] = latest
-        blocks += 1
-    for p in range(pes):
-        conflict[p] += max(0, free[p].max() - now[p])
-
-
-@kernel
-def run_groups(a_start, a_offset, w_start, w_offset, F, I, bank_of, banks, depth, fifo_vectors, conflict, wait):
-    """Several groups of output channels, one after the other: w_start (groups, V + 1), conflict, wait (groups, PEs)."""
     for row in range(len(w_start)):
-        _run_group(
-            a_start, a_offset, w_start[row], w_offset, F, I, bank_of, banks, depth, fifo_vectors, conflict[row], wait[row]
-        )
+        now = np.zeros(pes, np.int64)
+        free = np.zeros((pes, banks), np.int64)
+        resident = np.zeros(2, np.int64)
+        blocks = 0
+        for v in range(channels):
+            first_w = w_start[row, v]
+            end_w = w_start[row, v + 1]
+            if first_w == end_w:
+                continue
+            sizes[blocks] = (end_w - first_w + F - 1) // F
+            entered = enter_block(sizes, blocks, fifo_vectors, resident, finished)
+            latest = 0
+            for p in range(pes):
+                cycle = max(now[p], entered)
+                work[row, p, 3] += cycle - now[p]
+                now[p] = run_channel(
+                    a_offset, a_start[p, v], a_start[p, v + 1], w_offset, first_w, end_w, F, I,
+                    bank_of, free[p], cycle, depth, work[row, p],
+                )  # fmt: skip
+                latest = max(latest, now[p])
+            finished[blocks] = latest
+            blocks += 1
+        for p in range(pes):
+            work[row, p, 2] += max(0, free[p].max() - now[p])

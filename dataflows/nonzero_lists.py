@@ -6,7 +6,7 @@ zero-run field needs when 2^bits zeros stand in a row before a non-zero. Zeros a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -25,12 +25,12 @@ def _without_trailing(offset, first, n):
 
 @kernel
 def _activation_lists(mask, keep, run_limit, windows, phases, stride, row_step, start, offset, real):
-    """Fill `start` (PEs, virtual channels + 1), `offset` and `real` (PEs,). Returns the entries. keep = 1 keeps zeros.
+    """Fill the arrays of `NonzeroLists`, one row a PE, and its non-zeros. Returns the entries. keep = 1 keeps zeros.
 
     No branch on the value, which would be mispredicted every other time: an entry is always written, and kept by moving
     n. Numbers are unsigned so that no index is tested for a count from the end.
     """
-    channels, height, width = mask.shape
+    channels, map_rows, map_columns = mask.shape
     n = np.uint64(0)
     step = np.uint64(stride[1])
     for p in range(len(windows)):
@@ -43,8 +43,8 @@ def _activation_lists(mask, keep, run_limit, windows, phases, stride, row_step, 
                 v += 1
                 first = n
                 zeros = np.uint64(0)
-                rows = min(bottom, (height - phases[phase, 0] + stride[0] - 1) // stride[0])
-                columns = min(right, (width - phases[phase, 1] + stride[1] - 1) // stride[1]) - left
+                rows = min(bottom, (map_rows - phases[phase, 0] + stride[0] - 1) // stride[0])
+                columns = min(right, (map_columns - phases[phase, 1] + stride[1] - 1) // stride[1]) - left
                 for y in range(top, rows):
                     row = mask[c, y * stride[0] + phases[phase, 0]]
                     w = np.uint64(left * stride[1] + phases[phase, 1])
@@ -69,9 +69,9 @@ def _activation_lists(mask, keep, run_limit, windows, phases, stride, row_step, 
 
 @kernel
 def _weight_lists(
-    mask, keep, run_limit, first_row, groups, group_channels, tap_start, tap_index, tap_offset, area, start, offset
-):
-    """Fill `start` (rows, virtual channels + 1) and `offset`; row i is output-channel group first_row + i.
+    mask, keep, run_limit, first_row, groups, group_channels, tap_start, tap_index, tap_offset, area, start, offset,
+):  # fmt: skip
+    """Fill the arrays of `NonzeroLists`; row i is output-channel group first_row + i.
 
     Returns the entries. `groups` are the layer's own; channels of groups that a row does not reach have empty lists.
     """
@@ -110,19 +110,6 @@ def _weight_lists(
     return np.int64(n)
 
 
-@kernel
-def _count_real(start, offset, width, real, busy):
-    """Per row and virtual channel: the non-zeros, and the vectors of `width` entries that hold one."""
-    for row in range(len(start)):
-        for v in range(start.shape[1] - 1):
-            for first in range(start[row, v], start[row, v + 1], width):
-                found = 0
-                for entry in range(first, min(first + width, start[row, v + 1])):
-                    found += offset[entry] >= 0
-                real[row, v] += found
-                busy[row, v] += found > 0
-
-
 def as_bytes(mask: np.ndarray) -> np.ndarray:
     """A bool mask as read-only uint8 without a copy, so that kernels are compiled for one type."""
     view = np.ascontiguousarray(mask).view(np.uint8)
@@ -130,23 +117,17 @@ def as_bytes(mask: np.ndarray) -> np.ndarray:
     return view
 
 
-@dataclass(frozen=True, eq=False)
-class VectorCounts:
-    """Per row (a PE, or a group of output channels) and virtual channel, float64 so that products are BLAS's.
+@dataclass(frozen=True)
+class ListRules:
+    """How an operand is stored: `run_limit` zeros in a row need a placeholder; dense if zeros are kept as entries."""
 
-    real     non-zeros
-    vectors  vectors read
-    busy     vectors that hold at least one non-zero
-    """
-
-    real: np.ndarray
-    vectors: np.ndarray
-    busy: np.ndarray
+    run_limit: int
+    keep_zeros: bool
 
 
 @dataclass(frozen=True, eq=False)
 class NonzeroLists:
-    """Lists of several rows, one list for each row and virtual channel.
+    """Lists of several rows (PEs, or groups of output channels), one list for each row and virtual channel.
 
     start   int64 (rows, virtual channels + 1): the list of (i, v) is offset[start[i, v]:start[i, v + 1]]
     offset  int32 (entries,): offset in the accumulator region, -1 for a placeholder
@@ -157,34 +138,31 @@ class NonzeroLists:
 
     @classmethod
     def of_activations(
-        cls, mask: np.ndarray, plan: PlanarMap, windows: np.ndarray, run_limit: int, keep: bool
+        cls, mask: np.ndarray, plan: PlanarMap, windows: np.ndarray, rules: ListRules
     ) -> tuple[Self, np.ndarray]:
         """Lists of some PEs' windows of one image, mask uint8 (C, H, W), one row a PE; and each PE's non-zeros."""
         channels = len(mask) * len(plan.taps.phases)
-        heights = np.maximum(0, windows[:, 1] - windows[:, 0])
-        widths = np.maximum(0, windows[:, 3] - windows[:, 2])
+        top, bottom, left, right = windows.T
+        positions = int(((bottom - top) * (right - left)).sum())
         start = np.empty((len(windows), channels + 1), np.int64)
-        offset = np.empty(int((heights * widths).sum()) * channels + 1, np.int32)
-        stride = np.array(plan.stride, np.int64)
-        real = np.zeros(len(windows), np.int64)
+        offset = np.empty(positions * channels + 1, np.int32)  # one more: the kernel writes before it keeps
+        nonzeros = np.empty(len(windows), np.int64)
         count = _activation_lists(
-            mask, np.uint8(keep), np.uint64(run_limit), windows,
-            plan.taps.phases, stride, plan.region[1], start, offset, real,
+            mask, np.uint8(rules.keep_zeros), np.uint64(rules.run_limit), windows,
+            plan.taps.phases, np.array(plan.stride), plan.region[1], start, offset, nonzeros,
         )  # fmt: skip
-        return cls(start, offset[:count]), real
+        return cls(start, offset[:count]), nonzeros
 
     @classmethod
-    def of_weights(
-        cls, mask: np.ndarray, plan: PlanarMap, rows: range, groups: int, run_limit: int, keep: bool
-    ) -> Self:
+    def of_weights(cls, mask: np.ndarray, plan: PlanarMap, rows: range, groups: int, rules: ListRules) -> Self:
         """Lists of the output-channel groups `rows`; mask uint8 (K, C/G, R * S), `groups` the layer's own groups."""
         taps, size = plan.taps, plan.group_channels
-        phases, area = len(taps.phases), plan.region[0] * plan.region[1]
-        start = np.empty((len(rows), mask.shape[1] * groups * phases + 1), np.int64)
-        offset = np.empty(min(len(rows) * size, len(mask)) * mask.shape[1] * mask.shape[2] + 1, np.int32)
+        out_channels, in_channels, kernel_positions = mask.shape
+        start = np.empty((len(rows), in_channels * groups * len(taps.phases) + 1), np.int64)
+        offset = np.empty(min(len(rows) * size, out_channels) * in_channels * kernel_positions + 1, np.int32)
         count = _weight_lists(
-            mask, np.uint8(keep), np.uint64(run_limit), rows.start, groups, size,
-            taps.start, taps.index, plan.tap_offsets, area, start, offset,
+            mask, np.uint8(rules.keep_zeros), np.uint64(rules.run_limit), rows.start, groups, size,
+            taps.start, taps.index, plan.tap_offsets, plan.region[0] * plan.region[1], start, offset,
         )  # fmt: skip
         return cls(start, offset[:count])
 
@@ -197,21 +175,7 @@ class NonzeroLists:
         starts = [part.start + shift for part, shift in zip(parts, shifts, strict=True)]
         return cls(np.concatenate(starts), np.concatenate([part.offset for part in parts]))
 
-    def rows(self, chosen: np.ndarray) -> Self:
-        """Only some rows; the entries are shared."""
-        return replace(self, start=self.start[chosen])
-
     @property
     def entries(self) -> np.ndarray:
         """int64 (rows,): stored entries of each row, placeholders included."""
         return self.start[:, -1] - self.start[:, 0]
-
-    def counts(self, width: int) -> VectorCounts:
-        """What vectors of `width` entries hold."""
-        lengths = np.diff(self.start, axis=1)
-        vectors = -(-lengths // width)
-        if not (self.offset < 0).any():
-            return VectorCounts(lengths.astype(float), vectors.astype(float), vectors.astype(float))
-        real, busy = np.zeros((2, *lengths.shape), np.int64)
-        _count_real(self.start, self.offset, width, real, busy)
-        return VectorCounts(real.astype(float), vectors.astype(float), busy.astype(float))

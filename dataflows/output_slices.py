@@ -12,8 +12,9 @@ from typing import Self
 
 import numpy as np
 
-from dataflows.bank_queues import run_step
+from dataflows.bank_queues import WORK_COUNTS, QueueRules, run_channel
 from dataflows.kernel import kernel, run_slices
+from dataflows.nonzero_lists import ListRules
 from dataflows.words import trailing_zeros
 from workloads.layer import Layer
 
@@ -24,13 +25,12 @@ _CHUNK = 512  # channels whose columns of the weight mask are turned into words 
 def _pack_columns(mask, keep, low, high, first, words):
     """Bit k of the words of channel first + i: is weight (low + k, first + i) stored? words uint64 (words, channels)."""
     words[:] = 0
-    channels = min(words.shape[1], mask.shape[1] - first)
     for k in range(low, high):
-        word = words[(k - low) >> 6]
         shift = np.uint64((k - low) & 63)
-        row = mask[k]
-        for c in range(channels):
-            word[c] |= np.uint64(row[first + c] | keep) << shift
+        word = words[(k - low) >> 6]
+        row = mask[k, first : first + words.shape[1]]
+        for c in range(len(row)):
+            word[c] |= np.uint64(row[c] | keep) << shift
 
 
 @kernel
@@ -53,10 +53,8 @@ def _list_column(words, column, run_limit, shift, entries):
 
 
 @kernel
-def _run_slice(
-    mask, keep, active, low, high, groups, F, run_limit, bank_of, banks, depth, busy, index, conflict, issued
-):
-    """Output channels low..high of one PE for every image; the arrays (images,) receive cycles and products.
+def _run_slice(mask, keep, active, low, high, groups, F, run_limit, bank_of, banks, depth, work):
+    """Output channels low..high of one PE for every image; work (images, 5) receives what `run_groups` counts.
 
     mask uint8 (K, C/G), active uint8 (N, C). Returns the number of stored weight entries of the slice.
     """
@@ -80,42 +78,29 @@ def _run_slice(
                 for image in range(images):
                     if n == 0 or active[image, group * in_channels + first + column] == 0:
                         continue
-                    cycle = now[image]
-                    steps = 0
-                    for w in range(0, n, F):
-                        end_w = min(w + F, n)
-                        real = 0
-                        for entry in range(w, end_w):
-                            real += entries[entry] >= 0
-                        cycle = run_step(0, 1, here, w, end_w, entries, bank_of, free[image], cycle, depth)
-                        steps += 1
-                        issued[image] += real
-                        busy[image] += real > 0
-                        index[image] += real == 0
-                    conflict[image] += cycle - now[image] - steps
-                    now[image] = cycle
+                    now[image] = run_channel(
+                        here, 0, 1, entries, 0, n, F, 1, bank_of, free[image], now[image], depth, work[image]
+                    )
     for image in range(images):
-        conflict[image] += max(0, free[image].max() - now[image])
+        work[image, 2] += max(0, free[image].max() - now[image])
     return stored
 
 
 @dataclass(frozen=True, eq=False)
 class SlicedWork:
-    """What each PE does: int64 (images, rounds, PEs); a round is what the accumulators hold of a PE's slice.
+    """What each PE does in each round, a round being what the accumulators hold of a PE's slice.
 
+    work    int64 (images * rounds, PEs, 5): what the kernels count (see `run_groups`)
     stored  int64 (rounds, PEs): weight entries, placeholders included
     size    int64 (rounds,): output channels of the fullest PE
     """
 
-    busy: np.ndarray
-    index: np.ndarray
-    conflict: np.ndarray
-    issued: np.ndarray
+    work: np.ndarray
     stored: np.ndarray
     size: np.ndarray
 
     @classmethod
-    def of(  # noqa: PLR0913 (a layer's masks and the rules that it runs by)
+    def of(
         cls,
         mask: np.ndarray,
         active: np.ndarray,
@@ -123,18 +108,15 @@ class SlicedWork:
         *,
         pes: int,
         accumulators: int,
-        weights_per_vector: int,
-        run_limit: int,
-        keep_zeros: bool,
-        bank_of: np.ndarray,
-        banks: int,
-        depth: int,
+        stored_by: ListRules,
+        rules: QueueRules,
     ) -> Self:
         """Run a layer; mask uint8 (K, C/G), active uint8 (N, C): where an activation is broadcast."""
         share = -(-len(mask) // pes)
         rounds = -(-share // accumulators)
-        work = np.zeros((4, rounds, pes, len(active)), np.int64)
+        work = np.zeros((rounds, pes, len(active), WORK_COUNTS), np.int64)
         stored = np.zeros((rounds, pes), np.int64)
+        bank_of = rules.bank_of(min(share, accumulators), (1, 1))
 
         def run(pe: int) -> None:
             for i in range(rounds):
@@ -142,14 +124,13 @@ class SlicedWork:
                 high = min(low + accumulators, (pe + 1) * share, len(mask))
                 if low < high:
                     stored[i, pe] = _run_slice(
-                        mask, np.uint8(keep_zeros), active, low, high, groups, weights_per_vector, run_limit,
-                        bank_of, banks, depth, *work[:, i, pe],
+                        mask, np.uint8(stored_by.keep_zeros), active, low, high, groups, rules.weights_per_vector,
+                        stored_by.run_limit, bank_of, rules.banks, rules.depth, work[i, pe],
                     )  # fmt: skip
 
         run_slices(run, range(pes))
-        size = np.minimum(share - np.arange(rounds) * accumulators, accumulators)
-        busy, index, conflict, issued = work.transpose(0, 3, 1, 2)
-        return cls(busy, index, conflict, issued, stored, size)
+        by_tile = np.ascontiguousarray(work.transpose(2, 0, 1, 3)).reshape(-1, pes, WORK_COUNTS)
+        return cls(by_tile, stored, np.minimum(share - np.arange(rounds) * accumulators, accumulators))
 
 
 @kernel

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -106,7 +107,7 @@ class PlanarMap:
                     ranked.append((count, area, rows, columns))
         return [(rows, columns) for _, _, rows, columns in sorted(ranked)]
 
-    @property
+    @cached_property
     def cut_grid(self) -> tuple[int, int]:
         """Rows and columns of sub-tiles in a tile."""
         return -(-self.tile_size[0] // self.cut_size[0]), -(-self.tile_size[1] // self.cut_size[1])
@@ -116,40 +117,47 @@ class PlanarMap:
         """Sub-tiles of a tile."""
         return math.prod(self.cut_grid)
 
-    @property
+    @cached_property
     def halo(self) -> tuple[int, int]:
         """Rows and columns by which the accumulator region exceeds the sub-tile."""
         return int(np.ptp(self.taps.dy)), int(np.ptp(self.taps.dx))
 
-    @property
+    @cached_property
     def region(self) -> tuple[int, int]:
         """Accumulator entries of a sub-tile for one output channel, rows and columns, halo included."""
         return self.cut_size[0] + self.halo[0], self.cut_size[1] + self.halo[1]
 
-    @property
+    @cached_property
     def tap_offsets(self) -> np.ndarray:
         """int64 (taps,): what a tap adds to an activation's offset in the region."""
         taps = self.taps
         return (taps.dy - taps.dy.min()) * self.region[1] + (taps.dx - taps.dx.min())
 
-    def windows(self, cut: int) -> np.ndarray:
-        """int64 (PEs of the array, 4): first row, end row, first column, end column of each PE's sub-tile `cut`.
-
-        Empty windows (end <= first) belong to PEs that have no part in it.
-        """
-        cut_row, cut_column = divmod(cut, self.cut_grid[1])
-        ranges = []
-        for axis, part in enumerate((cut_row, cut_column)):
-            tile, size, pes = self.tile_size[axis], self.cut_size[axis], self.pe_grid[axis]
+    @cached_property
+    def _windows(self) -> np.ndarray:
+        edges = []  # first and end of each window, (sub-tiles, PEs) along each axis
+        for tile, size, pes, parts, end in zip(
+            self.tile_size, self.cut_size, self.pe_grid, self.cut_grid, self.map_size, strict=True
+        ):
             base = np.arange(pes) * tile
-            first = base + part * size
-            ranges.append((first, np.minimum(np.minimum(first + size, base + tile), self.map_size[axis])))
-        (top, bottom), (left, right) = ranges
-        rows, columns = self.pe_grid
-        grid = (top[:, None], bottom[:, None], left, right)
-        return np.stack([np.broadcast_to(edge, (rows, columns)).reshape(-1) for edge in grid], axis=1)
+            first = base + np.arange(parts)[:, None] * size
+            edges.append((first, np.minimum(np.minimum(first + size, base + tile), end)))
+        (top, bottom), (left, right) = edges
+        shape = (*self.cut_grid, *self.pe_grid)
+        grid = (top[:, None, :, None], bottom[:, None, :, None], left[None, :, None, :], right[None, :, None, :])
+        windows = np.stack([np.broadcast_to(edge, shape) for edge in grid], axis=-1)
+        return windows.reshape(self.cut_count, -1, 4)
+
+    def pes(self, cut: int) -> np.ndarray:
+        """int64: the PEs that have a part of a sub-tile, row-major numbers in the array."""
+        top, bottom, left, right = self._windows[cut].T
+        return np.flatnonzero((bottom > top) & (right > left))
+
+    def windows(self, cut: int) -> np.ndarray:
+        """int64 (PEs of `pes`, 4): first row, end row, first column and end column of each PE's part of a sub-tile."""
+        return self._windows[cut][self.pes(cut)]
 
     def sub_tile_size(self, cut: int) -> tuple[int, int]:
         """Rows and columns of the largest window of a sub-tile: that of the first PE."""
         top, bottom, left, right = self.windows(cut)[0].tolist()
-        return max(0, bottom - top), max(0, right - left)
+        return bottom - top, right - left

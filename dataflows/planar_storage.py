@@ -73,7 +73,7 @@ def place(activations: StoredActivations, rams: ActivationRams, accumulators: in
     fewest = -(-int(activations.nonzeros.sum(axis=1).max()) * rams.entry_bits // (8 * rams.input_bytes))
     for size in activations.plan.cut_sizes(accumulators, fewest) or [(1, 1)]:
         plan = replace(activations.plan, cut_size=size)
-        activations = StoredActivations.of(activations.mask, plan, activations.run_limit, activations.keep_zeros)
+        activations = StoredActivations.of(activations.mask, plan, activations.rules)
         if not rams.input_overflow(int(activations.entries.max())):
             return Placement(activations, overflows, resident=True)
     return Placement(activations, overflows, resident=False)

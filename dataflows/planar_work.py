@@ -9,43 +9,27 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
 
 from dataflows.bank_planes import ActivationPlanes, fits_planes, run_groups_in_lanes
-from dataflows.bank_queues import linear_banks, mixed_banks, run_groups
+from dataflows.bank_queues import WORK_COUNTS, QueueRules, run_groups
 from dataflows.kernel import run_slices, thread_count
-from dataflows.nonzero_lists import NonzeroLists, VectorCounts
+from dataflows.nonzero_lists import ListRules, NonzeroLists
 from dataflows.planar import PlanarMap
-from dataflows.schedule import CAUSES, Cause
 
 _KEPT_LIST_BYTES = 64 << 20  # lists of a layer are built again for the second pass when they could be larger
 _TASKS_PER_THREAD = 4
+_BLOCK_ELEMENTS = 1 << 17  # about 0.2 ms of list building, several times what a task costs
 
 
-@dataclass(frozen=True)
-class QueueRules:
-    """What decides a PE's steps: vector lengths, accumulator banks, their hash and queues, the weight FIFO."""
-
-    weights_per_vector: int
-    activations_per_vector: int
-    banks: int
-    mixed_hash: bool
-    depth: int
-    fifo_vectors: int
-
-    @property
-    def fast(self) -> bool:
-        """Whether the kernel in lanes covers these rules."""
-        vectors = (self.weights_per_vector, self.activations_per_vector)
-        return not self.mixed_hash and fits_planes(*vectors, self.banks, self.depth)
-
-    def bank_of(self, channels: int, region: tuple[int, int]) -> np.ndarray:
-        """int32 (channels * rows * columns,): bank of each accumulator address."""
-        if self.mixed_hash:
-            return mixed_banks(channels, region, self.banks)
-        return linear_banks(channels * math.prod(region), self.banks)
+def _blocks(elements: int, tasks: int) -> int:
+    """Blocks into which each of some equal tasks is cut, so that threads have enough to share and blocks do not cost."""
+    if thread_count() == 1 or elements < _BLOCK_ELEMENTS:
+        return 1
+    return -(-_TASKS_PER_THREAD * thread_count() // tasks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,40 +44,36 @@ class StoredActivations:
 
     mask: np.ndarray
     plan: PlanarMap
-    run_limit: int
-    keep_zeros: bool
+    rules: ListRules
     entries: np.ndarray
     nonzeros: np.ndarray
     kept: tuple[NonzeroLists, ...]
 
     @classmethod
-    def of(cls, mask: np.ndarray, plan: PlanarMap, run_limit: int, keep_zeros: bool) -> Self:
+    def of(cls, mask: np.ndarray, plan: PlanarMap, rules: ListRules) -> Self:
         """Compress the activations for one tiling; both stored zeros and sizes depend on it."""
-        pairs = list(itertools.product(range(len(mask)), range(plan.cut_count)))
-        pes = math.prod(plan.pe_grid)
-        blocks = min(pes, -(-_TASKS_PER_THREAD * thread_count() // len(pairs)))
-        edges = np.linspace(0, pes, blocks + 1).astype(int)
-        keep_lists = math.prod(mask.shape) * 4 <= _KEPT_LIST_BYTES
+        images, cuts, pes = len(mask), plan.cut_count, math.prod(plan.pe_grid)
+        blocks = _blocks(mask[0].size // cuts, images * cuts)
+        entries, nonzeros = np.zeros((2, images, cuts, pes), np.int64)
+        keep_lists = mask.size * 4 <= _KEPT_LIST_BYTES
 
-        def compress(task: int) -> tuple[np.ndarray, np.ndarray, NonzeroLists | None]:
-            (image, cut), block = pairs[task // blocks], task % blocks
-            windows = plan.windows(cut)[edges[block] : edges[block + 1]]
-            lists, nonzeros = NonzeroLists.of_activations(mask[image], plan, windows, run_limit, keep_zeros)
-            return lists.entries, nonzeros, lists if keep_lists else None
+        def compress(task: int) -> NonzeroLists | None:
+            (image, cut), block = divmod(task // blocks, cuts), task % blocks
+            part = slice(block * pes // blocks, (block + 1) * pes // blocks)
+            chosen = plan.pes(cut)[part]
+            lists, found = NonzeroLists.of_activations(mask[image], plan, plan.windows(cut)[part], rules)
+            entries[image, cut, chosen], nonzeros[image, cut, chosen] = lists.entries, found
+            return lists if keep_lists else None
 
-        done = run_slices(compress, range(len(pairs) * blocks))
-        shape = (len(mask), plan.cut_count, pes)
-        entries, nonzeros = (np.concatenate([result[i] for result in done]).reshape(shape) for i in (0, 1))
-        parts = [lists for _, _, lists in done if lists is not None]
+        parts = [lists for lists in run_slices(compress, range(images * cuts * blocks)) if lists is not None]
         kept = tuple(NonzeroLists.joined(parts[i : i + blocks]) for i in range(0, len(parts), blocks))
-        return cls(mask, plan, run_limit, keep_zeros, entries, nonzeros, kept)
+        return cls(mask, plan, rules, entries, nonzeros, kept)
 
     def lists(self, image: int, cut: int) -> NonzeroLists:
-        """The lists of one image and sub-tile, one row for each PE of the array."""
+        """The lists of one image and sub-tile, one row for each PE that has a part of it."""
         if self.kept:
             return self.kept[image * self.plan.cut_count + cut]
-        windows = self.plan.windows(cut)
-        return NonzeroLists.of_activations(self.mask[image], self.plan, windows, self.run_limit, self.keep_zeros)[0]
+        return NonzeroLists.of_activations(self.mask[image], self.plan, self.plan.windows(cut), self.rules)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,15 +84,13 @@ class StoredWeights:
     lists: tuple[NonzeroLists, ...]
 
     @classmethod
-    def of(cls, mask: np.ndarray, plan: PlanarMap, groups: int, run_limit: int, keep_zeros: bool) -> Self:
+    def of(cls, mask: np.ndarray, plan: PlanarMap, groups: int, rules: ListRules) -> Self:
         """Compress weights, mask uint8 (K, C/G, R * S), in slices that threads can share out."""
         channel_groups = -(-len(mask) // plan.group_channels)
         slices = min(channel_groups, _TASKS_PER_THREAD * thread_count())
         edges = np.linspace(0, channel_groups, slices + 1).astype(int).tolist()
         rows = tuple(range(low, high) for low, high in itertools.pairwise(edges))
-        lists = run_slices(
-            lambda i: NonzeroLists.of_weights(mask, plan, rows[i], groups, run_limit, keep_zeros), range(slices)
-        )
+        lists = run_slices(lambda i: NonzeroLists.of_weights(mask, plan, rows[i], groups, rules), range(slices))
         return cls(rows, tuple(lists))
 
     @property
@@ -132,71 +110,52 @@ class TileOperand:
     pes: np.ndarray
     lists: NonzeroLists
     planes: ActivationPlanes | None
-    counts: VectorCounts
 
     @classmethod
     def of(cls, activations: StoredActivations, pair: int, rules: QueueRules) -> Self:
         """The operand of one of the (image, sub-tile) pairs."""
         image, cut = divmod(pair, activations.plan.cut_count)
-        top, bottom, left, right = activations.plan.windows(cut).T
-        pes = np.flatnonzero((bottom > top) & (right > left))
-        lists = activations.lists(image, cut).rows(pes)
-        planes = ActivationPlanes.of(lists, rules.activations_per_vector, rules.banks) if rules.fast else None
-        return cls(pes, lists, planes, lists.counts(rules.activations_per_vector))
+        lists = activations.lists(image, cut)
+        planes = ActivationPlanes.of(lists, rules) if fits_planes(rules) else None
+        return cls(activations.plan.pes(cut), lists, planes)
 
-    def lost_cycles(self, weights: NonzeroLists, rules: QueueRules, bank_of: np.ndarray) -> np.ndarray:
-        """int64 (2, output-channel groups, pes): cycles lost to bank conflicts and to the weight FIFO."""
-        lost = np.zeros((2, len(weights.start), len(self.pes)), np.int64)
+    def work(self, weights: NonzeroLists, rules: QueueRules, bank_of: np.ndarray) -> np.ndarray:
+        """int64 (output-channel groups, pes, 5): what the kernels count (see `run_groups`)."""
+        work = np.zeros((len(weights.start), len(self.pes), WORK_COUNTS), np.int64)
         if self.planes is not None:
             run_groups_in_lanes(
                 self.planes.first, self.planes.planes, self.planes.single, self.planes.counts,
-                weights.start, weights.offset, rules.weights_per_vector, rules.depth, rules.fifo_vectors, *lost,
+                weights.start, weights.offset, rules.weights_per_vector, rules.depth, rules.fifo_vectors, work,
             )  # fmt: skip
         else:
             run_groups(
                 self.lists.start, self.lists.offset, weights.start, weights.offset,
                 rules.weights_per_vector, rules.activations_per_vector,
-                bank_of, rules.banks, rules.depth, rules.fifo_vectors, *lost,
+                bank_of, rules.banks, rules.depth, rules.fifo_vectors, work,
             )  # fmt: skip
-        return lost
+        return work
 
 
-def tile_cycles(
-    activations: StoredActivations, weights: StoredWeights, rules: QueueRules
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cycles int64 (tiles, PEs, CAUSES) and products issued int64 (tiles, PEs) of all tiles, in order."""
+def tile_work(activations: StoredActivations, weights: StoredWeights, rules: QueueRules) -> np.ndarray:
+    """int64 (tiles, PEs, 5): what the kernels count of every tile, in order."""
     images, cuts, pes = activations.entries.shape
-    pairs, groups = images * cuts, weights.rows[-1].stop
-    cycles = np.zeros((pairs, groups, pes, CAUSES), np.int64)
-    issued = np.zeros((pairs, groups, pes), np.int64)
+    pairs, groups, parts = images * cuts, weights.rows[-1].stop, range(len(weights.rows))
+    work = np.zeros((pairs, groups, pes, WORK_COUNTS), np.int64)
     bank_of = rules.bank_of(activations.plan.group_channels, activations.plan.region)
-    weight_counts = [lists.counts(rules.weights_per_vector) for lists in weights.lists]
 
-    def run(pair: int, part: int, operand: TileOperand) -> None:
-        lists, counts, rows = weights.lists[part], weight_counts[part], weights.rows[part]
-        conflict, wait = operand.lost_cycles(lists, rules, bank_of)
-        busy = counts.busy @ operand.counts.busy.T
-        steps = counts.vectors @ operand.counts.vectors.T
-        tile = cycles[pair, rows.start : rows.stop]
-        for cause, value in (
-            (Cause.BUSY, busy),
-            (Cause.INDEX, steps - busy),
-            (Cause.BANK_CONFLICT, conflict),
-            (Cause.IMBALANCE, wait),
-        ):
-            tile[:, operand.pes, cause] = value
-        issued[pair, rows.start : rows.stop][:, operand.pes] = counts.real @ operand.counts.real.T
+    def run(pair: int, operand: TileOperand, part: int) -> None:
+        rows = weights.rows[part]
+        work[pair, rows.start : rows.stop, operand.pes] = operand.work(weights.lists[part], rules, bank_of).swapaxes(
+            0, 1
+        )
 
     def run_pair(pair: int) -> None:
         operand = TileOperand.of(activations, pair, rules)
-        for part in range(len(weights.rows)):
-            run(pair, part, operand)
+        run_slices(partial(run, pair, operand), parts)
 
     if pairs >= _TASKS_PER_THREAD * thread_count():
         run_slices(run_pair, range(pairs))
     else:
         for pair in range(pairs):
-            operand = TileOperand.of(activations, pair, rules)
-            run_slices(lambda part, pair=pair, operand=operand: run(pair, part, operand), range(len(weights.rows)))
-    tiles = pairs * groups
-    return cycles.reshape(tiles, pes, CAUSES), issued.reshape(tiles, pes)
+            run_pair(pair)
+    return work.reshape(pairs * groups, pes, WORK_COUNTS)

@@ -12,15 +12,17 @@ what fits on the chip in `planar_storage`, and fully connected layers in `output
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec, Size
+from dataflows.bank_queues import QueueRules, cycles_and_issued
 from dataflows.channel_counts import issued_products
 from dataflows.layout import bits_to_bytes
-from dataflows.nonzero_lists import as_bytes
+from dataflows.nonzero_lists import ListRules, as_bytes
 from dataflows.output_slices import SlicedWork, sliced_outputs
 from dataflows.planar import PlanarMap
 from dataflows.planar_products import planar_outputs
@@ -33,8 +35,8 @@ from dataflows.planar_storage import (
     planar_traffic,
     sliced_traffic,
 )
-from dataflows.planar_work import QueueRules, StoredActivations, StoredWeights, tile_cycles
-from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
+from dataflows.planar_work import StoredActivations, StoredWeights, tile_work
+from dataflows.schedule import BufferUse, LayerSchedule, Tensor
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -131,13 +133,7 @@ class Scnn(Accelerator):
 
     def _plan(self, layer: Layer) -> PlanarMap | None:
         spec = self.spec
-        grid = (spec.pe_rows, spec.pe_columns)
-        channels = min(spec.output_channel_group, layer.out_channels)
-        return PlanarMap.of(layer, grid, channels, spec.accumulator_entries)
-
-    @property
-    def _run_limit(self) -> int:
-        return 1 << self.spec.zero_run_bits
+        return _plan(layer, (spec.pe_rows, spec.pe_columns), spec.output_channel_group, spec.accumulator_entries)
 
     @property
     def _rams(self) -> ActivationRams:
@@ -160,36 +156,39 @@ class Scnn(Accelerator):
         """Whether zeros of the weights, and of the activations, are stored and multiplied."""
         return self.spec.skip == "activations", self.spec.skip == "weights"
 
+    @property
+    def _weight_rules(self) -> ListRules:
+        return ListRules(1 << self.spec.zero_run_bits, self._keeps[0])
+
+    @property
+    def _activation_rules(self) -> ListRules:
+        return ListRules(1 << self.spec.zero_run_bits, self._keeps[1])
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each image, sub-tile and group of output channels, in this order."""
         self.require(trace.layer)
-        weights, activations = as_bytes(trace.weight_mask), as_bytes(trace.activation_mask)
-        make = self._sliced if _is_sliced(trace.layer) else self._planar
-        return make(trace, weights, activations)
+        return self._sliced(trace) if _is_sliced(trace.layer) else self._planar(trace)
 
     def _stored_weights(self, layer: Layer, mask: np.ndarray, plan: PlanarMap) -> StoredWeights:
         taps = mask.reshape(*mask.shape[:2], -1)
-        return StoredWeights.of(taps, plan, layer.groups, self._run_limit, self._keeps[0])
+        return StoredWeights.of(taps, plan, layer.groups, self._weight_rules)
 
-    def _planar(self, trace: LayerTrace, weights: np.ndarray, activations: np.ndarray) -> LayerSchedule:
+    def _planar(self, trace: LayerTrace) -> LayerSchedule:
         spec, layer = self.spec, trace.layer
         plan = self._plan(layer)
         assert plan is not None  # noqa: S101 (`require` has refused the layer otherwise)
-        stored = StoredActivations.of(activations, plan, self._run_limit, self._keeps[1])
+        stored = StoredActivations.of(as_bytes(trace.activation_mask), plan, self._activation_rules)
         outputs = -(-layer.output_size[0] // spec.pe_rows) * -(-layer.output_size[1] // spec.pe_columns)
         output_entries = math.ceil(layer.out_channels * outputs * trace.output_density)
         placement = place(stored, self._rams, spec.accumulator_entries, output_entries)
         plan = placement.activations.plan
-        stored_weights = self._stored_weights(layer, weights, plan)
-        cycles, issued = tile_cycles(placement.activations, stored_weights, self._rules)
+        stored_weights = self._stored_weights(layer, as_bytes(trace.weight_mask), plan)
+        work = tile_work(placement.activations, stored_weights, self._rules)
         moved = planar_traffic(layer, placement, stored_weights.entries, trace.output_density, self._rams)
         channels = group_sizes(layer.out_channels, plan.group_channels)
         drains = [self._drain_cycles(channels, plan, cut) for cut in range(plan.cut_count)]
-        return self._finished(
-            cycles, issued, np.tile(np.concatenate(drains), layer.batch), moved,
-            issued_products(layer, weights, activations, self._keeps),
-            self._notes(plan, placement),
-        )  # fmt: skip
+        drain_cycles = np.tile(np.concatenate(drains), layer.batch)
+        return self._finished(trace, work, drain_cycles, moved, self._notes(layer, placement))
 
     def _drain_cycles(self, channels: np.ndarray, plan: PlanarMap, cut: int) -> np.ndarray:
         """Per group of `channels` output channels: the halos leave, then the sub-tile is post-processed."""
@@ -199,8 +198,9 @@ class Scnn(Accelerator):
         exchange = -(-channels * halo // spec.halo_entries_per_cycle)
         return exchange - (-channels * positions // spec.post_processing_entries_per_cycle)
 
-    def _notes(self, plan: PlanarMap, placement: Placement) -> tuple[str, ...]:
-        wanted, notes = self.spec.output_channel_group, []
+    def _notes(self, layer: Layer, placement: Placement) -> tuple[str, ...]:
+        plan, notes = placement.activations.plan, []
+        wanted = min(self.spec.output_channel_group, layer.out_channels)
         if plan.group_channels < wanted:
             notes.append(f"output channels accumulated together: {plan.group_channels} instead of {wanted}")
         if plan.cut_count > 1:
@@ -212,47 +212,36 @@ class Scnn(Accelerator):
             notes.append("inputs of a single position exceed the IARAM: they are read again for every tile")
         return tuple(notes)
 
-    def _sliced(self, trace: LayerTrace, weights: np.ndarray, activations: np.ndarray) -> LayerSchedule:
+    def _sliced(self, trace: LayerTrace) -> LayerSchedule:
         spec, layer = self.spec, trace.layer
+        active = as_bytes(trace.activation_mask).reshape(layer.batch, -1) | np.uint8(self._keeps[1])
         reached = all(pad[0] % stride == 0 for pad, stride in zip(layer.padding, layer.stride, strict=True))
-        active = activations.reshape(layer.batch, -1) | np.uint8(self._keeps[1])
-        work = SlicedWork.of(
-            weights.reshape(layer.weight_shape[:2]), active if reached else np.zeros_like(active), layer.groups,
-            pes=spec.pes, accumulators=spec.accumulator_entries, weights_per_vector=spec.weights_per_vector,
-            run_limit=self._run_limit, keep_zeros=self._keeps[0], bank_of=self._rules.bank_of(spec.accumulator_entries, (1, 1)),
-            banks=spec.accumulator_banks, depth=spec.queue_depth,
+        sliced = SlicedWork.of(
+            as_bytes(trace.weight_mask).reshape(layer.weight_shape[:2]),
+            active if reached else np.zeros_like(active),  # else the stride steps over the one position
+            layer.groups, pes=spec.pes, accumulators=spec.accumulator_entries,
+            stored_by=self._weight_rules, rules=self._rules,
         )  # fmt: skip
-        tiles = layer.batch * len(work.size)
-        cycles = np.zeros((tiles, spec.pes, CAUSES), np.int64)
-        for cause, part in ((Cause.BUSY, work.busy), (Cause.INDEX, work.index), (Cause.BANK_CONFLICT, work.conflict)):
-            cycles[..., cause] = part.reshape(tiles, spec.pes)
-        drains = -(-work.size // spec.post_processing_entries_per_cycle)
-        inputs = active.sum(axis=1, dtype=np.int64)
+        drains = -(-sliced.size // spec.post_processing_entries_per_cycle)
         output_entries = math.ceil(layer.output_count // layer.batch * trace.output_density)
-        moved, overflows = sliced_traffic(work.stored, inputs, output_entries, spec.pes, self._rams)
+        inputs = active.sum(axis=1, dtype=np.int64)
+        moved, overflows = sliced_traffic(sliced.stored, inputs, output_entries, spec.pes, self._rams)
         notes = (f"activations spill to DRAM: {'; '.join(overflows)}",) if overflows else ()
-        return self._finished(
-            cycles, work.issued.reshape(tiles, spec.pes), np.tile(drains, layer.batch), moved,
-            issued_products(layer, weights, activations, self._keeps), notes,
-        )  # fmt: skip
+        return self._finished(trace, sliced.work, np.tile(drains, layer.batch), moved, notes)
 
     def _finished(
-        self,
-        cycles: np.ndarray,
-        issued: np.ndarray,
-        drains: np.ndarray,
-        moved: Traffic,
-        expected: int,
-        notes: tuple[str, ...],
+        self, trace: LayerTrace, work: np.ndarray, drain_cycles: np.ndarray, moved: Traffic, notes: tuple[str, ...]
     ) -> LayerSchedule:
         spec, entry_bits = self.spec, self.spec.entry_bits
         fifo_bytes = bits_to_bytes(spec.weight_fifo_vectors * spec.weights_per_vector * entry_bits)
+        cycles, issued = cycles_and_issued(work)
+        masks = (as_bytes(trace.weight_mask), as_bytes(trace.activation_mask))
         return LayerSchedule(
             pe_grid=(spec.pe_rows, spec.pe_columns),
             lanes_per_pe=spec.weights_per_vector * spec.activations_per_vector,
             cycles=cycles,
             issued=issued,
-            drain_cycles=drains.astype(np.int64),
+            drain_cycles=drain_cycles,
             accumulator_copies=spec.accumulator_copies,
             loads=moved.loads,
             stores=moved.stores,
@@ -262,7 +251,7 @@ class Scnn(Accelerator):
                 BufferUse("oaram", Tensor.OUTPUT, spec.oaram_bytes * spec.pes),
             ),
             prefetch_tiles=spec.prefetch_tiles,
-            expected_issued=expected,
+            expected_issued=issued_products(trace.layer, *masks, self._keeps),
             compulsory_bytes=moved.compulsory_bytes,
             notes=notes,
         )
@@ -275,11 +264,17 @@ class Scnn(Accelerator):
         plan = self._plan(layer)
         assert plan is not None  # noqa: S101 (`require` has refused the layer otherwise)
         stored = (
-            StoredActivations.of(as_bytes(activations != 0), plan, self._run_limit, self._keeps[1]),
+            StoredActivations.of(as_bytes(activations != 0), plan, self._activation_rules),
             self._stored_weights(layer, as_bytes(weights != 0), plan),
         )
         vectors = (self.spec.weights_per_vector, self.spec.activations_per_vector)
         return planar_outputs(layer, plan, weights, activations, stored, vectors)
+
+
+@lru_cache(maxsize=64)
+def _plan(layer: Layer, pe_grid: tuple[int, int], group_channels: int, accumulators: int) -> PlanarMap | None:
+    """The layer's tiling, kept because a refusal and a schedule both need it."""
+    return PlanarMap.of(layer, pe_grid, min(group_channels, layer.out_channels), accumulators)
 
 
 def _is_sliced(layer: Layer) -> bool:

@@ -4,10 +4,10 @@ Source: Zhu et al., "An Efficient Hardware Accelerator for Structured Sparse Con
 IEEE TVLSI 2020 (ZCU102). Shape-wise pruning removes whole columns of the weight matrix. Where the filters of a group
 disagree, a column stays when any of them needs it, and its zero weights take slots like the others.
 
-The array is Pk output channels (a PE each) by Pp output positions (the lanes of a PE). A pixel block is Pp positions of
-one image and a filter block Pk filters of one group. For each pair a vector generator walks the index list; with every
-kept column it picks the activations of the Pp windows and broadcasts them, with the column's Pk weights, over the array:
-ceil(K/Pk)·ceil(P·Q/Pp)·Z cycles for Z kept columns. Zero activations are gated, which saves energy and no cycle.
+The array is Pk output channels (a PE each) by Pp output positions (the lanes of a PE). A pixel block is Pp positions
+of one image, a filter block Pk filters of one group. For each pair a vector generator walks the index list; with every
+kept column it picks the activations of the Pp windows and broadcasts them, with the column's Pk weights, over the
+array: ceil(K/Pk)·ceil(P·Q/Pp)·Z cycles for Z kept columns. Zero activations are gated, which saves no cycle.
 
 Where the vector generator needs longer for an entry than a cycle, the array waits for it (index). The accumulators have
 two copies: a block's sums drain while the next block computes, and the copies cannot be exchanged before they have left
@@ -17,20 +17,19 @@ two copies: a block's sums drain while the next block computes, and the copies c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec, Size
+from dataflows.column_plan import ColumnPlan, ColumnTraffic
 from dataflows.kept_columns import kept_columns
 from dataflows.kernel import kernel
-from dataflows.layout import Layout, bits_to_bytes
+from dataflows.layout import bits_to_bytes
 from dataflows.pixel_strips import PixelStrips
-from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
+from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
 from dataflows.windows import PaddedMap, inputs_read
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -49,8 +48,8 @@ class StructuredSpec(AcceleratorSpec):
         21, description="Pp, output positions computed together (assumption: 64 x 21 = 1,344 of the 1,350 DSP)"
     )
     index_entries_per_cycle: float = Field(
-        1.0, gt=0, allow_inf_nan=False, description="entries of the index list that the vector generator takes a cycle; "
-        "from 1 on it keeps up with the array (assumption)"
+        1.0, gt=0, allow_inf_nan=False, description="entries of the index list that the vector generator takes a "
+        "cycle; from 1 on it keeps up with the array (assumption)"
     )  # fmt: skip
     fill_cycles: Size = Field(
         8,
@@ -83,35 +82,18 @@ class StructuredSpec(AcceleratorSpec):
         return self
 
 
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """One layer cut into tiles: (group, image, strip of pixel blocks, filter block), in this order.
-
-    columns  int64 (groups,): kept columns Z; filters  int64 (filter blocks,): filters of each block
-    """
-
-    layer: Layer
-    columns: np.ndarray
-    filters: np.ndarray
-    strips: PixelStrips
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """Tiles by group, image, strip and filter block."""
-        return self.layer.groups, self.layer.batch, self.strips.count, len(self.filters)
-
-    @cached_property
-    def tile_index(self) -> np.ndarray:
-        """int64 of `shape`: the number of each tile."""
-        return np.arange(math.prod(self.shape)).reshape(self.shape)
-
-
 class Structured(Accelerator):
     """The structured-sparse machine; its dense baseline is itself on the unpruned layer."""
 
     name = "structured"
     title = "structured-sparse dataflow: shape-wise pruning, one index list for all filters (TVLSI 2020)"
     Spec = StructuredSpec
+
+    def idle_settings(self) -> dict[str, str]:
+        """A vector generator that is faster than the array gains nothing."""
+        if self.spec.index_entries_per_cycle > 1:
+            return {"index_entries_per_cycle": "the array takes one kept column a cycle, so 1 is as fast"}
+        return {}
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each group, image, strip of pixel blocks and filter block, in this order."""
@@ -122,7 +104,7 @@ class Structured(Accelerator):
         mapped = np.arange(spec.output_channels_parallel) < plan.filters[:, None]
         issued = kept[:, None, None, None, None] * plan.strips.pixels[:, None, None] * mapped
         tiles = math.prod(plan.shape)
-        loads, stores, buffers, notes = _Traffic(spec, plan).all()
+        moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes)
         return LayerSchedule(
             pe_grid=(spec.output_channels_parallel, 1),
             lanes_per_pe=spec.pixels_parallel,
@@ -130,16 +112,20 @@ class Structured(Accelerator):
             issued=np.broadcast_to(issued, (*plan.shape, len(mapped[0]))).reshape(tiles, -1).copy(),
             drain_cycles=drain_cycles.reshape(tiles),
             accumulator_copies=2,
-            loads=loads,
-            stores=stores,
-            buffers=buffers,
+            loads=moved.loads(),
+            stores=moved.stores(),
+            buffers=(
+                BufferUse("input_buffer", Tensor.INPUT, spec.input_buffer_bytes, streamed=plan.strips.streams_inputs),
+                BufferUse("weight_buffer", Tensor.WEIGHT, spec.weight_buffer_bytes, streamed=moved.streams_weights),
+                BufferUse("output_buffer", Tensor.OUTPUT, spec.output_buffer_bytes),
+            ),
             prefetch_tiles=spec.prefetch_tiles,
             expected_issued=int(kept.sum()) * layer.output_count // layer.groups,
             compulsory_bytes=self._compulsory_bytes(layer, kept),
-            notes=notes,
+            notes=moved.notes(),
         )
 
-    def _plan(self, layer: Layer, kept: np.ndarray) -> _Plan:
+    def _plan(self, layer: Layer, kept: np.ndarray) -> ColumnPlan:
         spec, parallel = self.spec, self.spec.output_channels_parallel
         filters = np.minimum(parallel, layer.group_out_channels - np.arange(0, layer.group_out_channels, parallel))
         strips = PixelStrips.of(
@@ -148,9 +134,9 @@ class Structured(Accelerator):
             inputs=8 * spec.input_buffer_bytes // (spec.value_bits * layer.group_in_channels),
             outputs=8 * (spec.output_buffer_bytes // 2) // (spec.value_bits * int(filters.max())),
         )
-        return _Plan(layer, kept, filters, strips)
+        return ColumnPlan(layer, kept, filters, strips)
 
-    def _cycles(self, plan: _Plan) -> tuple[np.ndarray, np.ndarray]:
+    def _cycles(self, plan: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:
         """int64 (*tiles, PEs, CAUSES) before any wait for memory, and (*tiles,) drain of each tile's last block."""
         spec, strips = self.spec, plan.strips
         rate = Fraction(str(spec.index_entries_per_cycle))
@@ -198,93 +184,6 @@ class Structured(Accelerator):
                 spec.output_channels_parallel, spec.pixels_parallel, outputs[:, group],
             )  # fmt: skip
         return outputs.reshape(layer.output_shape)
-
-
-class _Traffic:
-    """A layer's transfers. Inputs of a strip are held for all its filter blocks; weights as long as they fit.
-
-    In DRAM inputs lie as (n, g, [d,] h, w, c), weights as (g, filter block, kept column, k) after the group's index
-    list, outputs as (n, g, filter block, [o,] p, q, k).
-    """
-
-    def __init__(self, spec: StructuredSpec, plan: _Plan) -> None:
-        self._spec, self._plan, layer = spec, plan, plan.layer
-        self._bits = spec.value_bits
-        entry_bits = max(1, (layer.weight_count // layer.out_channels - 1).bit_length())
-        self._list_bytes = -(-plan.columns * entry_bits // 8)
-        self._weight_bytes = -(-np.outer(plan.columns, plan.filters) * self._bits // 8)  # (groups, filter blocks)
-        stored = int(self._list_bytes.sum() + self._weight_bytes.sum())
-        self._layout = Layout.of(bits_to_bytes(layer.input_count * self._bits), stored)
-
-    def all(self) -> tuple[Runs, Runs, tuple[BufferUse, ...], tuple[str, ...]]:
-        """Loads, stores, buffers and notes."""
-        spec, plan = self._spec, self._plan
-        weights, weights_stream, note = self._weights()
-        inputs_stream = plan.strips.streams_inputs
-        notes = [note] if note else []
-        if inputs_stream:
-            notes.append("the inputs of a pixel block exceed the input buffer: they stream in for every filter block")
-        buffers = (
-            BufferUse("input_buffer", Tensor.INPUT, spec.input_buffer_bytes, streamed=inputs_stream),
-            BufferUse("weight_buffer", Tensor.WEIGHT, spec.weight_buffer_bytes, streamed=weights_stream),
-            BufferUse("output_buffer", Tensor.OUTPUT, spec.output_buffer_bytes),
-        )
-        return Runs.merge(self._inputs(), weights), self._stores(), buffers, tuple(notes)
-
-    def _inputs(self) -> Runs:
-        plan, layer, strips = self._plan, self._plan.layer, self._plan.strips
-        channels = layer.group_in_channels
-        map_values = layer.input_count // (layer.batch * layer.groups)
-        image_map = np.arange(layer.batch) * layer.groups + np.arange(layer.groups)[:, None]
-        start = image_map[..., None] * map_values + strips.run_start * channels
-        size = -(-strips.run_positions * channels * self._bits // 8) * (plan.columns > 0)[:, None, None]
-        tiles = plan.tile_index[:, :, strips.run_strip]  # (groups, images, runs, filter blocks)
-        users = tiles if strips.streams_inputs else tiles[..., :1]
-        last = tiles if strips.streams_inputs else tiles[..., -1:]
-        rows = np.broadcast_arrays(users, start[..., None], size[..., None], last)
-        tile, address, size_bytes, last_tile = (row.reshape(-1) for row in rows)
-        order = np.argsort(tile, kind="stable")
-        keep = order[size_bytes[order] > 0]
-        address = self._layout.input_address + address[keep] * self._bits // 8
-        return Runs.per_tile(Tensor.INPUT, tile[keep], address, size_bytes[keep], last_tile=last_tile[keep])
-
-    def _weights(self) -> tuple[Runs, bool, str | None]:
-        """The runs, whether they stream, and a note when the kept weights of a group do not fit."""
-        plan, room = self._plan, self._spec.weight_buffer_bytes
-        group_bytes = self._list_bytes + self._weight_bytes.sum(axis=1)
-        group_start = self._layout.weight_address + np.cumsum(group_bytes) - group_bytes
-        first, last = plan.tile_index[:, 0, 0, 0], plan.tile_index[:, -1, -1, -1]
-        if min(2, plan.layer.groups) * int(group_bytes.max()) <= room:
-            return Runs.per_tile(Tensor.WEIGHT, first, group_start, group_bytes, last_tile=last), False, None
-        lists = Runs.per_tile(Tensor.WEIGHT, first, group_start, self._list_bytes, last_tile=last)
-        starts = (group_start + self._list_bytes)[:, None] + np.cumsum(self._weight_bytes, axis=1) - self._weight_bytes
-        address, size = (
-            np.broadcast_to(part[:, None, None], plan.shape).reshape(-1) for part in (starts, self._weight_bytes)
-        )
-        tile = plan.tile_index.reshape(-1)
-        if 2 * int((self._list_bytes + self._weight_bytes.max(axis=1)).max()) <= room:
-            blocks = Runs.per_tile(Tensor.WEIGHT, tile, address, size)
-            return (
-                Runs.merge(lists, blocks),
-                False,
-                "kept weights exceed their buffer: they are read again for every strip",
-            )
-        times = np.broadcast_to(plan.strips.blocks[:, None], plan.shape).reshape(-1)
-        blocks = Runs.per_tile(Tensor.WEIGHT, *(np.repeat(part, times) for part in (tile, address, size)))
-        return Runs.merge(lists, blocks), True, (
-            "kept weights of a filter block exceed half of their buffer: they stream in for every pixel block"
-        )  # fmt: skip
-
-    def _stores(self) -> Runs:
-        plan, layer, strips = self._plan, self._plan.layer, self._plan.strips
-        positions = layer.output_count // (layer.batch * layer.out_channels)
-        image_map = np.arange(layer.batch) * layer.groups + np.arange(layer.groups)[:, None]
-        before_filters = np.cumsum(plan.filters) - plan.filters
-        start = (image_map[..., None, None] * layer.group_out_channels + before_filters) * positions
-        start = start + strips.first_pixel[:, None] * plan.filters
-        size = np.broadcast_to(-(-strips.pixels[:, None] * plan.filters * self._bits // 8), plan.shape)
-        address = self._layout.output_address + start * self._bits // 8
-        return Runs.per_tile(Tensor.OUTPUT, plan.tile_index.reshape(-1), address.reshape(-1), size.reshape(-1))
 
 
 @kernel

@@ -1,0 +1,118 @@
+"""A layer cut into tiles (strips of output positions by blocks of filters), and what each tile moves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dataflows.layout import Layout, bits_to_bytes
+from dataflows.pixel_strips import PixelStrips
+from dataflows.schedule import Runs, Tensor
+from workloads.layer import Layer
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnPlan:
+    """One layer cut into tiles: (group, image, strip of pixel blocks, filter block), in this order.
+
+    columns  int64 (groups,): kept columns Z of each group
+    filters  int64 (filter blocks,): filters of each block of a group
+    strips   the output positions of an image
+    """
+
+    layer: Layer
+    columns: np.ndarray
+    filters: np.ndarray
+    strips: PixelStrips
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Tiles by group, image, strip and filter block."""
+        return self.layer.groups, self.layer.batch, self.strips.count, len(self.filters)
+
+    @cached_property
+    def tile_index(self) -> np.ndarray:
+        """int64 of `shape`: the number of each tile."""
+        return np.arange(math.prod(self.shape)).reshape(self.shape)
+
+
+class ColumnTraffic:
+    """The transfers of a plan. Inputs of a strip are held for all its filter blocks; weights as long as they fit.
+
+    In DRAM inputs lie as (n, g, [d,] h, w, c), weights as (g, filter block, kept column, k) after the group's index
+    list, outputs as (n, g, filter block, [o,] p, q, k).
+    """
+
+    def __init__(self, plan: ColumnPlan, value_bits: int, weight_buffer_bytes: int) -> None:
+        self._plan, self._bits, layer = plan, value_bits, plan.layer
+        entry_bits = max(1, (layer.weight_count // layer.out_channels - 1).bit_length())
+        self._list_bytes = -(-plan.columns * entry_bits // 8)
+        self._weight_bytes = -(-np.outer(plan.columns, plan.filters) * value_bits // 8)  # (groups, filter blocks)
+        self._group_bytes = self._list_bytes + self._weight_bytes.sum(axis=1)
+        self._layout = Layout.of(bits_to_bytes(layer.input_count * value_bits), int(self._group_bytes.sum()))
+        self._holds_groups = min(2, layer.groups) * int(self._group_bytes.max()) <= weight_buffer_bytes
+        largest = int((self._list_bytes + self._weight_bytes.max(axis=1)).max())
+        self.streams_weights = not self._holds_groups and 2 * largest > weight_buffer_bytes
+
+    def notes(self) -> tuple[str, ...]:
+        """What had to be read again because it did not fit."""
+        notes = []
+        if self._plan.strips.streams_inputs:
+            notes.append("the inputs of a pixel block exceed the input buffer: they stream in for every filter block")
+        if self.streams_weights:
+            notes.append("the kept weights of a filter block exceed their buffer: they stream in for every pixel block")
+        elif not self._holds_groups:
+            notes.append("the kept weights exceed their buffer: they are read again for every strip")
+        return tuple(notes)
+
+    def loads(self) -> Runs:
+        """Inputs, then weights."""
+        return Runs.merge(self._inputs(), self._weights())
+
+    def _inputs(self) -> Runs:
+        plan, layer, strips = self._plan, self._plan.layer, self._plan.strips
+        channels = layer.group_in_channels
+        map_values = layer.input_count // (layer.batch * layer.groups)
+        image_map = np.arange(layer.batch) * layer.groups + np.arange(layer.groups)[:, None]
+        start = image_map[..., None] * map_values + strips.run_start * channels
+        size = -(-strips.run_positions * channels * self._bits // 8) * (plan.columns > 0)[:, None, None]
+        tiles = plan.tile_index[:, :, strips.run_strip]  # (groups, images, runs, filter blocks)
+        users = tiles if strips.streams_inputs else tiles[..., :1]
+        last = tiles if strips.streams_inputs else tiles[..., -1:]
+        rows = np.broadcast_arrays(users, start[..., None], size[..., None], last)
+        tile, address, size_bytes, last_tile = (row.reshape(-1) for row in rows)
+        order = np.argsort(tile, kind="stable")
+        keep = order[size_bytes[order] > 0]
+        address = self._layout.input_address + address[keep] * self._bits // 8
+        return Runs.per_tile(Tensor.INPUT, tile[keep], address, size_bytes[keep], last_tile=last_tile[keep])
+
+    def _weights(self) -> Runs:
+        plan = self._plan
+        group_start = self._layout.weight_address + np.cumsum(self._group_bytes) - self._group_bytes
+        first, last = plan.tile_index[:, 0, 0, 0], plan.tile_index[:, -1, -1, -1]
+        if self._holds_groups:
+            return Runs.per_tile(Tensor.WEIGHT, first, group_start, self._group_bytes, last_tile=last)
+        lists = Runs.per_tile(Tensor.WEIGHT, first, group_start, self._list_bytes, last_tile=last)
+        before = np.cumsum(self._weight_bytes, axis=1) - self._weight_bytes
+        starts = (group_start + self._list_bytes)[:, None] + before
+        times = np.broadcast_to(plan.strips.blocks[:, None] if self.streams_weights else 1, plan.shape).reshape(-1)
+        tile, address, size = (
+            np.repeat(np.broadcast_to(part, plan.shape).reshape(-1), times)
+            for part in (plan.tile_index, starts[:, None, None], self._weight_bytes[:, None, None])
+        )
+        return Runs.merge(lists, Runs.per_tile(Tensor.WEIGHT, tile, address, size))
+
+    def stores(self) -> Runs:
+        """Each tile's outputs."""
+        plan, layer, strips = self._plan, self._plan.layer, self._plan.strips
+        positions = layer.output_count // (layer.batch * layer.out_channels)
+        image_map = np.arange(layer.batch) * layer.groups + np.arange(layer.groups)[:, None]
+        before_filters = np.cumsum(plan.filters) - plan.filters
+        start = (image_map[..., None, None] * layer.group_out_channels + before_filters) * positions
+        start = start + strips.first_pixel[:, None] * plan.filters
+        size = np.broadcast_to(-(-strips.pixels[:, None] * plan.filters * self._bits // 8), plan.shape)
+        address = self._layout.output_address + start * self._bits // 8
+        return Runs.per_tile(Tensor.OUTPUT, plan.tile_index.reshape(-1), address.reshape(-1), size.reshape(-1))

@@ -21,8 +21,9 @@ class Relative(Format):
     Bits of n non-zeros and f fillers of b bits: (n + f)·(b + k), and with rows or columns (lists + 1)·pointer_bits.
     At density d in a long list, f/n = q/(1 - q) with q = (1 - d)^(2^k), on average.
 
-    tensor   Deep Compression (Han et al., ICLR 2016, section 2): k = 8 for convolutions, 5 for fully connected layers;
-             the list's length is the file's. The codebook is not counted.
+    tensor   Deep Compression (Han et al., ICLR 2016, figure 2): k = 4 for AlexNet, 5 for VGG-16, codes of 8 bits in
+             convolutions and 5 in fully connected layers (tables 4 and 5). The length is the file's and the codebook
+             the decoder's: neither is counted.
     columns  EIE (Han et al., ISCA 2016, section III-B): a PE's rows by columns, k = 4, 4-bit codebook values, 16-bit
              pointers.
     rows     SCNN (Parashar et al., ISCA 2017): k = 4; a row is a block of one channel's weights for a group

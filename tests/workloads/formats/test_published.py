@@ -15,7 +15,9 @@ from workloads.formats import parse
 from workloads.synthetic import uniform_mask
 
 TABLE = SHARED / "models" / "deep_compression_density.csv"
-LAYERS = [row for row in csv.DictReader(TABLE.read_text().splitlines()) if row["layer"] != "Total"] if TABLE.exists() else []
+LAYERS = (
+    [row for row in csv.DictReader(TABLE.read_text().splitlines()) if row["layer"] != "Total"] if TABLE.exists() else []
+)
 SAMPLE = 1 << 21  # elements of a random mask; the rate of a larger layer is the same
 
 

@@ -18,20 +18,20 @@ from workloads.layer import Layer
 
 
 @kernel
-def _count_flat(mask, window, first, end, nonzeros):
-    """nonzeros int32 (K, windows) of filters first..end whose list is their row; mask uint8 (K, list)."""
+def _count_flat(mask: np.ndarray, window: int, first: int, end: int, nonzeros: np.ndarray) -> None:
+    """Count into int32 (K, windows) filters first..end whose list is their row; mask uint8 (K, list)."""
     length = mask.shape[1]
     for k in range(first, end):
-        row = mask[k]
         for i in range(nonzeros.shape[1]):
+            part = mask[k, i * window : min((i + 1) * window, length)]
             count = np.int32(0)
-            for j in range(i * window, min((i + 1) * window, length)):
-                count += np.int32(row[j])
+            for j in range(part.size):  # from 0, so that the compiler sees no index below 0 and adds vectors
+                count += np.int32(part[j])
             nonzeros[k, i] = count
 
 
 @kernel
-def _count_taps(mask, window_of, first, end, nonzeros):
+def _count_taps(mask: np.ndarray, window_of: np.ndarray, first: int, end: int, nonzeros: np.ndarray) -> None:
     """The same for filters over several kernel positions; mask uint8 (K, C/G * taps), window_of int32 (C/G * taps,)."""
     for k in range(first, end):
         row = mask[k]
@@ -41,19 +41,33 @@ def _count_taps(mask, window_of, first, end, nonzeros):
 
 
 @kernel
-def _count_fillers(mask, lane_count, window, step_limit, first, end, nonzeros, entries, busy):
+def _count_fillers(
+    mask: np.ndarray,
+    selected: int,
+    window: int,
+    step_limit: int,
+    first: int,
+    end: int,
+    nonzeros: np.ndarray,
+    entries: np.ndarray,
+    busy: np.ndarray,
+) -> None:
     """Filters first..end in list order, weight by weight; mask uint8 (K, C/G, taps), results int32 (K, windows)."""
     _, channels, taps = mask.shape
+    ordered = np.empty(channels * taps, np.uint8)
     for k in range(first, end):
+        for c in range(channels):
+            for tap in range(taps):
+                ordered[tap * channels + c] = mask[k, c, tap]
         for i in range(nonzeros.shape[1]):
             kept, stored, working, last_cycle, zeros = 0, 0, 0, -1, 0
-            for j in range(i * window, min((i + 1) * window, channels * taps)):
-                if mask[k, j % channels, j // channels] == 0:
+            for j in range(i * window, min((i + 1) * window, len(ordered))):
+                if ordered[j] == 0:
                     zeros += 1
                     continue
                 stored += zeros // step_limit
                 zeros = 0
-                cycle = stored // lane_count
+                cycle = stored // selected
                 working += cycle != last_cycle
                 last_cycle = cycle
                 stored += 1
@@ -144,31 +158,49 @@ class KeptWeights:
 
 
 @kernel
-def multiply_block(start, place, value, offset_of, neurons, base, pes, selected, chunk, filters, outputs):
+def multiply_block(
+    start: np.ndarray,
+    place: np.ndarray,
+    value: np.ndarray,
+    offset_of: np.ndarray,
+    neurons: np.ndarray,
+    stride: tuple[int, int],
+    group_channels: tuple[int, int],
+    pes: int,
+    selected: int,
+    chunk: tuple[int, int],
+    filters: tuple[int, int],
+    block: tuple[int, int, int, int],
+    outputs: np.ndarray,
+) -> None:
     """One block of output positions against one round of filters: PE by PE, filter by filter, window by window.
 
     start, place, value  `KeptWeights`
-    offset_of            int64 (list,): from an output's first neuron to each of its list
-    neurons              the padded inputs, flat, channels innermost
-    base                 int64 (positions, groups): first neuron of an output position's patch
-    chunk                windows (first, end);  filters  (first, end)
-    outputs              int64 (K, positions): receives the sums
+    offset_of            int64 (list,): from an output's first neuron to each of its list (`list_offsets`)
+    neurons              int64 (rows, columns, C): the padded inputs
+    group_channels       input and output channels of a group
+    chunk, filters       windows and filters (first, end);  block  output rows (first, end), columns (first, end)
+    outputs              int64 (K, P, Q): receives the sums
     """
-    group_filters = len(outputs) // base.shape[1]
+    _, columns, channels = neurons.shape
+    flat = neurons.reshape(neurons.size)
     for pe in range(pes):
         for k in range(filters[0] + (pe - filters[0]) % pes, filters[1], pes):
-            for position in range(len(base)):
-                first_neuron = base[position, k // group_filters]
-                for i in range(chunk[0], chunk[1]):
-                    for first in range(start[k, i], start[k, i + 1], selected):
-                        total = np.int64(0)
-                        for lane in range(first, min(first + selected, start[k, i + 1])):
-                            total += value[lane] * neurons[first_neuron + offset_of[place[lane]]]
-                        outputs[k, position] += total
+            first_channel = k // group_channels[1] * group_channels[0]
+            for p in range(block[0], block[1]):
+                for q in range(block[2], block[3]):
+                    corner = (p * stride[0] * columns + q * stride[1]) * channels + first_channel
+                    for i in range(chunk[0], chunk[1]):
+                        for first in range(start[k, i], start[k, i + 1], selected):
+                            total = np.int64(0)
+                            for lane in range(first, min(first + selected, start[k, i + 1])):
+                                total += value[lane] * flat[corner + offset_of[place[lane]]]
+                            outputs[k, p, q] += total
 
 
-def list_offsets(layer: Layer, padded_width: int) -> np.ndarray:
-    """Int64 (C/G * R * S,): each list place's distance in padded, channel-innermost inputs from the first place's."""
+def list_offsets(layer: Layer) -> np.ndarray:
+    """Int64 (C/G * R * S,): from an output's first neuron to each of its list, in padded inputs (rows, columns, C)."""
+    width = layer.input_size[1] + sum(layer.padding[1])
     rows, columns = (np.arange(k) * d for k, d in zip(layer.kernel_size, layer.dilation, strict=True))
-    position = (rows[:, None] * padded_width + columns).ravel()
+    position = (rows[:, None] * width + columns).ravel()
     return (position[:, None] * layer.in_channels + np.arange(layer.group_in_channels)).ravel()

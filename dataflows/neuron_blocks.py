@@ -7,14 +7,20 @@ and rows that it shares with the next block are loaded again.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Self
 
 import numpy as np
 
 from workloads.layer import Layer
+
+
+@lru_cache(maxsize=1 << 14)
+def _distinct(outputs: int, taps: int, stride: int, dilation: int) -> int:
+    return len({output * stride + tap * dilation for output in range(outputs) for tap in range(taps)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +46,17 @@ class Axis:
         )  # fmt: skip
         return rows, columns
 
-    def read(self, first: int, end: int, taps: tuple[int, int]) -> np.ndarray:
-        """Input positions, padding included, that outputs first..end read through kernel positions taps[0]..taps[1]."""
-        outputs = np.arange(first, end)[:, None] * self.stride - self.before
-        return np.unique(outputs + np.arange(*taps) * self.dilation)
+    def positions(self, first: int, end: int, taps: tuple[int, int]) -> np.ndarray:
+        """Input positions of outputs first..end (rows) under kernel positions taps[0]..taps[1], padding included."""
+        return np.arange(first, end)[:, None] * self.stride - self.before + np.arange(*taps) * self.dilation
 
-    def read_inside(self, first: int, end: int, taps: tuple[int, int]) -> int:
-        """How many of them lie inside the map."""
-        positions = self.read(first, end, taps)
-        return int(((positions >= 0) & (positions < self.size)).sum())
+    def span(self, outputs: int, taps: int) -> int:
+        """Distinct input positions of adjacent outputs under adjacent kernel positions, padding included."""
+        return _distinct(outputs, taps, self.stride, self.dilation)
+
+    def inside(self, positions: np.ndarray) -> np.ndarray:
+        """Which of them lie inside the map."""
+        return (positions >= 0) & (positions < self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +147,19 @@ class NeuronBlocks:
         """Strips of the map from top to bottom."""
         return -(-self.layer.output_size[0] // self.strip[0])
 
+    @property
     def strips(self) -> int:
-        """Strips in a band."""
+        """Strips of a band from left to right."""
         return -(-self.layer.output_size[1] // self.strip[1])
+
+    @property
+    def neurons_read(self) -> int:
+        """Input positions of one channel that any output reads."""
+        read = (axis.positions(0, axis.outputs, (0, axis.kernel)) for axis in Axis.both(self.layer))
+        return math.prod(
+            len(np.unique(positions[axis.inside(positions)]))
+            for axis, positions in zip(Axis.both(self.layer), read, strict=True)
+        )
 
     def band_rows(self) -> np.ndarray:
         """Int64 (bands,): output rows of each band."""
@@ -150,6 +168,20 @@ class NeuronBlocks:
     def band_blocks(self) -> np.ndarray:
         """Int64 (bands,): blocks of each band."""
         return -(-self.band_rows() // self.block[0]) * len(self.row_blocks)
+
+    def strip_blocks(self) -> list[list[tuple[int, int, int, int]]]:
+        """The blocks (first output row, end, first column, end) of every strip, in the order in which they are run."""
+        (down, across), (height, _), (rows, _) = self.strip, self.block, self.layer.output_size
+        return [
+            [
+                (top, min(top + height, rows), left, right)
+                for top in range(band, min(band + down, rows), height)
+                for left, right in self.row_blocks
+                if left // across == strip
+            ]
+            for band in range(0, rows, down)
+            for strip in range(self.strips)
+        ]
 
     def loads(self, chunk: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Input rows that a chunk loads for all blocks of one image and one group.
@@ -162,31 +194,27 @@ class NeuronBlocks:
         row = np.arange(axis.outputs)[:, None] * axis.stride - axis.before
         row = row + np.array([segment.row for segment in segments]) * axis.dilation
         slab = np.broadcast_to(np.arange(axis.outputs)[:, None] // self.block[0], row.shape)
-        inside = (row >= 0) & (row < axis.size)
+        inside = axis.inside(row)
         keys, chosen = np.unique((slab * axis.size + row)[inside], return_index=True)
         slab, row = np.divmod(keys, axis.size)
         return slab * self.block[0] // self.strip[0], row, np.broadcast_to(neurons, inside.shape)[inside][chosen]
 
     def _row_neurons(self, columns: Axis, segment: Segment) -> int:
-        return sum(
-            min(
-                columns.read_inside(first, end, segment.columns) * segment.channels,
-                (end - first) * segment.neurons,
-            )
-            for first, end in self.row_blocks
-        )
+        """Neurons of one input row that the blocks of a row of outputs load for a segment."""
+        first, end = np.array(self.row_blocks).T
+        block = np.repeat(np.arange(len(first)), end - first)[:, None]
+        read = columns.positions(0, columns.outputs, segment.columns)
+        keys = np.unique((block * columns.size + read)[columns.inside(read)])
+        loaded = np.bincount(keys // columns.size, minlength=len(first)) * segment.channels
+        return int(np.minimum(loaded, (end - first) * segment.neurons).sum())
 
 
 def _patch(rows: Axis, columns: Axis, segments: tuple[Segment, ...], block: tuple[int, int]) -> int:
     """Neurons of one group that a block of a chunk needs, padding included. Blocks of several rows read whole lists."""
     height, width = block
     if height > 1:
-        return (
-            len(rows.read(0, height, (0, rows.kernel)))
-            * len(columns.read(0, width, (0, columns.kernel)))
-            * segments[0].channels
-        )
+        return rows.span(height, rows.kernel) * columns.span(width, columns.kernel) * segments[0].channels
     return sum(
-        min(len(columns.read(0, width, segment.columns)) * segment.channels, width * segment.neurons)
+        min(columns.span(width, segment.columns[1] - segment.columns[0]) * segment.channels, width * segment.neurons)
         for segment in segments
     )

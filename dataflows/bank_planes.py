@@ -1,37 +1,26 @@
 """Accumulator banks with queues, fast: all banks of sixteen PEs advance in a few dozen vector instructions a step.
 
-The lengths of a PE's queues are kept bit-sliced: four words (planes) whose bit b together are the length of queue b, as a
-number from 0 to 15. With the linear hash an activation and a weight meet in bank (a + w) mod banks. So an activation vector is a
-histogram over the banks, three planes again, and a weight rotates it; adding it to the queues and retiring one product
-from each are adders and borrow chains of bitwise operations on all banks at once. Sixteen PEs, which see the same
-weights, stand side by side in lanes. A PE that has run out of activation vectors before the others is masked and stands
-still in its own time; only at channel boundaries do the PEs' times meet, in the weight FIFO.
+With the linear hash an activation and a weight meet in bank (a + w) mod banks. So an activation vector is a histogram
+over the banks, kept as bit planes, and a weight rotates it; adding it to the queues (`bit_queues`) and retiring one
+product from each are adders and borrow chains of bitwise operations on all banks at once. Sixteen PEs, which see the
+same weights, stand side by side in lanes. A PE that has run out of activation vectors before the others is masked and
+stands still in its own time; only at channel boundaries do the PEs' times meet, in the weight FIFO.
 
-Exact for power-of-two bank counts up to 32 (fewer banks fill the words by repetition), vectors of up to four entries
-and queue depths up to 11, so that a queue never exceeds what a step's planes hold.
+Exact for power-of-two bank counts up to 32 (fewer banks fill the words by repetition), vectors of up to four entries,
+queue depths up to 11, so that a queue never exceeds what a step's planes hold, and tiles of less than 2^32 cycles.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from dataflows.bank_queues import QueueRules, enter_block
+from dataflows.bit_queues import idle_for, join, join_ones, longer, longest_queue, retire, stall
 from dataflows.kernel import kernel, run_slices
-from dataflows.lanes import (
-    LANES,
-    any_bit,
-    bit_mask,
-    largest,
-    largest_word,
-    load,
-    nonzero_mask,
-    rotate,
-    spread,
-    store,
-)
+from dataflows.lanes import LANES, Lanes, any_bit, largest, largest_word, load, rotate, spread, store
 from dataflows.nonzero_lists import NonzeroLists
 
 _WORD_BITS = 32
@@ -51,7 +40,17 @@ def fits_planes(rules: QueueRules) -> bool:
 
 
 @kernel
-def _fill_planes(start, offset, width, repeat, bank_bits, first, planes, single, counts):
+def _fill_planes(
+    start: np.ndarray,
+    offset: np.ndarray,
+    width: int,
+    repeat: int,
+    bank_bits: int,
+    first: np.ndarray,
+    planes: np.ndarray,
+    single: np.ndarray,
+    counts: np.ndarray,
+) -> None:
     """Histograms of one lane group: start (up to 16 PEs, V + 1), first (V + 1,), counts (V * 3, 16); else as below."""
     pes = len(start)
     for v in range(len(first) - 1):
@@ -86,84 +85,9 @@ def _fill_planes(start, offset, width, repeat, bank_bits, first, planes, single,
 
 
 @kernel
-def _retire(q1, q2, q4, q8, q16, active):
-    """One product leaves every queue that is not empty, in active lanes."""
-    borrow = (q1 | q2 | q4 | q8 | q16) & active
-    n1 = q1 ^ borrow
-    borrow &= ~q1
-    n2 = q2 ^ borrow
-    borrow &= ~q2
-    n4 = q4 ^ borrow
-    borrow &= ~q4
-    n8 = q8 ^ borrow
-    borrow &= ~q8
-    return n1, n2, n4, n8, q16 ^ borrow
-
-
-@kernel
-def _longer(q1, q2, q4, q8, q16, d1, d2, d4, d8):
-    """Bits of queues longer than the depth, given the inverted planes d of the depth: a borrow chain."""
-    over = q1 & d1
-    over = (q2 & over) | (d2 & (q2 | over))
-    over = (q4 & over) | (d4 & (q4 | over))
-    over = (q8 & over) | (d8 & (q8 | over))
-    return over | q16
-
-
-@kernel
-def _stall(q1, q2, q4, q8, q16, d1, d2, d4, d8, lost):
-    """Lanes with a queue that is too long only retire until none is; `lost` counts their cycles."""
-    over = _longer(q1, q2, q4, q8, q16, d1, d2, d4, d8)
-    while any_bit(over):
-        stalled = nonzero_mask(over)
-        lost -= stalled  # all ones is minus one
-        q1, q2, q4, q8, q16 = _retire(q1, q2, q4, q8, q16, stalled)
-        over = _longer(q1, q2, q4, q8, q16, d1, d2, d4, d8)
-    return q1, q2, q4, q8, lost
-
-
-@kernel
-def _join(q1, q2, q4, q8, q16, r1, r2, r4):
-    """Add a histogram of up to four in each bank to the queues."""
-    carry = q1 & r1
-    q1 ^= r1
-    either = q2 ^ r2
-    next_carry = (q2 & r2) | (either & carry)
-    q2 = either ^ carry
-    either = q4 ^ r4
-    carry = (q4 & r4) | (either & next_carry)
-    q4 = either ^ next_carry
-    return q1, q2, q4, q8 ^ carry, q16 ^ (q8 & carry)
-
-
-@kernel
-def _idle(q1, q2, q4, q8, cycles):
-    """Every queue retires for its lane's number of cycles, stopping at zero: a subtraction that saturates."""
-    large = nonzero_mask(cycles & spread(np.uint32(0xFFFFFFF0)))
-    w1 = bit_mask(cycles, np.uint32(0)) | large
-    w2 = bit_mask(cycles, np.uint32(1)) | large
-    w4 = bit_mask(cycles, np.uint32(2)) | large
-    w8 = bit_mask(cycles, np.uint32(3)) | large
-    borrow = w1 & ~q1
-    q1 ^= w1
-    either = w2 | borrow
-    both = w2 & borrow
-    n2 = q2 ^ w2 ^ borrow
-    borrow = both | (either & ~q2)
-    either = w4 | borrow
-    both = w4 & borrow
-    n4 = q4 ^ w4 ^ borrow
-    borrow = both | (either & ~q4)
-    either = w8 | borrow
-    both = w8 & borrow
-    n8 = q8 ^ w8 ^ borrow
-    borrow = both | (either & ~q8)
-    left = ~borrow
-    return q1 & left, n2 & left, n4 & left, n8 & left
-
-
-@kernel
-def _turns(w_offset, low, high, width, turn, keep):
+def _turns(
+    w_offset: np.ndarray, low: int, high: int, width: int, turn: np.ndarray, keep: np.ndarray
+) -> tuple[Any, Any, Any]:
     """Rotations and masks of a block's weights, vector by vector; absent weights are masked.
 
     Returns the vectors, those with a weight that is no placeholder, and such weights.
@@ -184,143 +108,174 @@ def _turns(w_offset, low, high, width, turn, keep):
 
 
 @kernel
-def _add(rows, row, lanes):
+def _run_lane_group(
+    queues: np.ndarray,
+    group: int,
+    idle: Lanes,
+    low: int,
+    end: int,
+    planes: np.ndarray,
+    single: np.ndarray,
+    turn: np.ndarray,
+    keep: np.ndarray,
+    vectors: int,
+    depths: np.ndarray,
+) -> Lanes:
+    """Sixteen PEs in one channel: they wait for `idle` cycles, then meet activation vectors low..end with the block's.
+
+    depths (4, 16) holds the inverted planes of the queue depth. Returns the cycles in which lanes stalled.
+    """
+    q1, q2 = load(queues, group * 4), load(queues, group * 4 + 1)
+    q4, q8 = load(queues, group * 4 + 2), load(queues, group * 4 + 3)
+    d1, d2, d4, d8 = load(depths, 0), load(depths, 1), load(depths, 2), load(depths, 3)
+    none = spread(np.uint32(0))
+    lost = none
+    if any_bit(idle):
+        q1, q2, q4, q8 = idle_for(q1, q2, q4, q8, idle)
+    for vector in range(low, end):
+        x1 = load(planes, vector * 4)
+        active = load(planes, vector * 4 + 3)
+        if single[vector]:
+            for w in range(vectors):
+                a = rotate(x1, turn[w, 0]) & spread(keep[w, 0])
+                b = rotate(x1, turn[w, 1]) & spread(keep[w, 1])
+                c = rotate(x1, turn[w, 2]) & spread(keep[w, 2])
+                d = rotate(x1, turn[w, 3]) & spread(keep[w, 3])
+                q1, q2, q4, q8 = join_ones(q1, q2, q4, q8, a, b, c, d)
+                q1, q2, q4, q8, _ = retire(q1, q2, q4, q8, none, active)
+                if any_bit(longer(q1, q2, q4, q8, none, d1, d2, d4, d8)):
+                    q1, q2, q4, q8, lost = stall(q1, q2, q4, q8, none, d1, d2, d4, d8, lost)
+        else:
+            x2, x4 = load(planes, vector * 4 + 1), load(planes, vector * 4 + 2)
+            for w in range(vectors):
+                q16 = none
+                for i in range(4):
+                    kept = spread(keep[w, i])
+                    r1, r2, r4 = rotate(x1, turn[w, i]), rotate(x2, turn[w, i]), rotate(x4, turn[w, i])
+                    q1, q2, q4, q8, q16 = join(q1, q2, q4, q8, q16, r1 & kept, r2 & kept, r4 & kept)
+                q1, q2, q4, q8, q16 = retire(q1, q2, q4, q8, q16, active)
+                q1, q2, q4, q8, lost = stall(q1, q2, q4, q8, q16, d1, d2, d4, d8, lost)
+    store(queues, group * 4, q1)
+    store(queues, group * 4 + 1, q2)
+    store(queues, group * 4 + 2, q4)
+    store(queues, group * 4 + 3, q8)
+    return lost
+
+
+@kernel
+def _add(rows: np.ndarray, row: int, lanes: Lanes) -> None:
     store(rows, row, load(rows, row) + lanes)
 
 
 @kernel
-def _longest_queue(queues, row, lane):
-    """Length of the longest of a lane's queues."""
-    length = 0
-    candidates = np.uint32(0xFFFFFFFF)
-    for plane in range(3, -1, -1):
-        having = candidates & queues[row + plane, lane]
-        if having != 0:
-            candidates = having
-            length += 1 << plane
-    return length
+def _run_block(
+    first: np.ndarray,
+    planes: np.ndarray,
+    single: np.ndarray,
+    counts: np.ndarray,
+    v: int,
+    block: tuple[int, int, int],
+    entered: Any,
+    turn: np.ndarray,
+    keep: np.ndarray,
+    depths: np.ndarray,
+    queues: np.ndarray,
+    clock: np.ndarray,
+    totals: np.ndarray,
+) -> Any:
+    """All lane groups in channel v, whose weight block enters the FIFO in cycle `entered`. Returns the last's end."""
+    vectors, busy, real = block
+    channels = first.shape[1] - 1
+    latest = spread(np.uint32(0))
+    for group in range(len(first)):
+        before = load(clock, group)
+        begun = largest(before, spread(entered))
+        idle = begun - before
+        lost = _run_lane_group(
+            queues, group, idle, first[group, v], first[group, v + 1], planes, single, turn, keep, vectors, depths
+        )
+        held = (group * channels + v) * 3
+        steps = load(counts, held) * spread(vectors)
+        end = begun + steps + lost
+        store(clock, group, end)
+        latest = largest(latest, end)
+        _add(totals, group * 5, steps)
+        _add(totals, group * 5 + 1, load(counts, held + 1) * spread(busy))
+        _add(totals, group * 5 + 2, lost)
+        _add(totals, group * 5 + 3, idle)
+        _add(totals, group * 5 + 4, load(counts, held + 2) * spread(real))
+    return largest_word(latest)
 
 
 @kernel
-def run_groups_in_lanes(first, planes, single, counts, w_start, w_offset, F, depth, fifo_vectors, work):
+def _report(totals: np.ndarray, queues: np.ndarray, work: np.ndarray) -> None:
+    """Lanes' totals (steps, busy steps, stalls, waits, products) as the PEs' work, with the wait for empty queues."""
+    for p in range(len(work)):
+        group, lane = p // 16, p % 16
+        steps, busy = totals[group * 5, lane], totals[group * 5 + 1, lane]
+        work[p, 0] = busy
+        work[p, 1] = steps - busy
+        work[p, 2] = totals[group * 5 + 2, lane] + longest_queue(queues, group * 4, lane)
+        work[p, 3] = totals[group * 5 + 3, lane]
+        work[p, 4] = totals[group * 5 + 4, lane]
+
+
+@kernel
+def run_groups_in_lanes(
+    first: np.ndarray,
+    planes: np.ndarray,
+    single: np.ndarray,
+    counts: np.ndarray,
+    w_start: np.ndarray,
+    w_offset: np.ndarray,
+    F: int,
+    depth: int,
+    fifo_vectors: int,
+    work: np.ndarray,
+) -> None:
     """Groups of output channels on all PEs of a sub-tile; the fast twin of `bank_queues.run_groups`.
 
-    first, planes, single and counts are an `ActivationPlanes`; w_start (groups, V + 1) points into w_offset; work, int64
-    (groups, PEs, 5), receives busy, index, bank-conflict and FIFO-wait cycles and products issued.
+    first, planes, single and counts are an `ActivationPlanes`; w_start (groups, V + 1) points into w_offset; work,
+    int64 (groups, PEs, 5), receives busy, index, bank-conflict and FIFO-wait cycles and products issued.
     """
     lane_groups = len(first)
     channels = w_start.shape[1] - 1
-    d1 = spread(np.uint32(0xFFFFFFFF) if depth & 1 == 0 else np.uint32(0))
-    d2 = spread(np.uint32(0xFFFFFFFF) if depth & 2 == 0 else np.uint32(0))
-    d4 = spread(np.uint32(0xFFFFFFFF) if depth & 4 == 0 else np.uint32(0))
-    d8 = spread(np.uint32(0xFFFFFFFF) if depth & 8 == 0 else np.uint32(0))
-    none = spread(np.uint32(0))
-    finished = np.zeros(channels, np.int64)
-    sizes = np.zeros(channels, np.int64)
-    resident = np.zeros(2, np.int64)
+    depths = np.zeros((4, 16), np.uint32)
+    for plane in range(4):
+        if (depth >> plane) & 1 == 0:
+            depths[plane] = np.uint32(0xFFFFFFFF)
+    finished, sizes = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
     widest = 0
     for row in range(len(w_start)):
         for v in range(channels):
             widest = max(widest, w_start[row, v + 1] - w_start[row, v])
-    turn = np.zeros((widest + 1, 4), np.uint32)
-    keep = np.zeros((widest + 1, 4), np.uint32)
-    queues = np.zeros((lane_groups * 4, 16), np.uint32)
-    clock = np.zeros((lane_groups, 16), np.uint32)
-    totals = np.zeros((lane_groups * 5, 16), np.uint32)  # steps, busy steps, stalls, waits, products
+    turn, keep = np.zeros((widest + 1, 4), np.uint32), np.zeros((widest + 1, 4), np.uint32)
     for row in range(len(w_start)):
-        queues[:] = 0
-        clock[:] = 0
-        totals[:] = 0
-        resident[:] = 0
+        queues = np.zeros((lane_groups * 4, 16), np.uint32)
+        clock = np.zeros((lane_groups, 16), np.uint32)
+        totals = np.zeros((lane_groups * 5, 16), np.uint32)
+        resident = np.zeros(2, np.int64)
         blocks = 0
         for v in range(channels):
-            if w_start[row, v + 1] == w_start[row, v]:
+            low, high = w_start[row, v], w_start[row, v + 1]
+            if low == high:
                 continue
-            vectors, busy, real = _turns(w_offset, w_start[row, v], w_start[row, v + 1], F, turn, keep)
-            sizes[blocks] = vectors
-            entered = spread(np.uint32(enter_block(sizes, blocks, fifo_vectors, resident, finished)))
-            latest = none
-            for group in range(lane_groups):
-                q1 = load(queues, group * 4)
-                q2 = load(queues, group * 4 + 1)
-                q4 = load(queues, group * 4 + 2)
-                q8 = load(queues, group * 4 + 3)
-                before = load(clock, group)
-                now = largest(before, entered)
-                idle = now - before
-                if any_bit(idle):
-                    q1, q2, q4, q8 = _idle(q1, q2, q4, q8, idle)
-                    _add(totals, group * 5 + 3, idle)
-                lost = none
-                for vector in range(first[group, v], first[group, v + 1]):
-                    x1 = load(planes, vector * 4)
-                    active = load(planes, vector * 4 + 3)
-                    if single[vector]:
-                        for w in range(vectors):
-                            a = rotate(x1, turn[w, 0]) & spread(keep[w, 0])
-                            b = rotate(x1, turn[w, 1]) & spread(keep[w, 1])
-                            c = rotate(x1, turn[w, 2]) & spread(keep[w, 2])
-                            d = rotate(x1, turn[w, 3]) & spread(keep[w, 3])
-                            either = a ^ b
-                            three = either ^ c
-                            twos = (a & b) | (either & c)
-                            either = three ^ d
-                            carry = (three & d) | (either & q1)
-                            q1 ^= either
-                            either = twos ^ carry
-                            fours = (twos & carry) | (either & q2)
-                            q2 ^= either
-                            q8 ^= q4 & fours
-                            q4 ^= fours
-                            q1, q2, q4, q8, _ = _retire(q1, q2, q4, q8, none, active)
-                            if any_bit(_longer(q1, q2, q4, q8, none, d1, d2, d4, d8)):
-                                q1, q2, q4, q8, lost = _stall(q1, q2, q4, q8, none, d1, d2, d4, d8, lost)
-                    else:
-                        x2 = load(planes, vector * 4 + 1)
-                        x4 = load(planes, vector * 4 + 2)
-                        for w in range(vectors):
-                            q16 = none
-                            for i in range(4):
-                                kept = spread(keep[w, i])
-                                q1, q2, q4, q8, q16 = _join(
-                                    q1, q2, q4, q8, q16,
-                                    rotate(x1, turn[w, i]) & kept,
-                                    rotate(x2, turn[w, i]) & kept,
-                                    rotate(x4, turn[w, i]) & kept,
-                                )  # fmt: skip
-                            q1, q2, q4, q8, q16 = _retire(q1, q2, q4, q8, q16, active)
-                            q1, q2, q4, q8, lost = _stall(q1, q2, q4, q8, q16, d1, d2, d4, d8, lost)
-                held = (group * channels + v) * 3
-                steps = load(counts, held) * spread(vectors)
-                now = now + steps + lost
-                _add(totals, group * 5, steps)
-                _add(totals, group * 5 + 1, load(counts, held + 1) * spread(busy))
-                _add(totals, group * 5 + 2, lost)
-                _add(totals, group * 5 + 4, load(counts, held + 2) * spread(real))
-                latest = largest(latest, now)
-                store(queues, group * 4, q1)
-                store(queues, group * 4 + 1, q2)
-                store(queues, group * 4 + 2, q4)
-                store(queues, group * 4 + 3, q8)
-                store(clock, group, now)
-            finished[blocks] = np.int64(largest_word(latest))
+            block = _turns(w_offset, low, high, F, turn, keep)
+            sizes[blocks] = block[0]
+            entered = np.uint32(enter_block(sizes, blocks, fifo_vectors, resident, finished))
+            finished[blocks] = _run_block(
+                first, planes, single, counts, v, block, entered, turn, keep, depths, queues, clock, totals
+            )
             blocks += 1
-        for p in range(work.shape[1]):
-            group = p // 16
-            lane = p % 16
-            for i in range(5):
-                work[row, p, i] = totals[group * 5 + i, lane]
-            work[row, p, 1] = work[row, p, 0] - work[row, p, 1]  # steps without a product
-            work[row, p, 0] -= work[row, p, 1]
-            work[row, p, 2] += _longest_queue(queues, group * 4, lane)
+        _report(totals, queues, work[row])
 
 
 @dataclass(frozen=True, eq=False)
 class ActivationPlanes:
     """The activation vectors of one image and sub-tile as histograms over the banks, sixteen PEs a lane group.
 
-    first   int64 (lane groups, V + 1): vectors of lane group g and channel v are first[g, v]:first[g, v + 1], as many as
-            the fullest of the PEs has
+    first   int64 (lane groups, V + 1): vectors of lane group g and channel v are first[g, v]:first[g, v + 1], as many
+            as the fullest of the PEs has
     planes  uint32 (vectors * 4, 16): planes 1, 2 and 4 of each vector's histogram, and the mask of lanes that have it
     single  bool (vectors,): no lane has two activations in one bank, so that planes 2 and 4 are empty
     counts  uint32 (lane groups * V * 3, 16): each lane's vectors, vectors with a non-zero, and non-zeros

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class QueueRules:
 
 
 @kernel
-def enter_block(sizes, v, capacity, state, finished):
+def enter_block(sizes: np.ndarray, v: int, capacity: int, state: np.ndarray, finished: np.ndarray) -> Any:
     """Cycle at which weight block v (sizes[v] vectors) has entered the FIFO, given when all PEs finished older blocks.
 
     state holds (oldest resident block, resident vectors); blocks enter whole and in order. A block that is larger than
@@ -79,39 +80,62 @@ def enter_block(sizes, v, capacity, state, finished):
 
 
 @kernel
-def run_step(a_offset, first_a, end_a, w_offset, first_w, end_w, bank_of, free, now, depth):
-    """One step at cycle `now`: the products of two vectors join the queues. Returns the next free cycle and products."""
-    latest = 0
-    products = 0
-    for a in range(first_a, end_a):
-        address = a_offset[a]
-        if address < 0:
-            continue
-        for w in range(first_w, end_w):
-            if w_offset[w] >= 0:
-                bank = bank_of[np.uint32(address + w_offset[w])]
-                empty = max(free[bank], now) + 1
-                free[bank] = empty
-                latest = max(latest, empty)
-                products += 1
-    return max(now + 1, latest - depth), products
+def run_channel(
+    a_offset: np.ndarray,
+    first_a: int,
+    end_a: int,
+    w_offset: np.ndarray,
+    first_w: int,
+    end_w: int,
+    F: int,
+    I: int,
+    bank_of: np.ndarray,
+    free: np.ndarray,
+    now: Any,
+    depth: int,
+    work: np.ndarray,
+) -> Any:
+    """All steps of one PE in one channel, counted in `work` (see `run_groups`). Returns the cycle after them.
 
-
-@kernel
-def run_channel(a_offset, first_a, end_a, w_offset, first_w, end_w, F, I, bank_of, free, now, depth, work):
-    """All steps of one PE in one channel, counted in `work` (see `run_groups`). Returns the cycle after them."""
+    A step takes one vector of activations and one of weights; its products join the queues in cycle `now`. Positions
+    are unsigned so that no index is tested for a count from the end.
+    """
+    one = np.uint64(1)
+    stop_a = np.uint64(end_a)
+    stop_w = np.uint64(end_w)
     begun = now
-    steps = 0
-    busy = 0
-    issued = 0
-    for a in range(first_a, end_a, I):
-        for w in range(first_w, end_w, F):
-            now, products = run_step(
-                a_offset, a, min(a + I, end_a), w_offset, w, min(w + F, end_w), bank_of, free, now, depth
-            )
+    steps = busy = issued = 0
+    a = np.uint64(first_a)
+    while a < stop_a:
+        next_a = min(a + np.uint64(I), stop_a)
+        w = np.uint64(first_w)
+        while w < stop_w:
+            next_w = min(w + np.uint64(F), stop_w)
+            products = 0
+            latest = now + 1 + depth
+            i = a
+            while i < next_a:
+                address = a_offset[i]
+                i += one
+                if address < 0:
+                    continue
+                j = w
+                while j < next_w:
+                    other = w_offset[j]
+                    j += one
+                    if other < 0:
+                        continue
+                    bank = bank_of[np.uint32(address + other)]
+                    empty = max(free[bank], now) + 1
+                    free[bank] = empty
+                    latest = max(latest, empty)
+                    products += 1
+            now = latest - depth
             steps += 1
             busy += products > 0
             issued += products
+            w = next_w
+        a = next_a
     work[0] += busy
     work[1] += steps - busy
     work[2] += now - begun - steps
@@ -120,7 +144,19 @@ def run_channel(a_offset, first_a, end_a, w_offset, first_w, end_w, F, I, bank_o
 
 
 @kernel
-def run_groups(a_start, a_offset, w_start, w_offset, F, I, bank_of, banks, depth, fifo_vectors, work):
+def run_groups(
+    a_start: np.ndarray,
+    a_offset: np.ndarray,
+    w_start: np.ndarray,
+    w_offset: np.ndarray,
+    F: int,
+    I: int,
+    bank_of: np.ndarray,
+    banks: int,
+    depth: int,
+    fifo_vectors: int,
+    work: np.ndarray,
+) -> None:
     """Several groups of output channels, one after the other, on all PEs that take part in a sub-tile.
 
     a_start (PEs, V + 1) and w_start (groups, V + 1) point into the lists of activations and weights; bank_of is uint32.

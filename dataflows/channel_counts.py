@@ -13,8 +13,8 @@ from workloads.layer import Layer
 
 
 @kernel
-def _phase_counts(mask, stride_y, stride_x, counts):
-    """counts int64 (channels, stride_y, stride_x): stored values of each phase; mask uint8 (channels, H, W)."""
+def _phase_counts(mask: np.ndarray, stride_y: int, stride_x: int, counts: np.ndarray) -> None:
+    """Fill counts, int64 (channels, stride_y, stride_x): stored values of each phase; mask uint8 (channels, H, W)."""
     channels, height, width = mask.shape
     for c in range(channels):
         for h in range(height):
@@ -27,8 +27,8 @@ def _phase_counts(mask, stride_y, stride_x, counts):
 
 
 @kernel
-def _tap_counts(mask, first, end, groups, counts):
-    """counts int32 (groups, C/G * taps): stored weights of output channels first..end; mask uint8 (K, C/G * taps)."""
+def _tap_counts(mask: np.ndarray, first: int, end: int, groups: int, counts: np.ndarray) -> None:
+    """Fill counts, int32 (groups, C/G * taps), with the weights of channels first..end; mask uint8 (K, C/G * taps)."""
     group_channels = len(mask) // groups
     for k in range(first, end):
         row = mask[k]

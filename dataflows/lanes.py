@@ -1,22 +1,27 @@
 """Sixteen 32-bit words side by side as one value inside kernels: a vector register where the processor has one.
 
-numba knows no vector type, and its loop vectorizer keeps short arrays in memory instead of in registers. `Lanes` is such
-a type: kernels load it from a row of a uint32 array, compute with `& | ^ ~ + - *` and the functions below, and store it
+numba knows no vector type, and its loop vectorizer keeps short arrays in memory instead of in registers. This is such a
+type: kernels load it from a row of a uint32 array, compute with `& | ^ ~ + - *` and the functions below, and store it
 again. LLVM maps it to one 512-bit register, or to two or four smaller ones, on any processor.
 """
+
+# ruff: noqa: ARG001 (an intrinsic's parameters are its signature, whether its typing looks at them or not)
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
+from numba.extending import intrinsic as numba_intrinsic
+from numba.extending import lower_builtin, models, register_model, type_callable
 
+Lanes = Any  # how kernels annotate a value of `lanes_type`
 LANES = 16
+intrinsic = cast("Callable[[Callable[..., Any]], Any]", numba_intrinsic)  # callers do not pass the first parameter
 _WORD = ir.IntType(32)
 _VECTOR = ir.VectorType(_WORD, LANES)
 

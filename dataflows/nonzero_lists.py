@@ -7,7 +7,7 @@ zero-run field needs when 2^bits zeros stand in a row before a non-zero. Zeros a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from dataflows.planar import PlanarMap
 
 
 @kernel
-def _without_trailing(offset, first, n):
+def _without_trailing(offset: np.ndarray, first: Any, n: Any) -> Any:
     """The end of a list once placeholders behind its last non-zero are dropped."""
     while n > first and offset[n - np.uint64(1)] < 0:
         n -= np.uint64(1)
@@ -24,7 +24,18 @@ def _without_trailing(offset, first, n):
 
 
 @kernel
-def _activation_lists(mask, keep, run_limit, windows, phases, stride, row_step, start, offset, real):
+def _activation_lists(
+    mask: np.ndarray,
+    keep: int,
+    run_limit: int,
+    windows: np.ndarray,
+    phases: np.ndarray,
+    stride: np.ndarray,
+    row_step: int,
+    start: np.ndarray,
+    offset: np.ndarray,
+    real: np.ndarray,
+) -> Any:
     """Fill the arrays of `NonzeroLists`, one row a PE, and its non-zeros. Returns the entries. keep = 1 keeps zeros.
 
     No branch on the value, which would be mispredicted every other time: an entry is always written, and kept by moving
@@ -69,8 +80,19 @@ def _activation_lists(mask, keep, run_limit, windows, phases, stride, row_step, 
 
 @kernel
 def _weight_lists(
-    mask, keep, run_limit, first_row, groups, group_channels, tap_start, tap_index, tap_offset, area, start, offset,
-):  # fmt: skip
+    mask: np.ndarray,
+    keep: int,
+    run_limit: int,
+    first_row: int,
+    groups: int,
+    group_channels: int,
+    tap_start: np.ndarray,
+    tap_index: np.ndarray,
+    tap_offset: np.ndarray,
+    area: int,
+    start: np.ndarray,
+    offset: np.ndarray,
+) -> Any:
     """Fill the arrays of `NonzeroLists`; row i is output-channel group first_row + i.
 
     Returns the entries. `groups` are the layer's own; channels of groups that a row does not reach have empty lists.

@@ -22,8 +22,8 @@ _CHUNK = 512  # channels whose columns of the weight mask are turned into words 
 
 
 @kernel
-def _pack_columns(mask, keep, low, high, first, words):
-    """Bit k of the words of channel first + i: is weight (low + k, first + i) stored? words uint64 (words, channels)."""
+def _pack_columns(mask: np.ndarray, keep: int, low: int, high: int, first: int, words: np.ndarray) -> None:
+    """Fill words, uint64 (words, channels): bit k of channel i says whether weight (low + k, first + i) is stored."""
     words[:] = 0
     for k in range(low, high):
         shift = np.uint64((k - low) & 63)
@@ -34,7 +34,7 @@ def _pack_columns(mask, keep, low, high, first, words):
 
 
 @kernel
-def _list_column(words, column, run_limit, shift, entries):
+def _list_column(words: np.ndarray, column: int, run_bits: int, shift: int, entries: np.ndarray) -> int:
     """The stored entries of one channel: accumulator number of each non-zero, -1 for placeholders. Returns how many."""
     n = 0
     last = -1
@@ -43,7 +43,7 @@ def _list_column(words, column, run_limit, shift, entries):
         while word != 0:
             k = i * 64 + trailing_zeros(word)
             word &= word - np.uint64(1)
-            for _ in range((k - last - 1) // run_limit):
+            for _ in range((k - last - 1) >> run_bits):
                 entries[n] = -1
                 n += 1
             entries[n] = k + shift
@@ -53,7 +53,20 @@ def _list_column(words, column, run_limit, shift, entries):
 
 
 @kernel
-def _run_slice(mask, keep, active, low, high, groups, F, run_limit, bank_of, banks, depth, work):
+def _run_slice(
+    mask: np.ndarray,
+    keep: int,
+    active: np.ndarray,
+    low: int,
+    high: int,
+    groups: int,
+    F: int,
+    run_bits: int,
+    bank_of: np.ndarray,
+    banks: int,
+    depth: int,
+    work: np.ndarray,
+) -> int:
     """Output channels low..high of one PE for every image; work (images, 5) receives what `run_groups` counts.
 
     mask uint8 (K, C/G), active uint8 (N, C). Returns the number of stored weight entries of the slice.
@@ -73,7 +86,7 @@ def _run_slice(mask, keep, active, low, high, groups, F, run_limit, bank_of, ban
         for first in range(0, in_channels, _CHUNK):
             _pack_columns(mask, keep, first_k, end_k, first, words)
             for column in range(min(_CHUNK, in_channels - first)):
-                n = _list_column(words, column, run_limit, first_k - low, entries)
+                n = _list_column(words, column, run_bits, first_k - low, entries)
                 stored += n
                 for image in range(images):
                     if n == 0 or active[image, group * in_channels + first + column] == 0:
@@ -125,7 +138,7 @@ class SlicedWork:
                 if low < high:
                     stored[i, pe] = _run_slice(
                         mask, np.uint8(stored_by.keep_zeros), active, low, high, groups, rules.weights_per_vector,
-                        stored_by.run_limit, bank_of, rules.banks, rules.depth, work[i, pe],
+                        stored_by.run_limit.bit_length() - 1, bank_of, rules.banks, rules.depth, work[i, pe],
                     )  # fmt: skip
 
         run_slices(run, range(pes))
@@ -134,7 +147,7 @@ class SlicedWork:
 
 
 @kernel
-def _multiply(weights, activations, groups, share, outputs):
+def _multiply(weights: np.ndarray, activations: np.ndarray, groups: int, share: int, outputs: np.ndarray) -> None:
     """Outputs int64 (N, K) of weights (K, C/G) and activations (N, C): PE by PE, activation by activation.
 
     Only products of two non-zeros are made. share: output channels of a PE.

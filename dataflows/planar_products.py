@@ -7,48 +7,97 @@ import itertools
 import numpy as np
 
 from dataflows.kernel import kernel, run_slices
+from dataflows.nonzero_lists import NonzeroLists
 from dataflows.planar import PlanarMap
 from dataflows.planar_work import StoredActivations, StoredWeights
 from workloads.layer import Layer
 
 
 @kernel
-def _multiply(
-    a_start, a_offset, activations, windows, w_start, w_offset, weights, phases, stride, tap_at,
-    row_step, first_k, origin_y, origin_x, F, I, region, outputs,
-):  # fmt: skip
-    """One group of output channels of one sub-tile: every PE's products into its region, then the regions into place.
+def _add_products(
+    a_offset: np.ndarray,
+    a_value: np.ndarray,
+    w_offset: np.ndarray,
+    w_value: np.ndarray,
+    F: int,
+    I: int,
+    region: np.ndarray,
+) -> None:
+    """The Cartesian product of two lists, vector by vector, into one PE's accumulators."""
+    for a in range(0, len(a_offset), I):
+        for w in range(0, len(w_offset), F):
+            for i in range(a, min(a + I, len(a_offset))):
+                for j in range(w, min(w + F, len(w_offset))):
+                    if a_offset[i] >= 0 and w_offset[j] >= 0:
+                        region[a_offset[i] + w_offset[j]] += a_value[i] * w_value[j]
 
-    activations (C, H, W), weights (K, C/G, R * S), outputs (K, P, Q); region (Kc, rows * row_step) is work space.
-    tap_at (phases, rows * row_step) says which tap of a phase has an offset. Results outside the map are dropped.
+
+@kernel
+def _add_region(region: np.ndarray, row_step: int, top: int, left: int, outputs: np.ndarray) -> None:
+    """One PE's accumulators (channels * rows * row_step) to their places in outputs (K, P, Q); the rest is dropped."""
+    area = len(region) // len(outputs)
+    for k in range(len(outputs)):
+        for entry in range(area):
+            y, x = top + entry // row_step, left + entry % row_step
+            if 0 <= y < outputs.shape[1] and 0 <= x < outputs.shape[2]:
+                outputs[k, y, x] += region[k * area + entry]
+
+
+@kernel
+def _multiply(
+    a_start: np.ndarray,
+    a_offset: np.ndarray,
+    a_value: np.ndarray,
+    w_start: np.ndarray,
+    w_offset: np.ndarray,
+    w_value: np.ndarray,
+    F: int,
+    I: int,
+    corners: np.ndarray,
+    area: int,
+    row_step: int,
+    outputs: np.ndarray,
+) -> None:
+    """One group of output channels of one sub-tile, outputs (channels, P, Q): all PEs' products, then their results.
+
+    corners (PEs, 2): the output at each PE's first accumulator, which may lie outside the map.
     """
-    area = region.shape[1]
-    for p in range(len(windows)):
-        region[:] = 0
-        top, _, left, _ = windows[p]
-        for v in range(a_start.shape[1] - 1):
-            c = v // len(phases)
-            phase = v % len(phases)
-            for a in range(a_start[p, v], a_start[p, v + 1], I):
-                for w in range(w_start[v], w_start[v + 1], F):
-                    for i in range(a, min(a + I, a_start[p, v + 1])):
-                        if a_offset[i] < 0:
-                            continue
-                        h = (top + a_offset[i] // row_step) * stride[0] + phases[phase, 0]
-                        x = (left + a_offset[i] % row_step) * stride[1] + phases[phase, 1]
-                        for j in range(w, min(w + F, w_start[v + 1])):
-                            if w_offset[j] < 0:
-                                continue
-                            k = w_offset[j] // area
-                            tap = tap_at[phase, w_offset[j] % area]
-                            weight = weights[first_k + k, c % weights.shape[1], tap]
-                            region[k, w_offset[j] % area + a_offset[i]] += weight * activations[c, h, x]
-        for k in range(min(len(region), len(outputs) - first_k)):
-            for entry in range(area):
-                y = top + entry // row_step + origin_y
-                x = left + entry % row_step + origin_x
-                if 0 <= y < outputs.shape[1] and 0 <= x < outputs.shape[2]:
-                    outputs[first_k + k, y, x] += region[k, entry]
+    for p in range(len(a_start)):
+        region = np.zeros(len(outputs) * area, np.int64)
+        for v in range(len(w_start) - 1):
+            a = slice(a_start[p, v], a_start[p, v + 1])
+            w = slice(w_start[v], w_start[v + 1])
+            _add_products(a_offset[a], a_value[a], w_offset[w], w_value[w], F, I, region)
+        _add_region(region, row_step, corners[p, 0], corners[p, 1], outputs)
+
+
+def _activation_values(
+    lists: NonzeroLists, plan: PlanarMap, windows: np.ndarray, activations: np.ndarray
+) -> np.ndarray:
+    """int64 (entries,): the values of listed activations (C, H, W); 0 for placeholders."""
+    phases = plan.taps.phases
+    rows = np.repeat(np.arange(len(lists.start)), lists.entries)
+    lengths = np.diff(lists.start, axis=1)
+    channels = np.repeat(np.tile(np.arange(lengths.shape[1]), len(lengths)), lengths.reshape(-1))
+    row, column = np.divmod(np.maximum(lists.offset, 0), plan.region[1])
+    h = (windows[rows, 0] + row) * plan.stride[0] + phases[channels % len(phases), 0]
+    w = (windows[rows, 2] + column) * plan.stride[1] + phases[channels % len(phases), 1]
+    return np.where(lists.offset < 0, 0, activations[channels // len(phases), h, w])
+
+
+def _weight_values(lists: NonzeroLists, plan: PlanarMap, rows: range, weights: np.ndarray) -> np.ndarray:
+    """int64 (entries,): the values of listed weights (K, C/G, R * S); 0 for placeholders."""
+    taps, area = plan.taps, plan.region[0] * plan.region[1]
+    tap_at = np.zeros((len(taps.phases), area), np.int64)  # an offset names a tap only within its phase
+    for phase, (low, high) in enumerate(itertools.pairwise(taps.start.tolist())):
+        tap_at[phase, plan.tap_offsets[low:high]] = taps.index[low:high]
+    groups = np.repeat(np.asarray(rows), lists.entries)
+    lengths = np.diff(lists.start, axis=1)
+    channels = np.repeat(np.tile(np.arange(lengths.shape[1]), len(lengths)), lengths.reshape(-1))
+    k, offset = np.divmod(np.maximum(lists.offset, 0), area)
+    in_channel = channels // len(taps.phases) % weights.shape[1]
+    values = weights[groups * plan.group_channels + k, in_channel, tap_at[channels % len(taps.phases), offset]]
+    return np.where(lists.offset < 0, 0, values)
 
 
 def planar_outputs(
@@ -65,26 +114,26 @@ def planar_outputs(
     vectors  weights and activations of a vector (F, I)
     """
     stored_activations, stored_weights = stored
-    taps, area = plan.taps, plan.region[0] * plan.region[1]
     outputs = np.zeros(layer.output_shape, np.int64)
-    kernels = weights.reshape(len(weights), weights.shape[1], -1)
-    tap_at = np.full((len(taps.phases), area), -1, np.int64)
-    for phase, (low, high) in enumerate(itertools.pairwise(taps.start.tolist())):
-        tap_at[phase, plan.tap_offsets[low:high]] = taps.index[low:high]
+    kernels = weights.reshape(*weights.shape[:2], -1)
+    blocks, size = stored_weights.lists, plan.group_channels
+    w_values = [
+        _weight_values(block, plan, rows, kernels) for block, rows in zip(blocks, stored_weights.rows, strict=True)
+    ]
+    origin = np.array([plan.taps.dy.min(), plan.taps.dx.min()])
+    for image, cut in itertools.product(range(layer.batch), range(plan.cut_count)):
+        lists, windows = stored_activations.lists(image, cut), plan.windows(cut)
+        a_values = _activation_values(lists, plan, windows, activations[image])
 
-    def run(task: int) -> None:
-        image, part = divmod(task, len(stored_weights.rows))
-        rows, block = stored_weights.rows[part], stored_weights.lists[part]
-        region = np.empty((plan.group_channels, area), np.int64)
-        for cut in range(plan.cut_count):
-            lists = stored_activations.lists(image, cut)
-            for row, group in enumerate(rows):
+        def run(part: int, image: int = image, of_tile: tuple = (lists, windows, a_values)) -> None:
+            lists, windows, a_values = of_tile
+            block = blocks[part]
+            for row, group in enumerate(stored_weights.rows[part]):
                 _multiply(
-                    lists.start, lists.offset, activations[image], plan.windows(cut),
-                    block.start[row], block.offset, kernels, taps.phases, plan.stride, tap_at,
-                    plan.region[1], group * plan.group_channels, int(taps.dy.min()), int(taps.dx.min()),
-                    *vectors, region, outputs[image],
+                    lists.start, lists.offset, a_values, block.start[row], block.offset, w_values[part], *vectors,
+                    windows[:, [0, 2]] + origin, plan.region[0] * plan.region[1], plan.region[1],
+                    outputs[image, group * size : (group + 1) * size],
                 )  # fmt: skip
 
-    run_slices(run, range(len(activations) * len(stored_weights.rows)))
+        run_slices(run, range(len(blocks)))
     return outputs

@@ -26,7 +26,7 @@ _BLOCK_ELEMENTS = 1 << 17  # about 0.2 ms of list building, several times what a
 
 
 def _blocks(elements: int, tasks: int) -> int:
-    """Blocks into which each of some equal tasks is cut, so that threads have enough to share and blocks do not cost."""
+    """Blocks into which each of some equal tasks is cut, so that threads have enough to share out."""
     if thread_count() == 1 or elements < _BLOCK_ELEMENTS:
         return 1
     return -(-_TASKS_PER_THREAD * thread_count() // tasks)

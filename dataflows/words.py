@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic as numba_intrinsic
+
+intrinsic = cast("Callable[[Callable[..., Any]], Any]", numba_intrinsic)  # callers do not pass the first parameter
 
 
 @intrinsic

@@ -36,7 +36,7 @@ def count_products(trace: LayerTrace) -> ProductCounts:
     inside_row = np.tile(inside.reshape(per_channel), layer.group_in_channels)
     slices = np.linspace(0, layer.out_channels, thread_count() + 1).astype(int).tolist()
 
-    def count(part: int) -> tuple[int, int]:
+    def count(part: int) -> tuple[np.int64, np.int64]:
         return _count_kept(
             weights, group_meetings, inside_row, layer.group_out_channels, slices[part], slices[part + 1]
         )
@@ -170,7 +170,7 @@ def _count_kept(
     group_out_channels: int,
     first: int,
     last: int,
-) -> tuple[int, int]:
+) -> tuple[np.int64, np.int64]:
     """(weight products of one image, effectual products) of output channels first..last."""
     inside_total = np.int64(0)
     effectual = np.int64(0)

@@ -108,3 +108,20 @@ def test_maps_that_fit_never_leave_the_chip_and_others_cross_it_once():
 @pytest.mark.parametrize("bits", [4, 8, 16, 32])
 def test_every_word_width_balances(layer, bits):
     MachineRun(machine(value_bits=bits)).layer(random_trace(layer, 0.5, 0.5))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Layer.conv("wide", in_channels=64, out_channels=8, input_size=(16, 1920), kernel_size=3, padding=1),
+        Layer.dense("long", in_features=5000, out_features=20),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_a_map_of_which_not_even_one_row_fits_is_read_again_for_every_group(layer):
+    dcnn = machine(sram_bytes=8192, output_channel_group=4)
+    report = MachineRun(dcnn).layer(random_trace(layer, 1, 1))
+    groups = -(-layer.out_channels // (4 if layer.name == "wide" else 4 * 64))
+    read = dcnn.schedule(random_trace(layer, 1, 1)).loads.bytes_of(Tensor.INPUT)
+    assert read == groups * layer.input_count * 2
+    assert report.cycles > 0

@@ -42,8 +42,8 @@ class ColumnPlan:
 class ColumnTraffic:
     """The transfers of a plan. Inputs of a strip are held for all its filter blocks; weights as long as they fit.
 
-    In DRAM inputs lie as (n, g, [d,] h, w, c), weights as (g, filter block, kept column, k) after the group's index
-    list, outputs as (n, g, filter block, [o,] p, q, k).
+    In DRAM inputs lie as (n, g, [d,] h, w, c), the channels of a position in whole bytes; weights as (g, filter block,
+    kept column, k) after the group's index list; outputs in the order of the tiles.
     """
 
     def __init__(self, plan: ColumnPlan, value_bits: int, weight_buffer_bytes: int) -> None:
@@ -52,7 +52,10 @@ class ColumnTraffic:
         self._list_bytes = -(-plan.columns * entry_bits // 8)
         self._weight_bytes = -(-np.outer(plan.columns, plan.filters) * value_bits // 8)  # (groups, filter blocks)
         self._group_bytes = self._list_bytes + self._weight_bytes.sum(axis=1)
-        self._layout = Layout.of(bits_to_bytes(layer.input_count * value_bits), int(self._group_bytes.sum()))
+        self._position_bytes = bits_to_bytes(layer.group_in_channels * value_bits)
+        self._map_bytes = self._position_bytes * math.prod(layer.input_size)
+        input_bytes = self._map_bytes * layer.batch * layer.groups
+        self._layout = Layout.of(input_bytes, int(self._group_bytes.sum()))
         self._holds_groups = min(2, layer.groups) * int(self._group_bytes.max()) <= weight_buffer_bytes
         largest = int((self._list_bytes + self._weight_bytes.max(axis=1)).max())
         self.streams_weights = not self._holds_groups and 2 * largest > weight_buffer_bytes
@@ -74,11 +77,9 @@ class ColumnTraffic:
 
     def _inputs(self) -> Runs:
         plan, layer, strips = self._plan, self._plan.layer, self._plan.strips
-        channels = layer.group_in_channels
-        map_values = layer.input_count // (layer.batch * layer.groups)
         image_map = np.arange(layer.batch) * layer.groups + np.arange(layer.groups)[:, None]
-        start = image_map[..., None] * map_values + strips.run_start * channels
-        size = -(-strips.run_positions * channels * self._bits // 8) * (plan.columns > 0)[:, None, None]
+        start = image_map[..., None] * self._map_bytes + strips.run_start * self._position_bytes
+        size = strips.run_positions * self._position_bytes * (plan.columns > 0)[:, None, None]
         tiles = plan.tile_index[:, :, strips.run_strip]  # (groups, images, runs, filter blocks)
         users = tiles if strips.streams_inputs else tiles[..., :1]
         last = tiles if strips.streams_inputs else tiles[..., -1:]
@@ -86,7 +87,7 @@ class ColumnTraffic:
         tile, address, size_bytes, last_tile = (row.reshape(-1) for row in rows)
         order = np.argsort(tile, kind="stable")
         keep = order[size_bytes[order] > 0]
-        address = self._layout.input_address + address[keep] * self._bits // 8
+        address = self._layout.input_address + address[keep]
         return Runs.per_tile(Tensor.INPUT, tile[keep], address, size_bytes[keep], last_tile=last_tile[keep])
 
     def _weights(self) -> Runs:
@@ -107,12 +108,8 @@ class ColumnTraffic:
 
     def stores(self) -> Runs:
         """Each tile's outputs."""
-        plan, layer, strips = self._plan, self._plan.layer, self._plan.strips
-        positions = layer.output_count // (layer.batch * layer.out_channels)
-        image_map = np.arange(layer.batch) * layer.groups + np.arange(layer.groups)[:, None]
-        before_filters = np.cumsum(plan.filters) - plan.filters
-        start = (image_map[..., None, None] * layer.group_out_channels + before_filters) * positions
-        start = start + strips.first_pixel[:, None] * plan.filters
-        size = np.broadcast_to(-(-strips.pixels[:, None] * plan.filters * self._bits // 8), plan.shape)
-        address = self._layout.output_address + start * self._bits // 8
-        return Runs.per_tile(Tensor.OUTPUT, plan.tile_index.reshape(-1), address.reshape(-1), size.reshape(-1))
+        plan = self._plan
+        size = -(-plan.strips.pixels[:, None] * plan.filters * self._bits // 8)
+        size = np.broadcast_to(size, plan.shape).reshape(-1)
+        address = self._layout.output_address + np.cumsum(size) - size
+        return Runs.per_tile(Tensor.OUTPUT, np.arange(len(size)), address, size)

@@ -13,7 +13,7 @@ synapses when half of it is room enough, so that the next round's can arrive; ot
 from __future__ import annotations
 
 import math
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -26,8 +26,6 @@ from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Te
 from dataflows.windows import PaddedMap, inputs_read
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
-
-_TILES_ABOUT = 1024  # blocks are merged into tiles until a layer has about so many; all blocks cost alike
 
 
 class DianNaoSpec(AcceleratorSpec):
@@ -63,6 +61,7 @@ class DianNao(Accelerator):
     name = "diannao"
     title = "DianNao: dense, 16 output neurons x 16 inputs a cycle (ASPLOS 2014)"
     Spec = DianNaoSpec
+    tiles_about: ClassVar[int] = 1024  # bands of blocks are merged into tiles until a layer has at most about so many
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each group, round, image and strip of blocks, in this order."""
@@ -113,7 +112,7 @@ class DianNao(Accelerator):
             layer,
             positions=8 * spec.nbout_bytes // (spec.output_neurons * spec.value_bits),
             inputs=8 * spec.nbin_bytes // (chunk * spec.value_bits),
-            strips=max(1, _TILES_ABOUT // passes),
+            strips=max(1, self.tiles_about // passes),
         )
 
     def _compulsory_bytes(self, layer: Layer) -> int:
@@ -123,48 +122,40 @@ class DianNao(Accelerator):
     def _traffic(self, layer: Layer, blocks: PositionBlocks, filters: np.ndarray) -> tuple[Runs, Runs, bool]:
         """Loads, stores, and whether SB holds a round's synapses.
 
-        In DRAM inputs lie as (n, g, [d,] h, w, c), weights as (k, c, [t,] r, s), outputs as (n, g, round, [o,] p, q,
-        k), so that a row of a block, a round's weights and a strip's outputs are single runs.
+        In DRAM inputs lie as (n, g, [d,] h, w, c), weights as (k, c, [t,] r, s), and outputs in the order of the tiles,
+        so that a row of a block, a round's weights and a strip's outputs are single runs. The channels of a position
+        and the weights of a round take whole bytes.
         """
-        bits, columns = self.spec.value_bits, layer.weight_count // layer.out_channels
-        layout = Layout.of(bits_to_bytes(layer.input_count * bits), bits_to_bytes(layer.weight_count * bits))
-        rounds, strips, batch = len(filters), blocks.strips, layer.batch
-        group, turn, image = (index.reshape(-1, 1) for index in np.indices((layer.groups, rounds, batch)))
+        bits, strips, batch = self.spec.value_bits, blocks.strips, layer.batch
+        position_bytes = bits_to_bytes(layer.group_in_channels * bits)
+        map_bytes = position_bytes * math.prod(layer.input_size)
+        sizes = np.tile(-(-filters * (layer.weight_count // layer.out_channels) * bits // 8), layer.groups)
+        layout = Layout.of(map_bytes * batch * layer.groups, int(sizes.sum()))
+        group, turn, image = (i.reshape(-1, 1) for i in np.indices((layer.groups, len(filters), batch)))
         first_tile = np.arange(len(group))[:, None] * strips
 
-        map_values = layer.input_count // (batch * layer.groups)
-        start = (image * layer.groups + group) * map_values + blocks.run_start * layer.group_in_channels
+        start = (image * layer.groups + group) * map_bytes + blocks.run_start * position_bytes
         inputs = Runs.per_tile(
             Tensor.INPUT,
             (first_tile + blocks.run_strip).reshape(-1),
-            (layout.input_address + start * bits // 8).reshape(-1),
-            np.tile(-(-blocks.run_positions * layer.group_in_channels * bits // 8), len(group)),
+            layout.input_address + start.reshape(-1),
+            np.tile(blocks.run_positions * position_bytes, len(group)),
         )
 
-        channel = group * layer.group_out_channels + turn * self.spec.output_neurons
-        address = layout.weight_address + channel * columns * bits // 8
-        size = -(-filters[turn] * columns * bits // 8)
-        holds = 2 * int(size.max()) <= self.spec.sb_bytes
+        addresses = layout.weight_address + np.cumsum(sizes) - sizes
+        holds = 2 * int(sizes.max()) <= self.spec.sb_bytes
         if holds:
             whole = first_tile[::batch].reshape(-1)
-            weights = Runs.per_tile(
-                Tensor.WEIGHT, whole, address[::batch, 0], size[::batch, 0], last_tile=whole + batch * strips - 1
-            )
+            weights = Runs.per_tile(Tensor.WEIGHT, whole, addresses, sizes, last_tile=whole + batch * strips - 1)
         else:
             block_strip = np.repeat(np.arange(strips), blocks.strip_blocks)
-            weights = Runs.per_tile(Tensor.WEIGHT, *(
-                np.broadcast_to(part, (len(group), len(block_strip))).reshape(-1)
-                for part in (first_tile + block_strip, address, size)
-            ))  # fmt: skip
+            tile = (first_tile + block_strip).reshape(-1)
+            times = batch * len(block_strip)
+            weights = Runs.per_tile(Tensor.WEIGHT, tile, np.repeat(addresses, times), np.repeat(sizes, times))
 
-        before = np.cumsum(blocks.strip_positions) - blocks.strip_positions
-        per_image = layer.output_count // batch // layer.out_channels
-        start = (image * layer.out_channels + channel) * per_image + before * filters[turn]
+        size = (-(-blocks.strip_positions * filters[turn] * bits // 8)).reshape(-1)
         stores = Runs.per_tile(
-            Tensor.OUTPUT,
-            (first_tile + np.arange(strips)).reshape(-1),
-            (layout.output_address + start * bits // 8).reshape(-1),
-            (-(-blocks.strip_positions * filters[turn] * bits // 8)).reshape(-1),
+            Tensor.OUTPUT, np.arange(len(size)), layout.output_address + np.cumsum(size) - size, size
         )
         return Runs.merge(inputs, weights), stores, holds
 

@@ -43,9 +43,10 @@ class PixelStrips:
 
     @classmethod
     def of(cls, layer: Layer, pixels: int, *, inputs: int, outputs: int) -> Self:
-        """The fewest strips of which each reads at most half of `inputs` input positions and makes `outputs` outputs.
+        """Strips as long as they read at most half of `inputs` input positions and make at most `outputs` outputs.
 
-        The other half is where the next strip arrives; a layer with nothing to follow may fill the whole buffer.
+        The next strip arrives in the other half; one strip that is the whole layer may fill the buffer. A strip has at
+        least one block of `pixels` positions (Pp).
         """
         total = math.prod(layer.output_size)
         count = -(-total // pixels)
@@ -80,7 +81,7 @@ class PixelStrips:
             columns[0],
             columns[1],
             columns[2],
-            streams_inputs=bool(np.bincount(columns[0], columns[2], len(first)).max(initial=0) > room),
+            streams_inputs=bool(np.bincount(columns[0], columns[2]).max(initial=0) > room),
         )
 
 

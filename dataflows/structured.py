@@ -131,7 +131,7 @@ class Structured(Accelerator):
         strips = PixelStrips.of(
             layer,
             spec.pixels_parallel,
-            inputs=8 * spec.input_buffer_bytes // (spec.value_bits * layer.group_in_channels),
+            inputs=spec.input_buffer_bytes // bits_to_bytes(spec.value_bits * layer.group_in_channels),
             outputs=8 * (spec.output_buffer_bytes // 2) // (spec.value_bits * int(filters.max())),
         )
         return ColumnPlan(layer, kept, filters, strips)

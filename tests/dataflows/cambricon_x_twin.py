@@ -176,7 +176,7 @@ class Twin:
         for k in filters:
             pes[k % spec.pes].todo += [self.needed(k, i, *self.corner(p, q)) for p, q in positions for i in chunk]
         cycles = 0
-        while any([pe.step(patch) for pe in pes]):
+        while sum(pe.step(patch) for pe in pes):
             cycles += 1
         self.duration[tile] += cycles
         for number, pe in enumerate(pes):

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from dataflows.kernel import run_slices, thread_count
-
-_BAND_BYTES = 16_384  # columns of a step, so that what has been gathered stays in the first-level cache
+from dataflows.kernel import kernel, run_slices, thread_count
 
 
 def kept_columns(weight_mask: np.ndarray, groups: int) -> np.ndarray:
     """Bool (groups, C/G·[T·]R·S): the union over a group's filters of a mask (K, C/G, [T,] R, S)."""
-    filters, columns = weight_mask.shape[0] // groups, int(np.prod(weight_mask.shape[1:]))
-    matrix = weight_mask.reshape(groups, filters, columns)
-    kept = np.zeros((groups, columns), np.bool_)
-    width = min(_BAND_BYTES, -(-columns // thread_count()))
-    bands = [(group, start) for group in range(groups) for start in range(0, columns, width)]
+    filters, columns = weight_mask.shape[0], math.prod(weight_mask.shape[1:])
+    matrix = weight_mask.reshape(filters, columns).view(np.uint8)
+    slices = np.linspace(0, filters, min(filters, thread_count()) + 1).astype(int).tolist()
 
-    def gather(index: int) -> None:
-        group, start = bands[index]
-        np.any(matrix[group, :, start : start + width], axis=0, out=kept[group, start : start + width])
+    def gather(part: int) -> np.ndarray:
+        kept = np.zeros((groups, columns), np.uint8)
+        _gather(matrix, filters // groups, slices[part], slices[part + 1], kept)
+        return kept
 
-    run_slices(gather, range(len(bands)))
-    return kept
+    return np.bitwise_or.reduce(run_slices(gather, range(len(slices) - 1))).view(np.bool_)
+
+
+@kernel
+def _gather(matrix: np.ndarray, group_filters: int, first: int, last: int, kept: np.ndarray) -> None:
+    """Add the filters first..last of a mask, uint8 (K, columns), to kept, uint8 (groups, columns)."""
+    for k in range(first, last):
+        row, union = matrix[k], kept[k // group_filters]
+        for j in range(row.size):
+            union[j] |= row[j]

@@ -182,13 +182,10 @@ class FilterRounds:
 
     def notes(self) -> tuple[str, ...]:
         """What had to be cut, for the report."""
-        _, _, _, chunks = self.shape
-        notes = []
+        chunks, notes = self.shape[3], []
         if chunks > 1:
-            notes.append(
-                f"inputs of one position are loaded in {chunks} chunks of {self.chunk_windows} windows; "
-                "partial sums wait in NBout"
-            )
+            length = f"{self.chunk_windows} window{'s' if self.chunk_windows > 1 else ''}"
+            notes.append(f"inputs are loaded in {chunks} chunks of {length}; partial sums wait in NBout")
         per_set = int(np.bincount(self.rounds[:, 0]).max())
         if per_set > 1:
             notes.append(f"inputs are loaded anew for each of {per_set} rounds of filters")

@@ -112,6 +112,10 @@ class LayerSource:
     output_density: float = 1.0
     origin: str = ""
 
+    def weight_array(self, seed: int) -> np.ndarray:
+        """The layer's weights (K, C/G, [T,] R, S), made now."""
+        return self.weights.array(self.layer.weight_shape, Stream(seed, (self.index, 0)))
+
     def trace(self, seed: int) -> LayerTrace:
         """The layer's trace, made now."""
         for name, count in (("weights", self.layer.weight_count), ("activations", self.layer.input_count)):
@@ -119,7 +123,7 @@ class LayerSource:
                 raise InputError(f"layer '{self.layer.name}': {count} {name}: at most {MAX_ELEMENTS} fit in memory")
         return LayerTrace(
             self.layer,
-            self.weights.array(self.layer.weight_shape, Stream(seed, (self.index, 0))),
+            self.weight_array(seed),
             self.activations.array(self.layer.input_shape, Stream(seed, (self.index, 1))),
             self.output_density,
             self.origin,

@@ -189,12 +189,12 @@ class Skewed:
         counts = np.zeros(filters, np.int64)
         for _ in range(50):
             middle = (low + high) / 2
-            counts = _rounded(_fill(np.exp(middle * scores), size, nonzeros), nonzeros)
+            counts = rounded(_fill(np.exp(middle * scores), size, nonzeros), nonzeros)
             low, high = (middle, high) if counts.std() < self.variation * counts.mean() else (low, middle)
         return counts
 
 
-def _rounded(shares: np.ndarray, total: int) -> np.ndarray:
+def rounded(shares: np.ndarray, total: int) -> np.ndarray:
     """Whole numbers with the exact sum, the largest remainders rounded up."""
     counts = np.floor(shares).astype(np.int64)
     order = np.argsort(counts - shares, kind="stable")

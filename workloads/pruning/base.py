@@ -1,0 +1,137 @@
+"""`Pruning`: what every pruning is; `PrunedWeights`: weights under one.
+
+Weights are (K, C/G, [T,] R, S). Comments write X for the kernel positions [T·]R·S.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import numpy as np
+
+from workloads.layer import Layer
+from workloads.pruning.options import check, written
+from workloads.source import LayerSource, Stream, TensorSource
+
+_MASK_STEPS = 1 << 20  # steps of a weight stream from here on belong to prunings, so that they never share a draw
+
+Facts = dict[str, int | float | str]
+
+
+@dataclass(frozen=True)
+class Pruning(ABC):
+    """A way to choose which weights stay; the fields are its options.
+
+    Class attributes: `name` (in commands), `title` (one line for lists) and `literature` (densities at which papers
+    report unchanged or nearly unchanged accuracy; nothing here measures accuracy). Options are checked when the value
+    is made; `InputError` names the pruning, the option, the value and what is allowed.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    literature: ClassVar[str] = ""
+    registry: ClassVar[dict[str, type[Pruning]]] = {}
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            if Pruning.registry.get(cls.name, cls).__module__ != cls.__module__:
+                raise TypeError(f"two prunings are called '{cls.name}'")
+            Pruning.registry[cls.name] = cls
+
+    def __post_init__(self) -> None:
+        check(self.subject, self)
+
+    @abstractmethod
+    def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Which weights stay.
+
+        weights (K, C/G, [T,] R, S), a mask or values; returns bool of the same shape, False wherever the weight is
+        zero already. Values are judged by size; a mask has none, so there `rng` decides.
+        """
+
+    def pruned(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The weights with zeros where they do not stay; a mask gives a mask."""
+        keep = self.keep(layer, weights, rng)
+        return keep if weights.dtype == np.bool_ else np.where(keep, weights, np.zeros((), weights.dtype))
+
+    def plan(self, sources: tuple[LayerSource, ...], seed: int) -> tuple[Pruning, ...]:
+        """The pruning of each layer, where it depends on the others or on the place in the network."""
+        del seed
+        return (self,) * len(sources)
+
+    def apply(self, sources: tuple[LayerSource, ...]) -> tuple[LayerSource, ...]:
+        """The layers with their weights pruned when they are asked for; some prunings give other layers."""
+        plan = Plan(self, sources)
+        return tuple(
+            replace(source, weights=PrunedWeights(source.weights, plan, place, _depth(source.weights)))
+            for place, source in enumerate(sources)
+        )
+
+    def storage_format(self, layer: Layer) -> str:
+        """The storage format that suits a pruned layer, as `workloads.formats.parse` takes it."""
+        del layer
+        return "bitmap"
+
+    def facts(self, layer: Layer, weights: np.ndarray) -> Facts:
+        """What a pruned layer's structure is, found from its weights (or mask); JSON types."""
+        del layer, weights
+        return {}
+
+    @property
+    def value_bits(self) -> int | None:
+        """Bits of a stored weight where this pruning decides them."""
+        return None
+
+    @property
+    def subject(self) -> str:
+        """How messages call this pruning."""
+        return f"pruning '{self.name}'"
+
+    def __str__(self) -> str:
+        """As on a command line."""
+        options = written(self)
+        return f"{self.name}:{options}" if options else self.name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A pruning over the layers of a network. What it decides for all of them is found once for a seed, when asked."""
+
+    pruning: Pruning
+    sources: tuple[LayerSource, ...]
+    _found: dict[int, tuple[Pruning, ...]] = field(default_factory=dict, compare=False, repr=False)
+
+    def layer_pruning(self, place: int, seed: int) -> Pruning:
+        """The pruning of the layer at that place."""
+        if seed not in self._found:
+            self._found[seed] = self.pruning.plan(self.sources, seed)
+        return self._found[seed][place]
+
+
+@dataclass(frozen=True)
+class PrunedWeights:
+    """Weights of the layer at a `place` of a plan; `step` numbers a layer's prunings, each with its random stream."""
+
+    weights: TensorSource
+    plan: Plan
+    place: int
+    step: int
+
+    def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
+        """See `TensorSource`; values that stay are unchanged, unless the pruning quantizes."""
+        weights = self.weights.array(shape, stream)
+        layer = self.plan.sources[self.place].layer
+        rng = stream.child(_MASK_STEPS + self.step).rng()
+        return self.plan.layer_pruning(self.place, stream.seed).pruned(layer, weights, rng)
+
+
+def _depth(weights: TensorSource) -> int:
+    return weights.step + 1 if isinstance(weights, PrunedWeights) else 0
+
+
+def pruning_rng(source: LayerSource, seed: int) -> np.random.Generator:
+    """The generator that the next pruning of a layer gets, for decisions that a plan takes ahead of it."""
+    return Stream(seed, (source.index, 0)).child(_MASK_STEPS + _depth(source.weights)).rng()

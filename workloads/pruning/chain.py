@@ -1,0 +1,43 @@
+"""Several prunings one after the other, written METHOD:...+METHOD:..."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+
+from workloads.layer import Layer
+from workloads.pruning.base import Pruning
+from workloads.pruning.kept import suited_format
+from workloads.source import LayerSource
+
+
+@dataclass(frozen=True)
+class Chain(Pruning):
+    """Each pruning works on what the one before left."""
+
+    prunings: tuple[Pruning, ...]
+
+    def __post_init__(self) -> None:
+        """Nothing to check: each pruning has checked itself."""
+
+    def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """See `Pruning`; for one layer by itself."""
+        return self.pruned(layer, weights, rng) != 0
+
+    def pruned(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """See `Pruning`; for one layer by itself."""
+        return reduce(lambda left, pruning: pruning.pruned(layer, left, rng), self.prunings, weights)
+
+    def apply(self, sources: tuple[LayerSource, ...]) -> tuple[LayerSource, ...]:
+        """See `Pruning`."""
+        return reduce(lambda left, pruning: pruning.apply(left), self.prunings, sources)
+
+    def storage_format(self, layer: Layer) -> str:
+        """That of the last pruning that decides the structure."""
+        return suited_format(self.prunings, layer)
+
+    def __str__(self) -> str:
+        """As on a command line."""
+        return "+".join(map(str, self.prunings))

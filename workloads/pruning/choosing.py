@@ -1,0 +1,95 @@
+"""How prunings choose: scores of weights or of units of them, and the exact number with the highest scores."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workloads.layer import Layer
+
+
+def sizes(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Scores of single weights: magnitudes; of a mask random whole numbers. 0 where a weight is zero."""
+    if weights.dtype == np.bool_:
+        return _drawn(weights, rng)
+    wide = np.int64 if weights.dtype.kind in "iu" else weights.dtype  # the magnitude of int8's -128 needs more
+    return np.abs(weights.astype(wide))
+
+
+def energies(weights: np.ndarray, rng: np.random.Generator, axes: int | tuple[int, ...]) -> np.ndarray:
+    """Scores of units that extend over `axes`: sums of squares; of a mask random whole numbers. 0: all zeros."""
+    if weights.dtype == np.bool_:
+        return _drawn(np.asarray(weights.any(axis=axes)), rng)
+    real = weights if weights.dtype in (np.float32, np.float64) else weights.astype(np.float64)
+    return np.asarray(np.sum(np.square(real), axis=axes, dtype=np.float64))
+
+
+def _drawn(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    scores = rng.integers(1, 1 << 32, mask.shape, np.uint32)
+    scores *= mask
+    return scores
+
+
+def largest(scores: np.ndarray, count: int) -> np.ndarray:
+    """Bool (..., n): in each row the `count` highest scores, ties going to the first; scores of 0 never."""
+    if scores.size == 0 or count == 0:
+        return np.zeros(scores.shape, np.bool_)
+    rows = scores.reshape(-1, scores.shape[-1])
+    if count >= rows.shape[1]:
+        return scores > 0
+    place = rows.shape[1] - count
+    threshold = np.partition(rows, place, axis=1)[:, place, np.newaxis]
+    keep = rows > threshold
+    ties = (rows == threshold) & (threshold > 0)
+    room = count - np.count_nonzero(keep, axis=1)
+    crowded = np.count_nonzero(ties, axis=1) > room
+    if crowded.any():
+        tied = ties[crowded]
+        ties[crowded] = tied & (np.cumsum(tied, axis=1) <= room[crowded, np.newaxis])
+    keep |= ties
+    return keep.reshape(scores.shape)
+
+
+def share(density: float, units: int, *, at_least: int = 0) -> int:
+    """round(density x units); `at_least` counts only while the density is above 0."""
+    return max(round(density * units), at_least) if density > 0 else 0
+
+
+def matrix(weights: np.ndarray) -> np.ndarray:
+    """(K, C/G, X) of (K, C/G, [T,] R, S)."""
+    return weights.reshape(*weights.shape[:2], -1)
+
+
+def groups_along(array: np.ndarray, axis: int, length: int) -> np.ndarray:
+    """An array cut into groups of `length` along an axis, zeros filling the last: (..., groups, ..., length).
+
+    The groups stand where the axis was, the places in a group last.
+    """
+    fill = [(0, 0)] * array.ndim
+    fill[axis] = (0, -array.shape[axis] % length)
+    padded = np.pad(array, fill) if fill[axis][1] else array
+    shape = (*padded.shape[:axis], -1, length, *padded.shape[axis + 1 :])
+    return np.moveaxis(padded.reshape(shape), axis + 1, -1)
+
+
+def join_groups(groups: np.ndarray, axis: int, size: int) -> np.ndarray:
+    """The array that `groups_along` cut; `size` is its extent along the axis."""
+    moved = np.moveaxis(groups, -1, axis + 1)
+    joined = moved.reshape(*moved.shape[:axis], -1, *moved.shape[axis + 2 :])
+    return joined[(slice(None),) * axis + (slice(0, size),)]
+
+
+def kernel_groups(layer: Layer, weights: np.ndarray, filters: int, channels: int) -> np.ndarray:
+    """Weights as groups of filters x channels, zeros filling the last: (G, K', C', filters, channels, X).
+
+    Groups never reach from one group of a grouped convolution into the next.
+    """
+    by_group = matrix(weights).reshape(layer.groups, layer.group_out_channels, layer.group_in_channels, -1)
+    cut = groups_along(groups_along(by_group, 1, filters), 2, channels)  # (G, K', C', X, filters, channels)
+    return np.moveaxis(cut, 3, -1)
+
+
+def join_kernel_groups(layer: Layer, groups: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The weights that `kernel_groups` cut, in their shape."""
+    cut = np.moveaxis(groups, -1, 3)
+    by_group = join_groups(join_groups(cut, 2, layer.group_in_channels), 1, layer.group_out_channels)
+    return by_group.reshape(shape)

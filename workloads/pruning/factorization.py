@@ -1,0 +1,139 @@
+"""The two factors of a convolution: their layers, their weights by truncated SVD, and the energy of a rank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from workloads.errors import InputError
+from workloads.layer import Layer
+from workloads.source import LayerSource, Stream
+
+SCHEMES = ("spatial", "channel")
+
+
+def factor_layers(layer: Layer, scheme: str, rank: int) -> tuple[Layer, Layer]:
+    """The layers that replace a layer.
+
+    spatial   rows first: kernel (kh, 1) with the vertical stride, padding and dilation, then (1, kw) with the horizontal
+              ones. Each output of the pair meets the same inputs as an output of the layer.
+    channel   the layer with `rank` filters, then 1x1 kernels.
+    """
+    axes, out = layer.axes, layer.out_channels
+    pointwise = replace(
+        layer,
+        in_channels=rank,
+        input_size=layer.output_size,
+        kernel_size=(1,) * axes,
+        stride=(1,) * axes,
+        padding=((0, 0),) * axes,
+        dilation=(1,) * axes,
+    )
+    if scheme == "channel":
+        return (
+            replace(layer, name=f"{layer.name}.reduce", out_channels=rank),
+            replace(pointwise, name=f"{layer.name}.restore"),
+        )
+    columns = dict(zip(("kernel_size", "stride", "padding", "dilation"), _one_axis(layer, 1), strict=True))
+    rows = dict(zip(columns, _one_axis(layer, 0), strict=True))
+    vertical = replace(layer, name=f"{layer.name}.vertical", out_channels=rank, **rows)
+    horizontal = replace(
+        pointwise, name=f"{layer.name}.horizontal", out_channels=out, input_size=vertical.output_size, **columns
+    )
+    return vertical, horizontal
+
+
+def _one_axis(layer: Layer, axis: int) -> tuple[tuple, ...]:
+    """Kernel, stride, padding and dilation of a 2-D layer along one axis, nothing along the other."""
+    both = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+    neutral = (1, 1, (0, 0), 1)
+    return tuple(
+        tuple(values[axis] if place == axis else idle for place in range(2))
+        for values, idle in zip(both, neutral, strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class Factorization:
+    """A layer's weights as a matrix, and the factors of its truncated SVD.
+
+    spatial   (C·kh, N·kw): row and column position of a kernel stand on different sides
+    channel   (C·X, N)
+    The factors of the last seed are kept until both layers have them.
+    """
+
+    source: LayerSource
+    scheme: str
+    rank: int = 1
+    _found: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def full_rank(self) -> int:
+        """Rank at which the factors equal the weights."""
+        filters, channels, *kernel = self.source.layer.weight_shape
+        if self.scheme == "spatial":
+            return min(channels * kernel[0], filters * kernel[1])
+        return min(channels * int(np.prod(kernel)), filters)
+
+    def matrix(self, weights: np.ndarray) -> np.ndarray:
+        """The weights (N, C, [T,] R, S) as that matrix."""
+        filters, channels, *kernel = weights.shape
+        if self.scheme == "spatial":
+            return weights.transpose(1, 2, 0, 3).reshape(channels * kernel[0], filters * kernel[1])
+        return weights.reshape(filters, -1).T
+
+    @property
+    def first(self) -> Factor:
+        """Weights of the first layer."""
+        return Factor(self, 0)
+
+    @property
+    def second(self) -> Factor:
+        """Weights of the second layer."""
+        return Factor(self, 1)
+
+    def factors(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of both layers: values where the layer's are, else dense masks."""
+        if seed not in self._found:
+            self._found.clear()
+            self._found[seed] = self._factors(self.source.weight_array(seed))
+        return self._found[seed]
+
+    def _factors(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shapes = [layer.weight_shape for layer in factor_layers(self.source.layer, self.scheme, self.rank)]
+        if weights.dtype == np.bool_:
+            return np.ones(shapes[0], np.bool_), np.ones(shapes[1], np.bool_)
+        real = self.matrix(weights).astype(np.float64 if weights.dtype == np.float64 else np.float32)
+        left, values, right = np.linalg.svd(real, full_matrices=False)
+        root = np.sqrt(values[: self.rank])
+        first = (left[:, : self.rank] * root).T.reshape(shapes[0])
+        second = root[:, np.newaxis] * right[: self.rank]
+        if self.scheme == "spatial":
+            filters, _, _, width = shapes[1]
+            return first, second.reshape(self.rank, filters, 1, width).swapaxes(0, 1)
+        return first, second.T.reshape(shapes[1])
+
+    def rank_for_energy(self, subject: str, energy: float) -> int:
+        """The smallest rank that keeps this share of the sum of squares. Raises `InputError` where only a mask is known."""
+        weights = self.source.weight_array(0)  # values do not depend on a seed
+        if weights.dtype == np.bool_:
+            raise InputError(
+                f"{subject}: energy = {energy}: layer '{self.source.layer.name}' is known as a mask only; give ratio"
+            )
+        squares = np.square(np.linalg.svd(self.matrix(weights).astype(np.float64), compute_uv=False))
+        total = np.cumsum(squares)
+        reached = total >= energy * total[-1] * (1 - 1e-12)
+        return int(np.argmax(reached)) + 1
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Weights of one of the two layers; `place` 0 or 1."""
+
+    factorization: Factorization
+    place: int
+
+    def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
+        """See `TensorSource`."""
+        return self.factorization.factors(stream.seed)[self.place].reshape(shape)

@@ -1,0 +1,65 @@
+"""What the prunings of a layer left of it: how much, its structure, and the storage format that suits it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from workloads.layer import Layer
+from workloads.pruning.base import Facts, PrunedWeights, Pruning
+from workloads.source import LayerSource
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What stays of a layer's weights; `facts` are the structure's, by the name of the pruning that made it."""
+
+    layer: str
+    weights: int
+    nonzeros: int
+    storage_format: str
+    facts: dict[str, Facts]
+
+    @property
+    def density(self) -> float:
+        """Non-zero weights / weights."""
+        return self.nonzeros / self.weights
+
+
+def kept(source: LayerSource, seed: int) -> Kept:
+    """What the prunings of a layer left, counted from its weights."""
+    weights = source.weight_array(seed)
+    chosen = _prunings(source, seed)
+    facts = {pruning.name: pruning.facts(source.layer, weights) for pruning in chosen}
+    text = suited_format(chosen, source.layer)
+    return Kept(source.layer.name, weights.size, int(np.count_nonzero(weights)), text, facts)
+
+
+def storage_format(source: LayerSource, seed: int) -> str:
+    """The storage format that suits a layer's prunings, as `workloads.formats.parse` takes it; "dense" without any."""
+    return suited_format(_prunings(source, seed), source.layer)
+
+
+def suited_format(prunings: Iterable[Pruning], layer: Layer) -> str:
+    """The format of the last pruning; one that decides values only gives its bits to the structure before it."""
+    chosen, bits = "dense", ""
+    for pruning in prunings:
+        if pruning.value_bits is None:
+            chosen = pruning.storage_format(layer)
+        else:
+            bits = f"value_bits={pruning.value_bits}"
+    if not bits:
+        return chosen
+    return f"{chosen}{',' if ':' in chosen else ':'}{bits}"
+
+
+def _prunings(source: LayerSource, seed: int) -> list[Pruning]:
+    """The prunings of a layer in the order in which they work, as they stand for this layer."""
+    found = []
+    step = source.weights
+    while isinstance(step, PrunedWeights):
+        found.append(step.plan.layer_pruning(step.place, seed))
+        step = step.weights
+    return found[::-1]

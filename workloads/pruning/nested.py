@@ -1,0 +1,121 @@
+"""Nested pruning, or network stacking: the kept set of a small network lies inside that of the next larger one.
+
+Moon et al., IEEE JETCAS 2019. One training gives networks of several sizes; they are stored once, level by level, and
+a mode reads only the first levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from workloads.errors import InputError
+from workloads.formats import Format
+from workloads.layer import Layer
+from workloads.pruning.base import Facts, Pruning
+from workloads.pruning.choosing import largest, share, sizes
+from workloads.pruning.options import option, text
+
+
+def separate_bits(levels: Sequence[float], value_bits: float, index_bits: float) -> float:
+    """Bits per weight position when every level is stored on its own: sum of d·(b + i) over the levels' densities d."""
+    return sum(levels) * (value_bits + index_bits)
+
+
+def stacked_bits(levels: Sequence[float], value_bits: float, index_bits: float) -> float:
+    """Bits per weight position when all levels are stored once: d_L·(b + i + ceil(log2 L)), L levels, d_L the largest.
+
+    The last term is the code that tells to which level a stored weight belongs.
+    """
+    return max(levels) * (value_bits + index_bits + (len(levels) - 1).bit_length())
+
+
+@dataclass(frozen=True)
+class StackedStorage:
+    """Bits of a layer at all its levels, counted from encodings.
+
+    separate   each level encoded on its own
+    coded      the largest level encoded once, a level code beside every stored value, fillers included
+    sectioned  what each level adds encoded on its own, one after the other; a mode reads the first sections only, and
+               no code is needed
+    """
+
+    separate: int
+    coded: int
+    sectioned: int
+
+    @classmethod
+    def count(cls, codes: np.ndarray, chosen: Format) -> StackedStorage:
+        """From level codes (see `Nested.level_codes`) of one layer, in a storage format."""
+        levels = int(codes.max(initial=0))
+        masks = [(codes > 0) & (codes <= level) for level in range(1, levels + 1)]
+        if not masks:
+            return cls(0, 0, 0)
+        whole = chosen.encode(masks[-1])
+        return cls(
+            separate=sum(chosen.encode(mask).bits for mask in masks),
+            coded=whole.bits + whole.entries * (levels - 1).bit_length(),
+            sectioned=sum(chosen.encode(codes == level).bits for level in range(1, levels + 1)),
+        )
+
+
+@dataclass(frozen=True)
+class Nested(Pruning):
+    """Keeps the round(d x weights) largest weights, d being the density of the chosen level.
+
+    Levels nest: by size, or on masks by one random order of the weights, which is the same for every level.
+    """
+
+    name: ClassVar[str] = "nested"
+    title: ClassVar[str] = "keeps one of several nested sets of weights (network stacking)"
+    literature: ClassVar[str] = "none with accuracy at hand; memory up to 33 % smaller (Moon et al., IEEE JETCAS 2019)"
+
+    levels: str = text("densities in rising order joined by /, such as 0.1/0.25/0.5")
+    level: int = option("which of the levels stays, 1 being the smallest; 0: the largest", 0, 16, 0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        densities = self.densities
+        if self.level > len(densities):
+            raise InputError(f"{self.subject}: level = {self.level}: must be at most {len(densities)}")
+
+    @property
+    def densities(self) -> tuple[float, ...]:
+        """Of the levels. Raises `InputError` when they are not rising shares."""
+        try:
+            found = tuple(float(part) for part in self.levels.split("/"))
+        except ValueError:
+            found = ()
+        rising = all(low < high <= 1 for low, high in zip((0.0, *found), found, strict=False))
+        if not 1 <= len(found) <= 16 or not rising:
+            raise InputError(
+                f"{self.subject}: levels = {self.levels}: must be 1 to 16 rising densities above 0 and up to 1, "
+                "joined by /, such as 0.1/0.25/0.5"
+            )
+        return found
+
+    def level_codes(self, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Uint8, shape of the weights: the smallest level that keeps a weight, 1 up; 0 where none does."""
+        scores = sizes(weights, rng).reshape(-1)
+        codes = np.zeros(weights.size, np.uint8)
+        for level, density in reversed(list(enumerate(self.densities, start=1))):
+            codes[largest(scores, share(density, weights.size))] = level
+        return codes.reshape(weights.shape)
+
+    def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """See `Pruning`."""
+        del layer
+        density = self.densities[self.level - 1]
+        return largest(sizes(weights, rng).reshape(-1), share(density, weights.size)).reshape(weights.shape)
+
+    def storage_format(self, layer: Layer) -> str:
+        """As unstructured pruning (Han et al., ICLR 2016, section 2); level codes come on top."""
+        return f"relative:index_bits={5 if layer.fully_connected else 8}"
+
+    def facts(self, layer: Layer, weights: np.ndarray) -> Facts:
+        """See `Pruning`."""
+        del layer, weights
+        return {"level": self.level or len(self.densities), "of": len(self.densities)}

@@ -1,0 +1,45 @@
+"""Vector pruning: rows or columns of kernels (Mao et al., CVPR workshops 2017, the 1-D granularity)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from workloads.layer import Layer
+from workloads.pruning.base import Facts, Pruning
+from workloads.pruning.choosing import energies, largest, share
+from workloads.pruning.options import choice, density
+
+
+@dataclass(frozen=True)
+class Vector(Pruning):
+    """Keeps round(density x vectors) of a layer by energy: the S weights of a kernel's row, or the R of a column.
+
+    In a 1x1 kernel a vector is a single weight.
+    """
+
+    name: ClassVar[str] = "vector"
+    title: ClassVar[str] = "keeps whole rows or columns of kernels"
+    literature: ClassVar[str] = "0.25 to 0.35 (Mao et al., CVPR workshops 2017; from memory of the paper)"
+
+    density: float = density("a layer's vectors")
+    axis: str = choice("what a vector is in a kernel", "row", "column")
+
+    @property
+    def _axis(self) -> int:
+        return -1 if self.axis == "row" else -2
+
+    def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """See `Pruning`."""
+        del layer
+        scores = energies(weights, rng, self._axis)
+        kept = largest(scores.reshape(-1), share(self.density, scores.size)).reshape(scores.shape)
+        return (weights != 0) & np.expand_dims(kept, self._axis)
+
+    def facts(self, layer: Layer, weights: np.ndarray) -> Facts:
+        """See `Pruning`."""
+        del layer
+        used = weights.any(axis=self._axis)
+        return {"vectors": int(used.sum()), "of": used.size}

@@ -51,14 +51,16 @@ class AcceleratorSpec(Spec):
 class Accelerator(ABC):
     """A machine with fixed parameters: it turns the trace of a layer into a schedule.
 
-    Class attributes of a machine: `name` (in commands), `title` (one line for lists), `Spec` (its pydantic class) and
-    `baseline_name` (the dense machine its paper compares with; None when the machine is its own).
+    Class attributes of a machine: `name` (in commands), `title` (one line for lists), `Spec` (its pydantic class),
+    `baseline_name` (the dense machine its paper compares with; None when the machine is its own) and `skips_zeros` (False
+    for a dense machine, whose cycles do not depend on where zeros are).
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     Spec: ClassVar[type[AcceleratorSpec]]
     baseline_name: ClassVar[str | None] = None
+    skips_zeros: ClassVar[bool] = True
     registry: ClassVar[dict[str, type[Accelerator]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -75,6 +75,7 @@ class Dcnn(Accelerator):
     name = "dcnn"
     title = "DCNN: dense planar tiles with dot products, the baseline of SCNN (ISCA 2017)"
     Spec = DcnnSpec
+    skips_zeros = False
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each image, part of the map and group of output channels."""

@@ -14,10 +14,10 @@ import numpy as np
 import simpy
 
 from dataflows.accelerator import DramSpec
-from dataflows.schedule import CAUSES, Cause, LayerSchedule, Runs, Tensor
+from dataflows.schedule import CAUSES, Cause, LayerSchedule, Tensor
 from simulator.buffer import Buffer
 from simulator.errors import CapacityError, StarvedError
-from simulator.memory import IdealMemory, Memory, Traffic
+from simulator.memory import IdealMemory, Memory, Traffic, Transfer, transfers_by_tile
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -56,23 +56,6 @@ class Played:
     buffer_peak_bytes: dict[str, int]
 
 
-class _TileTransfers:
-    """The runs of one direction cut by tile and tensor: slices into the columns, found without a search."""
-
-    def __init__(self, runs: Runs, tiles: int) -> None:
-        self.runs = runs
-        self.slices: list[list[tuple[Tensor, int, int, int]]] = [[] for _ in range(tiles)]
-        if not len(runs.tile):
-            return
-        change = np.flatnonzero((np.diff(runs.tile) != 0) | (np.diff(runs.tensor) != 0)) + 1
-        starts = np.concatenate(([0], change))
-        sizes = np.add.reduceat(runs.size_bytes, starts).tolist()
-        tiles_of, tensors = runs.tile[starts].tolist(), runs.tensor[starts].tolist()
-        stops = [*starts[1:].tolist(), len(runs.tile)]
-        for tile, tensor, start, stop, size in zip(tiles_of, tensors, starts.tolist(), stops, sizes, strict=True):
-            self.slices[tile].append((Tensor(tensor), start, stop, size))
-
-
 class LayerSimulation:
     """One layer on one machine. Make it, call `run` once.
 
@@ -93,19 +76,22 @@ class LayerSimulation:
             for tensor, use in self._uses.items()
             if not use.streamed
         }
-        tiles = schedule.tiles
-        self._loads = _TileTransfers(schedule.loads, tiles)
-        self._stores = _TileTransfers(schedule.stores, tiles)
+        self._loads = transfers_by_tile(schedule.loads, dram.burst_bytes)
+        self._stores = transfers_by_tile(schedule.stores, dram.burst_bytes)
         self._releases = self._release_table()
         self._local_cycles = schedule.cycles.sum(axis=2)
         self._duration = self._local_cycles.max(axis=1, initial=0).tolist()
+        self._drain_cycles = schedule.drain_cycles.tolist()
         self._waits = [0] * CAUSES  # whole-array waits, in cycles
         self._state = "not started"
-        self._started = [self._env.event() for _ in range(tiles)]
-        self._requested = [self._env.event() for _ in range(tiles)]
-        self._arrivals: list[list[simpy.Event]] = [[] for _ in range(tiles)]
-        self._streamed: list[list[simpy.Event]] = [[] for _ in range(tiles)]
-        self._drained: list[simpy.Event] = [self._env.event() for _ in range(tiles)]
+        # Events exist only where somebody may wait: for the start of a tile on which a load depends, for the loads of a
+        # tile, and (made when the tile ends) for the drain of a tile that has something to drain.
+        self._started = {tile - schedule.prefetch_tiles: self._env.event() for tile in self._loads}
+        self._requested = {tile: self._env.event() for tile in self._loads}
+        self._arrivals: dict[int, list[simpy.Event]] = {tile: [] for tile in self._loads}
+        self._streamed: dict[int, list[simpy.Event]] = {tile: [] for tile in self._loads}
+        self._drained: dict[int, simpy.Event] = {}
+        self._last_drain: simpy.Event | None = None
         self._writes: list[simpy.Event] = []
         self._done = False
 
@@ -113,14 +99,15 @@ class LayerSimulation:
         """The current cycle. Delays are whole cycles, so simpy's clock, typed as a number, holds an int."""
         return int(self._env.now)
 
-    def _release_table(self) -> list[list[tuple[Buffer, int]]]:
+    def _release_table(self) -> dict[int, list[tuple[Buffer, int]]]:
         """Per tile the room that its end gives back, buffer by buffer."""
-        runs, table = self._schedule.loads, [[] for _ in range(self._schedule.tiles)]
+        runs, table = self._schedule.loads, {}
         for tensor, buffer in self._buffers.items():
             mask = runs.tensor == tensor
-            freed = np.bincount(runs.last_tile[mask], runs.size_bytes[mask], self._schedule.tiles).astype(np.int64)
+            freed = np.zeros(self._schedule.tiles, np.int64)
+            np.add.at(freed, runs.last_tile[mask], runs.size_bytes[mask])
             for tile in np.flatnonzero(freed).tolist():
-                table[tile].append((buffer, int(freed[tile])))
+                table.setdefault(tile, []).append((buffer, int(freed[tile])))
         return table
 
     def run(self) -> Played:
@@ -153,43 +140,40 @@ class LayerSimulation:
 
     def _load(self) -> Process:
         """Start the loads of every tile, in order, as soon as prefetch and buffer room allow."""
-        schedule = self._schedule
-        for tile in range(schedule.tiles):
-            parts = self._loads.slices[tile]
-            if parts:
-                before = tile - schedule.prefetch_tiles
-                if before >= 0 and not self._started[before].processed:
-                    yield self._started[before]
-                for tensor, start, stop, size in parts:
-                    buffer = self._buffers.get(tensor)
-                    room = buffer.take(size) if buffer else None
-                    if room is not None:
-                        yield room
-                    self._note_level(buffer)
-                    arrival = self._move(tile, tensor, start, stop, size, write=False)
-                    (self._arrivals if buffer else self._streamed)[tile].append(arrival)
+        for tile, parts in self._loads.items():
+            before = tile - self._schedule.prefetch_tiles
+            if before >= 0 and not self._started[before].processed:
+                yield self._started[before]
+            for part in parts:
+                buffer = self._buffers.get(part.tensor)
+                room = buffer.take(part.size_bytes) if buffer else None
+                if room is not None:
+                    yield room
+                self._note_level(buffer)
+                arrival = self._move(tile, part, write=False)
+                (self._arrivals if buffer else self._streamed)[tile].append(arrival)
             self._requested[tile].succeed()
 
     def _compute(self) -> Process:
         """Compute tile after tile, charging every wait of the array to its cause."""
-        schedule = self._schedule
-        for tile in range(schedule.tiles):
+        for tile in range(self._schedule.tiles):
             yield from self._begin(tile)
             yield from self._finish(tile)
-        for tile in range(max(0, schedule.tiles - schedule.accumulator_copies), schedule.tiles):
-            yield from self._wait(self._drained[tile], Cause.DRAIN, f"the layer waits for tile {tile} to be drained")
+        for tile, event in self._drained.items():
+            yield from self._wait(event, Cause.DRAIN, f"the layer waits for tile {tile} to be drained")
         for event in self._writes:
             yield from self._wait(event, Cause.DRAIN, "the layer waits for its last results to be written")
         self._done = True
 
     def _begin(self, tile: int) -> Process:
         """Wait for a tile's data, for accumulators and for room for its results."""
-        yield from self._wait(self._requested[tile], Cause.MEMORY, f"tile {tile} waits for room for its data")
-        for event in self._arrivals[tile]:
-            yield from self._wait(event, Cause.MEMORY, f"tile {tile} waits for its data")
+        if tile in self._loads:
+            yield from self._wait(self._requested[tile], Cause.MEMORY, f"tile {tile} waits for room for its data")
+            for event in self._arrivals[tile]:
+                yield from self._wait(event, Cause.MEMORY, f"tile {tile} waits for its data")
         before = tile - self._schedule.accumulator_copies
-        if before >= 0:
-            yield from self._wait(self._drained[before], Cause.DRAIN, f"tile {tile} waits for accumulators")
+        if before in self._drained:
+            yield from self._wait(self._drained.pop(before), Cause.DRAIN, f"tile {tile} waits for accumulators")
         room = self._take_output_room(tile)
         if room is not None:
             yield from self._wait(room, Cause.BUFFER, f"tile {tile} waits for room in the output buffer")
@@ -197,14 +181,15 @@ class LayerSimulation:
     def _finish(self, tile: int) -> Process:
         """Let the PEs do a tile, wait for what streams in, and give its buffers back."""
         start, duration = self._now(), self._duration[tile]
-        self._started[tile].succeed()
+        if tile in self._started:
+            self._started[tile].succeed()
         if duration:
             yield self._env.timeout(duration)
-        for event in self._streamed[tile]:
+        for event in self._streamed.get(tile, ()):
             yield from self._wait(event, Cause.MEMORY, f"tile {tile} waits for streamed data")
         for observer in self._observers:
             observer.tile(tile, start, self._now())
-        for buffer, freed in self._releases[tile]:
+        for buffer, freed in self._releases.get(tile, ()):
             buffer.give_back(freed)
             self._note_level(buffer)
         self._start_drain(tile)
@@ -218,56 +203,52 @@ class LayerSimulation:
         self._waits[cause] += self._now() - since
 
     def _take_output_room(self, tile: int) -> simpy.Event | None:
-        parts, buffer = self._stores.slices[tile], self._buffers.get(Tensor.OUTPUT)
+        parts, buffer = self._stores.get(tile), self._buffers.get(Tensor.OUTPUT)
         if not parts or buffer is None:
             return None
-        room = buffer.take(sum(size for *_, size in parts))
+        room = buffer.take(sum(part.size_bytes for part in parts))
         self._note_level(buffer)
         return room
 
     def _start_drain(self, tile: int) -> None:
         """Hand a tile's results to the drain unit, which takes tiles one after the other."""
-        if (
-            self._schedule.drain_cycles[tile]
-            or self._stores.slices[tile]
-            or (tile and not self._drained[tile - 1].triggered)
-        ):
-            self._env.process(self._drain(tile))
-        else:
-            self._drained[tile].succeed()
+        busy = self._last_drain is not None and not self._last_drain.processed
+        if busy or self._drain_cycles[tile] or tile in self._stores:
+            before, self._last_drain = self._last_drain, self._env.event()
+            self._drained[tile] = self._last_drain
+            self._env.process(self._drain(tile, before, self._last_drain))
 
-    def _drain(self, tile: int) -> Process:
-        env = self._env
-        if tile and not self._drained[tile - 1].processed:
-            yield self._drained[tile - 1]
-        start, cycles = self._now(), int(self._schedule.drain_cycles[tile])
+    def _drain(self, tile: int, before: simpy.Event | None, drained: simpy.Event) -> Process:
+        if before is not None and not before.processed:
+            yield before
+        start, cycles = self._now(), self._drain_cycles[tile]
         if cycles:
-            yield env.timeout(cycles)
+            yield self._env.timeout(cycles)
         for observer in self._observers:
             observer.drain(tile, start, self._now())
-        self._drained[tile].succeed()
-        for tensor, first, stop, size in self._stores.slices[tile]:
-            event = self._move(tile, tensor, first, stop, size, write=True)
-            self._writes.append(event)
-            buffer = self._buffers.get(tensor)
-            if buffer is not None:
-                event.callbacks.append(lambda _, buffer=buffer, size=size: self._written(buffer, size))  # type: ignore[union-attr]
+        drained.succeed()
+        for part in self._stores.get(tile, ()):
+            written = self._move(tile, part, write=True)
+            self._writes.append(written)
+            buffer = self._buffers.get(part.tensor)
+            if buffer is not None and written.callbacks is not None:
+                written.callbacks.append(lambda _, buffer=buffer, size=part.size_bytes: self._written(buffer, size))
 
     def _written(self, buffer: Buffer, size_bytes: int) -> None:
         buffer.give_back(size_bytes)
         self._note_level(buffer)
 
-    def _move(self, tile: int, tensor: Tensor, start: int, stop: int, size: int, *, write: bool) -> simpy.Event:
-        runs = (self._stores if write else self._loads).runs
-        event = self._memory.transfer(runs.address[start:stop], runs.size_bytes[start:stop], write=write)
-        if self._observers:
+    def _move(self, tile: int, part: Transfer, *, write: bool) -> simpy.Event:
+        runs = self._schedule.stores if write else self._schedule.loads
+        event = self._memory.transfer(runs, part, write=write)
+        if self._observers and event.callbacks is not None:
             since = self._now()
 
             def report(_: simpy.Event) -> None:
                 for observer in self._observers:
-                    observer.transfer(tile, tensor, since, self._now(), size, write=write)
+                    observer.transfer(tile, part.tensor, since, self._now(), part.size_bytes, write=write)
 
-            event.callbacks.append(report)  # type: ignore[union-attr]
+            event.callbacks.append(report)
         return event
 
     def _note_level(self, buffer: Buffer | None) -> None:

@@ -4,14 +4,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import simpy
 
 from dataflows.accelerator import DramSpec
+from dataflows.schedule import Runs, Tensor
 
 NANOSECONDS = 1_000_000_000
+
+
+class Transfer(NamedTuple):
+    """One tensor's share of a tile's traffic: rows start..stop of the runs, their bytes, and those of all bursts."""
+
+    tensor: Tensor
+    start: int
+    stop: int
+    size_bytes: int
+    burst_bytes: int
+
+
+def transfers_by_tile(runs: Runs, burst_bytes: int) -> dict[int, list[Transfer]]:
+    """The runs of one direction cut by tile and tensor, so that playing them needs no search; tiles in order.
+
+    A burst is aligned to its size, and a run pays for every burst that it touches.
+    """
+    by_tile: dict[int, list[Transfer]] = {}
+    if not len(runs.tile):
+        return by_tile
+    change = np.flatnonzero((np.diff(runs.tile) != 0) | (np.diff(runs.tensor) != 0)) + 1
+    starts = np.concatenate(([0], change))
+    bursts = (runs.address + runs.size_bytes - 1) // burst_bytes - runs.address // burst_bytes + 1
+    columns = (
+        runs.tile[starts],
+        runs.tensor[starts],
+        starts,
+        np.append(change, len(runs.tile)),
+        np.add.reduceat(runs.size_bytes, starts),
+        np.add.reduceat(bursts, starts) * burst_bytes,
+    )
+    for tile, tensor, start, stop, size, burst in zip(*(column.tolist() for column in columns), strict=True):
+        by_tile.setdefault(tile, []).append(Transfer(Tensor(tensor), start, stop, size, burst))
+    return by_tile
 
 
 @dataclass(slots=True)
@@ -30,8 +65,8 @@ class Memory(Protocol):
 
     traffic: Traffic
 
-    def transfer(self, address: np.ndarray, size_bytes: np.ndarray, *, write: bool) -> simpy.Event:
-        """Start to move address runs (int64 arrays of equal length); the event fires when the last byte is there."""
+    def transfer(self, runs: Runs, part: Transfer, *, write: bool) -> simpy.Event:
+        """Start to move a part of some runs; the event fires when the last byte is there."""
         ...
 
 
@@ -40,13 +75,6 @@ def peak_bytes_per_cycle(dram: DramSpec, clock_hz: int) -> Fraction | None:
     if dram.bandwidth_gbs == float("inf"):
         return None
     return Fraction(str(dram.bandwidth_gbs)) * NANOSECONDS / clock_hz
-
-
-def burst_total_bytes(address: np.ndarray, size_bytes: np.ndarray, burst_bytes: int) -> int:
-    """Bytes of all bursts that the runs touch; a burst is aligned to its size, and a run pays for whole ones."""
-    first = address // burst_bytes
-    last = (address + size_bytes - 1) // burst_bytes
-    return int((last - first + 1).sum()) * burst_bytes
 
 
 class IdealMemory:
@@ -59,25 +87,24 @@ class IdealMemory:
 
     def __init__(self, env: simpy.Environment, dram: DramSpec, clock_hz: int) -> None:
         self._env = env
-        self._burst_bytes = dram.burst_bytes
         self._bytes_per_cycle = peak_bytes_per_cycle(dram, clock_hz)
-        self._latency_cycles = Fraction(str(dram.latency_ns)) * clock_hz / NANOSECONDS
-        self._free_at = Fraction(0)
+        self._latency = Fraction(str(dram.latency_ns)) * clock_hz / NANOSECONDS
+        # When the channels are free again, in cycles times the numerator of bytes per cycle: whole numbers keep this
+        # clock exact, where rounding each transfer to a cycle would drift.
+        self._free_at = 0
         self.traffic = Traffic()
 
-    def transfer(self, address: np.ndarray, size_bytes: np.ndarray, *, write: bool) -> simpy.Event:
-        """Start to move address runs; the event fires at the cycle in which the last byte is there."""
-        useful = int(size_bytes.sum())
-        bursts = burst_total_bytes(address, size_bytes, self._burst_bytes)
+    def transfer(self, runs: Runs, part: Transfer, *, write: bool) -> simpy.Event:
+        """Start to move a part of some runs; the event fires at the cycle in which the last byte is there."""
+        del runs
         if write:
-            self.traffic.write_bytes += useful
+            self.traffic.write_bytes += part.size_bytes
         else:
-            self.traffic.read_bytes += useful
-        self.traffic.burst_bytes += bursts
-        now = int(self._env.now)
+            self.traffic.read_bytes += part.size_bytes
+        self.traffic.burst_bytes += part.burst_bytes
         if self._bytes_per_cycle is None:
             return self._env.timeout(0)
-        # Fractions keep the channel's clock exact: rounding each transfer up would drift by a cycle a transfer.
-        self._free_at = max(self._free_at, Fraction(now)) + Fraction(bursts) / self._bytes_per_cycle
-        done = self._free_at + self._latency_cycles
-        return self._env.timeout(-(-done.numerator // done.denominator) - now)
+        now, unit, latency = int(self._env.now), self._bytes_per_cycle.numerator, self._latency
+        self._free_at = max(self._free_at, now * unit) + part.burst_bytes * self._bytes_per_cycle.denominator
+        done = self._free_at * latency.denominator + latency.numerator * unit
+        return self._env.timeout(-(-done // (unit * latency.denominator)) - now)

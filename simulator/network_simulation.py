@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from dataflows.accelerator import Accelerator
+from dataflows.accelerator import Accelerator, AcceleratorSpec
 from dataflows.products import ProductCounts, count_products
 from dataflows.registry import create
 from dataflows.schedule import Cause, LayerSchedule
@@ -23,6 +24,7 @@ from workloads.trace import LayerTrace
 from workloads.workload import Workload
 
 Progress = Callable[[int, int, str], None]
+DenseCycles = dict[tuple[str, AcceleratorSpec, Layer], int]
 
 _MICROSECONDS = 1_000_000
 _OWN_WORK = (Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT)
@@ -34,14 +36,17 @@ def dense_trace(layer: Layer) -> LayerTrace:
 
 
 class MachineRun:
-    """One machine over the layers of a workload; remembers dense baselines, since networks repeat their shapes."""
+    """One machine over the layers of a workload.
 
-    def __init__(self, accelerator: Accelerator) -> None:
+    `dense_cycles` remembers dense baselines, since networks repeat their shapes and machines share their baselines; give
+    several runs the same dictionary to share it.
+    """
+
+    def __init__(self, accelerator: Accelerator, dense_cycles: DenseCycles | None = None) -> None:
         self.accelerator = accelerator
-        settings = accelerator.baseline_settings()
-        name = accelerator.baseline_name
+        name, settings = accelerator.baseline_name, accelerator.baseline_settings()
         self._baseline = accelerator if name is None else create(name, settings)
-        self._dense_cycles: dict[Layer, int] = {}
+        self._dense_cycles: DenseCycles = {} if dense_cycles is None else dense_cycles
 
     def layer(
         self, trace: LayerTrace, products: ProductCounts | None = None, observers: tuple[Observer, ...] = ()
@@ -61,11 +66,12 @@ class MachineRun:
 
     def dense_cycles(self, layer: Layer) -> int:
         """Cycles of the machine's dense baseline on the layer."""
-        key = Layer(**{**{f: getattr(layer, f) for f in layer.__dataclass_fields__}, "name": "dense"})
+        baseline, nameless = self._baseline, replace(layer, name="dense")
+        key = (baseline.name, baseline.spec, nameless)
         if key not in self._dense_cycles:
-            schedule = self._baseline.schedule(dense_trace(key))
-            spec = self._baseline.spec
-            self._dense_cycles[key] = LayerSimulation(schedule, spec.dram, spec.clock_hz).run().cycles
+            schedule = baseline.schedule(dense_trace(nameless))
+            played = LayerSimulation(schedule, baseline.spec.dram, baseline.spec.clock_hz).run()
+            self._dense_cycles[key] = played.cycles
         return self._dense_cycles[key]
 
     def _report(
@@ -86,7 +92,7 @@ class MachineRun:
             weight_macs=products.weight_macs,
             effectual_macs=products.effectual_macs,
             issued_macs=issued,
-            dense_cycles=self.dense_cycles(trace.layer),
+            dense_cycles=self.dense_cycles(trace.layer) if self.accelerator.skips_zeros else cycles,
             pe_cycle_stack={cause.key: int(played.pe_cycles[:, cause].sum()) for cause in Cause},
             fragmented_lanes=busy * schedule.lanes_per_pe - issued,
             barrier_busy_cycles=played.barrier_busy_cycles,
@@ -124,7 +130,8 @@ def simulate(
     for accelerator in accelerators:
         for layer in workload.layers:
             accelerator.require(layer)
-    runs = [MachineRun(accelerator) for accelerator in accelerators]
+    dense_cycles: DenseCycles = {}
+    runs = [MachineRun(accelerator, dense_cycles) for accelerator in accelerators]
     reports: list[list[LayerReport]] = [[] for _ in runs]
     digests: list[str] = []
     for index, layer in enumerate(workload.layers):

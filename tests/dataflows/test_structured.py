@@ -190,6 +190,21 @@ def test_published_cycle_rule_on_vgg16(layer):
     assert schedule.tiles < 2000
 
 
+@pytest.mark.parametrize(
+    ("weight_buffer_bytes", "streamed", "times"),
+    [(259, False, 1), (258, False, 4), (134, False, 4), (133, True, 8)],  # once; for every strip; for every pixel block
+)
+def test_weights_are_held_as_long_as_they_fit(weight_buffer_bytes, streamed, times):
+    layer = Layer.conv("held", in_channels=8, out_channels=16, input_size=(4, 8), kernel_size=1, batch=2)
+    spec = StructuredSpec(
+        output_channels_parallel=4, pixels_parallel=8, input_buffer_bytes=512, weight_buffer_bytes=weight_buffer_bytes
+    )
+    schedule = Structured(spec).schedule(shaped_trace(layer, 8))
+    assert schedule.loads.bytes_of(Tensor.WEIGHT) == 3 + times * 256  # 8 entries of 3 bits, 8 x 16 weights
+    assert schedule.buffers[1].streamed == streamed
+    assert len(schedule.notes) == (times > 1)
+
+
 def test_the_fewer_filters_agree_the_less_is_skipped():
     layer = Layer.conv("plain", in_channels=16, out_channels=64, input_size=(14, 14), kernel_size=3, padding=1)
     random = np.random.default_rng(0)

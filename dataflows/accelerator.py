@@ -52,8 +52,8 @@ class Accelerator(ABC):
     """A machine with fixed parameters: it turns the trace of a layer into a schedule.
 
     Class attributes of a machine: `name` (in commands), `title` (one line for lists), `Spec` (its pydantic class),
-    `baseline_name` (the dense machine its paper compares with; None when the machine is its own) and `skips_zeros` (False
-    for a dense machine, whose cycles do not depend on where zeros are).
+    `baseline_name` (the dense machine its paper compares with; None when the machine is its own) and `skips_zeros`
+    (False for a dense machine, whose cycles do not depend on where zeros are).
     """
 
     name: ClassVar[str]

@@ -13,6 +13,7 @@ from dataflows.accelerator import DramSpec
 from dataflows.schedule import Runs, Tensor
 
 NANOSECONDS = 1_000_000_000
+_TENSORS = tuple(Tensor)
 
 
 class Transfer(NamedTuple):
@@ -45,7 +46,7 @@ def transfers_by_tile(runs: Runs, burst_bytes: int) -> dict[int, list[Transfer]]
         np.add.reduceat(bursts, starts) * burst_bytes,
     )
     for tile, tensor, start, stop, size, burst in zip(*(column.tolist() for column in columns), strict=True):
-        by_tile.setdefault(tile, []).append(Transfer(Tensor(tensor), start, stop, size, burst))
+        by_tile.setdefault(tile, []).append(Transfer(_TENSORS[tensor], start, stop, size, burst))
     return by_tile
 
 

@@ -38,8 +38,8 @@ def dense_trace(layer: Layer) -> LayerTrace:
 class MachineRun:
     """One machine over the layers of a workload.
 
-    `dense_cycles` remembers dense baselines, since networks repeat their shapes and machines share their baselines; give
-    several runs the same dictionary to share it.
+    `dense_cycles` remembers dense baselines, since networks repeat their shapes and machines share their baselines;
+    several runs may be given the same dictionary.
     """
 
     def __init__(self, accelerator: Accelerator, dense_cycles: DenseCycles | None = None) -> None:

@@ -11,13 +11,15 @@ from workloads.layer import Layer
 from workloads.source import LayerSource, Stream
 
 SCHEMES = ("spatial", "channel")
+PARTS = ("vertical", "horizontal", "reduce", "restore")  # last parts of the names of factors
+SECOND_HALF = 1 << 20  # added to a layer's index for its second factor, so that no other layer's draws change
 
 
 def factor_layers(layer: Layer, scheme: str, rank: int) -> tuple[Layer, Layer]:
     """The layers that replace a layer.
 
-    spatial   rows first: kernel (kh, 1) with the vertical stride, padding and dilation, then (1, kw) with the horizontal
-              ones. Each output of the pair meets the same inputs as an output of the layer.
+    spatial   kernel (kh, 1) with the vertical stride, padding and dilation, then (1, kw) with the horizontal ones. An
+              output of the pair meets the same inputs as an output of the layer.
     channel   the layer with `rank` filters, then 1x1 kernels.
     """
     axes, out = layer.axes, layer.out_channels
@@ -115,7 +117,7 @@ class Factorization:
         return first, second.T.reshape(shapes[1])
 
     def rank_for_energy(self, subject: str, energy: float) -> int:
-        """The smallest rank that keeps this share of the sum of squares. Raises `InputError` where only a mask is known."""
+        """The smallest rank that keeps this share of the sum of squares. Raises `InputError` for a mask."""
         weights = self.source.weight_array(0)  # values do not depend on a seed
         if weights.dtype == np.bool_:
             raise InputError(

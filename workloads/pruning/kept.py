@@ -32,14 +32,14 @@ def kept(source: LayerSource, seed: int) -> Kept:
     """What the prunings of a layer left, counted from its weights."""
     weights = source.weight_array(seed)
     chosen = _prunings(source, seed)
-    facts = {pruning.name: pruning.facts(source.layer, weights) for pruning in chosen}
-    text = suited_format(chosen, source.layer)
+    facts = {name: pruning.facts(source.layer, weights) for name, pruning in chosen}
+    text = suited_format([pruning for _, pruning in chosen], source.layer)
     return Kept(source.layer.name, weights.size, int(np.count_nonzero(weights)), text, facts)
 
 
 def storage_format(source: LayerSource, seed: int) -> str:
     """The storage format that suits a layer's prunings, as `workloads.formats.parse` takes it; "dense" without any."""
-    return suited_format(_prunings(source, seed), source.layer)
+    return suited_format([pruning for _, pruning in _prunings(source, seed)], source.layer)
 
 
 def suited_format(prunings: Iterable[Pruning], layer: Layer) -> str:
@@ -55,11 +55,11 @@ def suited_format(prunings: Iterable[Pruning], layer: Layer) -> str:
     return f"{chosen}{',' if ':' in chosen else ':'}{bits}"
 
 
-def _prunings(source: LayerSource, seed: int) -> list[Pruning]:
-    """The prunings of a layer in the order in which they work, as they stand for this layer."""
+def _prunings(source: LayerSource, seed: int) -> list[tuple[str, Pruning]]:
+    """Name and pruning, as it stands for this layer, in the order in which they work."""
     found = []
     step = source.weights
     while isinstance(step, PrunedWeights):
-        found.append(step.plan.layer_pruning(step.place, seed))
+        found.append((step.plan.pruning.name, step.plan.layer_pruning(step.place, seed)))
         step = step.weights
     return found[::-1]

@@ -15,11 +15,9 @@ import numpy as np
 from workloads.errors import InputError
 from workloads.layer import Layer
 from workloads.pruning.base import Pruning
-from workloads.pruning.factorization import SCHEMES, Factorization, factor_layers
+from workloads.pruning.factorization import SCHEMES, SECOND_HALF, Factorization, factor_layers
 from workloads.pruning.options import choice, option
 from workloads.source import DrawnBatch, LayerSource
-
-SECOND_HALF = 1 << 20  # added to a layer's place for the second of its factors, so that no other layer's draws change
 
 
 @dataclass(frozen=True)
@@ -28,8 +26,8 @@ class LowRank(Pruning):
 
     scheme=spatial: kh x 1 kernels C -> R, then 1 x kw kernels R -> N; for 2-D kernels longer than 1 both ways.
     scheme=channel: the layer's own kernels C -> R, then 1x1 kernels R -> N; for any layer.
-    ratio: R is the largest rank with MACs of the layer / MACs of its factors >= ratio, at least 1; at stride 1 and equal
-    map sizes the spatial one is k·C·N / (ratio·(C + N)).
+    ratio: R is the largest rank with MACs of the layer / MACs of its factors >= ratio, at least 1. For the spatial
+    scheme at stride 1 and equal map sizes that is k·C·N / (ratio·(C + N)), rounded down.
     energy: R is the smallest rank that keeps this share of the sum of squares; needs weights known by value.
 
     Factors hold real values where the weights do, and are dense masks otherwise. The map between them is dense. Layers
@@ -39,9 +37,6 @@ class LowRank(Pruning):
 
     name: ClassVar[str] = "lowrank"
     title: ClassVar[str] = "replaces layers by two thinner dense ones (low-rank factorization)"
-    literature: ClassVar[str] = (
-        "VGG-16, spatial: 2 to 4 times fewer MACs before fine-tuning hurts (from memory, BMVC 2014)"
-    )
 
     ratio: float | None = option("MACs of a layer over MACs of its factors, at least", 1, 1e6, None)
     energy: float | None = option("share of the weights' sum of squares that stays", 0, 1, None)

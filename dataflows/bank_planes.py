@@ -53,6 +53,7 @@ def _fill_planes(
 ) -> None:
     """Histograms of one lane group: start (up to 16 PEs, V + 1), first (V + 1,), counts (V * 3, 16); else as below."""
     pes = len(start)
+    last = len(offset) - 1
     for v in range(len(first) - 1):
         for lane in range(pes):
             counts[3 * v, lane] = (start[lane, v + 1] - start[lane, v] + width - 1) // width
@@ -65,9 +66,8 @@ def _fill_planes(
                     end = min(low + width, start[lane, v + 1])
                 ones = twos = fours = real = np.uint32(0)
                 for slot in range(4):
-                    inside = low + slot < end
-                    value = offset[np.uint64(low + slot if inside else 0)]
-                    present = np.uint32(inside and value >= 0)
+                    value = offset[np.uint64(min(low + slot, last))]
+                    present = np.uint32(low + slot < end) & np.uint32(value >= 0)
                     bit = (repeat * present) << np.uint32(value & bank_bits)
                     real += present
                     carry = ones & bit
@@ -107,7 +107,7 @@ def _turns(
     return np.uint32(vectors), np.uint32(busy), np.uint32(real)
 
 
-@kernel
+@kernel(inline="always")  # a call with so many arrays costs more than a small block
 def _run_lane_group(
     queues: np.ndarray,
     group: int,
@@ -167,7 +167,7 @@ def _add(rows: np.ndarray, row: int, lanes: Lanes) -> None:
     store(rows, row, load(rows, row) + lanes)
 
 
-@kernel
+@kernel(inline="always")  # likewise
 def _run_block(
     first: np.ndarray,
     planes: np.ndarray,

@@ -145,9 +145,7 @@ def tile_work(activations: StoredActivations, weights: StoredWeights, rules: Que
 
     def run(pair: int, operand: TileOperand, part: int) -> None:
         rows = weights.rows[part]
-        work[pair, rows.start : rows.stop, operand.pes] = operand.work(weights.lists[part], rules, bank_of).swapaxes(
-            0, 1
-        )
+        work[pair][rows.start : rows.stop, operand.pes] = operand.work(weights.lists[part], rules, bank_of)
 
     def run_pair(pair: int) -> None:
         operand = TileOperand.of(activations, pair, rules)

@@ -34,7 +34,7 @@ def _source_digest() -> str:
     for package in _PROJECT_PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
             text = path.read_bytes()
-            if b"@kernel" in text:
+            if b"@kernel" in text or b"@intrinsic" in text:
                 digest.update(path.relative_to(root).as_posix().encode())
                 digest.update(text)
     return digest.hexdigest()[:16]

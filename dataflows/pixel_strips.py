@@ -95,15 +95,28 @@ def _longest(fits: Callable[[int], bool], most: int) -> int:
 
 
 def _runs_read(layer: Layer, first: int, last: int) -> list[tuple[int, int]]:
-    """(start, positions) of the input rows that output positions first..last read, by depth slice, in map order."""
-    *_, height, width = layer.output_size
-    rows = divmod(first // width, height), divmod(last // width, height)
-    (first_slice, top), (last_slice, bottom) = rows
-    if first_slice != last_slice:
-        top, bottom = 0, height - 1
-    start, stop = read_range(layer, layer.axes - 2, top, bottom)
+    """(start, positions) of the input rows that output positions first..last may read, in map order."""
+    height, width = layer.output_size[-2:]
     map_height, map_width = layer.input_size[-2:]
-    slices = range(1) if layer.axes == 2 else range(*read_range(layer, 0, first_slice, last_slice))
-    if start == stop:
-        return []
-    return [((d * map_height + start) * map_width, (stop - start) * map_width) for d in slices]
+    (first_slice, top), (last_slice, bottom) = divmod(first // width, height), divmod(last // width, height)
+    rows_of: dict[int, list[tuple[int, int]]] = {}  # by input depth slice
+    for o in range(first_slice, last_slice + 1):
+        ends = top if o == first_slice else 0, bottom if o == last_slice else height - 1
+        for d in range(*read_range(layer, 0, o, o)) if layer.axes == 3 else (0,):
+            rows_of.setdefault(d, []).append(read_range(layer, layer.axes - 2, *ends))
+    return [
+        ((d * map_height + start) * map_width, (stop - start) * map_width)
+        for d in sorted(rows_of)
+        for start, stop in _joined(rows_of[d])
+    ]
+
+
+def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same numbers in as few ranges as possible, ascending."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in sorted(ranges):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], stop)
+        elif stop > start:
+            joined.append((start, stop))
+    return joined

@@ -83,19 +83,16 @@ def blocks(spec, layer):
 
 
 def rows_read(layer, positions):
-    """(depth slice, row) of the input rows between the first and the last that the positions' windows span.
-
-    Positions of more than one depth slice need the rows of a whole map.
-    """
-    if layer.axes == 3 and len({o for o, *_ in positions}) > 1:
-        slices = sorted({o for o, *_ in positions})
-        positions = [(o, p, 0) for o in slices for p in range(layer.output_size[1])]
-    spans = []
-    for axis in range(layer.axes - 1):
-        ends = [p[axis] * layer.stride[axis] - layer.padding[axis][0] for p in positions]
-        span = range(min(ends), max(ends) + layer.dilation[axis] * (layer.kernel_size[axis] - 1) + 1)
-        spans.append([at for at in span if 0 <= at < layer.input_size[axis]])
-    return [(d, h) for d in (spans[0] if layer.axes == 3 else [0]) for h in spans[-1]]
+    """(depth slice, row) of the input: for each output slice, what lies between the first and last of its windows."""
+    rows = set()
+    for o in {position[:-2] for position in positions}:
+        spans = []
+        for axis in range(layer.axes - 1):
+            ends = [p[axis] * layer.stride[axis] - layer.padding[axis][0] for p in positions if p[:-2] == o]
+            span = range(min(ends), max(ends) + layer.dilation[axis] * (layer.kernel_size[axis] - 1) + 1)
+            spans.append([at for at in span if 0 <= at < layer.input_size[axis]])
+        rows |= {(d, h) for d in (spans[0] if layer.axes == 3 else [0]) for h in spans[-1]}
+    return rows
 
 
 def strips(spec, layer):

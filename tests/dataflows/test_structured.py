@@ -192,7 +192,7 @@ def test_published_cycle_rule_on_vgg16(layer):
 
 @pytest.mark.parametrize(
     ("weight_buffer_bytes", "streamed", "times"),
-    [(259, False, 1), (258, False, 4), (134, False, 4), (133, True, 8)],  # once; for every strip; for every pixel block
+    [(259, False, 1), (258, False, 4), (67, False, 4), (66, True, 8)],  # once; for every strip; for every pixel block
 )
 def test_weights_are_held_as_long_as_they_fit(weight_buffer_bytes, streamed, times):
     layer = Layer.conv("held", in_channels=8, out_channels=16, input_size=(4, 8), kernel_size=1, batch=2)
@@ -203,6 +203,17 @@ def test_weights_are_held_as_long_as_they_fit(weight_buffer_bytes, streamed, tim
     assert schedule.loads.bytes_of(Tensor.WEIGHT) == 3 + times * 256  # 8 entries of 3 bits, 8 x 16 weights
     assert schedule.buffers[1].streamed == streamed
     assert len(schedule.notes) == (times > 1)
+
+
+@pytest.mark.parametrize(("weight_buffer_bytes", "streamed"), [(134, False), (133, True)])
+def test_weights_of_single_block_strips_stream_rather_than_wait_for_room(weight_buffer_bytes, streamed):
+    layer = Layer.conv("single", in_channels=8, out_channels=16, input_size=(4, 8), kernel_size=1, batch=2)
+    spec = StructuredSpec(
+        output_channels_parallel=4, pixels_parallel=8, input_buffer_bytes=256, weight_buffer_bytes=weight_buffer_bytes
+    )
+    schedule = Structured(spec).schedule(shaped_trace(layer, 8))
+    assert schedule.loads.bytes_of(Tensor.WEIGHT) == 3 + 8 * 256
+    assert schedule.buffers[1].streamed == streamed
 
 
 def test_the_fewer_filters_agree_the_less_is_skipped():

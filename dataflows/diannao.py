@@ -61,7 +61,8 @@ class DianNao(Accelerator):
     name = "diannao"
     title = "DianNao: dense, 16 output neurons x 16 inputs a cycle (ASPLOS 2014)"
     Spec = DianNaoSpec
-    tiles_about: ClassVar[int] = 1024  # bands of blocks are merged into tiles until a layer has at most about so many
+    skips_zeros = False
+    tiles_about: ClassVar[int] = 256  # bands of blocks are merged into tiles until a layer has at most about so many
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each group, round, image and strip of blocks, in this order."""

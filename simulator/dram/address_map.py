@@ -1,11 +1,9 @@
-"""Address maps: which bits of a burst's number choose row, bank, bank group and column; and which channel has it."""
+"""Address maps: which bits of a burst's number inside its channel choose row, bank, bank group and column."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import permutations
-
-import numpy as np
 
 from simulator.dram.standards import DramStandard
 from workloads.errors import InputError, nearest
@@ -48,25 +46,3 @@ class AddressMap:
             shift += sizes[field].bit_length() - 1
         places = {field: (shifts[field], sizes[field] - 1) for field in _FIELDS}
         return cls(name, *places["Bg"], *places["Ba"], *places["Ro"], *places["Co"])
-
-
-def channel_ranges(
-    first: np.ndarray, lines: np.ndarray, *, channels: int, lines_per_turn: int
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The part of runs of bursts that lies on each channel: (first, lines), numbered inside the channel.
-
-    Channels take turns every `lines_per_turn` bursts, so a run is one run, perhaps empty, on each of them.
-    """
-    if channels == 1:
-        return [(first, lines)]
-    period = channels * lines_per_turn
-
-    def before(line: np.ndarray, channel: int) -> np.ndarray:
-        """How many bursts with a lower number lie on the channel."""
-        return line // period * lines_per_turn + np.clip(line % period - channel * lines_per_turn, 0, lines_per_turn)
-
-    ranges = []
-    for channel in range(channels):
-        start = before(first, channel)
-        ranges.append((start, before(first + lines, channel) - start))
-    return ranges

@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from simulator.dram.address_map import channel_ranges
 from simulator.dram.clock_domain import SAME_CLOCK, ClockDomain
 from simulator.dram.controller import advance
-from simulator.dram.layout import FAR, MAX_STREAMS, SEGMENT, TRANSFER, State, fresh_state
+from simulator.dram.layout import LAST_CLOCK, MAX_STREAMS, SEGMENT, TRANSFER, fresh_state
+from simulator.dram.queues import offer
 from simulator.dram.spec import BankedDramSpec
 from simulator.dram.statistics import DramStatistics, tag_statistics
 from workloads.errors import InputError, nearest
@@ -101,28 +101,33 @@ class DramChannels:
         burst = self.device.burst_bytes
         first = address // burst
         bursts = (address + size_bytes - 1) // burst - first + 1
-        direction = np.broadcast_to(np.asarray(write, np.int64), first.shape)
+        direction = np.full(first.shape, write, np.int64)
         arrival = self.clock_domain.to_clock(cycle)
+        if arrival >= LAST_CLOCK // 2:
+            raise InputError(f"transfer '{transfer}' comes at DRAM clock {arrival}, beyond what can be simulated")
         for observer in self._observers:
             observer.requests(first * burst, bursts, direction != 0, arrival)
         stream = self._streams[tag]
         total = int(bursts.sum())
         self._useful_bytes[stream] += int(size_bytes.sum())
         self._burst_bytes[stream] += total * burst
-        number = self._number(transfer, total)
-        turns = {"channels": self._spec.channels, "lines_per_turn": self._spec.interleave_bytes // burst}
-        for channel, (start, lines) in enumerate(channel_ranges(first, bursts, **turns)):
-            keep = lines > 0
-            segments = np.zeros(int(keep.sum()), SEGMENT)
-            segments["line"], segments["lines"], segments["direction"] = start[keep], lines[keep], direction[keep]
-            segments["arrival"], segments["transfer"] = arrival, number
-            self._append(channel, stream, segments)
+        self._make_room(stream, len(first))
+        offer(
+            self._state,
+            first,
+            bursts,
+            direction,
+            stream,
+            self._number(transfer, total),
+            arrival,
+            self._spec.interleave_bytes // burst,
+        )
 
     def advance(self, until: int | None = None) -> list[Completion]:
         """Simulate up to a cycle, or until transfers complete; without a cycle, until the next completion."""
         if until is None and not self.pending:
             return []
-        until_clock = FAR if until is None else self.clock_domain.to_clock(until)
+        until_clock = LAST_CLOCK if until is None else min(self.clock_domain.to_clock(until), LAST_CLOCK)
         advance(self._state, until_clock)
         completions = []
         for number in self._state.finished[1 : 1 + self._state.finished[0]].tolist():
@@ -166,28 +171,19 @@ class DramChannels:
         self._state.transfers[number] = (bursts, 0)
         return number
 
-    def _append(self, channel: int, stream: int, segments: np.ndarray) -> None:
-        """Put segments behind those that a stream still has to offer to a channel."""
-        held = self._state.channels[channel]
-        if held["tail"][stream] + len(segments) > self._state.segments.shape[2]:
-            self._state = _make_room(self._state, len(segments))
-            held = self._state.channels[channel]
-        tail = int(held["tail"][stream])
-        self._state.segments[channel, stream, tail : tail + len(segments)] = segments
-        held["tail"][stream] = tail + len(segments)
-        held["next_event"] = held["clock"]
-
-
-def _make_room(state: State, needed: int) -> State:
-    """The state with all segments moved to the front of their rows, and `needed` places free behind them."""
-    heads, tails = state.channels["head"], state.channels["tail"]
-    capacity = state.segments.shape[2]
-    # Twice what is in use, so that moving costs a constant time per segment.
-    wanted = 2 * (int((tails - heads).max()) + needed)
-    rows = np.zeros((*state.segments.shape[:2], max(capacity, wanted)), SEGMENT)
-    for channel, stream in np.ndindex(*rows.shape[:2]):
-        head, tail = heads[channel, stream], tails[channel, stream]
-        rows[channel, stream, : tail - head] = state.segments[channel, stream, head:tail]
-    tails -= heads
-    heads[:] = 0
-    return state._replace(segments=rows)
+    def _make_room(self, stream: int, needed: int) -> None:
+        """See that every channel can take `needed` more segments of a stream."""
+        tails = self._state.channels["tail"]
+        capacity = self._state.segments.shape[2]
+        if int(tails[:, stream].max()) + needed <= capacity:
+            return
+        heads = self._state.channels["head"]
+        # Twice what is in use, so that moving costs a constant time per segment.
+        capacity = max(capacity, 2 * (int((tails - heads).max()) + needed))
+        moved = np.zeros((*heads.shape[:1], len(self._streams), capacity), SEGMENT)
+        for channel, row in np.ndindex(*moved.shape[:2]):
+            head, tail = heads[channel, row], tails[channel, row]
+            moved[channel, row, : tail - head] = self._state.segments[channel, row, head:tail]
+        tails -= heads
+        heads[:] = 0
+        self._state = self._state._replace(segments=moved)

@@ -13,6 +13,7 @@ import numpy as np
 
 NONE = -1
 FAR = 1 << 62  # a clock that never comes
+LAST_CLOCK = 1 << 38  # simulated time ends here, minutes from the start; candidates have no room for later ones
 READ, WRITE = 0, 1  # direction of a request
 UNKNOWN, ROW_MISS, ROW_CONFLICT = 0, 1, 2  # what a request has met before its column command
 COLUMN, PRECHARGE, ACTIVATE, OWNER_COLUMN, PRECHARGE_ALL, REFRESH = range(6)  # commands

@@ -11,7 +11,50 @@ import numpy as np
 
 from dataflows.kernel import kernel
 from simulator.dram.candidates import reconsider
-from simulator.dram.layout import FAR, LATENCY_BINS, NONE, READ, UNKNOWN, WRITE
+from simulator.dram.layout import FAR, LATENCY_BINS, NONE, READ, UNKNOWN, WRITE, State
+
+
+@kernel
+def offer(
+    state: State,
+    first: np.ndarray,
+    lines: np.ndarray,
+    direction: np.ndarray,
+    stream: int,
+    transfer: int,
+    arrival: int,
+    lines_per_turn: int,
+) -> None:
+    """Put runs of bursts behind those that a stream still has to offer; the caller has made room.
+
+    first, lines, direction   int64 (runs,): number of the first burst in all of memory, how many, READ or WRITE
+    Channels take turns every `lines_per_turn` bursts, so that a run is one run, perhaps empty, on each of them.
+    """
+    channels = len(state.channels)
+    for index in range(channels):
+        channel = state.channels[index]
+        tail = channel.tail[stream]
+        for run in range(len(first)):
+            start = _before(first[run], index, channels, lines_per_turn)
+            end = _before(first[run] + lines[run], index, channels, lines_per_turn)
+            if end > start:
+                segment = state.segments[index, stream, tail]
+                segment.line, segment.lines, segment.direction = start, end - start, direction[run]
+                segment.arrival, segment.transfer = arrival, transfer
+                tail += 1
+        channel.tail[stream] = tail
+        channel.next_event = channel.clock
+
+
+@kernel
+def _before(line: int, index: int, channels: int, lines_per_turn: int) -> int:
+    """How many bursts with a lower number than `line` lie on a channel."""
+    turn = line // lines_per_turn
+    full = turn // channels
+    own = turn - full * channels
+    if own < index:
+        return full * lines_per_turn
+    return full * lines_per_turn + (line - turn * lines_per_turn if own == index else lines_per_turn)
 
 
 @kernel

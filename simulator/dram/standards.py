@@ -62,8 +62,13 @@ class DramStandard:
                 raise InputError(f"{self.name}: {field} = {value}, must lie between 0 and {_LONGEST_CLOCKS - 1}")
         if self.bank_groups * self.banks_per_group > MAX_BANKS:
             raise InputError(f"{self.name}: {self.bank_groups * self.banks_per_group} banks, at most {MAX_BANKS}")
-        if self.channel_bits < 8 or self.channel_bits % 8 or self.burst_length < 2 or self.tCK_ps < 1:
-            raise InputError(f"{self.name}: channel_bits must be a multiple of 8, burst_length >= 2 and tCK_ps >= 1")
+        if (
+            self.channel_bits < 8
+            or self.channel_bits % 8
+            or not 2 <= self.burst_length < _LONGEST_CLOCKS
+            or self.tCK_ps < 1
+        ):
+            raise InputError(f"{self.name}: channel_bits must be a multiple of 8, burst_length and tCK_ps positive")
         if self.columns < self.burst_length:
             raise InputError(f"{self.name}: columns = {self.columns}, must hold a burst of {self.burst_length}")
         if self.nREFI <= self.nRFC + self.nRC + self.nWR:

@@ -1,0 +1,144 @@
+"""`DramChannels` from outside: bursts, books, many transfers, idle time and the exported traces."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.dram.channels import DramChannels
+from simulator.dram.clock_domain import ClockDomain
+from simulator.dram.replay import replay
+from simulator.dram.spec import BankedDramSpec
+from simulator.dram.trace_export import RequestTrace
+from workloads.errors import InputError
+
+TAGS = ["input", "output"]
+
+
+def run_all(channels):
+    done = {}
+    while channels.pending:
+        done |= dict(channels.advance())
+    return done
+
+
+def test_partial_bursts_cost_whole_ones():
+    channels = DramChannels(BankedDramSpec(), TAGS)
+    channels.submit("a", np.array([60, 1000]), np.array([8, 1]), write=False, cycle=0, tag="input")
+    channels.submit("b", np.array([128]), np.array([64]), write=True, cycle=0, tag="output")
+    run_all(channels)
+    tags = channels.statistics().tags
+    assert (tags["input"].reads, tags["input"].useful_bytes, tags["input"].wasted_bytes) == (3, 9, 3 * 64 - 9)
+    assert (tags["output"].writes, tags["output"].useful_bytes, tags["output"].wasted_bytes) == (1, 64, 0)
+
+
+def test_refusals():
+    channels = DramChannels(BankedDramSpec(channels=2), TAGS)
+    capacity = 2 * (8 << 30)
+    with pytest.raises(InputError, match="unknown tag of DRAM traffic 'inputs': did you mean 'input'"):
+        channels.submit("a", np.array([0]), np.array([1]), write=False, cycle=0, tag="inputs")
+    for address, size in (([capacity - 1], [2]), ([-1], [4]), ([0], [0]), ([], [])):
+        with pytest.raises(InputError, match=f"transfer 'a' must be runs .* inside the {capacity} bytes of DRAM"):
+            channels.submit(
+                "a", np.array(address, np.int64), np.array(size, np.int64), write=False, cycle=0, tag="input"
+            )
+    with pytest.raises(InputError, match="9 tags of DRAM traffic, must be 1 to 8"):
+        DramChannels(BankedDramSpec(), [str(number) for number in range(9)])
+
+
+def test_nothing_pending_ends_at_once():
+    assert DramChannels(BankedDramSpec(), TAGS).advance() == []
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_idle_memory_refreshes_on_time(channels):
+    dram = DramChannels(BankedDramSpec(channels=channels), TAGS)
+    assert dram.advance(1_000_000) == []
+    statistics = dram.statistics()
+    assert statistics.refreshes == channels * (1_000_000 // 9360)
+    assert statistics.precharges == 0
+    assert statistics.clocks == 1_000_000
+
+
+def test_more_transfers_than_the_tables_have_room_for_at_first():
+    dram = DramChannels(BankedDramSpec(refresh=False), TAGS)
+    for number in range(500):
+        runs = np.arange(3) * 1024 + number * 64
+        dram.submit(number, runs, np.full(3, 64), write=False, cycle=0, tag=TAGS[number % 2])
+    done = run_all(dram)
+    assert sorted(done) == list(range(500))
+    # Within a tag the controller is entered in order; all hit few rows, so the order of completion follows closely.
+    assert done[0] < done[100] < done[400]
+    assert dram.statistics().total("reads") == 1500
+
+
+def test_a_second_channel_doubles_the_rate():
+    address, write = np.arange(20_000) * 64, np.zeros(20_000, bool)
+    spec = {"address_map": "RoBaCoBg", "refresh": False}
+    one = replay(BankedDramSpec.model_validate(spec), address, write)
+    two = replay(BankedDramSpec.model_validate({**spec, "channels": 2}), address, write)
+    assert two.data_end_clock == pytest.approx(one.data_end_clock / 2, rel=0.01)
+    assert two.peak_gbs == 2 * one.peak_gbs
+    assert two.achieved_gbs == pytest.approx(two.peak_gbs, rel=0.01)
+
+
+def test_doubling_the_accelerator_clock_changes_no_time():
+    ends = []
+    for clock_hz in (200_000_000, 400_000_000):
+        dram = DramChannels(BankedDramSpec(), TAGS, ClockDomain.between(clock_hz=clock_hz, tck_ps=833))
+        dram.submit("all", np.array([0]), np.array([10_000_000]), write=False, cycle=0, tag="input")
+        ends.append(run_all(dram)["all"] * 1_000_000_000 / clock_hz)
+    assert ends[0] == pytest.approx(ends[1], abs=5.0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1 << 20), st.booleans()), min_size=1, max_size=200),
+    st.sampled_from([1, 2]),
+)
+def test_books_balance(requests, channels):
+    address = np.array([address for address, _ in requests])
+    write = np.array([write for _, write in requests])
+    statistics = replay(BankedDramSpec(channels=channels), address, write)
+    (tag,) = statistics.tags.values()
+    assert tag.reads + tag.writes == len(requests)
+    assert tag.writes == write.sum()
+    assert tag.row_hits + tag.row_misses + tag.row_conflicts + tag.forwarded == len(requests)
+    assert tag.latency.sum() == tag.reads
+    assert tag.latency @ np.arange(len(tag.latency)) == tag.latency_sum_clocks
+    assert tag.useful_bytes + tag.wasted_bytes == 64 * len(requests)
+    assert statistics.data_bus_clocks == 4 * (len(requests) - tag.forwarded)
+    assert statistics.activates >= tag.row_misses + tag.row_conflicts > 0
+    assert statistics.precharges <= statistics.activates
+    assert statistics.achieved_gbs <= statistics.peak_gbs
+
+
+def test_latency_percentile_is_the_least_that_covers_the_share():
+    statistics = replay(BankedDramSpec(refresh=False), np.arange(1000) * 64, np.zeros(1000, bool))
+    (tag,) = statistics.tags.values()
+    latencies = np.sort(np.repeat(np.arange(len(tag.latency)), tag.latency))
+    assert tag.read_latency_clocks() == latencies[949]
+    assert tag.mean_read_latency_clocks == statistics.mean_read_latency_clocks == pytest.approx(latencies.mean())
+
+
+def test_a_tag_without_reads_has_no_latency():
+    statistics = replay(BankedDramSpec(), np.array([0]), np.array([True]))
+    (tag,) = statistics.tags.values()
+    assert (tag.read_latency_clocks(), tag.mean_read_latency_clocks) == (0, 0.0)
+
+
+def test_exported_traces(tmp_path):
+    trace = RequestTrace(64)
+    dram = DramChannels(BankedDramSpec(), TAGS, observers=[trace])
+    dram.submit("b", np.array([100]), np.array([100]), write=True, cycle=7, tag="output")
+    dram.submit("a", np.array([4096, 0]), np.array([64, 1]), write=False, cycle=2, tag="input")
+    trace.write_ramulator2(tmp_path / "ramulator2.trace")
+    trace.write_dramsim3(tmp_path / "dramsim3.trace")
+    assert (tmp_path / "ramulator2.trace").read_text() == "LD 0x1000\nLD 0x0\nST 0x40\nST 0x80\nST 0xc0\n"
+    assert (tmp_path / "dramsim3.trace").read_text() == (
+        "0x1000 READ 2\n0x0 READ 2\n0x40 WRITE 7\n0x80 WRITE 7\n0xc0 WRITE 7\n"
+    )
+
+
+def test_an_empty_trace(tmp_path):
+    RequestTrace(64).write_ramulator2(tmp_path / "empty")
+    assert (tmp_path / "empty").read_text() == ""

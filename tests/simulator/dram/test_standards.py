@@ -1,0 +1,88 @@
+"""The standards' numbers hang together, and a user's overrides are checked."""
+
+import re
+
+import pytest
+from pydantic import ValidationError
+
+from simulator.dram.spec import BankedDramSpec
+from simulator.dram.standards import STANDARDS, standard_named
+from workloads.errors import InputError
+
+BYTES_GBS = {"DDR3-1600": (64, 12.8), "DDR4-2400": (64, 19.21), "DDR4-3200": (64, 25.6)}
+BYTES_GBS |= {"LPDDR4-3200": (32, 6.4), "HBM2": (32, 16.0)}
+
+
+@pytest.mark.parametrize("standard", STANDARDS.values(), ids=list(STANDARDS))
+def test_numbers_hang_together(standard):
+    assert standard.nRC >= standard.nRAS + standard.nRP
+    assert standard.nCCD_L >= standard.nCCD_S >= standard.nBL
+    assert standard.nRRD_L >= standard.nRRD_S
+    assert standard.nWTR_L >= standard.nWTR_S
+    # A write's data must not meet the read's before it on the bus.
+    assert standard.nRTW >= standard.nCL + standard.nBL - standard.nCWL
+    if standard.bank_groups == 1:
+        assert standard.nCCD_L == standard.nCCD_S
+        assert standard.nRRD_L == standard.nRRD_S
+        assert standard.nWTR_L == standard.nWTR_S
+
+
+@pytest.mark.parametrize("name", STANDARDS)
+def test_burst_and_peak(name):
+    standard = STANDARDS[name]
+    burst_bytes, peak_gbs = BYTES_GBS[name]
+    assert standard.burst_bytes == burst_bytes
+    assert standard.burst_bytes * 1000 / (standard.nBL * standard.tCK_ps) == pytest.approx(peak_gbs, abs=0.005)
+
+
+def test_the_reference_device():
+    standard = STANDARDS["DDR4-2400"]
+    assert standard.capacity_bytes == 8 << 30
+    assert standard.columns // standard.burst_length == 128
+
+
+def test_an_override_replaces_one_number():
+    changed = standard_named("DDR4-2400").override({"nRCD": 20})
+    assert (changed.nRCD, changed.nRP) == (20, 17)
+
+
+def test_errors_name_the_nearest():
+    with pytest.raises(InputError, match=re.escape("unknown DRAM standard 'DDR4-2401': did you mean 'DDR4-2400'?")):
+        standard_named("DDR4-2401")
+    with pytest.raises(InputError, match=re.escape("DDR4-2400 has no number 'nCCD': did you mean 'nCCD_S'?")):
+        standard_named("DDR4-2400").override({"nCCD": 5})
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"rows": 100}, "rows = 100, must be a power of two"),
+        ({"banks_per_group": 8}, "32 banks, at most 16"),
+        ({"nRP": -1}, "nRP = -1, must lie between 0 and 65535"),
+        ({"nRFC": 65536}, "nRFC = 65536, must lie between 0 and 65535"),
+        ({"columns": 4}, "columns = 4, must hold a burst of 8"),
+        ({"channel_bits": 12}, "channel_bits must be a multiple of 8"),
+        ({"nREFI": 400}, "nREFI = 400 leaves no time between refreshes"),
+    ],
+)
+def test_numbers_that_make_no_sense(change, text):
+    with pytest.raises(InputError, match=re.escape(text)):
+        standard_named("DDR4-2400").override(change)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"standard": "DDR5"}, "unknown DRAM standard 'DDR5'"),
+        ({"override": {"nRCDD": 1}}, "did you mean 'nRCD'?"),
+        ({"address_map": "RowBankCol"}, "unknown address map 'RowBankCol'"),
+        ({"interleave_bytes": 100}, "interleave_bytes must be a multiple of the burst, 64 bytes"),
+        ({"drain_stop": 26}, "drain_stop < drain_start <= write_buffer must hold"),
+        ({"write_buffer": 16}, "drain_stop < drain_start <= write_buffer must hold"),
+        ({"read_queue": 65}, "less than or equal to 64"),
+        ({"schedular": "row_hit"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_settings_that_make_no_sense(settings, text):
+    with pytest.raises(ValidationError, match=re.escape(text)):
+        BankedDramSpec.model_validate(settings)

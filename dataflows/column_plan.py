@@ -43,12 +43,12 @@ class ColumnTraffic:
     """The transfers of a plan. Inputs of a strip are held for all its filter blocks; weights as long as they fit.
 
     In DRAM inputs lie as (n, g, [d,] h, w, c), the channels of a position in whole bytes; weights as (g, filter block,
-    kept column, k) after the group's index list; outputs in the order of the tiles.
+    kept column, k) after the group's index list, which a dense machine does without; outputs in the order of the tiles.
     """
 
-    def __init__(self, plan: ColumnPlan, value_bits: int, weight_buffer_bytes: int) -> None:
+    def __init__(self, plan: ColumnPlan, value_bits: int, weight_buffer_bytes: int, *, indexed: bool = True) -> None:
         self._plan, self._bits, layer = plan, value_bits, plan.layer
-        entry_bits = max(1, (layer.weight_count // layer.out_channels - 1).bit_length())
+        entry_bits = max(1, (layer.weight_count // layer.out_channels - 1).bit_length()) if indexed else 0
         self._list_bytes = -(-plan.columns * entry_bits // 8)
         self._weight_bytes = -(-np.outer(plan.columns, plan.filters) * value_bits // 8)  # (groups, filter blocks)
         self._group_bytes = self._list_bytes + self._weight_bytes.sum(axis=1)
@@ -58,9 +58,7 @@ class ColumnTraffic:
         self._layout = Layout.of(input_bytes, int(self._group_bytes.sum()))
         self._holds_groups = min(2, layer.groups) * int(self._group_bytes.max()) <= weight_buffer_bytes
         largest = int((self._list_bytes + self._weight_bytes.max(axis=1)).max())
-        # Where the next filter block's weights find no room beside these, a strip of one block had better stream them.
-        needed = largest if int(plan.strips.blocks.max()) > 1 else 2 * largest
-        self.streams_weights = not self._holds_groups and needed > weight_buffer_bytes
+        self.streams_weights = not self._holds_groups and 2 * largest > weight_buffer_bytes
 
     def notes(self) -> tuple[str, ...]:
         """What had to be read again because it did not fit."""

@@ -58,7 +58,9 @@ class ColumnTraffic:
         self._layout = Layout.of(input_bytes, int(self._group_bytes.sum()))
         self._holds_groups = min(2, layer.groups) * int(self._group_bytes.max()) <= weight_buffer_bytes
         largest = int((self._list_bytes + self._weight_bytes.max(axis=1)).max())
-        self.streams_weights = not self._holds_groups and 2 * largest > weight_buffer_bytes
+        # Where the next filter block's weights find no room beside these, a strip of one block had better stream them.
+        needed = largest if int(plan.strips.blocks.max()) > 1 else 2 * largest
+        self.streams_weights = not self._holds_groups and needed > weight_buffer_bytes
 
     def notes(self) -> tuple[str, ...]:
         """What had to be read again because it did not fit."""

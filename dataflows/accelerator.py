@@ -52,8 +52,9 @@ class Accelerator(ABC):
     """A machine with fixed parameters: it turns the trace of a layer into a schedule.
 
     Class attributes of a machine: `name` (in commands), `title` (one line for lists), `Spec` (its pydantic class),
-    `baseline_name` (the dense machine its paper compares with; None when the machine is its own) and `skips_zeros`
-    (False for a dense machine, whose cycles do not depend on where zeros are).
+    `baseline_name` (the dense machine its paper compares with; None when the machine is its own), `skips_zeros` (False
+    for a dense machine, whose cycles do not depend on where zeros are) and `pointwise_only` (True for a machine that
+    multiplies matrices by vectors: fully connected layers and 1x1 kernels, nothing else).
     """
 
     name: ClassVar[str]
@@ -61,6 +62,7 @@ class Accelerator(ABC):
     Spec: ClassVar[type[AcceleratorSpec]]
     baseline_name: ClassVar[str | None] = None
     skips_zeros: ClassVar[bool] = True
+    pointwise_only: ClassVar[bool] = False
     registry: ClassVar[dict[str, type[Accelerator]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -46,7 +46,8 @@ def test_published_convolution_macs(name, macs, count):
 
 
 def test_every_network_without_a_set_is_checked():
-    assert {name for name in network_names() if "@" not in name} == set(TABLES)
+    own_test = {"yolov2"}  # has no reference table
+    assert {name for name in network_names() if "@" not in name} == set(TABLES) | own_test
 
 
 @needs_shared

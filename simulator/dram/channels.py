@@ -71,8 +71,7 @@ class DramChannels:
     @property
     def earliest_cycle(self) -> int:
         """No transfer may be submitted for a cycle before this one."""
-        domain = self.clock_domain
-        return domain.to_cycle(int(self._state.channels["clock"].max()))
+        return self.clock_domain.earliest_cycle(int(self._state.channels["clock"].max()))
 
     def submit(
         self,
@@ -91,20 +90,12 @@ class DramChannels:
         """
         if tag not in self._streams:
             raise InputError(f"unknown tag of DRAM traffic '{tag}': {nearest(tag, self._streams)}")
-        capacity = self.device.capacity_bytes * self._spec.channels
-        if not len(address) or size_bytes.min() < 1 or address.min() < 0 or (address + size_bytes).max() > capacity:
-            raise InputError(
-                f"transfer '{transfer}' must be runs of at least a byte inside the {capacity} bytes of DRAM"
-            )
-        if cycle < self.earliest_cycle:
-            raise AssertionError(f"transfer '{transfer}' for cycle {cycle}, but DRAM is at {self.earliest_cycle}")
+        self._check(transfer, address, size_bytes, cycle)
         burst = self.device.burst_bytes
         first = address // burst
         bursts = (address + size_bytes - 1) // burst - first + 1
         direction = np.full(first.shape, write, np.int64)
         arrival = self.clock_domain.to_clock(cycle)
-        if arrival >= LAST_CLOCK // 2:
-            raise InputError(f"transfer '{transfer}' comes at DRAM clock {arrival}, beyond what can be simulated")
         for observer in self._observers:
             observer.requests(first * burst, bursts, direction != 0, arrival)
         stream = self._streams[tag]
@@ -155,6 +146,18 @@ class DramChannels:
             data_end_clock=self._data_end_clock,
             standard=self.device,
         )
+
+    def _check(self, transfer: Hashable, address: np.ndarray, size_bytes: np.ndarray, cycle: int) -> None:
+        """Refuse what cannot be simulated."""
+        capacity = self.device.capacity_bytes * self._spec.channels
+        if not len(address) or size_bytes.min() < 1 or address.min() < 0 or (address + size_bytes).max() > capacity:
+            raise InputError(
+                f"transfer '{transfer}' must be runs of at least a byte inside the {capacity} bytes of DRAM"
+            )
+        if self.clock_domain.to_clock(cycle) >= LAST_CLOCK // 2:
+            raise InputError(f"transfer '{transfer}' for cycle {cycle}: later than DRAM can be simulated")
+        if cycle < self.earliest_cycle:
+            raise AssertionError(f"transfer '{transfer}' for cycle {cycle}, but DRAM is at {self.earliest_cycle}")
 
     def _number(self, transfer: Hashable, bursts: int) -> int:
         """A place in the table of transfers, which grows as needed."""

@@ -28,5 +28,9 @@ class ClockDomain:
         """The first cycle that starts no earlier than a DRAM clock."""
         return -(-clock * self.clocks_per_cycle.denominator // self.clocks_per_cycle.numerator)
 
+    def earliest_cycle(self, clock: int) -> int:
+        """The first cycle that is seen at a DRAM clock or later."""
+        return (clock - 1) * self.clocks_per_cycle.denominator // self.clocks_per_cycle.numerator + 1
+
 
 SAME_CLOCK = ClockDomain(Fraction(1))

@@ -91,6 +91,23 @@ def test_doubling_the_accelerator_clock_changes_no_time():
     assert ends[0] == pytest.approx(ends[1], abs=5.0)
 
 
+@pytest.mark.parametrize("clock_hz", [150_000_000, 1_000_000_000, 5_000_000_000])
+def test_a_transfer_may_always_start_where_the_last_one_ended_or_time_was_advanced_to(clock_hz):
+    dram = DramChannels(BankedDramSpec(channels=2), TAGS, ClockDomain.between(clock_hz=clock_hz, tck_ps=833))
+    now = 0
+    for number in range(200):
+        dram.submit(number, np.array([number * 100]), np.array([150]), write=False, cycle=now, tag="input")
+        dram.advance(now + number % 7)
+        dram.submit("more", np.array([0]), np.array([1]), write=True, cycle=now + number % 7, tag="output")
+        now = max(run_all(dram).values())
+
+
+def test_an_end_of_time():
+    dram = DramChannels(BankedDramSpec(), TAGS)
+    with pytest.raises(InputError, match="transfer 'a' for cycle 137438953472: later than DRAM can be simulated"):
+        dram.submit("a", np.array([0]), np.array([1]), write=False, cycle=1 << 37, tag="input")
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 1 << 20), st.booleans()), min_size=1, max_size=200),
     st.sampled_from([1, 2]),

@@ -34,6 +34,13 @@ def test_rounding_is_up_and_by_less_than_one(domain, cycle):
 
 
 @given(domains, st.integers(0, 10**12))
+def test_the_earliest_cycle_is_the_first_seen_at_a_clock_or_later(domain, clock):
+    cycle = domain.earliest_cycle(clock)
+    assert domain.to_clock(cycle) >= clock
+    assert cycle <= 0 or domain.to_clock(cycle - 1) < clock
+
+
+@given(domains, st.integers(0, 10**12))
 def test_there_and_back_is_never_earlier(domain, cycle):
     assert domain.to_cycle(domain.to_clock(cycle)) >= cycle
     assert domain.to_clock(domain.to_cycle(cycle)) >= cycle

@@ -35,7 +35,7 @@ __all__ = [
     "text",
 ]
 
-_NEXT = re.compile(r"\+(?=[a-z0-9-]+(?::|\+|$))")  # a plus sign inside a value (1e+0, a path) starts no pruning
+_NEXT = re.compile(r"\+(?=[a-z][a-z0-9-]*(?::|\+|$)|$)")  # a plus sign inside a value (1e+0, a path) starts no pruning
 
 
 def prunings() -> dict[str, type[Pruning]]:

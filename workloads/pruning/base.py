@@ -129,7 +129,8 @@ class PrunedWeights:
 
 
 def _depth(weights: TensorSource) -> int:
-    return weights.step + 1 if isinstance(weights, PrunedWeights) else 0
+    """Prunings that the weights have been through."""
+    return getattr(weights, "step", -1) + 1
 
 
 def pruning_rng(source: LayerSource, seed: int) -> np.random.Generator:

@@ -79,7 +79,7 @@ class Channel(Pruning):
         """Bool (G, C/G) for each layer; round(density x channels) of all layers that have any to lose."""
         free = [place for place, source in enumerate(sources) if not _fixed(source)]
         kept = [np.ones((source.layer.groups, source.layer.group_in_channels), np.bool_) for source in sources]
-        scores = {place: _mean_scores(sources[place], seed) for place in free}
+        scores = _comparable({place: _mean_scores(sources[place], seed) for place in free})
         best = {place: largest(scores[place], 1 if self.density else 0) for place in free}
         if not free:
             return kept
@@ -153,8 +153,22 @@ def _scores(source: LayerSource, seed: int) -> np.ndarray:
 
 
 def _mean_scores(source: LayerSource, seed: int) -> np.ndarray:
-    """Comparable between layers of unlike size; random whole numbers of masks are already."""
+    """Mean square of a channel's weights; of masks random whole numbers."""
     scores = _scores(source, seed)
     layer = source.layer
     size = layer.weight_count // (layer.groups * layer.group_in_channels)
-    return scores.astype(np.float64) if scores.dtype == np.uint32 else scores / size
+    return scores if scores.dtype == np.uint32 else scores / size
+
+
+def _comparable(scores: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+    """As they are where all are of one kind; beside masks, values count by their rank in their layer."""
+    drawn = {place for place, array in scores.items() if array.dtype == np.uint32}
+    if not drawn:
+        return scores
+    return {place: array if place in drawn else _ranks(array) for place, array in scores.items()}
+
+
+def _ranks(array: np.ndarray) -> np.ndarray:
+    """Ranks spread over the range of the random whole numbers; 0 stays 0."""
+    ranks = np.argsort(np.argsort(array, axis=None, kind="stable"), kind="stable") + 1
+    return (ranks / array.size * (1 << 32)).reshape(array.shape) * (array > 0)

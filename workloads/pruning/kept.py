@@ -9,6 +9,7 @@ import numpy as np
 
 from workloads.layer import Layer
 from workloads.pruning.base import Facts, PrunedWeights, Pruning
+from workloads.pruning.shrinking import ShrunkWeights
 from workloads.source import LayerSource
 
 
@@ -59,7 +60,8 @@ def _prunings(source: LayerSource, seed: int) -> list[tuple[str, Pruning]]:
     """Name and pruning, as it stands for this layer, in the order in which they work."""
     found = []
     step = source.weights
-    while isinstance(step, PrunedWeights):
-        found.append((step.plan.pruning.name, step.plan.layer_pruning(step.place, seed)))
+    while isinstance(step, PrunedWeights | ShrunkWeights):
+        if isinstance(step, PrunedWeights):
+            found.append((step.plan.pruning.name, step.plan.layer_pruning(step.place, seed)))
         step = step.weights
     return found[::-1]

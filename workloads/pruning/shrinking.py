@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workloads.source import LayerSource, Stream, TensorSource
+from workloads.pruning.base import PrunedWeights
+from workloads.source import LayerSource, Stream
 
 
 def shrink(sources: Sequence[LayerSource], linked: Sequence[bool], counts: Sequence[int]) -> tuple[LayerSource, ...]:
@@ -65,6 +66,18 @@ class ShrunkWeights:
     channels: KeptList | None
     filters: KeptList | None
 
+    @property
+    def weights(self) -> PrunedWeights:
+        """The whole layer's."""
+        weights = self.source.weights
+        assert isinstance(weights, PrunedWeights)  # noqa: S101 (shrinking follows channel pruning)
+        return weights
+
+    @property
+    def step(self) -> int:
+        """See `PrunedWeights`."""
+        return self.weights.step
+
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
         """See `TensorSource`; the whole layer's weights come from their own stream."""
         weights = self.source.weight_array(stream.seed)
@@ -84,6 +97,5 @@ class ShrunkActivations:
 
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
         """See `TensorSource`."""
-        whole: TensorSource = self.source.activations
-        activations = whole.array((shape[0], self.source.layer.in_channels, *shape[2:]), stream)
+        activations = self.source.activations.array((shape[0], self.source.layer.in_channels, *shape[2:]), stream)
         return activations[:, self.channels.indices(stream.seed)]

@@ -50,6 +50,14 @@ def test_a_read_of_a_buffered_write_is_answered_from_the_buffer():
     assert channels.statistics().tags["read"].forwarded == 1
 
 
+def test_a_bank_is_not_precharged_while_the_request_waits_for_which_it_was_opened():
+    spec = BankedDramSpec(refresh=False, override={"nRAS": 1, "nRC": 18})
+    statistics = replay(spec, np.array([0, ROW]), np.zeros(2, bool))
+    assert (statistics.activates, statistics.precharges) == (2, 1)
+    # activate 0, read 17, precharge 26 (nRTP), activate 43, read 60
+    assert statistics.data_end_clock == 60 + 17 + 4
+
+
 def rate(addresses, spec=QUIET):
     addresses = np.asarray(addresses, np.int64)
     return replay(spec, addresses, np.zeros(len(addresses), bool)).data_end_clock / len(addresses)

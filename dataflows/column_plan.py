@@ -43,11 +43,13 @@ class ColumnTraffic:
     """The transfers of a plan. Inputs of a strip are held for all its filter blocks; weights as long as they fit.
 
     In DRAM inputs lie as (n, g, [d,] h, w, c), the channels of a position in whole bytes; weights as (g, filter block,
-    kept column, k) after the group's index list, which a dense machine does without; outputs in the order of the tiles.
+    kept column, k) after the group's index list; outputs in the order of the tiles. A dense machine has no list
+    (`indexed` False), and the weights that it holds come when their filter block is first needed.
     """
 
     def __init__(self, plan: ColumnPlan, value_bits: int, weight_buffer_bytes: int, *, indexed: bool = True) -> None:
         self._plan, self._bits, layer = plan, value_bits, plan.layer
+        self._indexed = indexed
         entry_bits = max(1, (layer.weight_count // layer.out_channels - 1).bit_length()) if indexed else 0
         self._list_bytes = -(-plan.columns * entry_bits // 8)
         self._weight_bytes = -(-np.outer(plan.columns, plan.filters) * value_bits // 8)  # (groups, filter blocks)
@@ -96,11 +98,15 @@ class ColumnTraffic:
         plan = self._plan
         group_start = self._layout.weight_address + np.cumsum(self._group_bytes) - self._group_bytes
         first, last = plan.tile_index[:, 0, 0, 0], plan.tile_index[:, -1, -1, -1]
-        if self._holds_groups:
+        if self._holds_groups and self._indexed:
             return Runs.per_tile(Tensor.WEIGHT, first, group_start, self._group_bytes, last_tile=last)
         lists = Runs.per_tile(Tensor.WEIGHT, first, group_start, self._list_bytes, last_tile=last)
         before = np.cumsum(self._weight_bytes, axis=1) - self._weight_bytes
         starts = (group_start + self._list_bytes)[:, None] + before
+        if self._holds_groups:
+            users, size = plan.tile_index[:, 0, 0].reshape(-1), self._weight_bytes.reshape(-1)
+            held_until = np.repeat(last, len(plan.filters))
+            return Runs.per_tile(Tensor.WEIGHT, users, starts.reshape(-1), size, last_tile=held_until)
         times = np.broadcast_to(plan.strips.blocks[:, None] if self.streams_weights else 1, plan.shape).reshape(-1)
         tile, address, size = (
             np.repeat(np.broadcast_to(part, plan.shape).reshape(-1), times)

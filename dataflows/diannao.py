@@ -19,11 +19,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec, Size
-from dataflows.kernel import kernel
 from dataflows.layout import Layout, bits_to_bytes
+from dataflows.neuron_outputs import neuron_outputs
 from dataflows.position_blocks import PositionBlocks
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
-from dataflows.windows import PaddedMap, inputs_read
+from dataflows.windows import inputs_read
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -162,40 +162,6 @@ class DianNao(Accelerator):
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, chunk by chunk; every product is made."""
-        spec, padded = self.spec, PaddedMap.of(layer, activations)
-        # (g, columns, k): the synapses of one input lie side by side, as in SB.
-        synapses = weights.reshape(layer.groups, layer.group_out_channels, -1).transpose(0, 2, 1)
-        outputs = np.zeros((layer.batch, layer.groups, len(padded.windows), layer.group_out_channels), np.int64)
-        _neuron_outputs(
-            padded.values, padded.columns.reshape(layer.group_in_channels, -1), padded.windows,
-            np.ascontiguousarray(synapses), spec.output_neurons, spec.inputs_per_neuron, outputs,
-        )  # fmt: skip
-        return outputs.transpose(0, 1, 3, 2).reshape(layer.output_shape)
-
-
-@kernel
-def _neuron_outputs(
-    values: np.ndarray,
-    columns: np.ndarray,
-    windows: np.ndarray,
-    synapses: np.ndarray,
-    neurons: int,
-    lanes: int,
-    outputs: np.ndarray,
-) -> None:
-    """Fill outputs (N, G, positions, K/G) from `PaddedMap` arrays (columns as (C/G, kernel positions))."""
-    channels, taps = columns.shape
-    filters = outputs.shape[3]
-    for group in range(outputs.shape[1]):
-        for first in range(0, filters, neurons):
-            last = min(first + neurons, filters)
-            for image in range(outputs.shape[0]):
-                for position in range(windows.size):
-                    sums = outputs[image, group, position, first:last]
-                    for chunk in range(0, channels, lanes):
-                        for tap in range(taps):
-                            for c in range(chunk, min(chunk + lanes, channels)):
-                                value = values[image, group, windows[position] + columns[c, tap]]
-                                row = synapses[group, c * taps + tap, first:last]
-                                for k in range(sums.size):
-                                    sums[k] += value * row[k]
+        return neuron_outputs(
+            layer, weights, activations, neurons=self.spec.output_neurons, lanes=self.spec.inputs_per_neuron
+        )

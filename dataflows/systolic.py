@@ -20,7 +20,7 @@ where shadow registers hold them; sums that stayed leave beside the next fold. N
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
@@ -31,6 +31,7 @@ from dataflows.column_plan import ColumnPlan, ColumnTraffic
 from dataflows.kernel import kernel
 from dataflows.layout import bits_to_bytes
 from dataflows.pixel_strips import PixelStrips
+from dataflows.product_layer import product_layer
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
 from dataflows.windows import PaddedMap, inputs_read
 from workloads.layer import Layer
@@ -130,7 +131,7 @@ class Systolic(Accelerator):
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each group, image, strip of blocks of positions, and block of filters, in this order."""
-        spec, layer = self.spec, _product_layer(trace.layer)
+        spec, layer = self.spec, product_layer(trace.layer)
         plan = self._plan(layer)
         cycles, issued = self._cycles(plan)
         tiles = math.prod(plan.shape)
@@ -223,7 +224,7 @@ class Systolic(Accelerator):
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs fold by fold; every product is made."""
-        spec, product = self.spec, _product_layer(layer)
+        spec, product = self.spec, product_layer(layer)
         if product is not layer:  # images become positions
             activations = activations.reshape(layer.batch, -1).T.reshape(product.input_shape)
         padded = PaddedMap.of(product, activations)
@@ -238,13 +239,6 @@ class Systolic(Accelerator):
         if product is not layer:
             outputs = outputs[0, 0].T
         return outputs.reshape(layer.output_shape)
-
-
-def _product_layer(layer: Layer) -> Layer:
-    """The layer whose positions are the rows of the product: images of a fully connected layer are positions."""
-    if not layer.fully_connected or layer.batch == 1:
-        return layer
-    return replace(layer, batch=1, input_size=(1, layer.batch), fully_connected=False)
 
 
 @kernel

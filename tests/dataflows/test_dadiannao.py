@@ -1,0 +1,171 @@
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dataflows.dadiannao import DaDianNao, DaDianNaoSpec
+from dataflows.reference import reference_convolution
+from dataflows.schedule import Cause, Tensor
+from simulator.layer_simulation import check_capacities
+from simulator.network_simulation import MachineRun, dense_trace
+from tests.dataflows import structured_twin
+from tests.dataflows.dadiannao_twin import DaDianNaoTwin
+from tests.dataflows.small_layers import assert_transfers_are_whole, bytes_loaded, position_bytes, small_layers
+from workloads.layer import Layer
+from workloads.network import load_network
+from workloads.trace import LayerTrace
+
+INFINITE = {"dram": {"bandwidth_gbs": float("inf"), "latency_ns": 0.0}}
+
+
+@st.composite
+def specs(draw):
+    return DaDianNaoSpec(
+        tiles=draw(st.integers(1, 3)),
+        neurons_per_tile=draw(st.integers(1, 3)),
+        inputs_per_neuron=draw(st.integers(1, 4)),
+        synapse_edram_bytes=draw(st.sampled_from([1, 60, 400, 4096])),
+        central_edram_bytes=draw(st.sampled_from([1, 40, 100, 300, 8192])),
+        value_bits=draw(st.sampled_from([4, 8, 16, 32])),
+    )
+
+
+def map_bytes(spec, layer):
+    """Bytes of the whole batch's inputs and outputs."""
+    return [math.ceil(math.prod(shape) * spec.value_bits / 8) for shape in (layer.input_shape, layer.output_shape)]
+
+
+def strips(spec, layer):
+    """Rows by strip, by the rule of the structured machine with a half of the central eDRAM for a buffer."""
+    half, endless = spec.central_edram_bytes // 2, 1 << 40
+    inputs, outputs = map_bytes(spec, layer)
+    return structured_twin.strips(
+        SimpleNamespace(
+            pixels_parallel=layer.output_size[-1],
+            output_channels_parallel=spec.tiles * spec.neurons_per_tile,
+            input_buffer_bytes=endless if inputs <= half else half,
+            output_buffer_bytes=endless if outputs <= half else half,
+            value_bits=spec.value_bits,
+        ),
+        layer,
+    )
+
+
+@pytest.mark.twin
+@given(specs(), small_layers())
+def test_every_tile_equals_the_twin(spec, layer):
+    schedule = DaDianNao(spec).schedule(dense_trace(layer))
+    cycles, issued = DaDianNaoTwin(spec, layer, strips(spec, layer)[0]).run()
+    np.testing.assert_array_equal(schedule.cycles, cycles)
+    np.testing.assert_array_equal(schedule.issued, issued)
+    assert schedule.expected_issued == issued.sum()
+
+
+@given(specs(), small_layers())
+def test_what_does_not_stay_on_the_chip_is_loaded_and_stored(spec, layer):
+    schedule = DaDianNao(spec).schedule(dense_trace(layer))
+    check_capacities(schedule)
+    half = spec.central_edram_bytes // 2
+    inputs, outputs = map_bytes(spec, layer)
+    if outputs <= half:
+        assert schedule.stores.total_bytes == 0
+    else:
+        assert_transfers_are_whole(layer, schedule, spec.value_bits)
+    if inputs <= half:
+        assert schedule.loads.bytes_of(Tensor.INPUT) == 0
+        return
+    found, _ = strips(spec, layer)
+    rounds = -(-layer.group_out_channels // (spec.tiles * spec.neurons_per_tile))
+    for number, strip in enumerate(found):
+        for tile in range(number * rounds, (number + 1) * rounds):
+            loaded = bytes_loaded(layer, schedule, tile)
+            assert all(
+                loaded[position_bytes(layer, spec.value_bits, at)].all()
+                for at in structured_twin.inputs_of(layer, strip)
+            )
+
+
+@given(small_layers(), specs(), st.integers(0, 2**32 - 1))
+def test_outputs_are_the_convolution(layer, spec, seed):
+    random = np.random.default_rng(seed)
+    weights, activations = random.integers(-7, 8, layer.weight_shape), random.integers(-7, 8, layer.input_shape)
+    computed = DaDianNao(spec).execute(layer, weights, activations)
+    np.testing.assert_array_equal(computed, reference_convolution(layer, weights, activations))
+
+
+def test_a_tile_by_hand():
+    """3 channels on 2 inputs: two steps a kernel position; 7 filters on 2 tiles of 2: rounds of 4 and 3."""
+    layer = Layer.conv("hand", in_channels=3, out_channels=7, input_size=(3, 2), kernel_size=(2, 1))
+    spec = DaDianNaoSpec(tiles=2, neurons_per_tile=2, inputs_per_neuron=2)
+    schedule = DaDianNao(spec).schedule(dense_trace(layer))
+    assert schedule.cycles[:, :, Cause.BUSY].tolist() == [[16, 16], [16, 16]]
+    assert schedule.issued.tolist() == [[48, 48], [48, 24]]
+
+
+def report(layer, **settings):
+    return MachineRun(DaDianNao(DaDianNaoSpec.model_validate(INFINITE | settings))).layer(dense_trace(layer))
+
+
+def test_a_layer_that_fits_the_array_is_busy_only():
+    found = report(Layer.conv("fit", in_channels=32, out_channels=256, input_size=(8, 8), kernel_size=3, padding=1))
+    assert {cause for cause, cycles in found.pe_cycle_stack.items() if cycles} == {"busy"}
+    assert found.utilization == 1
+    assert found.cycles == 64 * 9 * 2
+
+
+def test_unmapped_alone():
+    found = report(Layer.conv("few", in_channels=16, out_channels=80, input_size=(4, 4), kernel_size=1))
+    assert found.pe_cycle_stack["busy"] == 5 * 16
+    assert found.pe_cycle_stack["unmapped"] == 11 * 16
+    assert found.fragmented_lanes == 0
+
+
+def test_fragmented_lanes_alone():
+    found = report(Layer.conv("odd", in_channels=20, out_channels=250, input_size=(4, 4), kernel_size=1))
+    assert found.pe_cycle_stack["busy"] == 16 * 32
+    assert found.fragmented_lanes == 16 * 32 * 256 - 16 * 20 * 250
+
+
+def test_memory_alone():
+    layer = Layer.conv("heavy", in_channels=256, out_channels=512, input_size=(4, 4), kernel_size=3, padding=1)
+    found = report(layer, dram={"bandwidth_gbs": 1.0, "latency_ns": 0.0})
+    assert found.pe_cycle_stack["memory"] > 0
+    assert found.dram.total_bytes == layer.weight_count * 2  # both maps stay on the chip
+
+
+def test_synapses_that_fit_are_loaded_once_round_by_round():
+    layer = Layer.conv("once", in_channels=64, out_channels=512, input_size=(64, 64), kernel_size=3, padding=1, batch=8)
+    schedule = DaDianNao().schedule(dense_trace(layer))
+    weights = schedule.loads.tensor == Tensor.WEIGHT
+    assert schedule.loads.size_bytes[weights].tolist() == [layer.weight_count] * 2  # 2 bytes each, half in each round
+    assert schedule.loads.tile[weights].tolist() == [0, 1]
+    assert schedule.loads.last_tile[weights].tolist() == [schedule.tiles - 1] * 2
+
+
+def test_images_of_a_fully_connected_layer_share_synapses_that_do_not_fit():
+    layer = next(layer for layer in load_network("vgg16").layers if layer.name == "fc6").with_batch(8)
+    schedule = DaDianNao().schedule(dense_trace(layer))
+    assert layer.weight_count * 2 > DaDianNaoSpec().synapse_edram_bytes
+    assert schedule.loads.bytes_of(Tensor.WEIGHT) == layer.weight_count * 2
+    assert schedule.cycles.sum(axis=2).max(axis=1).sum() == 8 * (25088 // 16) * (4096 // 256)
+
+
+@pytest.mark.parametrize("layer", load_network("vgg16").layers, ids=lambda layer: layer.name)
+def test_published_cycle_rule_on_vgg16(layer):
+    schedule = DaDianNao().schedule(dense_trace(layer))
+    steps = math.prod(layer.output_size) * math.prod(layer.kernel_size)
+    expected = steps * -(-layer.in_channels // 16) * -(-layer.out_channels // 256)
+    assert schedule.cycles.sum(axis=2).max(axis=1).sum() == expected
+    assert schedule.multipliers == 4096
+    assert schedule.tiles < 2000
+
+
+def test_zeros_change_nothing():
+    layer = Layer.conv("zeros", in_channels=4, out_channels=5, input_size=(6, 6), kernel_size=3)
+    empty = LayerTrace(layer, np.zeros(layer.weight_shape, bool), np.zeros(layer.input_shape, bool))
+    first, second = (DaDianNao().schedule(trace) for trace in (dense_trace(layer), empty))
+    np.testing.assert_array_equal(first.cycles, second.cycles)
+    assert first.loads.total_bytes == second.loads.total_bytes

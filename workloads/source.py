@@ -114,7 +114,11 @@ class LayerSource:
 
     def weight_array(self, seed: int) -> np.ndarray:
         """The layer's weights (K, C/G, [T,] R, S), made now."""
-        return self.weights.array(self.layer.weight_shape, Stream(seed, (self.index, 0)))
+        return self.weights.array(self.layer.weight_shape, self.weight_stream(seed))
+
+    def weight_stream(self, seed: int) -> Stream:
+        """The stream that the layer's weights are drawn from."""
+        return Stream(seed, (self.index, 0))
 
     def trace(self, seed: int) -> LayerTrace:
         """The layer's trace, made now."""

@@ -124,8 +124,11 @@ class PrunedWeights:
         """See `TensorSource`; values that stay are unchanged, unless the pruning quantizes."""
         weights = self.weights.array(shape, stream)
         layer = self.plan.sources[self.place].layer
-        rng = stream.child(_MASK_STEPS + self.step).rng()
-        return self.plan.layer_pruning(self.place, stream.seed).pruned(layer, weights, rng)
+        return self.plan.layer_pruning(self.place, stream.seed).pruned(layer, weights, self.rng(stream))
+
+    def rng(self, stream: Stream) -> np.random.Generator:
+        """The generator that the pruning gets."""
+        return stream.child(_MASK_STEPS + self.step).rng()
 
 
 def _depth(weights: TensorSource) -> int:
@@ -135,4 +138,4 @@ def _depth(weights: TensorSource) -> int:
 
 def pruning_rng(source: LayerSource, seed: int) -> np.random.Generator:
     """The generator that the next pruning of a layer gets, for decisions that a plan takes ahead of it."""
-    return Stream(seed, (source.index, 0)).child(_MASK_STEPS + _depth(source.weights)).rng()
+    return source.weight_stream(seed).child(_MASK_STEPS + _depth(source.weights)).rng()

@@ -15,9 +15,10 @@ import numpy as np
 from workloads.errors import InputError
 from workloads.formats import Format
 from workloads.layer import Layer
-from workloads.pruning.base import Facts, Pruning
+from workloads.pruning.base import Facts, PrunedWeights, Pruning
 from workloads.pruning.choosing import largest, share, sizes
 from workloads.pruning.options import option, text
+from workloads.source import LayerSource
 
 
 def separate_bits(levels: Sequence[float], value_bits: float, index_bits: float) -> float:
@@ -60,6 +61,19 @@ class StackedStorage:
             coded=whole.bits + whole.entries * (levels - 1).bit_length(),
             sectioned=sum(chosen.encode(codes == level).bits for level in range(1, levels + 1)),
         )
+
+
+def stored_codes(source: LayerSource, seed: int) -> np.ndarray:
+    """Level codes of a layer whose last pruning is nested, whichever level it runs at; see `Nested.level_codes`.
+
+    Raises `InputError` when it is another pruning or none.
+    """
+    weights = source.weights
+    if not isinstance(weights, PrunedWeights) or not isinstance(weights.plan.pruning, Nested):
+        raise InputError(f"layer '{source.layer.name}': its last pruning is not 'nested', it has no levels")
+    stream = source.weight_stream(seed)
+    whole = weights.weights.array(source.layer.weight_shape, stream)
+    return weights.plan.pruning.level_codes(whole, weights.rng(stream))
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def written(chosen: Any) -> str:
 
 
 def described(chosen: type[Any]) -> str:
-    """KEY=DEFAULT: what it means, for each option."""
+    """KEY=DEFAULT, or KEY=WORD|WORD with the default first: what it means, for each option."""
     return "; ".join(f"{_key(one)}: {one.metadata['description']}" for one in fields(chosen))
 
 
@@ -113,4 +113,6 @@ def _whole(one: Field[Any]) -> bool:
 
 
 def _key(one: Field[Any]) -> str:
+    if "allowed" in one.metadata:
+        return f"{one.name}={'|'.join(one.metadata['allowed'])}"
     return one.name if one.default in (MISSING, None) else f"{one.name}={one.default}"

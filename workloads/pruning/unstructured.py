@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from workloads.layer import Layer
-from workloads.pruning.base import Pruning
+from workloads.pruning.base import Facts, Pruning
 from workloads.pruning.network_counts import global_counts
 from workloads.pruning.options import choice, density
 from workloads.source import LayerSource
@@ -65,6 +65,12 @@ class Unstructured(Pruning):
     def storage_format(self, layer: Layer) -> str:
         """Deep Compression's: runs of 8 bits, 5 in fully connected layers (Han et al., ICLR 2016, section 2)."""
         return f"relative:index_bits={5 if layer.fully_connected else 8}"
+
+    def facts(self, layer: Layer, weights: np.ndarray) -> Facts:
+        """Fewest and most non-zeros in a filter."""
+        del layer
+        counts = np.count_nonzero(weights.reshape(len(weights), -1), axis=1)
+        return {"fewest_in_a_filter": int(counts.min()), "most": int(counts.max())}
 
 
 def _largest(values: np.ndarray, count: int) -> np.ndarray:

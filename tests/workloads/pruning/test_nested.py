@@ -9,7 +9,7 @@ from tests.workloads.pruning.cases import cases, conv, kept_of, random_weights
 from workloads import formats
 from workloads.errors import InputError
 from workloads.pruning import kept, parse
-from workloads.pruning.nested import Nested, StackedStorage, separate_bits, stacked_bits
+from workloads.pruning.nested import Nested, StackedStorage, separate_bits, stacked_bits, stored_codes
 from workloads.pruning.unstructured import Unstructured
 from workloads.workload import load_workload
 
@@ -43,6 +43,18 @@ def test_levels_of_a_workload_nest_for_one_seed():
     assert kept(load_workload("alexnet").prune(parse(f"nested:levels={LEVELS},level=1")).sources[2], 0).facts == {
         "nested": {"level": 1, "of": 3}
     }
+
+
+def test_a_stored_copy_has_the_codes_of_all_levels():
+    network = load_workload("alexnet").prune(parse("kernel:density=0.9"))
+    levels = [network.prune(parse(f"nested:levels={LEVELS},level={n}")).sources[2] for n in (1, 2, 3)]
+    codes = [stored_codes(source, 0) for source in levels]
+    for level, source in enumerate(levels, start=1):
+        assert np.array_equal(codes[level - 1], codes[0])
+        assert np.array_equal((codes[0] > 0) & (codes[0] <= level), source.weight_array(0))
+    with pytest.raises(InputError) as caught:
+        stored_codes(network.sources[2], 0)
+    assert str(caught.value) == "layer 'conv3': its last pruning is not 'nested', it has no levels"
 
 
 def test_bits_by_the_formulas():

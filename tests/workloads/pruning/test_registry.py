@@ -139,6 +139,33 @@ def test_chains_are_cut_where_a_pruning_starts(text, message):
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        ("unstructured:density=1", {"fewest_in_a_filter": 72, "most": 72}),
+        ("filter:density=0.5", {"filters": 4, "of": 8}),
+        ("shape:density=0.5", {"columns": 36, "of": 72}),
+        ("kernel:density=0.5,balance=filter", {"kernels": 32, "fewest_in_a_filter": 4, "most": 4}),
+        ("vector:density=0.5", {"vectors": 96, "of": 192}),
+        ("block:density=0.5,filters=4,channels=2", {"blocks": 4, "of": 8}),
+        ("nm", {"groups": 144, "fewest_in_a_group": 2, "most": 2}),
+        ("nm:n=1,m=16", {"groups": 0}),
+        ("aap:orientation=filters", {"groups": 72, "fewest_in_a_group": 2, "most": 2}),
+        ("kgr:density=0.5", {"groups": 1, "most_rows": 4, "most_columns": 9}),
+        ("kgrc:rows=0.5,columns=0.33,group=4", {"groups": 4, "most_rows": 2, "most_columns": 3}),
+        ("rt3d:density=1", {"groups": 1, "fewest_positions": 9, "most": 9}),
+        ("rt3d:density=1,scheme=vanilla", {"blocks": 1, "of": 1}),
+        ("pattern:set=111000000", {"patterns": 1, "kernels": 64, "fewest_in_a_filter": 8, "most": 8}),
+    ],
+)
+def test_what_was_kept(text, facts):
+    layer = conv(8, 8)
+    network = workload((layer, np.ones(layer.weight_shape, bool))).prune(parse(text))
+    found = kept(network.sources[0], 0)
+    assert found.facts == {text.partition(":")[0]: facts}
+    assert found.density == network.trace(0).weight_density
+
+
 def test_the_list_names_methods_keys_and_the_literature():
     entries = {entry.name: entry for entry in available_prunings()}
     assert list(entries) == list(prunings())

@@ -144,9 +144,9 @@ class LayerSchedule:
                      the tile alone decides (busy, index, bank_conflict, drain, fill, and imbalance for waits on other
                      PEs inside the tile). Waits at the tile's end and for memory are added by the simulation.
     issued           int64 (tiles, PEs): multiplier slots that held a product
-    drain_cycles     int64 (tiles,): post-processing of the tile's results on their own copy of the accumulators, side by
-                     side with later tiles
-    accumulator_copies   tile t starts only when tile t - copies has been drained; 1 means that draining holds the array
+    drain_cycles     int64 (tiles,): post-processing of the tile's results on their own copy of the accumulators, side
+                     by side with later tiles
+    accumulator_copies   tile t starts only when tile t - copies has been drained; 1: draining holds the array
     loads, stores    DRAM transfers; a store starts when its tile is drained
     buffers          one `BufferUse` per tensor that is transferred
     prefetch_tiles   loads of tile t may start when tile t - prefetch_tiles starts to compute

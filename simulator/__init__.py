@@ -16,7 +16,7 @@ _HOMES = {
     "simulate": "simulator.network_simulation",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605 (the table above is the one list of names)
+__all__ = ["LayerReport", "LayerSimulation", "NetworkReport", "Observer", "simulate"]  # noqa: F822 (see __getattr__)
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import simulator
+
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"simpy", "matplotlib", "pandas", "torch", "rich", "click", "onnx"}
 
@@ -49,3 +51,10 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(tmp_path):
 def test_every_dependency_has_a_lower_bound():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert all(">=" in requirement for requirement in project["dependencies"])
+
+
+def test_the_names_that_simulator_promises_are_there():
+    assert set(simulator.__all__) == set(simulator._HOMES)
+    assert all(hasattr(simulator, name) for name in simulator.__all__)
+    with pytest.raises(AttributeError, match="module 'simulator' has no attribute 'nothing'"):
+        simulator.nothing  # noqa: B018

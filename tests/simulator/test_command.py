@@ -116,8 +116,10 @@ def test_compare_gives_a_report_for_each_machine_and_names_those_that_refuse(cli
 
 
 def test_compare_all_prints_a_row_for_each_machine(cli):
-    out = cli("compare", "blazepose", *FEW, "--on", "all").out
-    assert all(f"\n{name} " in out for name in machines())
+    result = cli("compare", "blazepose", *FEW, "--on", "all")
+    for name in machines():
+        assert f"\n{name} " in result.out or f"warning: {name} cannot run layer " in result.err
+    assert "\nscnn " in result.out
 
 
 def test_a_setting_applies_to_the_machines_that_have_it(cli):

@@ -6,7 +6,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simulator.layer_simulation import LayerSimulation, Observer
+    from simulator.network_simulation import simulate
+    from simulator.report import LayerReport, NetworkReport
 
 _HOMES = {
     "LayerReport": "simulator.report",
@@ -16,7 +21,7 @@ _HOMES = {
     "simulate": "simulator.network_simulation",
 }
 
-__all__ = ["LayerReport", "LayerSimulation", "NetworkReport", "Observer", "simulate"]  # noqa: F822 (see __getattr__)
+__all__ = ["LayerReport", "LayerSimulation", "NetworkReport", "Observer", "simulate"]
 
 
 def __getattr__(name: str) -> Any:

@@ -44,15 +44,25 @@ class ColumnTraffic:
 
     In DRAM inputs lie as (n, g, [d,] h, w, c), the channels of a position in whole bytes; weights as (g, filter block,
     kept column, k) after the group's index list; outputs in the order of the tiles. A dense machine has no list
-    (`indexed` False), and the weights that it holds come when their filter block is first needed.
+    (`indexed` False), and the weights that it holds come when their filter block is first needed. A machine that stores
+    something else than kept columns gives the bytes of its filter blocks: int64 (groups, filter blocks).
     """
 
-    def __init__(self, plan: ColumnPlan, value_bits: int, weight_buffer_bytes: int, *, indexed: bool = True) -> None:
+    def __init__(
+        self,
+        plan: ColumnPlan,
+        value_bits: int,
+        weight_buffer_bytes: int,
+        *,
+        indexed: bool = True,
+        weight_bytes: np.ndarray | None = None,
+    ) -> None:
         self._plan, self._bits, layer = plan, value_bits, plan.layer
         self._indexed = indexed
         entry_bits = max(1, (layer.weight_count // layer.out_channels - 1).bit_length()) if indexed else 0
         self._list_bytes = -(-plan.columns * entry_bits // 8)
-        self._weight_bytes = -(-np.outer(plan.columns, plan.filters) * value_bits // 8)  # (groups, filter blocks)
+        column_bytes = -(-np.outer(plan.columns, plan.filters) * value_bits // 8)  # (groups, filter blocks)
+        self._weight_bytes = column_bytes if weight_bytes is None else weight_bytes
         self._group_bytes = self._list_bytes + self._weight_bytes.sum(axis=1)
         self._position_bytes = bits_to_bytes(layer.group_in_channels * value_bits)
         self._map_bytes = self._position_bytes * math.prod(layer.input_size)

@@ -1,0 +1,220 @@
+"""ABM-SpConv and Sparse-YOLO: add the activations that meet the same weight value, then multiply once a value.
+
+Source: Wang et al., "ABM-SpConv: A Novel Approach to FPGA-Based Acceleration of Convolutional Neural Network
+Inference", DAC 2019, and Wang et al., "Sparse-YOLO: Hardware/Software Co-Design of an FPGA Accelerator for YOLOv2",
+IEEE Access 2020. Quantized weights of a kernel have few distinct values. A convolution core takes a kernel's non-zeros
+value by value, one a cycle, and adds the activations that it meets at a block of output positions, an adder each. The
+sum of each value and position then goes through one of the core's fewer multipliers. A kernel takes
+
+    max(non-zeros, distinct values x positions / multipliers)
+
+cycles for a block of positions: additions and multiplications run side by side.
+
+A slot of this machine is an adder's: issued = non-zero weights x N x [O x] P x Q, since every product costs an
+addition. Zero activations and padding are added like others. What the multipliers need longer than the adders is
+charged as drain, the post-processing of finished sums.
+
+What the machine is taken to do where the papers are silent:
+
+- Inside a strip of positions filter k of a group runs on core k mod cores; cores run apart and meet at the strip's end.
+  Groups come one after the other.
+- Weights known only as a mask have as many distinct values as a kernel's codes can tell apart, or as it has non-zeros.
+  Weights known by value have those that they have, but never more than the codes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
+from dataflows.column_plan import ColumnPlan, ColumnTraffic
+from dataflows.kernel import run_slices
+from dataflows.layout import bits_to_bytes
+from dataflows.pixel_strips import PixelStrips
+from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
+from dataflows.value_groups import add_by_value, distinct_values, group_by_value
+from dataflows.windows import PaddedMap, inputs_read
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+_KIB = 1024
+
+
+class AbmSpec(AcceleratorSpec):
+    """Parameters of ABM-SpConv on a Stratix-V GXA7; the paper's own are not in our sources, so most are assumptions."""
+
+    cores: Count = Field(48, description="convolution cores, a kernel each at a time (assumption)")
+    adders_per_core: Count = Field(20, description="output positions that a core adds for in a cycle (assumption)")
+    multipliers_per_core: Count = Field(
+        5, description="multipliers of a core (assumption: 240 in all, a DSP block each; the paper uses 6.25 % fewer "
+        "than the 256 of the Stratix-V GXA7)"
+    )  # fmt: skip
+    codebook_values: Count = Field(
+        255, description="distinct non-zero weights that a kernel can have (assumption: fixed point of 8 bits)"
+    )
+    encoded_weight_bits: Count = Field(16, description="bits of a stored non-zero with its position (DAC 2019)")
+    input_buffer_bytes: Count = Field(1024 * _KIB, description="input buffer, bytes (assumption: of 6.25 MB of M20K)")
+    weight_buffer_bytes: Count = Field(1024 * _KIB, description="buffer of encoded weights, bytes (assumption)")
+    output_buffer_bytes: Count = Field(512 * _KIB, description="output buffer, bytes (assumption)")
+    value_bits: Literal[4, 8, 16, 32] = Field(
+        8, description="bits of an activation (assumption: fixed point of 8 bits)"
+    )
+    clock_hz: Count = Field(200_000_000, description="accelerator clock, Hz (assumption)")
+    dram: DramSpec = Field(
+        DramSpec(bandwidth_gbs=12.8),  # type: ignore[call-arg]
+        description="assumption: a channel of DDR3-1600",
+    )
+
+    @model_validator(mode="after")
+    def _outputs_of_a_block_fit(self) -> Self:
+        needed = 2 * bits_to_bytes(self.cores * self.adders_per_core * self.value_bits)
+        if needed > self.output_buffer_bytes:
+            raise ValueError(
+                f"output_buffer_bytes = {self.output_buffer_bytes} cannot hold two blocks of outputs of every core, "
+                f"{needed} bytes"
+            )
+        return self
+
+
+class Abm(Accelerator):
+    """The ABM-SpConv machine; its dense baseline is itself on the unpruned layer."""
+
+    name = "abm"
+    title = "ABM-SpConv: add by weight value, then multiply once a value (DAC 2019)"
+    Spec = AbmSpec
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile for each group, image, strip of positions and block of filters, in this order."""
+        spec, layer = self.spec, trace.layer
+        nonzeros = np.count_nonzero(trace.weight_mask.reshape(layer.groups, layer.group_out_channels, -1), axis=2)
+        found = distinct_values(trace.weights).reshape(nonzeros.shape)
+        plan, weight_bytes = self._plan(layer, nonzeros)
+        cycles, issued = self._cycles(plan, nonzeros, np.minimum(found, spec.codebook_values))
+        moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False, weight_bytes=weight_bytes)
+        tiles = math.prod(plan.shape)
+        return LayerSchedule(
+            pe_grid=(spec.cores, 1),
+            lanes_per_pe=spec.adders_per_core,
+            cycles=cycles.reshape(tiles, spec.cores, CAUSES),
+            issued=issued.reshape(tiles, spec.cores),
+            drain_cycles=np.zeros(tiles, np.int64),
+            accumulator_copies=2,
+            loads=moved.loads(),
+            stores=moved.stores(),
+            buffers=(
+                BufferUse("input_buffer", Tensor.INPUT, spec.input_buffer_bytes, streamed=plan.strips.streams_inputs),
+                BufferUse("weight_buffer", Tensor.WEIGHT, spec.weight_buffer_bytes, streamed=moved.streams_weights),
+                BufferUse("output_buffer", Tensor.OUTPUT, spec.output_buffer_bytes),
+            ),
+            prefetch_tiles=spec.prefetch_tiles,
+            expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
+            compulsory_bytes=self._compulsory_bytes(layer, nonzeros, int(weight_bytes.sum())),
+            notes=(*moved.notes(), *self._codebook_note(trace, found)),
+        )
+
+    def _plan(self, layer: Layer, nonzeros: np.ndarray) -> tuple[ColumnPlan, np.ndarray]:
+        """The tiles, and the bytes of their encoded weights, int64 (groups, blocks of filters).
+
+        A block has whole turns of the cores: all filters where they fit the weight buffer for good, otherwise as many
+        as fit half of it, and never more than whose outputs fit half of the output buffer.
+        """
+        spec, each = self.spec, layer.group_out_channels
+        outputs = 8 * (spec.output_buffer_bytes // 2) // spec.value_bits
+        turns = min(-(-each // spec.cores), outputs // (spec.adders_per_core * spec.cores))
+        bits = nonzeros * spec.encoded_weight_bits
+        held = min(2, layer.groups) * int(bits_to_bytes(int(bits.sum(axis=1).max()))) <= spec.weight_buffer_bytes
+
+        def bytes_of(turns: int) -> np.ndarray:
+            return -(-np.add.reduceat(bits, np.arange(0, each, turns * spec.cores), axis=1) // 8)
+
+        while turns > 1 and not held and 2 * int(bytes_of(turns).max()) > spec.weight_buffer_bytes:
+            turns -= 1
+        filters = np.minimum(turns * spec.cores, each - np.arange(0, each, turns * spec.cores))
+        strips = PixelStrips.of(
+            layer,
+            spec.adders_per_core,
+            inputs=spec.input_buffer_bytes // bits_to_bytes(layer.group_in_channels * spec.value_bits),
+            outputs=outputs // int(filters.max()),
+        )
+        return ColumnPlan(layer, nonzeros.sum(axis=1), filters, strips), bytes_of(turns)
+
+    def _cycles(self, plan: ColumnPlan, nonzeros: np.ndarray, distinct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """int64 (*tiles, cores, CAUSES) before any wait for memory, and (*tiles, cores) additions."""
+        spec, strips = self.spec, plan.strips
+
+        def per_core(per_filter: np.ndarray) -> np.ndarray:
+            """(groups, blocks of filters, cores) sums of (groups, filters)."""
+            room = len(plan.filters) * -(-int(plan.filters[0]) // spec.cores) * spec.cores
+            padded = np.pad(per_filter, ((0, 0), (0, room - per_filter.shape[1])))
+            return padded.reshape(len(padded), len(plan.filters), -1, spec.cores).sum(axis=2)
+
+        def excess(positions: int) -> np.ndarray:
+            """What the multipliers need longer than the adders for a block of so many positions."""
+            products = -(-distinct * positions // spec.multipliers_per_core)
+            return per_core(np.maximum(products - nonzeros, 0))
+
+        sizes, which = np.unique(strips.last_pixels, return_inverse=True)
+        last = np.stack([excess(positions) for positions in sizes.tolist()])[which]  # (strips, groups, blocks, cores)
+        whole = excess(spec.adders_per_core) * (strips.blocks - 1)[:, None, None, None]
+        added = np.broadcast_to(per_core(nonzeros), last.shape)
+        cycles = np.zeros((*plan.shape, spec.cores, CAUSES), np.int64)
+        for cause, part in (
+            (Cause.BUSY, added * strips.blocks[:, None, None, None]),
+            (Cause.DRAIN, whole + last),
+        ):
+            cycles[..., cause] = part.swapaxes(0, 1)[:, None]
+        issued = (added * strips.pixels[:, None, None, None]).swapaxes(0, 1)[:, None]
+        return cycles, np.broadcast_to(issued, cycles.shape[:-1]).copy()
+
+    def _compulsory_bytes(self, layer: Layer, nonzeros: np.ndarray, weight_bytes: int) -> int:
+        used = int(np.count_nonzero(nonzeros.any(axis=1)))
+        inputs = used * layer.group_in_channels * layer.batch * inputs_read(layer)
+        return weight_bytes + (inputs + layer.output_count) * self.spec.value_bits // 8
+
+    def _codebook_note(self, trace: LayerTrace, found: np.ndarray) -> tuple[str, ...]:
+        most = int(found.max())
+        if trace.weights.dtype == np.bool_ or most <= self.spec.codebook_values:
+            return ()
+        return (f"a kernel has up to {most} distinct weights, taken as quantized to {self.spec.codebook_values}",)
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """Outputs filter by filter, block of positions by block, value by value: first the sums, then the products."""
+        padded = PaddedMap.of(layer, activations)
+        outputs = np.zeros((layer.out_channels, layer.batch, len(padded.windows)), np.int64)
+
+        def run(k: int) -> None:
+            values, ends, order = group_by_value(weights[k].reshape(-1))
+            own = padded.values[:, k // layer.group_out_channels]
+            offsets = padded.columns[order]
+            add_by_value(own, padded.windows, values, ends, offsets, self.spec.adders_per_core, outputs[k])
+
+        run_slices(run, range(layer.out_channels))
+        return outputs.swapaxes(0, 1).reshape(layer.output_shape)
+
+
+class SparseYoloSpec(AbmSpec):
+    """Sparse-YOLO's machine on an Arria-10 GX1150 (IEEE Access 2020); what is not published there is an assumption."""
+
+    cores: Count = Field(64, description="convolution cores (assumption: filters of YOLOv2 come in multiples of 32)")
+    adders_per_core: Count = Field(16, description="output positions that a core adds for in a cycle (assumption)")
+    multipliers_per_core: Count = Field(4, description="multipliers of a core (assumption: an adder's quarter)")
+    codebook_values: Count = Field(
+        16, description="distinct non-zero weights of a kernel (the paper clusters weights; assumption: into 16)"
+    )
+    clock_hz: Count = Field(211_000_000, description="accelerator clock, Hz (211 MHz)")
+    dram: DramSpec = Field(
+        DramSpec(bandwidth_gbs=17.0),  # type: ignore[call-arg]
+        description="assumption: a 64-bit channel of DDR4-2133",
+    )
+
+
+class SparseYolo(Abm):
+    """ABM-SpConv as Sparse-YOLO uses it."""
+
+    name = "sparse-yolo"
+    title = "Sparse-YOLO: ABM-SpConv at the size and clock of its YOLOv2 detector (IEEE Access 2020)"
+    Spec = SparseYoloSpec

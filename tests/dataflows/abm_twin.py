@@ -1,0 +1,70 @@
+"""ABM-SpConv, slowly: cores with adders and multipliers, one clock cycle after the other.
+
+From the machine's description. The cut of the positions into strips and of the filters into blocks is taken over from
+the machine's plan; everything inside a tile is stepped through.
+"""
+
+import numpy as np
+
+from dataflows.schedule import CAUSES, Cause
+
+
+class Core:
+    """One convolution core and the (kernel, positions) that it has to do in this tile."""
+
+    def __init__(self, spec, todo):
+        self.spec, self.todo = spec, todo
+        self.to_add, self.to_multiply, self.positions = [], 0, 0
+        self.did, self.issued = np.zeros(CAUSES, np.int64), 0
+
+    def step(self):
+        """One cycle; False when there is nothing left to do."""
+        while not self.to_add and not self.to_multiply:
+            if not self.todo:
+                return False
+            kernel, self.positions = self.todo.pop(0)
+            self.to_add = list(kernel)
+            self.to_multiply = min(len(set(kernel)), self.spec.codebook_values) * self.positions
+        if self.to_add:  # one non-zero, added at every position
+            self.to_add.pop()
+            self.issued += self.positions
+            self.did[Cause.BUSY] += 1
+        else:
+            self.did[Cause.DRAIN] += 1
+        self.to_multiply -= min(self.to_multiply, self.spec.multipliers_per_core)
+        return True
+
+
+def kernels(weights):
+    """The non-zero values of each filter; of a mask, as many values as there are non-zeros."""
+    flat = weights.reshape(len(weights), -1)
+    if flat.dtype == np.bool_:
+        return [list(range(np.count_nonzero(row))) for row in flat]
+    return [[value for value in row.tolist() if value] for row in flat]
+
+
+def run(spec, layer, weights, strips, filter_blocks):
+    """(cycles, issued) of every tile; `strips` as lists of blocks of positions, `filter_blocks` as numbers of filters."""
+    values, cycles, issued = kernels(weights), [], []
+    for group in range(layer.groups):
+        for _image in range(layer.batch):
+            for strip in strips:
+                first = group * layer.group_out_channels
+                for count in filter_blocks:
+                    cores = [
+                        Core(
+                            spec,
+                            [
+                                (values[k], len(block))
+                                for k in range(first + core, first + count, spec.cores)
+                                for block in strip
+                            ],
+                        )
+                        for core in range(spec.cores)
+                    ]
+                    while sum(core.step() for core in cores):  # every core steps
+                        pass
+                    cycles.append([core.did for core in cores])
+                    issued.append([core.issued for core in cores])
+                    first += count
+    return np.array(cycles, np.int64), np.array(issued, np.int64)

@@ -1,0 +1,204 @@
+"""ABM-SpConv: the twin, a tile by hand, every cause provoked, values and codes, outputs value by value."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from dataflows.abm import Abm, AbmSpec, SparseYoloSpec
+from dataflows.reference import reference_convolution
+from dataflows.registry import create
+from dataflows.schedule import Tensor
+from dataflows.value_groups import distinct_values, group_by_value
+from simulator.layer_simulation import check_capacities
+from simulator.network_simulation import MachineRun
+from tests.dataflows import abm_twin
+from tests.dataflows.small_layers import assert_transfers_are_whole, small_traces
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+
+@st.composite
+def specs(draw):
+    cores, adders = draw(st.integers(1, 4)), draw(st.integers(1, 6))
+    return AbmSpec(
+        cores=cores,
+        adders_per_core=adders,
+        multipliers_per_core=draw(st.integers(1, 4)),
+        codebook_values=draw(st.sampled_from([1, 3, 255])),
+        encoded_weight_bits=draw(st.sampled_from([5, 16])),
+        input_buffer_bytes=draw(st.sampled_from([1, 30, 100, 4096])),
+        weight_buffer_bytes=draw(st.sampled_from([1, 20, 100, 4096])),
+        output_buffer_bytes=2 * cores * adders + draw(st.sampled_from([0, 40, 4096])),
+    )
+
+
+@st.composite
+def traces(draw):
+    given = draw(small_traces())
+    if draw(st.booleans()):
+        return given
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    drawn = random.choice(np.array([-2.5, -1.0, 0.5, 3.0]), given.layer.weight_shape)
+    return LayerTrace(given.layer, drawn * given.weight_mask, given.activations)
+
+
+@pytest.mark.twin
+@given(specs(), traces())
+def test_every_tile_equals_the_twin(spec, trace):
+    layer, machine = trace.layer, Abm(spec)
+    schedule = machine.schedule(trace)
+    nonzeros = np.count_nonzero(trace.weight_mask.reshape(layer.groups, layer.group_out_channels, -1), axis=2)
+    plan, weight_bytes = machine._plan(layer, nonzeros)
+    positions = list(range(math.prod(layer.output_size)))
+    blocks = [positions[i : i + spec.adders_per_core] for i in range(0, len(positions), spec.adders_per_core)]
+    ends = np.cumsum(plan.strips.blocks).tolist()
+    strips = [blocks[end - size : end] for end, size in zip(ends, plan.strips.blocks.tolist(), strict=True)]
+    cycles, issued = abm_twin.run(spec, layer, trace.weights, strips, plan.filters.tolist())
+    np.testing.assert_array_equal(schedule.cycles, cycles)
+    np.testing.assert_array_equal(schedule.issued, issued)
+    assert schedule.expected_issued == issued.sum()
+    check_capacities(schedule)
+    # Encoded non-zeros are loaded once, for every strip, or for every block of positions.
+    loads = schedule.loads.bytes_of(Tensor.WEIGHT)
+    assert weight_bytes.sum() >= trace.weight_nonzeros * spec.encoded_weight_bits / 8
+    assert loads in {
+        int(weight_bytes.sum()) * times for times in (1, layer.batch * len(strips), layer.batch * len(blocks))
+    }
+    assert_transfers_are_whole(layer, schedule, spec.value_bits)
+
+
+@given(small_traces(), specs(), st.integers(0, 2**32 - 1))
+def test_outputs_are_the_convolution(trace, spec, seed):
+    layer, random = trace.layer, np.random.default_rng(seed)
+    weights = random.integers(-7, 8, layer.weight_shape) * trace.weight_mask
+    activations = random.integers(-7, 8, layer.input_shape)
+    computed = Abm(spec).execute(layer, weights, activations)
+    np.testing.assert_array_equal(computed, reference_convolution(layer, weights, activations))
+
+
+@given(st.lists(st.sampled_from([0, 0, -3, 1, 4]), min_size=1, max_size=30))
+def test_groups_are_the_values_of_a_filter(weights):
+    values, ends, order = group_by_value(np.array(weights))
+    groups = np.split(order, ends)[:-1]
+    assert values.tolist() == sorted({weight for weight in weights if weight})
+    for value, places in zip(values, groups, strict=True):
+        assert places.tolist() == [i for i, weight in enumerate(weights) if weight == value]
+
+
+def pointwise(weights, positions=4):
+    """1x1 filters (K, C) at a row of positions, all activations non-zero."""
+    weights = np.asarray(weights)
+    layer = Layer.conv(
+        "l", in_channels=weights.shape[1], out_channels=len(weights), input_size=(1, positions), kernel_size=1
+    )
+    return LayerTrace(layer, weights.reshape(layer.weight_shape), np.ones(layer.input_shape, bool))
+
+
+def stack(given, **settings):
+    """Cycles by cause, those that are not zero."""
+    machine = create("abm", {"dram": {"bandwidth_gbs": float("inf")}, **settings})
+    report = MachineRun(machine).layer(given)
+    return {cause: cycles for cause, cycles in report.pe_cycle_stack.items() if cycles}, report
+
+
+SMALL = {"cores": 1, "adders_per_core": 4, "multipliers_per_core": 2}
+
+
+def test_a_tile_by_hand():
+    # Two cores, four adders and two multipliers each; five positions are blocks of four and one.
+    # Core 0: filter 0 (four non-zeros, two values): max(4, 4) + max(4, 1); filter 2 (one): max(1, 2) + max(1, 1).
+    # Core 1: filter 1 (three, all different): max(3, 6) + max(3, 2).
+    given = pointwise([[7, 7, 5, 5], [1, 2, 0, 3], [0, 0, 9, 0]], positions=5)
+    spec = AbmSpec(cores=2, adders_per_core=4, multipliers_per_core=2)
+    schedule = Abm(spec).schedule(given)
+    assert schedule.tiles == 1
+    busy, drain = schedule.cycles[0, :, 0].tolist(), schedule.cycles[0, :, 3].tolist()
+    assert (busy, drain) == ([4 + 4 + 1 + 1, 3 + 3], [0 + 0 + 1 + 0, 3 + 0])
+    assert schedule.issued[0].tolist() == [25, 15]
+    assert schedule.loads.bytes_of(Tensor.WEIGHT) == 8 * 2
+    assert schedule.loads.bytes_of(Tensor.INPUT) == 4 * 5
+    assert schedule.stores.total_bytes == 3 * 5
+
+
+def test_additions_alone():
+    found, report = stack(pointwise([[2] * 6]), **SMALL)
+    assert found == {"busy": 6}
+    assert (report.issued_macs, report.fragmented_lanes) == (24, 0)
+
+
+def test_multiplications_of_distinct_values_hold_the_adders():
+    found, _ = stack(pointwise([[1, 2, 3, 4, 5, 6]]), **SMALL)
+    assert found == {"busy": 6, "drain": 6}
+
+
+def test_imbalance_alone():
+    found, report = stack(pointwise([[1] * 6, [1] * 2 + [0] * 4]), **SMALL | {"cores": 2})
+    assert found == {"busy": 8, "imbalance": 4}
+    assert report.load_imbalance == 6 / 4
+
+
+def test_unmapped_alone():
+    found, _ = stack(pointwise([[1] * 6]), **SMALL | {"cores": 3})
+    assert found == {"busy": 6, "unmapped": 12}
+
+
+def test_fragmented_lanes_alone():
+    found, report = stack(pointwise([[1] * 6], positions=5), **SMALL)
+    assert found == {"busy": 12}
+    assert report.fragmented_lanes == 6 * 3
+
+
+def test_memory_alone():
+    found, _ = stack(pointwise([[1] * 6]), **SMALL | {"dram": {"bandwidth_gbs": 0.1, "latency_ns": 0.0}})
+    assert found.pop("memory") > 0
+    assert found.pop("drain") > 0  # the outputs are written at last
+    assert found == {"busy": 6}
+
+
+def test_zero_activations_and_padding_are_added_like_others():
+    layer = Layer.conv("padded", in_channels=2, out_channels=1, input_size=(3, 3), kernel_size=3, padding=1)
+    zeros = LayerTrace(layer, np.ones(layer.weight_shape, bool), np.zeros(layer.input_shape, bool))
+    assert Abm().schedule(zeros).issued.sum() == 18 * 9
+
+
+def test_a_mask_has_as_many_values_as_codes_allow():
+    mask = np.ones((1, 12), bool)
+    for codes, cycles in ((1, 12), (8, 16), (255, 24)):
+        found, _ = stack(pointwise(mask), **SMALL, codebook_values=codes)
+        assert sum(found.values()) == cycles  # additions: 12; multiplications: codes x 4 positions / 2
+
+
+def test_more_values_than_codes_are_noted():
+    schedule = Abm(AbmSpec(codebook_values=2)).schedule(pointwise([[1.0, 2.0, 3.0]]))
+    assert schedule.notes == ("a kernel has up to 3 distinct weights, taken as quantized to 2",)
+
+
+def test_distinct_values_do_not_count_zeros():
+    assert distinct_values(np.array([[1.5, -1.5, 0.0, 1.5], [0.0, -0.0, 0.0, 0.0]])).tolist() == [2, 0]
+    assert distinct_values(np.array([[True, False, True, True]])).tolist() == [3]
+
+
+def test_filters_come_in_blocks_that_fit_half_of_the_weight_buffer():
+    given = pointwise(np.ones((12, 10), bool))  # 20 bytes a filter
+    for room, filters in ((240, [12]), (239, [4, 4, 4]), (159, [2] * 6), (1, [2] * 6)):
+        plan, _ = Abm(AbmSpec(cores=2, weight_buffer_bytes=room))._plan(given.layer, np.full((1, 12), 10))
+        assert plan.filters.tolist() == filters
+
+
+def test_sparse_yolo_is_the_same_machine_at_its_published_clock():
+    spec = SparseYoloSpec()
+    assert spec.clock_hz == 211_000_000
+    given = pointwise([[1, 1, 2, 0]] * 3)
+    same = AbmSpec.model_validate(spec.model_dump())
+    np.testing.assert_array_equal(create("sparse-yolo").schedule(given).cycles, Abm(same).schedule(given).cycles)
+
+
+def test_an_output_buffer_for_less_than_two_blocks_is_refused():
+    with pytest.raises(
+        ValidationError, match="output_buffer_bytes = 100 cannot hold two blocks of outputs of every core, 1920 bytes"
+    ):
+        AbmSpec(output_buffer_bytes=100)

@@ -32,6 +32,7 @@ class Pruning(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     literature: ClassVar[str] = ""
+    replaces_layers: ClassVar[bool] = False  # its layers' weights are new: earlier prunings left no structure in them
     registry: ClassVar[dict[str, type[Pruning]]] = {}
 
     def __init_subclass__(cls, **kwargs: object) -> None:

@@ -33,9 +33,13 @@ def largest(scores: np.ndarray, count: int) -> np.ndarray:
     """Bool (..., n): in each row the `count` highest scores, ties going to the first; scores of 0 never."""
     if scores.size == 0 or count == 0:
         return np.zeros(scores.shape, np.bool_)
-    rows = scores.reshape(-1, scores.shape[-1])
-    if count >= rows.shape[1]:
+    if count >= scores.shape[-1]:
         return scores > 0
+    rows = scores.reshape(-1, scores.shape[-1])
+    if len(rows) == 1 and not rows.all():  # many equal scores, the zeros of a sparse layer, make partition slow
+        keep = np.zeros(scores.shape, np.bool_)
+        keep[scores > 0] = largest(scores[scores > 0], count)
+        return keep
     place = rows.shape[1] - count
     threshold = np.partition(rows, place, axis=1)[:, place, np.newaxis]
     keep = rows > threshold

@@ -62,7 +62,7 @@ class Factorization:
 
     spatial   (C·kh, N·kw): row and column position of a kernel stand on different sides
     channel   (C·X, N)
-    The factors of the last seed are kept until both layers have them.
+    The factors of the last seed are kept, so that one decomposition serves both layers.
     """
 
     source: LayerSource

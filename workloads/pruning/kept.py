@@ -44,13 +44,14 @@ def storage_format(source: LayerSource, seed: int) -> str:
 
 
 def suited_format(prunings: Iterable[Pruning], layer: Layer) -> str:
-    """The format of the last pruning; one that decides values only gives its bits to the structure before it."""
+    """The format of the last pruning that gives the layer a structure, with the bits of one that decides values."""
     chosen, bits = "dense", ""
     for pruning in prunings:
-        if pruning.value_bits is None:
-            chosen = pruning.storage_format(layer)
-        else:
+        text = pruning.storage_format(layer)
+        if pruning.value_bits is not None:
             bits = f"value_bits={pruning.value_bits}"
+        elif text != "dense" or pruning.replaces_layers:
+            chosen = text
     if not bits:
         return chosen
     return f"{chosen}{',' if ':' in chosen else ':'}{bits}"

@@ -37,6 +37,7 @@ class LowRank(Pruning):
 
     name: ClassVar[str] = "lowrank"
     title: ClassVar[str] = "replaces layers by two thinner dense ones (low-rank factorization)"
+    replaces_layers: ClassVar[bool] = True
 
     ratio: float | None = option("MACs of a layer over MACs of its factors, at least", 1, 1e6, None)
     energy: float | None = option("share of the weights' sum of squares that stays", 0, 1, None)

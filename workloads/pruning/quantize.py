@@ -17,7 +17,8 @@ from workloads.pruning.base import Facts, Pruning
 from workloads.pruning.options import choice, option
 from workloads.source import LayerSource, Stream, TensorSource
 
-_ROUNDS = 50  # of k-means; it ends earlier once no boundary moves
+_ROUNDS = 500  # of k-means; it ends earlier once no boundary moves
+_CODEBOOK_BITS = 12  # of an index into a codebook; published ones have 4 to 8
 
 
 def to_grid(values: np.ndarray, bits: int) -> np.ndarray:
@@ -107,6 +108,8 @@ class Quantize(Pruning):
         super().__post_init__()
         if self.method == "uniform" and self.bits == 1:
             raise InputError(f"{self.subject}: bits = 1: method = uniform needs at least 2")
+        if self.method == "codebook" and self.bits > _CODEBOOK_BITS:
+            raise InputError(f"{self.subject}: bits = {self.bits}: method = codebook takes at most {_CODEBOOK_BITS}")
         if self.activation_bits == 1:
             raise InputError(f"{self.subject}: activation_bits = 1: must be 0 or at least 2")
 

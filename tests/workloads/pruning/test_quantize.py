@@ -102,6 +102,10 @@ def test_activations_of_known_value_are_quantized_and_masks_stay():
     ("text", "message"),
     [
         ("quantize:bits=1", "pruning 'quantize': bits = 1: method = uniform needs at least 2"),
+        (
+            "quantize:bits=13,method=codebook",
+            "pruning 'quantize': bits = 13: method = codebook takes at most 12",
+        ),
         ("quantize:activation_bits=1", "pruning 'quantize': activation_bits = 1: must be 0 or at least 2"),
         ("quantize:bits=32", "pruning 'quantize': bits = 32: must be a whole number between 1 and 16"),
     ],

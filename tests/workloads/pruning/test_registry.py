@@ -140,6 +140,23 @@ def test_chains_are_cut_where_a_pruning_starts(text, message):
 
 
 @pytest.mark.parametrize(
+    ("text", "kernel", "expected"),
+    [
+        ("shape:density=0.5+pattern", (3, 3), "pattern:n=4,patterns=4"),
+        ("shape:density=0.5+pattern", (1, 1), "shape"),
+        ("shape:density=0.5+lowrank:ratio=2", (3, 3), "dense"),
+        ("quantize:bits=6+shape:density=0.5", (1, 1), "shape:value_bits=6"),
+        ("pattern", (1, 1), "dense"),
+    ],
+)
+def test_the_format_of_a_chain(text, kernel, expected):
+    assert parse(text).storage_format(conv(16, 16, kernel)) == expected
+    layer = conv(16, 16, kernel)
+    source = parse(text).apply(workload((layer, np.ones(layer.weight_shape, bool))).sources)[0]
+    assert storage_format(source, 0) == expected
+
+
+@pytest.mark.parametrize(
     ("text", "facts"),
     [
         ("unstructured:density=1", {"fewest_in_a_filter": 72, "most": 72}),

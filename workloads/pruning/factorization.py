@@ -56,6 +56,28 @@ def _one_axis(layer: Layer, axis: int) -> tuple[tuple, ...]:
     )
 
 
+def truncated_svd(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """Left (m, rank) and right (rank, n) whose product is the best approximation; singular values halved between them.
+
+    From the eigenvectors of the smaller Gram matrix, several times as fast as a general routine. What that costs in
+    precision concerns singular values below 1e-8 of the largest, beyond the precision of float32 weights.
+    """
+    if matrix.shape[0] < matrix.shape[1]:
+        right, left = truncated_svd(matrix.T, rank)
+        return left.T, right.T
+    vectors = np.linalg.eigh(_gram(matrix))[1][:, ::-1][:, :rank]
+    images = matrix @ vectors  # columns are the left vectors times their singular values
+    values = np.linalg.norm(images, axis=0)
+    root = np.sqrt(values)
+    left = images / np.where(root > 0, root, 1)
+    return left, root[:, np.newaxis] * vectors.T
+
+
+def _gram(matrix: np.ndarray) -> np.ndarray:
+    """Of the shorter side."""
+    return matrix.T @ matrix if matrix.shape[0] >= matrix.shape[1] else matrix @ matrix.T
+
+
 @dataclass(frozen=True)
 class Factorization:
     """A layer's weights as a matrix, and the factors of its truncated SVD.
@@ -106,11 +128,9 @@ class Factorization:
         shapes = [layer.weight_shape for layer in factor_layers(self.source.layer, self.scheme, self.rank)]
         if weights.dtype == np.bool_:
             return np.ones(shapes[0], np.bool_), np.ones(shapes[1], np.bool_)
-        real = self.matrix(weights).astype(np.float64 if weights.dtype == np.float64 else np.float32)
-        left, values, right = np.linalg.svd(real, full_matrices=False)
-        root = np.sqrt(values[: self.rank])
-        first = (left[:, : self.rank] * root).T.reshape(shapes[0])
-        second = root[:, np.newaxis] * right[: self.rank]
+        left, right = truncated_svd(self.matrix(weights).astype(np.float64), self.rank)
+        kept = np.float64 if weights.dtype == np.float64 else np.float32
+        first, second = left.T.astype(kept).reshape(shapes[0]), right.astype(kept)
         if self.scheme == "spatial":
             filters, _, _, width = shapes[1]
             return first, second.reshape(self.rank, filters, 1, width).swapaxes(0, 1)
@@ -123,8 +143,7 @@ class Factorization:
             raise InputError(
                 f"{subject}: energy = {energy}: layer '{self.source.layer.name}' is known as a mask only; give ratio"
             )
-        squares = np.square(np.linalg.svd(self.matrix(weights).astype(np.float64), compute_uv=False))
-        total = np.cumsum(squares)
+        total = np.cumsum(np.maximum(np.linalg.eigvalsh(_gram(self.matrix(weights).astype(np.float64)))[::-1], 0))
         reached = total >= energy * total[-1] * (1 - 1e-12)
         return int(np.argmax(reached)) + 1
 

@@ -16,8 +16,9 @@ charged as drain, the post-processing of finished sums.
 
 What the machine is taken to do where the papers are silent:
 
-- Inside a strip of positions filter k of a group runs on core k mod cores; cores run apart and meet at the strip's end.
-  Groups come one after the other.
+- Inside a strip of positions filter k runs on core k mod cores; cores run apart and meet at the strip's end.
+- A grouped convolution is to this machine a sparse one over all channels: a strip holds all groups' inputs, and a
+  kernel's non-zeros point at those of its own group.
 - Weights known only as a mask have as many distinct values as a kernel's codes can tell apart, or as it has non-zeros.
   Weights known by value have those that they have, but never more than the codes.
 """
@@ -25,6 +26,7 @@ What the machine is taken to do where the papers are silent:
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal, Self
 
 import numpy as np
@@ -88,9 +90,9 @@ class Abm(Accelerator):
     Spec = AbmSpec
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
-        """One tile for each group, image, strip of positions and block of filters, in this order."""
-        spec, layer = self.spec, trace.layer
-        nonzeros = np.count_nonzero(trace.weight_mask.reshape(layer.groups, layer.group_out_channels, -1), axis=2)
+        """One tile for each image, strip of positions and block of filters, in this order."""
+        spec, layer = self.spec, replace(trace.layer, groups=1)
+        nonzeros = np.count_nonzero(trace.weight_mask.reshape(1, layer.out_channels, -1), axis=2)
         found = distinct_values(trace.weights).reshape(nonzeros.shape)
         plan, weight_bytes = self._plan(layer, nonzeros)
         cycles, issued = self._cycles(plan, nonzeros, np.minimum(found, spec.codebook_values))
@@ -117,27 +119,29 @@ class Abm(Accelerator):
         )
 
     def _plan(self, layer: Layer, nonzeros: np.ndarray) -> tuple[ColumnPlan, np.ndarray]:
-        """The tiles, and the bytes of their encoded weights, int64 (groups, blocks of filters).
+        """The tiles, and the bytes of their encoded weights, int64 (1, blocks of filters).
+
+        layer  has one group; nonzeros int64 (1, K)
 
         A block has whole turns of the cores: all filters where they fit the weight buffer for good, otherwise as many
         as fit half of it, and never more than whose outputs fit half of the output buffer.
         """
-        spec, each = self.spec, layer.group_out_channels
+        spec, every = self.spec, layer.out_channels
         outputs = 8 * (spec.output_buffer_bytes // 2) // spec.value_bits
-        turns = min(-(-each // spec.cores), outputs // (spec.adders_per_core * spec.cores))
+        turns = min(-(-every // spec.cores), outputs // (spec.adders_per_core * spec.cores))
         bits = nonzeros * spec.encoded_weight_bits
-        held = min(2, layer.groups) * int(bits_to_bytes(int(bits.sum(axis=1).max()))) <= spec.weight_buffer_bytes
+        held = bits_to_bytes(int(bits.sum())) <= spec.weight_buffer_bytes
 
         def bytes_of(turns: int) -> np.ndarray:
-            return -(-np.add.reduceat(bits, np.arange(0, each, turns * spec.cores), axis=1) // 8)
+            return -(-np.add.reduceat(bits, np.arange(0, every, turns * spec.cores), axis=1) // 8)
 
         while turns > 1 and not held and 2 * int(bytes_of(turns).max()) > spec.weight_buffer_bytes:
             turns -= 1
-        filters = np.minimum(turns * spec.cores, each - np.arange(0, each, turns * spec.cores))
+        filters = np.minimum(turns * spec.cores, every - np.arange(0, every, turns * spec.cores))
         strips = PixelStrips.of(
             layer,
             spec.adders_per_core,
-            inputs=spec.input_buffer_bytes // bits_to_bytes(layer.group_in_channels * spec.value_bits),
+            inputs=spec.input_buffer_bytes // bits_to_bytes(layer.in_channels * spec.value_bits),
             outputs=outputs // int(filters.max()),
         )
         return ColumnPlan(layer, nonzeros.sum(axis=1), filters, strips), bytes_of(turns)
@@ -147,7 +151,7 @@ class Abm(Accelerator):
         spec, strips = self.spec, plan.strips
 
         def per_core(per_filter: np.ndarray) -> np.ndarray:
-            """(groups, blocks of filters, cores) sums of (groups, filters)."""
+            """(1, blocks of filters, cores) sums of (1, K)."""
             room = len(plan.filters) * -(-int(plan.filters[0]) // spec.cores) * spec.cores
             padded = np.pad(per_filter, ((0, 0), (0, room - per_filter.shape[1])))
             return padded.reshape(len(padded), len(plan.filters), -1, spec.cores).sum(axis=2)
@@ -158,7 +162,7 @@ class Abm(Accelerator):
             return per_core(np.maximum(products - nonzeros, 0))
 
         sizes, which = np.unique(strips.last_pixels, return_inverse=True)
-        last = np.stack([excess(positions) for positions in sizes.tolist()])[which]  # (strips, groups, blocks, cores)
+        last = np.stack([excess(positions) for positions in sizes.tolist()])[which]  # (strips, 1, blocks, cores)
         whole = excess(spec.adders_per_core) * (strips.blocks - 1)[:, None, None, None]
         added = np.broadcast_to(per_core(nonzeros), last.shape)
         cycles = np.zeros((*plan.shape, spec.cores, CAUSES), np.int64)
@@ -171,8 +175,7 @@ class Abm(Accelerator):
         return cycles, np.broadcast_to(issued, cycles.shape[:-1]).copy()
 
     def _compulsory_bytes(self, layer: Layer, nonzeros: np.ndarray, weight_bytes: int) -> int:
-        used = int(np.count_nonzero(nonzeros.any(axis=1)))
-        inputs = used * layer.group_in_channels * layer.batch * inputs_read(layer)
+        inputs = layer.in_channels * layer.batch * inputs_read(layer) if nonzeros.any() else 0
         return weight_bytes + (inputs + layer.output_count) * self.spec.value_bits // 8
 
     def _codebook_note(self, trace: LayerTrace, found: np.ndarray) -> tuple[str, ...]:

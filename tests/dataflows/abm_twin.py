@@ -46,25 +46,15 @@ def kernels(weights):
 def run(spec, layer, weights, strips, filter_blocks):
     """(cycles, issued) of every tile; `strips` as lists of blocks of positions, `filter_blocks` as numbers of filters."""
     values, cycles, issued = kernels(weights), [], []
-    for group in range(layer.groups):
-        for _image in range(layer.batch):
-            for strip in strips:
-                first = group * layer.group_out_channels
-                for count in filter_blocks:
-                    cores = [
-                        Core(
-                            spec,
-                            [
-                                (values[k], len(block))
-                                for k in range(first + core, first + count, spec.cores)
-                                for block in strip
-                            ],
-                        )
-                        for core in range(spec.cores)
-                    ]
-                    while sum(core.step() for core in cores):  # every core steps
-                        pass
-                    cycles.append([core.did for core in cores])
-                    issued.append([core.issued for core in cores])
-                    first += count
+    for _image in range(layer.batch):
+        for strip in strips:
+            first = 0
+            for count in filter_blocks:
+                own = [range(first + core, first + count, spec.cores) for core in range(spec.cores)]
+                cores = [Core(spec, [(values[k], len(block)) for k in filters for block in strip]) for filters in own]
+                while sum(core.step() for core in cores):  # every core steps
+                    pass
+                cycles.append([core.did for core in cores])
+                issued.append([core.issued for core in cores])
+                first += count
     return np.array(cycles, np.int64), np.array(issued, np.int64)

@@ -1,6 +1,7 @@
 """ABM-SpConv: the twin, a tile by hand, every cause provoked, values and codes, outputs value by value."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,8 +52,8 @@ def traces(draw):
 def test_every_tile_equals_the_twin(spec, trace):
     layer, machine = trace.layer, Abm(spec)
     schedule = machine.schedule(trace)
-    nonzeros = np.count_nonzero(trace.weight_mask.reshape(layer.groups, layer.group_out_channels, -1), axis=2)
-    plan, weight_bytes = machine._plan(layer, nonzeros)
+    nonzeros = np.count_nonzero(trace.weight_mask.reshape(1, layer.out_channels, -1), axis=2)
+    plan, weight_bytes = machine._plan(replace(layer, groups=1), nonzeros)
     positions = list(range(math.prod(layer.output_size)))
     blocks = [positions[i : i + spec.adders_per_core] for i in range(0, len(positions), spec.adders_per_core)]
     ends = np.cumsum(plan.strips.blocks).tolist()
@@ -163,6 +164,13 @@ def test_zero_activations_and_padding_are_added_like_others():
     layer = Layer.conv("padded", in_channels=2, out_channels=1, input_size=(3, 3), kernel_size=3, padding=1)
     zeros = LayerTrace(layer, np.ones(layer.weight_shape, bool), np.zeros(layer.input_shape, bool))
     assert Abm().schedule(zeros).issued.sum() == 18 * 9
+
+
+def test_kernels_of_different_groups_run_side_by_side():
+    layer = Layer.conv("depthwise", in_channels=6, out_channels=6, input_size=(4, 4), kernel_size=3, groups=6)
+    given = LayerTrace(layer, np.ones(layer.weight_shape, bool), np.ones(layer.input_shape, bool))
+    found, _ = stack(given, cores=6, adders_per_core=4, multipliers_per_core=4)
+    assert found == {"busy": 6 * 9}
 
 
 def test_a_mask_has_as_many_values_as_codes_allow():

@@ -151,6 +151,18 @@ def test_weights_that_exceed_the_srams_are_noted():
     assert Eie().schedule(given).notes == ()
 
 
+def test_deeper_queues_gain_less_and_less():
+    random = np.random.default_rng(0)
+    layer = Layer.dense("fc", in_features=1024, out_features=1024)
+    given = LayerTrace(layer, random.random(layer.weight_shape) < 0.1, random.random(layer.input_shape) < 0.4)
+    cycles = [
+        Eie(EieSpec(queue_depth=depth)).schedule(given).cycles.sum(axis=2).max() for depth in (1, 2, 4, 8, 16, 32)
+    ]
+    assert cycles == sorted(cycles, reverse=True)
+    assert cycles[0] / cycles[3] > 1.1  # section VI, figure 8: little is gained beyond 8
+    assert cycles[3] / cycles[5] < 1.1
+
+
 def test_kernels_with_a_window_are_refused():
     layer = Layer.conv("conv", in_channels=4, out_channels=4, input_size=(8, 8), kernel_size=3)
     assert Eie().refusal(layer) == "it multiplies a matrix by vectors and cannot slide a 3x3 kernel over a map"

@@ -21,7 +21,7 @@ from workloads.trace import LayerTrace
 def pointwise_layers(draw):
     axes, groups = draw(st.sampled_from([2, 2, 3])), draw(st.sampled_from([1, 1, 2]))
     shape = {
-        "in_channels": groups * draw(st.integers(1, 10)),
+        "in_channels": groups * draw(st.integers(1, 16)),
         "out_channels": groups * draw(st.integers(1, 14)),
         "groups": groups,
         "batch": draw(st.sampled_from([1, 1, 2])),
@@ -59,7 +59,7 @@ def traces(draw):
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     weights = random.random(layer.weight_shape) < draw(DENSITIES)
     if draw(st.booleans()):  # uneven rows, so that some PEs fall behind and fill their queues
-        weights &= random.random((layer.out_channels, *[1] * (layer.axes + 1))) < 0.6
+        weights &= random.random(layer.weight_shape) < random.random((layer.out_channels, *[1] * (layer.axes + 1)))
     return LayerTrace(layer, weights, random.random(layer.input_shape) < draw(DENSITIES))
 
 

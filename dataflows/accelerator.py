@@ -10,33 +10,15 @@ from abc import ABC, abstractmethod
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from dataflows.dram_spec import Count, DramSpec, Size, Spec
 from dataflows.schedule import LayerSchedule
 from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
-Count = Annotated[int, Field(ge=1)]
-Size = Annotated[int, Field(ge=0)]
-
-
-class Spec(BaseModel):
-    """Base of everything a user may set: frozen, strict, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, strict=True)
-
-
-class DramSpec(Spec):
-    """The machine's external memory."""
-
-    kind: Literal["ideal"] = Field("ideal", description="ideal: bandwidth and latency, no banks or rows")
-    bandwidth_gbs: float = Field(
-        12.8, gt=0, description="peak bandwidth, 10^9 bytes a second, all channels; inf: memory never waits"
-    )
-    latency_ns: float = Field(60.0, ge=0, allow_inf_nan=False, description="from a request to its first byte, ns")
-    burst_bytes: Count = Field(64, description="smallest transfer; partial bursts cost whole ones")
-    channels: Count = Field(1, description="channels that share the bandwidth, interleaved by burst")
+__all__ = ["Accelerator", "AcceleratorSpec", "Count", "DramSpec", "Size", "Spec"]
 
 
 class AcceleratorSpec(Spec):

@@ -29,6 +29,20 @@ def machine(name: str) -> type[Accelerator]:
 
 
 def create(name: str, settings: dict[str, Any] | None = None) -> Accelerator:
-    """A machine with some settings (nested as in its spec) in place of the defaults."""
+    """A machine with some settings (nested as in its spec) in place of the defaults.
+
+    Raises pydantic's `ValidationError` for a setting that is not allowed.
+    """
     chosen = machine(name)
-    return chosen(chosen.Spec.model_validate(settings or {}))
+    return chosen(chosen.Spec.model_validate(over_defaults(chosen, settings or {})))
+
+
+def over_defaults(chosen: type[Accelerator], settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings laid over a machine's defaults, table by table: what a table does not name keeps the machine's value."""
+
+    def lay(under: Any, over: Any) -> Any:
+        if not isinstance(under, dict) or not isinstance(over, dict):
+            return over
+        return under | {key: lay(under.get(key), value) for key, value in over.items()}
+
+    return lay(chosen.Spec.model_validate({}).model_dump(), settings)

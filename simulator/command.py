@@ -176,17 +176,19 @@ def _workload(name: str, options: dict[str, Any]) -> Workload:
 def _configure_all(names: list[str], settings: tuple[str, ...]) -> list[Accelerator]:
     """Machines with the settings that each of them has. Raises `InputError` for a key that none of them has."""
     from dataflows.registry import machine
-    from simulator.configuration import configure, keys_of, parse_setting
+    from simulator.configuration import configure, has_key, keys_of, parse_setting
     from workloads.errors import nearest
 
     known = {name: keys_of(machine(name).Spec) for name in names}
     every = {key for keys in known.values() for key in keys}
     for key in (parse_setting(text)[0] for text in settings):
-        if key not in every:
+        if not has_key(every, key):
             raise InputError(f"--set: unknown key '{key}': {nearest(key, every)}")
     accelerators = []
     for name in names:
-        accelerator, warnings = configure(name, None, [s for s in settings if parse_setting(s)[0] in known[name]])
+        accelerator, warnings = configure(
+            name, None, [s for s in settings if has_key(known[name], parse_setting(s)[0])]
+        )
         _warn(warnings)
         accelerators.append(accelerator)
     return accelerators

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from dataflows.accelerator import Accelerator
-from dataflows.registry import machine
+from dataflows.registry import machine, over_defaults
+from simulator.memory_kinds import check_memory
 from workloads.errors import InputError, nearest
 
 _MACHINE_KEY = "accelerator"
@@ -27,6 +28,13 @@ def keys_of(spec: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
         else:
             keys[prefix + name] = field
     return keys
+
+
+def has_key(keys: Iterable[str], key: str) -> bool:
+    """Whether a dotted key names a parameter, or an entry of a parameter that is a table of its own."""
+    known = set(keys)
+    parts = key.split(".")
+    return any(".".join(parts[:length]) in known for length in range(1, len(parts) + 1))
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -66,17 +74,21 @@ def merge(base: dict[str, Any], key: str, value: Any) -> None:
     base[last] = value
 
 
-def faults(error: ValidationError, spec: type[BaseModel], source: str) -> str:
-    """All faults of a configuration, one line each: the source, the key, the value, what is allowed."""
+def faults(error: ValidationError, spec: type[BaseModel], source: str, prefix: str = "") -> str:
+    """All faults of a configuration, one line each: the source, the key, the value, what is allowed.
+
+    `prefix` goes before keys, where a part of the configuration was checked by itself.
+    """
     known = keys_of(spec)
     lines = []
     for fault in error.errors(include_url=False):
-        key = ".".join(str(part) for part in fault["loc"])
+        key = (prefix + ".".join(str(part) for part in fault["loc"])).rstrip(".")
         if fault["type"] == "extra_forbidden":
             lines.append(f"{source}: unknown key '{key}': {nearest(key, known)}")
         else:
             message = fault["msg"].replace("Input should be", "must be").replace("Value error, ", "")
-            lines.append(f"{source}: {key} = {fault['input']!r}: {message}")
+            value = "" if isinstance(fault["input"], dict) else f" = {fault['input']!r}"  # a whole table says nothing
+            lines.append(": ".join(part for part in (source, key + value, message) if part))
     return "\n".join(lines)
 
 
@@ -98,16 +110,24 @@ def configure(name: str, config: Path | None = None, settings: Sequence[str] = (
     for key, value in given:
         merge(values, key, value)
     accelerator = chosen(validate(chosen, values, f"{name} --set"))
-    idle = accelerator.idle_settings()
+    idle = {f"dram.{key}": reason for key, reason in accelerator.spec.dram.idle_settings().items()}
+    idle |= accelerator.idle_settings()
     return accelerator, [f"{name}: {key} has no effect: {idle[key]}" for key, _ in given if key in idle]
 
 
 def validate(chosen: type[Accelerator], values: dict[str, Any], source: str) -> Any:
-    """The machine's spec from nested values. Raises `InputError` with a line for each fault."""
+    """The machine's spec from nested values over its defaults. Raises `InputError` with a line for each fault."""
     try:
-        return chosen.Spec.model_validate(values)
+        spec = chosen.Spec.model_validate(over_defaults(chosen, values))
     except ValidationError as error:
         raise InputError(faults(error, chosen.Spec, source)) from None
+    try:
+        check_memory(spec.dram)
+    except ValidationError as error:
+        raise InputError(faults(error, chosen.Spec, source, "dram.")) from None
+    except InputError as error:
+        raise InputError(f"{source}: dram: {error}") from None
+    return spec
 
 
 def commented_toml(accelerator: Accelerator) -> str:

@@ -17,7 +17,8 @@ from dataflows.accelerator import DramSpec
 from dataflows.schedule import CAUSES, Cause, LayerSchedule, Tensor
 from simulator.buffer import Buffer
 from simulator.errors import CapacityError, StarvedError
-from simulator.memory import IdealMemory, Memory, Traffic, Transfer, transfers_by_tile
+from simulator.memory import Memory, Traffic, Transfer, transfers_by_tile
+from simulator.memory_kinds import make_memory
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -68,7 +69,7 @@ class LayerSimulation:
         self._schedule = schedule
         self._observers = observers
         self._env = simpy.Environment()
-        self._memory: Memory = IdealMemory(self._env, dram, clock_hz)
+        self._memory: Memory = make_memory(self._env, dram, clock_hz)
         self._uses = {use.tensor: use for use in schedule.buffers}
         check_capacities(schedule)
         self._buffers = {
@@ -76,8 +77,8 @@ class LayerSimulation:
             for tensor, use in self._uses.items()
             if not use.streamed
         }
-        self._loads = transfers_by_tile(schedule.loads, dram.burst_bytes)
-        self._stores = transfers_by_tile(schedule.stores, dram.burst_bytes)
+        self._loads = transfers_by_tile(schedule.loads, self._memory.burst_bytes)
+        self._stores = transfers_by_tile(schedule.stores, self._memory.burst_bytes)
         self._releases = self._release_table()
         self._local_cycles = schedule.cycles.sum(axis=2)
         self._duration = self._local_cycles.max(axis=1, initial=0).tolist()
@@ -124,7 +125,7 @@ class LayerSimulation:
             cycles=self._now(),
             pe_cycles=self._pe_cycles(),
             barrier_busy_cycles=int(self._schedule.cycles[:, :, Cause.BUSY].max(axis=1, initial=0).sum()),
-            traffic=self._memory.traffic,
+            traffic=self._memory.traffic(),
             buffer_peak_bytes={buffer.name: buffer.peak_bytes for buffer in self._buffers.values()},
         )
 

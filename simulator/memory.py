@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import simpy
 
-from dataflows.accelerator import DramSpec
+from dataflows.dram_spec import DramSpec
 from dataflows.schedule import Runs, Tensor
 
 NANOSECONDS = 1_000_000_000
@@ -17,7 +17,7 @@ _TENSORS = tuple(Tensor)
 
 
 class Transfer(NamedTuple):
-    """One tensor's share of a tile's traffic: rows start..stop of the runs, their bytes, and those of all bursts."""
+    """One tensor's share of a tile's traffic: rows start..stop of the runs, and their bytes."""
 
     tensor: Tensor
     start: int
@@ -51,31 +51,52 @@ def transfers_by_tile(runs: Runs, burst_bytes: int) -> dict[int, list[Transfer]]
 
 
 @dataclass(slots=True)
-class Traffic:
-    """What memory has carried, in bytes; `burst_bytes` counts whole bursts, so it includes what partial ones waste."""
+class TensorTraffic:
+    """What memory has carried of one tensor.
+
+    Bytes are useful ones; `burst_bytes` counts whole bursts, so it includes what partial ones waste. A row hit found
+    its row open, a miss its bank closed, a conflict another row open. `read_latency` counts reads by DRAM clocks from
+    request to data (index of the array); None where memory is not that detailed.
+    """
 
     read_bytes: int = 0
     write_bytes: int = 0
     burst_bytes: int = 0
     row_hits: int = 0
     row_misses: int = 0
+    row_conflicts: int = 0
+    read_latency: np.ndarray | None = None
+
+    def add(self, part: Transfer, *, write: bool) -> None:
+        """Count a transfer."""
+        if write:
+            self.write_bytes += part.size_bytes
+        else:
+            self.read_bytes += part.size_bytes
+        self.burst_bytes += part.burst_bytes
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What memory has carried, by tensor, and how often it opened a row; `clock_ps` is DRAM's clock, 0 for ideal."""
+
+    tensors: dict[Tensor, TensorTraffic]
+    activates: int = 0
+    clock_ps: int = 0
 
 
 class Memory(Protocol):
-    """What `LayerSimulation` needs of a memory."""
+    """What `LayerSimulation` needs of a memory; `burst_bytes` is its smallest transfer."""
 
-    traffic: Traffic
+    burst_bytes: int
 
     def transfer(self, runs: Runs, part: Transfer, *, write: bool) -> simpy.Event:
         """Start to move a part of some runs; the event fires when the last byte is there."""
         ...
 
-
-def peak_bytes_per_cycle(dram: DramSpec, clock_hz: int) -> Fraction | None:
-    """Bytes that memory can move in one accelerator cycle, exactly; None when bandwidth is infinite."""
-    if dram.bandwidth_gbs == float("inf"):
-        return None
-    return Fraction(str(dram.bandwidth_gbs)) * NANOSECONDS / clock_hz
+    def traffic(self) -> Traffic:
+        """What has been carried so far."""
+        ...
 
 
 class IdealMemory:
@@ -87,25 +108,33 @@ class IdealMemory:
     """
 
     def __init__(self, env: simpy.Environment, dram: DramSpec, clock_hz: int) -> None:
+        self.burst_bytes = dram.burst_bytes
         self._env = env
-        self._bytes_per_cycle = peak_bytes_per_cycle(dram, clock_hz)
+        self._bytes_per_cycle = ideal_bytes_per_cycle(dram, clock_hz)
         self._latency = Fraction(str(dram.latency_ns)) * clock_hz / NANOSECONDS
         # When the channels are free again, in cycles times the numerator of bytes per cycle: whole numbers keep this
         # clock exact, where rounding each transfer to a cycle would drift.
         self._free_at = 0
-        self.traffic = Traffic()
+        self._tensors = {tensor: TensorTraffic() for tensor in Tensor}
 
     def transfer(self, runs: Runs, part: Transfer, *, write: bool) -> simpy.Event:
         """Start to move a part of some runs; the event fires at the cycle in which the last byte is there."""
         del runs
-        if write:
-            self.traffic.write_bytes += part.size_bytes
-        else:
-            self.traffic.read_bytes += part.size_bytes
-        self.traffic.burst_bytes += part.burst_bytes
+        self._tensors[part.tensor].add(part, write=write)
         if self._bytes_per_cycle is None:
             return self._env.timeout(0)
         now, unit, latency = int(self._env.now), self._bytes_per_cycle.numerator, self._latency
         self._free_at = max(self._free_at, now * unit) + part.burst_bytes * self._bytes_per_cycle.denominator
         done = self._free_at * latency.denominator + latency.numerator * unit
         return self._env.timeout(-(-done // (unit * latency.denominator)) - now)
+
+    def traffic(self) -> Traffic:
+        """What has been carried so far; an ideal memory has no rows."""
+        return Traffic(self._tensors)
+
+
+def ideal_bytes_per_cycle(dram: DramSpec, clock_hz: int) -> Fraction | None:
+    """Bytes that ideal memory can move in one accelerator cycle, exactly; None when bandwidth is infinite."""
+    if dram.bandwidth_gbs == float("inf"):
+        return None
+    return Fraction(str(dram.bandwidth_gbs)) * NANOSECONDS / clock_hz

@@ -11,20 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from dataflows.accelerator import Accelerator, AcceleratorSpec
+from dataflows.accelerator import Accelerator
 from dataflows.products import ProductCounts, count_products
 from dataflows.registry import create
 from dataflows.schedule import Cause, LayerSchedule
 from simulator.books import check_books
+from simulator.dram_report import DramReport
 from simulator.layer_simulation import LayerSimulation, Observer, Played
-from simulator.memory import peak_bytes_per_cycle
-from simulator.report import Bounds, DramReport, LayerReport, NetworkReport
+from simulator.memory_kinds import peak_bytes_per_cycle
+from simulator.report import Bounds, LayerReport, NetworkReport
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.workload import Workload
 
 Progress = Callable[[int, int, str], None]
-DenseCycles = dict[tuple[str, AcceleratorSpec, Layer], int]
+DenseCycles = dict[tuple[str, str, Layer], int]
 
 _MICROSECONDS = 1_000_000
 _OWN_WORK = (Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT)
@@ -61,13 +62,13 @@ class MachineRun:
         schedule = machine.schedule(trace)
         played = LayerSimulation(schedule, machine.spec.dram, machine.spec.clock_hz, observers).run()
         report = self._report(trace, products or count_products(trace), schedule, played)
-        check_books(report, schedule, peak_known=np.isfinite(machine.spec.dram.bandwidth_gbs))
+        check_books(report, schedule)
         return report
 
     def dense_cycles(self, layer: Layer) -> int:
         """Cycles of the machine's dense baseline on the layer."""
         baseline, nameless = self._baseline, replace(layer, name="dense")
-        key = (baseline.name, baseline.spec, nameless)
+        key = (baseline.name, baseline.spec.model_dump_json(), nameless)
         if key not in self._dense_cycles:
             schedule = baseline.schedule(dense_trace(nameless))
             played = LayerSimulation(schedule, baseline.spec.dram, baseline.spec.clock_hz).run()
@@ -80,12 +81,14 @@ class MachineRun:
         spec, traffic, cycles = self.accelerator.spec, played.traffic, played.cycles
         issued, busy = int(schedule.issued.sum()), int(played.pe_cycles[:, Cause.BUSY].sum())
         peak = peak_bytes_per_cycle(spec.dram, spec.clock_hz)
-        moved = traffic.read_bytes + traffic.write_bytes
+        moved = sum(tensor.read_bytes + tensor.write_bytes for tensor in traffic.tensors.values())
+        time_us = cycles * _MICROSECONDS / spec.clock_hz
+        dram = DramReport.of(traffic, float(moved / (peak * cycles)) if peak and cycles else 0.0, time_us)
         own_work = schedule.cycles[:, :, list(_OWN_WORK)].sum(axis=(0, 2))
         return LayerReport(
             name=trace.layer.name,
             cycles=cycles,
-            time_us=cycles * _MICROSECONDS / spec.clock_hz,
+            time_us=time_us,
             multipliers=schedule.multipliers,
             pes=schedule.pes,
             dense_macs=products.dense_macs,
@@ -96,14 +99,7 @@ class MachineRun:
             pe_cycle_stack={cause.key: int(played.pe_cycles[:, cause].sum()) for cause in Cause},
             fragmented_lanes=busy * schedule.lanes_per_pe - issued,
             barrier_busy_cycles=played.barrier_busy_cycles,
-            dram=DramReport(
-                read_bytes=traffic.read_bytes,
-                write_bytes=traffic.write_bytes,
-                burst_bytes=traffic.burst_bytes,
-                row_hits=traffic.row_hits,
-                row_misses=traffic.row_misses,
-                efficiency=float(moved / (peak * cycles)) if peak and cycles else 0.0,
-            ),
+            dram=dram,
             bounds=Bounds(
                 compute_cycles=-(-issued // schedule.multipliers),
                 fullest_pe_cycles=int(own_work.max(initial=0)),

@@ -8,31 +8,12 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dataflows.schedule import Cause
+from simulator.dram_report import DramReport
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class DramReport:
-    """What memory carried. Bytes are useful bytes; `burst_bytes` counts whole bursts.
-
-    `efficiency` is useful bytes a second over peak bandwidth, in [0, 1]; 0 where memory is not modelled.
-    """
-
-    read_bytes: int
-    write_bytes: int
-    burst_bytes: int
-    row_hits: int
-    row_misses: int
-    efficiency: float
-
-    @property
-    def total_bytes(self) -> int:
-        """Useful bytes in both directions."""
-        return self.read_bytes + self.write_bytes
 
 
 @dataclass(frozen=True)
@@ -107,7 +88,8 @@ class Measures:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures under their names in the JSON report, derived ones included."""
-        data = asdict(self)
+        data = {key: getattr(self, key) for key in self.__dataclass_fields__}
+        data |= {"dram": self.dram.to_dict(), "bounds": asdict(self.bounds)}
         for key in ("utilization", "effectual_utilization", "load_imbalance", "speedup", "bound_ratio"):
             data[key] = getattr(self, key)
         return data
@@ -196,8 +178,6 @@ def total_of(layers: Sequence[Measures]) -> Measures:
         return sum(getattr(layer, key) for layer in layers)
 
     cycles = add("cycles")
-    # Peak bandwidth x time is what efficiency is measured against; time, not bytes, is the weight of each layer.
-    moved = math.fsum(layer.dram.efficiency * layer.cycles for layer in layers)
     return Measures(
         name="total",
         cycles=cycles,
@@ -212,13 +192,7 @@ def total_of(layers: Sequence[Measures]) -> Measures:
         pe_cycle_stack={cause.key: sum(layer.pe_cycle_stack[cause.key] for layer in layers) for cause in Cause},
         fragmented_lanes=add("fragmented_lanes"),
         barrier_busy_cycles=add("barrier_busy_cycles"),
-        dram=DramReport(
-            **{
-                key: sum(getattr(layer.dram, key) for layer in layers)
-                for key in ("read_bytes", "write_bytes", "burst_bytes", "row_hits", "row_misses")
-            },
-            efficiency=moved / cycles if cycles else 0.0,
-        ),
+        dram=DramReport.sum([layer.dram for layer in layers]),
         bounds=Bounds(
             *(
                 sum(getattr(layer.bounds, key) for layer in layers)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from dataflows.accelerator import Count, Size, Spec
+from dataflows.dram_spec import Count, DramSpec, Size, Spec
 from simulator.dram.address_map import AddressMap
 from simulator.dram.layout import LIMITS, MAX_QUEUE
 from simulator.dram.standards import DramStandard, standard_named
@@ -46,6 +46,11 @@ class BankedDramSpec(Spec):
         if not self.drain_stop < self.drain_start <= self.write_buffer:
             raise ValueError("drain_stop < drain_start <= write_buffer must hold")
         return self
+
+    @classmethod
+    def of(cls, dram: DramSpec) -> Self:
+        """The banked part of a machine's memory. Raises pydantic's `ValidationError` where it is impossible."""
+        return cls.model_validate({name: getattr(dram, name) for name in cls.model_fields})
 
     @property
     def device(self) -> DramStandard:

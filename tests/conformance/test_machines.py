@@ -103,6 +103,17 @@ def test_with_infinite_bandwidth_nobody_waits_for_memory(name, layer):
 
 
 @every_machine
+@pytest.mark.parametrize("layer", ["plain", "strided", "fully_connected", "depthwise"])
+def test_banked_memory_changes_when_but_not_what(name, layer):
+    trace = random_trace(BY_NAME[layer], 0.3, 0.4)
+    banked, ideal = (run(name, trace, {"dram": {"kind": kind}}) for kind in ("banked", "ideal"))
+    assert banked.issued_macs == ideal.issued_macs
+    assert banked.dram.total_bytes == ideal.dram.total_bytes
+    assert banked.bounds.fullest_pe_cycles == ideal.bounds.fullest_pe_cycles
+    assert bool(banked.dram.activates) == bool(banked.dram.total_bytes)
+
+
+@every_machine
 def test_bandwidth_never_hurts_and_in_the_end_decides(name):
     trace = random_trace(BY_NAME["plain"], 0.3, 0.4)
     bandwidths = [0.01, 0.1, 1.0, 10.0, 100.0, float("inf")]

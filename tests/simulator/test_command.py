@@ -14,7 +14,10 @@ LAYER_KEYS = {
     "utilization", "effectual_utilization", "load_imbalance", "speedup", "dense_cycles", "pe_cycle_stack",
     "fragmented_lanes", "dram", "bounds",
 }  # fmt: skip
-DRAM_KEYS = {"read_bytes", "write_bytes", "row_hits", "row_misses", "efficiency"}
+DRAM_KEYS = {
+    "read_bytes", "write_bytes", "row_hits", "row_misses", "row_conflicts", "efficiency", "achieved_gbs", "wasted_bytes",
+    "read_latency_ns", "read_latency_p95_ns", "activates", "tensors",
+}  # fmt: skip
 BOUND_KEYS = {"compute_cycles", "fullest_pe_cycles", "memory_cycles"}
 FEW = ("--layers", "op01*")
 

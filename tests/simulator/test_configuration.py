@@ -2,7 +2,7 @@ import tomllib
 
 import pytest
 
-from dataflows.registry import machines
+from dataflows.registry import create, machines
 from simulator.configuration import commented_toml, configure, keys_of, parse_setting
 
 EVERY_MACHINE = sorted(machines())
@@ -51,3 +51,30 @@ def test_a_setting_wins_over_the_file_and_the_file_over_the_default(tmp_path):
     path.write_text("pe_rows = 4\npe_columns = 4\n")
     accelerator, _ = configure("scnn", path, ["pe_rows=2"])
     assert (accelerator.spec.pe_rows, accelerator.spec.pe_columns) == (2, 4)
+
+
+def test_a_table_that_is_set_in_part_keeps_the_machines_other_values():
+    """SCNN's 50 GB/s are its own default, not that of memories in general."""
+    accelerator, _ = configure("scnn", None, ["dram.latency_ns=10"])
+    assert (accelerator.spec.dram.bandwidth_gbs, accelerator.spec.dram.latency_ns) == (50.0, 10.0)
+    assert create("scnn", {"dram": {"channels": 2}}).spec.dram.bandwidth_gbs == 50.0
+
+
+def test_numbers_of_a_dram_standard_can_be_set_one_by_one():
+    accelerator, warnings = configure("scnn", None, ["dram.kind=banked", "dram.override.nRCD=20"])
+    assert accelerator.spec.dram.override == {"nRCD": 20}
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "warning"),
+    [
+        (["dram.standard=HBM2"], "scnn: dram.standard has no effect: it belongs to banked memory, and kind is 'ideal'"),
+        (
+            ["dram.kind=banked", "dram.bandwidth_gbs=3"],
+            "scnn: dram.bandwidth_gbs has no effect: it belongs to ideal memory, and kind is 'banked'",
+        ),
+    ],
+)
+def test_a_setting_of_the_other_kind_of_memory_gives_a_warning(settings, warning):
+    assert configure("scnn", None, settings)[1] == [warning]

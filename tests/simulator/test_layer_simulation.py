@@ -89,7 +89,7 @@ def test_partial_bursts_cost_whole_ones():
     loads = Runs.per_tile(Tensor.INPUT, np.array([0, 0]), np.array([3, 8]), np.array([2, 1]))
     dram = DramSpec(bandwidth_gbs=1.0, latency_ns=0.0, burst_bytes=4)
     played = play(schedule([[1]], loads=loads, buffers=(INPUT_BUFFER,)), dram)
-    assert played.traffic.burst_bytes == 12  # bytes 3-4 touch two bursts, byte 8 one
+    assert played.traffic.tensors[Tensor.INPUT].burst_bytes == 12  # bytes 3-4 touch two bursts, byte 8 one
     assert played.cycles == 12 + 1
 
 

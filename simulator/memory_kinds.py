@@ -1,0 +1,38 @@
+"""Which memory a machine's `dram.kind` stands for. The banked one, with its kernels, is loaded when it is asked for."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import simpy
+
+from dataflows.dram_spec import DramSpec
+from simulator.memory import IdealMemory, Memory, ideal_bytes_per_cycle
+
+
+def make_memory(env: simpy.Environment, dram: DramSpec, clock_hz: int) -> Memory:
+    """The memory of a machine, as a component of the event model."""
+    if dram.kind == "ideal":
+        return IdealMemory(env, dram, clock_hz)
+    from simulator.banked_memory import BankedMemory  # noqa: PLC0415
+
+    return BankedMemory(env, dram, clock_hz)
+
+
+def check_memory(dram: DramSpec) -> None:
+    """Raise `InputError` or pydantic's `ValidationError` when a memory is impossible, before anything runs."""
+    if dram.kind == "banked":
+        from simulator.dram.spec import BankedDramSpec  # noqa: PLC0415
+
+        BankedDramSpec.of(dram)
+
+
+def peak_bytes_per_cycle(dram: DramSpec, clock_hz: int) -> Fraction | None:
+    """Bytes that memory can move in one accelerator cycle at best, exactly; None when bandwidth is infinite."""
+    if dram.kind == "ideal":
+        return ideal_bytes_per_cycle(dram, clock_hz)
+    from simulator.banked_memory import banked_bytes_per_cycle  # noqa: PLC0415
+
+    return banked_bytes_per_cycle(dram, clock_hz)

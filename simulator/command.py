@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _SET_HELP = "Set a machine's parameter by its dotted name, e.g. dram.bandwidth_gbs=25.6. Repeatable."
+_PRUNE_HELP = "Prune the network first, e.g. unstructured:density=0.3; several prunings are joined by '+'."
 _SEED_HELP = "Seed of synthetic masks and values."
 _CHECK_HELP = "Also compute every output in the machine's own order and compare with a reference convolution."
 OUTPUT_FILE = click.Path(dir_okay=False, allow_dash=True)
@@ -48,7 +49,7 @@ def run_options(command: Command) -> Command:
     """The options that `run` and `compare` share."""
     options = [
         click.option("--layers", metavar="GLOB", help="Only the layers whose name matches, e.g. 'conv3*'."),
-        click.option("--prune", metavar="METHOD:KEY=VALUE,...", help="Prune first, e.g. unstructured:density=0.3."),
+        click.option("--prune", metavar="METHOD:KEY=VALUE,...", help=_PRUNE_HELP),
         click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help=_SET_HELP),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=_SEED_HELP),
         click.option("--batch", type=click.IntRange(min=1), help="Images in a batch.  [default: the workload's]"),
@@ -168,9 +169,9 @@ def _workload(name: str, options: dict[str, Any]) -> Workload:
 
     _require_outputs(options)
     chosen = load_workload(name, seed=options["seed"], batch=options["batch"])
-    if options["layers"]:
-        chosen = chosen.select(options["layers"])
-    return chosen.prune(pruning.parse(options["prune"])) if options["prune"] else chosen
+    if options["prune"]:  # before layers are selected, for prunings may look at the whole network
+        chosen = chosen.prune(pruning.parse(options["prune"]))
+    return chosen.select(options["layers"]) if options["layers"] else chosen
 
 
 def _configure_all(names: list[str], settings: tuple[str, ...]) -> list[Accelerator]:

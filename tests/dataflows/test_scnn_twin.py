@@ -1,6 +1,7 @@
 """The kernels against the slow twin, bit for bit, over random small machines and layers."""
 
 import numpy as np
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ def assert_equal_to_twin(spec, trace, twin):
     assert schedule.expected_issued == issued.sum()
 
 
+@pytest.mark.twin
 @given(st.data())
 def test_planar_layers(data):
     layer = data.draw(layers())
@@ -27,6 +29,7 @@ def test_planar_layers(data):
     assert_equal_to_twin(data.draw(specs()), data.draw(traces(layer)), Twin)
 
 
+@pytest.mark.twin
 @given(st.data())
 def test_fully_connected_layers(data):
     layer = data.draw(layers(one_position=True))

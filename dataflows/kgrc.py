@@ -1,0 +1,275 @@
+"""KGRC: a 3-D CNN accelerator for group-wise pruned kernels, and the dense design that it is compared with.
+
+Sources: Sun et al., "3D CNN Acceleration on FPGA using Hardware-Aware Pruning", DAC 2020; Sun et al.,
+"Hardware-Friendly 3-D CNN Acceleration With Balanced Kernel Group Sparsity", IEEE TCAD 2024 (ZCU102, 150 MHz, modes for
+dense, KGR, KGC and KGRC layers). A kernel group is GM filters x GN channels. Only its kept rows and kept kernel
+positions, named by two index lists, are loaded and computed; zeros among them are not skipped.
+
+A tile is TM filters x (TD x TR x TC) outputs. It goes through its channels TN at a time and through their kernel
+positions TK at a time. Published cycles, with RR and RC the shares of rows and positions that are dropped:
+
+    load inputs    Lin   = TN/Ab · ceil(TinF/Bin)
+    load weights   Lwgt  = TM(1-RR)·TN/Ab · ceil(TK(1-RC)/Bwgt)
+    compute        Lcmpt = ceil(TF/PF) · ceil(TK(1-RC)/PK) · ceil(GM(1-RR)/(rows of PM for each group))
+    store outputs  Lout  = TM/Ab · ceil(TF/Bout)
+
+Loads are double-buffered: a step takes the longest of the first three, and the first step's loads one Lcmpt more.
+Stores are double-buffered too: tiles · max(ceil(N/TN)·max(Lin, Lwgt, Lcmpt) + Lcmpt, Lout) + Lout. Kernels of more than
+TK positions load the inputs of TN channels once, and weights and products follow TK positions by TK (our reading).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
+from dataflows.group_steps import GroupSteps
+from dataflows.group_traffic import GroupTraffic
+from dataflows.kernel import kernel
+from dataflows.kernel_groups import KernelGroups, by_tile
+from dataflows.layout import bits_to_bytes
+from dataflows.output_boxes import OutputBoxes
+from dataflows.schedule import CAUSES, BufferUse, LayerSchedule, Tensor
+from dataflows.windows import PaddedMap
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+_SIZES = ("filters_per_tile", "filters_parallel", "channels_per_tile", "pixels_parallel", "positions_parallel")
+# Sun et al., TCAD 2024, Table V: TM, PM, TN = PN, PF, PK of each design and precision.
+_DESIGNS = {
+    ("dense", 16): (56, 56, 4, 8, 1),
+    ("sparse", 16): (32, 16, 8, 4, 3),
+    ("dense", 8): (48, 48, 8, 8, 1),
+    ("sparse", 8): (32, 16, 8, 8, 3),
+    ("dense", 4): (32, 32, 8, 8, 3),
+    ("sparse", 4): (64, 32, 8, 8, 3),
+}
+_PORTS = ("channel_ports", "input_port_values", "weight_port_values", "output_port_values")
+_PORT_BITS = 64
+
+
+class KgrcSpec(AcceleratorSpec):
+    """Parameters of the accelerator (Sun et al., TCAD 2024); sizes that are not given follow design and value_bits."""
+
+    design: Literal["sparse", "dense"] = Field(
+        "sparse",
+        description="sparse: skips dropped rows and positions of kernel groups; dense: skips nothing (Table V)",
+    )
+    filters_per_tile: Count = Field(32, description="TM, filters of a tile (Table V, by design and value_bits)")
+    channels_per_tile: Count = Field(8, description="TN = PN, channels of a step, computed together (Table V)")
+    depth_per_tile: Count = Field(4, description="TD, output slices of a tile (Table V)")
+    rows_per_tile: Count = Field(14, description="TR, output rows of a tile (Table V)")
+    columns_per_tile: Count = Field(14, description="TC, output columns of a tile (Table V)")
+    positions_per_tile: Count = Field(9, description="TK, kernel positions whose weights are loaded together (Table V)")
+    filters_parallel: Count = Field(16, description="PM, filters computed together (Table V)")
+    pixels_parallel: Count = Field(4, description="PF, output positions computed together (Table V)")
+    positions_parallel: Count = Field(3, description="PK, kernel positions computed together (Table V)")
+    group_filters: Count = Field(8, description="GM, filters of a kernel group (Table V)")
+    group_channels: Count = Field(8, description="GN, channels of a kernel group (Table V)")
+    channel_ports: Count = Field(
+        4, description="Ab, channels moved side by side, each through ports of its own (4 with 16-bit values, 8 with 8)"
+    )
+    input_port_values: Count = Field(
+        4, description="Bin, values a cycle through an input port (assumption: 64 bits, so 64 / value_bits)"
+    )
+    weight_port_values: Count = Field(4, description="Bwgt, likewise of a weight port (assumption: 64 bits)")
+    output_port_values: Count = Field(4, description="Bout, likewise of an output port (assumption: 64 bits)")
+    clock_hz: Count = Field(150_000_000, description="accelerator clock, Hz (150 MHz)")
+    dram: DramSpec = Field(
+        DramSpec(bandwidth_gbs=19.2),  # type: ignore[call-arg]
+        description="assumption: the ZCU102's 64-bit DDR4-2400",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sizes_of_the_design(cls, values: Any) -> Any:
+        """Sizes and ports that are not given follow the design and the bits of a value."""
+        bits = values.get("value_bits", 16)
+        sizes = _DESIGNS.get((values.get("design", "sparse"), 16 if bits == 32 else bits))
+        if sizes is None:
+            return values  # a fault that pydantic names
+        return dict(zip(_SIZES, sizes, strict=True)) | dict.fromkeys(_PORTS, _PORT_BITS // bits) | values
+
+    @property
+    def row_groups(self) -> int:
+        """Row groups of a tile, which are computed side by side."""
+        return self.filters_per_tile // self.group_filters
+
+    @property
+    def rows_parallel(self) -> int:
+        """Rows of each group that are computed together."""
+        return self.filters_parallel // self.row_groups
+
+    @property
+    def step_group_channels(self) -> int:
+        """Channels of a kernel group as the design sees them: the dense one takes whole steps."""
+        return self.group_channels if self.design == "sparse" else self.channels_per_tile
+
+    @model_validator(mode="after")
+    def _groups_fit_tiles(self) -> Self:
+        for whole, part, size in (
+            ("filters_per_tile", "group_filters", self.group_filters),
+            ("filters_parallel", "row groups of a tile", max(1, self.row_groups)),
+            ("channels_per_tile", "group_channels", self.step_group_channels),
+        ):
+            if getattr(self, whole) % size:
+                raise ValueError(f"{whole} = {getattr(self, whole)}, must be a multiple of the {size} {part}")
+        return self
+
+
+class Kgrc(Accelerator):
+    """The group-sparse 3-D CNN machine; a PE is a row group of the tile. Its baseline is its dense design.
+
+    Loads slower than the computation because of the ports are charged to memory, like waits for DRAM. 2-D layers run
+    as volumes of depth 1.
+
+    Approximations: all groups of a step begin each chunk of kernel positions together; the buffers hold two tiles of
+    any layer's windows (sizes are not published); the inputs of a step that no filter needs take no port cycles but
+    come over DRAM with the tile's others.
+    """
+
+    name = "kgrc"
+    title = "group-wise pruned 3-D CNNs: kernel-group rows and columns, double-buffered loads (TCAD 2024)"
+    Spec = KgrcSpec
+    baseline_name = "kgrc"
+
+    def baseline_settings(self) -> dict[str, Any]:
+        """The dense design of the same precision, clock and memory; a dense machine is its own baseline."""
+        if self.spec.design == "dense":
+            return self.spec.model_dump()
+        same = ("value_bits", "clock_hz", "prefetch_tiles")
+        return {"design": "dense", "dram": self.spec.dram.model_dump()} | {key: getattr(self.spec, key) for key in same}
+
+    def idle_settings(self) -> dict[str, str]:
+        """The dense design takes channels by the step."""
+        if self.spec.design == "dense":
+            return {"group_channels": "the dense design skips nothing, so its channels are not grouped"}
+        return {}
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile for each convolution group, image, TM filters, and box of outputs, in this order."""
+        spec, layer = self.spec, trace.layer
+        groups, boxes = self._groups(layer, trace.weight_mask), self._boxes(layer)
+        moved = GroupTraffic(
+            layer, groups, boxes, spec.row_groups, spec.value_bits, spec.group_filters, spec.positions_per_tile
+        )
+        filters = by_tile(np.tile(groups.filters, (layer.groups, 1)), spec.row_groups).sum(axis=2)
+        kept = by_tile(groups.kept_weights.sum(axis=2), spec.row_groups)
+        stored = -(-filters // spec.channel_ports)[..., None] * -(-boxes.outputs // spec.output_port_values)
+        shape = moved.shape
+
+        def spread(values: np.ndarray, *per_tile: int) -> np.ndarray:
+            """Values (G, filter tiles, boxes, ...) for every tile, images included."""
+            return np.broadcast_to(values[:, None], (*shape, *per_tile)).reshape(-1, *per_tile).copy()
+
+        return LayerSchedule(
+            pe_grid=(1, spec.row_groups),
+            lanes_per_pe=spec.rows_parallel * spec.channels_per_tile * spec.pixels_parallel * spec.positions_parallel,
+            cycles=spread(self._cycles(groups, boxes), spec.row_groups, CAUSES),
+            issued=spread(kept[:, :, None] * boxes.outputs[:, None], spec.row_groups),
+            drain_cycles=spread(stored),
+            accumulator_copies=2,
+            loads=moved.loads(),
+            stores=moved.stores(filters),
+            buffers=self._buffers(boxes),
+            prefetch_tiles=spec.prefetch_tiles,
+            expected_issued=int(groups.kept_weights.sum()) * layer.output_count // layer.out_channels,
+            compulsory_bytes=moved.compulsory_bytes(),
+        )
+
+    def _buffers(self, boxes: OutputBoxes) -> tuple[BufferUse, ...]:
+        spec = self.spec
+        inputs = int(boxes.spans.max()) * spec.channels_per_tile
+        weights = spec.filters_per_tile * spec.channels_per_tile * spec.positions_per_tile
+        outputs = spec.filters_per_tile * spec.depth_per_tile * spec.rows_per_tile * spec.columns_per_tile
+        sizes = (2 * bits_to_bytes(values * spec.value_bits) for values in (inputs, weights, outputs))
+        return tuple(
+            BufferUse(f"{tensor.key}_buffer", tensor, size, streamed=tensor != Tensor.OUTPUT)
+            for tensor, size in zip(Tensor, sizes, strict=True)
+        )
+
+    def _groups(self, layer: Layer, weight_mask: np.ndarray) -> KernelGroups:
+        sizes = self.spec.group_filters, self.spec.step_group_channels
+        if self.spec.design == "dense":
+            return KernelGroups.full(layer, *sizes)
+        return KernelGroups.of(layer, weight_mask, *sizes)
+
+    def _boxes(self, layer: Layer) -> OutputBoxes:
+        size = (self.spec.depth_per_tile, self.spec.rows_per_tile, self.spec.columns_per_tile)
+        return OutputBoxes.of(layer, size[3 - layer.axes :])
+
+    def _cycles(self, groups: KernelGroups, boxes: OutputBoxes) -> np.ndarray:
+        """int64 (G, filter tiles, boxes, PEs, CAUSES)."""
+        spec = self.spec
+        steps = GroupSteps.of(
+            groups,
+            row_groups=spec.row_groups,
+            column_groups=spec.channels_per_tile // spec.step_group_channels,
+            chunk_positions=spec.positions_per_tile,
+            rows_parallel=spec.rows_parallel,
+            positions_parallel=spec.positions_parallel,
+            channel_ports=spec.channel_ports,
+            weight_port_values=spec.weight_port_values,
+        )
+        turns = -(-steps.channels // spec.channel_ports)
+        sizes, box_size = np.unique(np.stack([boxes.outputs, boxes.spans]), axis=1, return_inverse=True)
+        found = [
+            steps.cycles(-(-outputs // spec.pixels_parallel), turns * -(-span // spec.input_port_values))
+            for outputs, span in sizes.T.tolist()
+        ]
+        return np.stack(found, axis=2)[:, :, box_size.reshape(-1)]
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """Outputs tile by tile, step by step, chunk by chunk; products outside kept rows and positions are not made."""
+        spec, padded, boxes = self.spec, PaddedMap.of(layer, activations), self._boxes(layer)
+        groups = self._groups(layer, weights != 0)
+        matrix = np.ascontiguousarray(weights).reshape(layer.groups, layer.group_out_channels, -1)
+        columns = padded.columns.reshape(layer.group_in_channels, -1)
+        ends = np.cumsum(boxes.outputs)
+        outputs = np.zeros((layer.batch, layer.groups, layer.group_out_channels, len(padded.windows)), np.int64)
+        for group in range(layer.groups):
+            _group_products(
+                padded.values[:, group], columns, padded.windows, boxes.members, ends,
+                matrix[group].reshape(layer.group_out_channels, *columns.shape), groups.rows[group],
+                groups.positions[group], spec.filters_per_tile, spec.step_group_channels, outputs[:, group],
+            )  # fmt: skip
+        return outputs.reshape(layer.output_shape)
+
+
+@kernel
+def _group_products(
+    values: np.ndarray,
+    columns: np.ndarray,
+    windows: np.ndarray,
+    members: np.ndarray,
+    box_ends: np.ndarray,
+    weights: np.ndarray,
+    rows: np.ndarray,
+    positions: np.ndarray,
+    tile_filters: int,
+    group_channels: int,
+    outputs: np.ndarray,
+) -> None:
+    """Fill outputs (N, K/G, positions) of one convolution group from weights (K/G, C/G, taps) and the groups' lists."""
+    channels, taps = columns.shape
+    group_filters = rows.shape[2]
+    for image in range(outputs.shape[0]):
+        for first in range(0, weights.shape[0], tile_filters):
+            for box in range(box_ends.size):
+                begin = box_ends[box - 1] if box else 0
+                for column_group in range(positions.shape[1]):
+                    start = column_group * group_channels
+                    for tap in range(taps):
+                        for k in range(first, min(first + tile_filters, weights.shape[0])):
+                            row_group = k // group_filters
+                            kept = positions[row_group, column_group, tap]
+                            if not kept or not rows[row_group, column_group, k % group_filters]:
+                                continue
+                            for c in range(start, min(start + group_channels, channels)):
+                                weight = weights[k, c, tap]
+                                for member in members[begin : box_ends[box]]:
+                                    value = values[image, windows[member] + columns[c, tap]]
+                                    outputs[image, k, member] += weight * value

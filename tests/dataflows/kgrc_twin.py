@@ -1,0 +1,119 @@
+"""The group-sparse machine cycle by cycle: an input port, a weight port, and a PE for each row group of a tile."""
+
+import itertools
+
+import numpy as np
+
+from dataflows.schedule import CAUSES, Cause
+
+
+def cut(values, size):
+    """A list in pieces of `size`."""
+    values = list(values)
+    return [values[i : i + size] for i in range(0, len(values), size)]
+
+
+class KgrcTwin:
+    """Steps one layer. Kernel groups are (rows, channels) pairs of lists; kept rows and positions are lists too."""
+
+    def __init__(self, spec, trace):
+        self.spec, self.layer, self.mask = spec, trace.layer, trace.weight_mask
+        self.cycles, self.issued, self.drains = [], [], []
+
+    def run(self):
+        layer, spec = self.layer, self.spec
+        sizes = (spec.depth_per_tile, spec.rows_per_tile, spec.columns_per_tile)[3 - layer.axes :]
+        boxes = list(
+            itertools.product(*(cut(range(n), size) for n, size in zip(layer.output_size, sizes, strict=True)))
+        )
+        for group in range(layer.groups):
+            filters = range(group * layer.group_out_channels, (group + 1) * layer.group_out_channels)
+            for _image in range(layer.batch):
+                for tile in cut(filters, spec.filters_per_tile):
+                    for box in boxes:
+                        self._tile(cut(tile, spec.group_filters), box)
+        return (np.array(part, np.int64) for part in (self.cycles, self.issued, self.drains))
+
+    def _kept(self, filters, channels):
+        """Rows and kernel positions of a kernel group that hold a weight; the dense design keeps all."""
+        taps = list(np.ndindex(self.layer.kernel_size))
+        if self.spec.design == "dense":
+            return filters, taps
+        rows = [k for k in filters if any(self.mask[(k, c, *tap)] for c in channels for tap in taps)]
+        kept = [tap for tap in taps if any(self.mask[(k, c, *tap)] for k in filters for c in channels)]
+        return rows, kept
+
+    def _tile(self, row_groups, box):
+        spec, layer = self.spec, self.layer
+        pixels = list(itertools.product(*box))
+        window = 1
+        for side, stride, span in zip(box, layer.stride, layer.kernel_span, strict=True):
+            window *= (len(side) - 1) * stride + span
+        self.now = np.zeros((spec.row_groups, CAUSES), np.int64)
+        self.products = np.zeros(spec.row_groups, np.int64)
+        last = 0
+        for channels in cut(range(layer.group_in_channels), spec.channels_per_tile):
+            column_groups = cut(channels, spec.step_group_channels)
+            kept = [[self._kept(rows, columns) for columns in column_groups] for rows in row_groups]
+            spent, computed = 0, False
+            for chunk in cut(np.ndindex(layer.kernel_size), spec.positions_per_tile):
+                work = [
+                    [
+                        (rows, [tap for tap in chunk if tap in taps], columns)
+                        for (rows, taps), columns in zip(groups, column_groups, strict=True)
+                    ]
+                    for groups in kept
+                ]
+                cycles, computing = self._chunk(work, pixels)
+                spent += cycles
+                last = computing or last
+                computed = computed or computing > 0
+            for _word in cut(channels, spec.channel_ports) if computed else ():
+                for _ in cut(range(window), spec.input_port_values):
+                    spent -= 1  # the input port works beside the chunks
+            while spent < 0:
+                self.now[:, Cause.MEMORY] += 1
+                spent += 1
+        self.now[:, Cause.FILL] += last
+        self.now[self.products == 0] = 0
+        self.cycles.append(self.now)
+        self.issued.append(self.products)
+        filters = cut([k for rows in row_groups for k in rows], spec.channel_ports)
+        self.drains.append(sum(1 for _ in itertools.product(filters, cut(pixels, spec.output_port_values))))
+
+    def _chunk(self, work, pixels):
+        """Cycles of a chunk and how many of them some PE computed; each PE has a queue of what to do cycle by cycle."""
+        queues = [self._queue(groups, pixels) for groups in work]
+        transfers = 0  # of the weight ports
+        for groups in work:
+            for rows, taps, channels in groups:
+                transfers += len(rows) * len(channels) * len(cut(taps, self.spec.weight_port_values))
+        cycles = computing = 0
+        while transfers > 0 or any(queues):
+            transfers -= self.spec.channel_ports
+            cycles += 1
+            somebody = any(queues)
+            computing += somebody
+            for pe in range(self.spec.row_groups):
+                queue = queues[pe] if pe < len(queues) else []
+                if queue:
+                    self.products[pe] += queue.pop()
+                    self.now[pe, Cause.BUSY] += 1
+                else:
+                    self.now[pe, Cause.IMBALANCE if somebody else Cause.MEMORY] += 1
+        return cycles, computing
+
+    def _queue(self, groups, pixels):
+        """Products of each cycle: for each vector of pixels, column groups side by side, rows by positions each."""
+        queue = []
+        for vector in cut(pixels, self.spec.pixels_parallel):
+            lists = [
+                [
+                    len(r) * len(t) * len(channels) * len(vector)
+                    for r in cut(rows, self.spec.rows_parallel)
+                    for t in cut(taps, self.spec.positions_parallel)
+                ]
+                for rows, taps, channels in groups
+            ]
+            queue += [sum(together) for together in itertools.zip_longest(*lists, fillvalue=0)]
+        return queue

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
@@ -30,7 +31,25 @@ _CHECK_HELP = "Also compute every output in the machine's own order and compare 
 OUTPUT_FILE = click.Path(dir_okay=False, allow_dash=True)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class LazyGroup(click.Group):
+    """A group that also knows commands in modules of their own, loaded when they are called or described."""
+
+    # name -> "module:attribute" of a click command
+    modules: ClassVar[dict[str, str]] = {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command's name, sorted."""
+        return sorted({*super().list_commands(ctx), *self.modules})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, from its module if need be."""
+        if cmd_name not in self.modules:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.modules[cmd_name].partition(":")
+        return getattr(import_module(module), attribute)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(installed_version("prunesim"), prog_name="prunesim")
 def cli() -> None:
     """Simulate sparse CNN accelerators on pruned networks.

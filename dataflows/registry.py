@@ -38,11 +38,15 @@ def create(name: str, settings: dict[str, Any] | None = None) -> Accelerator:
 
 
 def over_defaults(chosen: type[Accelerator], settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings laid over a machine's defaults, table by table: what a table does not name keeps the machine's value."""
+    """Settings whose tables are laid over a machine's own: what a table does not name keeps the machine's value.
+
+    Keys outside tables that are not named are left out, since a spec may choose them by those that are (a design, say).
+    """
 
     def lay(under: Any, over: Any) -> Any:
         if not isinstance(under, dict) or not isinstance(over, dict):
             return over
         return under | {key: lay(under.get(key), value) for key, value in over.items()}
 
-    return lay(chosen.Spec.model_validate({}).model_dump(), settings)
+    defaults = chosen.Spec.model_validate({}).model_dump()
+    return {key: lay(defaults.get(key), value) for key, value in settings.items()}

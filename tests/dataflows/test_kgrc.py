@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dataflows.kgrc import Kgrc, KgrcSpec
 from dataflows.reference import reference_convolution
+from dataflows.registry import create
 from dataflows.schedule import Cause, Tensor
 from simulator.layer_simulation import LayerSimulation, check_capacities
 from simulator.network_simulation import MachineRun, dense_trace
@@ -233,7 +234,7 @@ def test_the_baseline_is_the_dense_design():
     ],
 )
 def test_designs_of_table_v(design, bits, multipliers):
-    spec = KgrcSpec(design=design, value_bits=bits)
+    spec = create("kgrc", {"design": design, "value_bits": bits}).spec
     assert Kgrc(spec).schedule(dense_trace(SQUARE)).multipliers == multipliers
     assert KgrcSpec.model_validate(spec.model_dump()) == spec
     assert spec.input_port_values == 64 // bits

@@ -99,17 +99,16 @@ def group_sizes(channels: int, group: int) -> np.ndarray:
 
 
 def planar_traffic(
-    layer: Layer, placement: Placement, weight_entries: np.ndarray, output_density: float, rams: ActivationRams
+    layer: Layer, placement: Placement, weight_bytes: np.ndarray, output_density: float, rams: ActivationRams
 ) -> Traffic:
     """Weights stream for every tile; activations move only when the layer does not fit on the chip.
 
-    weight_entries  int64 (output-channel groups,): stored entries of each group. In DRAM the weights lie group by
-                    group and the activations sub-tile by sub-tile, so that each tile reads and writes single runs.
+    weight_bytes  int64 (output-channel groups,): stored bytes of each group. In DRAM the weights lie group by group
+                  and the activations sub-tile by sub-tile, so that each tile reads and writes single runs.
     """
-    plan, groups = placement.activations.plan, len(weight_entries)
+    plan, groups = placement.activations.plan, len(weight_bytes)
     images, cuts, _ = placement.activations.entries.shape
     pairs, tiles = images * cuts, np.arange(images * cuts * groups)
-    weight_bytes = rams.bytes_of(weight_entries)
     input_bytes = rams.bytes_of(placement.activations.entries).sum(axis=2).reshape(-1)
     layout = Layout.of(int(input_bytes.sum()), int(weight_bytes.sum()))
     starts = layout.weight_address + _starts(weight_bytes)
@@ -132,16 +131,16 @@ def planar_traffic(
 
 
 def sliced_traffic(
-    stored: np.ndarray, inputs: np.ndarray, output_entries: int, pes: int, rams: ActivationRams
+    weight_bytes: np.ndarray, inputs: np.ndarray, output_entries: int, pes: int, rams: ActivationRams
 ) -> tuple[Traffic, tuple[str, ...]]:
     """Traffic of a fully connected layer, whose activations are spread over all PEs, and what does not fit there.
 
-    stored  int64 (rounds, PEs): weight entries; every round of every image streams its own
-    inputs  int64 (images,): stored activations; output_entries: stored outputs of an image
+    weight_bytes  int64 (rounds,): stored weights of all PEs; every round of every image streams its own
+    inputs        int64 (images,): stored activations; output_entries: stored outputs of an image
     """
-    rounds, images = len(stored), len(inputs)
+    rounds, images = len(weight_bytes), len(inputs)
     tiles = np.arange(images * rounds)
-    weight_bytes, input_bytes = rams.bytes_of(stored).sum(axis=1), rams.bytes_of(inputs)
+    input_bytes = rams.bytes_of(inputs)
     layout = Layout.of(int(input_bytes.sum()), int(weight_bytes.sum()))
     starts = layout.weight_address + _starts(weight_bytes)
     loads = Runs.per_tile(Tensor.WEIGHT, tiles, np.tile(starts, images), np.tile(weight_bytes, images))

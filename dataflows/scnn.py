@@ -37,6 +37,7 @@ from dataflows.planar_storage import (
 )
 from dataflows.planar_work import StoredActivations, StoredWeights, tile_work
 from dataflows.schedule import BufferUse, LayerSchedule, Tensor
+from dataflows.weight_format import NATIVE, FormattedWeights, WeightFormat, wait_for_decoder
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -76,6 +77,10 @@ class ScnnSpec(AcceleratorSpec):
     skip: Literal["both", "weights", "activations"] = Field(
         "both", description="whose zeros are skipped; weights and activations alone are the paper's SCNN-SparseW and "
         "SCNN-SparseA; the other side is stored densely"
+    )  # fmt: skip
+    weight_format: WeightFormat = Field(
+        NATIVE, description="storage of weights in DRAM: native (zero runs, decoded as fast as vectors are taken), or "
+        "another format, e.g. csc, with that format's bits and decoder; the PEs get the same vectors"
     )  # fmt: skip
     dram: DramSpec = DramSpec(bandwidth_gbs=50.0)  # type: ignore[call-arg]
 
@@ -184,11 +189,13 @@ class Scnn(Accelerator):
         plan = placement.activations.plan
         stored_weights = self._stored_weights(layer, as_bytes(trace.weight_mask), plan)
         work = tile_work(placement.activations, stored_weights, self._rules)
-        moved = planar_traffic(layer, placement, stored_weights.entries, trace.output_density, self._rams)
         channels = group_sizes(layer.out_channels, plan.group_channels)
+        stored_as = self._formatted(trace, np.append(0, np.cumsum(channels)), stored_weights.entries)
+        moved = planar_traffic(layer, placement, stored_as.size_bytes, trace.output_density, self._rams)
+        decode_cycles = np.tile(stored_as.decode_cycles, layer.batch * plan.cut_count)
         drains = [self._drain_cycles(channels, plan, cut) for cut in range(plan.cut_count)]
         drain_cycles = np.tile(np.concatenate(drains), layer.batch)
-        return self._finished(trace, work, drain_cycles, moved, self._notes(layer, placement))
+        return self._finished(trace, work, decode_cycles, drain_cycles, moved, self._notes(layer, placement))
 
     def _drain_cycles(self, channels: np.ndarray, plan: PlanarMap, cut: int) -> np.ndarray:
         """Per group of `channels` output channels: the halos leave, then the sub-tile is post-processed."""
@@ -225,16 +232,41 @@ class Scnn(Accelerator):
         drains = -(-sliced.size // spec.post_processing_entries_per_cycle)
         output_entries = math.ceil(layer.output_count // layer.batch * trace.output_density)
         inputs = active.sum(axis=1, dtype=np.int64)
-        moved, overflows = sliced_traffic(sliced.stored, inputs, output_entries, spec.pes, self._rams)
+        size_bytes, decode_cycles = self._formatted_slices(trace, sliced)
+        moved, overflows = sliced_traffic(size_bytes, inputs, output_entries, spec.pes, self._rams)
         notes = (f"activations spill to DRAM: {'; '.join(overflows)}",) if overflows else ()
-        return self._finished(trace, sliced.work, np.tile(drains, layer.batch), moved, notes)
+        decode_cycles = np.tile(decode_cycles, (layer.batch, 1))
+        return self._finished(trace, sliced.work, decode_cycles, np.tile(drains, layer.batch), moved, notes)
+
+    def _formatted(self, trace: LayerTrace, bounds: np.ndarray, entries: np.ndarray) -> FormattedWeights:
+        """Slices of output channels as DRAM holds them; `entries` of the machine's own zero runs, a slice each."""
+        if self.spec.weight_format == NATIVE:
+            return FormattedWeights(self._rams.bytes_of(entries), np.zeros_like(entries))
+        return FormattedWeights.of(self.spec.weight_format, trace.weight_mask, bounds)
+
+    def _formatted_slices(self, trace: LayerTrace, sliced: SlicedWork) -> tuple[np.ndarray, np.ndarray]:
+        """Bytes of each round and decode cycles (rounds, PEs), for weights that lie PE by PE and round by round."""
+        pes, channels = self.spec.pes, trace.layer.out_channels
+        starts = np.add.outer(np.arange(pes) * sliced.size.sum(), np.cumsum(sliced.size) - sliced.size)
+        bounds = np.append(np.minimum(starts, channels).reshape(-1), channels)
+        stored_as = self._formatted(trace, bounds, sliced.stored.T.reshape(-1))
+        by_round = (column.reshape(starts.shape).T for column in (stored_as.size_bytes, stored_as.decode_cycles))
+        size_bytes, decode_cycles = by_round
+        return size_bytes.sum(axis=1), decode_cycles
 
     def _finished(
-        self, trace: LayerTrace, work: np.ndarray, drain_cycles: np.ndarray, moved: Traffic, notes: tuple[str, ...]
+        self,
+        trace: LayerTrace,
+        work: np.ndarray,
+        decode_cycles: np.ndarray,
+        drain_cycles: np.ndarray,
+        moved: Traffic,
+        notes: tuple[str, ...],
     ) -> LayerSchedule:
         spec, entry_bits = self.spec, self.spec.entry_bits
         fifo_bytes = bits_to_bytes(spec.weight_fifo_vectors * spec.weights_per_vector * entry_bits)
         cycles, issued = cycles_and_issued(work)
+        wait_for_decoder(cycles, decode_cycles)
         masks = (as_bytes(trace.weight_mask), as_bytes(trace.activation_mask))
         return LayerSchedule(
             pe_grid=(spec.pe_rows, spec.pe_columns),

@@ -82,9 +82,9 @@ def run_options(command: Command) -> Command:
 
 
 @cli.command("list")
-@click.argument("kind", type=click.Choice(["accelerators", "workloads", "prunings"]), required=False)
+@click.argument("kind", type=click.Choice(["accelerators", "workloads", "prunings", "formats"]), required=False)
 def list_names(kind: str | None) -> None:
-    """List accelerators, workloads and prunings."""
+    """List accelerators, workloads, prunings and storage formats."""
     from simulator import listing, tables
 
     for name in [kind] if kind else listing.KINDS:

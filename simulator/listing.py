@@ -30,8 +30,17 @@ def prunings() -> Listing:
     return [("pruning", "what it does"), *((p.name, p.description) for p in available_prunings())]
 
 
+def formats() -> Listing:
+    """Name, how it stores, its parameters."""
+    from workloads.formats import available_formats  # noqa: PLC0415 (keeps the command's start quick)
+
+    rows = [(entry.name, entry.description, ", ".join(entry.parameters)) for entry in available_formats()]
+    return [("format", "how it stores", "parameters"), *rows]
+
+
 KINDS: dict[str, Callable[[], Listing]] = {
     "accelerators": accelerators,
     "workloads": workloads,
     "prunings": prunings,
+    "formats": formats,
 }

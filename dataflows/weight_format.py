@@ -1,0 +1,65 @@
+"""Weights of a machine kept in another storage format: what DRAM moves then, and what its decoder costs.
+
+The format's exact bits replace the machine's own; its decoder steps through index entries at its own rate. A decoder
+slower than the PEs that it feeds holds them up, and that wait is `index`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import AfterValidator
+
+from dataflows.schedule import Cause
+from workloads import formats
+
+NATIVE = "native"
+
+
+def _known(text: str) -> str:
+    if text != NATIVE:
+        formats.parse(text)  # raises an error that names the format, the key and what is allowed
+    return text
+
+
+WeightFormat = Annotated[str, AfterValidator(_known)]
+"""`native`, or a storage format such as `csc` or `relative:index_bits=4`."""
+
+
+@dataclass(frozen=True, eq=False)
+class FormattedWeights:
+    """Slices of a layer's output channels, each stored on its own in a format.
+
+    size_bytes     int64 (slices,)
+    decode_cycles  int64 (slices,): cycles that the decoder needs for one pass over a slice
+    """
+
+    size_bytes: np.ndarray
+    decode_cycles: np.ndarray
+
+    @classmethod
+    def of(cls, text: str, mask: np.ndarray, bounds: np.ndarray) -> Self:
+        """Slices bounds[i]:bounds[i + 1] of a weight mask (K, C/G, ...); equal bounds make an empty slice."""
+        chosen = formats.parse(text)
+        filled = np.diff(bounds) > 0
+        sizes = chosen.sizes(mask, row_bounds=np.append(bounds[:-1][filled], bounds[-1]))
+        columns = []
+        for column in (-(-sizes.bits[:, 0] // 8), chosen.decode_cycles(sizes.index_entries[:, 0])):
+            whole = np.zeros(len(filled), np.int64)
+            whole[filled] = column
+            columns.append(whole)
+        return cls(*columns)
+
+
+def wait_for_decoder(cycles: np.ndarray, decode_cycles: np.ndarray) -> None:
+    """Lengthen tiles that end before their decoder does; in place.
+
+    cycles         int64 (tiles, PEs, CAUSES), as in a schedule
+    decode_cycles  int64 (tiles,) of a decoder that feeds all PEs, or (tiles, PEs) where each has its own
+    """
+    local = cycles.sum(axis=2)
+    slowest = local if decode_cycles.ndim == 2 else local.max(axis=1, keepdims=True)
+    needed = decode_cycles if decode_cycles.ndim == 2 else decode_cycles[:, None]
+    cycles[:, :, Cause.INDEX] += np.where(local > 0, np.maximum(needed - slowest, 0), 0)

@@ -81,7 +81,7 @@ class ColumnTraffic:
             notes.append("the inputs of a pixel block exceed the input buffer: they stream in for every filter block")
         if self.streams_weights:
             notes.append("the kept weights of a filter block exceed their buffer: they stream in for every pixel block")
-        elif not self._holds_groups:
+        elif not self._holds_groups and self._plan.strips.count * self._plan.layer.batch > 1:
             notes.append("the kept weights exceed their buffer: they are read again for every strip")
         return tuple(notes)
 

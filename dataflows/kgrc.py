@@ -87,8 +87,11 @@ class KgrcSpec(AcceleratorSpec):
     @classmethod
     def _sizes_of_the_design(cls, values: Any) -> Any:
         """Sizes and ports that are not given follow the design and the bits of a value."""
-        bits = values.get("value_bits", 16)
-        sizes = _DESIGNS.get((values.get("design", "sparse"), 16 if bits == 32 else bits))
+        if not isinstance(values, dict):
+            return values
+        design, bits = values.get("design", "sparse"), values.get("value_bits", 16)
+        of_bits = {key[0]: sizes for key, sizes in _DESIGNS.items() if key[1] == (16 if bits == 32 else bits)}
+        sizes = of_bits.get(design) if isinstance(design, str) else None
         if sizes is None:
             return values  # a fault that pydantic names
         return dict(zip(_SIZES, sizes, strict=True)) | dict.fromkeys(_PORTS, _PORT_BITS // bits) | values
@@ -137,11 +140,12 @@ class Kgrc(Accelerator):
     baseline_name = "kgrc"
 
     def baseline_settings(self) -> dict[str, Any]:
-        """The dense design of the same precision, clock and memory; a dense machine is its own baseline."""
+        """The dense design with everything but its own sizes as here; a dense machine is its own baseline."""
+        same = self.spec.model_dump()
         if self.spec.design == "dense":
-            return self.spec.model_dump()
-        same = ("value_bits", "clock_hz", "prefetch_tiles")
-        return {"design": "dense", "dram": self.spec.dram.model_dump()} | {key: getattr(self.spec, key) for key in same}
+            return same
+        own = {*_SIZES, "group_filters", "group_channels"}
+        return {key: value for key, value in same.items() if key not in own} | {"design": "dense"}
 
     def idle_settings(self) -> dict[str, str]:
         """The dense design takes channels by the step."""
@@ -178,7 +182,15 @@ class Kgrc(Accelerator):
             prefetch_tiles=spec.prefetch_tiles,
             expected_issued=int(groups.kept_weights.sum()) * layer.output_count // layer.out_channels,
             compulsory_bytes=moved.compulsory_bytes(),
+            notes=self._notes(trace, groups),
         )
+
+    def _notes(self, trace: LayerTrace, groups: KernelGroups) -> tuple[str, ...]:
+        kept = int(groups.kept_weights.sum())
+        zeros = kept - trace.weight_nonzeros
+        if self.spec.design == "dense" or not zeros:
+            return ()
+        return (f"{zeros} of {kept} weights are zero but share a kept row and a kept position of their group",)
 
     def _buffers(self, boxes: OutputBoxes) -> tuple[BufferUse, ...]:
         spec = self.spec

@@ -150,6 +150,7 @@ def test_images_of_a_fully_connected_layer_share_synapses_that_do_not_fit():
     schedule = DaDianNao().schedule(dense_trace(layer))
     assert layer.weight_count * 2 > DaDianNaoSpec().synapse_edram_bytes
     assert schedule.loads.bytes_of(Tensor.WEIGHT) == layer.weight_count * 2
+    assert schedule.notes == ()
     assert schedule.cycles.sum(axis=2).max(axis=1).sum() == 8 * (25088 // 16) * (4096 // 256)
 
 

@@ -214,11 +214,19 @@ def test_scattered_zeros_are_kept_with_their_groups():
     scattered = np.random.default_rng(0).random(SQUARE.weight_shape) < 0.3
     found = report(LayerTrace(SQUARE, scattered, np.ones(SQUARE.input_shape, bool)))
     assert found.issued_macs == SQUARE.dense_macs
+    zeros = scattered.size - scattered.sum()
+    assert found.notes == (
+        f"{zeros} of {scattered.size} weights are zero but share a kept row and a kept position of their group",
+    )
+    assert report(group_pruned(SQUARE, 4, 3)).notes == ()
 
 
 def test_the_baseline_is_the_dense_design():
     found = report(group_pruned(SQUARE, 4, 3))
     assert found.dense_cycles == report(group_pruned(SQUARE, 4, 3), design="dense").cycles
+    assert report(group_pruned(SQUARE, 4, 3), rows_per_tile=7, **WIDE_PORTS).dense_cycles == (
+        report(group_pruned(SQUARE, 4, 3), design="dense", rows_per_tile=7, **WIDE_PORTS).cycles
+    )
     assert report(group_pruned(SQUARE, 4, 3), design="dense", filters_per_tile=8, filters_parallel=8).speedup == 1
 
 
@@ -248,6 +256,8 @@ def test_designs_of_table_v(design, bits, multipliers):
         ({"filters_parallel": 6}, "filters_parallel = 6, must be a multiple of the 4 row groups of a tile"),
         ({"channels_per_tile": 4}, "channels_per_tile = 4, must be a multiple of the 8 group_channels"),
         ({"design": "both"}, "design"),
+        ({"design": ["dense"]}, "design"),
+        ({"value_bits": [8]}, "value_bits"),
         ({"value_bits": 5}, "value_bits"),
     ],
 )

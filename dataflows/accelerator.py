@@ -18,7 +18,20 @@ from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
-__all__ = ["Accelerator", "AcceleratorSpec", "Count", "DramSpec", "Size", "Spec"]
+__all__ = ["Accelerator", "AcceleratorSpec", "BufferSpec", "Count", "DramSpec", "Size", "Spec"]
+
+
+class BufferSpec(Spec):
+    """How fast on-chip buffers take data from DRAM; their capacities are parameters of each machine."""
+
+    banks: Count = Field(64, description="banks of a buffer that loads are spread over (assumption)")
+    ports: Count = Field(1, description="write ports of a bank (assumption)")
+    port_bytes: Count = Field(8, description="bytes that a port writes in a cycle (assumption)")
+
+    @property
+    def bytes_per_cycle(self) -> int:
+        """Bytes that a buffer takes in a cycle."""
+        return self.banks * self.ports * self.port_bytes
 
 
 class AcceleratorSpec(Spec):
@@ -26,7 +39,15 @@ class AcceleratorSpec(Spec):
 
     clock_hz: Annotated[int, Field(ge=1)] = Field(1_000_000_000, description="accelerator clock, Hz")
     value_bits: Literal[4, 8, 16, 32] = Field(16, description="bits of a stored weight or activation")
-    prefetch_tiles: Count = Field(1, description="tiles whose loads may run ahead of the computing one")
+    prefetch_tiles: Size = Field(
+        1,
+        description="tiles whose loads may run ahead of the computing one; "
+        "0: no double buffering, a tile's loads start when the tile before has ended",
+    )
+    write_back: Literal["overlapped", "blocking"] = Field(
+        "overlapped", description="overlapped: later tiles compute while results are written; blocking: they wait"
+    )
+    buffers: BufferSpec = BufferSpec()  # type: ignore[call-arg]
     dram: DramSpec = DramSpec()  # type: ignore[call-arg]
 
 

@@ -149,7 +149,7 @@ class LayerSchedule:
     accumulator_copies   tile t starts only when tile t - copies has been drained; 1: draining holds the array
     loads, stores    DRAM transfers; a store starts when its tile is drained
     buffers          one `BufferUse` per tensor that is transferred
-    prefetch_tiles   loads of tile t may start when tile t - prefetch_tiles starts to compute
+    prefetch_tiles   loads of tile t may start when tile t - prefetch_tiles starts to compute; 0: when tile t - 1 ends
     expected_issued  products that the machine must issue by its own rule, counted independently of the tiles
     compulsory_bytes bytes that must cross DRAM at least once given what stays on chip
     notes            what the machine had to do to fit the layer, for the report

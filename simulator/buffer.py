@@ -1,4 +1,4 @@
-"""An on-chip buffer: room that is taken when a load starts and given back when its last user is done."""
+"""On-chip buffers: room that is taken when a load starts and given back after its last use, and a port to fill them."""
 
 from __future__ import annotations
 
@@ -41,3 +41,16 @@ class Buffer:
     def _grow(self, size_bytes: int) -> None:
         self.taken_bytes += size_bytes
         self.peak_bytes = max(self.peak_bytes, self.taken_bytes)
+
+
+class Port:
+    """The write ports of a buffer: `bytes_per_cycle` in all, loads one after the other."""
+
+    def __init__(self, bytes_per_cycle: int) -> None:
+        self._bytes_per_cycle = bytes_per_cycle
+        self._free_at = 0  # in cycles times bytes per cycle, so that nothing is rounded
+
+    def take(self, now: int, size_bytes: int) -> int:
+        """The first cycle in which a load that may start now has been written."""
+        self._free_at = max(self._free_at, now * self._bytes_per_cycle) + size_bytes
+        return -(-self._free_at // self._bytes_per_cycle)

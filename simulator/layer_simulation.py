@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from fractions import Fraction
+from typing import Any, Literal
 
 import numpy as np
 import simpy
 
 from dataflows.accelerator import DramSpec
 from dataflows.schedule import CAUSES, Cause, LayerSchedule, Tensor
-from simulator.buffer import Buffer
+from simulator.buffer import Buffer, Port
 from simulator.errors import CapacityError, StarvedError
 from simulator.memory import Memory, Traffic, Transfer, transfers_by_tile
-from simulator.memory_kinds import make_memory
+from simulator.memory_kinds import make_memory, peak_bytes_per_cycle
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -60,14 +61,25 @@ class Played:
 class LayerSimulation:
     """One layer on one machine. Make it, call `run` once.
 
+    write_back               "blocking": the array waits until a tile's results are written before it goes on
+    buffer_bytes_per_cycle   what buffers take in a cycle; None: as fast as memory delivers
+
     Raises `CapacityError` at construction when a tile can never fit a buffer.
     """
 
     def __init__(
-        self, schedule: LayerSchedule, dram: DramSpec, clock_hz: int, observers: tuple[Observer, ...] = ()
+        self,
+        schedule: LayerSchedule,
+        dram: DramSpec,
+        clock_hz: int,
+        observers: tuple[Observer, ...] = (),
+        *,
+        write_back: Literal["overlapped", "blocking"] = "overlapped",
+        buffer_bytes_per_cycle: int | None = None,
     ) -> None:
         self._schedule = schedule
         self._observers = observers
+        self._blocking = write_back == "blocking"
         self._env = simpy.Environment()
         self._memory: Memory = make_memory(self._env, dram, clock_hz)
         self._uses = {use.tensor: use for use in schedule.buffers}
@@ -87,7 +99,9 @@ class LayerSimulation:
         self._state = "not started"
         # Events exist only where somebody may wait: for the start of a tile on which a load depends, for the loads of a
         # tile, and (made when the tile ends) for the drain of a tile that has something to drain.
+        self._ports = self._slow_ports(buffer_bytes_per_cycle, peak_bytes_per_cycle(dram, clock_hz))
         self._started = {tile - schedule.prefetch_tiles: self._env.event() for tile in self._loads}
+        self._ended = {} if schedule.prefetch_tiles else {tile - 1: self._env.event() for tile in self._loads}
         self._requested = {tile: self._env.event() for tile in self._loads}
         self._arrivals: dict[int, list[simpy.Event]] = {tile: [] for tile in self._loads}
         self._streamed: dict[int, list[simpy.Event]] = {tile: [] for tile in self._loads}
@@ -99,6 +113,12 @@ class LayerSimulation:
     def _now(self) -> int:
         """The current cycle. Delays are whole cycles, so simpy's clock, typed as a number, holds an int."""
         return int(self._env.now)
+
+    def _slow_ports(self, rate: int | None, peak: Fraction | None) -> dict[Tensor, Port]:
+        """Ports of the buffers, where they are slower than memory; faster ones never hold a load up."""
+        if rate is None or peak is None or rate >= peak:
+            return {}
+        return {tensor: Port(rate) for tensor in Tensor}
 
     def _release_table(self) -> dict[int, list[tuple[Buffer, int]]]:
         """Per tile the room that its end gives back, buffer by buffer."""
@@ -142,9 +162,10 @@ class LayerSimulation:
     def _load(self) -> Process:
         """Start the loads of every tile, in order, as soon as prefetch and buffer room allow."""
         for tile, parts in self._loads.items():
-            before = tile - self._schedule.prefetch_tiles
-            if before >= 0 and not self._started[before].processed:
-                yield self._started[before]
+            ahead = self._schedule.prefetch_tiles
+            gate = self._started.get(tile - ahead) if ahead else self._ended.get(tile - 1)
+            if tile >= max(ahead, 1) and gate is not None and not gate.processed:
+                yield gate
             for part in parts:
                 buffer = self._buffers.get(part.tensor)
                 room = buffer.take(part.size_bytes) if buffer else None
@@ -152,8 +173,17 @@ class LayerSimulation:
                     yield room
                 self._note_level(buffer)
                 arrival = self._move(tile, part, write=False)
+                if part.tensor in self._ports:
+                    arrival = self._env.process(self._fill(self._ports[part.tensor], part.size_bytes, arrival))
                 (self._arrivals if buffer else self._streamed)[tile].append(arrival)
             self._requested[tile].succeed()
+
+    def _fill(self, port: Port, size_bytes: int, arrival: simpy.Event) -> Process:
+        """A load through a port slower than memory: there when both DRAM and the port are done with it."""
+        done = port.take(self._now(), size_bytes)
+        yield arrival
+        if done > self._now():
+            yield self._env.timeout(done - self._now())
 
     def _compute(self) -> Process:
         """Compute tile after tile, charging every wait of the array to its cause."""
@@ -194,6 +224,13 @@ class LayerSimulation:
             buffer.give_back(freed)
             self._note_level(buffer)
         self._start_drain(tile)
+        if self._blocking and self._last_drain is not None:
+            yield from self._wait(self._last_drain, Cause.DRAIN, f"the array waits for tile {tile} to be drained")
+            for event in self._writes:
+                yield from self._wait(event, Cause.DRAIN, f"the array waits for tile {tile} to be written")
+            self._writes.clear()
+        if tile in self._ended:
+            self._ended[tile].succeed()
 
     def _wait(self, event: simpy.Event, cause: Cause, state: str) -> Process:
         if event.processed:

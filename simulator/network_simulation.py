@@ -36,6 +36,19 @@ def dense_trace(layer: Layer) -> LayerTrace:
     return LayerTrace(layer, np.ones(layer.weight_shape, np.bool_), np.ones(layer.input_shape, np.bool_))
 
 
+def play(machine: Accelerator, schedule: LayerSchedule, observers: tuple[Observer, ...] = ()) -> Played:
+    """A schedule of a machine, played on the machine's memory and buffers."""
+    spec = machine.spec
+    return LayerSimulation(
+        schedule,
+        spec.dram,
+        spec.clock_hz,
+        observers,
+        write_back=spec.write_back,
+        buffer_bytes_per_cycle=spec.buffers.bytes_per_cycle,
+    ).run()
+
+
 class MachineRun:
     """One machine over the layers of a workload.
 
@@ -60,7 +73,7 @@ class MachineRun:
         machine = self.accelerator
         machine.require(trace.layer)
         schedule = machine.schedule(trace)
-        played = LayerSimulation(schedule, machine.spec.dram, machine.spec.clock_hz, observers).run()
+        played = play(machine, schedule, observers)
         report = self._report(trace, products or count_products(trace), schedule, played)
         check_books(report, schedule)
         return report
@@ -70,9 +83,7 @@ class MachineRun:
         baseline, nameless = self._baseline, replace(layer, name="dense")
         key = (baseline.name, baseline.spec.model_dump_json(), nameless)
         if key not in self._dense_cycles:
-            schedule = baseline.schedule(dense_trace(nameless))
-            played = LayerSimulation(schedule, baseline.spec.dram, baseline.spec.clock_hz).run()
-            self._dense_cycles[key] = played.cycles
+            self._dense_cycles[key] = play(baseline, baseline.schedule(dense_trace(nameless))).cycles
         return self._dense_cycles[key]
 
     def _report(

@@ -154,3 +154,20 @@ def test_one_filter_with_every_weight_is_the_worst_imbalance_on_cambricon_x():
     weights = np.zeros(layer.weight_shape, bool)
     weights[5] = True
     assert run("cambricon-x", LayerTrace(layer, weights, np.ones(layer.input_shape, bool))).load_imbalance == 16
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "sizes"),
+    [
+        ("dcnn", "sram_bytes", [2048, 4096, 8192, 16384, 65536]),
+        ("cambricon-x", "nbin_bytes", [1024, 2048, 4096, 16384]),
+        ("scnn", "iaram_bytes", [64, 128, 256, 10240]),
+        ("structured", "input_buffer_bytes", [4096, 8192, 16384, 1 << 20]),
+    ],
+)
+def test_larger_buffers_never_move_more_and_in_the_end_move_less(name, key, sizes):
+    layer = Layer.conv("map", in_channels=32, out_channels=32, input_size=(28, 28), kernel_size=3, padding=1)
+    trace = random_trace(layer, 0.4, 0.5)
+    moved = [run(name, trace, {key: size}).dram.total_bytes for size in sizes]
+    assert moved == sorted(moved, reverse=True)
+    assert moved[0] > moved[-1]

@@ -200,3 +200,34 @@ def test_cycles_lie_between_the_roofline_and_the_serial_sum(rows, bandwidth):
     compute, moved = sum(map(max, busy)), sum(row[2] + row[3] for row in rows)
     assert max(compute, moved / bandwidth) <= played.cycles <= compute + moved / bandwidth + len(rows) * 2
     assert play(plan).pe_cycles[:, Cause.MEMORY].sum() == 0, "infinite bandwidth never waits for memory"
+
+
+def test_without_prefetch_loads_start_when_the_tile_before_has_ended():
+    loads = runs(Tensor.INPUT, (0, 10), (1, 10))
+    plan = schedule([[20], [20]], loads=loads, buffers=(INPUT_BUFFER,), prefetch=0)
+    played = play(plan, byte_a_cycle())
+    assert played.cycles == 10 + 20 + 10 + 20
+    assert waits(played) == {"busy": 40, "memory": 20}
+
+
+def test_blocking_write_back_holds_the_array_until_results_are_written():
+    stores = runs(Tensor.OUTPUT, (0, 30), (1, 30))
+    plan = schedule([[10], [10]], stores=stores, buffers=(OUTPUT_BUFFER,), drain=[5, 5])
+    overlapped = LayerSimulation(plan, byte_a_cycle(), GHZ).run()
+    blocking = LayerSimulation(plan, byte_a_cycle(), GHZ, write_back="blocking").run()
+    assert overlapped.cycles == 10 + 5 + 30 + 30
+    assert blocking.cycles == 2 * (10 + 5 + 30)
+    assert waits(blocking) == {"busy": 20, "drain": 70}
+
+
+def test_a_port_slower_than_memory_holds_loads_up_and_a_faster_one_does_not():
+    loads = runs(Tensor.INPUT, (0, 30))
+    plan = schedule([[10]], loads=loads, buffers=(INPUT_BUFFER,))
+    fast = DramSpec(bandwidth_gbs=10.0, latency_ns=0.0, burst_bytes=1)
+    cycles = [LayerSimulation(plan, fast, GHZ, buffer_bytes_per_cycle=rate).run().cycles for rate in (1, 3, 10, 100)]
+    assert cycles == [30 + 10, 10 + 10, 3 + 10, 3 + 10]
+
+
+def test_ports_do_not_hold_up_what_infinite_memory_delivers():
+    plan = schedule([[10]], loads=runs(Tensor.INPUT, (0, 30)), buffers=(INPUT_BUFFER,))
+    assert LayerSimulation(plan, INFINITE, GHZ, buffer_bytes_per_cycle=1).run().cycles == 10

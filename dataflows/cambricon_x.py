@@ -18,6 +18,11 @@ What the machine is taken to do where the paper is silent:
   list are loaded once for the positions whose partial sums NBout holds, or, if a chunk's do not fit either, streamed
   for every block. `loop_order` decides between one round of all filters and rounds that fit.
 - Input neurons lie in DRAM channels innermost; the end of a window costs no storage in a weight stream.
+
+`fetch = "shared"` is the simpler machine that accelerator-aware pruning is for (Kang, IEEE TCSVT 2020): one fetch of
+`window` neurons serves all PEs, and the next follows when the slowest has selected what it needs. Masks with as many
+weights in every fetch never stall it; the waits of others are imbalance inside a tile. With convolution groups a fetch
+brings the window of every group in flight.
 """
 
 from __future__ import annotations
@@ -55,6 +60,10 @@ class CambriconXSpec(AcceleratorSpec):
     loop_order: Literal["auto", "inputs_outer", "weights_outer"] = Field(
         "auto", description="inputs_outer: a block of inputs meets all filters; weights_outer: rounds of filters that "
         "fit the SBs meet all inputs; auto: whichever moves fewer bytes (assumption)"
+    )  # fmt: skip
+    fetch: Literal["asynchronous", "shared"] = Field(
+        "asynchronous", description="asynchronous: PEs run apart, as published; shared: a fetch of a window serves all "
+        "PEs, which wait for the slowest (the machine of accelerator-aware pruning, Kang, TCSVT 2020)"
     )  # fmt: skip
     dram: DramSpec = DramSpec(bandwidth_gbs=256.0)  # type: ignore[call-arg]
 
@@ -114,6 +123,8 @@ class CambriconX(Accelerator):
         cycles = np.zeros((work.tiles, spec.pes, CAUSES), np.int64)
         cycles[..., Cause.BUSY] = work.per_tile(counts.busy)
         cycles[..., Cause.INDEX] = work.per_tile(counts.index)
+        if spec.fetch == "shared":
+            cycles[..., Cause.IMBALANCE] = work.waits_per_tile(counts.busy + counts.index)
         loads, stores, compulsory_bytes = work.transfers()
         return LayerSchedule(
             pe_grid=(1, spec.pes),
@@ -183,7 +194,10 @@ class CambriconX(Accelerator):
         return min(every, turns * spec.pes)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
-        """Outputs round by round, block by block, PE by PE, filter by filter, window by window."""
+        """Outputs round by round, block by block, PE by PE, filter by filter, window by window.
+
+        A shared fetch interleaves the PEs otherwise but changes no PE's own order.
+        """
         self.require(layer)
         spec, group_channels = self.spec, (layer.group_in_channels, layer.group_out_channels)
         kept = KeptWeights.of(weights, spec.window)

@@ -89,11 +89,28 @@ class FilterRounds:
         sums[np.repeat(np.arange(len(first)), end - first), place] = per_chunk
         return sums.reshape(len(first), turns, self.pes, -1).sum(axis=1).transpose(0, 2, 1)
 
+    def _all_positions(self, per_position: np.ndarray) -> np.ndarray:
+        """Int64 (tiles, PEs) of what one output position costs (rounds, chunks, PEs)."""
+        positions = self._per_step(self.blocks.band_rows()) * self.layer.output_size[1]
+        per_tile = per_position[:, None, None] * positions[:, None, None]
+        return np.broadcast_to(per_tile, (*self.shape, self.pes)).reshape(-1, self.pes)
+
     def per_tile(self, per_window: np.ndarray) -> np.ndarray:
         """Int64 (tiles, PEs) of what one output position costs by filter and window (K, windows)."""
-        positions = self._per_step(self.blocks.band_rows()) * self.layer.output_size[1]
-        per_tile = self._per_pe(per_window)[:, None, None] * positions[:, None, None]
-        return np.broadcast_to(per_tile, (*self.shape, self.pes)).reshape(-1, self.pes)
+        return self._all_positions(self._per_pe(per_window))
+
+    def waits_per_tile(self, window_cycles: np.ndarray) -> np.ndarray:
+        """Int64 (tiles, PEs): what PEs wait for others where they take each window together.
+
+        window_cycles  int64 (K, windows): what a window takes a filter's PE, at least 1
+        """
+        first = self.rounds[:, 1]
+        turns = np.union1d(first, np.arange(0, len(window_cycles), self.pes))
+        slowest = np.maximum.reduceat(window_cycles, turns, axis=0)
+        slowest = np.add.reduceat(slowest, np.arange(0, slowest.shape[1], self.chunk_windows), axis=1)
+        together = np.add.reduceat(slowest, np.searchsorted(turns, first), axis=0)
+        own = self._per_pe(window_cycles)
+        return self._all_positions(np.where(own > 0, together[:, :, None] - own, 0))
 
     @cached_property
     def _weight_bits(self) -> np.ndarray:

@@ -173,15 +173,36 @@ class Twin:
         self.loaded_neurons[tile] += len(inside) * min(self.work.blocks.groups, layer.groups - first)
 
         pes = [Pe([], spec.multipliers_per_pe) for _ in range(spec.pes)]
-        for k in filters:
-            pes[k % spec.pes].todo += [self.needed(k, i, *self.corner(p, q)) for p, q in positions for i in chunk]
-        cycles = 0
-        while sum(pe.step(patch) for pe in pes):
-            cycles += 1
-        self.duration[tile] += cycles
+        run = self.apart if spec.fetch == "asynchronous" else self.together
+        self.duration[tile] += run(pes, filters, positions, chunk, patch)
         for number, pe in enumerate(pes):
             self.cycles[tile, number] += pe.did
             self.issued[tile, number] += pe.issued
+
+    def apart(self, pes, filters, positions, chunk, patch):
+        """Every PE has the whole block before it; cycles until the last is done."""
+        for k in filters:
+            pes[k % len(pes)].todo += [self.needed(k, i, *self.corner(p, q)) for p, q in positions for i in chunk]
+        cycles = 0
+        while sum(pe.step(patch) for pe in pes):
+            cycles += 1
+        return cycles
+
+    def together(self, pes, filters, positions, chunk, patch):
+        """One window at a time for all PEs; whoever has selected its neurons waits for the next fetch."""
+        present = {k % len(pes) for k in filters}
+        cycles = 0
+        for turn in sorted({k // len(pes) for k in filters}):
+            for p, q in positions:
+                for i in chunk:
+                    for k in filters:
+                        if k // len(pes) == turn:
+                            pes[k % len(pes)].todo.append(self.needed(k, i, *self.corner(p, q)))
+                    while working := {number for number in present if pes[number].step(patch)}:
+                        for number in present - working:
+                            pes[number].did[Cause.IMBALANCE] += 1
+                        cycles += 1
+        return cycles
 
     def needed(self, k, i, h, w):
         """The neurons that the synapses of filter k's window i meet where the patch begins at (h, w)."""

@@ -6,6 +6,7 @@ layer; a layer that does not fit is tiled in time and its activations move throu
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -99,21 +100,32 @@ def group_sizes(channels: int, group: int) -> np.ndarray:
 
 
 def planar_traffic(
-    layer: Layer, placement: Placement, weight_bytes: np.ndarray, output_density: float, rams: ActivationRams
+    layer: Layer,
+    placement: Placement,
+    weight_bytes: np.ndarray,
+    output_density: float,
+    rams: ActivationRams,
+    kernel_bits: np.ndarray | None = None,
 ) -> Traffic:
     """Weights stream for every tile; activations move only when the layer does not fit on the chip.
 
     weight_bytes  int64 (output-channel groups,): stored bytes of each group. In DRAM the weights lie group by group
                   and the activations sub-tile by sub-tile, so that each tile reads and writes single runs.
+    kernel_bits   int64 (K, C/G): where DRAM holds the weights filter by filter instead, the bits of each kernel
     """
     plan, groups = placement.activations.plan, len(weight_bytes)
     images, cuts, _ = placement.activations.entries.shape
     pairs, tiles = images * cuts, np.arange(images * cuts * groups)
     input_bytes = rams.bytes_of(placement.activations.entries).sum(axis=2).reshape(-1)
     layout = Layout.of(int(input_bytes.sum()), int(weight_bytes.sum()))
-    starts = layout.weight_address + _starts(weight_bytes)
-    loads = Runs.per_tile(Tensor.WEIGHT, tiles, np.tile(starts, pairs), np.tile(weight_bytes, pairs))
-    compulsory = int(weight_bytes.sum())
+    channels = group_sizes(layer.out_channels, plan.group_channels)
+    if kernel_bits is None:
+        starts = layout.weight_address + _starts(weight_bytes)
+        loads = Runs.per_tile(Tensor.WEIGHT, tiles, np.tile(starts, pairs), np.tile(weight_bytes, pairs))
+        compulsory = int(weight_bytes.sum())
+    else:
+        loads = kernel_by_kernel(kernel_bits, np.append(0, np.cumsum(channels)), layout.weight_address, pairs)
+        compulsory = -(-int(kernel_bits.sum()) // 8)
     if not placement.overflows:
         return Traffic(loads, Runs.none(), compulsory, streams_inputs=False)
     inputs = (layout.input_address + _starts(input_bytes), input_bytes)
@@ -122,12 +134,31 @@ def planar_traffic(
         input_loads = Runs.per_tile(Tensor.INPUT, first, *inputs, last_tile=first + groups - 1)
     else:
         input_loads = Runs.per_tile(Tensor.INPUT, tiles, *(np.repeat(column, groups) for column in inputs))
-    channels = group_sizes(layer.out_channels, plan.group_channels)
     outputs = np.tile(np.outer(output_positions(layer, plan), channels).reshape(-1), images)
     output_bytes = rams.bytes_of(np.ceil(outputs * output_density).astype(np.int64))
     stores = Runs.per_tile(Tensor.OUTPUT, tiles, layout.output_address + _starts(output_bytes), output_bytes)
     compulsory += int(input_bytes.sum() + output_bytes.sum())
     return Traffic(Runs.merge(input_loads, loads), stores, compulsory, streams_inputs=not placement.resident)
+
+
+def kernel_by_kernel(kernel_bits: np.ndarray, groups: np.ndarray, address: int, pairs: int) -> Runs:
+    """Weight loads when DRAM holds filter after filter, and tiles take a channel's kernels of all their filters.
+
+    kernel_bits  int64 (K, C/G): stored bits of each kernel, in the order of the filters
+    groups       int64 (groups + 1,): output channels of the tiles of one image and sub-tile; `pairs` of these follow
+    Kernels start at any bit, so each is a short run of its own, and its bursts hold neighbours that come later.
+    """
+    ends = np.cumsum(kernel_bits.reshape(-1)).reshape(kernel_bits.shape)
+    first, last = (ends - kernel_bits) // 8, -(-ends // 8)
+    order = np.concatenate([
+        np.arange(low, high)[None, :] * kernel_bits.shape[1] + np.arange(kernel_bits.shape[1])[:, None]
+        for low, high in itertools.pairwise(groups.tolist())
+    ], axis=None)  # fmt: skip
+    tile = np.repeat(np.arange(len(groups) - 1), np.diff(groups) * kernel_bits.shape[1])
+    sizes = np.where(kernel_bits > 0, last - first, 0).reshape(-1)[order]
+    starts = address + first.reshape(-1)[order]
+    tiles = tile + np.arange(pairs)[:, None] * (len(groups) - 1)
+    return Runs.per_tile(Tensor.WEIGHT, tiles.reshape(-1), np.tile(starts, pairs), np.tile(sizes, pairs))
 
 
 def sliced_traffic(

@@ -37,7 +37,7 @@ from dataflows.planar_storage import (
 )
 from dataflows.planar_work import StoredActivations, StoredWeights, tile_work
 from dataflows.schedule import BufferUse, LayerSchedule, Tensor
-from dataflows.weight_format import NATIVE, FormattedWeights, WeightFormat, wait_for_decoder
+from dataflows.weight_format import NATIVE, FormattedWeights, WeightFormat, filter_by_filter, wait_for_decoder
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -81,6 +81,10 @@ class ScnnSpec(AcceleratorSpec):
     weight_format: WeightFormat = Field(
         NATIVE, description="storage of weights in DRAM: native (zero runs, decoded as fast as vectors are taken), or "
         "another format, e.g. csc, with that format's bits and decoder; the PEs get the same vectors"
+    )  # fmt: skip
+    weight_layout: Literal["tiles", "filters"] = Field(
+        "tiles", description="order of weights in DRAM: tiles (packed for this machine, group by group) or filters (as "
+        "a file holds them, filter by filter; a tile then gathers kernels); fully connected layers read whole filters"
     )  # fmt: skip
     dram: DramSpec = DramSpec(bandwidth_gbs=50.0)  # type: ignore[call-arg]
 
@@ -191,7 +195,12 @@ class Scnn(Accelerator):
         work = tile_work(placement.activations, stored_weights, self._rules)
         channels = group_sizes(layer.out_channels, plan.group_channels)
         stored_as = self._formatted(trace, np.append(0, np.cumsum(channels)), stored_weights.entries)
-        moved = planar_traffic(layer, placement, stored_as.size_bytes, trace.output_density, self._rams)
+        kernel_bits = (
+            filter_by_filter(spec.weight_format, trace.weight_mask, spec.entry_bits)
+            if spec.weight_layout == "filters"
+            else None
+        )
+        moved = planar_traffic(layer, placement, stored_as.size_bytes, trace.output_density, self._rams, kernel_bits)
         decode_cycles = np.tile(stored_as.decode_cycles, layer.batch * plan.cut_count)
         drains = [self._drain_cycles(channels, plan, cut) for cut in range(plan.cut_count)]
         drain_cycles = np.tile(np.concatenate(drains), layer.batch)

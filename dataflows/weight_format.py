@@ -53,6 +53,17 @@ class FormattedWeights:
         return cls(*columns)
 
 
+def filter_by_filter(text: str, mask: np.ndarray, entry_bits: int) -> np.ndarray:
+    """Bits of each kernel of a weight mask (K, C/G, ...) when every kernel is stored on its own: int64 (K, C/G).
+
+    Native kernels hold their non-zeros at `entry_bits` each; a run of zeros inside one kernel needs no filler.
+    """
+    if text == NATIVE:
+        return mask.reshape(*mask.shape[:2], -1).sum(axis=2, dtype=np.int64) * entry_bits
+    rows, channels = (np.arange(size + 1) for size in mask.shape[:2])
+    return formats.parse(text).tile_bits(mask, rows, channels)
+
+
 def wait_for_decoder(cycles: np.ndarray, decode_cycles: np.ndarray) -> None:
     """Lengthen tiles that end before their decoder does; in place.
 

@@ -10,6 +10,7 @@ from simulator.network_simulation import MachineRun
 from tests.conformance.layers import LAYERS, random_trace
 from workloads import formats
 from workloads.layer import Layer
+from workloads.trace import LayerTrace
 
 BY_NAME = {layer.name: layer for layer in LAYERS}
 CONV = Layer.conv("conv", in_channels=64, out_channels=64, input_size=(14, 14), kernel_size=3, padding=1)
@@ -74,3 +75,29 @@ def test_empty_slices_take_nothing():
 def test_an_unknown_format_is_refused_with_the_nearest_name():
     with pytest.raises(ValueError, match="unknown format 'cs'"):
         create("scnn", {"weight_format": "cs"})
+
+
+def test_weights_stored_filter_by_filter_are_gathered_kernel_by_kernel():
+    """2 filters of 2 channels, tiles of both: channel 0 of filters 0 and 1, then channel 1; 20-bit entries."""
+    layer = Layer.conv("hand", in_channels=2, out_channels=2, input_size=(3, 3), kernel_size=(1, 2))
+    weights = np.array([[[[1, 1]], [[0, 1]]], [[[1, 0]], [[1, 1]]]], bool)
+    schedule = create("scnn", {"weight_layout": "filters"}).schedule(
+        LayerTrace(layer, weights, np.ones(layer.input_shape, bool))
+    )
+    loads = schedule.loads
+    start = loads.address.min()
+    # entries 2, 1, 1, 2 of 20 bits in filter order: bits 0-40, 40-60, 60-80, 80-120
+    assert (loads.address - start).tolist() == [0, 7, 5, 10]
+    assert loads.size_bytes.tolist() == [5, 3, 3, 5]
+
+
+def test_gathered_kernels_waste_most_of_their_bursts():
+    trace = random_trace(CONV, 0.3, 0.5)
+    packed, gathered = (
+        MachineRun(create("scnn", {"weight_layout": layout, "dram": {"kind": "banked"}})).layer(trace)
+        for layout in ("tiles", "filters")
+    )
+    assert gathered.issued_macs == packed.issued_macs
+    waste = [r.dram.tensors["weight"].wasted_bytes / r.dram.tensors["weight"].burst_bytes for r in (packed, gathered)]
+    assert waste[0] < 0.05
+    assert waste[1] > 0.7

@@ -35,7 +35,9 @@ class LazyGroup(click.Group):
     """A group that also knows commands in modules of their own, loaded when they are called or described."""
 
     # name -> "module:attribute" of a click command
-    modules: ClassVar[dict[str, str]] = {}
+    modules: ClassVar[dict[str, str]] = {
+        "validate": "simulator.validate_command:validate",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command's name, sorted."""

@@ -135,11 +135,12 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
     """
     from dataflows.registry import machines as known
     from simulator import tables
+    from simulator.network_simulation import able_machines
 
     names = list(known()) if machines == "all" else [name.strip() for name in machines.split(",")]
     accelerators = _configure_all(names, settings)
     chosen = _workload(workload, options)
-    able, refused = _able(accelerators, chosen)
+    able, refused = able_machines(accelerators, chosen)
     _warn(refused.values())
     if not able:
         raise InputError("no accelerator of the list can run this workload")
@@ -214,21 +215,6 @@ def _configure_all(names: list[str], settings: tuple[str, ...]) -> list[Accelera
         _warn(warnings)
         accelerators.append(accelerator)
     return accelerators
-
-
-def _able(accelerators: list[Accelerator], workload: Workload) -> tuple[list[Accelerator], dict[str, str]]:
-    """The machines that can run every layer, and the reason for each of the others."""
-    from workloads.errors import UnsupportedLayerError
-
-    able, refused = [], {}
-    for accelerator in accelerators:
-        try:
-            for layer in workload.layers:
-                accelerator.require(layer)
-            able.append(accelerator)
-        except UnsupportedLayerError as error:
-            refused[accelerator.name] = str(error)
-    return able, refused
 
 
 def _simulate(accelerators: list[Accelerator], workload: Workload) -> list[NetworkReport]:

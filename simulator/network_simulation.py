@@ -20,6 +20,7 @@ from simulator.dram_report import DramReport
 from simulator.layer_simulation import LayerSimulation, Observer, Played
 from simulator.memory_kinds import peak_bytes_per_cycle
 from simulator.report import Bounds, LayerReport, NetworkReport
+from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.workload import Workload
@@ -124,6 +125,19 @@ class MachineRun:
             buffer_peak_bytes=played.buffer_peak_bytes,
             notes=schedule.notes,
         )
+
+
+def able_machines(accelerators: Sequence[Accelerator], workload: Workload) -> tuple[list[Accelerator], dict[str, str]]:
+    """The machines that can run every layer of the workload, and for each of the others why not."""
+    able, refused = [], {}
+    for accelerator in accelerators:
+        try:
+            for layer in workload.layers:
+                accelerator.require(layer)
+            able.append(accelerator)
+        except UnsupportedLayerError as error:
+            refused[accelerator.name] = str(error)
+    return able, refused
 
 
 def simulate(

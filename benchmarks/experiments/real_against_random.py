@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.table import print_markdown
 from dataflows.registry import create, machines
-from simulator.network_simulation import simulate
+from simulator.network_simulation import able_machines, simulate
 from workloads.source import Drawn, LayerSource
 from workloads.synthetic import Clustered, Pattern, Skewed, Uniform
 from workloads.workload import Workload, load_workload
@@ -46,7 +46,7 @@ def redrawn(workload: Workload, seed: int, activations: Pattern, *, skewed: bool
 
 def measure(workload: Workload) -> list[tuple]:
     """A row for each machine; ratios are random over real."""
-    accelerators = [create(name) for name in machines()]
+    accelerators, _ = able_machines([create(name) for name in machines()], workload)
     real = [report.total for report in simulate(accelerators, workload)]
     families = {"uniform": (Uniform(), False), "clustered and skewed": (Clustered(), True)}
     drawn = {

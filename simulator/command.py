@@ -36,6 +36,7 @@ class LazyGroup(click.Group):
 
     # name -> "module:attribute" of a click command
     modules: ClassVar[dict[str, str]] = {
+        "import": "simulator.import_command:command",
         "validate": "simulator.validate_command:validate",
     }
 

@@ -112,8 +112,10 @@ def _resolve(text: str) -> Workload:
 
 
 def _from_path(path: Path) -> Workload:
-    from workloads import network_file, readers, trace_file  # noqa: PLC0415 (they import this module)
+    from workloads import importers, network_file, readers, trace_file  # noqa: PLC0415 (they import this module)
 
+    if importers.recognise(path) is not None:
+        return importers.import_model(path).workload
     reader = readers.recognise(path)
     if reader is not None:
         return reader(path)

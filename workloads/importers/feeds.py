@@ -1,0 +1,138 @@
+"""A model's inputs from pictures and from npz or npy files."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from workloads.errors import InputError
+from workloads.importers.imported import ImportOptions, require
+
+Feed = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """An input of a model: None stands for a size that is not fixed."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: np.dtype
+
+
+def read_feeds(options: ImportOptions, specs: Sequence[InputSpec], layout: str) -> list[Feed]:
+    """One feed for each file of `options.inputs`; `layout` is the format's usual one.
+
+    Raises `InputError` naming the file: a picture of the wrong size, a model with several inputs and a picture, an
+    array that is missing, of the wrong shape or of the wrong type.
+    """
+    for name, values in (("mean", options.mean), ("std", options.std)):
+        if values and not np.isfinite(values).all():
+            raise InputError(f"--{name}: must be finite numbers")
+    if options.std and not all(options.std):
+        raise InputError("--std: must not be zero")
+    return [_read(path, options, specs, layout) for path in options.inputs]
+
+
+def _read(path: Path, options: ImportOptions, specs: Sequence[InputSpec], layout: str) -> Feed:
+    if path.suffix in (".npz", ".npy"):
+        return _read_arrays(path, specs)
+    if len(specs) != 1:
+        names = ", ".join(spec.name for spec in specs)
+        raise InputError(f"{path}: the model has {len(specs)} inputs ({names}), give an npz file with all of them")
+    return {specs[0].name: _read_picture(path, options, specs[0], layout)}
+
+
+def _read_arrays(path: Path, specs: Sequence[InputSpec]) -> Feed:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            arrays = {"": loaded}
+        else:
+            with loaded:
+                arrays = {name: loaded[name] for name in loaded.files}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not an npz or npy file of numbers: {error}") from None
+    if len(specs) == len(arrays) == 1:
+        arrays = {specs[0].name: next(iter(arrays.values()))}
+    feed = {}
+    for spec in specs:
+        if spec.name not in arrays:
+            raise InputError(f"{path}: holds no array '{spec.name}', the model's input")
+        feed[spec.name] = _fitting(path, arrays[spec.name], spec)
+    return feed
+
+
+def _fitting(path: Path, array: np.ndarray, spec: InputSpec) -> np.ndarray:
+    if array.ndim == len(spec.shape) - 1:
+        array = array[np.newaxis]
+    fits = array.ndim == len(spec.shape) and all(
+        want in (None, have) for have, want in zip(array.shape, spec.shape, strict=True)
+    )
+    if not fits:
+        wanted = " x ".join("any" if size is None else str(size) for size in spec.shape)
+        raise InputError(f"{path}: array for '{spec.name}' has shape {array.shape}, the model wants {wanted}")
+    if array.dtype.kind not in "biuf" or (spec.dtype.kind in "iu" and array.dtype.kind == "f"):
+        raise InputError(f"{path}: array for '{spec.name}' has type {array.dtype}, the model wants {spec.dtype}")
+    return array.astype(spec.dtype)
+
+
+def _read_picture(path: Path, options: ImportOptions, spec: InputSpec, usual: str) -> np.ndarray:
+    if len(spec.shape) != 4:
+        raise InputError(
+            f"{path}: the input '{spec.name}' has {len(spec.shape)} axes and takes no picture, give an npz"
+        )
+    layout = options.layout or _layout(spec, usual)
+    rows, columns, channels = (spec.shape[layout.index(axis)] for axis in "HWC")
+    pixels = _pixels(path, gray=channels == 1)
+    if (rows or pixels.shape[0], columns or pixels.shape[1]) != pixels.shape[:2]:
+        wanted = f"{columns or 'any'} x {rows or 'any'}"
+        raise InputError(
+            f"{path}: the picture is {pixels.shape[1]} x {pixels.shape[0]} (width x height), "
+            f"the model wants {wanted}: resize or crop it first"
+        )
+    if channels not in (None, pixels.shape[2]):
+        raise InputError(f"{path}: the input '{spec.name}' has {channels} channels, a picture has 1 or 3")
+    values = _scaled(path, pixels, options, spec.dtype)
+    return (values if layout == "NHWC" else values.transpose(2, 0, 1))[np.newaxis]
+
+
+def _layout(spec: InputSpec, usual: str) -> str:
+    """The layout whose channels number 1 or 3; the usual one where both or neither do."""
+    fits = [layout for layout in ("NCHW", "NHWC") if spec.shape[layout.index("C")] in (1, 3)]
+    return fits[0] if len(fits) == 1 else usual
+
+
+def _pixels(path: Path, gray: bool) -> np.ndarray:
+    """uint8 (H, W, C), one channel or three."""
+    image = require("PIL.Image", "onnx", "pictures")
+    try:
+        with image.open(path) as picture:
+            pixels = np.asarray(picture.convert("L" if gray else "RGB"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: not a picture: {error}") from None
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _scaled(path: Path, pixels: np.ndarray, options: ImportOptions, dtype: np.dtype) -> np.ndarray:
+    """(pixels / 255 - mean) / std; a model that takes bytes gets the pixels as they are."""
+    if dtype == np.uint8:
+        if options.mean or options.std:
+            raise InputError(f"{path}: the model takes the picture's bytes, --mean and --std have no meaning")
+        return pixels
+    if dtype.kind != "f":
+        raise InputError(f"{path}: the model's input has type {dtype}, give an npz file")
+    channels = pixels.shape[2]
+    for name, values in (("mean", options.mean), ("std", options.std)):
+        if values and len(values) not in (1, channels):
+            raise InputError(f"--{name}: {len(values)} values, must be 1 or {channels} (one a channel)")
+    mean, std = (np.array(values or default, np.float32) for values, default in ((options.mean, 0), (options.std, 1)))
+    return ((pixels / np.float32(255) - mean) / std).astype(dtype)

@@ -1,0 +1,172 @@
+"""What every importer takes and gives: `ImportOptions` in, `Imported` out; and how a missing library is reported."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from workloads.errors import InputError
+from workloads.layer import Layer
+from workloads.source import Drawn, LayerSource, RepeatedImages, Stream, TensorSource
+from workloads.workload import Workload
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What a user may say about a file besides its path.
+
+    inputs           pictures, or npz and npy files with a model's inputs; the activations are those they give
+    mean, std        per channel, subtracted from and dividing a picture's values in [0, 1]
+    layout           of a picture in the model's input: "NCHW", "NHWC", or empty: told from the input's shape
+    sizes            dynamic sizes: by the name of a dimension, or a whole shape by the name of an input
+    network          whose shapes a file of weights alone has: a built-in network or a network file
+    fold_batch_norm  multiply the scale of a batch normalization into the weights before it, and count zeros then
+    """
+
+    inputs: tuple[Path, ...] = ()
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    layout: str = ""
+    sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    network: str = ""
+    fold_batch_norm: bool = False
+
+
+@dataclass(frozen=True)
+class Omitted:
+    """Operators of a model that are not simulated: how many, and what is assumed for them.
+
+    refused  they hold products, so that the model has more work than is simulated; `reason` says why
+    """
+
+    operator: str
+    count: int
+    reason: str
+    refused: bool = False
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A workload and what the file held besides. `warnings` are single lines a user must know."""
+
+    workload: Workload
+    omitted: tuple[Omitted, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A tensor that a function makes whenever it is asked for."""
+
+    make: Callable[[], np.ndarray]
+
+    def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
+        """See `TensorSource`."""
+        del shape, stream
+        return self.make()
+
+
+@dataclass(frozen=True)
+class FoundLayer:
+    """A layer of a model with its tensors; `activations` is None where no input was given.
+
+    output_density  share of non-zeros in what the layer's outputs become before they are stored, where known
+    """
+
+    layer: Layer
+    weights: TensorSource
+    activations: np.ndarray | None = None
+    output_density: float = 1.0
+
+
+DENSE_INPUTS = "no input was given: activations are taken as dense"
+
+
+def workload_of(name: str, found: Iterable[FoundLayer], origin: str, omitted: Iterable[Omitted]) -> Workload:
+    """The workload of a model's layers; its title says how many operators with products were left out."""
+    layers = list(found)
+    if not layers:
+        raise InputError(f"{origin}: holds no convolution, fully connected layer or product with constant weights")
+    sources = tuple(
+        LayerSource(i, one.layer, one.weights, _activations(one), one.output_density, origin)
+        for i, one in enumerate(layers)
+    )
+    left = sum(one.count for one in omitted if one.refused)
+    title = f"imported from {Path(origin).name}" + (f", {left} operators with products refused" if left else "")
+    return Workload(name, sources, title=title, origin=origin)
+
+
+def _activations(found: FoundLayer) -> TensorSource:
+    held = found.activations
+    if held is None:
+        return Drawn(1.0)
+    return RepeatedImages(Made(lambda: held), found.layer.batch)
+
+
+_NO_PRODUCTS = "no products of weights: taken as done on the way, without cycles or transfers"
+
+
+def omitted_operators(seen: Iterable[tuple[str, str]]) -> tuple[Omitted, ...]:
+    """Operators with a reason to refuse each (empty: they hold no products), counted, in order of first appearance."""
+    counts = Counter(seen)
+    return tuple(
+        Omitted(operator, count, f"refused: {reason}" if reason else _NO_PRODUCTS, bool(reason))
+        for (operator, reason), count in counts.items()
+    )
+
+
+def require(module: str, extra: str, what: str) -> ModuleType:
+    """A library that only one importer needs. Raises `InputError` that says what to install when it is missing."""
+    try:
+        return import_module(module)
+    except ImportError:
+        raise InputError(
+            f"{what} need{'' if what.endswith('s') else 's'} the Python package '{module.partition('.')[0]}': "
+            f"pip install 'prunesim[{extra}]'"
+        ) from None
+
+
+def numbers(array: np.ndarray) -> np.ndarray:
+    """An array in a type that traces hold: narrow floats become float32."""
+    return array if array.dtype.kind in "biuf" else array.astype(np.float32)
+
+
+def less_zero_point(array: np.ndarray, zero_point: Any, axis: int = 0) -> np.ndarray:
+    """Quantized integers less their zero point (one number, or one for each place along an axis).
+
+    The type is the narrowest of int16 and int32 that holds every difference; 0 stands for the real number 0.
+    """
+    points = np.asarray(zero_point).astype(np.int64)
+    if points.size > 1:
+        points = points.reshape([-1 if place == axis else 1 for place in range(array.ndim)])
+    wide = np.int16 if array.dtype.itemsize == 1 else np.int32
+    return (array.astype(wide) - points.astype(wide)) if points.any() else array
+
+
+def product_layer(name: str, rows: tuple[int, ...], in_features: int, out_features: int) -> Layer:
+    """The layer of a matrix product: inputs (*rows, in_features), weights (in_features, out_features).
+
+    The first of several axes of rows is the batch; the others are positions of a 1x1 convolution over (1, positions),
+    which all meet the same weights. With the batch alone it is a fully connected layer.
+    """
+    batch = rows[0] if rows else 1
+    positions = math.prod(rows[1:])
+    if positions == 1:
+        return Layer.dense(name, in_features=in_features, out_features=out_features, batch=batch)
+    return Layer.conv(
+        name, in_channels=in_features, out_channels=out_features, input_size=(1, positions), kernel_size=1, batch=batch
+    )
+
+
+def product_activations(layer: Layer, inputs: np.ndarray) -> np.ndarray:
+    """Inputs (*rows, in_features) of a matrix product as its layer's activations (N, C, 1, positions)."""
+    rows = inputs.reshape(layer.batch, -1, layer.in_channels)
+    return np.ascontiguousarray(rows.transpose(0, 2, 1)).reshape(layer.input_shape)

@@ -1,0 +1,214 @@
+"""An ONNX model's graph: read and checked, its constants by name, its tensors' shapes. Built on the onnx package."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workloads.errors import InputError, nearest
+from workloads.importers.feeds import InputSpec
+from workloads.importers.imported import ImportOptions, numbers, require
+
+_SMALL = 1 << 14  # elements; larger initializers are weights, which no shape depends on
+
+
+def attributes(node: Any) -> dict[str, Any]:
+    """A node's attributes by name, as Python values."""
+    onnx = require("onnx", "onnx", "ONNX files")
+    return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error that says something."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+class OnnxGraph:
+    """The graph of a model file.
+
+    nodes      in order; every input is made by a node before it, an initializer or a graph input
+    producers  the node that makes a tensor, by the tensor's name
+    consumers  the nodes that read a tensor
+    inputs     the model's inputs, initializers left out
+
+    Raises `InputError` naming the file for one that is missing, no ONNX model, truncated, of an unknown opset, cyclic,
+    or whose shapes contradict one another.
+    """
+
+    def __init__(self, path: Path, options: ImportOptions) -> None:
+        self._onnx = require("onnx", "onnx", "ONNX files")
+        self.path = path
+        self.model = self._read()
+        self._check_opsets()
+        graph = self.model.graph
+        self.initializers = {tensor.name: tensor for tensor in graph.initializer}
+        self.nodes = list(graph.node)
+        self.producers = {name: node for node in self.nodes for name in node.output if name}
+        self.consumers: dict[str, list[Any]] = defaultdict(list)
+        for node in self.nodes:
+            for name in node.input:
+                self.consumers[name].append(node)
+        self._check_order()
+        self._fix_sizes(options.sizes)
+        self.inputs = tuple(
+            InputSpec(value.name, self._dimensions(value), self._dtype(value))
+            for value in graph.input
+            if value.name not in self.initializers
+        )
+        self.outputs = {value.name for value in graph.output}
+        self._shapes = self._infer()
+        self._constant: dict[str, bool] = {}
+
+    def _read(self) -> Any:
+        if self.path.is_dir():
+            raise InputError(f"{self.path}: is a directory, must be a file")
+        try:
+            model = self._onnx.load(self.path, load_external_data=False)
+        except FileNotFoundError:
+            raise InputError(f"{self.path}: no such file") from None
+        except OSError as error:
+            raise InputError(f"{self.path}: {error.strerror}") from None
+        except Exception:  # noqa: BLE001 (the protobuf package behind onnx raises errors of its own)
+            raise InputError(f"{self.path}: not an ONNX model, or truncated") from None
+        if not model.graph.node:
+            raise InputError(f"{self.path}: not an ONNX model, or truncated: it has no operators")
+        return self._onnx.inliner.inline_local_functions(model) if model.functions else model
+
+    def _check_opsets(self) -> None:
+        newest = self._onnx.defs.onnx_opset_version()
+        for opset in self.model.opset_import:
+            if opset.domain in ("", "ai.onnx") and not 1 <= opset.version <= newest:
+                raise InputError(
+                    f"{self.path}: operator set {opset.version}; onnx {self._onnx.__version__} knows 1 to {newest}"
+                )
+
+    def _check_order(self) -> None:
+        """Every input is made before it is read: ONNX demands it, and a cycle cannot fulfil it."""
+        made = {"", *self.initializers, *(value.name for value in self.model.graph.input)}
+        made |= {tensor.values.name for tensor in self.model.graph.sparse_initializer}
+        for node in self.nodes:
+            for name in node.input:
+                if name not in made:
+                    later = name in self.producers
+                    reason = "the graph has a cycle or is out of order" if later else "nothing makes it"
+                    raise InputError(f"{self.path}: {label(node)} reads '{name}' before it is made: {reason}")
+            made.update(node.output)
+
+    def _fix_sizes(self, sizes: Mapping[str, tuple[int, ...]]) -> None:
+        """Give dynamic dimensions the user's sizes; a dynamic first one that is not named becomes 1, the batch."""
+        inputs = [value for value in self.model.graph.input if value.name not in self.initializers]
+        names = {value.name for value in inputs}
+        dynamic = {one.dim_param for value in inputs for one in value.type.tensor_type.shape.dim} - {""}
+        for name in sizes:
+            if name not in names | dynamic:
+                raise InputError(f"--size {name}: {nearest(name, names | dynamic)}")
+            if name not in names and len(sizes[name]) != 1:
+                raise InputError(f"--size {name}: must be one whole number")
+        for value in inputs:
+            dimensions = value.type.tensor_type.shape.dim
+            whole = sizes.get(value.name, (0,) * len(dimensions))
+            if len(whole) != len(dimensions):
+                raise InputError(f"--size {value.name}: {len(whole)} sizes, the input has {len(dimensions)} axes")
+            for axis, (dimension, given) in enumerate(zip(dimensions, whole, strict=True)):
+                named = sizes.get(dimension.dim_param, (0,))[0]
+                size = given or named or int(axis == 0)
+                if dimension.dim_value <= 0 and size:
+                    dimension.dim_value = size
+                elif given and given != dimension.dim_value:
+                    fixed = dimension.dim_value
+                    raise InputError(f"--size {value.name}: axis {axis} is {given}, the model fixes it to {fixed}")
+
+    @staticmethod
+    def _dimensions(value: Any) -> tuple[int | None, ...]:
+        return tuple(d.dim_value if d.dim_value > 0 else None for d in value.type.tensor_type.shape.dim)
+
+    def _dtype(self, value: Any) -> np.dtype:
+        return np.dtype(self._onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+
+    def _infer(self) -> dict[str, tuple[int | None, ...]]:
+        """Shapes by tensor name, from a copy of the model in which weights are inputs: their values decide no shape."""
+        onnx = self._onnx
+        graph = self.model.graph
+        skeleton = onnx.ModelProto(ir_version=max(self.model.ir_version, 4), opset_import=self.model.opset_import)
+        skeleton.graph.name = "shapes"
+        skeleton.graph.input.extend(value for value in graph.input if value.name not in self.initializers)
+        skeleton.graph.output.extend(graph.output)
+        skeleton.graph.value_info.extend(graph.value_info)
+        for tensor in graph.initializer:
+            if int(np.prod(tensor.dims)) <= _SMALL and not tensor.external_data:
+                skeleton.graph.initializer.append(tensor)
+            else:
+                value = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+                skeleton.graph.input.append(value)
+        for node in self.nodes:
+            skeleton.graph.node.append(node)
+        try:
+            inferred = onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True).graph
+        except Exception as error:  # noqa: BLE001 (onnx raises several unrelated types)
+            raise InputError(f"{self.path}: shapes do not fit together: {_inference_reason(error)}") from None
+        values = [*inferred.value_info, *inferred.output, *inferred.input]
+        shapes = {value.name: self._dimensions(value) for value in values if value.type.tensor_type.HasField("shape")}
+        return shapes | {name: tuple(tensor.dims) for name, tensor in self.initializers.items()}
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """A tensor's shape; None where it is not wholly known."""
+        sizes = self._shapes.get(name)
+        return None if sizes is None or None in sizes else tuple(size for size in sizes if size is not None)
+
+    def learn_shape(self, name: str, shape: tuple[int, ...]) -> None:
+        """Note the shape that a tensor had in a run."""
+        self._shapes[name] = shape
+
+    def is_constant(self, name: str) -> bool:
+        """Whether a tensor depends on no input of the model."""
+        if name not in self._constant:
+            node = self.producers.get(name)
+            inner = node is not None and any(a.type in (5, 10) for a in node.attribute)  # holds graphs: If, Loop
+            self._constant[name] = name in self.initializers or (
+                node is not None and not inner and all(self.is_constant(one) for one in node.input if one)
+            )
+        return self._constant[name]
+
+    def constant(self, name: str) -> np.ndarray:
+        """The value of a constant tensor, made now: an initializer, external data, or operators over such.
+
+        Raises `InputError` naming the file when external data is missing or short.
+        """
+        if name in self.initializers:
+            return numbers(self._initializer(self.initializers[name]))
+        node = self.producers[name]
+        values = {one: self.constant(one) for one in node.input if one}
+        reference = require("onnx.reference", "onnx", "ONNX files")
+        opsets = {opset.domain: opset.version for opset in self.model.opset_import}
+        evaluator = reference.ReferenceEvaluator(node, opsets=opsets)
+        return numbers(np.asarray(evaluator.run(None, values)[list(node.output).index(name)]))
+
+    def _initializer(self, tensor: Any) -> np.ndarray:
+        onnx = self._onnx
+        if not onnx.external_data_helper.uses_external_data(tensor):
+            return onnx.numpy_helper.to_array(tensor)
+        facts = {entry.key: entry.value for entry in tensor.external_data}
+        file = self.path.parent / facts.get("location", "")
+        if not file.is_file():
+            raise InputError(f"{self.path}: weights '{tensor.name}' lie in {file}, which is missing")
+        copy = onnx.TensorProto()
+        copy.CopyFrom(tensor)
+        try:
+            onnx.external_data_helper.load_external_data_for_tensor(copy, str(self.path.parent))
+            return onnx.numpy_helper.to_array(copy)
+        except Exception as error:  # noqa: BLE001 (onnx raises several unrelated types)
+            raise InputError(f"{self.path}: weights '{tensor.name}' in {file}: {first_line(error)}") from None
+
+
+def label(node: Any) -> str:
+    """How messages call a node."""
+    return f"{node.op_type} '{node.name or node.output[0]}'"
+
+
+def _inference_reason(error: BaseException) -> str:
+    """What onnx's shape inference found, without the tag that it puts before it."""
+    return first_line(error).removeprefix("[ShapeInferenceError] ").removeprefix("Inference error(s): ")

@@ -37,6 +37,7 @@ class LazyGroup(click.Group):
     # name -> "module:attribute" of a click command
     modules: ClassVar[dict[str, str]] = {
         "import": "simulator.import_command:command",
+        "plot": "simulator.plot_command:plot",
         "validate": "simulator.validate_command:validate",
     }
 
@@ -168,22 +169,6 @@ def config(machine: str) -> None:
 
     accelerator, _ = configure(machine)
     click.echo(commented_toml(accelerator), nl=False)
-
-
-@cli.command()
-@click.argument("results", type=click.Path(path_type=Path))
-@click.option("--kind", type=click.Choice(["causes"]), default="causes", show_default=True, help="What to draw.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A png, svg or pdf file."
-)
-def plot(results: Path, kind: str, output: Path) -> None:
-    """Draw the JSON that 'run' or 'compare' wrote.
-
-    causes: where the PE-cycles of each accelerator went, stacked.
-    """
-    from simulator import plots, results_file
-
-    plots.save(plots.KINDS[kind](results_file.read_reports(results)), output)
 
 
 def _workload(name: str, options: dict[str, Any]) -> Workload:

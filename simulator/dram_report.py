@@ -80,18 +80,20 @@ class DramReport:
     activates   rows opened; 0 for ideal memory
     efficiency  useful bytes a second over peak bandwidth, in [0, 1]; 0 where bandwidth is infinite
     time_us     time over which bandwidth is counted
+    peak_gbs    peak bandwidth, 10^9 bytes a second; None where it is infinite
     """
 
     tensors: dict[str, TensorReport]
     activates: int
     efficiency: float
     time_us: float
+    peak_gbs: float | None
 
     @classmethod
-    def of(cls, traffic: Traffic, efficiency: float, time_us: float) -> Self:
+    def of(cls, traffic: Traffic, efficiency: float, time_us: float, peak_gbs: float | None) -> Self:
         """From what a memory has counted."""
         tensors = {tensor.key: TensorReport.of(part, traffic.clock_ps) for tensor, part in traffic.tensors.items()}
-        return cls(tensors, traffic.activates, efficiency, time_us)
+        return cls(tensors, traffic.activates, efficiency, time_us, peak_gbs)
 
     @classmethod
     def sum(cls, parts: Sequence[Self]) -> Self:
@@ -103,6 +105,7 @@ class DramReport:
             sum(part.activates for part in parts),
             moved / time_us if time_us else 0.0,
             time_us,
+            parts[0].peak_gbs,
         )
 
     @property
@@ -127,5 +130,6 @@ class DramReport:
             "activates": self.activates,
             "efficiency": self.efficiency,
             "achieved_gbs": self.achieved_gbs,
+            "peak_gbs": self.peak_gbs,
             "tensors": {key: tensor.to_dict() for key, tensor in self.tensors.items()},
         }

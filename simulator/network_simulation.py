@@ -18,6 +18,7 @@ from dataflows.schedule import Cause, LayerSchedule
 from simulator.books import check_books
 from simulator.dram_report import DramReport
 from simulator.layer_simulation import LayerSimulation, Observer, Played
+from simulator.memory import NANOSECONDS
 from simulator.memory_kinds import peak_bytes_per_cycle
 from simulator.report import Bounds, LayerReport, NetworkReport
 from workloads.errors import UnsupportedLayerError
@@ -95,7 +96,9 @@ class MachineRun:
         peak = peak_bytes_per_cycle(spec.dram, spec.clock_hz)
         moved = sum(tensor.read_bytes + tensor.write_bytes for tensor in traffic.tensors.values())
         time_us = cycles * _MICROSECONDS / spec.clock_hz
-        dram = DramReport.of(traffic, float(moved / (peak * cycles)) if peak and cycles else 0.0, time_us)
+        efficiency = float(moved / (peak * cycles)) if peak and cycles else 0.0
+        peak_gbs = float(peak * spec.clock_hz / NANOSECONDS) if peak else None
+        dram = DramReport.of(traffic, efficiency, time_us, peak_gbs)
         own_work = schedule.cycles[:, :, list(_OWN_WORK)].sum(axis=(0, 2))
         return LayerReport(
             name=trace.layer.name,

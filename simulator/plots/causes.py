@@ -1,0 +1,130 @@
+"""Where PE-cycles went: one bar a machine, or one bar a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dataflows.schedule import Cause
+from simulator.plots.data import Data, Row, by_machine, layer_rows, rows_of, stack_of, swept_columns, total_rows, value
+from simulator.plots.style import PARTS, legend_below, new_figure
+from workloads.errors import InputError
+
+_VISIBLE_SHARE = 0.0005  # a legend entry for less would only take room
+_THOUSAND = 1000
+
+
+def cause_shares(total: Mapping[str, Any]) -> dict[str, float]:
+    """Share of all PE-cycles by part; busy cycles are split by the multiplier slots used and left empty in them.
+
+    `total` is a total or a layer of a report, or a flat row. The shares sum to 1 (to 0 for a machine that spent no
+    cycle).
+    """
+    stack = total["pe_cycle_stack"] if "pe_cycle_stack" in total else stack_of(dict(total))
+    every = sum(stack.values())
+    if not every:
+        return dict.fromkeys(PARTS, 0.0)
+    slots = total["issued_macs"] + total["fragmented_lanes"]
+    used = total["issued_macs"] / slots if slots else 0.0
+    busy = stack[Cause.BUSY.key] / every
+    split = {"products": busy * used, "fragmented": busy * (1 - used)}
+    return {part: split[part] if part in split else stack[part] / every for part in PARTS}
+
+
+def causes(data: Data) -> Figure:
+    """Where the PE-cycles of each machine went: one stacked bar a run, its cycles and speedup beside it."""
+    rows = total_rows(rows_of(data))
+    if not rows:
+        raise InputError("the results have no totals of workloads to draw")
+    with new_figure(8.6, 1.6 + 0.42 * len(rows)) as figure:
+        axes = figure.subplots()
+        places = range(len(rows))
+        shares = [cause_shares(row) for row in rows]
+        left = [0.0] * len(rows)
+        for part, style in _seen(shares).items():
+            widths = [100 * share[part] for share in shares]
+            axes.barh(places, widths, 0.7, left, **style)
+            left = [a + b for a, b in zip(left, widths, strict=True)]
+        for place, row in zip(places, rows, strict=True):
+            speedup = value(row, "speedup")
+            beside = "" if speedup is None else f", {speedup:.2f}x dense"
+            axes.text(101, place, f"{row['cycles']:,} cycles{beside}", va="center", fontsize=8)
+        axes.set_yticks(places, _labels(rows))
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("share of PE-cycles, %")
+        axes.set_title(f"{_workloads(rows)}: where every PE-cycle went")
+        legend_below(figure, axes)
+        return figure
+
+
+def layers(data: Data) -> Figure:
+    """Where each layer's cycles went: a stacked bar a layer, as high as its cycles; one panel a run."""
+    runs = by_machine(layer_rows(rows_of(data)))
+    if not runs:
+        raise InputError("the results have no layers to draw")
+    _require_single_runs(runs)
+    names = [[row["name"] for row in rows] for rows in runs.values()]
+    shared = all(other == names[0] for other in names)  # one set of layer names under all panels
+    most = max(len(one) for one in names)
+    with new_figure(max(6.0, min(14.0, 2.0 + 0.16 * most)), 1.9 + (1.5 if shared else 1.9) * len(runs)) as figure:
+        panels = figure.subplots(len(runs), squeeze=False, sharex=shared)[:, 0]
+        shares = [cause_shares(row) for rows in runs.values() for row in rows]
+        seen = _seen(shares)
+        for axes, (machine, rows) in zip(panels, runs.items(), strict=True):
+            _layer_bars(axes, rows, seen)
+            axes.set_title(machine)
+            axes.set_ylabel("thousand cycles")
+        panels[-1].set_xlabel(f"layer of {_workloads(next(iter(runs.values())))}")
+        legend_below(figure, panels[0])
+        return figure
+
+
+def _layer_bars(axes: Axes, rows: Sequence[Row], seen: Mapping[str, dict[str, Any]]) -> None:
+    places = range(len(rows))
+    bottom = [0.0] * len(rows)
+    shares = [cause_shares(row) for row in rows]
+    for part, style in seen.items():
+        heights = [share[part] * row["cycles"] / _THOUSAND for share, row in zip(shares, rows, strict=True)]
+        axes.bar(places, heights, 0.85, bottom, **style)
+        bottom = [a + b for a, b in zip(bottom, heights, strict=True)]
+    axes.set_xticks(places, [row["name"] for row in rows], rotation=90, fontsize=6 if len(rows) > 20 else 8)
+    axes.set_xlim(-0.7, len(rows) - 0.3)
+    axes.grid(axis="y")
+
+
+def _seen(shares: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
+    """How to draw each part that any bar has; matplotlib leaves labels that begin with _ out of legends."""
+    most = {part: max(share[part] for share in shares) for part in PARTS}
+    return {
+        part: {
+            "label": label if most[part] > _VISIBLE_SHARE else "_",
+            "color": colour,
+            "hatch": hatch,
+            "edgecolor": "white",
+            "linewidth": 0.4,
+        }
+        for part, (label, colour, hatch) in PARTS.items()
+        if most[part]
+    }
+
+
+def _labels(rows: Sequence[Row]) -> list[str]:
+    """What tells the runs apart: the machine, and every swept setting."""
+    swept = swept_columns(rows)
+    swept += ["seed"] if len({row.get("seed") for row in rows}) > 1 else []
+    return ["  ".join([str(row["accelerator"]), *(f"{key}={row.get(key)}" for key in swept)]) for row in rows]
+
+
+def _workloads(rows: Sequence[Row]) -> str:
+    return ", ".join(dict.fromkeys(str(row["workload"]) for row in rows if row.get("workload")))
+
+
+def _require_single_runs(runs: Mapping[str, Sequence[Row]]) -> None:
+    for machine, rows in runs.items():
+        names = [row["name"] for row in rows]
+        if len(set(names)) < len(names):
+            raise InputError(f"the results hold several runs on '{machine}': this kind of plot draws one run a machine")

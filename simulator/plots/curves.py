@@ -1,0 +1,148 @@
+"""Curves over density: utilization, and speedup over the machine's dense baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from simulator.plots.data import Data, Row, by_machine, density_column, layer_rows, rows_of, total_rows, value
+from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure
+from workloads.errors import InputError
+
+# Figures of one machine at one density: density, and the values of all rows (seeds) there.
+Points = list[tuple[float, list[float]]]
+_BIN = 0.1  # width of a bin, where every layer has a density of its own
+
+
+def utilization(data: Data) -> Figure:
+    """Utilization against sparsity, a line a machine; left by products issued, right by products of two non-zeros.
+
+    Of a sweep over density, lines join the means over seeds and bands reach from the worst to the best. Otherwise every
+    layer is a point at its own weight sparsity, and lines join the means of bins of ten percent.
+    """
+    rows, column, swept = _density_rows(data)
+    with new_figure(8.6, 4.0) as figure:
+        left, right = figure.subplots(1, 2, sharex=True, sharey=True)
+        for axes, measure, title in (
+            (left, "utilization", "slots with any product"),
+            (right, "effectual_utilization", "slots with a product of two non-zeros"),
+        ):
+            for machine, group in by_machine(rows).items():
+                points = points_of(group, column, measure)
+                flipped = [(1 - x, [100 * y for y in ys]) for x, ys in points]
+                _curve(axes, machine, sorted(flipped), [row["accelerator"] for row in rows], swept=swept)
+            if IDEAL not in by_machine(rows):
+                axes.axhline(100, label="ideal", **machine_styles([])[IDEAL] | {"linewidth": 1.2})
+            axes.set_title(title)
+            axes.set_xlabel(f"{_whose(column)}sparsity (1 - density)")
+            axes.grid()
+        left.set_ylim(0, 105)
+        left.set_ylabel("utilization of multipliers, %")
+        legend_below(figure, left)
+        return figure
+
+
+def speedup(data: Data) -> Figure:
+    """Speedup over each machine's dense baseline against density; of a sweep, where a curve crosses 1 is marked."""
+    rows, column, swept = _density_rows(data)
+    with new_figure(6.4, 4.2) as figure:
+        axes = figure.subplots()
+        axes.axhline(1, color="black", linewidth=1.0, linestyle=":")
+        crossings = []
+        machines = [row["accelerator"] for row in rows]
+        for machine, group in by_machine(rows).items():
+            points = points_of(group, column, "speedup")
+            _curve(axes, machine, points, machines, swept=swept)
+            if swept:  # a line through layers of different shapes has no crossover worth a mark
+                colour = machine_styles(machines)[machine]["color"]
+                crossings += [(at, colour) for at in crossover(_mean(points))]
+        axes.set_yscale("log", base=2)
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}x")
+        _mark(axes, sorted(crossings))
+        axes.set_xlabel(f"{_whose(column)}density")
+        axes.set_ylabel("speedup over the dense baseline")
+        axes.grid()
+        legend_below(figure, axes)
+        return figure
+
+
+def points_of(rows: Sequence[Row], column: str, measure: str) -> Points:
+    """The values of a measure at each density, by density; rows that lack either are left out."""
+    points: dict[float, list[float]] = {}
+    for row in rows:
+        x, y = value(row, column), value(row, measure)
+        if x is not None and y is not None:
+            points.setdefault(x, []).append(y)
+    return sorted(points.items())
+
+
+def crossover(line: Sequence[tuple[float, float]]) -> list[float]:
+    """Densities at which a line of (density, speedup) crosses 1; linear in the logarithm of speedup, as it is drawn.
+
+    A line that only touches 1, or ends there, does not cross it.
+    """
+    apart = [(x, math.log(y)) for x, y in line if y not in (0, 1)]
+    return [x0 + (x1 - x0) * y0 / (y0 - y1) for (x0, y0), (x1, y1) in pairwise(apart) if y0 * y1 < 0]
+
+
+def _density_rows(data: Data) -> tuple[list[Row], str, bool]:
+    """The rows to draw, the column of their density, and whether it was swept."""
+    rows = rows_of(data)
+    totals = total_rows(rows)
+    column = density_column(totals) if totals else None
+    if column is not None:
+        return totals, column, True
+    layers = [row for row in layer_rows(rows) if row.get("weight_density") is not None]
+    if not layers:
+        raise InputError("the results have neither layers nor a swept column whose name ends in 'density'")
+    return layers, density_column(rows) or "weight_density", False
+
+
+def _curve(axes: Axes, machine: str, points: Points, machines: Sequence[str], *, swept: bool) -> None:
+    style = machine_styles(machines)[machine]
+    if not swept:
+        cloud = [(x, y) for x, ys in points for y in ys]
+        axes.scatter(
+            [x for x, _ in cloud], [y for _, y in cloud], s=14, c=style["color"], marker=style["marker"] or ".",
+            alpha=0.45, linewidths=0,
+        )  # fmt: skip
+        points = _binned(points)
+    line = _mean(points)
+    if swept and any(len(ys) > 1 for _, ys in points):
+        axes.fill_between(
+            [x for x, _ in points], [min(ys) for _, ys in points], [max(ys) for _, ys in points],
+            color=style["color"], alpha=0.2, linewidth=0,
+        )  # fmt: skip
+    axes.plot([x for x, _ in line], [y for _, y in line], label=machine, linewidth=1.6, markersize=5, **style)
+
+
+def _binned(points: Points) -> Points:
+    """Points by bins of density, each at the mean density of what it holds."""
+    bins: dict[int, list[tuple[float, float]]] = {}
+    for x, ys in points:
+        bins.setdefault(min(int(x / _BIN), round(1 / _BIN) - 1), []).extend((x, y) for y in ys)
+    return [(math.fsum(x for x, _ in held) / len(held), [y for _, y in held]) for _, held in sorted(bins.items())]
+
+
+def _mean(points: Points) -> list[tuple[float, float]]:
+    return [(x, math.fsum(ys) / len(ys)) for x, ys in points]
+
+
+def _mark(axes: Axes, crossings: Sequence[tuple[float, str]]) -> None:
+    """Mark crossings of 1; labels take turns above and below the line so that neighbours stay apart."""
+    for place, (at, colour) in enumerate(crossings):
+        axes.plot([at], [1], "o", markersize=9, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.5)
+        offset = (6, 9) if place % 2 == 0 else (-6, -15)
+        axes.annotate(
+            f"1x at {at:.2f}", (at, 1), offset, textcoords="offset points", fontsize=8, color=colour,
+            ha="left" if place % 2 == 0 else "right",
+        )  # fmt: skip
+
+
+def _whose(column: str) -> str:
+    """What the density of a column is one of, to stand before the word."""
+    return column.rpartition(".")[2].removesuffix("density").replace("_", " ")

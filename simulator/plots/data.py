@@ -1,0 +1,123 @@
+"""What figures are drawn from: reports, and flat rows with the columns of `NetworkReport.rows()`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dataflows.schedule import Cause
+from simulator.report import LayerReport, Measures, NetworkReport, flat
+from workloads.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row: TypeAlias = dict[str, Any]
+# Reports, as objects or as read from JSON, or flat rows, as a frame or as read from CSV.
+Data: TypeAlias = "NetworkReport | pd.DataFrame | Sequence[NetworkReport | Mapping[str, Any]]"
+
+_STACK = "pe_cycle_stack."
+_DERIVED = ("utilization", "effectual_utilization", "load_imbalance", "speedup", "bound_ratio")
+_MEASURED = {*Measures.__dataclass_fields__, *LayerReport.__dataclass_fields__, *_DERIVED}
+_MEASURED_GROUPS = ("pe_cycle_stack.", "bounds.", "buffer_peak_bytes.", "dram.tensors.")
+# Of the columns of `DramReport`, the others being settings of the memory; `dram.burst_bytes` is both, here the measure.
+_MEASURED_DRAM = frozenset(
+    f"dram.{key}"
+    for key in (
+        "read_bytes", "write_bytes", "burst_bytes", "wasted_bytes", "row_hits", "row_misses", "row_conflicts",
+        "read_latency_ns", "read_latency_p95_ns", "activates", "efficiency", "achieved_gbs", "peak_gbs",
+    )
+)  # fmt: skip
+
+
+def reports_of(data: Data) -> list[dict[str, Any]]:
+    """The JSON reports in the data. Raises `InputError` for rows, which do not hold what every PE did."""
+    entries = _entries(data)
+    if not all(_is_report(entry) for entry in entries):
+        raise InputError("this kind of plot needs the JSON report of 'run' or 'compare', not rows of a table")
+    return entries
+
+
+def rows_of(data: Data) -> list[Row]:
+    """Flat rows: those of layers, and those of totals, whose name is 'total'. Raises `InputError` without any."""
+    rows: list[Row] = []
+    for entry in _entries(data):
+        rows += _report_rows(entry) if _is_report(entry) else [{"name": "total", **entry}]
+    if not rows:
+        raise InputError("there is nothing to plot: the results have no rows")
+    if any("accelerator" not in row for row in rows):
+        raise InputError("the results have no column 'accelerator'")
+    return rows
+
+
+def total_rows(rows: Iterable[Row]) -> list[Row]:
+    """The rows of whole workloads."""
+    return [row for row in rows if row["name"] == "total"]
+
+
+def layer_rows(rows: Iterable[Row]) -> list[Row]:
+    """The rows of single layers."""
+    return [row for row in rows if row["name"] != "total"]
+
+
+def by_machine(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows by accelerator, in order of first appearance."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row["accelerator"], []).append(row)
+    return groups
+
+
+def value(row: Row, column: str) -> float | None:
+    """A number of a row; None where it is missing. Raises `InputError` for an unknown column or for a text."""
+    if column not in row:
+        raise InputError(f"unknown column '{column}': {nearest(column, row)}")
+    found = row[column]
+    if found is None or found != found or found == "":  # noqa: PLR0124 (NaN, as frames mark what is missing)
+        return None
+    if isinstance(found, str):
+        raise InputError(f"column '{column}' holds '{found}', must hold numbers")
+    return float(found)
+
+
+def stack_of(row: Row) -> dict[str, float]:
+    """PE-cycles by cause."""
+    return {cause.key: value(row, _STACK + cause.key) or 0.0 for cause in Cause}
+
+
+def swept_columns(rows: Sequence[Row]) -> list[str]:
+    """Columns that are settings and not measurements, and that differ between rows; the seed is none of them."""
+    columns = dict.fromkeys(key for row in rows for key in row)
+    settings = [key for key in columns if key not in ("accelerator", "seed", "digest") and not _is_measured(key)]
+    return [key for key in settings if len({str(row.get(key)) for row in rows}) > 1]
+
+
+def density_column(rows: Sequence[Row]) -> str | None:
+    """The column that holds the densities of a sweep; None when density was not swept."""
+    swept = swept_columns(rows)
+    for wanted in ("density", "weight_density"):
+        if wanted in swept:
+            return wanted
+    return next((key for key in swept if key.rpartition(".")[2].endswith("density")), None)
+
+
+def _is_measured(column: str) -> bool:
+    return column in _MEASURED or column.startswith(_MEASURED_GROUPS) or column in _MEASURED_DRAM
+
+
+def _entries(data: Data) -> list[dict[str, Any]]:
+    if isinstance(data, NetworkReport):
+        return [data.to_dict()]
+    if isinstance(data, Sequence):
+        return [dict(entry) if isinstance(entry, Mapping) else entry.to_dict() for entry in data]
+    return data.to_dict("records")  # type: ignore[return-value]
+
+
+def _is_report(entry: Mapping[str, Any]) -> bool:
+    return "total" in entry and isinstance(entry.get("accelerator"), Mapping)
+
+
+def _report_rows(report: Mapping[str, Any]) -> list[Row]:
+    known = {"accelerator": report["accelerator"]["name"], "workload": report["workload"]["name"]}
+    measures = [*report.get("layers", []), {**report["total"], "name": "total"}]
+    return [{**known, **flat(row)} for row in measures]

@@ -1,0 +1,76 @@
+"""Results and timelines as figures need them, from any file that the command writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from simulator.plots.data import Data, Row
+from simulator.results_file import read_reports
+from workloads.errors import InputError
+
+_BINARY = {b"SQLite format 3\0": "a store of results", b"PAR1": "Parquet"}
+
+
+def read_results(path: Path) -> Data:
+    """Reports from JSON, rows from CSV, a frame from a store of results or Parquet; what it is, the content tells.
+
+    Raises `InputError` naming the file when it is missing or none of these.
+    """
+    head = _head(path)
+    if any(head.startswith(magic) for magic in _BINARY):
+        from simulator import load_results  # noqa: PLC0415 (pandas is optional and slow to load)
+
+        return load_results(path)
+    if head.lstrip().startswith((b"{", b"[")) or path.suffix.lower() == ".json":
+        return read_reports(path)
+    return _read_rows(path)
+
+
+def read_timeline(path: Path) -> dict[str, Any]:
+    """A timeline that `run --timeline` wrote. Raises `InputError` naming the file when it is none."""
+    _head(path)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not a timeline: {error}") from None
+    if not isinstance(data, dict) or not {"traceEvents", "otherData"} <= set(data):
+        raise InputError(f"{path}: not a timeline: this kind of plot needs the file of 'run --timeline'")
+    return data
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(16)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a directory, must be a file of results") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _read_rows(path: Path) -> list[Row]:
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = [{key: _number(text) for key, text in row.items()} for row in csv.DictReader(stream, strict=True)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: neither a JSON report nor a CSV of results: {error}") from None
+    if not rows or "accelerator" not in rows[0]:
+        raise InputError(f"{path}: neither a JSON report nor a CSV of results: it has no column 'accelerator'")
+    return rows
+
+
+def _number(text: Any) -> Any:
+    """A cell as the number that it spells; an empty one as None."""
+    if text in ("", None):
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except (TypeError, ValueError):
+            continue
+    return text

@@ -1,0 +1,72 @@
+"""Two metrics of many runs, and the runs that no other beats in both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+
+from simulator.plots.data import Data, rows_of, total_rows, value
+from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure
+from workloads.errors import InputError
+
+# Measures of which more is better; of all others, costs and settings, less is.
+_MORE_IS_BETTER = ("utilization", "effectual_utilization", "speedup", "dram.efficiency", "dram.achieved_gbs")
+_TITLES = {
+    "time_us": "time, µs",
+    "dram.read_bytes": "read from DRAM, bytes",
+    "dram.write_bytes": "written to DRAM, bytes",
+    "dram.burst_bytes": "DRAM traffic, bytes",
+    "dram.achieved_gbs": "DRAM bandwidth, 10$^9$ bytes a second",
+    "speedup": "speedup over the dense baseline",
+}
+_WIDE = 20  # an axis that spans more than this factor is logarithmic
+
+
+def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles") -> Figure:
+    """Runs by two columns, a point each; the line joins those that no other run equals or beats in both columns."""
+    rows = [row for row in total_rows(rows_of(data)) if value(row, x) is not None and value(row, y) is not None]
+    rows = [row for row in rows if row["accelerator"] != IDEAL] or rows  # the bound would beat every machine
+    if not rows:
+        raise InputError(f"no total of a workload has both '{x}' and '{y}'")
+    styles = machine_styles(row["accelerator"] for row in rows)
+    points = [(value(row, x) or 0.0, value(row, y) or 0.0) for row in rows]
+    front = pareto_front(points, more_x=x in _MORE_IS_BETTER, more_y=y in _MORE_IS_BETTER)
+    with new_figure(6.0, 4.4) as figure:
+        axes = figure.subplots()
+        for machine, style in styles.items():
+            own = [point for point, row in zip(points, rows, strict=True) if row["accelerator"] == machine]
+            if own:
+                marked = style | {"linestyle": "", "marker": style["marker"] or "*"}
+                axes.plot(*zip(*own, strict=True), label=machine, markersize=7, **marked)
+        ordered = sorted(points[place] for place in front)
+        axes.plot(*zip(*ordered, strict=True), color="black", linewidth=1.1, zorder=0, label="Pareto front")
+        axes.set(xlabel=_title(x), ylabel=_title(y))
+        axes.set_xscale(_scale([px for px, _ in points]))
+        axes.set_yscale(_scale([py for _, py in points]))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(EngFormatter(sep=""))
+        axes.grid()
+        legend_below(figure, axes)
+        return figure
+
+
+def pareto_front(points: Sequence[tuple[float, float]], *, more_x: bool, more_y: bool) -> list[int]:
+    """Positions of the points that no other equals or beats in both coordinates (of equal points the first)."""
+    cost = [(-px if more_x else px, -py if more_y else py) for px, py in points]
+    front, best = [], float("inf")
+    for place in sorted(range(len(cost)), key=lambda place: cost[place]):
+        if cost[place][1] < best:
+            best = cost[place][1]
+            front.append(place)
+    return front
+
+
+def _scale(values: Sequence[float]) -> str:
+    return "log" if min(values) > 0 and max(values) > _WIDE * min(values) else "linear"
+
+
+def _title(column: str) -> str:
+    name = _TITLES.get(column, column.replace("_", " ").replace(".", " "))
+    return f"{name} ({'more' if column in _MORE_IS_BETTER else 'less'} is better)"

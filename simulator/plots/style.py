@@ -1,0 +1,122 @@
+"""One style for all figures, and files from figures.
+
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart; markers, line styles and hatches differ
+as well, so that a figure survives a black-and-white printer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dataflows.schedule import Cause
+from simulator.files import write_whole
+from workloads.errors import InputError
+
+FORMATS = ("png", "svg", "pdf")
+IDEAL = "ideal"  # the machine that bounds all others; drawn as a bound, not as one of them
+
+# Parts of PE-cycles, from useful to lost: label, fill, hatch. The first two split what the report calls busy.
+PARTS: dict[str, tuple[str, str, str]] = {
+    "products": ("busy: multipliers used", "#0072B2", ""),
+    "fragmented": ("busy: lanes left empty", "#56B4E9", ""),
+    Cause.INDEX.key: ("index and fillers", "#F0E442", ""),
+    Cause.BANK_CONFLICT.key: ("bank conflicts", "#E69F00", "//"),
+    Cause.DRAIN.key: ("drain", "#CC79A7", ""),
+    Cause.IMBALANCE.key: ("imbalance", "#D55E00", ""),
+    Cause.MEMORY.key: ("waiting for DRAM", "#009E73", "\\\\"),
+    Cause.BUFFER.key: ("waiting for a buffer", "#999999", "xx"),
+    Cause.FILL.key: ("pipeline fill", "#444444", ""),
+    Cause.UNMAPPED.key: ("no work mapped", "#DDDDDD", ".."),
+}
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
+_STYLE: dict[Any, Any] = {
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "hatch.linewidth": 0.5,
+    "svg.hashsalt": "prunesim",  # the same data gives the same file
+    "svg.fonttype": "none",  # text stays text: small files, searchable
+    "pdf.fonttype": 42,
+    "figure.constrained_layout.use": True,
+}
+
+
+@contextmanager
+def new_figure(width_inches: float, height_inches: float) -> Iterator[Figure]:
+    """An empty figure, drawn on in the common style inside the block; it needs no display."""
+    with rc_context(_STYLE):
+        yield Figure(figsize=(width_inches, height_inches))
+
+
+def machine_styles(machines: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Colour, marker and line style of each machine; the ideal machine is a black dashed line."""
+    others = [name for name in dict.fromkeys(machines) if name != IDEAL]
+    styles: dict[str, dict[str, Any]] = {
+        name: {
+            "color": _COLOURS[place % len(_COLOURS)],
+            "marker": _MARKERS[(place + place // len(_COLOURS)) % len(_MARKERS)],
+            "linestyle": _LINES[(place + place // len(_COLOURS)) % len(_LINES)],
+        }
+        for place, name in enumerate(others)
+    }
+    return styles | {IDEAL: {"color": "black", "marker": "", "linestyle": "--"}}
+
+
+def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
+    """One legend for the whole figure, from the labels of some axes, under everything else."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
+
+
+def panel_grid(figure: Figure, panels: int, most_columns: int, **options: Any) -> list[Axes]:
+    """Axes for so many panels, row by row; places left over are taken away."""
+    columns = min(panels, most_columns)
+    grid = figure.subplots(-(-panels // columns), columns, squeeze=False, **options)
+    for axes in grid.flat[panels:]:
+        axes.remove()
+    return list(grid.flat[:panels])
+
+
+def require_format(path: Path) -> str:
+    """The format that a file's ending stands for. Raises `InputError` when it is none of `FORMATS`."""
+    ending = path.suffix.lstrip(".").lower()
+    if ending not in FORMATS:
+        raise InputError(f"{path}: cannot draw a '{ending}' file, must end in one of: {', '.join(FORMATS)}")
+    return ending
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as png, svg or pdf, by the file's ending. Raises `InputError` for another ending."""
+    write_whole(path, _drawn(figure, require_format(path)))
+
+
+def svg_text(figure: Figure) -> str:
+    """A figure as an SVG element, to stand inside a page of HTML."""
+    text = _drawn(figure, "svg").decode()
+    return text[text.index("<svg") :]
+
+
+def _drawn(figure: Figure, ending: str) -> bytes:
+    stream = BytesIO()
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[ending]
+    with rc_context(_STYLE):
+        figure.savefig(stream, format=ending, dpi=160, metadata=metadata)
+    return stream.getvalue()

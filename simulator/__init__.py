@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from simulator.layer_simulation import LayerSimulation, Observer
     from simulator.network_simulation import simulate
     from simulator.report import LayerReport, NetworkReport
+    from simulator.store import load_results
 
 _HOMES = {
     "LayerReport": "simulator.report",
     "LayerSimulation": "simulator.layer_simulation",
     "NetworkReport": "simulator.report",
     "Observer": "simulator.layer_simulation",
+    "load_results": "simulator.store",
     "simulate": "simulator.network_simulation",
 }
 
-__all__ = ["LayerReport", "LayerSimulation", "NetworkReport", "Observer", "simulate"]
+__all__ = ["LayerReport", "LayerSimulation", "NetworkReport", "Observer", "load_results", "simulate"]
 
 
 def __getattr__(name: str) -> Any:

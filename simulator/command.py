@@ -38,6 +38,7 @@ class LazyGroup(click.Group):
     modules: ClassVar[dict[str, str]] = {
         "import": "simulator.import_command:command",
         "plot": "simulator.plot_command:plot",
+        "sweep": "simulator.sweep_command:sweep",
         "validate": "simulator.validate_command:validate",
     }
 

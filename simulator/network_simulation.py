@@ -144,17 +144,20 @@ def able_machines(accelerators: Sequence[Accelerator], workload: Workload) -> tu
 
 
 def simulate(
-    accelerators: Sequence[Accelerator], workload: Workload, progress: Progress | None = None
+    accelerators: Sequence[Accelerator],
+    workload: Workload,
+    progress: Progress | None = None,
+    dense_cycles: DenseCycles | None = None,
 ) -> list[NetworkReport]:
     """The workload on each machine. Layers come one at a time, so memory holds one layer's trace, not the network's.
 
-    `progress` is called with (layers done, layers, what is next). Raises what `MachineRun.layer` raises; where a
-    machine refuses a layer, before any layer runs.
+    `progress` is called with (layers done, layers, what is next); `dense_cycles` as for `MachineRun`.
+    Raises what `MachineRun.layer` raises; where a machine refuses a layer, before any layer runs.
     """
     for accelerator in accelerators:
         for layer in workload.layers:
             accelerator.require(layer)
-    dense_cycles: DenseCycles = {}
+    dense_cycles = {} if dense_cycles is None else dense_cycles
     runs = [MachineRun(accelerator, dense_cycles) for accelerator in accelerators]
     reports: list[list[LayerReport]] = [[] for _ in runs]
     digests: list[str] = []

@@ -17,7 +17,8 @@ from simulator.validation import Result
 _PIPE_WIDTH = 160  # a pipe has no width of its own; tables must not be cut to 80 columns there
 
 
-def _console() -> Console:
+def console() -> Console:
+    """Standard output, wide where it is no terminal."""
     return Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
 
 
@@ -42,9 +43,9 @@ def print_listing(title: str, rows: Sequence[tuple[str, ...]]) -> None:
         table.add_column(name, no_wrap=position == 0, justify="right" if name in ("layers", "dense MACs") else "left")
     for row in rows[1:]:
         table.add_row(*row)
-    console = _console()
-    console.print(table)
-    console.print()
+    output = console()
+    output.print(table)
+    output.print()
 
 
 def print_report(report: NetworkReport) -> None:
@@ -56,12 +57,12 @@ def print_report(report: NetworkReport) -> None:
         table.add_row(*_cells(layer.name, layer, causes))
     table.add_section()
     table.add_row(*_cells("total", total, causes), style="bold")
-    console = _console()
-    console.print(table)
+    output = console()
+    output.print(table)
     notes = [f"{layer.name}: {note}" for layer in report.layers for note in layer.notes]
     for note in notes:
-        console.print(f"  {note}", style="dim", highlight=False)
-    console.print(_LEGEND, style="dim", highlight=False)
+        output.print(f"  {note}", style="dim", highlight=False)
+    output.print(_LEGEND, style="dim", highlight=False)
 
 
 def print_comparison(reports: Sequence[NetworkReport]) -> None:
@@ -71,9 +72,9 @@ def print_comparison(reports: Sequence[NetworkReport]) -> None:
     table = _table(f"{reports[0].workload['name']}: total of {len(reports[0].layers)} layers", "accelerator", causes)
     for report, total in zip(reports, totals, strict=True):
         table.add_row(*_cells(report.machine, total, causes))
-    console = _console()
-    console.print(table)
-    console.print(_LEGEND, style="dim", highlight=False)
+    output = console()
+    output.print(table)
+    output.print(_LEGEND, style="dim", highlight=False)
 
 
 def print_figures(results: Sequence[Result]) -> None:
@@ -93,7 +94,7 @@ def print_figures(results: Sequence[Result]) -> None:
             "ok" if result.inside else "OUTSIDE",
             figure.source,
         )
-    _console().print(table)
+    console().print(table)
 
 
 _LEGEND = (

@@ -1,0 +1,167 @@
+"""A study: the points of a study file, each checked, with its key; and its run into a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from dataflows.registry import machine, over_defaults
+from simulator.configuration import faults, has_key, keys_of, merge
+from simulator.store import Store
+from simulator.study_file import PointKeys, StudyTable
+from simulator.study_point import Outcome, Point
+from simulator.study_workers import Workers
+from workloads.errors import InputError
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A point's place in a study.
+
+    `values` is what a user sees of it: `accelerator`, `workload`, `seed` and all that
+    the study sets, settings that this machine does not have included; `fault` is why the point is not possible.
+    """
+
+    values: dict[str, Any]
+    point: Point
+    key: str
+    fault: str = ""
+
+    @property
+    def label(self) -> str:
+        """The point in one line."""
+        return ", ".join(f"{key}={value}" for key, value in self.values.items())
+
+
+@dataclass(frozen=True)
+class Study:
+    """Points in order. `varied` are the keys that differ between places, the seed left out."""
+
+    name: str
+    title: str
+    places: tuple[Place, ...]
+    varied: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The study of a file, named like the file. Raises `InputError` with a line for each fault."""
+        return cls.of(StudyTable.read(path), path.stem, str(path))
+
+    @classmethod
+    def of(cls, table: StudyTable, name: str, source: str) -> Self:
+        """The study of checked tables. Raises `InputError` with a line for each fault, each beginning with `source`.
+
+        A combination of values that are possible one by one is no fault: its point fails and the rest go on.
+        """
+        combinations = list(table.combinations())
+        lines = [f"{source}: {line}" for values in combinations for line in _wrong_settings(values)]
+        lines += [f"{source}: {line}" for line in _wrong_workloads(combinations)]
+        if lines:
+            raise InputError("\n".join(dict.fromkeys(lines)))
+        places = tuple(_place(values) for values in combinations)
+        keys = dict.fromkeys(key for place in places for key in place.values if key != "seed")
+        varied = tuple(key for key in keys if len({repr(place.values.get(key)) for place in places}) > 1)
+        return cls(name, table.title or name, places, varied)
+
+    def warnings(self) -> list[str]:
+        """A line for each setting that has no effect in any of a machine's points."""
+        idle: dict[str, list[dict[str, str]]] = {}
+        for place in self.places:
+            if not place.fault:
+                idle.setdefault(place.point.machine, []).append(place.point.idle())
+        return [
+            f"{name}: {key} has no effect: {reason}"
+            for name, points in idle.items()
+            for key, reason in points[0].items()
+            if all(key in point for point in points)
+        ]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run of a study did, in points that differ: found in the store, computed now, failed."""
+
+    found: int
+    computed: int
+    failed: int
+
+
+def run_study(study: Study, store: Store, workers: Workers, progress: Progress | None = None) -> Summary:
+    """Compute what the store does not hold; results land as they come. Points that failed before are tried again.
+
+    `progress` is called with (points done, points, what was done last). Raises `InputError` when a cluster cannot be
+    reached; a point that fails does not raise.
+    """
+    store.declare(study.name, study.places)
+    distinct = {place.key: place for place in study.places}
+    todo = {key: place for key, place in distinct.items() if key not in store}
+    found = len(distinct) - len(todo)
+    computed = failed = 0
+    for outcome in _outcomes(list(todo.values()), store, workers):
+        store.put(outcome)
+        computed += not outcome.error
+        failed += bool(outcome.error)
+        if progress is not None:
+            progress(found + computed + failed, len(distinct), "")
+    return Summary(len(distinct) - computed - failed, computed, failed)
+
+
+def _outcomes(places: Sequence[Place], store: Store, workers: Workers) -> Iterator[Outcome]:
+    for place in places:
+        if place.fault:
+            yield Outcome(place.key, error=place.fault)
+    possible = {place.key: place.point for place in places if not place.fault}
+    # another sweep may fill the same store: what it has computed meanwhile is not computed again
+    yield from workers.run(possible, lambda key: key in store)
+
+
+def _place(values: dict[str, Any]) -> Place:
+    name = values["machine"]
+    known = keys_of(machine(name).Spec)
+    own = {key: value for key, value in values.items() if key in PointKeys.model_fields}
+    settings = {key: value for key, value in values.items() if key not in own}
+    point = Point(**own, settings=tuple((key, value) for key, value in settings.items() if has_key(known, key)))
+    first = {"accelerator": name, "workload": point.workload, "seed": point.seed}
+    shown = first | {key: value for key, value in values.items() if key not in ("machine", *first)}
+    try:
+        return Place(shown, point, point.key())
+    except InputError as error:
+        return Place(shown, point, point.raw_key(), str(error))
+
+
+def _wrong_settings(values: dict[str, Any]) -> Iterator[str]:
+    """Faults of single settings; a value that only its company makes impossible is none."""
+    name, settings = values["machine"], {}
+    try:
+        chosen = machine(name)
+    except InputError as error:
+        yield str(error)
+        return
+    known = keys_of(chosen.Spec)
+    try:
+        for key, value in values.items():
+            if key not in PointKeys.model_fields and has_key(known, key):
+                merge(settings, key, value)
+        chosen.Spec.model_validate(over_defaults(chosen, settings))
+    except ValidationError as error:
+        if any(fault["type"] != "value_error" for fault in error.errors()):
+            yield from faults(error, chosen.Spec, name).splitlines()
+    except InputError as error:
+        yield str(error)
+
+
+def _wrong_workloads(combinations: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Faults of workloads, prunings and globs, each combination of them looked at once."""
+    keys = ("workload", "layers", "prune", "batch")
+    seen = {repr([values.get(key) for key in keys]): values for values in combinations}
+    for values in seen.values():
+        try:
+            Point("", **{key: values[key] for key in keys if key in values}).check_workload()
+        except InputError as error:
+            yield str(error)

@@ -1,0 +1,200 @@
+"""One point of a study: a machine with settings on a workload with a seed; its key, and its run.
+
+A point is described by names and numbers only, so that it travels to a worker in a few hundred bytes. Its key is a
+digest of all that its result depends on: the full resolved spec, what the traces are made from, and the version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from functools import cache, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dataflows.accelerator import Accelerator
+from dataflows.registry import machine
+from simulator.configuration import merge, validate
+from simulator.network_simulation import DenseCycles, simulate
+from workloads import pruning
+from workloads.errors import PrunesimError
+from workloads.source import Drawn, DrawnBatch, LayerSource
+from workloads.workload import Workload, load_workload
+
+_PACKAGES = ("workloads", "dataflows", "simulator")
+_DENSE_CYCLES: DenseCycles = {}  # of this process: points share their machines' dense baselines
+
+
+@dataclass(frozen=True)
+class Point:
+    """What to simulate, as a user writes it.
+
+    settings    (dotted key, value) of the machine, over its defaults
+    density     of both operands, where weight_density or activation_density say nothing else: masks are drawn afresh,
+                uniformly, with this share of non-zeros in every layer; prunings come after
+    layers      glob of layer names
+    """
+
+    machine: str
+    workload: str = "blazepose"
+    settings: tuple[tuple[str, Any], ...] = ()
+    layers: str | None = None
+    prune: str | None = None
+    density: float | None = None
+    weight_density: float | None = None
+    activation_density: float | None = None
+    batch: int | None = None
+    seed: int = 0
+
+    def accelerator(self) -> Accelerator:
+        """The machine. Raises `InputError` with a line for each setting that is not allowed."""
+        chosen, values = machine(self.machine), {}
+        for key, value in self.settings:
+            merge(values, key, value)
+        return chosen(validate(chosen, values, self.machine))
+
+    def idle(self) -> dict[str, str]:
+        """The given settings that have no effect in this configuration, and why."""
+        accelerator = self.accelerator()
+        reasons = {f"dram.{key}": reason for key, reason in accelerator.spec.dram.idle_settings().items()}
+        reasons |= accelerator.idle_settings()
+        return {key: reasons[key] for key, _ in self.settings if key in reasons}
+
+    def base(self) -> Workload:
+        """The whole workload before it is pruned. Raises `InputError`."""
+        workload = replace(_loaded(self.workload, _signature(Path(self.workload))), seed=self.seed)
+        workload = workload if self.batch is None else workload.with_batch(self.batch)
+        weights = self.density if self.weight_density is None else self.weight_density
+        activations = self.density if self.activation_density is None else self.activation_density
+        return replace(workload, sources=tuple(_redrawn(s, weights, activations) for s in workload.sources))
+
+    def traced(self) -> Workload:
+        """The layers to simulate, pruned; no trace is made yet. Raises `InputError`."""
+        workload = self.base()
+        workload = workload if self.prune is None else workload.prune(pruning.parse(self.prune))
+        return workload if self.layers is None else workload.select(self.layers)
+
+    def check_workload(self) -> None:
+        """Raise `InputError` when the workload, its pruning or its layers are not there; nothing is pruned."""
+        base = self.base()
+        if self.prune is not None:
+            pruning.parse(self.prune)
+        if self.layers is not None:
+            base.select(self.layers)
+
+    def key(self) -> str:
+        """Digest of spec, traces and version; no trace is made for it. Raises `InputError`."""
+        base, accelerator = self.base(), self.accelerator()
+        chosen = base if self.layers is None else base.select(self.layers)
+        return _digest(
+            code_version(),
+            [accelerator.name, accelerator.spec.model_dump_json()],
+            [base.name, self.seed, _described(base.sources), [layer.name for layer in chosen.layers]],
+            None if self.prune is None else _described_pruning(self.prune),
+        )
+
+    def raw_key(self) -> str:
+        """Digest of the point as it is written, for points that are not possible."""
+        return _digest(code_version(), asdict(self))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a point: the total as JSON and the whole report as compressed JSON, or the error's text."""
+
+    key: str
+    total: str = ""
+    report: bytes = b""
+    error: str = ""
+
+
+def run_point(point: Point, key: str) -> Outcome:
+    """Simulate a point, in whatever process this is called; a failure is an outcome, not an exception."""
+    os.environ.setdefault("PRUNESIM_THREADS", "1")  # points share the cores; kernels must not want all of them again
+    try:
+        if point.key() != key:
+            return Outcome(key, error="the worker has another version of prunesim, or of a workload file")
+        (report,) = simulate([point.accelerator()], point.traced(), dense_cycles=_DENSE_CYCLES)
+    except PrunesimError as error:
+        return Outcome(key, error=str(error))
+    except Exception as error:  # noqa: BLE001 (a failed point is recorded and must not stop the others)
+        return Outcome(key, error=f"{type(error).__name__}: {error}")
+    data = report.to_dict()
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return Outcome(key, json.dumps(data["total"], allow_nan=False), zlib.compress(text.encode()))
+
+
+@cache
+def code_version() -> str:
+    """The package's version and a digest of its sources, so that results of edited code are not taken for old ones."""
+    digest, root = hashlib.sha256(), Path(__file__).resolve().parent.parent
+    for package in _PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    return f"{version('prunesim')}+{digest.hexdigest()[:12]}"
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=repr).encode()).hexdigest()
+
+
+def _redrawn(source: LayerSource, weights: float | None, activations: float | None) -> LayerSource:
+    if weights is not None:
+        source = replace(source, weights=Drawn(weights))
+    if activations is not None:
+        source = replace(source, activations=DrawnBatch(activations), output_density=activations)
+    return source
+
+
+def _signature(path: Path) -> tuple[int, int] | None:
+    """Time and size of a file, to notice that it changed; None where the name is no file."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=16)
+def _loaded(text: str, signature: tuple[int, int] | None) -> Workload:
+    del signature
+    return load_workload(text)
+
+
+def _described(value: Any) -> Any:
+    """A value's content as JSON types: a file by the digest of its bytes, wherever it lies; an array likewise."""
+    if isinstance(value, Path):
+        return _file_digest(value, _signature(value))
+    if isinstance(value, np.ndarray):
+        return [str(value.dtype), value.shape, hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()]
+    if is_dataclass(value) and not isinstance(value, type):
+        content = {f.name: _described(getattr(value, f.name)) for f in fields(value) if f.name != "origin"}
+        return [type(value).__name__, content]
+    if isinstance(value, tuple | list):
+        return [_described(item) for item in value]
+    return value if isinstance(value, str | int | float | None) else repr(value)
+
+
+def _described_pruning(text: str) -> Any:
+    """The pruning with its defaults filled in, and the content of the files that its options name."""
+    chosen = pruning.parse(text)
+    options = [part.partition("=")[2] for part in text.replace("+", ",").replace(":", ",").split(",")]
+    return [
+        str(chosen),
+        repr(chosen),
+        [_described(Path(value)) for value in options if value and Path(value).is_file()],
+    ]
+
+
+@lru_cache(maxsize=256)
+def _file_digest(path: Path, signature: tuple[int, int] | None) -> str:
+    del signature
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,63 @@
+"""What a sweep prints: a row for each combination of varied values, averaged over seeds, and why points failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean
+from typing import Any
+
+from rich.table import Table
+
+from simulator.store import Store
+from simulator.study import Study
+from simulator.tables import console
+
+_FAILURES_SHOWN = 10
+_BYTES_PER_MB = 1e6
+_COLUMNS: dict[str, tuple[Callable[[dict[str, Any]], float | None], str]] = {
+    "cycles": (lambda row: row["cycles"], "{:,.0f}"),
+    "ms": (lambda row: row["time_us"] / 1000, "{:,.3f}"),
+    "speedup": (lambda row: row["speedup"], "{:.2f}"),
+    "util": (lambda row: row["utilization"], "{:.1%}"),
+    "effectual": (lambda row: row["effectual_utilization"], "{:.1%}"),
+    "imbalance": (lambda row: row["load_imbalance"], "{:.2f}"),
+    "DRAM MB": (lambda row: (row["dram.read_bytes"] + row["dram.write_bytes"]) / _BYTES_PER_MB, "{:,.2f}"),
+}
+
+
+def print_study(study: Study, store: Store) -> None:
+    """The study's table on standard output; where seeds differ, the mean and the range."""
+    keys = study.varied or ("accelerator", "workload")
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in store.rows(study.name):
+        groups.setdefault(tuple(_text(row.get(key)) for key in keys), []).append(row)
+    table = Table(title=study.title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for key in keys:
+        table.add_column(key, no_wrap=True)
+    for name in _COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for values, rows in groups.items():
+        table.add_row(*values, *(_cell([read(row) for row in rows], form) for read, form in _COLUMNS.values()))
+    console().print(table)
+
+
+def failure_lines(failures: Sequence[tuple[dict[str, Any], str]]) -> Iterable[str]:
+    """One line for each failed point, the first few of them."""
+    for values, error in failures[:_FAILURES_SHOWN]:
+        point = ", ".join(f"{key}={value}" for key, value in values.items())
+        yield f"failed: {point}: {' / '.join(error.splitlines())}"
+    if len(failures) > _FAILURES_SHOWN:
+        yield f"failed: {len(failures) - _FAILURES_SHOWN} more"
+
+
+def _text(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def _cell(values: Sequence[float | None], form: str) -> str:
+    numbers = [value for value in values if value is not None]
+    if not numbers:
+        return "-"
+    low, high = form.format(min(numbers)), form.format(max(numbers))
+    mean = form.format(fmean(numbers))
+    return mean if low == high else f"{mean} ({low}-{high})"

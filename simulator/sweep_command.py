@@ -1,0 +1,151 @@
+"""`prunesim sweep`: compute a study, or the points that its store still misses.
+
+This module loads quickly, since `prunesim --help` reads it; what computes is imported where it is used.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workloads.errors import InputError
+
+if TYPE_CHECKING:
+    from simulator.store import Store
+    from simulator.study import Study
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_OUTPUT = click.Path(dir_okay=False, allow_dash=True)
+_STUDY_KEYS = ("layers", "prune", "batch")
+
+
+@click.command()
+@click.argument("subject", metavar="STUDY.toml|WORKLOAD", default="blazepose")
+@click.option("--on", "machines", metavar="M1,M2,...", help="Accelerators; WORKLOAD is then swept instead of a study.")
+@click.option("--vary", metavar="KEY=V1,V2,...", multiple=True, help="Vary a parameter, or workload, prune, density, "
+              "weight_density, activation_density, batch. Several give all combinations.")  # fmt: skip
+@click.option("--seeds", type=click.IntRange(min=1), help="How many seeds of synthetic masks.")
+@click.option("--layers", metavar="GLOB", help="Only the layers whose name matches.")
+@click.option("--prune", metavar="METHOD:KEY=VALUE,...", help="Prune the network first.")
+@click.option("--batch", type=click.IntRange(min=1), help="Images in a batch.")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Set a parameter for all points.")
+@click.option(
+    "--store",
+    "store_file",
+    type=_FILE,
+    metavar="FILE",
+    help="Where results land.  [default: STUDY.sqlite or sweep.sqlite]",
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
+@click.option("--cluster", metavar="tcp://HOST:PORT", help="Compute on the workers of this Dask scheduler.")
+@click.option("--csv", "csv_file", type=_OUTPUT, metavar="FILE|-", help="Write one row a point.")
+@click.option("--parquet", "parquet_file", type=_FILE, metavar="FILE", help="Write one row a point.")
+def sweep(subject: str, store_file: Path | None, jobs: int | None, cluster: str | None, **options: Any) -> None:
+    """Compute all points of a study: a file, or WORKLOAD with --on and --vary.
+
+    Results land in one file as they come. Stop at any moment and run again: only what is missing is computed. A point
+    that fails is noted and the rest go on; the exit code is then 1.
+
+    \b
+    prunesim sweep study.toml --csv study.csv
+    prunesim sweep vgg16@scnn --layers 'conv3*' --on scnn --vary queue_depth=0,2,4,8 --seeds 3
+    """  # noqa: D301 (click reads the backspace as: keep these lines as they are)
+    from simulator import study_table
+    from simulator.store import Store
+    from simulator.study import run_study
+    from simulator.study_workers import Workers
+    from simulator.tables import progress
+
+    if jobs is not None and cluster is not None:
+        raise InputError("--jobs and --cluster: a cluster has workers of its own, give one of them")
+    _require_outputs(options)
+    study = _study(subject, options)
+    for line in study.warnings():
+        click.echo(f"warning: {line}", err=True)
+    name = Path(subject).stem if options["machines"] is None else "sweep"
+    with Store(store_file or Path(f"{name}.sqlite")) as store:
+        with progress(study.title) as advance:
+            summary = run_study(study, store, Workers(jobs, cluster), advance)
+        _write(study, store, options)
+        for line in study_table.failure_lines(store.failures(study.name)):
+            click.echo(line, err=True)
+        click.echo(
+            f"{store.path}: {summary.computed} points computed, {summary.found} found, {summary.failed} failed",
+            err=True,
+        )
+    if summary.failed:
+        raise SystemExit(1)
+
+
+def _study(subject: str, options: dict[str, Any]) -> Study:
+    """The study of the file, or the one that the options describe."""
+    from simulator.study import Study
+    from simulator.study_file import StudyTable
+
+    if options["machines"] is None:
+        given = [key for key in ("vary", "seeds", *_STUDY_KEYS, "settings") if options[key]]
+        if given:
+            raise InputError(f"--{given[0].replace('settings', 'set')}: needs --on; a study file says it by itself")
+        return Study.read(Path(subject))
+    axes = [_axis(text) for text in options["vary"]]
+    title = f"{subject} on {options['machines']}: {', '.join(key for axis in axes for key in axis) or 'no axis'}"
+    table = StudyTable.checked(
+        {
+            "title": title,
+            "machines": [name.strip() for name in options["machines"].split(",")],
+            "workloads": [subject],
+            "seeds": options["seeds"] or 1,
+            "set": dict(_setting(text) for text in options["settings"]),
+            "axes": axes,
+            **{key: options[key] for key in _STUDY_KEYS if options[key]},
+        },
+        "sweep",
+    )
+    return Study.of(table, title, "sweep")
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    from simulator.configuration import parse_setting
+
+    return parse_setting(text)
+
+
+def _axis(text: str) -> dict[str, list[Any]]:
+    """`KEY=V1,V2` as an axis; a value that holds commas is written in a TOML list: KEY=['a,b','c']."""
+    key, value = _setting(text)
+    if isinstance(value, list):
+        return {key: value}
+    return {key: [_setting(f"{key}={one}")[1] for one in text.partition("=")[2].split(",")]}
+
+
+def _require_outputs(options: dict[str, Any]) -> None:
+    from simulator.files import require_writable
+
+    for file in (options["csv_file"], options["parquet_file"]):
+        if file and file != "-":
+            require_writable(Path(file))
+    if options["parquet_file"]:
+        try:
+            import pandas as pd  # noqa: F401
+            import pyarrow as pa  # noqa: F401
+        except ImportError:
+            raise InputError("--parquet needs pandas and pyarrow: pip install 'prunesim[frames]'") from None
+
+
+def _write(study: Study, store: Store, options: dict[str, Any]) -> None:
+    from simulator import results_file, study_table
+
+    if options["csv_file"]:
+        text = results_file.to_csv(list(store.rows(study.name)))
+        if options["csv_file"] == "-":
+            click.echo(text, nl=False)
+        else:
+            results_file.write_whole(Path(options["csv_file"]), text)
+    if options["parquet_file"]:
+        import pandas as pd
+
+        results_file.write_whole(options["parquet_file"], pd.DataFrame(store.rows(study.name)).to_parquet(index=False))
+    if options["csv_file"] != "-":
+        study_table.print_study(study, store)

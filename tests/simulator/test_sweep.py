@@ -1,0 +1,147 @@
+"""`prunesim sweep` through its entry point: tables, files, failures, resuming, workers."""
+
+import csv
+import io
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.simulator.studies import contents, network
+
+ROOT = Path(__file__).resolve().parents[2]
+STUDY = """
+title = "Queues and seeds"
+workloads = ["vgg16@scnn"]
+layers = "conv5_1"
+machines = ["scnn"]
+seeds = {seeds}
+[[axes]]
+queue_depth = {depths}
+"""
+
+
+def write_study(folder: Path, seeds: int = 2, depths: str = "[0, 8]") -> Path:
+    path = folder / "queues.toml"
+    path.write_text(STUDY.format(seeds=seeds, depths=depths))
+    return path
+
+
+def test_a_study_prints_a_row_a_combination_with_the_range_over_seeds(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = cli("sweep", write_study(tmp_path), "--jobs", 1)
+    assert result.code == 0
+    assert result.err == "queues.sqlite: 4 points computed, 0 found, 0 failed\n"
+    title, head, shallow, deep, *_ = result.out.splitlines()
+    assert title.strip() == "Queues and seeds"
+    assert head.split()[:2] == ["queue_depth", "cycles"]
+    assert shallow.startswith("0 ")
+    assert deep.startswith("8 ")
+    assert "(" in shallow
+
+
+def test_csv_and_parquet_hold_a_row_a_point(cli, tmp_path):
+    arguments = ("sweep", write_study(tmp_path), "--store", tmp_path / "s.sqlite", "--jobs", 1)
+    cli(*arguments, "--csv", tmp_path / "s.csv", "--parquet", tmp_path / "s.parquet")
+    again = cli(*arguments, "--csv", "-")
+    assert again.err.endswith("s.sqlite: 0 points computed, 4 found, 0 failed\n")
+    rows = list(csv.DictReader(io.StringIO(again.out)))
+    assert (tmp_path / "s.csv").read_text() == again.out
+    frame = pd.read_parquet(tmp_path / "s.parquet")
+    assert frame["cycles"].tolist() == [int(row["cycles"]) for row in rows]
+    assert frame["queue_depth"].tolist() == [0, 0, 8, 8]
+
+
+def test_one_axis_on_the_command_line(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ("--on", "scnn,ideal", "--vary", "queue_depth=0,4", "--vary", "prune=['unstructured:density=0.2']")
+    result = cli("sweep", network(tmp_path), *arguments, "--seeds", 2, "--jobs", 1, "--csv", "-")
+    assert result.code == 0
+    rows = list(csv.DictReader(io.StringIO(result.out)))
+    assert [(row["accelerator"], row["queue_depth"], row["seed"]) for row in rows] == [
+        (machine, depth, seed) for depth in "04" for machine in ("scnn", "ideal") for seed in "01"
+    ]
+    assert {row["prune"] for row in rows} == {"unstructured:density=0.2"}
+    assert (tmp_path / "sweep.sqlite").exists()
+
+
+def test_a_failed_point_is_named_and_gives_exit_code_1_while_the_rest_go_on(cli, tmp_path):
+    arguments = ("sweep", network(tmp_path), "--on", "eie,ideal", "--jobs", 1, "--store", tmp_path / "s.sqlite")
+    result = cli(*arguments)
+    assert result.code == 1
+    failed, summary = result.err.splitlines()
+    assert failed.startswith("failed: accelerator=eie, workload=")
+    assert "eie cannot run layer 'first': " in failed
+    assert summary.endswith("1 points computed, 0 found, 1 failed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["missing.toml"], "missing.toml: no such file"),
+        (["vgg16", "--vary", "queue_depth=1"], "--vary: needs --on; a study file says it by itself"),
+        (["vgg16", "--on", "scnn", "--vary", "queue_dept=1"], "sweep: axes.0.queue_dept: unknown key 'queue_dept': did you mean 'queue_depth'?"),
+        (["vgg16", "--on", "scnn", "--vary", "queue_depth=a"], "sweep: scnn: queue_depth = 'a': must be a valid integer"),
+        (["vgg16", "--on", "scnn", "--jobs", "2", "--cluster", "tcp://x:1"], "--jobs and --cluster: a cluster has workers of its own, give one of them"),
+        (["vgg16", "--on", "scnn", "--csv", "no/folder.csv"], "no/folder.csv: cannot be written: no such folder: no"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line_and_exit_code_2(cli, tmp_path, monkeypatch, arguments, line):
+    monkeypatch.chdir(tmp_path)
+    result = cli("sweep", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"prunesim: {line}")
+    assert result.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def start(study: Path, store: Path, *arguments: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "simulator", "sweep", str(study), "--store", str(store), *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def results(store: Path) -> int:
+    try:
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True, timeout=10)) as database:
+            return database.execute("SELECT count(*) FROM results").fetchone()[0]
+    except sqlite3.OperationalError:  # not there yet
+        return 0
+
+
+def test_killed_at_any_moment_and_resumed_gives_what_an_undisturbed_run_gives(cli, tmp_path):
+    study = write_study(tmp_path, seeds=20, depths="[0, 8]")
+    random_moments = random.Random(6)
+    killed, undisturbed = tmp_path / "killed.sqlite", tmp_path / "undisturbed.sqlite"
+    before = 0
+    for jobs in ("1", "2", "1"):
+        sweep = start(study, killed, "--jobs", jobs)
+        goal = before + random_moments.randrange(1, 9)
+        while sweep.poll() is None and results(killed) < goal:
+            time.sleep(0.01)
+        time.sleep(random_moments.random() * 0.03)
+        os.killpg(sweep.pid, signal.SIGKILL)
+        sweep.wait()
+        assert before <= results(killed) < 40
+        before = results(killed)
+    assert start(study, killed, "--jobs", "2").wait() == 0
+    assert cli("sweep", study, "--store", undisturbed, "--jobs", 1).code == 0
+    assert contents(killed) == contents(undisturbed)
+
+
+def test_two_sweeps_may_fill_one_store(cli, tmp_path):
+    study = write_study(tmp_path, seeds=6)
+    shared, alone = tmp_path / "shared.sqlite", tmp_path / "alone.sqlite"
+    sweeps = [start(study, shared, "--jobs", "1") for _ in range(2)]
+    assert [sweep.wait() for sweep in sweeps] == [0, 0]
+    cli("sweep", study, "--store", alone, "--jobs", 1)
+    assert contents(shared) == contents(alone)

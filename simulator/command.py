@@ -36,6 +36,7 @@ class LazyGroup(click.Group):
 
     # name -> "module:attribute" of a click command
     modules: ClassVar[dict[str, str]] = {
+        "diff": "simulator.diff_command:diff",
         "import": "simulator.import_command:command",
         "plot": "simulator.plot_command:plot",
         "sweep": "simulator.sweep_command:sweep",

@@ -103,24 +103,38 @@ def list_names(kind: str | None) -> None:
 @click.option(
     "--config", type=click.Path(path_type=Path), metavar="FILE", help="A machine's TOML from 'prunesim config'."
 )
+@click.option(
+    "--scale-sim", type=click.Path(path_type=Path), metavar="FILE", help="Write SCALE-Sim's COMPUTE_REPORT columns."
+)
 @run_options
 def run(
-    workload: str, machine: str, config: Path | None, *, check: bool, settings: tuple[str, ...], **options: Any
+    workload: str,
+    machine: str,
+    config: Path | None,
+    scale_sim: Path | None,
+    *,
+    check: bool,
+    settings: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Run WORKLOAD on one accelerator.
 
-    WORKLOAD is a built-in network (vgg16), a density set of one (vgg16@deep-compression), a trace file (.npz) or your
-    own network file (.toml).  [default: blazepose]
+    WORKLOAD is a built-in network (vgg16), a density set of one (vgg16@deep-compression), a trace file (.npz), your
+    own network file (.toml) or a model that 'prunesim import' knows (.onnx, .tflite, ...).  [default: blazepose]
     """
-    from simulator import tables
+    from simulator import files, scale_sim_report, tables
     from simulator.configuration import configure
 
+    if scale_sim:
+        files.require_writable(scale_sim)
     accelerator, warnings = configure(machine, config, settings)
     _warn(warnings)
     chosen = _workload(workload, options)
     (report,) = _simulate([accelerator], chosen)
     if not _write(report.to_dict(), report.rows(), options):
         tables.print_report(report)
+    if scale_sim:
+        files.write_whole(scale_sim, scale_sim_report.to_compute_report(report))
     if check:
         _check([accelerator], chosen)
 

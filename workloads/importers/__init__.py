@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workloads.errors import InputError
-from workloads.importers import onnx_file
+from workloads.importers import matrices, onnx_file, scale_sim, tensor_folder, timeloop
 from workloads.importers.imported import Imported, ImportOptions, Omitted
 
 __all__ = ["ImportOptions", "Imported", "Omitted", "import_model", "recognise"]
@@ -19,12 +19,25 @@ Importer = Callable[[Path, ImportOptions], Imported]
 
 _BY_SUFFIX: dict[str, Importer] = {
     **dict.fromkeys(onnx_file.SUFFIXES, onnx_file.import_onnx),
+    **dict.fromkeys(timeloop.SUFFIXES, timeloop.import_problem),
+    ".smtx": matrices.import_smtx,
+    ".mtx": matrices.import_matrix_market,
 }
+# Files whose suffix other readers share, told by what they hold.
+_BY_CONTENT: tuple[tuple[str, Callable[[Path], bool], Importer], ...] = (
+    (".csv", scale_sim.is_topology, scale_sim.import_topology),
+    (".npz", matrices.is_scipy, matrices.import_scipy),
+    ("", tensor_folder.is_tensor_folder, tensor_folder.import_folder),
+)
 
 
 def recognise(path: Path) -> Importer | None:
     """The importer for a path, or None when it is none of their formats."""
-    return _BY_SUFFIX.get(path.suffix.lower())
+    suffix = path.suffix.lower()
+    for ending, holds, importer in _BY_CONTENT:
+        if suffix == ending or (not ending and path.is_dir()):
+            return importer if holds(path) else _BY_SUFFIX.get(suffix)
+    return _BY_SUFFIX.get(suffix)
 
 
 def import_model(path: str | Path, options: ImportOptions | None = None) -> Imported:
@@ -32,5 +45,7 @@ def import_model(path: str | Path, options: ImportOptions | None = None) -> Impo
     path = Path(path)
     importer = recognise(path)
     if importer is None:
-        raise InputError(f"{path}: not a format that can be imported: {', '.join(sorted(_BY_SUFFIX))}")
+        if not path.exists():
+            raise InputError(f"{path}: no such file")
+        raise InputError(f"{path}: not a format that can be imported; see 'prunesim import --help'")
     return importer(path, options or ImportOptions())

@@ -1,0 +1,138 @@
+"""Timeloop problem files: one convolution or matrix product as YAML, with densities; masks are drawn.
+
+Convolutions have the dimensions R S P Q C and K or M, and N and G where given (with G, C and M are one group's); R and
+P lie along the width with Wstride and Wdilation, S and Q along the height, unless the shape's projections say
+otherwise. The input is as large as the outputs need, without padding. Matrix products have M N K: weights A (M, K) or
+Weights, inputs B (N, K) or Inputs, N positions. Source: Timeloop's documentation, problem; Sparseloop's densities.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from workloads.errors import InputError
+from workloads.importers.imported import Imported, ImportOptions, product_layer, require
+from workloads.layer import Layer
+from workloads.source import Drawn, DrawnBatch, LayerSource
+from workloads.workload import Workload
+
+SUFFIXES = (".yaml", ".yml")
+
+
+def import_problem(path: Path, options: ImportOptions) -> Imported:
+    """The layer of a problem file. Raises `InputError` naming the file and the key."""
+    del options
+    try:
+        return _import(path)
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if text.startswith((str(path), "Timeloop")) else f"{path}: {text}") from None
+
+
+def _import(path: Path) -> Imported:
+    problem = _read(path)
+    instance = problem.get("instance", problem)
+    if not isinstance(instance, dict):
+        raise InputError("'instance' must be a table of sizes")
+    sizes = {str(key).lower(): value for key, value in instance.items() if not isinstance(value, dict | list)}
+    shape = problem.get("shape")
+    name = str(instance.get("name") or problem.get("name") or path.stem)
+    conv = {"p", "q", "r", "s", "c"} <= set(sizes)
+    if not conv and not {"m", "n", "k"} <= set(sizes):
+        raise InputError("has neither the dimensions R S P Q C of a convolution nor M N K of a matrix product")
+    layer = _conv(name, sizes, shape) if conv else _product(name, sizes)
+    densities, warnings = _densities(instance.get("densities", problem.get("densities", {})), sizes)
+    weights, inputs, outputs = (
+        next((densities[key] for key in keys if key in densities), densities.get("", 1.0))
+        for keys in (("weights", "a"), ("inputs", "b"), ("outputs", "z"))
+    )
+    source = LayerSource(0, layer, Drawn(weights), DrawnBatch(inputs), outputs, str(path))
+    workload = Workload(path.stem, (source,), title=f"imported from {path.name}", origin=str(path))
+    return Imported(workload, warnings=warnings)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    yaml = require("yaml", "files", "Timeloop files")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{error.strerror}".lower()) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"not YAML (templates must be rendered first): {reason}") from None
+    problem = data.get("problem", data) if isinstance(data, dict) else None
+    if not isinstance(problem, dict):
+        raise InputError("not a Timeloop problem: it has no 'problem'")
+    return problem
+
+
+def _size(sizes: dict[str, Any], key: str, default: int | None = None) -> int:
+    value = sizes.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InputError(f"size {key.upper()} = {value!r}, must be a whole number of at least 1")
+    return value
+
+
+def _conv(name: str, sizes: dict[str, Any], shape: Any) -> Layer:
+    across, down = ("h", "w") if _height_first(shape) else ("w", "h")
+    groups = _size(sizes, "g", 1)
+    filters = _size(sizes, "k" if "k" in sizes else "m")
+    axes = []
+    for output, taps, letter in (("q", "s", down), ("p", "r", across)):
+        stride, dilation = (_size(sizes, f"{letter}{what}", 1) for what in ("stride", "dilation"))
+        kernel = _size(sizes, taps)
+        axes.append(((_size(sizes, output) - 1) * stride + (kernel - 1) * dilation + 1, kernel, stride, dilation))
+    if across == "h":
+        axes.reverse()
+    size, kernel_size, strides, dilations = zip(*axes, strict=True)
+    return Layer.conv(
+        name,
+        in_channels=_size(sizes, "c") * groups,
+        out_channels=filters * groups,
+        input_size=size,
+        kernel_size=kernel_size,
+        stride=strides,
+        dilation=dilations,
+        groups=groups,
+        batch=_size(sizes, "n", 1),
+    )
+
+
+def _height_first(shape: Any) -> bool:
+    """Whether the shape's projections pair P with the height's stride; Timeloop's own pair it with the width's."""
+    if not isinstance(shape, dict):
+        return False
+    spaces = shape.get("data-spaces", shape.get("data_spaces", []))
+    projections = [space.get("projection", []) for space in spaces if isinstance(space, dict)]
+    text = str(projections).lower().replace("'", "").replace(" ", "")
+    return "[p,hstride]" in text
+
+
+def _product(name: str, sizes: dict[str, Any]) -> Layer:
+    return product_layer(name, (1, _size(sizes, "n")), _size(sizes, "k"), _size(sizes, "m"))
+
+
+def _densities(given: Any, sizes: dict[str, Any]) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Densities by data space (lower case; "" for all others) and a warning for each that is not drawn as described."""
+    found: dict[str, float] = {}
+    warnings = []
+    if "commondensity" in sizes:
+        found[""] = _share("commonDensity", sizes["commondensity"])
+    for space, value in (given if isinstance(given, dict) else {}).items():
+        key, kind = str(space), "hypergeometric"
+        if isinstance(value, dict):
+            kind = str(value.get("distribution", kind))
+            if "density" not in value:
+                raise InputError(f"densities.{key}: distribution '{kind}' without a density cannot be drawn")
+            value = value["density"]  # noqa: PLW2901 (a density with a distribution, or bare)
+        if kind != "hypergeometric":
+            warnings.append(f"densities.{key}: distribution '{kind}' is drawn uniformly with the same density")
+        found[key.lower()] = _share(f"densities.{key}", value)
+    return found, tuple(warnings)
+
+
+def _share(key: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InputError(f"{key} = {value!r}, must be a number between 0 and 1")
+    return float(value)

@@ -58,6 +58,10 @@ class BankedMemory:
             self._schedule(0)
         return event
 
+    def channel_bytes(self) -> list[int]:
+        """What each channel has moved, as far as DRAM has been simulated, which is up to the last event."""
+        return self._channels.moved_bytes
+
     def traffic(self) -> Traffic:
         """What has been carried so far."""
         statistics = self._channels.statistics()

@@ -20,6 +20,7 @@ from workloads.errors import InputError, PrunesimError
 
 if TYPE_CHECKING:
     from dataflows.accelerator import Accelerator
+    from simulator.layer_simulation import Observer
     from simulator.report import NetworkReport
     from workloads.workload import Workload
 
@@ -106,12 +107,16 @@ def list_names(kind: str | None) -> None:
 @click.option(
     "--scale-sim", type=click.Path(path_type=Path), metavar="FILE", help="Write SCALE-Sim's COMPUTE_REPORT columns."
 )
+@click.option(
+    "--timeline", type=click.Path(path_type=Path), metavar="FILE", help="Write a trace for Perfetto (ui.perfetto.dev)."
+)
 @run_options
 def run(
     workload: str,
     machine: str,
     config: Path | None,
     scale_sim: Path | None,
+    timeline: Path | None,
     *,
     check: bool,
     settings: tuple[str, ...],
@@ -124,13 +129,17 @@ def run(
     """
     from simulator import files, scale_sim_report, tables
     from simulator.configuration import configure
+    from simulator.timeline import Timeline
 
-    if scale_sim:
-        files.require_writable(scale_sim)
+    for file in filter(None, (scale_sim, timeline)):
+        files.require_writable(file)
     accelerator, warnings = configure(machine, config, settings)
     _warn(warnings)
     chosen = _workload(workload, options)
-    (report,) = _simulate([accelerator], chosen)
+    watch = Timeline() if timeline else None
+    (report,) = _simulate([accelerator], chosen, (watch,) if watch else ())
+    if timeline and watch:
+        files.write_whole(timeline, watch.to_json(report))
     if not _write(report.to_dict(), report.rows(), options):
         tables.print_report(report)
     if scale_sim:
@@ -219,12 +228,14 @@ def _configure_all(names: list[str], settings: tuple[str, ...]) -> list[Accelera
     return accelerators
 
 
-def _simulate(accelerators: list[Accelerator], workload: Workload) -> list[NetworkReport]:
+def _simulate(
+    accelerators: list[Accelerator], workload: Workload, observers: tuple[Observer, ...] = ()
+) -> list[NetworkReport]:
     from simulator.network_simulation import simulate
     from simulator.tables import progress
 
     with progress(f"{workload.name} on {', '.join(a.name for a in accelerators)}") as advance:
-        return simulate(accelerators, workload, advance)
+        return simulate(accelerators, workload, advance, observers=observers)
 
 
 def _check(accelerators: list[Accelerator], workload: Workload) -> None:

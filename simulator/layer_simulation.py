@@ -6,7 +6,7 @@ may begin a tile, when results have been drained and written. What PEs do inside
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -25,13 +25,28 @@ Process = Generator[simpy.Event, Any, None]
 
 
 class Observer:
-    """Hooks that a simulation calls; an observer overrides those it needs. Components do not know their observers."""
+    """Hooks that a simulation calls; an observer overrides those it needs. Components do not know their observers.
+
+    Cycles count from the start of the layer.
+    """
+
+    def begin(self, layer: str, schedule: LayerSchedule, clock_hz: int) -> None:
+        """A layer is about to be played."""
+
+    def end(self, cycles: int) -> None:
+        """The layer has been played."""
 
     def tile(self, tile: int, start: int, end: int) -> None:
         """The array computed a tile from `start` to `end` (cycles), waits for its streamed data included."""
 
     def transfer(self, tile: int, tensor: Tensor, start: int, end: int, size_bytes: int, *, write: bool) -> None:
         """Memory moved one tensor's share of a tile; `start` is the cycle of the request."""
+
+    def wait(self, cause: Cause, start: int, end: int) -> None:
+        """The whole array waited. A wait for streamed data lies at the end of its tile, every other between tiles."""
+
+    def channels(self, now: int, moved_bytes: Sequence[int]) -> None:
+        """What each DRAM channel has moved since the layer began, in whole bursts; told at requests and arrivals."""
 
     def drain(self, tile: int, start: int, end: int) -> None:
         """The drain unit processed a tile's results."""
@@ -239,6 +254,8 @@ class LayerSimulation:
         since = self._now()
         yield event
         self._waits[cause] += self._now() - since
+        for observer in self._observers:
+            observer.wait(cause, since, self._now())
 
     def _take_output_room(self, tile: int) -> simpy.Event | None:
         parts, buffer = self._stores.get(tile), self._buffers.get(Tensor.OUTPUT)
@@ -281,13 +298,20 @@ class LayerSimulation:
         event = self._memory.transfer(runs, part, write=write)
         if self._observers and event.callbacks is not None:
             since = self._now()
+            self._note_channels()
 
             def report(_: simpy.Event) -> None:
+                self._note_channels()
                 for observer in self._observers:
                     observer.transfer(tile, part.tensor, since, self._now(), part.size_bytes, write=write)
 
             event.callbacks.append(report)
         return event
+
+    def _note_channels(self) -> None:
+        moved = self._memory.channel_bytes()
+        for observer in self._observers:
+            observer.channels(self._now(), moved)
 
     def _note_level(self, buffer: Buffer | None) -> None:
         if buffer is not None:

@@ -94,6 +94,10 @@ class Memory(Protocol):
         """Start to move a part of some runs; the event fires when the last byte is there."""
         ...
 
+    def channel_bytes(self) -> list[int]:
+        """What each channel has moved up to now, in whole bursts."""
+        ...
+
     def traffic(self) -> Traffic:
         """What has been carried so far."""
         ...
@@ -127,6 +131,14 @@ class IdealMemory:
         self._free_at = max(self._free_at, now * unit) + part.burst_bytes * self._bytes_per_cycle.denominator
         done = self._free_at * latency.denominator + latency.numerator * unit
         return self._env.timeout(-(-done // (unit * latency.denominator)) - now)
+
+    def channel_bytes(self) -> list[int]:
+        """What has been moved up to now; the channels of an ideal memory are one."""
+        asked = sum(tensor.burst_bytes for tensor in self._tensors.values())
+        if self._bytes_per_cycle is None:
+            return [asked]
+        ahead = max(0, self._free_at - int(self._env.now) * self._bytes_per_cycle.numerator)
+        return [asked - -(-ahead // self._bytes_per_cycle.denominator)]
 
     def traffic(self) -> Traffic:
         """What has been carried so far; an ideal memory has no rows."""

@@ -75,7 +75,11 @@ class MachineRun:
         machine = self.accelerator
         machine.require(trace.layer)
         schedule = machine.schedule(trace)
+        for observer in observers:
+            observer.begin(trace.layer.name, schedule, machine.spec.clock_hz)
         played = play(machine, schedule, observers)
+        for observer in observers:
+            observer.end(played.cycles)
         report = self._report(trace, products or count_products(trace), schedule, played)
         check_books(report, schedule)
         return report
@@ -148,10 +152,12 @@ def simulate(
     workload: Workload,
     progress: Progress | None = None,
     dense_cycles: DenseCycles | None = None,
+    observers: tuple[Observer, ...] = (),
 ) -> list[NetworkReport]:
     """The workload on each machine. Layers come one at a time, so memory holds one layer's trace, not the network's.
 
-    `progress` is called with (layers done, layers, what is next); `dense_cycles` as for `MachineRun`.
+    `progress` is called with (layers done, layers, what is next); `dense_cycles` as for `MachineRun`; `observers` watch
+    every layer, not the baselines.
     Raises what `MachineRun.layer` raises; where a machine refuses a layer, before any layer runs.
     """
     for accelerator in accelerators:
@@ -168,7 +174,7 @@ def simulate(
         products = count_products(trace)
         digests.append(trace.digest)
         for run, layers in zip(runs, reports, strict=True):
-            layers.append(run.layer(trace, products))
+            layers.append(run.layer(trace, products, observers))
     if progress is not None:
         progress(len(workload.layers), len(workload.layers), "")
     return [

@@ -69,6 +69,11 @@ class DramChannels:
         return len(self._transfers) - len(self._free)
 
     @property
+    def moved_bytes(self) -> list[int]:
+        """What each channel has moved so far, in whole bursts."""
+        return (self._state.channels["columns"] * self.device.burst_bytes).tolist()
+
+    @property
     def earliest_cycle(self) -> int:
         """No transfer may be submitted for a cycle before this one."""
         return self.clock_domain.earliest_cycle(int(self._state.channels["clock"].max()))

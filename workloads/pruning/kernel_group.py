@@ -1,8 +1,9 @@
 """Group-wise pruning: what KGR, KGC and KGRC share (Sun et al., DAC 2020 and TCAD 2024).
 
 A group is `group` filters x `group` channels of kernels (GM = GN = 8 in the papers). Its rows are its filters, its
-columns the kernel positions. Every group of a layer keeps the same number of rows and of columns; groups stay inside a
-group of a grouped convolution. A smaller group at the edge keeps as many rows, or all it has.
+columns the kernel positions, in tiles of TK = 9 (a 3x3 slice), which is why 4 bits number a column. Every group of a
+layer keeps the same number of rows, and of columns in each tile; groups stay inside a group of a grouped convolution.
+A smaller group at the edge keeps as many rows, or all it has.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from workloads.pruning.choosing import energies, join_kernel_groups, kernel_grou
 from workloads.pruning.group_ratios import TABLES, layer_ratios
 from workloads.pruning.options import choice, option
 from workloads.source import LayerSource
+
+TILE_POSITIONS = 9  # TK (TCAD 2024, Table V)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,7 @@ class KernelGroup(Pruning):
     def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """See `Pruning`; rows are chosen first, by energy, then columns by their energy in those rows.
 
-        At least one row and one column stay while the share is above 0.
+        At least one row, and one column of every tile of positions, stay while the share is above 0.
         """
         rows, columns = self.rows_columns
         groups = kernel_groups(layer, weights, self.group, self.group)  # (G, K', C', filters, channels, X)
@@ -83,8 +86,9 @@ class KernelGroup(Pruning):
             groups = groups * kept[..., np.newaxis, np.newaxis]
         if columns < 1:
             scores = energies(groups, rng, (3, 4))
-            kept = largest(scores, share(columns, groups.shape[-1], at_least=1))
-            groups = groups * kept[..., np.newaxis, np.newaxis, :]
+            tiles = np.split(scores, range(TILE_POSITIONS, scores.shape[-1], TILE_POSITIONS), axis=-1)
+            kept = [largest(tile, share(columns, tile.shape[-1], at_least=1)) for tile in tiles]
+            groups = groups * np.concatenate(kept, axis=-1)[..., np.newaxis, np.newaxis, :]
         return join_kernel_groups(layer, groups, weights.shape) != 0
 
     def storage_format(self, layer: Layer) -> str:

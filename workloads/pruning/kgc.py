@@ -11,7 +11,7 @@ from workloads.pruning.options import density
 
 @dataclass(frozen=True)
 class KernelGroupColumn(KernelGroup):
-    """Keeps round(density x X) kernel positions in every group, the same in all its kernels, at least one.
+    """Keeps round(density x 9) of every 9 kernel positions in every group, the same in all its kernels, at least one.
 
     A 1x1 kernel has one position and stays whole.
     """

@@ -11,7 +11,7 @@ from workloads.pruning.options import density
 
 @dataclass(frozen=True)
 class KernelGroupRowColumn(KernelGroup):
-    """Keeps round(rows x group) filters and, in them, round(columns x X) kernel positions of every group.
+    """Keeps round(rows x group) filters and, in them, round(columns x 9) of every 9 kernel positions of every group.
 
     The density is rows x columns. At least one of each stays.
     """

@@ -64,6 +64,7 @@ METRICS: dict[str, Callable[[NetworkReport], float]] = {
     "utilization": lambda report: report.total.utilization,
     "time_ms": lambda report: report.total.time_us / 1000,
     "time_us": lambda report: report.total.time_us,
+    "issued_gops": lambda report: 2 * report.total.issued_macs / (report.total.time_us * 1000),
     "layers_spilled": lambda report: sum(any("spill" in note for note in layer.notes) for layer in report.layers),
 }
 

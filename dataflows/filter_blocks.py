@@ -1,8 +1,46 @@
-"""Blocks of consecutive filters whose compressed weights fit an on-chip buffer."""
+"""A layer cut into strips of output positions by blocks of filters whose compressed weights fit a buffer."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+
+from dataflows.column_plan import ColumnPlan
+from dataflows.layout import bits_to_bytes
+from dataflows.pixel_strips import PixelStrips
+from workloads.layer import Layer
+
+
+def cut_layer(
+    layer: Layer,
+    filter_bits: np.ndarray,
+    *,
+    turn: int,
+    pixels: int,
+    value_bits: int,
+    input_bytes: int,
+    weight_bytes: int,
+    output_bytes: int,
+) -> tuple[ColumnPlan, np.ndarray]:
+    """The tiles, and the bytes of their compressed weights, int64 (1, blocks of filters).
+
+    The plan's layer has one group: a strip holds the inputs of all. Outputs of a tile fit half of their buffer.
+
+    filter_bits  int64 (K,): bits of each filter's compressed weights
+    turn         filters that a block has at least
+    pixels       output positions of a block
+    value_bits   bits of an activation;  input_bytes, weight_bytes, output_bytes  sizes of the buffers
+    """
+    whole, outputs = replace(layer, groups=1), 8 * (output_bytes // 2) // value_bits
+    filters, sizes = filter_blocks(filter_bits, turn, most_turns=outputs // (pixels * turn), buffer_bytes=weight_bytes)
+    strips = PixelStrips.of(
+        whole,
+        pixels,
+        inputs=input_bytes // bits_to_bytes(layer.in_channels * value_bits),
+        outputs=outputs // int(filters.max()),
+    )
+    return ColumnPlan(whole, np.array([filter_bits.sum()]), filters, strips), sizes[None]
 
 
 def filter_blocks(

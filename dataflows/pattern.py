@@ -26,7 +26,6 @@ unstructured masks gain little. A batch of kernels stays for all blocks of a str
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -34,11 +33,10 @@ from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec, Size
 from dataflows.column_plan import ColumnPlan, ColumnTraffic
-from dataflows.filter_blocks import filter_blocks
+from dataflows.filter_blocks import cut_layer
 from dataflows.kernel import run_slices
 from dataflows.kernel_patterns import BatchTally, KernelPatterns, multiply_kernels
 from dataflows.layout import bits_to_bytes
-from dataflows.pixel_strips import PixelStrips
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
 from dataflows.windows import PaddedMap, inputs_read
 from workloads.layer import Layer
@@ -150,22 +148,17 @@ class PatternMachine(Accelerator):
 
     def _plan(self, layer: Layer, kernels: KernelPatterns) -> tuple[ColumnPlan, np.ndarray]:
         """The tiles, and the bytes of their compressed weights, int64 (1, blocks of filters)."""
-        spec, whole = self.spec, replace(layer, groups=1)
-        bits = kernels.filter_bits(spec.value_bits)
-        outputs = 8 * (spec.output_buffer_bytes // 2) // spec.value_bits
-        filters, weight_bytes = filter_blocks(
-            bits,
-            spec.kernels_parallel,
-            most_turns=outputs // (spec.pixels_parallel * spec.kernels_parallel),
-            buffer_bytes=spec.weight_buffer_bytes,
+        spec = self.spec
+        return cut_layer(
+            layer,
+            kernels.filter_bits(spec.value_bits),
+            turn=spec.kernels_parallel,
+            pixels=spec.pixels_parallel,
+            value_bits=spec.value_bits,
+            input_bytes=spec.input_buffer_bytes,
+            weight_bytes=spec.weight_buffer_bytes,
+            output_bytes=spec.output_buffer_bytes,
         )
-        strips = PixelStrips.of(
-            whole,
-            spec.pixels_parallel,
-            inputs=spec.input_buffer_bytes // bits_to_bytes(layer.in_channels * spec.value_bits),
-            outputs=outputs // int(filters.max()),
-        )
-        return ColumnPlan(whole, np.array([bits.sum()]), filters, strips), weight_bytes[None]
 
     def _cycles(self, plan: ColumnPlan, kernels: KernelPatterns) -> tuple[np.ndarray, np.ndarray]:
         """int64 (*tiles, arrays, rows, CAUSES) before any wait for memory, and (*tiles, arrays, rows) products."""

@@ -1,0 +1,243 @@
+"""A multi-mode accelerator that runs one level of a nested network from a single stored copy.
+
+Source: Moon et al. on network stacking, IEEE JETCAS 2019. The weights of a small network lie inside those of the next
+larger one. All are stored once, level by level, with a multi-level index, and a mode reads only the first levels;
+published are up to 33 % less memory and up to 1.94 times less energy in a case study. A trace holds the weights of the
+level that runs (pruning `nested` with the same levels and level). How the copy is stored is a setting:
+
+    sectioned   each level's additional weights are a list of their own; a mode reads the first lists
+    coded       one list of all levels, a level code beside each entry; a mode reads all of it and passes over the rest
+    separate    no stacking: a list for every level, holding all that it keeps
+
+The array is a plain weight-skipping one, since the paper's is not in our sources: filter k runs on PE k mod PEs, a PE
+takes a weight a cycle and multiplies it with a block of output positions, a lane each. A decoder before each PE looks
+at a few stored entries at a time and hands over one weight of the level a cycle; entries without any (fillers, weights
+of larger levels) take a cycle (index). Zero activations are not skipped. PEs run apart within a strip of blocks.
+
+- Where the other levels' weights lie is not in a trace: see `nested_levels`.
+- A layer without zeros is stored dense, with neither index nor levels.
+- A grouped convolution is to this machine a sparse one over all channels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
+from dataflows.column_plan import ColumnPlan, ColumnTraffic
+from dataflows.filter_blocks import cut_layer
+from dataflows.kernel import run_slices
+from dataflows.layout import bits_to_bytes
+from dataflows.nested_levels import nested_codes, read_lists
+from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
+from dataflows.value_groups import add_by_value
+from dataflows.windows import PaddedMap, inputs_read
+from workloads.layer import Layer
+from workloads.pruning.choosing import share
+from workloads.pruning.nested import Nested
+from workloads.trace import LayerTrace
+
+_KIB = 1024
+
+
+class StackedSpec(AcceleratorSpec):
+    """Parameters of the stacked accelerator; the paper's own are not in our sources, so all are assumptions."""
+
+    levels: str = Field(
+        "0.1/0.25/0.5",
+        description="densities of the levels in rising order, as pruning 'nested' takes them (assumption)",
+    )
+    level: int = Field(0, ge=0, le=16, description="the level that runs, 1 being the smallest; 0: the largest")
+    storage: Literal["sectioned", "coded", "separate"] = Field(
+        "sectioned", description="sectioned: level by level, a mode reads the first (JETCAS 2019); coded: one list "
+        "with level codes; separate: every level on its own, for comparison"
+    )  # fmt: skip
+    loaded: Literal["running", "all"] = Field(
+        "running", description="running: what the level needs; all: the whole stored copy, so that the level can "
+        "change without a load (assumption)"
+    )  # fmt: skip
+    pes: Count = Field(16, description="PEs, a filter each at a time (assumption)")
+    lanes: Count = Field(16, description="multipliers of a PE, an output position each (assumption)")
+    index_bits: int = Field(8, ge=1, le=16, description="bits of a run of zeros; a longer one takes fillers "
+                            "(assumption: as in Deep Compression)")  # fmt: skip
+    decoded_entries: Count = Field(4, description="stored entries that a PE's decoder looks at together (assumption)")
+    input_buffer_bytes: Count = Field(512 * _KIB, description="input buffer, bytes (assumption)")
+    weight_buffer_bytes: Count = Field(512 * _KIB, description="buffer of stored weights, bytes (assumption)")
+    output_buffer_bytes: Count = Field(
+        256 * _KIB, description="output buffer, both halves together, bytes (assumption)"
+    )
+    clock_hz: Count = Field(200_000_000, description="accelerator clock, Hz (assumption)")
+    dram: DramSpec = Field(
+        DramSpec(bandwidth_gbs=12.8),  # type: ignore[call-arg]
+        description="assumption: a channel of DDR3-1600",
+    )
+
+    @property
+    def densities(self) -> tuple[float, ...]:
+        """Of the levels."""
+        return Nested(levels=self.levels).densities
+
+    @property
+    def running(self) -> int:
+        """The level that runs, counted from 1."""
+        return self.level or len(self.densities)
+
+    @model_validator(mode="after")
+    def _levels_and_buffers(self) -> Self:
+        Nested(levels=self.levels, level=self.level)  # checks both
+        needed = 2 * bits_to_bytes(self.pes * self.lanes * self.value_bits)
+        if needed > self.output_buffer_bytes:
+            raise ValueError(
+                f"output_buffer_bytes = {self.output_buffer_bytes} cannot hold two blocks of outputs of every PE, "
+                f"{needed} bytes"
+            )
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class StoredFilters:
+    """Int64 (K,) each: weights of the level, decoder cycles without one, bits that are loaded."""
+
+    kept: np.ndarray
+    empty: np.ndarray
+    bits: np.ndarray
+
+
+class Stacked(Accelerator):
+    """The stacked machine; its dense baseline is itself on the dense layer."""
+
+    name = "stacked"
+    title = "network stacking: one stored copy of nested networks, a mode reads the first levels (JETCAS 2019)"
+    Spec = StackedSpec
+
+    def refusal(self, layer: Layer) -> str | None:
+        """Volumes are refused."""
+        if layer.axes != 2:
+            return "its networks are of two-dimensional convolutions, the layer has three axes"
+        return None
+
+    def idle_settings(self) -> dict[str, str]:
+        """A single level has nothing to share."""
+        if len(self.spec.densities) == 1:
+            return dict.fromkeys(("storage", "loaded"), "there is one level only")
+        if self.spec.storage == "coded":
+            return {"loaded": "a coded list is loaded whole, whichever level runs"}
+        return {}
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile for each image, strip of positions and block of filters, in this order."""
+        self.require(trace.layer)
+        spec, layer = self.spec, trace.layer
+        filters = self.stored_filters(trace.weights)
+        plan, weight_bytes = self._plan(layer, filters)
+        moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False, weight_bytes=weight_bytes)
+        kept, empty = (self._per_pe(plan, each) for each in (filters.kept, filters.empty))
+        blocks, pixels = (each[:, None, None] for each in (plan.strips.blocks, plan.strips.pixels))
+        cycles = np.zeros((*plan.shape, spec.pes, CAUSES), np.int64)
+        cycles[..., Cause.BUSY] = kept * blocks
+        cycles[..., Cause.INDEX] = empty * blocks
+        issued = np.broadcast_to(kept * pixels, cycles.shape[:-1])
+        tiles = math.prod(plan.shape)
+        return LayerSchedule(
+            pe_grid=(spec.pes, 1),
+            lanes_per_pe=spec.lanes,
+            cycles=cycles.reshape(tiles, spec.pes, CAUSES),
+            issued=issued.reshape(tiles, spec.pes).copy(),
+            drain_cycles=np.zeros(tiles, np.int64),
+            accumulator_copies=2,
+            loads=moved.loads(),
+            stores=moved.stores(),
+            buffers=(
+                BufferUse("input_buffer", Tensor.INPUT, spec.input_buffer_bytes, streamed=plan.strips.streams_inputs),
+                BufferUse("weight_buffer", Tensor.WEIGHT, spec.weight_buffer_bytes, streamed=moved.streams_weights),
+                BufferUse("output_buffer", Tensor.OUTPUT, spec.output_buffer_bytes),
+            ),
+            prefetch_tiles=spec.prefetch_tiles,
+            expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
+            compulsory_bytes=self._compulsory_bytes(layer, int(weight_bytes.sum())),
+            notes=(*moved.notes(), *self._density_note(trace)),
+        )
+
+    def stored_filters(self, weights: np.ndarray) -> StoredFilters:
+        """What each filter of weights (K, C/G, [T,] R, S), values or a mask, takes."""
+        spec, running, last = self.spec, self.spec.running, len(self.spec.densities)
+        kept = np.count_nonzero(weights.reshape(len(weights), -1), axis=1)
+        if kept.sum() == weights.size:
+            return StoredFilters(kept, np.zeros_like(kept), kept * spec.value_bits)
+        codes = nested_codes(weights, spec.densities, running)
+        lists = {  # of the whole copy: first and last level of each
+            "sectioned": [(level, level) for level in range(1, last + 1)],
+            "coded": [(1, last)],
+            "separate": [(1, level) for level in range(1, last + 1)],
+        }[spec.storage]
+        read = {"sectioned": lists[:running], "coded": lists, "separate": lists[running - 1 : running]}[spec.storage]
+        code_bits = (last - 1).bit_length() if spec.storage == "coded" else 0
+        empty, bits = np.zeros_like(kept), np.zeros_like(kept)
+        for stored in lists if spec.loaded == "all" else read:
+            entries, without = read_lists(
+                codes, stored, running, index_bits=spec.index_bits, decoded=spec.decoded_entries
+            )
+            bits += entries * (spec.value_bits + spec.index_bits + code_bits)
+            if stored in read:
+                empty += without
+        return StoredFilters(kept, empty, bits)
+
+    def _plan(self, layer: Layer, filters: StoredFilters) -> tuple[ColumnPlan, np.ndarray]:
+        """The tiles, and the bytes of their stored weights, int64 (1, blocks of filters)."""
+        spec = self.spec
+        return cut_layer(
+            layer,
+            filters.bits,
+            turn=spec.pes,
+            pixels=spec.lanes,
+            value_bits=spec.value_bits,
+            input_bytes=spec.input_buffer_bytes,
+            weight_bytes=spec.weight_buffer_bytes,
+            output_bytes=spec.output_buffer_bytes,
+        )
+
+    def _per_pe(self, plan: ColumnPlan, per_filter: np.ndarray) -> np.ndarray:
+        """Int64 (blocks of filters, PEs): sums of (K,)."""
+        starts = np.cumsum(plan.filters) - plan.filters
+        place = np.arange(len(per_filter)) - np.repeat(starts, plan.filters)
+        sums = np.zeros((len(starts), self.spec.pes), np.int64)
+        np.add.at(sums, (np.repeat(np.arange(len(starts)), plan.filters), place % self.spec.pes), per_filter)
+        return sums
+
+    def _compulsory_bytes(self, layer: Layer, weight_bytes: int) -> int:
+        inputs = layer.in_channels * layer.batch * inputs_read(layer) if weight_bytes else 0
+        return weight_bytes + (inputs + layer.output_count) * self.spec.value_bits // 8
+
+    def _density_note(self, trace: LayerTrace) -> tuple[str, ...]:
+        spec, size = self.spec, trace.layer.weight_count
+        expected = share(spec.densities[spec.running - 1], size)
+        if trace.weight_nonzeros in (expected, size):
+            return ()
+        kept = trace.weight_nonzeros
+        return (
+            f"level {spec.running} should keep {expected} of {size} weights but has {kept}; the others nest with it",
+        )
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """Outputs filter by filter, block of positions by block, weight by weight, in the order of the stored lists."""
+        self.require(layer)
+        spec, padded = self.spec, PaddedMap.of(layer, activations)
+        codes = nested_codes(weights, spec.densities, spec.running).reshape(len(weights), -1)
+        values = weights.reshape(len(weights), -1)
+        outputs = np.zeros((layer.out_channels, layer.batch, len(padded.windows)), np.int64)
+
+        def run(k: int) -> None:
+            places = np.flatnonzero(values[k])
+            if spec.storage == "sectioned":
+                places = places[np.argsort(codes[k, places], kind="stable")]
+            own = padded.values[:, k // layer.group_out_channels]
+            each = np.arange(1, len(places) + 1)  # every weight is a group of its own
+            add_by_value(own, padded.windows, values[k, places], each, padded.columns[places], spec.lanes, outputs[k])
+
+        run_slices(run, range(layer.out_channels))
+        return outputs.swapaxes(0, 1).reshape(layer.output_shape)

@@ -18,11 +18,13 @@ KIND_LINES = {
     "heatmap": "busy cycles of every PE (JSON reports; --layer)",
     "imbalance": "how unevenly work falls on layers and PEs",
     "pareto": "two columns and their Pareto front (--x, --y)",
+    "bandwidth": "DRAM bandwidth over time (a timeline; --layer)",
+    "gantt": "fetch, compute and drain over time (a timeline; --layer)",
 }
 _WIDTH = max(len(name) for name in KIND_LINES)
 _HELP = "\n".join(
     [
-        "Draw RESULTS: the JSON or CSV of 'run', 'compare' or 'sweep'.",
+        "Draw RESULTS: what 'run', 'compare' or 'sweep' wrote (JSON, CSV, Parquet or a store), or a timeline of 'run'.",
         "",
         "\b",
         *(f"{name:{_WIDTH}}  {line}" for name, line in KIND_LINES.items()),
@@ -36,13 +38,14 @@ _HELP = "\n".join(
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A png, svg or pdf file."
 )
+@click.option("--study", metavar="NAME", help="The study to draw, of a store that holds several.")
 @click.option("--layer", metavar="NAME", help="Only this layer.")
 @click.option("--x", metavar="COLUMN", help="The metric across, e.g. dram.burst_bytes.")
 @click.option("--y", metavar="COLUMN", help="The metric upwards, e.g. cycles.")
-def plot(results: Path, kind: str, output: Path, **options: str | None) -> None:
+def plot(results: Path, kind: str, output: Path, study: str | None, **options: str | None) -> None:
     """Draw a file of results."""
     from simulator import plots
-    from simulator.plots.files import read_results
+    from simulator.plots.files import read_results, read_timeline
 
     drawn = plots.KINDS[kind]
     given = {name: value for name, value in options.items() if value is not None}
@@ -51,4 +54,8 @@ def plot(results: Path, kind: str, output: Path, **options: str | None) -> None:
             known = ", ".join(other for other, described in plots.KINDS.items() if name in described.options)
             raise InputError(f"--{name}: --kind {kind} does not know it; it belongs to: {known}")
     plots.require_format(output)
-    plots.save(drawn(read_results(results), **given), output)
+    if drawn.source == "timeline":
+        data = read_timeline(results)
+    else:
+        data = read_results(results, study, whole=drawn.source == "reports")
+    plots.save(drawn(data, **given), output)

@@ -12,13 +12,16 @@ from simulator.plots.kinds import KINDS, Kind
 from simulator.plots.pareto import pareto
 from simulator.plots.roofline import roofline
 from simulator.plots.style import FORMATS, require_format, save, svg_text
+from simulator.plots.timelines import bandwidth, gantt
 
 __all__ = [
     "FORMATS",
     "KINDS",
     "Kind",
+    "bandwidth",
     "cause_shares",
     "causes",
+    "gantt",
     "heatmap",
     "imbalance",
     "layers",

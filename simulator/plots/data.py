@@ -17,6 +17,8 @@ Row: TypeAlias = dict[str, Any]
 Data: TypeAlias = "NetworkReport | pd.DataFrame | Sequence[NetworkReport | Mapping[str, Any]]"
 
 _STACK = "pe_cycle_stack."
+_IDENTITY = ("accelerator", "seed", "study", "key", "digest")
+_SWEPT_DENSITIES = ("weight_density", "activation_density")
 _DERIVED = ("utilization", "effectual_utilization", "load_imbalance", "speedup", "bound_ratio")
 _MEASURED = {*Measures.__dataclass_fields__, *LayerReport.__dataclass_fields__, *_DERIVED}
 _MEASURED_GROUPS = ("pe_cycle_stack.", "bounds.", "buffer_peak_bytes.", "dram.tensors.")
@@ -88,7 +90,9 @@ def stack_of(row: Row) -> dict[str, float]:
 def swept_columns(rows: Sequence[Row]) -> list[str]:
     """Columns that are settings and not measurements, and that differ between rows; the seed is none of them."""
     columns = dict.fromkeys(key for row in rows for key in row)
-    settings = [key for key in columns if key not in ("accelerator", "seed", "digest") and not _is_measured(key)]
+    settings = [key for key in columns if key not in _IDENTITY and not _is_measured(key)]
+    if rows and not layer_rows(rows):
+        settings += [key for key in _SWEPT_DENSITIES if key in columns]  # totals have no measured ones
     return [key for key in settings if len({str(row.get(key)) for row in rows}) > 1]
 
 

@@ -11,19 +11,26 @@ from simulator.plots.data import Data, Row
 from simulator.results_file import read_reports
 from workloads.errors import InputError
 
-_BINARY = {b"SQLite format 3\0": "a store of results", b"PAR1": "Parquet"}
+_SQLITE, _PARQUET = b"SQLite format 3\0", b"PAR1"
 
 
-def read_results(path: Path) -> Data:
-    """Reports from JSON, rows from CSV, a frame from a store of results or Parquet; what it is, the content tells.
+def read_results(path: Path, study: str | None = None, *, whole: bool = False) -> Data:
+    """Reports from JSON, rows from CSV, Parquet or a store of studies; which of them it is, the content tells.
+
+    study   of a store that holds several
+    whole   of a store: whole reports in place of a row a point
 
     Raises `InputError` naming the file when it is missing or none of these.
     """
     head = _head(path)
-    if any(head.startswith(magic) for magic in _BINARY):
-        from simulator import load_results  # noqa: PLC0415 (pandas is optional and slow to load)
+    if head.startswith(_SQLITE):
+        return _read_store(path, study, whole=whole)
+    if study is not None:
+        raise InputError(f"{path}: --study: only a store of 'sweep' holds studies")
+    if head.startswith(_PARQUET):
+        import pandas as pd  # noqa: PLC0415 (pandas is optional and slow to load)
 
-        return load_results(path)
+        return pd.read_parquet(path)
     if head.lstrip().startswith((b"{", b"[")) or path.suffix.lower() == ".json":
         return read_reports(path)
     return _read_rows(path)
@@ -39,6 +46,17 @@ def read_timeline(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict) or not {"traceEvents", "otherData"} <= set(data):
         raise InputError(f"{path}: not a timeline: this kind of plot needs the file of 'run --timeline'")
     return data
+
+
+def _read_store(path: Path, study: str | None, *, whole: bool) -> list[Row]:
+    from simulator.store import Store  # noqa: PLC0415 (only where there is one)
+
+    with Store(path) as store:
+        names = store.studies()
+        if study is None and len(names) > 1:
+            raise InputError(f"{path}: holds several studies, choose one with --study: {', '.join(names)}")
+        rows = list(store.rows(study))
+        return [store.report(row["key"]) for row in rows] if whole else rows
 
 
 def _head(path: Path) -> bytes:

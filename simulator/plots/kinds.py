@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.figure import Figure
 
@@ -13,15 +13,19 @@ from simulator.plots.causes import causes, layers
 from simulator.plots.curves import speedup, utilization
 from simulator.plots.pareto import pareto
 from simulator.plots.roofline import roofline
+from simulator.plots.timelines import bandwidth, gantt
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of plot: how it is drawn, from results or from a timeline, and the options that it knows."""
+    """A kind of plot: how it is drawn, from what, and the options that it knows.
+
+    source   totals: of every run; reports: whole reports with their layers; timeline: a timeline's file
+    """
 
     draw: Callable[..., Figure]
     options: tuple[str, ...] = ()
-    timeline: bool = False
+    source: Literal["totals", "reports", "timeline"] = "totals"
 
     def __call__(self, data: Any, **options: Any) -> Figure:
         """The figure. Raises `InputError` when the data does not hold what this kind shows."""
@@ -30,11 +34,13 @@ class Kind:
 
 KINDS = {
     "causes": Kind(causes),
-    "layers": Kind(layers),
+    "layers": Kind(layers, source="reports"),
     "utilization": Kind(utilization),
     "speedup": Kind(speedup),
-    "roofline": Kind(roofline),
-    "heatmap": Kind(heatmap, ("layer",)),
-    "imbalance": Kind(imbalance),
+    "roofline": Kind(roofline, source="reports"),
+    "heatmap": Kind(heatmap, ("layer",), "reports"),
+    "imbalance": Kind(imbalance, source="reports"),
     "pareto": Kind(pareto, ("x", "y")),
+    "bandwidth": Kind(bandwidth, ("layer",), "timeline"),
+    "gantt": Kind(gantt, ("layer",), "timeline"),
 }

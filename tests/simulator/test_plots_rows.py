@@ -57,11 +57,9 @@ def lines_of(figure: Figure, panel: int = 0) -> dict[str, list[tuple[float, floa
     }
 
 
-@pytest.mark.parametrize("kind", plots.KINDS)
+@pytest.mark.parametrize("kind", [name for name, kind in plots.KINDS.items() if kind.source != "timeline"])
 def test_reports_objects_and_json_draw_the_same(kind, network_reports, reports):
     drawn = plots.KINDS[kind]
-    if drawn.timeline:
-        pytest.skip("drawn from a timeline")
     first, second = plots.svg_text(drawn(network_reports)), plots.svg_text(drawn(reports))
     assert first == second
     assert all(axes.get_xlabel() or axes.get_ylabel() for axes in drawn(reports).axes)
@@ -229,3 +227,14 @@ def test_the_command_refuses_what_it_cannot_draw(cli, tmp_path, content, argumen
 def test_a_missing_file_is_named(cli, tmp_path):
     result = cli("plot", tmp_path / "no.json", "-o", tmp_path / "a.svg")
     assert (result.code, result.err) == (2, f"prunesim: {tmp_path}/no.json: no such file\n")
+
+
+def test_a_store_of_a_sweep_draws_totals_and_whole_reports(cli, tmp_path):
+    store = tmp_path / "s.sqlite"
+    sweep = ("sweep", "alexnet", "--layers", "conv3", "--on", "scnn", "--vary", "weight_density=0.3,0.9", "--jobs", 1)
+    assert cli(*sweep, "--store", store).code == 0
+    for kind in ("speedup", "imbalance"):
+        assert cli("plot", store, "--kind", kind, "-o", tmp_path / f"{kind}.svg").code == 0
+    assert "weight density" in (tmp_path / "speedup.svg").read_text()
+    result = cli("plot", store, "--kind", "speedup", "--study", "no", "-o", tmp_path / "a.svg")
+    assert (result.code, "no study 'no'" in result.err) == (2, True)

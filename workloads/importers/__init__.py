@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workloads.errors import InputError
-from workloads.importers import matrices, onnx_file, scale_sim, tensor_folder, timeloop
+from workloads.importers import matrices, onnx_file, scale_sim, tensor_folder, tflite_file, timeloop
 from workloads.importers.imported import Imported, ImportOptions, Omitted
 
 __all__ = ["ImportOptions", "Imported", "Omitted", "import_model", "recognise"]
@@ -19,6 +19,7 @@ Importer = Callable[[Path, ImportOptions], Imported]
 
 _BY_SUFFIX: dict[str, Importer] = {
     **dict.fromkeys(onnx_file.SUFFIXES, onnx_file.import_onnx),
+    **dict.fromkeys(tflite_file.SUFFIXES, tflite_file.import_tflite),
     **dict.fromkeys(timeloop.SUFFIXES, timeloop.import_problem),
     ".smtx": matrices.import_smtx,
     ".mtx": matrices.import_matrix_market,

@@ -1,0 +1,161 @@
+"""A TFLite model's tensors and operators, sparse weights included. Built on the flatbuffer schema package tflite."""
+
+from __future__ import annotations
+
+import math
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workloads.errors import InputError
+from workloads.importers.imported import less_zero_point, require
+
+_SPARSE = 1  # DimensionType.SPARSE_CSR
+# What reading a damaged flatbuffer raises: offsets lead anywhere.
+DAMAGE = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, KeyError, MemoryError)
+_THROUGH = ("DEQUANTIZE", "DENSIFY")  # what stands between stored and used weights
+
+
+class TfliteGraph:
+    """The main graph of a model file.
+
+    operators  (number, name, operator) in order
+    shapes     of the tensors by number; -1 stands for a size that is not fixed
+
+    Raises `InputError` naming the file when it is missing or no TFLite model.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.schema = require("tflite", "tflite", "TFLite files")
+        self.path = path
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+        if data[4:8] != b"TFL3":
+            raise InputError(f"{path}: not a TFLite model, or truncated")
+        self.model = self.schema.Model.GetRootAs(data, 0)
+        self.graph = self.model.Subgraphs(0)
+        self.tensors = [self.graph.Tensors(i) for i in range(self.graph.TensorsLength())]
+        self.shapes = [_shape(tensor) for tensor in self.tensors]
+        names = {code: name for name, code in vars(self.schema.BuiltinOperator).items() if isinstance(code, int)}
+        self._types = {code: name for name, code in vars(self.schema.TensorType).items() if isinstance(code, int)}
+        self.operators = []
+        for number in range(self.graph.OperatorsLength()):
+            operator = self.graph.Operators(number)
+            code = self.model.OperatorCodes(operator.OpcodeIndex())
+            name = names.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "CUSTOM")
+            self.operators.append((number, name, operator))
+        self.readers: dict[int, list[tuple[str, Any]]] = {}
+        for _, name, one in self.operators:
+            for number in one.InputsAsNumpy() if one.InputsLength() else ():
+                self.readers.setdefault(int(number), []).append((name, one))
+        self.producers = {int(out): (name, one) for _, name, one in self.operators for out in one.OutputsAsNumpy()}
+
+    def options(self, operator: Any, kind: str) -> Any:
+        """An operator's options as the schema class of that name."""
+        chosen = getattr(self.schema, kind)()
+        table = operator.BuiltinOptions()
+        chosen.Init(table.Bytes, table.Pos)
+        return chosen
+
+    def tensor_name(self, number: int) -> str:
+        """The tensor's name."""
+        return (self.tensors[number].Name() or b"").decode(errors="replace")
+
+    def type_name(self, number: int) -> str:
+        """FLOAT32, INT8 and so on."""
+        return self._types[self.tensors[number].Type()]
+
+    def stored(self, number: int) -> int:
+        """The tensor that holds a constant's data: itself, or what DENSIFY and DEQUANTIZE read; -1 where none does."""
+        while number >= 0 and not self.model.Buffers(self.tensors[number].Buffer()).DataLength():
+            name, operator = self.producers.get(number, ("", None))
+            if name not in _THROUGH or operator is None:
+                return -1
+            number = int(operator.Inputs(0))
+        return number
+
+    def zero_points(self, number: int) -> tuple[np.ndarray, int]:
+        """Zero points of a tensor, (1,) or one for each place along an axis, and that axis; 0 where it is a float."""
+        quantization = self.tensors[number].Quantization()
+        if quantization is None or not quantization.ZeroPointLength():
+            return np.zeros(1, np.int64), 0
+        return quantization.ZeroPointAsNumpy(), quantization.QuantizedDimension()
+
+    def constant(self, number: int) -> np.ndarray:
+        """A constant in its shape: floats as they are, integers less their zero point. Raises `InputError`."""
+        number = self.stored(number)
+        try:
+            values = self._values(number)
+        except DAMAGE:
+            raise InputError(f"{self.path}: tensor {number} is damaged or truncated") from None
+        points, axis = self.zero_points(number)
+        if values.dtype.kind == "f":
+            if not np.isfinite(values).all():
+                raise InputError(f"{self.path}: tensor {number} holds a value that is not finite")
+            return values
+        return less_zero_point(values, points, axis)
+
+    def _values(self, number: int) -> np.ndarray:
+        tensor = self.tensors[number]
+        data = self.model.Buffers(tensor.Buffer()).DataAsNumpy()
+        if self.type_name(number) == "INT4":
+            nibbles = np.stack([data << 4, data], axis=1).reshape(-1).view(np.int8) >> 4
+            flat = nibbles[: math.prod(self.shapes[number])]
+        else:
+            flat = data.view(np.dtype(self.type_name(number).lower()))
+        sparsity = tensor.Sparsity()
+        return flat.reshape(self.shapes[number]) if sparsity is None else densify(self.shapes[number], sparsity, flat)
+
+
+def _shape(tensor: Any) -> tuple[int, ...]:
+    sizes = tensor.ShapeAsNumpy() if tensor.ShapeLength() else []
+    return tuple(int(size) for size in sizes)
+
+
+def densify(shape: tuple[int, ...], sparsity: Any, values: np.ndarray) -> np.ndarray:
+    """A sparse-encoded tensor as a dense one (TFLite's SparsityParameters, schema.fbs).
+
+    Levels follow `traversal_order`: the tensor's axes and, after them, blocks of axes named by `block_map`. A dense
+    level repeats all its places below each entry of the level before; a sparse one lists those that are kept.
+    """
+    order = sparsity.TraversalOrderAsNumpy()
+    block_axes = sparsity.BlockMapAsNumpy() if sparsity.BlockMapLength() else np.zeros(0, np.int64)
+    entries = np.zeros(1, np.int64)  # where each open path stands in the arrays of the level
+    places: dict[int, np.ndarray] = {}
+    block_sizes: dict[int, int] = {}
+    for level, axis in enumerate(map(int, order)):
+        facts = sparsity.DimMetadata(level)
+        if facts.Format() == _SPARSE:
+            segments = _vector(facts.ArraySegments(), facts.ArraySegmentsType())
+            indices = _vector(facts.ArrayIndices(), facts.ArrayIndicesType())
+            counts = segments[entries + 1] - segments[entries]
+            parents = np.repeat(np.arange(len(entries)), counts)
+            first = np.repeat(segments[entries] - np.cumsum(counts) + counts, counts)
+            entries = first + np.arange(len(parents))
+            place = indices[entries]
+        else:
+            size = facts.DenseSize()
+            parents = np.repeat(np.arange(len(entries)), size)
+            place = np.tile(np.arange(size), len(entries))
+            entries = entries[parents] * size + place
+            if axis >= len(shape):
+                block_sizes[axis] = size
+        places = {one: held[parents] for one, held in places.items()} | {axis: place}
+    for block, axis in enumerate(map(int, block_axes)):
+        inner = len(shape) + block
+        places[axis] = places[axis] * block_sizes[inner] + places[inner]
+    dense = np.zeros(shape, values.dtype)
+    dense[tuple(places[axis] for axis in range(len(shape)))] = values[entries]
+    return dense
+
+
+def _vector(table: Any, kind: int) -> np.ndarray:
+    """An index vector of the schema's union: int32 (1), uint16 (2) or uint8 (3)."""
+    schema = require("tflite", "tflite", "TFLite files")
+    chosen = (schema.Int32Vector, schema.Uint16Vector, schema.Uint8Vector)[kind - 1]()
+    chosen.Init(table.Bytes, table.Pos)
+    return np.asarray(chosen.ValuesAsNumpy(), np.int64) if chosen.ValuesLength() else np.zeros(0, np.int64)

@@ -110,6 +110,7 @@ def list_names(kind: str | None) -> None:
 @click.option(
     "--timeline", type=click.Path(path_type=Path), metavar="FILE", help="Write a trace for Perfetto (ui.perfetto.dev)."
 )
+@click.option("--dram-trace", metavar="FORMAT:FILE", help="Write DRAM's requests for 'ramulator2' or 'dramsim3'.")
 @run_options
 def run(
     workload: str,
@@ -117,6 +118,7 @@ def run(
     config: Path | None,
     scale_sim: Path | None,
     timeline: Path | None,
+    dram_trace: str | None,
     *,
     check: bool,
     settings: tuple[str, ...],
@@ -129,6 +131,7 @@ def run(
     """
     from simulator import files, scale_sim_report, tables
     from simulator.configuration import configure
+    from simulator.request_recorder import RequestRecorder
     from simulator.timeline import Timeline
 
     for file in filter(None, (scale_sim, timeline)):
@@ -137,9 +140,12 @@ def run(
     _warn(warnings)
     chosen = _workload(workload, options)
     watch = Timeline() if timeline else None
-    (report,) = _simulate([accelerator], chosen, (watch,) if watch else ())
+    recorder = RequestRecorder.of(dram_trace, accelerator.spec.dram) if dram_trace else None
+    (report,) = _simulate([accelerator], chosen, tuple(filter(None, (watch, recorder))))
     if timeline and watch:
         files.write_whole(timeline, watch.to_json(report))
+    if recorder:
+        recorder.write()
     if not _write(report.to_dict(), report.rows(), options):
         tables.print_report(report)
     if scale_sim:

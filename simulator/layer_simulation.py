@@ -36,6 +36,9 @@ class Observer:
     def end(self, cycles: int) -> None:
         """The layer has been played."""
 
+    def requests(self, address: np.ndarray, bursts: np.ndarray, write: np.ndarray, clock: int) -> None:
+        """Banked memory was asked for runs of bursts: first byte, how many, whether written, at which DRAM clock."""
+
     def tile(self, tile: int, start: int, end: int) -> None:
         """The array computed a tile from `start` to `end` (cycles), waits for its streamed data included."""
 
@@ -96,7 +99,7 @@ class LayerSimulation:
         self._observers = observers
         self._blocking = write_back == "blocking"
         self._env = simpy.Environment()
-        self._memory: Memory = make_memory(self._env, dram, clock_hz)
+        self._memory: Memory = make_memory(self._env, dram, clock_hz, observers)
         self._uses = {use.tensor: use for use in schedule.buffers}
         check_capacities(schedule)
         self._buffers = {

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import simpy
 
+    from simulator.dram.channels import RequestObserver
+
 from dataflows.dram_spec import DramSpec
 from simulator.memory import IdealMemory, Memory, ideal_bytes_per_cycle
 
 
-def make_memory(env: simpy.Environment, dram: DramSpec, clock_hz: int) -> Memory:
-    """The memory of a machine, as a component of the event model."""
+def make_memory(
+    env: simpy.Environment, dram: DramSpec, clock_hz: int, requests: Sequence[RequestObserver] = ()
+) -> Memory:
+    """The memory of a machine, as a component of the event model; `requests` are told what a banked one is asked."""
     if dram.kind == "ideal":
         return IdealMemory(env, dram, clock_hz)
     from simulator.banked_memory import BankedMemory  # noqa: PLC0415
 
-    return BankedMemory(env, dram, clock_hz)
+    return BankedMemory(env, dram, clock_hz, requests)
 
 
 def check_memory(dram: DramSpec) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 
@@ -13,12 +11,17 @@ class RequestTrace:
     def __init__(self, burst_bytes: int) -> None:
         self._burst_bytes = burst_bytes
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._start_clock = 0
 
     def requests(self, address: np.ndarray, bursts: np.ndarray, write: np.ndarray, clock: int) -> None:
         """Keep runs of bursts."""
         within = np.arange(bursts.sum()) - np.repeat(np.cumsum(bursts) - bursts, bursts)
         addresses = np.repeat(address, bursts) + within * self._burst_bytes
-        self._parts.append((addresses, np.repeat(write, bursts), np.full(len(addresses), clock, np.int64)))
+        self._parts.append((addresses, np.repeat(write, bursts), np.full(len(addresses), self._start_clock + clock)))
+
+    def layer_ended(self, clocks: int) -> None:
+        """The layer took so many DRAM clocks; what follows counts from its end."""
+        self._start_clock += clocks
 
     def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(address, write, clock) of all bursts in the order of their clocks; equal clocks keep the order of asking."""
@@ -28,14 +31,14 @@ class RequestTrace:
         order = np.argsort(clock, kind="stable")
         return address[order], write[order], clock[order]
 
-    def write_ramulator2(self, path: Path) -> None:
+    def ramulator2(self) -> str:
         """A trace for Ramulator 2's LoadStoreTrace frontend: "LD 0x40" or "ST 0x40" a line. It holds no clocks."""
         address, write, _ = self.columns()
         rows = zip(address.tolist(), write.tolist(), strict=True)
-        path.write_text("".join(f"{'ST' if w else 'LD'} 0x{a:x}\n" for a, w in rows), encoding="ascii")
+        return "".join(f"{'ST' if w else 'LD'} 0x{a:x}\n" for a, w in rows)
 
-    def write_dramsim3(self, path: Path) -> None:
+    def dramsim3(self) -> str:
         """A trace for DRAMsim3's trace-based CPU: "0x40 READ 12" or "0x40 WRITE 12" a line, the last a clock."""
         address, write, clock = self.columns()
         rows = zip(address.tolist(), write.tolist(), clock.tolist(), strict=True)
-        path.write_text("".join(f"0x{a:x} {'WRITE' if w else 'READ'} {c}\n" for a, w, c in rows), encoding="ascii")
+        return "".join(f"0x{a:x} {'WRITE' if w else 'READ'} {c}\n" for a, w, c in rows)

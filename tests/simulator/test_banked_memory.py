@@ -1,5 +1,7 @@
 """The banked DRAM model inside the event model."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -108,3 +110,39 @@ def test_transfers_end_at_whole_cycles_in_order_of_the_stream():
     LayerSimulation(plan, DDR4, 700_000_000, (Ends(),)).run()
     assert ends == sorted(ends)
     assert all(isinstance(end, int) for end in ends)
+
+
+def test_a_trace_of_requests_holds_every_burst_of_a_run(cli, tmp_path):
+    arguments = (
+        "run",
+        "blazepose",
+        "--layers",
+        "op01[04]*",
+        "--on",
+        "scnn",
+        "--set",
+        "dram.kind=banked",
+        "--json",
+        "-",
+    )
+    counts = []
+    for form in ("ramulator2", "dramsim3"):
+        result = cli(*arguments, "--dram-trace", f"{form}:{tmp_path / form}")
+        bursts = json.loads(result.out)["total"]["dram"]["burst_bytes"] // 64
+        lines = (tmp_path / form).read_text().splitlines()
+        counts.append((len(lines), bursts))
+    assert counts[0] == counts[1] == (bursts, bursts)
+    clocks = [int(line.split()[2]) for line in lines]
+    assert clocks == sorted(clocks)
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        ("dramsim:x", "--dram-trace dramsim:x: must be FORMAT:FILE with a format of: ramulator2, dramsim3"),
+        ("dramsim3:x", "--dram-trace dramsim3:x: needs banked memory: --set dram.kind=banked"),
+    ],
+)
+def test_a_trace_that_cannot_be_written_is_refused(cli, target, line):
+    result = cli("run", "blazepose", "--layers", "op010*", "--on", "scnn", "--dram-trace", target)
+    assert (result.code, result.err) == (2, f"prunesim: {line}\n")

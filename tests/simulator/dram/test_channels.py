@@ -143,19 +143,22 @@ def test_a_tag_without_reads_has_no_latency():
     assert (tag.read_latency_clocks(), tag.mean_read_latency_clocks) == (0, 0.0)
 
 
-def test_exported_traces(tmp_path):
+def test_exported_traces():
     trace = RequestTrace(64)
     dram = DramChannels(BankedDramSpec(), TAGS, observers=[trace])
     dram.submit("b", np.array([100]), np.array([100]), write=True, cycle=7, tag="output")
     dram.submit("a", np.array([4096, 0]), np.array([64, 1]), write=False, cycle=2, tag="input")
-    trace.write_ramulator2(tmp_path / "ramulator2.trace")
-    trace.write_dramsim3(tmp_path / "dramsim3.trace")
-    assert (tmp_path / "ramulator2.trace").read_text() == "LD 0x1000\nLD 0x0\nST 0x40\nST 0x80\nST 0xc0\n"
-    assert (tmp_path / "dramsim3.trace").read_text() == (
-        "0x1000 READ 2\n0x0 READ 2\n0x40 WRITE 7\n0x80 WRITE 7\n0xc0 WRITE 7\n"
-    )
+    assert trace.ramulator2() == "LD 0x1000\nLD 0x0\nST 0x40\nST 0x80\nST 0xc0\n"
+    assert trace.dramsim3() == "0x1000 READ 2\n0x0 READ 2\n0x40 WRITE 7\n0x80 WRITE 7\n0xc0 WRITE 7\n"
 
 
-def test_an_empty_trace(tmp_path):
-    RequestTrace(64).write_ramulator2(tmp_path / "empty")
-    assert (tmp_path / "empty").read_text() == ""
+def test_layers_of_a_trace_follow_one_another():
+    trace = RequestTrace(64)
+    for _ in range(2):
+        trace.requests(np.array([0]), np.array([1]), np.array([False]), 5)
+        trace.layer_ended(100)
+    assert trace.dramsim3() == "0x0 READ 5\n0x0 READ 105\n"
+
+
+def test_an_empty_trace():
+    assert RequestTrace(64).ramulator2() == RequestTrace(64).dramsim3() == ""

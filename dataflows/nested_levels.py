@@ -12,25 +12,28 @@ from dataflows.kernel import kernel, run_slices, thread_count
 from workloads.pruning.choosing import largest, share, sizes
 
 
-def nested_codes(weights: np.ndarray, densities: tuple[float, ...], level: int) -> np.ndarray:
-    """Uint8, shape of the weights: the smallest level, 1 up, that keeps a weight; 0 where none does.
+def nested_codes(weights: np.ndarray, densities: tuple[float, ...], level: int, highest: int) -> np.ndarray:
+    """Uint8, shape of the weights: the smallest level, 1 up to `highest`, that keeps a weight; 0 where none does.
 
     weights    values or a mask of one level
-    densities  of the levels, rising;  level  the one that the weights are
+    densities  of the levels, rising;  level  the one that the weights are, at most `highest`
 
     Smaller levels hold the largest weights. What a trace does not tell is drawn, the same way every time: smaller
     levels of a mask, and where larger levels have weights that this one has lost. Levels are never smaller than one
     below them, whatever the density of the weights.
     """
-    random = np.random.default_rng(0)
-    inside, outside = (scores.reshape(-1) for scores in (sizes(weights, random), sizes(weights == 0, random)))
-    kept = int(np.count_nonzero(inside))
-    codes = np.zeros(weights.size, np.uint8)
-    for number in range(len(densities), level, -1):
-        codes[largest(outside, max(0, share(densities[number - 1], weights.size) - kept))] = number
-    codes[inside > 0] = level
-    for number in range(level - 1, 0, -1):
-        codes[largest(inside, share(densities[number - 1], weights.size))] = number
+    flat = weights.reshape(-1)
+    codes = np.zeros(flat.size, np.uint8)
+    kept = int(np.count_nonzero(flat))
+    if highest > level:
+        scores = sizes(flat == 0, np.random.default_rng(0))
+        for number in range(highest, level, -1):
+            codes[largest(scores, max(0, share(densities[number - 1], flat.size) - kept))] = number
+    codes[flat != 0] = level
+    if level > 1:
+        scores = sizes(flat, np.random.default_rng(1))
+        for number in range(level - 1, 0, -1):
+            codes[largest(scores, share(densities[number - 1], flat.size))] = number
     return codes.reshape(weights.shape)
 
 

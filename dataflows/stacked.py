@@ -67,7 +67,9 @@ class StackedSpec(AcceleratorSpec):
                             "(assumption: as in Deep Compression)")  # fmt: skip
     decoded_entries: Count = Field(4, description="stored entries that a PE's decoder looks at together (assumption)")
     input_buffer_bytes: Count = Field(512 * _KIB, description="input buffer, bytes (assumption)")
-    weight_buffer_bytes: Count = Field(512 * _KIB, description="buffer of stored weights, bytes (assumption)")
+    weight_buffer_bytes: Count = Field(
+        8192 * _KIB, description="stored weights, bytes (assumption: room for all levels of a layer of VGG-16)"
+    )
     output_buffer_bytes: Count = Field(
         256 * _KIB, description="output buffer, both halves together, bytes (assumption)"
     )
@@ -169,19 +171,19 @@ class Stacked(Accelerator):
         kept = np.count_nonzero(weights.reshape(len(weights), -1), axis=1)
         if kept.sum() == weights.size:
             return StoredFilters(kept, np.zeros_like(kept), kept * spec.value_bits)
-        codes = nested_codes(weights, spec.densities, running)
         lists = {  # of the whole copy: first and last level of each
             "sectioned": [(level, level) for level in range(1, last + 1)],
             "coded": [(1, last)],
             "separate": [(1, level) for level in range(1, last + 1)],
         }[spec.storage]
         read = {"sectioned": lists[:running], "coded": lists, "separate": lists[running - 1 : running]}[spec.storage]
+        loaded = lists if spec.loaded == "all" else read
+        codes = nested_codes(weights, spec.densities, running, loaded[-1][1])
         code_bits = (last - 1).bit_length() if spec.storage == "coded" else 0
         empty, bits = np.zeros_like(kept), np.zeros_like(kept)
-        for stored in lists if spec.loaded == "all" else read:
-            entries, without = read_lists(
-                codes, stored, running, index_bits=spec.index_bits, decoded=spec.decoded_entries
-            )
+        rules = {"index_bits": spec.index_bits, "decoded": spec.decoded_entries}
+        for stored in loaded:
+            entries, without = read_lists(codes, stored, running, **rules)
             bits += entries * (spec.value_bits + spec.index_bits + code_bits)
             if stored in read:
                 empty += without
@@ -227,7 +229,7 @@ class Stacked(Accelerator):
         """Outputs filter by filter, block of positions by block, weight by weight, in the order of the stored lists."""
         self.require(layer)
         spec, padded = self.spec, PaddedMap.of(layer, activations)
-        codes = nested_codes(weights, spec.densities, spec.running).reshape(len(weights), -1)
+        codes = nested_codes(weights, spec.densities, spec.running, spec.running).reshape(len(weights), -1)
         values = weights.reshape(len(weights), -1)
         outputs = np.zeros((layer.out_channels, layer.batch, len(padded.windows)), np.int64)
 

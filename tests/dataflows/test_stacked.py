@@ -70,7 +70,11 @@ def test_every_tile_equals_the_twin(spec, trace):
         read = [[[1] * layer.weight_shape[1] * math.prod(layer.kernel_size)]] * layer.out_channels
         bits = [len(entries[0]) * spec.value_bits for entries in read]
     else:
-        codes = nested_codes(trace.weights, spec.densities, spec.running).reshape(layer.out_channels, -1).tolist()
+        codes = (
+            nested_codes(trace.weights, spec.densities, spec.running, len(spec.densities))
+            .reshape(layer.out_channels, -1)
+            .tolist()
+        )
         read, loaded = zip(*(stacked_twin.lists(spec, own) for own in codes), strict=True)
         bits = [stacked_twin.bits(spec, own) for own in loaded]
     cycles, issued = stacked_twin.run(spec, layer, read, strips, plan.filters.tolist())
@@ -97,7 +101,7 @@ def test_outputs_are_the_convolution(trace, spec, seed):
 
 @given(traces(), specs())
 def test_levels_nest_around_the_one_that_runs(trace, spec):
-    codes = nested_codes(trace.weights, spec.densities, spec.running)
+    codes = nested_codes(trace.weights, spec.densities, spec.running, len(spec.densities))
     np.testing.assert_array_equal((codes > 0) & (codes <= spec.running), trace.weight_mask)
     sizes = [np.count_nonzero((codes > 0) & (codes <= level)) for level in range(1, len(spec.densities) + 1)]
     for level, (size, density) in enumerate(zip(sizes, spec.densities, strict=True), start=1):
@@ -122,7 +126,7 @@ def test_levels_below_the_one_that_runs_are_those_of_the_pruning():
     for level in (1, 2, 3):
         trace, whole = nested_trace(level)
         codes = Nested(levels="0.1/0.25/0.5").level_codes(whole, np.random.default_rng(6))
-        found = nested_codes(trace.weights, (0.1, 0.25, 0.5), level)
+        found = nested_codes(trace.weights, (0.1, 0.25, 0.5), level, 3)
         np.testing.assert_array_equal(np.where(found <= level, found, 0), np.where(codes <= level, codes, 0))
 
 

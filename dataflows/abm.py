@@ -34,9 +34,9 @@ from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
 from dataflows.column_plan import ColumnPlan, ColumnTraffic
+from dataflows.filter_blocks import cut_layer
 from dataflows.kernel import run_slices
 from dataflows.layout import bits_to_bytes
-from dataflows.pixel_strips import PixelStrips
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
 from dataflows.value_groups import add_by_value, distinct_values, group_by_value
 from dataflows.windows import PaddedMap, inputs_read
@@ -122,29 +122,18 @@ class Abm(Accelerator):
         """The tiles, and the bytes of their encoded weights, int64 (1, blocks of filters).
 
         layer  has one group; nonzeros int64 (1, K)
-
-        A block has whole turns of the cores: all filters where they fit the weight buffer for good, otherwise as many
-        as fit half of it, and never more than whose outputs fit half of the output buffer.
         """
-        spec, every = self.spec, layer.out_channels
-        outputs = 8 * (spec.output_buffer_bytes // 2) // spec.value_bits
-        turns = min(-(-every // spec.cores), outputs // (spec.adders_per_core * spec.cores))
-        bits = nonzeros * spec.encoded_weight_bits
-        held = bits_to_bytes(int(bits.sum())) <= spec.weight_buffer_bytes
-
-        def bytes_of(turns: int) -> np.ndarray:
-            return -(-np.add.reduceat(bits, np.arange(0, every, turns * spec.cores), axis=1) // 8)
-
-        while turns > 1 and not held and 2 * int(bytes_of(turns).max()) > spec.weight_buffer_bytes:
-            turns -= 1
-        filters = np.minimum(turns * spec.cores, every - np.arange(0, every, turns * spec.cores))
-        strips = PixelStrips.of(
+        spec = self.spec
+        return cut_layer(
             layer,
-            spec.adders_per_core,
-            inputs=spec.input_buffer_bytes // bits_to_bytes(layer.in_channels * spec.value_bits),
-            outputs=outputs // int(filters.max()),
+            nonzeros[0] * spec.encoded_weight_bits,
+            turn=spec.cores,
+            pixels=spec.adders_per_core,
+            value_bits=spec.value_bits,
+            input_bytes=spec.input_buffer_bytes,
+            weight_bytes=spec.weight_buffer_bytes,
+            output_bytes=spec.output_buffer_bytes,
         )
-        return ColumnPlan(layer, nonzeros.sum(axis=1), filters, strips), bytes_of(turns)
 
     def _cycles(self, plan: ColumnPlan, nonzeros: np.ndarray, distinct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """int64 (*tiles, cores, CAUSES) before any wait for memory, and (*tiles, cores) additions."""

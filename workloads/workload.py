@@ -90,8 +90,10 @@ class Workload:
 def load_workload(text: str = "blazepose", seed: int = 0, batch: int | None = None) -> Workload:
     """The workload that a user named: a built-in network, NETWORK@SET, or the path of a file.
 
-    Paths: a trace file or reference data (.npz), a network file (.toml), a density table (.csv), or a folder of
-    reference data. Raises `InputError` with the nearest known name, or naming the file and what is wrong with it.
+    Paths: a trace file or reference data (.npz), a network file (.toml), a density table (.csv), a folder of reference
+    data, or what `workloads.importers` knows (.onnx, .tflite and others). NETWORK@WEIGHTS.safetensors (or .pt, .pth)
+    takes shapes from one and weights from the other. Raises `InputError` with the nearest known name, or naming the
+    file and what is wrong with it.
     """
     workload = replace(_resolve(text), seed=seed)
     return workload if batch is None else workload.with_batch(batch)
@@ -104,6 +106,11 @@ def _resolve(text: str) -> Workload:
         return trace_file.load_traces(SHIPPED[text])
     if text in network_names():
         return Workload.of_network(load_network(text))
+    network, _, weights = text.rpartition("@")
+    if network and weights.endswith((".safetensors", ".pt", ".pth")):
+        from workloads import importers  # noqa: PLC0415 (it imports this module)
+
+        return importers.import_model(weights, importers.ImportOptions(network=network)).workload
     path = Path(text)
     if path.suffix in (".npz", ".toml", ".csv") or os.path.exists(path):  # noqa: PTH110 (False for a name too long)
         return _from_path(path)

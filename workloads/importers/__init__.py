@@ -10,15 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workloads.errors import InputError
-from workloads.importers import matrices, onnx_file, scale_sim, tensor_folder, tflite_file, timeloop
+from workloads.importers import matrices, onnx_file, scale_sim, state_dict, tensor_folder, tflite_file, timeloop
 from workloads.importers.imported import Imported, ImportOptions, Omitted
+from workloads.importers.torch_capture import capture
 
-__all__ = ["ImportOptions", "Imported", "Omitted", "import_model", "recognise"]
+__all__ = ["ImportOptions", "Imported", "Omitted", "capture", "import_model", "recognise"]
 
 Importer = Callable[[Path, ImportOptions], Imported]
 
 _BY_SUFFIX: dict[str, Importer] = {
     **dict.fromkeys(onnx_file.SUFFIXES, onnx_file.import_onnx),
+    **dict.fromkeys(state_dict.SUFFIXES, state_dict.import_weights),
     **dict.fromkeys(tflite_file.SUFFIXES, tflite_file.import_tflite),
     **dict.fromkeys(timeloop.SUFFIXES, timeloop.import_problem),
     ".smtx": matrices.import_smtx,

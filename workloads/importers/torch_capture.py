@@ -1,0 +1,161 @@
+"""PyTorch models: layers, weights and activations seen by forward hooks while the model runs.
+
+    imported = capture(model, inputs)
+    save_traces("mine.npz", imported.workload)
+
+torch is loaded by the caller, who has a model; importing this module does not load it. What a model calls as a function
+(torch.nn.functional.conv2d, the products inside MultiheadAttention) has no module and is not seen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from workloads.errors import InputError
+from workloads.importers.imported import (
+    FoundLayer,
+    Imported,
+    Made,
+    omitted_operators,
+    product_activations,
+    product_layer,
+    require,
+    workload_of,
+)
+from workloads.layer import Layer, Pads
+from workloads.source import output_densities
+
+_CONVOLUTIONS = ("Conv1d", "Conv2d", "Conv3d")
+_PAD_MODES: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+_REASONS = {
+    **dict.fromkeys(
+        ("ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"), "no machine here models a transposed convolution"
+    ),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), "recurrent, its products depend on one another"),
+    "MultiheadAttention": "its products are calls of functions, which hooks do not see; export the model to ONNX",
+    "Bilinear": "a product of two inputs, and machines here need weights",
+}
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A module's call: its name, its input and its weights as they were then."""
+
+    name: str
+    module: Any
+    inputs: np.ndarray
+    weights: np.ndarray
+
+
+def capture(model: Any, inputs: Any, name: str = "") -> Imported:
+    """The network of a torch model and its traces on real inputs.
+
+    model    a `torch.nn.Module`; it runs in evaluation mode and is left as it was
+    inputs   a tensor (its first axis is the batch), or a tuple of the model's arguments
+    name     of the network; by default the model's class
+
+    Weights are those that the layers used, so that the masks of `torch.nn.utils.prune` are in them. A module that is
+    called twice gives two layers. Raises `InputError` when nothing can be simulated.
+    """
+    torch = require("torch", "torch", "PyTorch models")
+    calls: list[_Call] = []
+    seen: list[tuple[str, str]] = []
+    counts: Counter[str] = Counter()
+
+    def note(label: str, module: Any, given: tuple[Any, ...]) -> None:
+        kind = type(module).__name__
+        if _is_layer(torch, module):
+            counts[label] += 1
+            unique = label if counts[label] == 1 else f"{label}_{counts[label]}"
+            calls.append(_Call(unique, module, _array(given[0]), _array(module.weight)))
+        elif kind in _REASONS or not any(True for _ in module.children()):
+            seen.append((kind, _REASONS.get(kind, "")))
+
+    _run(torch, model, inputs, note)
+    title = name or type(model).__name__
+    omitted = omitted_operators(seen)
+    found = [_found(call) for call in calls]
+    densities = [np.count_nonzero(one.activations) / one.layer.input_count for one in found]
+    outputs = output_densities([one.layer for one in found], densities, [None] * len(found))
+    found = [replace(one, output_density=output) for one, output in zip(found, outputs, strict=True)]
+    return Imported(workload_of(title, found, f"PyTorch model {title}", omitted), omitted)
+
+
+def _run(torch: Any, model: Any, inputs: Any, note: Any) -> None:
+    """Call the model with a hook on every module; hooks and training modes are put back."""
+    modes = {module: module.training for module in model.modules()}
+
+    def hook(label: str) -> Any:
+        return lambda module, given, _: note(label or type(module).__name__, module, given)
+
+    handles = [module.register_forward_hook(hook(label)) for label, module in model.named_modules()]
+    try:
+        model.eval()
+        with torch.no_grad():
+            model(*inputs) if isinstance(inputs, tuple) else model(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, training in modes.items():
+            module.training = training
+
+
+def _is_layer(torch: Any, module: Any) -> bool:
+    kinds = tuple(getattr(torch.nn, kind) for kind in (*_CONVOLUTIONS, "Linear"))
+    transposed = isinstance(module, torch.nn.modules.conv._ConvTransposeNd)  # noqa: SLF001 (torch has no public base)
+    return isinstance(module, kinds) and not transposed
+
+
+def _array(tensor: Any) -> np.ndarray:
+    """A copy, so that later operations in place do not change it; narrow floats become float32."""
+    held = tensor.detach().cpu()
+    held = held.float() if held.is_floating_point() and held.element_size() == 2 else held
+    return held.numpy().copy()
+
+
+def _found(call: _Call) -> FoundLayer:
+    weights = call.weights
+    if weights.ndim == 2:
+        layer = product_layer(call.name, call.inputs.shape[:-1], call.module.in_features, call.module.out_features)
+        return FoundLayer(layer, _held(weights.reshape(layer.weight_shape)), product_activations(layer, call.inputs))
+    inputs = call.inputs if call.inputs.ndim == weights.ndim else call.inputs[np.newaxis]
+    pads = _pads(call.module)
+    if call.module.padding_mode != "zeros":
+        inputs = np.pad(inputs, ((0, 0), (0, 0), *pads), mode=_PAD_MODES[call.module.padding_mode])
+        pads = ((0, 0),) * len(pads)
+    layer = _conv(call, inputs.shape, pads)
+    return FoundLayer(layer, _held(weights.reshape(layer.weight_shape)), inputs.reshape(layer.input_shape))
+
+
+def _held(weights: np.ndarray) -> Made:
+    return Made(lambda: weights)
+
+
+def _pads(module: Any) -> Pads:
+    """(before, after) of each axis; torch keeps them last axis first."""
+    flat = module._reversed_padding_repeated_twice  # noqa: SLF001 (the only place where 'same' is resolved)
+    return tuple((flat[i], flat[i + 1]) for i in range(len(flat) - 2, -2, -2))
+
+
+def _conv(call: _Call, shape: tuple[int, ...], pads: Pads) -> Layer:
+    module = call.module
+    row = len(shape) == 3  # a 1-D convolution is a 2-D one over a single row
+    try:
+        return Layer(
+            name=call.name,
+            in_channels=module.in_channels,
+            out_channels=module.out_channels,
+            input_size=(1,) * row + shape[2:],
+            kernel_size=(1,) * row + tuple(module.kernel_size),
+            stride=(1,) * row + tuple(module.stride),
+            padding=((0, 0),) * row + pads,
+            dilation=(1,) * row + tuple(module.dilation),
+            groups=module.groups,
+            batch=shape[0],
+        )
+    except InputError as error:
+        raise InputError(f"PyTorch {type(module).__name__}: {error}") from None

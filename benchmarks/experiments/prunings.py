@@ -77,7 +77,7 @@ def designed_for(network: str, layer: str) -> list[tuple]:
 
 
 def on_real_masks(folder: str) -> list[tuple]:
-    """Load imbalance and cycles of further prunings of a really pruned ResNet-50, on machines whose PEs take filters."""
+    """Load imbalance and cycles of further prunings of a really pruned ResNet-50."""
     real = load_workload(folder).select("layer3_*")
     accelerators = [create("cambricon-x", SHARED_FETCH), create("cambricon-x"), create("scnn")]
     labels = ("cambricon-x, shared fetch", "cambricon-x", "scnn")

@@ -40,6 +40,7 @@ class LazyGroup(click.Group):
         "diff": "simulator.diff_command:diff",
         "import": "simulator.import_command:command",
         "plot": "simulator.plot_command:plot",
+        "report": "simulator.report_command:report",
         "sweep": "simulator.sweep_command:sweep",
         "validate": "simulator.validate_command:validate",
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflows.schedule import Cause
 from simulator.dram_report import DramReport
+from simulator.html_tables import measures_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,6 +114,10 @@ class LayerReport(Measures):
     buffer_peak_bytes: dict[str, int]
     notes: tuple[str, ...] = ()
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return measures_table([(self.name, self.to_dict())], "layer")
+
 
 @dataclass(frozen=True)
 class NetworkReport:
@@ -152,6 +157,10 @@ class NetworkReport:
         """One flat row a layer and a last one for the total; nested keys are joined by a dot."""
         rows = [*self.layers, self.total]
         return [{"accelerator": self.machine, "workload": self.workload["name"], **flat(row.to_dict())} for row in rows]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a row a layer and the total."""
+        return measures_table([(row.name, row.to_dict()) for row in (*self.layers, self.total)], self.machine)
 
     def to_frame(self) -> pd.DataFrame:
         """The layers (without the total) as a pandas frame."""

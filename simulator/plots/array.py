@@ -14,6 +14,7 @@ from simulator.plots.data import Data, by_machine, layer_rows, reports_of, rows_
 from simulator.plots.style import legend_below, machine_styles, new_figure, panel_grid
 from workloads.errors import InputError, nearest
 
+_WIDE_IMBALANCE = 4  # beyond it the axis is logarithmic
 _LONGEST = 4  # an array longer than this, in widths, is drawn as if it were this long
 _MOST_LABELLED = 10  # PEs in a row whose shares still fit into their squares
 
@@ -75,8 +76,9 @@ def imbalance(data: Data) -> Figure:
             x, share = imbalance_curve([(value(r, "load_imbalance") or 1.0, value(r, "cycles") or 0.0) for r in rows])
             style = styles[machine] | {"marker": ""}
             panels[0].step(x, 100 * share, where="post", label=machine, linewidth=1.6, **style)
-        panels[0].set_xscale("log", base=2)
-        panels[0].xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+        if panels[0].dataLim.x1 > _WIDE_IMBALANCE:
+            panels[0].set_xscale("log", base=2)
+            panels[0].xaxis.set_major_formatter(lambda x, _: f"{x:g}")
         panels[0].set_xlabel("load imbalance of a layer (busiest PE / mean PE)")
         panels[0].set_ylabel("share of cycles in such layers or better, %")
         panels[0].set_title("layers")

@@ -6,6 +6,7 @@ as well, so that a figure survives a black-and-white printer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -111,7 +112,7 @@ def save(figure: Figure, path: Path) -> None:
 def svg_text(figure: Figure) -> str:
     """A figure as an SVG element, to stand inside a page of HTML."""
     text = _drawn(figure, "svg").decode()
-    return text[text.index("<svg") :]
+    return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
 
 
 def _drawn(figure: Figure, ending: str) -> bytes:

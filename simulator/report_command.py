@@ -1,0 +1,33 @@
+"""`prunesim report`: results as one page of HTML.
+
+This module loads quickly, since `prunesim --help` reads it; what draws is imported where it is used.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("results", type=_FILE)
+@click.option("-o", "--output", type=_FILE, required=True, metavar="FILE", help="The page to write.")
+@click.option("--timeline", type=_FILE, metavar="FILE", help="Also draw this timeline of 'run --timeline'.")
+@click.option("--study", metavar="NAME", help="The study to show, of a store that holds several.")
+def report(results: Path, output: Path, timeline: Path | None, study: str | None) -> None:
+    """Write RESULTS (the JSON of 'run' or 'compare', or the store of a small study) as one page of HTML.
+
+    The page holds the tables, the figures and the exact configuration, and opens without a network.
+    """
+    from simulator.files import require_writable, write_whole
+    from simulator.plots.data import reports_of
+    from simulator.plots.files import read_results, read_timeline
+    from simulator.report_page import report_page
+
+    require_writable(output)
+    reports = reports_of(read_results(results, study, whole=True))
+    watched = read_timeline(timeline) if timeline else None
+    write_whole(output, report_page(reports, watched))

@@ -40,6 +40,7 @@ from dataflows.index_windows import KeptWeights, WindowCounts, list_offsets, mul
 from dataflows.kernel import run_slices
 from dataflows.neuron_blocks import NeuronBlocks
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
+from dataflows.weight_format import NATIVE, FormattedWeights, WeightFormat, spread
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -64,6 +65,10 @@ class CambriconXSpec(AcceleratorSpec):
     fetch: Literal["asynchronous", "shared"] = Field(
         "asynchronous", description="asynchronous: PEs run apart, as published; shared: a fetch of a window serves all "
         "PEs, which wait for the slowest (the machine of accelerator-aware pruning, Kang, TCSVT 2020)"
+    )  # fmt: skip
+    weight_format: WeightFormat = Field(
+        NATIVE, description="storage of weights: native (values and steps, selected as they come) or another format, "
+        "e.g. csc, with that format's bits; each PE's decoder then takes a filter's entries once an output"
     )  # fmt: skip
     dram: DramSpec = DramSpec(bandwidth_gbs=256.0)  # type: ignore[call-arg]
 
@@ -119,12 +124,13 @@ class CambriconX(Accelerator):
         self.require(trace.layer)
         spec, layer = self.spec, trace.layer
         counts = self.count(layer, trace.weight_mask)
-        work = self.arrange(layer, counts.entries)
+        stored_bits, decoded = self._formatted(trace.weight_mask, counts)
+        work = self.arrange(layer, stored_bits)
         cycles = np.zeros((work.tiles, spec.pes, CAUSES), np.int64)
         cycles[..., Cause.BUSY] = work.per_tile(counts.busy)
-        cycles[..., Cause.INDEX] = work.per_tile(counts.index)
+        cycles[..., Cause.INDEX] = work.per_tile(counts.index + decoded)
         if spec.fetch == "shared":
-            cycles[..., Cause.IMBALANCE] = work.waits_per_tile(counts.busy + counts.index)
+            cycles[..., Cause.IMBALANCE] = work.waits_per_tile(counts.busy + counts.index + decoded)
         loads, stores, compulsory_bytes = work.transfers()
         return LayerSchedule(
             pe_grid=(1, spec.pes),
@@ -152,23 +158,41 @@ class CambriconX(Accelerator):
         taps = mask.view(np.uint8).reshape(*layer.weight_shape[:2], -1)
         return WindowCounts.of(taps, window=spec.window, selected=spec.multipliers_per_pe, index_bits=spec.index_bits)
 
-    def arrange(self, layer: Layer, entries: np.ndarray) -> FilterRounds:
+    def step_bits(self, counts: WindowCounts) -> np.ndarray:
+        """Int64 (K, windows): bits of the weights of each window as the machine's own steps."""
+        return counts.entries.astype(np.int64) * (self.spec.value_bits + self.spec.index_bits)
+
+    def _formatted(self, mask: np.ndarray, counts: WindowCounts) -> tuple[np.ndarray, np.ndarray]:
+        """Bits of each filter's windows as DRAM and the SBs hold them, and cycles that its PE waits for the decoder.
+
+        A format stores each filter on its own; its bits and waits are spread over the windows by their weights.
+        """
+        if self.spec.weight_format == NATIVE:
+            return self.step_bits(counts), np.zeros_like(counts.busy)
+        stored = FormattedWeights.of(self.spec.weight_format, mask, np.arange(len(mask) + 1))
+        own = (counts.busy + counts.index).sum(axis=1)
+        waits = np.maximum(stored.decode_cycles - own, 0)
+        return spread(stored.size_bytes * 8, counts.nonzeros), spread(waits, counts.nonzeros)
+
+    def arrange(self, layer: Layer, stored_bits: np.ndarray) -> FilterRounds:
         """The way that moves the fewest bytes, among those that `loop_order` and the buffers allow.
 
-        entries int64 (K, windows): stored weights. Of equal ways the one of the longest chunks, then the most filters.
+        stored_bits int64 (K, windows). Of equal ways the one of the longest chunks, then the most filters.
         """
-        spec, windows = self.spec, entries.shape[1]
+        spec, windows = self.spec, stored_bits.shape[1]
         groups = _groups_in_flight(layer, spec)
         orders = ("inputs_outer", "weights_outer") if spec.loop_order == "auto" else (spec.loop_order,)
         ways = []
         for chunk_windows in self._chunk_choices(layer, windows):
             chunked = chunk_windows < windows
-            for filters in {self._round_filters(layer, entries, groups, order, chunked=chunked) for order in orders}:
+            for filters in {
+                self._round_filters(layer, stored_bits, groups, order, chunked=chunked) for order in orders
+            }:
                 sums = spec.held_sums // filters
                 blocks = NeuronBlocks.of(layer, spec.window, chunk_windows, groups, spec.held_neurons, sums)
                 if blocks is not None:
-                    stored = (spec.sb_bytes, spec.value_bits, spec.value_bits + spec.index_bits)
-                    ways.append(FilterRounds(blocks, entries, chunk_windows, filters, spec.pes, *stored))
+                    sizes = (spec.pes, spec.sb_bytes, spec.value_bits)
+                    ways.append(FilterRounds(blocks, stored_bits, chunk_windows, filters, *sizes))
         return min(ways, key=lambda way: (way.moved_bytes, -way.chunk_windows, -way.filters))
 
     def _chunk_choices(self, layer: Layer, windows: int) -> list[int]:
@@ -182,12 +206,12 @@ class CambriconX(Accelerator):
         parts = {-(-windows // count) for count in range(1, windows + 1)}
         return sorted((size for size in parts if size in (windows, 1) or size <= longest), reverse=True)
 
-    def _round_filters(self, layer: Layer, entries: np.ndarray, groups: int, order: str, *, chunked: bool) -> int:
+    def _round_filters(self, layer: Layer, stored_bits: np.ndarray, groups: int, order: str, *, chunked: bool) -> int:
         """Filters of a round: whole turns of the PEs, or all filters of the groups in flight."""
         spec, every = self.spec, groups * layer.group_out_channels
         turns = -(-every // spec.pes)
         if order == "weights_outer":
-            fullest_bits = int(entries.sum(axis=1).max()) * (spec.value_bits + spec.index_bits)
+            fullest_bits = int(stored_bits.sum(axis=1).max())
             turns = min(turns, max(1, spec.sb_bytes * 8 // max(1, fullest_bits)))
         if chunked:
             turns = min(turns, spec.held_sums // spec.pes)
@@ -201,7 +225,7 @@ class CambriconX(Accelerator):
         self.require(layer)
         spec, group_channels = self.spec, (layer.group_in_channels, layer.group_out_channels)
         kept = KeptWeights.of(weights, spec.window)
-        work = self.arrange(layer, self.count(layer, weights != 0).entries)
+        work = self.arrange(layer, self.step_bits(self.count(layer, weights != 0)))
         padded = np.pad(activations, ((0, 0), (0, 0), *layer.padding))
         neurons = np.ascontiguousarray(padded.transpose(0, 2, 3, 1))
         offsets, windows = list_offsets(layer), kept.start.shape[1] - 1

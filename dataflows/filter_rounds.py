@@ -30,21 +30,20 @@ def _bytes_of(values: np.ndarray, bits: int) -> np.ndarray:
 class FilterRounds:
     """One way to run a layer.
 
-    entries        int64 (K, windows): stored weights of each window
+    stored_bits    int64 (K, windows): what the weights of each window take in DRAM and in an SB
     chunk_windows  windows of a chunk
     filters        filters of a full round, consecutive; rounds do not reach across the groups in flight
     pes            PEs;  sb_bytes  room for the weights of one PE
-    value_bits     bits of a neuron;  entry_bits  of a stored weight with its index
+    value_bits     bits of a neuron
     """
 
     blocks: NeuronBlocks
-    entries: np.ndarray
+    stored_bits: np.ndarray
     chunk_windows: int
     filters: int
     pes: int
     sb_bytes: int
     value_bits: int
-    entry_bits: int
 
     @property
     def layer(self) -> Layer:
@@ -115,7 +114,7 @@ class FilterRounds:
     @cached_property
     def _weight_bits(self) -> np.ndarray:
         """Int64 (rounds, chunks, PEs)."""
-        return self._per_pe(self.entries) * self.entry_bits
+        return self._per_pe(self.stored_bits)
 
     @property
     def _weight_bytes(self) -> np.ndarray:

@@ -64,6 +64,14 @@ def filter_by_filter(text: str, mask: np.ndarray, entry_bits: int) -> np.ndarray
     return formats.parse(text).tile_bits(mask, rows, channels)
 
 
+def spread(totals: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Int64 (rows, places): each row's total in whole numbers by its shares; the first place of a row without any."""
+    reached = np.cumsum(shares, axis=1, dtype=np.int64)
+    whole = np.maximum(reached[:, -1:], 1)
+    marks = np.where(reached[:, -1:] > 0, totals[:, None] * reached // whole, totals[:, None])
+    return np.diff(marks, axis=1, prepend=0)
+
+
 def wait_for_decoder(cycles: np.ndarray, decode_cycles: np.ndarray) -> None:
     """Lengthen tiles that end before their decoder does; in place.
 

@@ -5,7 +5,7 @@ import pytest
 
 from dataflows.registry import create
 from dataflows.schedule import CAUSES, Cause, Tensor
-from dataflows.weight_format import FormattedWeights, wait_for_decoder
+from dataflows.weight_format import FormattedWeights, spread, wait_for_decoder
 from simulator.network_simulation import MachineRun
 from tests.conformance.layers import LAYERS, random_trace
 from workloads import formats
@@ -101,3 +101,22 @@ def test_gathered_kernels_waste_most_of_their_bursts():
     waste = [r.dram.tensors["weight"].wasted_bytes / r.dram.tensors["weight"].burst_bytes for r in (packed, gathered)]
     assert waste[0] < 0.05
     assert waste[1] > 0.7
+
+
+def test_cambricon_x_decodes_a_filter_once_an_output():
+    """16 filters, one a PE, of one window: at one entry a cycle an output takes as many cycles as entries."""
+    layer = Layer.conv("hand", in_channels=64, out_channels=16, input_size=(4, 4), kernel_size=1)
+    trace = random_trace(layer, 0.5, 1.0)
+    settings = {"dram": {"bandwidth_gbs": float("inf")}, "weight_format": "csr:decode_entries_per_cycle=1"}
+    slow = create("cambricon-x", settings).schedule(trace)
+    kept = trace.weight_mask.reshape(16, -1).sum(axis=1)
+    assert slow.cycles.sum(axis=(0, 2)).tolist() == (16 * kept).tolist()
+    assert slow.cycles[:, :, Cause.BUSY].sum(axis=0).tolist() == (16 * -(-kept // 16)).tolist()
+    assert slow.loads.bytes_of(Tensor.WEIGHT) == sum(
+        -(-formats.parse("csr").bits(trace.weight_mask[k : k + 1]) // 8) for k in range(16)
+    )
+
+
+def test_spread_keeps_totals_whole():
+    shares = np.array([[1, 2, 3], [0, 0, 0], [5, 0, 0]])
+    assert spread(np.array([7, 4, 9]), shares).tolist() == [[1, 2, 4], [4, 0, 0], [9, 0, 0]]

@@ -79,10 +79,15 @@ def capture(model: Any, inputs: Any, name: str = "") -> Imported:
     title = name or type(model).__name__
     omitted = omitted_operators(seen)
     found = [_found(call) for call in calls]
-    densities = [np.count_nonzero(one.activations) / one.layer.input_count for one in found]
+    densities = [_density(one) for one in found]
     outputs = output_densities([one.layer for one in found], densities, [None] * len(found))
     found = [replace(one, output_density=output) for one, output in zip(found, outputs, strict=True)]
     return Imported(workload_of(title, found, f"PyTorch model {title}", omitted), omitted)
+
+
+def _density(found: FoundLayer) -> float:
+    held = found.activations
+    return 1.0 if held is None else int(np.count_nonzero(held)) / found.layer.input_count
 
 
 def _run(torch: Any, model: Any, inputs: Any, note: Any) -> None:

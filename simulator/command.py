@@ -39,6 +39,7 @@ class LazyGroup(click.Group):
     modules: ClassVar[dict[str, str]] = {
         "diff": "simulator.diff_command:diff",
         "import": "simulator.import_command:command",
+        "inspect": "simulator.inspect_command:command",
         "plot": "simulator.plot_command:plot",
         "report": "simulator.report_command:report",
         "sweep": "simulator.sweep_command:sweep",

@@ -28,8 +28,8 @@ class DcnnSpec(AcceleratorSpec):
     pe_columns: Count = Field(8, description="columns of PEs (64 PEs, as SCNN)")
     multipliers_per_pe: Count = Field(16, description="products of one dot-product step (16 in a PE, as SCNN)")
     output_channel_group: Count = Field(8, description="output channels between two barriers (assumption: SCNN's Kc)")
-    sram_bytes: Count = Field(
-        2 * 1024 * 1024, description="activation SRAM, bytes: half for inputs, half for outputs (DCNN's 2 MB)"
+    sram_bytes: int = Field(
+        2 * 1024 * 1024, ge=2, description="activation SRAM, bytes: half for inputs, half for outputs (DCNN's 2 MB)"
     )
     dram: DramSpec = DramSpec(bandwidth_gbs=50.0)  # type: ignore[call-arg]
 

@@ -50,8 +50,13 @@ class DramSpec(Spec):
     def idle_settings(self) -> dict[str, str]:
         """Fields that have no effect with this kind of memory, and why."""
         other = "banked" if self.kind == "ideal" else "ideal"
-        return {
+        idle = {
             name: f"it belongs to {other} memory, and kind is '{self.kind}'"
             for name, field in type(self).model_fields.items()
             if (field.description or "").startswith(f"{other}: ")
         }
+        if self.kind == "ideal":
+            idle["channels"] = "channels of ideal memory share the bandwidth, which is bandwidth_gbs in all"
+        elif self.channels == 1:
+            idle["interleave_bytes"] = "a single channel takes no turns"
+        return idle

@@ -44,6 +44,13 @@ class Ideal(Accelerator):
         """The same multipliers, skipping nothing."""
         return {"multipliers": self.spec.multipliers, "skip": "nothing", "clock_hz": self.spec.clock_hz}
 
+    def idle_settings(self) -> dict[str, str]:
+        """Data is always at hand."""
+        idle = ("value_bits", "prefetch_tiles", "write_back")
+        tables = {"buffers": type(self.spec.buffers), "dram": type(self.spec.dram)}
+        inner = [f"{table}.{key}" for table, spec in tables.items() for key in spec.model_fields]
+        return dict.fromkeys((*idle, *inner), "this machine moves no data")
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile of ceil(products / multipliers) busy cycles."""
         counts = count_products(trace)

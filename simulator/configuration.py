@@ -110,9 +110,14 @@ def configure(name: str, config: Path | None = None, settings: Sequence[str] = (
     for key, value in given:
         merge(values, key, value)
     accelerator = chosen(validate(chosen, values, f"{name} --set"))
-    idle = {f"dram.{key}": reason for key, reason in accelerator.spec.dram.idle_settings().items()}
-    idle |= accelerator.idle_settings()
+    idle = idle_settings(accelerator)
     return accelerator, [f"{name}: {key} has no effect: {idle[key]}" for key, _ in given if key in idle]
+
+
+def idle_settings(accelerator: Accelerator) -> dict[str, str]:
+    """Dotted keys, those of the memory included, that have no effect in this configuration, and why."""
+    memory = {f"dram.{key}": reason for key, reason in accelerator.spec.dram.idle_settings().items()}
+    return memory | accelerator.idle_settings()
 
 
 def validate(chosen: type[Accelerator], values: dict[str, Any], source: str) -> Any:

@@ -20,7 +20,7 @@ import numpy as np
 
 from dataflows.accelerator import Accelerator
 from dataflows.registry import machine
-from simulator.configuration import merge, validate
+from simulator.configuration import idle_settings, merge, validate
 from simulator.network_simulation import DenseCycles, simulate
 from workloads import pruning
 from workloads.errors import PrunesimError
@@ -61,9 +61,7 @@ class Point:
 
     def idle(self) -> dict[str, str]:
         """The given settings that have no effect in this configuration, and why."""
-        accelerator = self.accelerator()
-        reasons = {f"dram.{key}": reason for key, reason in accelerator.spec.dram.idle_settings().items()}
-        reasons |= accelerator.idle_settings()
+        reasons = idle_settings(self.accelerator())
         return {key: reasons[key] for key, _ in self.settings if key in reasons}
 
     def base(self) -> Workload:

@@ -18,9 +18,9 @@ Reports = Sequence[Mapping[str, Any]]
 _CAPTIONS = {
     "causes": "Where the PE-cycles of each accelerator went.",
     "layers": "Where the cycles of each layer went.",
-    "utilization": "Utilization against weight sparsity: a point a layer, lines through means of ten percent of density.",
+    "utilization": "Utilization against weight sparsity: a point a layer, lines through means of ten percent.",
     "roofline": "Layers under the limits of multipliers and DRAM; a point's area is its share of the cycles.",
-    "imbalance": "How unevenly work falls: by layer, and by PE within its layer (boxes: middle half, whiskers: 5 to 95 %).",
+    "imbalance": "How unevenly work falls: by layer, and by PE within its layer (middle half, and 5 to 95 %).",
     "heatmap": "Busy cycles of every PE on the array's shape.",
     "pareto": "Cycles against DRAM traffic.",
 }

@@ -68,15 +68,14 @@ def new_figure(width_inches: float, height_inches: float) -> Iterator[Figure]:
 
 def machine_styles(machines: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Colour, marker and line style of each machine; the ideal machine is a black dashed line."""
-    others = [name for name in dict.fromkeys(machines) if name != IDEAL]
-    styles: dict[str, dict[str, Any]] = {
-        name: {
+    styles: dict[str, dict[str, Any]] = {}
+    for place, name in enumerate(name for name in dict.fromkeys(machines) if name != IDEAL):
+        turn = place // len(_COLOURS)  # of the colours; the same colour comes with another marker and line each time
+        styles[name] = {
             "color": _COLOURS[place % len(_COLOURS)],
-            "marker": _MARKERS[(place + place // len(_COLOURS)) % len(_MARKERS)],
-            "linestyle": _LINES[(place + place // len(_COLOURS)) % len(_LINES)],
+            "marker": _MARKERS[(place + 3 * turn) % len(_MARKERS)],
+            "linestyle": _LINES[(place + 2 * turn) % len(_LINES)],
         }
-        for place, name in enumerate(others)
-    }
     return styles | {IDEAL: {"color": "black", "marker": "", "linestyle": "--"}}
 
 

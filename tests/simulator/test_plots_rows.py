@@ -14,6 +14,7 @@ from simulator.plots.curves import crossover, points_of
 from simulator.plots.data import density_column, layer_rows, rows_of, swept_columns, total_rows
 from simulator.plots.pareto import pareto_front
 from simulator.plots.roofline import layer_points, roof_of
+from simulator.plots.style import machine_styles
 from simulator.results_file import to_csv
 from workloads.errors import InputError
 from workloads.workload import load_workload
@@ -238,3 +239,9 @@ def test_a_store_of_a_sweep_draws_totals_and_whole_reports(cli, tmp_path):
     assert "weight density" in (tmp_path / "speedup.svg").read_text()
     result = cli("plot", store, "--kind", "speedup", "--study", "no", "-o", tmp_path / "a.svg")
     assert (result.code, "no study 'no'" in result.err) == (2, True)
+
+
+def test_twelve_machines_look_different_with_and_without_markers_and_without_colour():
+    styles = machine_styles([f"m{n}" for n in range(12)])
+    assert len({(s["color"], s["linestyle"]) for s in styles.values()}) == 13
+    assert len({(s["marker"], s["linestyle"]) for s in styles.values()}) == 13

@@ -17,6 +17,7 @@ from workloads.workload import load_workload
 
 GHZ = 1_000_000_000
 BANKED = {"dram": {"kind": "banked", "channels": 2}}
+BLOCKING = {"write_back": "blocking", "prefetch_tiles": 0, "buffers": {"banks": 1, "port_bytes": 16}}
 
 
 def watched(plan, dram: DramSpec) -> Timeline:
@@ -94,7 +95,8 @@ def test_groups_are_rows_of_the_array_or_neighbours_in_a_single_row():
 
 
 @pytest.mark.parametrize(
-    ("machine", "settings"), [("scnn", {}), ("scnn", BANKED), ("dcnn", {}), ("cambricon-x", {}), ("ideal", {})]
+    ("machine", "settings"),
+    [("scnn", {}), ("scnn", BANKED), ("scnn", BLOCKING), ("dcnn", {}), ("cambricon-x", {}), ("ideal", {})],
 )
 def test_spans_add_up_to_the_report(machine, settings):
     timeline = Timeline()

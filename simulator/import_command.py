@@ -46,12 +46,12 @@ def command(model: Path, output: Path, *, prune: str | None, seed: int, **option
     SCALE-Sim topology .csv, Timeloop problem .yaml, DLMC .smtx, Matrix Market .mtx,
     scipy sparse .npz, a folder of wgt-NAME.npy and act-NAME.npy
     """  # noqa: D301 (click reads the backspace as: keep these lines as they are)
-    from dataclasses import replace  # noqa: PLC0415 (quick start)
+    from dataclasses import replace
 
-    from simulator.files import require_writable  # noqa: PLC0415 (quick start)
-    from workloads import pruning  # noqa: PLC0415 (quick start)
-    from workloads.importers import import_model  # noqa: PLC0415 (quick start)
-    from workloads.trace_file import save_traces  # noqa: PLC0415 (quick start)
+    from simulator.files import require_writable
+    from workloads import pruning
+    from workloads.importers import import_model
+    from workloads.trace_file import save_traces
 
     if output.suffix != ".npz":
         raise InputError(f"-o {output}: a trace file's name ends with .npz")
@@ -70,7 +70,7 @@ def command(model: Path, output: Path, *, prune: str | None, seed: int, **option
 
 
 def _options(given: dict[str, Any]) -> ImportOptions:
-    from workloads.importers import ImportOptions  # noqa: PLC0415 (quick start)
+    from workloads.importers import ImportOptions
 
     return ImportOptions(
         inputs=given["inputs"],
@@ -100,7 +100,7 @@ def _size(text: str) -> tuple[str, tuple[int, ...]]:
 
 def _print(workload: Workload, omitted: tuple[Omitted, ...]) -> None:
     """Each layer with its shape and densities, then what is not simulated."""
-    from simulator.tables import print_listing  # noqa: PLC0415 (loads rich)
+    from simulator.tables import print_listing
 
     rows: list[tuple[str, ...]] = [("layer", "weights", "input", "weight density", "activation density", "dense MACs")]
     for index, layer in enumerate(workload.layers):

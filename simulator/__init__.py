@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simulator.layer_simulation import LayerSimulation, Observer
+    from simulator.layer_simulation import LayerSimulation
     from simulator.network_simulation import simulate
+    from simulator.observer import Observer
     from simulator.report import LayerReport, NetworkReport
     from simulator.store import load_results
 
@@ -18,7 +19,7 @@ _HOMES = {
     "LayerReport": "simulator.report",
     "LayerSimulation": "simulator.layer_simulation",
     "NetworkReport": "simulator.report",
-    "Observer": "simulator.layer_simulation",
+    "Observer": "simulator.observer",
     "load_results": "simulator.store",
     "simulate": "simulator.network_simulation",
 }

@@ -6,7 +6,7 @@ may begin a tile, when results have been drained and written. What PEs do inside
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -20,42 +20,9 @@ from simulator.buffer import Buffer, Port
 from simulator.errors import CapacityError, StarvedError
 from simulator.memory import Memory, Traffic, Transfer, transfers_by_tile
 from simulator.memory_kinds import make_memory, peak_bytes_per_cycle
+from simulator.observer import Observer
 
 Process = Generator[simpy.Event, Any, None]
-
-
-class Observer:
-    """Hooks that a simulation calls; an observer overrides those it needs. Components do not know their observers.
-
-    Cycles count from the start of the layer.
-    """
-
-    def begin(self, layer: str, schedule: LayerSchedule, clock_hz: int) -> None:
-        """A layer is about to be played."""
-
-    def end(self, cycles: int) -> None:
-        """The layer has been played."""
-
-    def requests(self, address: np.ndarray, bursts: np.ndarray, write: np.ndarray, clock: int) -> None:
-        """Banked memory was asked for runs of bursts: first byte, how many, whether written, at which DRAM clock."""
-
-    def tile(self, tile: int, start: int, end: int) -> None:
-        """The array computed a tile from `start` to `end` (cycles), waits for its streamed data included."""
-
-    def transfer(self, tile: int, tensor: Tensor, start: int, end: int, size_bytes: int, *, write: bool) -> None:
-        """Memory moved one tensor's share of a tile; `start` is the cycle of the request."""
-
-    def wait(self, cause: Cause, start: int, end: int) -> None:
-        """The whole array waited. A wait for streamed data lies at the end of its tile, every other between tiles."""
-
-    def channels(self, now: int, moved_bytes: Sequence[int]) -> None:
-        """What each DRAM channel has moved since the layer began, in whole bursts; told at requests and arrivals."""
-
-    def drain(self, tile: int, start: int, end: int) -> None:
-        """The drain unit processed a tile's results."""
-
-    def buffer_level(self, buffer: str, now: int, taken_bytes: int) -> None:
-        """A buffer's level has changed."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,9 +17,10 @@ from dataflows.registry import create
 from dataflows.schedule import Cause, LayerSchedule
 from simulator.books import check_books
 from simulator.dram_report import DramReport
-from simulator.layer_simulation import LayerSimulation, Observer, Played
+from simulator.layer_simulation import LayerSimulation, Played
 from simulator.memory import NANOSECONDS
 from simulator.memory_kinds import peak_bytes_per_cycle
+from simulator.observer import Observer
 from simulator.report import Bounds, LayerReport, NetworkReport
 from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer

@@ -14,7 +14,7 @@ from simulator.dram.clock_domain import ClockDomain
 from simulator.dram.spec import BankedDramSpec
 from simulator.dram.trace_export import RequestTrace
 from simulator.files import require_writable, write_whole
-from simulator.layer_simulation import Observer
+from simulator.observer import Observer
 from workloads.errors import InputError
 
 FORMATS: dict[str, Callable[[RequestTrace], str]] = {

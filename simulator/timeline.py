@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from dataflows.schedule import Cause, LayerSchedule, Tensor
-from simulator.layer_simulation import Observer
+from simulator.observer import Observer
 from simulator.report import NetworkReport
 
 # Process ids, and thread ids in ARRAY; those in DRAM are tensors, from 1.

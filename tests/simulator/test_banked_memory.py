@@ -10,8 +10,9 @@ from dataflows.registry import create
 from dataflows.schedule import BufferUse, Cause, Runs, Tensor
 from simulator.dram.replay import replay
 from simulator.dram.spec import BankedDramSpec
-from simulator.layer_simulation import LayerSimulation, Observer
+from simulator.layer_simulation import LayerSimulation
 from simulator.network_simulation import MachineRun
+from simulator.observer import Observer
 from tests.conformance.layers import random_trace
 from tests.simulator.schedules import schedule
 from workloads.layer import Layer

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from dataflows.accelerator import DramSpec
 from dataflows.schedule import BufferUse, Cause, LayerSchedule, Runs, Tensor
 from simulator.errors import CapacityError, StarvedError
-from simulator.layer_simulation import LayerSimulation, Observer, Played
+from simulator.layer_simulation import LayerSimulation, Played
+from simulator.observer import Observer
 from tests.simulator.schedules import INFINITE, byte_a_cycle, runs, schedule
 
 GHZ = 1_000_000_000

@@ -1,0 +1,43 @@
+"""`Observer`: what can be watched of a simulation, from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dataflows.schedule import Cause, LayerSchedule, Tensor
+
+
+class Observer:
+    """Hooks that a simulation calls; an observer overrides those it needs. Components do not know their observers.
+
+    Cycles count from the start of the layer.
+    """
+
+    def begin(self, layer: str, schedule: LayerSchedule, clock_hz: int) -> None:
+        """A layer is about to be played."""
+
+    def end(self, cycles: int) -> None:
+        """The layer has been played."""
+
+    def requests(self, address: np.ndarray, bursts: np.ndarray, write: np.ndarray, clock: int) -> None:
+        """Banked memory was asked for runs of bursts: first byte, how many, whether written, at which DRAM clock."""
+
+    def tile(self, tile: int, start: int, end: int) -> None:
+        """The array computed a tile from `start` to `end` (cycles), waits for its streamed data included."""
+
+    def transfer(self, tile: int, tensor: Tensor, start: int, end: int, size_bytes: int, *, write: bool) -> None:
+        """Memory moved one tensor's share of a tile; `start` is the cycle of the request."""
+
+    def wait(self, cause: Cause, start: int, end: int) -> None:
+        """The whole array waited. A wait for streamed data lies at the end of its tile, every other between tiles."""
+
+    def channels(self, now: int, moved_bytes: Sequence[int]) -> None:
+        """What each DRAM channel has moved since the layer began, in whole bursts; told at requests and arrivals."""
+
+    def drain(self, tile: int, start: int, end: int) -> None:
+        """The drain unit processed a tile's results."""
+
+    def buffer_level(self, buffer: str, now: int, taken_bytes: int) -> None:
+        """A buffer's level has changed."""

@@ -39,10 +39,13 @@ _HELP = "\n".join(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A png, svg or pdf file."
 )
 @click.option("--study", metavar="NAME", help="The study to draw, of a store that holds several.")
+@click.option("--where", metavar="COLUMN=VALUE", multiple=True, help="Only such rows or points. Repeatable.")
 @click.option("--layer", metavar="NAME", help="Only this layer.")
 @click.option("--x", metavar="COLUMN", help="The metric across, e.g. dram.burst_bytes.")
 @click.option("--y", metavar="COLUMN", help="The metric upwards, e.g. cycles.")
-def plot(results: Path, kind: str, output: Path, study: str | None, **options: str | None) -> None:
+def plot(
+    results: Path, kind: str, output: Path, study: str | None, where: tuple[str, ...], **options: str | None
+) -> None:
     """Draw a file of results."""
     from simulator import plots
     from simulator.plots.files import read_results, read_timeline
@@ -57,5 +60,5 @@ def plot(results: Path, kind: str, output: Path, study: str | None, **options: s
     if drawn.source == "timeline":
         data = read_timeline(results)
     else:
-        data = read_results(results, study, whole=drawn.source == "reports")
+        data = read_results(results, study, where, whole=drawn.source == "reports")
     plots.save(drawn(data, **given), output)

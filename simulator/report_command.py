@@ -17,7 +17,8 @@ _FILE = click.Path(path_type=Path)
 @click.option("-o", "--output", type=_FILE, required=True, metavar="FILE", help="The page to write.")
 @click.option("--timeline", type=_FILE, metavar="FILE", help="Also draw this timeline of 'run --timeline'.")
 @click.option("--study", metavar="NAME", help="The study to show, of a store that holds several.")
-def report(results: Path, output: Path, timeline: Path | None, study: str | None) -> None:
+@click.option("--where", metavar="COLUMN=VALUE", multiple=True, help="Only such points of a store. Repeatable.")
+def report(results: Path, output: Path, timeline: Path | None, study: str | None, where: tuple[str, ...]) -> None:
     """Write RESULTS (the JSON of 'run' or 'compare', or the store of a small study) as one page of HTML.
 
     The page holds the tables, the figures and the exact configuration, and opens without a network.
@@ -28,6 +29,6 @@ def report(results: Path, output: Path, timeline: Path | None, study: str | None
     from simulator.report_page import report_page
 
     require_writable(output)
-    reports = reports_of(read_results(results, study, whole=True))
+    reports = reports_of(read_results(results, study, where, whole=True))
     watched = read_timeline(timeline) if timeline else None
     write_whole(output, report_page(reports, watched))

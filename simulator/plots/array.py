@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from simulator.plots.data import Data, by_machine, layer_rows, reports_of, rows_of, value
+from simulator.plots.data import Data, by_machine, layer_rows, reports_of, require_single_runs, rows_of, value
 from simulator.plots.style import legend_below, machine_styles, new_figure, panel_grid
 from workloads.errors import InputError, nearest
 
@@ -25,6 +25,7 @@ def heatmap(data: Data, layer: str | None = None) -> Figure:
     Machines of a single PE are left out where others are there.
     """
     reports = reports_of(data)
+    require_single_runs(layer_rows(rows_of(data)))
     reports = [one for one in reports if any(layer["pes"] > 1 for layer in one["layers"])] or reports
     grids = [busy_grid(report, layer) for report in reports]
     with new_figure(max(3.9, 3.4 * min(len(reports), 3)), 0.4 + 2.9 * -(-len(reports) // 3)) as figure:
@@ -65,6 +66,7 @@ def imbalance(data: Data) -> Figure:
     groups = by_machine(layer_rows(rows_of(data)))
     if not groups:
         raise InputError("the results have no layers to draw")
+    require_single_runs(row for rows in groups.values() for row in rows)
     try:
         loads = {report["accelerator"]["name"]: pe_loads(report) for report in reports_of(data)}
     except InputError:

@@ -9,7 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dataflows.schedule import Cause
-from simulator.plots.data import Data, Row, by_machine, layer_rows, rows_of, stack_of, swept_columns, total_rows, value
+from simulator.plots.data import (
+    Data,
+    Row,
+    by_machine,
+    by_run,
+    layer_rows,
+    require_single_runs,
+    rows_of,
+    stack_of,
+    total_rows,
+    value,
+)
 from simulator.plots.style import PARTS, legend_below, new_figure
 from workloads.errors import InputError
 
@@ -39,6 +50,9 @@ def causes(data: Data) -> Figure:
     rows = total_rows(rows_of(data))
     if not rows:
         raise InputError("the results have no totals of workloads to draw")
+    runs = [(run, row, len(group) > 1) for run, group in by_run(rows).items() for row in group]
+    rows = [row for _, row, _ in runs]
+    labels = [f"{run}  seed={row.get('seed')}" if seeds else run for run, row, seeds in runs]
     with new_figure(8.6, 1.6 + 0.42 * len(rows)) as figure:
         axes = figure.subplots()
         places = range(len(rows))
@@ -52,7 +66,7 @@ def causes(data: Data) -> Figure:
             speedup = value(row, "speedup")
             beside = "" if speedup is None else f", {speedup:.2f}x dense"
             axes.text(101, place, f"{row['cycles']:,} cycles{beside}", va="center", fontsize=8)
-        axes.set_yticks(places, _labels(rows))
+        axes.set_yticks(places, labels)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xlim(0, 100)
         axes.set_xlabel("share of PE-cycles, %")
@@ -66,7 +80,7 @@ def layers(data: Data) -> Figure:
     runs = by_machine(layer_rows(rows_of(data)))
     if not runs:
         raise InputError("the results have no layers to draw")
-    _require_single_runs(runs)
+    require_single_runs(row for rows in runs.values() for row in rows)
     names = [[row["name"] for row in rows] for rows in runs.values()]
     shared = all(other == names[0] for other in names)  # one set of layer names under all panels
     most = max(len(one) for one in names)
@@ -112,19 +126,5 @@ def _seen(shares: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _labels(rows: Sequence[Row]) -> list[str]:
-    """What tells the runs apart: the machine, and every swept setting."""
-    swept = swept_columns(rows)
-    swept += ["seed"] if len({row.get("seed") for row in rows}) > 1 else []
-    return ["  ".join([str(row["accelerator"]), *(f"{key}={row.get(key)}" for key in swept)]) for row in rows]
-
-
 def _workloads(rows: Sequence[Row]) -> str:
     return ", ".join(dict.fromkeys(str(row["workload"]) for row in rows if row.get("workload")))
-
-
-def _require_single_runs(runs: Mapping[str, Sequence[Row]]) -> None:
-    for machine, rows in runs.items():
-        names = [row["name"] for row in rows]
-        if len(set(names)) < len(names):
-            raise InputError(f"the results hold several runs on '{machine}': this kind of plot draws one run a machine")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from simulator.plots.data import Data, Row, by_machine, density_column, layer_rows, rows_of, total_rows, value
+from simulator.plots.data import Data, Row, by_run, density_column, layer_rows, rows_of, total_rows, value
 from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure
 from workloads.errors import InputError
 
@@ -21,22 +22,23 @@ _BIN = 0.1  # width of a bin, where every layer has a density of its own
 def utilization(data: Data) -> Figure:
     """Utilization against sparsity, a line a machine; left by products issued, right by products of two non-zeros.
 
-    Of a sweep over density, lines join the means over seeds and bands reach from the worst to the best. Otherwise every
-    layer is a point at its own weight sparsity, and lines join the means of bins of ten percent.
+    Of a sweep over density, lines join the means over seeds and bands reach from the worst to the best; other swept
+    settings have lines of their own. Otherwise every layer is a point at its own weight sparsity, and lines join the means of bins of ten percent.
     """
-    rows, column, swept = _density_rows(data)
+    runs, column, swept = _density_runs(data)
+    styles = machine_styles(runs)
     with new_figure(8.6, 4.0) as figure:
         left, right = figure.subplots(1, 2, sharex=True, sharey=True)
         for axes, measure, title in (
             (left, "utilization", "slots with any product"),
             (right, "effectual_utilization", "slots with a product of two non-zeros"),
         ):
-            for machine, group in by_machine(rows).items():
+            for run, group in runs.items():
                 points = points_of(group, column, measure)
                 flipped = [(1 - x, [100 * y for y in ys]) for x, ys in points]
-                _curve(axes, machine, sorted(flipped), [row["accelerator"] for row in rows], swept=swept)
-            if IDEAL not in by_machine(rows):
-                axes.axhline(100, label="ideal", **machine_styles([])[IDEAL] | {"linewidth": 1.2})
+                _curve(axes, run, sorted(flipped), styles[run], swept=swept)
+            if IDEAL not in runs:
+                axes.axhline(100, label="ideal", linewidth=1.2, **styles[IDEAL])
             axes.set_title(title)
             axes.set_xlabel(f"{_whose(column)}sparsity (1 - density)")
             axes.grid()
@@ -48,18 +50,17 @@ def utilization(data: Data) -> Figure:
 
 def speedup(data: Data) -> Figure:
     """Speedup over each machine's dense baseline against density; of a sweep, where a curve crosses 1 is marked."""
-    rows, column, swept = _density_rows(data)
+    runs, column, swept = _density_runs(data)
+    styles = machine_styles(runs)
     with new_figure(6.4, 4.2) as figure:
         axes = figure.subplots()
         axes.axhline(1, color="black", linewidth=1.0, linestyle=":")
         crossings = []
-        machines = [row["accelerator"] for row in rows]
-        for machine, group in by_machine(rows).items():
+        for run, group in runs.items():
             points = points_of(group, column, "speedup")
-            _curve(axes, machine, points, machines, swept=swept)
+            _curve(axes, run, points, styles[run], swept=swept)
             if swept:  # a line through layers of different shapes has no crossover worth a mark
-                colour = machine_styles(machines)[machine]["color"]
-                crossings += [(at, colour) for at in crossover(_mean(points))]
+                crossings += [(at, styles[run]["color"]) for at in crossover(_mean(points))]
         axes.set_yscale("log", base=2)
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}x")
         _mark(axes, sorted(crossings))
@@ -89,21 +90,20 @@ def crossover(line: Sequence[tuple[float, float]]) -> list[float]:
     return [x0 + (x1 - x0) * y0 / (y0 - y1) for (x0, y0), (x1, y1) in pairwise(apart) if y0 * y1 < 0]
 
 
-def _density_rows(data: Data) -> tuple[list[Row], str, bool]:
-    """The rows to draw, the column of their density, and whether it was swept."""
+def _density_runs(data: Data) -> tuple[dict[str, list[Row]], str, bool]:
+    """The rows to draw by run, the column of their density, and whether it was swept."""
     rows = rows_of(data)
     totals = total_rows(rows)
     column = density_column(totals) if totals else None
     if column is not None:
-        return totals, column, True
+        return by_run(totals, column), column, True
     layers = [row for row in layer_rows(rows) if row.get("weight_density") is not None]
     if not layers:
         raise InputError("the results have neither layers nor a swept column whose name ends in 'density'")
-    return layers, density_column(rows) or "weight_density", False
+    return by_run(layers), "weight_density", False
 
 
-def _curve(axes: Axes, machine: str, points: Points, machines: Sequence[str], *, swept: bool) -> None:
-    style = machine_styles(machines)[machine]
+def _curve(axes: Axes, run: str, points: Points, style: dict[str, Any], *, swept: bool) -> None:
     if not swept:
         cloud = [(x, y) for x, ys in points for y in ys]
         axes.scatter(
@@ -117,7 +117,7 @@ def _curve(axes: Axes, machine: str, points: Points, machines: Sequence[str], *,
             [x for x, _ in points], [min(ys) for _, ys in points], [max(ys) for _, ys in points],
             color=style["color"], alpha=0.2, linewidth=0,
         )  # fmt: skip
-    axes.plot([x for x, _ in line], [y for _, y in line], label=machine, linewidth=1.6, markersize=5, **style)
+    axes.plot([x for x, _ in line], [y for _, y in line], label=run, linewidth=1.6, markersize=5, **style)
 
 
 def _binned(points: Points) -> Points:

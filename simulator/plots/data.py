@@ -70,6 +70,31 @@ def by_machine(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return groups
 
 
+def by_run(rows: Sequence[Row], along: str | None = None) -> dict[str, list[Row]]:
+    """Rows by what they ran on: the accelerator and, where its rows differ in them, the swept settings.
+
+    What only follows the column `along` (its own values, and those of columns zipped with it) tells no runs apart.
+    """
+    runs: dict[str, list[Row]] = {}
+    for machine, group in by_machine(rows).items():
+        apart = [key for key in swept_columns(group) if along is None or not _follows(group, key, along)]
+        for row in group:
+            settings = [f"{key}={row[key]}" for key in apart if row.get(key) is not None]
+            runs.setdefault("  ".join([machine, *settings]), []).append(row)
+    return runs
+
+
+def require_single_runs(rows: Iterable[Row]) -> None:
+    """Raise `InputError` when a machine has several rows for a layer: what is drawn by machine would mix its runs."""
+    for machine, group in by_machine(rows).items():
+        names = [row["name"] for row in group]
+        if len(set(names)) < len(names):
+            raise InputError(
+                f"the results hold several runs on '{machine}', and this kind of plot draws one run a machine: "
+                "choose with --where"
+            )
+
+
 def value(row: Row, column: str) -> float | None:
     """A number of a row; None where it is missing. Raises `InputError` for an unknown column or for a text."""
     if column not in row:
@@ -103,6 +128,12 @@ def density_column(rows: Sequence[Row]) -> str | None:
         if wanted in swept:
             return wanted
     return next((key for key in swept if key.rpartition(".")[2].endswith("density")), None)
+
+
+def _follows(rows: Sequence[Row], column: str, along: str) -> bool:
+    """Whether every value of `along` comes with a single value of the column."""
+    pairs = {(str(row.get(along)), str(row.get(column))) for row in rows}
+    return len(pairs) == len({first for first, _ in pairs})
 
 
 def _is_measured(column: str) -> bool:

@@ -4,36 +4,56 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from simulator.plots.data import Data, Row
 from simulator.results_file import read_reports
-from workloads.errors import InputError
+from workloads.errors import InputError, nearest
 
 _SQLITE, _PARQUET = b"SQLite format 3\0", b"PAR1"
 
 
-def read_results(path: Path, study: str | None = None, *, whole: bool = False) -> Data:
+def read_results(path: Path, study: str | None = None, where: Sequence[str] = (), *, whole: bool = False) -> Data:
     """Reports from JSON, rows from CSV, Parquet or a store of studies; which of them it is, the content tells.
 
     study   of a store that holds several
+    where   "column=value" each: only such rows, or the reports of such points
     whole   of a store: whole reports in place of a row a point
 
     Raises `InputError` naming the file when it is missing or none of these.
     """
     head = _head(path)
     if head.startswith(_SQLITE):
-        return _read_store(path, study, whole=whole)
+        return _read_store(path, study, where, whole=whole)
     if study is not None:
         raise InputError(f"{path}: --study: only a store of 'sweep' holds studies")
     if head.startswith(_PARQUET):
         import pandas as pd  # noqa: PLC0415 (pandas is optional and slow to load)
 
-        return pd.read_parquet(path)
+        return chosen_rows(pd.read_parquet(path).to_dict("records"), where)
     if head.lstrip().startswith((b"{", b"[")) or path.suffix.lower() == ".json":
+        if where:
+            raise InputError(f"{path}: --where: a JSON report has no rows to choose from")
         return read_reports(path)
-    return _read_rows(path)
+    return chosen_rows(_read_rows(path), where)
+
+
+def chosen_rows(rows: Sequence[Row], where: Sequence[str]) -> list[Row]:
+    """The rows that have every value asked for, written as in a CSV. Raises `InputError` when there are none."""
+    for text in where:
+        column, sign, wanted = text.partition("=")
+        if not sign:
+            raise InputError(f"--where {text}: must be COLUMN=VALUE")
+        if rows and column not in rows[0]:
+            raise InputError(f"--where {text}: unknown column '{column}': {nearest(column, rows[0])}")
+        found = [row for row in rows if str(row.get(column)) == wanted]
+        if not found:
+            known = ", ".join(dict.fromkeys(str(row.get(column)) for row in rows))
+            raise InputError(f"--where {text}: no such row; the values are {known}")
+        rows = found
+    return list(rows)
 
 
 def read_timeline(path: Path) -> dict[str, Any]:
@@ -48,14 +68,14 @@ def read_timeline(path: Path) -> dict[str, Any]:
     return data
 
 
-def _read_store(path: Path, study: str | None, *, whole: bool) -> list[Row]:
+def _read_store(path: Path, study: str | None, where: Sequence[str], *, whole: bool) -> list[Row]:
     from simulator.store import Store  # noqa: PLC0415 (only where there is one)
 
     with Store(path) as store:
         names = store.studies()
         if study is None and len(names) > 1:
             raise InputError(f"{path}: holds several studies, choose one with --study: {', '.join(names)}")
-        rows = list(store.rows(study))
+        rows = chosen_rows(list(store.rows(study)), where)
         return [store.report(row["key"]) for row in rows] if whole else rows
 
 

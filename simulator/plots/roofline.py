@@ -10,7 +10,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from simulator.plots.data import Data, Row, by_machine, layer_rows, rows_of, value
+from simulator.plots.data import Data, Row, by_machine, layer_rows, require_single_runs, rows_of, value
 from simulator.plots.style import new_figure, panel_grid
 from workloads.errors import InputError
 
@@ -35,6 +35,7 @@ class Roof(NamedTuple):
 
 def roofline(data: Data) -> Figure:
     """Layers as points under the roof of their machine; one panel a machine, a point's area is its share of cycles."""
+    require_single_runs(layer_rows(rows_of(data)))
     runs = {name: rows for name, rows in by_machine(layer_rows(rows_of(data))).items() if layer_points(rows)}
     if not runs:
         raise InputError("the results have no layers that moved data through DRAM")

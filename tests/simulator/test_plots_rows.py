@@ -7,17 +7,21 @@ import pytest
 from matplotlib.figure import Figure
 
 from dataflows.registry import create
+from dataflows.schedule import Cause
 from simulator import plots
 from simulator.network_simulation import simulate
 from simulator.plots.array import busy_grid, imbalance_curve, pe_loads
 from simulator.plots.curves import crossover, points_of
-from simulator.plots.data import density_column, layer_rows, rows_of, swept_columns, total_rows
+from simulator.plots.data import by_run, density_column, layer_rows, rows_of, swept_columns, total_rows
+from simulator.plots.files import chosen_rows
 from simulator.plots.pareto import pareto_front
 from simulator.plots.roofline import layer_points, roof_of
 from simulator.plots.style import machine_styles
 from simulator.results_file import to_csv
 from workloads.errors import InputError
 from workloads.workload import load_workload
+
+STACK = [f"pe_cycle_stack.{cause.key}" for cause in Cause]
 
 
 @pytest.fixture(scope="module")
@@ -234,8 +238,10 @@ def test_a_store_of_a_sweep_draws_totals_and_whole_reports(cli, tmp_path):
     store = tmp_path / "s.sqlite"
     sweep = ("sweep", "alexnet", "--layers", "conv3", "--on", "scnn", "--vary", "weight_density=0.3,0.9", "--jobs", 1)
     assert cli(*sweep, "--store", store).code == 0
-    for kind in ("speedup", "imbalance"):
-        assert cli("plot", store, "--kind", kind, "-o", tmp_path / f"{kind}.svg").code == 0
+    assert cli("plot", store, "--kind", "speedup", "-o", tmp_path / "speedup.svg").code == 0
+    where = ("--where", "weight_density=0.9")
+    assert cli("plot", store, "--kind", "imbalance", *where, "-o", tmp_path / "imbalance.svg").code == 0
+    assert "choose with --where" in cli("plot", store, "--kind", "layers", "-o", tmp_path / "a.svg").err
     assert "weight density" in (tmp_path / "speedup.svg").read_text()
     result = cli("plot", store, "--kind", "speedup", "--study", "no", "-o", tmp_path / "a.svg")
     assert (result.code, "no study 'no'" in result.err) == (2, True)
@@ -245,3 +251,29 @@ def test_twelve_machines_look_different_with_and_without_markers_and_without_col
     styles = machine_styles([f"m{n}" for n in range(12)])
     assert len({(s["color"], s["linestyle"]) for s in styles.values()}) == 13
     assert len({(s["marker"], s["linestyle"]) for s in styles.values()}) == 13
+
+
+def test_other_swept_settings_have_lines_of_their_own_and_zipped_ones_have_not():
+    rows = [sweep_row("scnn", d, 0, pe_rows=n, activation_density=d / 2) for d in (0.2, 0.8) for n in (4, 8)] + [
+        sweep_row("dcnn", d, 0, pe_rows=None, activation_density=d / 2) for d in (0.2, 0.8)
+    ]
+    assert list(by_run(rows, "density")) == ["scnn  pe_rows=4", "scnn  pe_rows=8", "dcnn"]
+    assert {"scnn  pe_rows=4", "scnn  pe_rows=8", "dcnn"} <= set(lines_of(plots.speedup(rows)))
+    bars = plots.causes([row | dict.fromkeys(STACK, 1) | {"issued_macs": 1, "fragmented_lanes": 0} for row in rows])
+    assert bars.axes[0].get_yticklabels()[0].get_text() == "scnn  density=0.2  pe_rows=4  activation_density=0.1"
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("density", "--where density: must be COLUMN=VALUE"),
+        ("dense=1", "--where dense=1: unknown column 'dense'"),
+        ("density=1", "--where density=1: no such row; the values are 0.8, 0.2, 0.4"),
+    ],
+)
+def test_rows_are_chosen_by_value(sweep, where, message):
+    assert [row["seed"] for row in chosen_rows(sweep, ["density=0.2"])] == [0, 1]
+    assert len(chosen_rows(sweep, ["density=0.2", "seed=1"])) == 1
+    with pytest.raises(InputError) as error:
+        chosen_rows(sweep, [where])
+    assert message in str(error.value)

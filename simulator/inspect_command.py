@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,6 +109,7 @@ def _total(layers: list[dict[str, Any]]) -> dict[str, Any]:
     return total
 
 
+_SHARED_OPTIONS = re.compile(r"(value_bits|decode_entries_per_cycle)=\d+,?")  # that every format has
 _PRODUCTS = ("dense_macs", "weight_macs", "effectual_macs")
 
 
@@ -127,7 +129,7 @@ def _print(workload: Workload, data: dict[str, Any]) -> None:
                 *(f"{number:.4f}" for number in numbers),
                 structure["found"],
                 *(f"{number:.2f}" for number in variations),
-                row["best_format"].partition(",decode")[0],
+                _SHARED_OPTIONS.sub("", row["best_format"]).rstrip(",:"),
                 f"{row['stored_share']:.1%}",
             )
         )

@@ -106,8 +106,11 @@ def _conv_layer(one: Operator, shape: tuple[int, ...], weight_shape: tuple[int, 
         raise InputError(
             f"{label(one.node)}: weights take {weight_shape[1]} x {groups} (groups) channels, its input has {shape[1]}"
         )
-    pads = _pads(one.attributes, shape[2:], kernel, stride, dilation)
     size = shape[2:]
+    around = one.around or ((0, 0),) * axes
+    padded = tuple(length + sum(pair) for length, pair in zip(size, around, strict=True))
+    own = _pads(one.attributes, padded, kernel, stride, dilation)
+    pads = tuple((a[0] + b[0], a[1] + b[1]) for a, b in zip(around, own, strict=True))
     if axes == 1:
         size, kernel, stride, dilation, pads = (1, *size), (1, *kernel), (1, *stride), (1, *dilation), ((0, 0), *pads)
     return Layer(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from workloads.errors import InputError
 from workloads.importers.onnx_graph import OnnxGraph, attributes, label
+from workloads.layer import Pads
 
 # Places of (activations, their zero point, weights, their zero point) among a node's inputs.
 OPERANDS: dict[str, tuple[int, int | None, int, int | None]] = {
@@ -41,7 +44,10 @@ _NO_MATRIX = "its constant side is no matrix but a vector or a stack of matrices
 
 @dataclass(frozen=True)
 class Operator:
-    """A node to simulate: its operands' names (zero points None where there is none) and its attributes."""
+    """A node to simulate: its operands' names (zero points None where there is none) and its attributes.
+
+    `around`: zeros that a Pad operator puts around a convolution's activations, (before, after) for each axis.
+    """
 
     node: Any
     name: str
@@ -50,6 +56,7 @@ class Operator:
     weights: str
     weight_zero: str | None
     attributes: dict[str, Any]
+    around: Pads = ()
 
     @property
     def tensors(self) -> list[str]:
@@ -114,7 +121,30 @@ def _operands(graph: OnnxGraph, node: Any, name: str) -> Operator:
     one = Operator(node, name, activations, activation_zero, weights, weight_zero, attributes(node))
     if node.op_type in PRODUCTS and not graph.is_constant(weights) and graph.is_constant(activations):
         return one.turned()
-    return one
+    if node.op_type != "Conv":
+        return one
+    source, around = _unpadded(graph, activations)
+    return replace(one, activations=source, around=around)
+
+
+def _unpadded(graph: OnnxGraph, name: str) -> tuple[str, Pads]:
+    """The tensor before a Pad operator that surrounds maps with zeros, and its padding; else the tensor itself."""
+    node = graph.producers.get(name)
+    if node is None or node.op_type != "Pad":
+        return name, ()
+    given = attributes(node)
+    if given.get("mode", b"constant") != b"constant" or not all(
+        graph.is_constant(one) for one in node.input[1:] if one
+    ):
+        return name, ()
+    constants = [graph.constant(one) if one else None for one in node.input[1:]]
+    pads, value, axes = (constants + [None] * 3)[:3]
+    flat = given.get("pads", ()) if pads is None else pads.tolist()  # an attribute before operator set 11
+    filled = given.get("value", 0.0) if value is None else value
+    if axes is not None or len(flat) < 6 or min(flat) < 0 or np.any(np.asarray(filled) != 0):
+        return name, ()
+    pairs = tuple(zip(flat[: len(flat) // 2], flat[len(flat) // 2 :], strict=True))
+    return (node.input[0], pairs[2:]) if pairs[:2] == ((0, 0), (0, 0)) else (name, ())
 
 
 def _refusal(graph: OnnxGraph, one: Operator) -> str:

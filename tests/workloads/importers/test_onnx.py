@@ -76,6 +76,20 @@ def test_a_convolution_computes_what_onnxruntime_computes(tmp_path, name):
     np.testing.assert_array_equal(computed(result.workload).reshape(wanted.shape), wanted)
 
 
+@pytest.mark.parametrize("name", ["strided", "dilated", "grouped", "depthwise", "video"])
+def test_every_machine_computes_what_onnxruntime_computes(tmp_path, name):
+    shape, weight_shape, attributes = CONVOLUTIONS[name]
+    feed = {"x": whole(*shape)}
+    node = helper.make_node("Conv", ["x", "w"], ["y"], name=name, **attributes)
+    path = save(tmp_path / "m.onnx", [node], {"x": shape}, {"w": whole(*weight_shape)})
+    workload = imported(path, feed).workload
+    wanted = outputs_of(path, feed)
+    able = [machine for machine in machines() if create(machine).refusal(workload.layers[0]) is None]
+    assert "ideal" in able
+    for machine in able:
+        np.testing.assert_array_equal(computed(workload, machine=machine), wanted)
+
+
 PRODUCTS = {
     "gemm": ("Gemm", (2, 6), (6, 4), {}),
     "gemm_turned": ("Gemm", (6, 2), (4, 6), {"transA": 1, "transB": 1}),
@@ -288,6 +302,30 @@ def test_a_picture_is_scaled_and_laid_out(tmp_path, layout):
     trace = import_model(path, options).workload.trace(0)
     wanted = (pixels / 255 - [0.5, 0.25, 0.125]) / 0.5
     np.testing.assert_allclose(trace.activations[0], wanted.transpose(2, 0, 1), rtol=1e-5, atol=1e-6)
+
+
+PADS = {
+    "zeros": ([0, 0, 1, 0, 0, 0, 2, 1], {}, None),
+    "attributes": ([0, 0, 1, 1, 0, 0, 1, 1], {"auto_pad": "SAME_UPPER", "strides": [2, 2]}, None),
+    "channels": ([0, 1, 1, 1, 0, 0, 1, 1], {}, None),
+    "ones": ([0, 0, 1, 1, 0, 0, 1, 1], {}, np.float32(1)),
+}
+
+
+@pytest.mark.parametrize("name", PADS)
+def test_zeros_around_the_input_are_padding(tmp_path, name):
+    pads, attributes, value = PADS[name]
+    channels = 3 if name == "channels" else 2
+    weights = {"p": np.array(pads, np.int64), "w": whole(3, channels, 3, 3), **({} if value is None else {"v": value})}
+    nodes = [
+        helper.make_node("Pad", ["x", "p"] if value is None else ["x", "p", "v"], ["d"]),
+        helper.make_node("Conv", ["d", "w"], ["y"], **attributes),
+    ]
+    x = whole(1, 2, 8, 7)
+    path = save(tmp_path / "m.onnx", nodes, {"x": x.shape}, weights)
+    workload = imported(path, {"x": x}).workload
+    np.testing.assert_array_equal(computed(workload), outputs_of(path, {"x": x}))
+    assert (workload.layers[0].input_size == (8, 7)) == (name in ("zeros", "attributes"))
 
 
 def test_a_model_file_is_a_workload(tmp_path):

@@ -10,7 +10,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from onnx import TensorProto, helper  # noqa: E402
 
 from dataflows.reference import reference_convolution  # noqa: E402
-from dataflows.registry import create  # noqa: E402
+from dataflows.registry import create, machines  # noqa: E402
 from tests.workloads.importers.onnx_models import NETWORKS, counted_macs, save  # noqa: E402
 from workloads.importers import ImportOptions, import_model  # noqa: E402
 from workloads.network import load_network  # noqa: E402

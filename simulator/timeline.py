@@ -1,7 +1,7 @@
 """`Timeline`: watches a run and tells it as a trace for Perfetto or chrome://tracing.
 
-Format: "Trace Event Format" of Chrome (complete events X, counters C, metadata M), times in microseconds. Layers follow
-one another. Tracks:
+Format: "Trace Event Format" of Chrome (complete events X, counters C, metadata M), times in microseconds, to the
+nanosecond; exact counts stand in the arguments of spans. Layers follow one another. Tracks:
 
     layers      a span a layer
     PE array    array: every cycle belongs to a tile or to a wait; the drain unit; groups of PEs: inside each tile the
@@ -28,6 +28,7 @@ TILES, DRAIN, FIRST_GROUP = 1, 2, 3
 WAIT = "wait: "  # begins the names of the array's waits, before their cause
 _MOST_GROUPS = 8
 _MICROSECONDS = 1_000_000
+_DECIMALS = 3  # of times in microseconds
 
 
 class Timeline(Observer):
@@ -135,20 +136,23 @@ class Timeline(Observer):
         self._told_at, self._told = now, self._moved
 
     def _span(self, pid: int, tid: int, name: str, start: float, cycles: float, detail: dict[str, Any]) -> None:
-        at = (self._cycles + start) * self._us
-        self.events.append(
-            {"ph": "X", "pid": pid, "tid": tid, "name": name, "ts": at, "dur": cycles * self._us, "args": detail}
-        )
+        at, end = self._time(start), self._time(start + cycles)
+        length = round(end - at, _DECIMALS)
+        self.events.append({"ph": "X", "pid": pid, "tid": tid, "name": name, "ts": at, "dur": length, "args": detail})
 
     def _count(self, pid: int, name: str, cycle: int, values: dict[str, float]) -> None:
         """A counter's value from a cycle on; of several in a cycle the last stays, and none repeats the one before."""
-        at, last = (self._cycles + cycle) * self._us, self._counters.get((pid, name))
+        at, last = self._time(cycle), self._counters.get((pid, name))
         if last is not None and last["ts"] == at:
             last["args"] = values
         elif last is None or last["args"] != values:
             event = {"ph": "C", "pid": pid, "name": name, "ts": at, "args": values}
             self.events.append(event)
             self._counters[pid, name] = event
+
+    def _time(self, cycle: float) -> float:
+        """Microseconds, to the nanosecond: viewers round ends and starts to it, which must not make spans overlap."""
+        return round((self._cycles + cycle) * self._us, _DECIMALS)
 
     def _track(self, pid: int, tid: int, process: str, thread: str) -> None:
         """Name a track when it is first used."""

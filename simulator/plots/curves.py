@@ -16,6 +16,7 @@ from workloads.errors import InputError
 
 # Figures of one machine at one density: density, and the values of all rows (seeds) there.
 Points = list[tuple[float, list[float]]]
+_ROOM_BELOW = 0.75  # speedup down to which the axes reach where crossings have labels
 _BIN = 0.1  # width of a bin, where every layer has a density of its own
 
 
@@ -23,7 +24,8 @@ def utilization(data: Data) -> Figure:
     """Utilization against sparsity, a line a machine; left by products issued, right by products of two non-zeros.
 
     Of a sweep over density, lines join the means over seeds and bands reach from the worst to the best; other swept
-    settings have lines of their own. Otherwise every layer is a point at its own weight sparsity, and lines join the means of bins of ten percent.
+    settings have lines of their own. Otherwise every layer is a point at its own weight sparsity, and lines join the
+    means of bins of ten percent.
     """
     runs, column, swept = _density_runs(data)
     styles = machine_styles(runs)
@@ -63,6 +65,8 @@ def speedup(data: Data) -> Figure:
                 crossings += [(at, styles[run]["color"]) for at in crossover(_mean(points))]
         axes.set_yscale("log", base=2)
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}x")
+        if crossings:
+            axes.set_ylim(bottom=min(_ROOM_BELOW, axes.get_ylim()[0]))
         _mark(axes, sorted(crossings))
         axes.set_xlabel(f"{_whose(column)}density")
         axes.set_ylabel("speedup over the dense baseline")

@@ -122,6 +122,10 @@ def test_spans_add_up_to_the_report(machine, settings):
             by_cause[event["name"].removeprefix(WAIT)] += event["args"]["cycles"] * total.pes
     assert by_cause == total.pe_cycle_stack
 
+    for track in range(TILES, FIRST_GROUP + 8):
+        told = spans(events, ARRAY, track)
+        assert all(end <= start for (_, _, end), (_, start, _) in pairwise(told)), "spans of a track do not overlap"
+
     for tensor in Tensor:
         told = [e for e in events if e["ph"] == "X" and (e["pid"], e["tid"]) == (DRAM, tensor + 1)]
         reported = total.dram.tensors[tensor.key]

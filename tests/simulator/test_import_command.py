@@ -78,6 +78,10 @@ def test_outputs_that_cannot_be_written(cli, model, tmp_path):
 
 
 def test_an_unknown_format(cli, tmp_path):
-    result = cli("import", tmp_path / "m.weights", "-o", tmp_path / "t.npz")
-    assert result.code == 2
-    assert result.err.startswith(f"prunesim: {tmp_path}/m.weights: not a format that can be imported: ")
+    path = tmp_path / "m.weights"
+    result = cli("import", path, "-o", tmp_path / "t.npz")
+    assert (result.code, result.err) == (2, f"prunesim: {path}: no such file\n")
+    path.write_bytes(b"")
+    result = cli("import", path, "-o", tmp_path / "t.npz")
+    wanted = f"prunesim: {path}: not a format that can be imported; see 'prunesim import --help'\n"
+    assert (result.code, result.err) == (2, wanted)

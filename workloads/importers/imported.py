@@ -91,7 +91,7 @@ DENSE_INPUTS = "no input was given: activations are taken as dense"
 
 
 def workload_of(name: str, found: Iterable[FoundLayer], origin: str, omitted: Iterable[Omitted]) -> Workload:
-    """The workload of a model's layers; its title says how many operators with products were left out."""
+    """The workload of a model's layers; its title says what was left out."""
     layers = list(found)
     if not layers:
         raise InputError(f"{origin}: holds no convolution, fully connected layer or product with constant weights")
@@ -99,8 +99,12 @@ def workload_of(name: str, found: Iterable[FoundLayer], origin: str, omitted: It
         LayerSource(i, one.layer, one.weights, _activations(one), one.output_density, origin)
         for i, one in enumerate(layers)
     )
-    left = sum(one.count for one in omitted if one.refused)
-    title = f"imported from {Path(origin).name}" + (f", {left} operators with products refused" if left else "")
+    title = f"imported from {Path(origin).name}"
+    if all(one.activations is None for one in layers):
+        title += ", activations taken as dense"
+    refused = [f"{one.count} {one.operator}" for one in omitted if one.refused]
+    if refused:
+        title += f", refused: {', '.join(refused)}"
     return Workload(name, sources, title=title, origin=origin)
 
 

@@ -134,6 +134,8 @@ def counted_macs(path) -> int:
     weights = {tensor.name: tensor.dims for tensor in graph.initializer}
     total = 0
     for node in graph.node:
-        if node.op_type in ("Conv", "Gemm"):
-            total += int(np.prod(shapes[node.output[0]])) * int(np.prod(weights[node.input[1]][1:]))
+        if node.op_type in ("Conv", "Gemm", "MatMul"):
+            total += int(np.prod(shapes[node.output[0]])) * int(
+                np.prod(weights[node.input[1]][:-1] if node.op_type == "MatMul" else weights[node.input[1]][1:])
+            )
     return total

@@ -24,10 +24,11 @@ def workloads() -> Listing:
 
 
 def prunings() -> Listing:
-    """Name, what it does, its keys."""
+    """Name, what it does with its keys, densities at which papers kept accuracy."""
     from workloads.pruning import available_prunings  # noqa: PLC0415 (keeps the command's start quick)
 
-    return [("pruning", "what it does"), *((p.name, p.description) for p in available_prunings())]
+    rows = [(entry.name, entry.description, entry.literature) for entry in available_prunings()]
+    return [("pruning", "what it does", "densities in the literature (no claim of ours)"), *rows]
 
 
 def formats() -> Listing:

@@ -100,22 +100,20 @@ def load_workload(text: str = "blazepose", seed: int = 0, batch: int | None = No
 
 
 def _resolve(text: str) -> Workload:
-    from workloads import trace_file  # noqa: PLC0415 (it imports this module)
+    from workloads import importers, trace_file  # noqa: PLC0415 (they import this module)
 
     if text in SHIPPED:
         return trace_file.load_traces(SHIPPED[text])
     if text in network_names():
         return Workload.of_network(load_network(text))
     network, _, weights = text.rpartition("@")
-    if network and weights.endswith((".safetensors", ".pt", ".pth")):
-        from workloads import importers  # noqa: PLC0415 (it imports this module)
-
+    if network and weights.endswith(importers.WEIGHTS_ALONE):
         return importers.import_model(weights, importers.ImportOptions(network=network)).workload
     path = Path(text)
-    if path.suffix in (".npz", ".toml", ".csv") or os.path.exists(path):  # noqa: PTH110 (False for a name too long)
+    if path.suffix in (".npz", ".toml", ".csv", *importers.SUFFIXES) or os.path.exists(path):  # noqa: PTH110 (False for a name too long)
         return _from_path(path)
     known = (*SHIPPED, *network_names())
-    raise InputError(f"unknown workload '{text}': {nearest(text, known)} (or the path of a .npz, .toml or .csv file)")
+    raise InputError(f"unknown workload '{text}': {nearest(text, known)} (or the path of a file)")
 
 
 def _from_path(path: Path) -> Workload:

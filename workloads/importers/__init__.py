@@ -14,7 +14,7 @@ from workloads.importers import matrices, onnx_file, scale_sim, state_dict, tens
 from workloads.importers.imported import Imported, ImportOptions, Omitted
 from workloads.importers.torch_capture import capture
 
-__all__ = ["ImportOptions", "Imported", "Omitted", "capture", "import_model", "recognise"]
+__all__ = ["SUFFIXES", "WEIGHTS_ALONE", "ImportOptions", "Imported", "Omitted", "capture", "import_model", "recognise"]
 
 Importer = Callable[[Path, ImportOptions], Imported]
 
@@ -26,6 +26,8 @@ _BY_SUFFIX: dict[str, Importer] = {
     ".smtx": matrices.import_smtx,
     ".mtx": matrices.import_matrix_market,
 }
+SUFFIXES = tuple(_BY_SUFFIX)
+WEIGHTS_ALONE = state_dict.SUFFIXES
 # Files whose suffix other readers share, told by what they hold.
 _BY_CONTENT: tuple[tuple[str, Callable[[Path], bool], Importer], ...] = (
     (".csv", scale_sim.is_topology, scale_sim.import_topology),

@@ -52,7 +52,9 @@ def _session(graph: OnnxGraph, names: list[str]) -> Any:
     known = {value.name for value in model.graph.output}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
     try:
-        return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     except Exception as error:  # noqa: BLE001 (onnxruntime raises a dozen unrelated types)
         raise InputError(f"{graph.path}: onnxruntime cannot load the model: {_reason(error)}") from None
     finally:

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper  # noqa: E402
 from dataflows.reference import reference_convolution  # noqa: E402
 from dataflows.registry import create, machines  # noqa: E402
 from tests.workloads.importers.onnx_models import NETWORKS, counted_macs, save  # noqa: E402
+from workloads.errors import InputError  # noqa: E402
 from workloads.importers import ImportOptions, import_model  # noqa: E402
 from workloads.network import load_network  # noqa: E402
 from workloads.workload import load_workload  # noqa: E402
@@ -341,6 +342,8 @@ def test_a_model_file_is_a_workload(tmp_path):
     workload = load_workload(str(path))
     assert workload.name == "m"
     assert workload.trace(0).activation_density == 1.0
+    with pytest.raises(InputError, match=r"none\.onnx: no such file"):
+        load_workload(str(tmp_path / "none.onnx"))
 
 
 def test_half_width_resnet50_of_opennsfw():

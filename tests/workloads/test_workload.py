@@ -135,10 +135,10 @@ def test_a_description_is_json_and_says_where_data_comes_from():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("vgg61", "unknown workload 'vgg61': did you mean 'vgg16'? (or the path of a .npz, .toml or .csv file)"),
-        ("blazepos", "unknown workload 'blazepos': did you mean 'blazepose'? (or the path of a .npz, .toml or .csv file)"),
-        ("vgg16@scn", "unknown workload 'vgg16@scn': did you mean 'vgg16@scnn'? (or the path of a .npz, .toml or .csv file)"),
-        ("squeezenet1-0", "unknown workload 'squeezenet1-0': did you mean 'squeezenet1.0'? (or the path of a .npz, .toml or .csv file)"),
+        ("vgg61", "unknown workload 'vgg61': did you mean 'vgg16'? (or the path of a file)"),
+        ("blazepos", "unknown workload 'blazepos': did you mean 'blazepose'? (or the path of a file)"),
+        ("vgg16@scn", "unknown workload 'vgg16@scn': did you mean 'vgg16@scnn'? (or the path of a file)"),
+        ("squeezenet1-0", "unknown workload 'squeezenet1-0': did you mean 'squeezenet1.0'? (or the path of a file)"),
     ],
 )  # fmt: skip
 def test_an_unknown_name_names_the_nearest(name, message):

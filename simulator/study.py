@@ -41,7 +41,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Study:
-    """Points in order. `varied` are the keys that differ between places, the seed left out."""
+    """Points in order. `varied` are the keys that tell places apart, the seed left out."""
 
     name: str
     title: str
@@ -65,9 +65,7 @@ class Study:
         if lines:
             raise InputError("\n".join(dict.fromkeys(lines)))
         places = tuple(_place(values) for values in combinations)
-        keys = dict.fromkeys(key for place in places for key in place.values if key != "seed")
-        varied = tuple(key for key in keys if len({repr(place.values.get(key)) for place in places}) > 1)
-        return cls(name, table.title or name, places, varied)
+        return cls(name, table.title or name, places, _varied(places))
 
     def warnings(self) -> list[str]:
         """A line for each setting that has no effect in any of a machine's points."""
@@ -119,6 +117,18 @@ def _outcomes(places: Sequence[Place], store: Store, workers: Workers) -> Iterat
     possible = {place.key: place.point for place in places if not place.fault}
     # another sweep may fill the same store: what it has computed meanwhile is not computed again
     yield from workers.run(possible, lambda key: key in store)
+
+
+def _varied(places: Sequence[Place]) -> tuple[str, ...]:
+    """Keys that tell places apart. Of keys whose values go hand in hand the first is enough."""
+    keys = dict.fromkeys(key for place in places for key in place.values if key != "seed")
+    patterns: dict[tuple[int, ...], str] = {}
+    for key in keys:
+        seen: dict[str, int] = {}
+        numbers = tuple(seen.setdefault(repr(place.values.get(key)), len(seen)) for place in places)
+        if len(seen) > 1:
+            patterns.setdefault(numbers, key)
+    return tuple(patterns.values())
 
 
 def _place(values: dict[str, Any]) -> Place:

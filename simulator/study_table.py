@@ -14,6 +14,7 @@ from simulator.tables import console
 
 _FAILURES_SHOWN = 10
 _BYTES_PER_MB = 1e6
+_NO_SPREAD = " \u00b10.0%"
 _COLUMNS: dict[str, tuple[Callable[[dict[str, Any]], float | None], str]] = {
     "cycles": (lambda row: row["cycles"], "{:,.0f}"),
     "ms": (lambda row: row["time_us"] / 1000, "{:,.3f}"),
@@ -26,7 +27,7 @@ _COLUMNS: dict[str, tuple[Callable[[dict[str, Any]], float | None], str]] = {
 
 
 def print_study(study: Study, store: Store) -> None:
-    """The study's table on standard output; where seeds differ, the mean and the range."""
+    """The study's table on standard output; where seeds differ, the mean and half the range."""
     keys = study.varied or ("accelerator", "workload")
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in store.rows(study.name):
@@ -58,6 +59,7 @@ def _cell(values: Sequence[float | None], form: str) -> str:
     numbers = [value for value in values if value is not None]
     if not numbers:
         return "-"
-    low, high = form.format(min(numbers)), form.format(max(numbers))
-    mean = form.format(fmean(numbers))
-    return mean if low == high else f"{mean} ({low}-{high})"
+    mean = fmean(numbers)
+    spread = (max(numbers) - min(numbers)) / 2
+    share = f" \u00b1{spread / abs(mean):.1%}" if mean else ""
+    return form.format(mean) + (share if share != _NO_SPREAD else "")

@@ -38,7 +38,7 @@ BASES: dict[str, dict[str, Any]] = {
 TEXTS = {
     "levels": ["0.05/0.3/0.6", "0.2/0.4"],
     "weight_format": ["csc", "bitmask"],
-    "dram.standard": ["DDR3-1600", "HBM2-2000", "DDR4-3200"],
+    "dram.standard": ["DDR3-1600", "HBM2", "DDR4-3200"],
     "dram.address_map": ["RoCoBaBg", "RoBaRaCoCh", "CoRoBaBg"],
 }
 TABLES = {"dram.override": [{"nRCD": 30}, {"nCL": 30}]}

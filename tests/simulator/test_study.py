@@ -140,3 +140,9 @@ def test_what_is_varied_leaves_the_seed_out(tmp_path):
     chosen = study(machines=["scnn", "dcnn"], workloads=[network(tmp_path)], seeds=2, axes=[{"queue_depth": [0, 2]}])
     assert isinstance(chosen, Study)
     assert chosen.varied == ("accelerator", "queue_depth")
+
+
+def test_of_keys_that_change_together_the_first_stands_for_all(tmp_path):
+    together = {"iaram_bytes": [10240, 20480], "oaram_bytes": [20480, 40960]}
+    chosen = study(machines=["scnn"], workloads=[network(tmp_path)], axes=[together, {"queue_depth": [0, 2]}])
+    assert chosen.varied == ("iaram_bytes", "queue_depth")

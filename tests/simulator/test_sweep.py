@@ -45,7 +45,7 @@ def test_a_study_prints_a_row_a_combination_with_the_range_over_seeds(cli, tmp_p
     assert head.split()[:2] == ["queue_depth", "cycles"]
     assert shallow.startswith("0 ")
     assert deep.startswith("8 ")
-    assert "(" in shallow
+    assert " \u00b1" in shallow
 
 
 def test_csv_and_parquet_hold_a_row_a_point(cli, tmp_path):

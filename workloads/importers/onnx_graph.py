@@ -46,6 +46,7 @@ class OnnxGraph:
         self._check_opsets()
         graph = self.model.graph
         self.initializers = {tensor.name: tensor for tensor in graph.initializer}
+        self.sparse = {tensor.values.name: tensor for tensor in graph.sparse_initializer}
         self.nodes = list(graph.node)
         self.producers = {name: node for node in self.nodes for name in node.output if name}
         self.consumers: dict[str, list[Any]] = defaultdict(list)
@@ -88,8 +89,7 @@ class OnnxGraph:
 
     def _check_order(self) -> None:
         """Every input is made before it is read: ONNX demands it, and a cycle cannot fulfil it."""
-        made = {"", *self.initializers, *(value.name for value in self.model.graph.input)}
-        made |= {tensor.values.name for tensor in self.model.graph.sparse_initializer}
+        made = {"", *self.initializers, *self.sparse, *(value.name for value in self.model.graph.input)}
         for node in self.nodes:
             for name in node.input:
                 if name not in made:
@@ -144,15 +144,18 @@ class OnnxGraph:
             else:
                 value = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
                 skeleton.graph.input.append(value)
-        for node in self.nodes:
-            skeleton.graph.node.append(node)
+        for name, tensor in self.sparse.items():
+            value = onnx.helper.make_tensor_value_info(name, tensor.values.data_type, tensor.dims)
+            skeleton.graph.input.append(value)
+        skeleton.graph.node.extend(self.nodes)
         try:
             inferred = onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True).graph
         except Exception as error:  # noqa: BLE001 (onnx raises several unrelated types)
             raise InputError(f"{self.path}: shapes do not fit together: {_inference_reason(error)}") from None
         values = [*inferred.value_info, *inferred.output, *inferred.input]
         shapes = {value.name: self._dimensions(value) for value in values if value.type.tensor_type.HasField("shape")}
-        return shapes | {name: tuple(tensor.dims) for name, tensor in self.initializers.items()}
+        known = self.initializers | self.sparse
+        return shapes | {name: tuple(tensor.dims) for name, tensor in known.items()}
 
     def shape(self, name: str) -> tuple[int, ...] | None:
         """A tensor's shape; None where it is not wholly known."""
@@ -168,8 +171,10 @@ class OnnxGraph:
         if name not in self._constant:
             node = self.producers.get(name)
             inner = node is not None and any(a.type in (5, 10) for a in node.attribute)  # holds graphs: If, Loop
-            self._constant[name] = name in self.initializers or (
-                node is not None and not inner and all(self.is_constant(one) for one in node.input if one)
+            self._constant[name] = (
+                name in self.initializers
+                or name in self.sparse
+                or (node is not None and not inner and all(self.is_constant(one) for one in node.input if one))
             )
         return self._constant[name]
 
@@ -180,12 +185,26 @@ class OnnxGraph:
         """
         if name in self.initializers:
             return numbers(self._initializer(self.initializers[name]))
+        if name in self.sparse:
+            return self._densified(self.sparse[name])
         node = self.producers[name]
         values = {one: self.constant(one) for one in node.input if one}
         reference = require("onnx.reference", "onnx", "ONNX files")
         opsets = {opset.domain: opset.version for opset in self.model.opset_import}
         evaluator = reference.ReferenceEvaluator(node, opsets=opsets)
         return numbers(np.asarray(evaluator.run(None, values)[list(node.output).index(name)]))
+
+    def _densified(self, tensor: Any) -> np.ndarray:
+        """A sparse initializer as an array: its indices count elements, or are places along each axis."""
+        values, indices = self._initializer(tensor.values), self._initializer(tensor.indices)
+        dense = np.zeros(tuple(tensor.dims), values.dtype)
+        try:
+            dense.reshape(-1)[indices if indices.ndim == 1 else np.ravel_multi_index(tuple(indices.T), dense.shape)] = (
+                values
+            )
+        except (IndexError, ValueError) as error:
+            raise InputError(f"{self.path}: sparse weights '{tensor.values.name}': {first_line(error)}") from None
+        return numbers(dense)
 
     def _initializer(self, tensor: Any) -> np.ndarray:
         onnx = self._onnx

@@ -28,7 +28,9 @@ _ELEMENTWISE = frozenset(
     {"BatchNormalization", "Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Elu", "Selu"}
     | {"Tanh", "Softplus", "Mish", "Gelu", "QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Dropout"}
 )
+_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 _RECURRENT = "recurrent, its products depend on one another"
+_CONTROL = "control flow, whose body is not looked at"
 _REASONS = {
     "ConvTranspose": "no machine here models a transposed convolution",
     "DeformConv": "no machine here models a deformable convolution",
@@ -37,6 +39,9 @@ _REASONS = {
     "LSTM": _RECURRENT,
     "GRU": _RECURRENT,
     "RNN": _RECURRENT,
+    "If": _CONTROL,
+    "Loop": _CONTROL,
+    "Scan": _CONTROL,
 }
 _TWO_ACTIVATIONS = "neither side is constant (attention), and machines here need weights"
 _NO_MATRIX = "its constant side is no matrix but a vector or a stack of matrices"
@@ -86,7 +91,10 @@ def find_operators(graph: OnnxGraph) -> tuple[list[Operator], list[tuple[str, st
     for node, name in _named(graph):
         if all(graph.is_constant(one) for one in node.output):
             continue
-        if node.op_type not in OPERANDS or node.domain not in ("", "ai.onnx"):
+        if node.domain not in _DOMAINS:
+            seen.append((node.op_type, f"an operator of the domain '{node.domain}', which may hold products"))
+            continue
+        if node.op_type not in OPERANDS:
             seen.append((node.op_type, _REASONS.get(node.op_type, "")))
             continue
         operator = _operands(graph, node, name)

@@ -41,6 +41,7 @@ _REASONS = {
     "TRANSPOSE_CONV": _TRANSPOSED,
     "CONV_3D_TRANSPOSE": _TRANSPOSED,
     "BATCH_MATMUL": "neither side is constant (attention), and machines here need weights",
+    "CUSTOM": "an operator of the model's own, which may hold products",
     "LSTM": _RECURRENT,
     "RNN": _RECURRENT,
     "SVDF": _RECURRENT,

@@ -4,9 +4,37 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from dataflows.registry import create
+from workloads.importers import ImportOptions, import_model
+
 OPSET = 17
+RANDOM = np.random.default_rng(7)
+
+
+def whole(*shape, kind=np.float32, density=0.5):
+    """Whole numbers, half of them zero: sums are exact in every type."""
+    values = RANDOM.integers(-5, 6, shape) * (RANDOM.random(shape) < density)
+    return values.astype(kind)
+
+
+def imported(path, feed, **options):
+    """The import of a model with activations of a feed."""
+    np.savez(path.with_suffix(".feed.npz"), **feed)
+    return import_model(path, ImportOptions(inputs=(path.with_suffix(".feed.npz"),), **options))
+
+
+def outputs_of(path, feed):
+    """What onnxruntime computes."""
+    return onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"]).run(None, feed)[0]
+
+
+def computed(workload, index=0, machine="ideal"):
+    """What a machine computes for a layer of whole numbers."""
+    trace = workload.trace(index)
+    return create(machine).execute(trace.layer, trace.weights.astype(np.int64), trace.activations.astype(np.int64))
 
 
 def save(path: Path, nodes, inputs, weights, outputs=("y",), opset=OPSET, **options) -> Path:

@@ -6,40 +6,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
-from onnx import TensorProto, helper  # noqa: E402
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from dataflows.reference import reference_convolution  # noqa: E402
 from dataflows.registry import create, machines  # noqa: E402
-from tests.workloads.importers.onnx_models import NETWORKS, counted_macs, save  # noqa: E402
+from tests.workloads.importers.onnx_models import (  # noqa: E402
+    NETWORKS,
+    RANDOM,
+    computed,
+    counted_macs,
+    imported,
+    outputs_of,
+    save,
+    whole,
+)
 from workloads.errors import InputError  # noqa: E402
 from workloads.importers import ImportOptions, import_model  # noqa: E402
 from workloads.network import load_network  # noqa: E402
 from workloads.workload import load_workload  # noqa: E402
-
-RANDOM = np.random.default_rng(7)
-
-
-def whole(*shape, kind=np.float32, density=0.5):
-    """Whole numbers, half of them zero: sums are exact in every type."""
-    values = RANDOM.integers(-5, 6, shape) * (RANDOM.random(shape) < density)
-    return values.astype(kind)
-
-
-def imported(path, feed, **options):
-    np.savez(path.with_suffix(".feed.npz"), **feed)
-    return import_model(path, ImportOptions(inputs=(path.with_suffix(".feed.npz"),), **options))
-
-
-def outputs_of(path, feed):
-    return onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"]).run(None, feed)[0]
-
-
-def computed(workload, index=0, machine="ideal"):
-    trace = workload.trace(index)
-    return create(machine).execute(trace.layer, trace.weights.astype(np.int64), trace.activations.astype(np.int64))
-
 
 CONVOLUTIONS = {
     "plain": ((1, 3, 8, 7), (4, 3, 3, 3), {}),
@@ -126,62 +112,6 @@ def test_a_constant_left_side_is_the_weights(tmp_path):
     np.testing.assert_array_equal(computed(workload).reshape(5, 4).T, outputs_of(path, feed))
 
 
-def test_integer_convolutions_count_zero_points_as_zeros(tmp_path):
-    x, w = RANDOM.integers(0, 256, (1, 3, 6, 6), np.uint8), RANDOM.integers(0, 256, (4, 3, 3, 3), np.uint8)
-    x[x < 80], w[w < 120] = 128, 60
-    nodes = [helper.make_node("ConvInteger", ["x", "w", "xz", "wz"], ["y"], pads=[1, 1, 1, 1])]
-    path = save(
-        tmp_path / "m.onnx",
-        nodes,
-        {"x": (TensorProto.UINT8, x.shape)},
-        {"w": w, "xz": np.uint8(128), "wz": np.uint8(60)},
-    )
-    workload = imported(path, {"x": x}).workload
-    trace = workload.trace(0)
-    assert trace.weight_nonzeros == np.count_nonzero(w != 60)
-    assert trace.activation_nonzeros == np.count_nonzero(x != 128)
-    np.testing.assert_array_equal(computed(workload), outputs_of(path, {"x": x}))
-
-
-def test_a_quantized_convolution_has_a_zero_point_for_each_filter(tmp_path):
-    x, w = RANDOM.integers(0, 256, (1, 2, 6, 6), np.uint8), RANDOM.integers(-128, 128, (3, 2, 3, 3), np.int8)
-    zeros = np.zeros(3, np.int8)
-    weights = {"w": w, "xs": np.float32(0.5), "xz": np.uint8(7), "ws": np.array([0.5, 1, 2], np.float32), "wz": zeros,
-               "ys": np.float32(128), "yz": np.uint8(100)}  # fmt: skip
-    nodes = [helper.make_node("QLinearConv", ["x", "xs", "xz", "w", "ws", "wz", "ys", "yz"], ["y"])]
-    path = save(tmp_path / "m.onnx", nodes, {"x": (TensorProto.UINT8, x.shape)}, weights)
-    workload = imported(path, {"x": x}).workload
-    trace, wanted = workload.trace(0), outputs_of(path, {"x": x})
-    assert trace.activation_nonzeros == np.count_nonzero(x != 7)
-    assert trace.output_density == np.count_nonzero(wanted != 100) / wanted.size
-    scales = 0.5 * weights["ws"].reshape(1, 3, 1, 1) / 128
-    exact = np.clip(computed(workload) * scales + 100, 0, 255)
-    assert np.abs(exact - wanted).max() <= 0.5  # rounding to the nearest
-
-
-def test_quantize_dequantize_pairs_keep_their_zeros(tmp_path):
-    x, w = whole(1, 2, 5, 5), RANDOM.integers(-3, 4, (3, 2, 3, 3), np.int8)
-    nodes = [
-        helper.make_node("QuantizeLinear", ["x", "s", "xz"], ["q"]),
-        helper.make_node("DequantizeLinear", ["q", "s", "xz"], ["d"]),
-        helper.make_node("DequantizeLinear", ["w", "ws", "wz"], ["v"], axis=0),
-        helper.make_node("Conv", ["d", "v"], ["y"]),
-    ]
-    weights = {
-        "w": w,
-        "s": np.float32(1),
-        "xz": np.uint8(9),
-        "ws": np.array([1, 2, 4], np.float32),
-        "wz": np.array([0, 1, 2], np.int8),
-    }
-    path = save(tmp_path / "m.onnx", nodes, {"x": x.shape}, weights)
-    workload = imported(path, {"x": x}).workload
-    trace = workload.trace(0)
-    assert trace.weight_nonzeros == np.count_nonzero(w != weights["wz"].reshape(3, 1, 1, 1))
-    assert trace.activation_nonzeros == np.count_nonzero(x)
-    np.testing.assert_array_equal(computed(workload), outputs_of(path, {"x": x}))
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_have_the_products_of_their_definition_and_of_our_tables(tmp_path, name):
     path = NETWORKS[name](tmp_path / "m.onnx")
@@ -217,6 +147,27 @@ def test_constants_may_be_nodes_external_data_or_computed(tmp_path):
     np.testing.assert_array_equal(workload.trace(1).weights.reshape(5, 48), m)
     first = reference_convolution(workload.layers[0], w.astype(np.int64), x.astype(np.int64))
     np.testing.assert_array_equal(workload.trace(1).activations.reshape(-1), first.reshape(-1))
+
+
+@pytest.mark.parametrize("linear", [True, False])
+def test_sparse_initializers(tmp_path, linear):
+    w = whole(3, 2, 3, 3, density=0.2)
+    places = np.flatnonzero(w) if linear else np.argwhere(w)
+    values = numpy_helper.from_array(w[w != 0], "w")
+    sparse = helper.make_sparse_tensor(values, numpy_helper.from_array(places.astype(np.int64), "i"), w.shape)
+    path = save(tmp_path / "m.onnx", [helper.make_node("Conv", ["x", "w"], ["y"])], {"x": (1, 2, 6, 6)}, {})
+    model = onnx.load(path)
+    model.graph.sparse_initializer.append(sparse)
+    onnx.save(model, path)
+    x = whole(1, 2, 6, 6)
+    trace = imported(path, {"x": x}).workload.trace(0)
+    np.testing.assert_array_equal(trace.weights, w)
+    np.testing.assert_array_equal(trace.activations, x)
+    sparse.indices.CopyFrom(numpy_helper.from_array(places.astype(np.int64) + 1000, "i"))
+    model.graph.sparse_initializer[0].CopyFrom(sparse)
+    onnx.save(model, path)
+    with pytest.raises(InputError, match=r"m\.onnx: sparse weights 'w': "):
+        import_model(path).workload.trace(0)
 
 
 def test_dynamic_sizes_come_from_the_command_line(tmp_path):
@@ -258,17 +209,22 @@ def test_what_is_not_simulated_is_listed_with_a_reason(tmp_path):
         helper.make_node("Conv", ["x", "w"], ["a"]),
         helper.make_node("Relu", ["a"], ["b"]),
         helper.make_node("ConvTranspose", ["b", "u"], ["c"]),
-        helper.make_node("MatMul", ["c", "c"], ["y"]),
+        helper.make_node("MatMul", ["c", "c"], ["d"]),
+        helper.make_node("FusedThing", ["d"], ["y"], domain="my.own"),
     ]
     path = save(tmp_path / "m.onnx", nodes, {"x": (1, 2, 6, 6)}, {"w": whole(3, 2, 3, 3), "u": whole(3, 2, 3, 3)})
+    model = onnx.load(path)
+    model.opset_import.append(helper.make_opsetid("my.own", 1))
+    onnx.save(model, path)
     result = import_model(path)
     assert [(one.operator, one.count, one.refused) for one in result.omitted] == [
-        ("Relu", 1, False), ("ConvTranspose", 1, True), ("MatMul", 1, True),
+        ("Relu", 1, False), ("ConvTranspose", 1, True), ("MatMul", 1, True), ("FusedThing", 1, True),
     ]  # fmt: skip
     assert result.omitted[1].reason == "refused: no machine here models a transposed convolution"
     assert result.omitted[2].reason == "refused: neither side is constant (attention), and machines here need weights"
     assert (
-        result.workload.title == "imported from m.onnx, activations taken as dense, refused: 1 ConvTranspose, 1 MatMul"
+        result.workload.title
+        == "imported from m.onnx, activations taken as dense, refused: 1 ConvTranspose, 1 MatMul, 1 FusedThing"
     )
     assert result.warnings == ("no input was given: activations are taken as dense",)
 

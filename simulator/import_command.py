@@ -63,6 +63,7 @@ def command(model: Path, output: Path, *, prune: str | None, seed: int, **option
         click.echo(f"warning: {warning}", err=True)
     workload = replace(imported.workload, seed=seed)
     if prune:
+        click.echo("warning: activations stay those of the network before --prune", err=True)
         workload = workload.prune(pruning.parse(prune))
     save_traces(output, workload)
     _print(workload, imported.omitted)

@@ -93,7 +93,7 @@ class Summary:
 def run_study(study: Study, store: Store, workers: Workers, progress: Progress | None = None) -> Summary:
     """Compute what the store does not hold; results land as they come. Points that failed before are tried again.
 
-    `progress` is called with (points done, points, what was done last). Raises `InputError` when a cluster cannot be
+    `progress` is called with (points done, points, ""). Raises `InputError` when a cluster cannot be
     reached; a point that fails does not raise.
     """
     store.declare(study.name, study.places)
@@ -101,6 +101,8 @@ def run_study(study: Study, store: Store, workers: Workers, progress: Progress |
     todo = {key: place for key, place in distinct.items() if key not in store}
     found = len(distinct) - len(todo)
     computed = failed = 0
+    if progress is not None:
+        progress(found, len(distinct), "")
     for outcome in _outcomes(list(todo.values()), store, workers):
         store.put(outcome)
         computed += not outcome.error

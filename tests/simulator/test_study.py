@@ -107,7 +107,7 @@ def test_running_again_computes_only_what_is_missing(tmp_path):
         seen = []
         summary = run_study(large, store, HERE, lambda done, total, _: seen.append((done, total)))
         assert (summary.computed, summary.found) == (1, 2)
-        assert seen == [(3, 3)]
+        assert seen == [(2, 3), (3, 3)]
         assert run_study(large, store, HERE).computed == 0
         assert store.studies() == ["other", "study"]
 

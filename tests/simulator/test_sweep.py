@@ -138,6 +138,27 @@ def test_killed_at_any_moment_and_resumed_gives_what_an_undisturbed_run_gives(cl
     assert contents(killed) == contents(undisturbed)
 
 
+def workers_of(sweep: subprocess.Popen) -> list[int]:
+    """Processes of a sweep that compute points."""
+    children = Path(f"/proc/{sweep.pid}/task/{sweep.pid}/children").read_text().split()
+    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in children}
+    return [pid for pid, command in commands.items() if "loky" in command and "resource_tracker" not in command]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds worker processes in /proc")
+def test_a_local_worker_that_dies_is_replaced(cli, tmp_path):
+    study = write_study(tmp_path, seeds=12)
+    wounded, undisturbed = tmp_path / "wounded.sqlite", tmp_path / "undisturbed.sqlite"
+    sweep = start(study, wounded, "--jobs", "2")
+    while sweep.poll() is None and results(wounded) < 4:
+        time.sleep(0.01)
+    os.kill(workers_of(sweep)[0], signal.SIGKILL)
+    assert results(wounded) < 24
+    assert sweep.wait() == 0
+    cli("sweep", study, "--store", undisturbed, "--jobs", 1)
+    assert contents(wounded) == contents(undisturbed)
+
+
 def test_two_sweeps_may_fill_one_store(cli, tmp_path):
     study = write_study(tmp_path, seeds=6)
     shared, alone = tmp_path / "shared.sqlite", tmp_path / "alone.sqlite"

@@ -58,6 +58,7 @@ class DaDianNao(Accelerator):
     name = "dadiannao"
     title = "DaDianNao: dense, 16 tiles of 16 x 16 multipliers, synapses in eDRAM (MICRO 2014)"
     Spec = DaDianNaoSpec
+    skips_zeros = False
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each group, image, strip of rows, and round of output neurons, in this order."""

@@ -121,6 +121,7 @@ class Systolic(Accelerator):
     name = "systolic"
     title = "systolic array, weight, output or input stationary (TPU)"
     Spec = SystolicSpec
+    skips_zeros = False
 
     def idle_settings(self) -> dict[str, str]:
         """Output stationary keeps its sums in the array."""

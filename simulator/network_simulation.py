@@ -85,12 +85,14 @@ class MachineRun:
         check_books(report, schedule)
         return report
 
-    def dense_cycles(self, layer: Layer) -> int:
-        """Cycles of the machine's dense baseline on the layer."""
-        baseline, nameless = self._baseline, replace(layer, name="dense")
+    def dense_cycles(self, trace: LayerTrace) -> int:
+        """Cycles of the machine's dense baseline on the trace's layer without any zero."""
+        baseline, nameless = self._baseline, replace(trace.layer, name="dense")
         key = (baseline.name, baseline.spec.model_dump_json(), nameless)
         if key not in self._dense_cycles:
-            self._dense_cycles[key] = play(baseline, baseline.schedule(dense_trace(nameless))).cycles
+            # A machine that skips nothing takes any trace for a dense one, which need not be made then.
+            dense = dense_trace(nameless) if baseline.skips_zeros else trace
+            self._dense_cycles[key] = play(baseline, baseline.schedule(dense)).cycles
         return self._dense_cycles[key]
 
     def _report(
@@ -115,7 +117,7 @@ class MachineRun:
             weight_macs=products.weight_macs,
             effectual_macs=products.effectual_macs,
             issued_macs=issued,
-            dense_cycles=self.dense_cycles(trace.layer) if self.accelerator.skips_zeros else cycles,
+            dense_cycles=self.dense_cycles(trace) if self.accelerator.skips_zeros else cycles,
             pe_cycle_stack={cause.key: int(played.pe_cycles[:, cause].sum()) for cause in Cause},
             fragmented_lanes=busy * schedule.lanes_per_pe - issued,
             barrier_busy_cycles=played.barrier_busy_cycles,

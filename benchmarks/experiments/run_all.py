@@ -55,6 +55,7 @@ FIGURES: dict[str, Callable[[Rows], Figure]] = {
     "buffer_size": curve("iaram_bytes", "input RAM and output RAM of a PE, bytes each", "accelerator"),
     "channel_group": curve("output_channel_group", "Kc, output channels accumulated together", "accelerator"),
     "dram_channels": curve("dram.channels", "DRAM channels", "dram.standard"),
+    "filter_balance": curve("reconfigurable", "arrays take equal parts of the batches", "prune"),
     "pe_granularity": curve("pe_rows", "rows and columns of PEs, 1,024 multipliers in all", "accelerator"),
     "scnn_against_dcnn": plots.KINDS["speedup"],
     "selector_width": curve("window", "neurons that a selector chooses from (window)", "accelerator"),

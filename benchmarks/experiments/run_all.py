@@ -37,7 +37,8 @@ def curve(x: str, x_title: str, by: str) -> Callable[[Rows], Figure]:
             for line in dict.fromkeys(row[by] for row in rows):
                 groups = [[r["cycles"] / best for r in rows if (r[x], r[by]) == (place, line)] for place in places]
                 style, at = styles[str(line)], range(len(places))
-                axes.plot(at, [fmean(group) for group in groups], label=str(line), **style)
+                label = line if isinstance(line, str) else f"{by} = {line}"
+                axes.plot(at, [fmean(group) for group in groups], label=label, **style)
                 low, high = [min(group) for group in groups], [max(group) for group in groups]
                 axes.fill_between(at, low, high, color=style["color"], alpha=0.2, linewidth=0)
             axes.set_xticks(range(len(places)), [f"{place:,}" if isinstance(place, int) else place for place in places])
@@ -55,7 +56,7 @@ FIGURES: dict[str, Callable[[Rows], Figure]] = {
     "buffer_size": curve("iaram_bytes", "input RAM and output RAM of a PE, bytes each", "accelerator"),
     "channel_group": curve("output_channel_group", "Kc, output channels accumulated together", "accelerator"),
     "dram_channels": curve("dram.channels", "DRAM channels", "dram.standard"),
-    "filter_balance": curve("reconfigurable", "arrays take equal parts of the batches", "prune"),
+    "filter_balance": curve("arrays", "arrays, 1,024 multipliers in all", "reconfigurable"),
     "pe_granularity": curve("pe_rows", "rows and columns of PEs, 1,024 multipliers in all", "accelerator"),
     "scnn_against_dcnn": plots.KINDS["speedup"],
     "selector_width": curve("window", "neurons that a selector chooses from (window)", "accelerator"),

@@ -37,7 +37,7 @@ from dataflows.column_plan import ColumnPlan, ColumnTraffic
 from dataflows.filter_blocks import cut_layer
 from dataflows.kernel import run_slices
 from dataflows.layout import bits_to_bytes
-from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
+from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.value_groups import add_by_value, distinct_values, group_by_value
 from dataflows.windows import PaddedMap, inputs_read
 from workloads.layer import Layer
@@ -107,11 +107,7 @@ class Abm(Accelerator):
             accumulator_copies=2,
             loads=moved.loads(),
             stores=moved.stores(),
-            buffers=(
-                BufferUse("input_buffer", Tensor.INPUT, spec.input_buffer_bytes, streamed=plan.strips.streams_inputs),
-                BufferUse("weight_buffer", Tensor.WEIGHT, spec.weight_buffer_bytes, streamed=moved.streams_weights),
-                BufferUse("output_buffer", Tensor.OUTPUT, spec.output_buffer_bytes),
-            ),
+            buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes),
             prefetch_tiles=spec.prefetch_tiles,
             expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
             compulsory_bytes=self._compulsory_bytes(layer, nonzeros, int(weight_bytes.sum())),

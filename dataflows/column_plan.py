@@ -10,7 +10,7 @@ import numpy as np
 
 from dataflows.layout import Layout, bits_to_bytes
 from dataflows.pixel_strips import PixelStrips
-from dataflows.schedule import Runs, Tensor
+from dataflows.schedule import BufferUse, Runs, Tensor
 from workloads.layer import Layer
 
 
@@ -58,7 +58,7 @@ class ColumnTraffic:
         weight_bytes: np.ndarray | None = None,
     ) -> None:
         self._plan, self._bits, layer = plan, value_bits, plan.layer
-        self._indexed = indexed
+        self._indexed, self._weight_buffer_bytes = indexed, weight_buffer_bytes
         entry_bits = max(1, (layer.weight_count // layer.out_channels - 1).bit_length()) if indexed else 0
         self._list_bytes = -(-plan.columns * entry_bits // 8)
         column_bytes = -(-np.outer(plan.columns, plan.filters) * value_bits // 8)  # (groups, filter blocks)
@@ -73,6 +73,17 @@ class ColumnTraffic:
         # Where the next filter block's weights find no room beside these, a strip of one block had better stream them.
         needed = largest if int(plan.strips.blocks.max()) > 1 else 2 * largest
         self.streams_weights = not self._holds_groups and needed > weight_buffer_bytes
+
+    def buffers(
+        self, input_bytes: int, output_bytes: int, *, streams_weights: bool | None = None
+    ) -> tuple[BufferUse, ...]:
+        """The machine's three buffers; `streams_weights` where its weights pass through whatever fits."""
+        streams = self.streams_weights if streams_weights is None else streams_weights
+        return (
+            BufferUse("input_buffer", Tensor.INPUT, input_bytes, streamed=self._plan.strips.streams_inputs),
+            BufferUse("weight_buffer", Tensor.WEIGHT, self._weight_buffer_bytes, streamed=streams),
+            BufferUse("output_buffer", Tensor.OUTPUT, output_bytes),
+        )
 
     def notes(self) -> tuple[str, ...]:
         """What had to be read again because it did not fit."""

@@ -29,7 +29,7 @@ from dataflows.kept_columns import kept_columns
 from dataflows.kernel import kernel
 from dataflows.layout import bits_to_bytes
 from dataflows.pixel_strips import PixelStrips
-from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
+from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.windows import PaddedMap, inputs_read
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -114,11 +114,7 @@ class Structured(Accelerator):
             accumulator_copies=2,
             loads=moved.loads(),
             stores=moved.stores(),
-            buffers=(
-                BufferUse("input_buffer", Tensor.INPUT, spec.input_buffer_bytes, streamed=plan.strips.streams_inputs),
-                BufferUse("weight_buffer", Tensor.WEIGHT, spec.weight_buffer_bytes, streamed=moved.streams_weights),
-                BufferUse("output_buffer", Tensor.OUTPUT, spec.output_buffer_bytes),
-            ),
+            buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes),
             prefetch_tiles=spec.prefetch_tiles,
             expected_issued=int(kept.sum()) * layer.output_count // layer.groups,
             compulsory_bytes=self._compulsory_bytes(layer, kept),

@@ -32,7 +32,7 @@ from dataflows.kernel import kernel
 from dataflows.layout import bits_to_bytes
 from dataflows.pixel_strips import PixelStrips
 from dataflows.product_layer import product_layer
-from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
+from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.windows import PaddedMap, inputs_read
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -147,11 +147,7 @@ class Systolic(Accelerator):
             accumulator_copies=2,
             loads=moved.loads(),
             stores=moved.stores(),
-            buffers=(
-                BufferUse("input_buffer", Tensor.INPUT, spec.input_buffer_bytes, streamed=plan.strips.streams_inputs),
-                BufferUse("weight_buffer", Tensor.WEIGHT, spec.weight_buffer_bytes, streamed=moved.streams_weights),
-                BufferUse("output_buffer", Tensor.OUTPUT, spec.output_buffer_bytes),
-            ),
+            buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes),
             prefetch_tiles=spec.prefetch_tiles,
             expected_issued=layer.dense_macs,
             compulsory_bytes=values * spec.value_bits // 8,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from workloads.errors import InputError
+from workloads.files import whole_file
 
 
 def require_writable(path: Path) -> None:
@@ -25,18 +25,5 @@ def write_whole(path: Path, content: str | bytes) -> None:
     Raises `InputError` naming the file when it cannot be written.
     """
     require_writable(path)
-    data = content.encode() if isinstance(content, str) else content
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes files private; results are ordinary files
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    with whole_file(path) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)

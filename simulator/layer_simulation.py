@@ -67,12 +67,9 @@ class LayerSimulation:
         self._blocking = write_back == "blocking"
         self._env = simpy.Environment()
         self._memory: Memory = make_memory(self._env, dram, clock_hz, observers)
-        self._uses = {use.tensor: use for use in schedule.buffers}
         check_capacities(schedule)
         self._buffers = {
-            tensor: Buffer(self._env, use.name, use.capacity_bytes)
-            for tensor, use in self._uses.items()
-            if not use.streamed
+            use.tensor: Buffer(self._env, use.name, use.capacity_bytes) for use in schedule.buffers if not use.streamed
         }
         self._loads = transfers_by_tile(schedule.loads, self._memory.burst_bytes)
         self._stores = transfers_by_tile(schedule.stores, self._memory.burst_bytes)
@@ -82,9 +79,9 @@ class LayerSimulation:
         self._drain_cycles = schedule.drain_cycles.tolist()
         self._waits = [0] * CAUSES  # whole-array waits, in cycles
         self._state = "not started"
+        self._ports = self._slow_ports(buffer_bytes_per_cycle, peak_bytes_per_cycle(dram, clock_hz))
         # Events exist only where somebody may wait: for the start of a tile on which a load depends, for the loads of a
         # tile, and (made when the tile ends) for the drain of a tile that has something to drain.
-        self._ports = self._slow_ports(buffer_bytes_per_cycle, peak_bytes_per_cycle(dram, clock_hz))
         self._started = {tile - schedule.prefetch_tiles: self._env.event() for tile in self._loads}
         self._ended = {} if schedule.prefetch_tiles else {tile - 1: self._env.event() for tile in self._loads}
         self._requested = {tile: self._env.event() for tile in self._loads}

@@ -137,13 +137,18 @@ class MachineRun:
         )
 
 
+def _require_all(accelerator: Accelerator, workload: Workload) -> None:
+    """Raise `UnsupportedLayerError` for the first layer that the machine cannot run."""
+    for layer in workload.layers:
+        accelerator.require(layer)
+
+
 def able_machines(accelerators: Sequence[Accelerator], workload: Workload) -> tuple[list[Accelerator], dict[str, str]]:
     """The machines that can run every layer of the workload, and for each of the others why not."""
     able, refused = [], {}
     for accelerator in accelerators:
         try:
-            for layer in workload.layers:
-                accelerator.require(layer)
+            _require_all(accelerator, workload)
             able.append(accelerator)
         except UnsupportedLayerError as error:
             refused[accelerator.name] = str(error)
@@ -164,8 +169,7 @@ def simulate(
     Raises what `MachineRun.layer` raises; where a machine refuses a layer, before any layer runs.
     """
     for accelerator in accelerators:
-        for layer in workload.layers:
-            accelerator.require(layer)
+        _require_all(accelerator, workload)
     dense_cycles = {} if dense_cycles is None else dense_cycles
     runs = [MachineRun(accelerator, dense_cycles) for accelerator in accelerators]
     reports: list[list[LayerReport]] = [[] for _ in runs]

@@ -15,8 +15,6 @@ Tensors are read one at a time when a layer is asked for; loading checks every e
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -25,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from workloads.errors import InputError
+from workloads.files import whole_file
 from workloads.layer import Layer
 from workloads.source import LayerSource, RepeatedImages
 from workloads.stored import StoredTensor, entry_shape, open_archive, read_entry
@@ -39,23 +38,8 @@ def save_traces(path: str | Path, workload: Workload) -> None:
 
     The bytes depend on the traces and the workload's name alone. Raises `InputError` when the file cannot be written.
     """
-    path = Path(path)
-    try:
-        if path.is_dir():
-            raise IsADirectoryError("is a directory")
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-                _write_layers(archive, workload)
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(temporary).chmod(0o666 & ~umask)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    with whole_file(Path(path)) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        _write_layers(archive, workload)
 
 
 def _write_layers(archive: zipfile.ZipFile, workload: Workload) -> None:

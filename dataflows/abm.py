@@ -33,13 +33,12 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
-from dataflows.column_plan import ColumnPlan, ColumnTraffic
-from dataflows.filter_blocks import cut_layer
+from dataflows.column_plan import ColumnPlan, ColumnTraffic, require_two_blocks
+from dataflows.filter_blocks import compulsory_bytes, cut_layer
 from dataflows.kernel import run_slices
-from dataflows.layout import bits_to_bytes
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.value_groups import add_by_value, distinct_values, group_by_value
-from dataflows.windows import PaddedMap, inputs_read
+from dataflows.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -73,12 +72,12 @@ class AbmSpec(AcceleratorSpec):
 
     @model_validator(mode="after")
     def _outputs_of_a_block_fit(self) -> Self:
-        needed = 2 * bits_to_bytes(self.cores * self.adders_per_core * self.value_bits)
-        if needed > self.output_buffer_bytes:
-            raise ValueError(
-                f"output_buffer_bytes = {self.output_buffer_bytes} cannot hold two blocks of outputs of every core, "
-                f"{needed} bytes"
-            )
+        require_two_blocks(
+            self.output_buffer_bytes,
+            self.cores * self.adders_per_core,
+            self.value_bits,
+            "two blocks of outputs of every core",
+        )
         return self
 
 
@@ -110,7 +109,9 @@ class Abm(Accelerator):
             buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes),
             prefetch_tiles=spec.prefetch_tiles,
             expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
-            compulsory_bytes=self._compulsory_bytes(layer, nonzeros, int(weight_bytes.sum())),
+            compulsory_bytes=compulsory_bytes(
+                layer, int(weight_bytes.sum()), spec.value_bits, reads_inputs=bool(nonzeros.any())
+            ),
             notes=(*moved.notes(), *self._codebook_note(trace, found)),
         )
 
@@ -158,10 +159,6 @@ class Abm(Accelerator):
             cycles[..., cause] = part.swapaxes(0, 1)[:, None]
         issued = (added * strips.pixels[:, None, None, None]).swapaxes(0, 1)[:, None]
         return cycles, np.broadcast_to(issued, cycles.shape[:-1]).copy()
-
-    def _compulsory_bytes(self, layer: Layer, nonzeros: np.ndarray, weight_bytes: int) -> int:
-        inputs = layer.in_channels * layer.batch * inputs_read(layer) if nonzeros.any() else 0
-        return weight_bytes + (inputs + layer.output_count) * self.spec.value_bits // 8
 
     def _codebook_note(self, trace: LayerTrace, found: np.ndarray) -> tuple[str, ...]:
         most = int(found.max())

@@ -9,6 +9,7 @@ import numpy as np
 from dataflows.column_plan import ColumnPlan
 from dataflows.layout import bits_to_bytes
 from dataflows.pixel_strips import PixelStrips
+from dataflows.windows import inputs_read
 from workloads.layer import Layer
 
 
@@ -64,3 +65,9 @@ def filter_blocks(
         turns -= 1
     starts = np.arange(0, every, turns * turn)
     return np.minimum(turns * turn, every - starts), bytes_of(turns)
+
+
+def compulsory_bytes(layer: Layer, weight_bytes: int, value_bits: int, *, reads_inputs: bool) -> int:
+    """Bytes that no order of tiles avoids: weights of so many bytes, the inputs if any are read, and all outputs."""
+    inputs = layer.in_channels * layer.batch * inputs_read(layer) if reads_inputs else 0
+    return weight_bytes + (inputs + layer.output_count) * value_bits // 8

@@ -32,13 +32,12 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec, Size
-from dataflows.column_plan import ColumnPlan, ColumnTraffic
-from dataflows.filter_blocks import cut_layer
+from dataflows.column_plan import ColumnPlan, ColumnTraffic, require_two_blocks
+from dataflows.filter_blocks import compulsory_bytes, cut_layer
 from dataflows.kernel import run_slices
 from dataflows.kernel_patterns import BatchTally, KernelPatterns, multiply_kernels
-from dataflows.layout import bits_to_bytes
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
-from dataflows.windows import PaddedMap, inputs_read
+from dataflows.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -91,12 +90,12 @@ class PatternSpec(AcceleratorSpec):
 
     @model_validator(mode="after")
     def _outputs_of_a_block_fit(self) -> Self:
-        needed = 2 * bits_to_bytes(self.kernels_parallel * self.pixels_parallel * self.value_bits)
-        if needed > self.output_buffer_bytes:
-            raise ValueError(
-                f"output_buffer_bytes = {self.output_buffer_bytes} cannot hold two blocks of outputs of every row "
-                f"of an array, {needed} bytes"
-            )
+        require_two_blocks(
+            self.output_buffer_bytes,
+            self.kernels_parallel * self.pixels_parallel,
+            self.value_bits,
+            "two blocks of outputs of every row of an array",
+        )
         return self
 
 
@@ -138,7 +137,9 @@ class PatternMachine(Accelerator):
             buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes, streams_weights=True),
             prefetch_tiles=spec.prefetch_tiles,
             expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
-            compulsory_bytes=self._compulsory_bytes(trace, int(weight_bytes.sum())),
+            compulsory_bytes=compulsory_bytes(
+                layer, int(weight_bytes.sum()), spec.value_bits, reads_inputs=trace.weight_nonzeros > 0
+            ),
             notes=moved.notes(),
         )
 
@@ -195,11 +196,6 @@ class PatternMachine(Accelerator):
         block = np.arange(len(address)) // pixels
         in_bank = np.bincount(block * pixels + address % pixels, minlength=(block[-1] + 1) * pixels)
         return np.add.reduceat(in_bank.reshape(-1, pixels).max(axis=1), strips.first_pixel // pixels)
-
-    def _compulsory_bytes(self, trace: LayerTrace, weight_bytes: int) -> int:
-        layer = trace.layer
-        inputs = layer.in_channels * layer.batch * inputs_read(layer) if trace.weight_nonzeros else 0
-        return weight_bytes + (inputs + layer.output_count) * self.spec.value_bits // 8
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs block of filters by block, pattern by pattern, channel by channel, kernel by kernel."""

@@ -29,14 +29,13 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
-from dataflows.column_plan import ColumnPlan, ColumnTraffic
-from dataflows.filter_blocks import cut_layer
+from dataflows.column_plan import ColumnPlan, ColumnTraffic, require_two_blocks
+from dataflows.filter_blocks import compulsory_bytes, cut_layer
 from dataflows.kernel import run_slices
-from dataflows.layout import bits_to_bytes
 from dataflows.nested_levels import nested_codes, read_lists
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.value_groups import add_by_value
-from dataflows.windows import PaddedMap, inputs_read
+from dataflows.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.pruning.choosing import share
 from workloads.pruning.nested import Nested
@@ -92,12 +91,9 @@ class StackedSpec(AcceleratorSpec):
     @model_validator(mode="after")
     def _levels_and_buffers(self) -> Self:
         Nested(levels=self.levels, level=self.level)  # checks both
-        needed = 2 * bits_to_bytes(self.pes * self.lanes * self.value_bits)
-        if needed > self.output_buffer_bytes:
-            raise ValueError(
-                f"output_buffer_bytes = {self.output_buffer_bytes} cannot hold two blocks of outputs of every PE, "
-                f"{needed} bytes"
-            )
+        require_two_blocks(
+            self.output_buffer_bytes, self.pes * self.lanes, self.value_bits, "two blocks of outputs of every PE"
+        )
         return self
 
 
@@ -157,7 +153,9 @@ class Stacked(Accelerator):
             buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes),
             prefetch_tiles=spec.prefetch_tiles,
             expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
-            compulsory_bytes=self._compulsory_bytes(layer, int(weight_bytes.sum())),
+            compulsory_bytes=compulsory_bytes(
+                layer, int(weight_bytes.sum()), spec.value_bits, reads_inputs=bool(weight_bytes.any())
+            ),
             notes=(*moved.notes(), *self._density_note(trace)),
         )
 
@@ -206,10 +204,6 @@ class Stacked(Accelerator):
         sums = np.zeros((len(starts), self.spec.pes), np.int64)
         np.add.at(sums, (np.repeat(np.arange(len(starts)), plan.filters), place % self.spec.pes), per_filter)
         return sums
-
-    def _compulsory_bytes(self, layer: Layer, weight_bytes: int) -> int:
-        inputs = layer.in_channels * layer.batch * inputs_read(layer) if weight_bytes else 0
-        return weight_bytes + (inputs + layer.output_count) * self.spec.value_bits // 8
 
     def _density_note(self, trace: LayerTrace) -> tuple[str, ...]:
         spec, size = self.spec, trace.layer.weight_count

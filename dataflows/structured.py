@@ -24,7 +24,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec, Size
-from dataflows.column_plan import ColumnPlan, ColumnTraffic
+from dataflows.column_plan import ColumnPlan, ColumnTraffic, require_two_blocks
 from dataflows.kept_columns import kept_columns
 from dataflows.kernel import kernel
 from dataflows.layout import bits_to_bytes
@@ -73,12 +73,12 @@ class StructuredSpec(AcceleratorSpec):
 
     @model_validator(mode="after")
     def _outputs_of_a_block_fit(self) -> Self:
-        needed = 2 * bits_to_bytes(self.output_channels_parallel * self.pixels_parallel * self.value_bits)
-        if needed > self.output_buffer_bytes:
-            raise ValueError(
-                f"output_buffer_bytes = {self.output_buffer_bytes} cannot hold the outputs of two pixel blocks, "
-                f"{needed} bytes"
-            )
+        require_two_blocks(
+            self.output_buffer_bytes,
+            self.output_channels_parallel * self.pixels_parallel,
+            self.value_bits,
+            "the outputs of two pixel blocks",
+        )
         return self
 
 

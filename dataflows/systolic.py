@@ -27,7 +27,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
-from dataflows.column_plan import ColumnPlan, ColumnTraffic
+from dataflows.column_plan import ColumnPlan, ColumnTraffic, require_two_blocks
 from dataflows.kernel import kernel
 from dataflows.layout import bits_to_bytes
 from dataflows.pixel_strips import PixelStrips
@@ -79,12 +79,8 @@ class SystolicSpec(AcceleratorSpec):
 
     @model_validator(mode="after")
     def _outputs_of_a_block_fit(self) -> Self:
-        needed = 2 * bits_to_bytes(self.block_positions * self.block_filters * self.value_bits)
-        if needed > self.output_buffer_bytes:
-            raise ValueError(
-                f"output_buffer_bytes = {self.output_buffer_bytes} cannot hold two blocks of {self.block_positions} "
-                f"positions x {self.block_filters} filters, {needed} bytes"
-            )
+        what = f"two blocks of {self.block_positions} positions x {self.block_filters} filters"
+        require_two_blocks(self.output_buffer_bytes, self.block_positions * self.block_filters, self.value_bits, what)
         return self
 
 

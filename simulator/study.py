@@ -170,7 +170,7 @@ def _wrong_settings(values: dict[str, Any]) -> Iterator[str]:
 
 def _wrong_workloads(combinations: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Faults of workloads, prunings and globs, each combination of them looked at once."""
-    keys = ("workload", "layers", "prune", "batch")
+    keys = ("workload", "layers", "prune", "batch", "weight_density", "weight_pattern", "activation_pattern")
     seen = {repr([values.get(key) for key in keys]): values for values in combinations}
     for values in seen.values():
         try:

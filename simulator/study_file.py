@@ -7,15 +7,31 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from dataflows.registry import machines
 from simulator.configuration import faults, has_key, keys_of, read_toml
 from workloads.errors import InputError, nearest
+from workloads.patterns import ACTIVATION_PATTERNS, WEIGHT_PATTERNS, parse_pattern
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0)]
+
+
+def _pattern(*allowed: str) -> AfterValidator:
+    def check(text: str) -> str:
+        try:
+            parse_pattern(text, allowed)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return text
+
+    return AfterValidator(check)
+
+
+WeightPattern = Annotated[str, _pattern(*WEIGHT_PATTERNS)]
+ActivationPattern = Annotated[str, _pattern(*ACTIVATION_PATTERNS)]
 _LISTED = ("workload", "machine", "seed")  # a study has a list of each
 
 
@@ -33,6 +49,10 @@ class PointKeys(_Table):
     density: Share | None = Field(None, description="of weights and activations, drawn afresh")
     weight_density: Share | None = Field(None, description="of weights, drawn afresh")
     activation_density: Share | None = Field(None, description="of activations, drawn afresh")
+    weight_pattern: WeightPattern | None = Field(None, description="of drawn weights: uniform, skewed[:KEY=NUMBER,..]")
+    activation_pattern: ActivationPattern | None = Field(
+        None, description="of drawn activations: uniform, clustered[:KEY=NUMBER,..]"
+    )
     batch: Annotated[int, Field(ge=1)] | None = Field(None, description="images in a batch")
     seed: Seed | None = Field(None, description="seed of synthetic masks")
 
@@ -53,6 +73,8 @@ class StudyTable(_Table):
     density: Share | None = None
     weight_density: Share | None = None
     activation_density: Share | None = None
+    weight_pattern: WeightPattern | None = None
+    activation_pattern: ActivationPattern | None = None
     batch: Annotated[int, Field(ge=1)] | None = None
     set: dict[str, Any] = {}
     axes: list[dict[str, Any]] = []

@@ -23,8 +23,9 @@ from dataflows.registry import machine
 from simulator.configuration import idle_settings, merge, validate
 from simulator.network_simulation import DenseCycles, simulate
 from workloads import pruning
-from workloads.errors import PrunesimError
-from workloads.source import Drawn, DrawnBatch, LayerSource
+from workloads.errors import InputError, PrunesimError
+from workloads.patterns import ACTIVATION_PATTERNS, WEIGHT_PATTERNS, parse_pattern
+from workloads.source import Drawn, DrawnBatch, LayerSource, TensorSource
 from workloads.workload import Workload, load_workload
 
 _PACKAGES = ("workloads", "dataflows", "simulator")
@@ -38,6 +39,7 @@ class Point:
     settings    (dotted key, value) of the machine, over its defaults
     density     of both operands, where weight_density or activation_density say nothing else: masks are drawn afresh,
                 uniformly, with this share of non-zeros in every layer; prunings come after
+    weight_pattern, activation_pattern  how the non-zeros of drawn masks lie (see `patterns`)
     layers      glob of layer names
     """
 
@@ -49,6 +51,8 @@ class Point:
     density: float | None = None
     weight_density: float | None = None
     activation_density: float | None = None
+    weight_pattern: str | None = None
+    activation_pattern: str | None = None
     batch: int | None = None
     seed: int = 0
 
@@ -70,7 +74,9 @@ class Point:
         workload = workload if self.batch is None else workload.with_batch(self.batch)
         weights = self.density if self.weight_density is None else self.weight_density
         activations = self.density if self.activation_density is None else self.activation_density
-        return replace(workload, sources=tuple(_redrawn(s, weights, activations) for s in workload.sources))
+        sources = (_redrawn(source, weights, activations) for source in workload.sources)
+        sources = (_rearranged(source, self.weight_pattern, self.activation_pattern) for source in sources)
+        return replace(workload, sources=tuple(sources))
 
     def traced(self) -> Workload:
         """The layers to simulate, pruned; no trace is made yet. Raises `InputError`."""
@@ -149,6 +155,23 @@ def _redrawn(source: LayerSource, weights: float | None, activations: float | No
     if activations is not None:
         source = replace(source, activations=DrawnBatch(activations), output_density=activations)
     return source
+
+
+def _rearranged(source: LayerSource, weights: str | None, activations: str | None) -> LayerSource:
+    """The same densities with other patterns. Raises `InputError` where a tensor is stored instead of drawn."""
+    if weights is not None:
+        pattern = parse_pattern(weights, WEIGHT_PATTERNS)
+        source = replace(source, weights=replace(_drawn(source.weights, source, "weight"), pattern=pattern))
+    if activations is not None:
+        pattern = parse_pattern(activations, ACTIVATION_PATTERNS)
+        source = replace(source, activations=replace(_drawn(source.activations, source, "activation"), pattern=pattern))
+    return source
+
+
+def _drawn(tensor: TensorSource, source: LayerSource, name: str) -> Drawn | DrawnBatch:
+    if not isinstance(tensor, Drawn | DrawnBatch):
+        raise InputError(f"{name}_pattern: layer '{source.layer.name}' has stored {name}s, give {name}_density as well")
+    return tensor
 
 
 def _signature(path: Path) -> tuple[int, int] | None:

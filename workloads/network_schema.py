@@ -6,7 +6,6 @@ keys and finds all faults at once.
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, model_validator
@@ -14,9 +13,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from workloads.errors import InputError, nearest
 from workloads.layer import Axes, Layer, Pads
-from workloads.synthetic import Clustered, Pattern, Skewed, Uniform
-
-_PATTERNS: dict[str, type[Any]] = {"uniform": Uniform, "clustered": Clustered, "skewed": Skewed}
+from workloads.patterns import ACTIVATION_PATTERNS, WEIGHT_PATTERNS, make_pattern
+from workloads.synthetic import Pattern
 
 
 def _fault(text: str) -> PydanticCustomError:
@@ -80,17 +78,10 @@ def _pattern(*allowed: str) -> PlainValidator:
         kind = settings.pop("kind", None)
         if kind not in allowed:
             raise _fault(f"must be {' or '.join(map(repr, allowed))}, or a table with one of them as 'kind'")
-        known = {setting.name: setting.type for setting in fields(_PATTERNS[kind])}
-        for key, number in settings.items():
-            if key not in known:
-                raise _fault(f"has the unknown key '{key}': {nearest(key, known) if known else 'it has no settings'}")
-            whole = known[key] == "int"
-            if isinstance(number, bool) or not isinstance(number, int if whole else int | float):
-                raise _fault(f"has {key} = {number!r}, must be a {'whole ' if whole else ''}number")
         try:
-            return _PATTERNS[kind](**settings)
+            return make_pattern(kind, settings)
         except InputError as error:
-            raise _fault(f"is not possible: {error}") from None
+            raise _fault(str(error)) from None
 
     return PlainValidator(check)
 
@@ -110,9 +101,9 @@ class TensorKeys(Table):
     """How dense tensors are and how their non-zeros lie: for one layer, or for all that say nothing else."""
 
     weight_density: Share | None = None
-    weight_pattern: Annotated[Any, _pattern("uniform", "skewed")] = None
+    weight_pattern: Annotated[Any, _pattern(*WEIGHT_PATTERNS)] = None
     activation_density: Share | None = None
-    activation_pattern: Annotated[Any, _pattern("uniform", "clustered")] = None
+    activation_pattern: Annotated[Any, _pattern(*ACTIVATION_PATTERNS)] = None
 
 
 class LayerTable(TensorKeys):

@@ -33,6 +33,24 @@ def test_densities_are_those_that_were_asked_for(tmp_path):
     assert (one.weight_density, one.activation_density) == pytest.approx((0.5, 0.25), abs=0.01)
 
 
+def test_a_pattern_moves_the_non_zeros_of_drawn_masks_and_keeps_their_number():
+    plain = Point("ideal", "alexnet@scnn", layers="conv3").traced().trace(0)
+    point = Point("ideal", "alexnet@scnn", layers="conv3", weight_pattern="skewed:variation=0.6")
+    moved = replace(point, activation_pattern="clustered").traced().trace(0)
+    for name in ("weight_mask", "activation_mask"):
+        assert getattr(plain, name).sum() == getattr(moved, name).sum()
+    filters = moved.weight_mask.reshape(len(moved.weight_mask), -1).sum(axis=1)
+    assert filters.std() / filters.mean() == pytest.approx(0.6, abs=0.02)
+    channels = moved.activation_mask[0].reshape(moved.activation_mask.shape[1], -1).mean(axis=1)
+    assert channels.std() > 5 * plain.activation_mask[0].reshape(len(channels), -1).mean(axis=1).std()
+
+
+def test_stored_tensors_have_no_pattern():
+    with pytest.raises(InputError, match="weight_pattern: layer 'op003_conv' has stored weights"):
+        Point("ideal", "blazepose", weight_pattern="skewed").traced()
+    Point("ideal", "blazepose", weight_density=0.5, weight_pattern="skewed").traced()
+
+
 def test_the_key_changes_with_everything_that_a_result_depends_on(tmp_path):
     point = Point("scnn", network(tmp_path))
     others = [
@@ -40,6 +58,8 @@ def test_the_key_changes_with_everything_that_a_result_depends_on(tmp_path):
         replace(point, machine="dcnn"), replace(point, seed=1), replace(point, batch=2), replace(point, density=0.2),
         replace(point, weight_density=0.2), replace(point, activation_density=0.2), replace(point, layers="f*"),
         replace(point, prune="unstructured:density=0.2"), replace(point, workload="vgg16"),
+        replace(point, weight_pattern="skewed"), replace(point, activation_pattern="clustered"),
+        replace(point, weight_pattern="skewed:variation=0.3"),
     ]  # fmt: skip
     assert len({p.key() for p in (point, *others)}) == 1 + len(others)
 

@@ -102,3 +102,18 @@ def test_wrong_axes_are_named_all_at_once(tmp_path):
 
 def test_a_study_needs_a_machine(tmp_path):
     assert faults(tmp_path, "seeds = 2\n") == ["study.toml: machines: must name at least one accelerator"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("skewd", "must be 'uniform' or 'skewed', perhaps with :KEY=NUMBER,..."),
+        ("clustered", "must be 'uniform' or 'skewed', perhaps with :KEY=NUMBER,..."),
+        ("skewed:varation=1", "has the unknown key 'varation': did you mean 'variation'?"),
+        ("skewed:variation=x", "has variation = 'x', must be a number"),
+        ("skewed:variation=-1", "is not possible: pattern 'skewed': variation = -1: must be a number of at least 0"),
+    ],
+)
+def test_wrong_patterns_are_named(tmp_path, text, line):
+    found = faults(tmp_path, f'machines = ["scnn"]\nweight_pattern = "{text}"\n')
+    assert found == [f"study.toml: weight_pattern = '{text}': {line}"]

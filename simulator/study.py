@@ -64,8 +64,13 @@ class Study:
         lines += [f"{source}: {line}" for line in _wrong_workloads(combinations)]
         if lines:
             raise InputError("\n".join(dict.fromkeys(lines)))
+        return cls.made(combinations, name, table.title)
+
+    @classmethod
+    def made(cls, combinations: Sequence[dict[str, Any]], name: str, title: str = "") -> Self:
+        """The study of points that are known to be right one by one; what each sets as `StudyTable.combinations`."""
         places = tuple(_place(values) for values in combinations)
-        return cls(name, table.title or name, places, _varied(places))
+        return cls(name, title or name, places, _varied(places))
 
     def warnings(self) -> list[str]:
         """A line for each setting that has no effect in any of a machine's points."""

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from dataflows.schedule import Cause
 from simulator.report import LayerReport, Measures, NetworkReport
-from simulator.validation import Result
 
 _PIPE_WIDTH = 160  # a pipe has no width of its own; tables must not be cut to 80 columns there
 
@@ -75,26 +74,6 @@ def print_comparison(reports: Sequence[NetworkReport]) -> None:
     output = console()
     output.print(table)
     output.print(_LEGEND, style="dim", highlight=False)
-
-
-def print_figures(results: Sequence[Result]) -> None:
-    """Published figures beside ours."""
-    table = Table(title="published figures", title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for name in ("figure", "published", "simulated", "deviation", "tolerance", ""):
-        table.add_column(name, justify="left" if name in ("figure", "") else "right", no_wrap=True)
-    table.add_column("source")
-    for result in results:
-        figure = result.figure
-        table.add_row(
-            figure.id,
-            f"{figure.published:g} {figure.unit}",
-            f"{result.simulated:.4g}",
-            f"{result.deviation:+.1%}",
-            f"{figure.tolerance:.0%}",
-            "ok" if result.inside else "OUTSIDE",
-            figure.source,
-        )
-    console().print(table)
 
 
 _LEGEND = (

@@ -1,36 +1,57 @@
-"""`prunesim validate`: our figures beside published ones, and our DRAM beside other simulators."""
+"""`prunesim validate`: our figures beside published ones, and our DRAM beside other simulators.
+
+This module loads quickly, since `prunesim --help` reads it; what simulates is imported where it is used.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
 
 @click.command()
 @click.option("--machine", metavar="M", help="Only the figures of one accelerator, or 'dram' for the DRAM table.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="With several: bands over so "
+              "many seeds, for uniform and clustered masks, of the figures that depend on masks.")  # fmt: skip
+@click.option("--sensitivity", is_flag=True, help="Show what other readings of unpublished parameters would change.")
+@click.option("--export", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+              help="Write the figures and their studies, for 'prunesim sweep', into a folder, and stop.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-def validate(machine: str | None, *, as_json: bool) -> None:
+def validate(
+    machine: str | None, seeds: int, folder: Path | None, jobs: int | None, *, sensitivity: bool, as_json: bool
+) -> None:
     """Rerun published configurations and compare; exit with 1 when a figure is outside its tolerance.
 
     Shows published and simulated values, deviation, tolerance and source; then total cycles and activates of our DRAM
     beside the band that DRAMsim3 and Ramulator 2.1 span, for ten access patterns.
     """
-    from simulator import validation
+    from simulator import validation, validation_tables
     from simulator.dram.agreement import agreement_rows, format_agreement
-    from simulator.tables import print_figures, progress
+    from simulator.sensitivity import effects
+    from simulator.tables import progress
 
+    if folder is not None:
+        for path in validation.export(folder):
+            click.echo(path)
+        return
     figures = validation.figures(machine) if machine != "dram" else []
     with progress("validating") as advance:
-        results = validation.measure(figures, advance)
+        results = validation.results(figures, seeds, jobs, advance)
+        changed = effects(figures, jobs, advance) if sensitivity else []
     dram = agreement_rows() if machine in (None, "dram") else []
     if as_json:
         rows = [asdict(row) | {"inside": row.inside} for row in dram]
-        click.echo(json.dumps({"figures": [result.to_dict() for result in results], "dram": rows}, indent=1))
+        data = {"figures": [result.to_dict() for result in results], "dram": rows}
+        click.echo(json.dumps(data | {"sensitivity": [effect.to_dict() for effect in changed]}, indent=1))
     else:
         if results:
-            print_figures(results)
+            validation_tables.print_results(results)
+        if changed:
+            validation_tables.print_effects(changed)
         if dram:
             click.echo("\nDRAM: DDR4-2400, 65,536 requests a pattern; band of DRAMsim3 and Ramulator 2.1, 3 % wider\n")
             click.echo(format_agreement(dram))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from simulator.figure_metrics import crossover
 from simulator.plots.data import Data, Row, by_run, density_column, layer_rows, rows_of, total_rows, value
 from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure
 from workloads.errors import InputError
@@ -83,15 +83,6 @@ def points_of(rows: Sequence[Row], column: str, measure: str) -> Points:
         if x is not None and y is not None:
             points.setdefault(x, []).append(y)
     return sorted(points.items())
-
-
-def crossover(line: Sequence[tuple[float, float]]) -> list[float]:
-    """Densities at which a line of (density, speedup) crosses 1; linear in the logarithm of speedup, as it is drawn.
-
-    A line that only touches 1, or ends there, does not cross it.
-    """
-    apart = [(x, math.log(y)) for x, y in line if y not in (0, 1)]
-    return [x0 + (x1 - x0) * y0 / (y0 - y1) for (x0, y0), (x1, y1) in pairwise(apart) if y0 * y1 < 0]
 
 
 def _density_runs(data: Data) -> tuple[dict[str, list[Row]], str, bool]:

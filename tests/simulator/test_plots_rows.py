@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from dataflows.registry import create
 from dataflows.schedule import Cause
 from simulator import plots
+from simulator.figure_metrics import crossover
 from simulator.network_simulation import simulate
 from simulator.plots.array import busy_grid, imbalance_curve, pe_loads
-from simulator.plots.curves import crossover, points_of
+from simulator.plots.curves import points_of
 from simulator.plots.data import by_run, density_column, layer_rows, rows_of, swept_columns, total_rows
 from simulator.plots.files import chosen_rows
 from simulator.plots.pareto import pareto_front

@@ -1,0 +1,89 @@
+"""What a published figure measures: one number from the JSON reports of a study's points, in the order of the study."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from dataflows.schedule import Cause
+
+
+@dataclass(frozen=True)
+class Run:
+    """A point of a study: what it sets, and its JSON report."""
+
+    values: dict[str, Any]
+    report: dict[str, Any]
+
+    @property
+    def total(self) -> dict[str, Any]:
+        """The report's total."""
+        return self.report["total"]
+
+
+Runs = Sequence[Run]
+
+
+def crossover(line: Sequence[tuple[float, float]]) -> list[float]:
+    """Densities at which a line of (density, speedup) crosses 1; linear in the logarithm of speedup, as it is drawn.
+
+    A line that only touches 1, or ends there, does not cross it.
+    """
+    apart = [(x, math.log(y)) for x, y in line if y not in (0, 1)]
+    return [x0 + (x1 - x0) * y0 / (y0 - y1) for (x0, y0), (x1, y1) in pairwise(apart) if y0 * y1 < 0]
+
+
+def _sum(runs: Runs, key: str) -> float:
+    return sum(run.total[key] for run in runs)
+
+
+def _utilization(runs: Runs) -> float:
+    """Products issued over multiplier slots."""
+    return _sum(runs, "issued_macs") / sum(run.total["multipliers"] * run.total["cycles"] for run in runs)
+
+
+def _joint_speedup(runs: Runs) -> float:
+    """The networks one after the other: dense baseline's cycles over cycles."""
+    return _sum(runs, "dense_cycles") / _sum(runs, "cycles")
+
+
+def _issued_gops(runs: Runs) -> float:
+    """Executed operations a nanosecond; a multiplication and its addition are two."""
+    return 2 * _sum(runs, "issued_macs") / (1000 * _sum(runs, "time_us"))
+
+
+def _layers_spilled(runs: Runs) -> float:
+    """Layers whose activations do not fit on the chip."""
+    layers = [layer for run in runs for layer in run.report["layers"]]
+    return sum(any("spill" in note for note in layer["notes"]) for layer in layers)
+
+
+def _cycles_over_balance(runs: Runs) -> float:
+    """Cycles over those that the same entries would take if all PEs had as many and none ever waited."""
+    stacks = [run.total["pe_cycle_stack"] for run in runs]
+    entries = sum(stack[Cause.BUSY.key] + stack[Cause.INDEX.key] for stack in stacks)
+    return sum(run.total["pes"] * run.total["cycles"] for run in runs) / entries
+
+
+def _crossover_density(runs: Runs) -> float:
+    """The density at which the machine is as fast as its dense baseline; NaN where it never is."""
+    found = crossover(sorted((run.values["density"], run.total["speedup"]) for run in runs))
+    return found[0] if found else math.nan
+
+
+METRICS: dict[str, Callable[[Runs], float]] = {
+    "speedup": _joint_speedup,
+    "utilization": lambda runs: (
+        _sum(runs, "issued_macs") / sum(r.total["multipliers"] * r.total["cycles"] for r in runs)
+    ),
+    "time_ms": lambda runs: _sum(runs, "time_us") / 1000,
+    "time_us": lambda runs: _sum(runs, "time_us"),
+    "issued_gops": _issued_gops,
+    "layers_spilled": _layers_spilled,
+    "cycles_over_balance": _cycles_over_balance,
+    "crossover_density": _crossover_density,
+    "first_over_last": lambda runs: runs[0].total["cycles"] / runs[-1].total["cycles"],
+}

@@ -1,0 +1,69 @@
+"""What `prunesim validate` prints: figures beside ours, bands over seeds, and what other readings would change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from rich.table import Table
+
+from simulator.sensitivity import Effect
+from simulator.tables import console
+from simulator.validation import Band, Result
+
+_UNMOVED = 0.001  # relative change of a figure below which a reading is not shown
+
+
+def print_results(results: Sequence[Result]) -> None:
+    """Published figures beside ours; bands have columns of their own where there are any."""
+    families = list(dict.fromkeys(name for result in results for name in result.bands))
+    table = Table(title="published figures", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name in ("figure", "published", "simulated", "deviation", "tolerance", *(f"{f} masks" for f in families), ""):
+        table.add_column(name, justify="left" if name in ("figure", "") else "right", no_wrap=True)
+    table.add_column("source")
+    for result in results:
+        figure = result.figure
+        table.add_row(
+            figure.id,
+            f"{'at most ' if figure.most else ''}{figure.published:.4g} {figure.unit}",
+            f"{result.simulated:.4g}",
+            f"{result.deviation:+.1%}",
+            f"{figure.tolerance:.0%}",
+            *(_band(result.bands.get(family)) for family in families),
+            "ok" if result.inside else "OUTSIDE",
+            figure.source,
+        )
+    console().print(table)
+
+
+def _band(band: Band | None) -> str:
+    return "" if band is None else f"{band.low:.4g} .. {band.high:.4g}"
+
+
+def print_effects(effects: Sequence[Effect]) -> None:
+    """A block for each figure: the readings that move it, and the share of its deviation that each explains."""
+    table = Table(
+        title="other readings of what is not published", title_justify="left", box=None, pad_edge=False,
+        header_style="bold",
+    )  # fmt: skip
+    for name in ("figure", "reading", "value", "deviation", "explains"):
+        table.add_column(name, justify="left" if name in ("figure", "reading") else "right", no_wrap=True)
+    for figure, own in groupby(effects, key=lambda effect: effect.figure):
+        moving = [effect for effect in own if abs(effect.change) >= _UNMOVED]
+        if not moving:
+            continue
+        unchanged = moving[0].unchanged
+        table.add_row(
+            figure.id, f"as shipped ({figure.published:.4g} {figure.unit} published)", f"{unchanged:.4g}",
+            f"{unchanged / figure.published - 1:+.1%}", "", style="bold",
+        )  # fmt: skip
+        for effect in moving:
+            table.add_row(
+                "",
+                f"{effect.reading.parameter}: {effect.reading.label}",
+                f"{effect.simulated:.4g}",
+                f"{effect.simulated / figure.published - 1:+.1%}",
+                "" if effect.share is None else f"{effect.share:.0%}",
+            )
+    console().print(table)
+    console().print(f"readings that change a figure by less than {_UNMOVED:.1%} are left out", style="dim")

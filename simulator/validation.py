@@ -162,7 +162,7 @@ def measure(
         for name, table in wanted.items()
         for number, change in enumerate(changes)
     }
-    reports = _reports([place for places in studies.values() for place in places], jobs, progress)
+    reports = simulated([place for places in studies.values() for place in places], jobs, progress)
     return [
         [
             figure.of([Run(place.values, reports[place.key]) for place in studies[figure.study, number]])
@@ -189,8 +189,10 @@ def results(
     return [found[figure.id] for figure in chosen]
 
 
-def _reports(places: Sequence[Place], jobs: int | None, progress: Progress | None) -> dict[str, dict[str, Any]]:
-    """The JSON report of every place by its key."""
+def simulated(
+    places: Sequence[Place], jobs: int | None = 1, progress: Progress | None = None
+) -> dict[str, dict[str, Any]]:
+    """The JSON report of every place by its key. Raises `InputError` when one cannot be simulated."""
     for place in places:
         if place.fault:
             raise InputError(f"{place.label}: {place.fault}")

@@ -25,7 +25,7 @@ STUDIES = sorted(FOLDER.glob("*.toml"))
 Rows = list[dict]
 
 
-def curve(x: str, x_title: str, by: str) -> Callable[[Rows], Figure]:
+def curve(x: str, x_title: str, by: str, *, log: bool = False) -> Callable[[Rows], Figure]:
     """Cycles against a parameter, relative to the fewest; a line a value of another parameter, bands over seeds."""
 
     def draw(rows: Rows) -> Figure:
@@ -43,7 +43,10 @@ def curve(x: str, x_title: str, by: str) -> Callable[[Rows], Figure]:
                 axes.fill_between(at, low, high, color=style["color"], alpha=0.2, linewidth=0)
             axes.set_xticks(range(len(places)), [f"{place:,}" if isinstance(place, int) else place for place in places])
             axes.set(xlabel=x_title, ylabel="cycles, relative to the fewest")
-            axes.set_ylim(bottom=0)
+            if log:
+                axes.set_yscale("log")
+            else:
+                axes.set_ylim(bottom=0)
             axes.grid()
             legend_below(figure, axes)
             return figure
@@ -54,10 +57,13 @@ def curve(x: str, x_title: str, by: str) -> Callable[[Rows], Figure]:
 FIGURES: dict[str, Callable[[Rows], Figure]] = {
     "bank_queues": curve("queue_depth", "products that wait before a bank", "bank_hash"),
     "buffer_size": curve("iaram_bytes", "input RAM and output RAM of a PE, bytes each", "accelerator"),
+    "cambricon_x_over_sparsity": plots.KINDS["speedup"],
     "channel_group": curve("output_channel_group", "Kc, output channels accumulated together", "accelerator"),
     "dram_channels": curve("dram.channels", "DRAM channels", "dram.standard"),
     "filter_balance": curve("arrays", "arrays, 1,024 multipliers in all", "reconfigurable"),
+    "machines_at_equal_size": curve("density", "density of weights and activations", "accelerator", log=True),
     "pe_granularity": curve("pe_rows", "rows and columns of PEs, 1,024 multipliers in all", "accelerator"),
+    "prunings_at_equal_size": plots.KINDS["causes"],
     "scnn_against_dcnn": plots.KINDS["speedup"],
     "selector_width": curve("window", "neurons that a selector chooses from (window)", "accelerator"),
     "utilization_against_sparsity": plots.KINDS["utilization"],

@@ -55,18 +55,21 @@ class GroupSteps:
         channels = np.add.reduceat(groups.channels, np.arange(0, len(groups.channels), column_groups))
         return cls(by_step(passes).max(axis=4), -(-loaded // channel_ports), channels)
 
-    def cycles(self, pixel_vectors: int, input_cycles: np.ndarray) -> np.ndarray:
+    def cycles(self, pixel_vectors: int, input_cycles: np.ndarray, *, start_cycles: int, row_cycles: int) -> np.ndarray:
         """Int64 (G, filter tiles, PEs, CAUSES) of a tile with so many vectors of pixels.
 
         input_cycles (steps,): what the input port needs for a step. Chunks begin together on all PEs; a chunk lasts as
         long as its computation or its weights, a step as long as its chunks or its inputs; what nobody needs is not
         loaded. Loads run one step ahead, so the first step's are waited for: the last chunk's computation is added.
+        A chunk that computes takes start_cycles and row_cycles first, beside which loads go on.
         """
         longest = self.passes.max(axis=2)  # (G, filter tiles, steps, chunks)
         computing = longest * pixel_vectors
-        chunks = np.maximum(computing, self.weight_cycles).sum(axis=3)
+        started = np.count_nonzero(computing, axis=(2, 3))[..., None]  # chunks that compute
+        own = computing + (start_cycles + row_cycles) * (computing > 0)
+        chunks = np.maximum(own, self.weight_cycles).sum(axis=3)
         needed = computing.any(axis=3)
-        waiting = (np.maximum(chunks, input_cycles * needed) - computing.sum(axis=3)).sum(axis=2)
+        waiting = (np.maximum(chunks, input_cycles * needed) - own.sum(axis=3)).sum(axis=2)
         flat = computing.reshape(*computing.shape[:2], -1)
         last = flat.shape[2] - 1 - np.argmax(flat[..., ::-1] > 0, axis=2)
         first_load = np.take_along_axis(flat, last[..., None], axis=2)
@@ -74,7 +77,8 @@ class GroupSteps:
         cycles = np.zeros((*busy.shape, CAUSES), np.int64)
         mapped = busy > 0
         cycles[..., Cause.BUSY] = busy
-        cycles[..., Cause.FILL] = first_load * mapped
+        cycles[..., Cause.FILL] = (first_load + start_cycles * started) * mapped
+        cycles[..., Cause.INDEX] = row_cycles * started * mapped
         cycles[..., Cause.MEMORY] = waiting[..., None] * mapped
         cycles[..., Cause.IMBALANCE] = (computing.sum(axis=(2, 3))[..., None] - busy) * mapped
         return cycles

@@ -72,6 +72,11 @@ class KernelGroups:
         """int64 (G, row groups, column groups): rows kept."""
         return self.rows.sum(axis=3)
 
+    @property
+    def drops_rows(self) -> bool:
+        """Whether any group of the layer drops a row."""
+        return bool((self.row_counts < self.filters[:, None]).any())
+
     @cached_property
     def position_counts(self) -> np.ndarray:
         """int64 (G, row groups, column groups): kernel positions kept."""
@@ -88,7 +93,7 @@ class KernelGroups:
         A layer none of whose groups drops rows has no list of rows; likewise positions.
         """
         rows, positions = self.row_counts, self.position_counts
-        row_list = row_bits if (rows < self.filters[:, None]).any() else 0
+        row_list = row_bits if self.drops_rows else 0
         position_list = position_bits if (positions < self.positions.shape[3]).any() else 0
         return row_list * rows + position_list * positions
 

@@ -19,6 +19,7 @@ class KgrcTwin:
     def __init__(self, spec, trace):
         self.spec, self.layer, self.mask = spec, trace.layer, trace.weight_mask
         self.cycles, self.issued, self.drains = [], [], []
+        self.row_cycles = self.spec.row_step_cycles if self._layer_drops_rows() else 0
 
     def run(self):
         layer, spec = self.layer, self.spec
@@ -33,6 +34,16 @@ class KgrcTwin:
                     for box in boxes:
                         self._tile(cut(tile, spec.group_filters), box)
         return (np.array(part, np.int64) for part in (self.cycles, self.issued, self.drains))
+
+    def _layer_drops_rows(self):
+        """Whether some filter has no weight in the channels of some kernel group."""
+        layer, spec = self.layer, self.spec
+        channel_groups = cut(range(layer.group_in_channels), spec.step_group_channels)
+        return spec.design != "dense" and any(
+            not any(self.mask[(k, c, *tap)] for c in channels for tap in np.ndindex(layer.kernel_size))
+            for k in range(layer.out_channels)
+            for channels in channel_groups
+        )
 
     def _kept(self, filters, channels):
         """Rows and kernel positions of a kernel group that hold a weight; the dense design keeps all."""
@@ -89,9 +100,15 @@ class KgrcTwin:
             for rows, taps, channels in groups:
                 transfers += len(rows) * len(channels) * len(cut(taps, self.spec.weight_port_values))
         cycles = computing = 0
+        start = []
+        if any(queues):
+            start = [Cause.FILL] * self.spec.step_cycles + [Cause.INDEX] * self.row_cycles
         while transfers > 0 or any(queues):
             transfers -= self.spec.channel_ports
             cycles += 1
+            if start:
+                self.now[:, start.pop()] += 1
+                continue
             somebody = any(queues)
             computing += somebody
             for pe in range(self.spec.row_groups):

@@ -77,6 +77,16 @@ class KernelGroups:
         """Whether any group of the layer drops a row."""
         return bool((self.row_counts < self.filters[:, None]).any())
 
+    @property
+    def drops_positions(self) -> bool:
+        """Whether any group of the layer drops a kernel position."""
+        return not self.positions.all()
+
+    @property
+    def lists_rows(self) -> bool:
+        """Whether the machine reads lists of rows: not in its column mode, for layers that drop positions alone."""
+        return self.drops_rows or not self.drops_positions
+
     @cached_property
     def position_counts(self) -> np.ndarray:
         """int64 (G, row groups, column groups): kernel positions kept."""
@@ -94,7 +104,7 @@ class KernelGroups:
         """
         rows, positions = self.row_counts, self.position_counts
         row_list = row_bits if self.drops_rows else 0
-        position_list = position_bits if (positions < self.positions.shape[3]).any() else 0
+        position_list = position_bits if self.drops_positions else 0
         return row_list * rows + position_list * positions
 
 

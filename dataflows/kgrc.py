@@ -17,9 +17,9 @@ Loads are double-buffered: a step takes the longest of the first three, and the 
 Stores are double-buffered too: tiles · max(ceil(N/TN)·max(Lin, Lwgt, Lcmpt) + Lcmpt, Lout) + Lout. Kernels of more than
 TK positions load the inputs of TN channels once, and weights and products follow TK positions by TK (our reading).
 
-The equations have no cost of starting a step, the published latencies do: with 16 cycles and, where rows are dropped,
-56 more all of them agree within 2.1 %. No paper gives these numbers, so they are settings that stand at 0
-(benchmarks/experiments/kgrc_readings.py).
+The equations have no cost of index lists, the published latencies of pruned designs do. Our reading: the lists of a
+step's groups are read before it computes, an entry a cycle: kept positions always, kept rows unless the layer drops
+positions alone (benchmarks/experiments/kgrc_readings.py; with `index_entries_per_cycle = 0` the equations stand alone).
 """
 
 from __future__ import annotations
@@ -81,14 +81,10 @@ class KgrcSpec(AcceleratorSpec):
     )
     weight_port_values: Count = Field(4, description="Bwgt, likewise of a weight port (assumption: 64 bits)")
     output_port_values: Count = Field(4, description="Bout, likewise of an output port (assumption: 64 bits)")
-    step_cycles: Size = Field(
-        0,
-        description="cycles before a step of TK positions computes: pipeline, index lists (assumption: 0, as in the "
-        "equations; 16 fits the published latencies)",
-    )
-    row_step_cycles: Size = Field(
-        0,
-        description="as many more in layers of which kernel groups drop rows (assumption: 0, likewise; 56 fits)",
+    index_entries_per_cycle: Size = Field(
+        1,
+        description="entries of the lists of kept rows and positions that are read a cycle before a step of TK "
+        "positions computes (assumption); 0: lists cost nothing, as in the published equations",
     )
     clock_hz: Count = Field(150_000_000, description="accelerator clock, Hz (150 MHz)")
     dram: DramSpec = Field(
@@ -157,7 +153,7 @@ class Kgrc(Accelerator):
         same = self.spec.model_dump()
         if self.spec.design == "dense":
             return same
-        own = {*_SIZES, "group_filters", "group_channels", "row_step_cycles"}
+        own = {*_SIZES, "group_filters", "group_channels", "index_entries_per_cycle"}
         return {key: value for key, value in same.items() if key not in own} | {"design": "dense"}
 
     def idle_settings(self) -> dict[str, str]:
@@ -165,7 +161,7 @@ class Kgrc(Accelerator):
         if self.spec.design == "dense":
             return {
                 "group_channels": "the dense design skips nothing, so its channels are not grouped",
-                "row_step_cycles": "the dense design drops no rows",
+                "index_entries_per_cycle": "the dense design has no lists",
             }
         return {}
 
@@ -243,14 +239,13 @@ class Kgrc(Accelerator):
             weight_port_values=spec.weight_port_values,
         )
         turns = -(-steps.channels // spec.channel_ports)
-        row_cycles = spec.row_step_cycles * groups.drops_rows
+        entries_per_cycle = spec.index_entries_per_cycle if spec.design == "sparse" else 0
         sizes, box_size = np.unique(np.stack([boxes.outputs, boxes.spans]), axis=1, return_inverse=True)
         found = [
             steps.cycles(
                 -(-outputs // spec.pixels_parallel),
                 turns * -(-span // spec.input_port_values),
-                start_cycles=spec.step_cycles,
-                row_cycles=row_cycles,
+                entries_per_cycle,
             )
             for outputs, span in sizes.T.tolist()
         ]

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -35,6 +35,7 @@ from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
 _KIB = 1024
+_NARROW_BITS, _NARROW_PIXELS = (4, 8), 39
 
 
 class StructuredSpec(AcceleratorSpec):
@@ -45,8 +46,9 @@ class StructuredSpec(AcceleratorSpec):
         "value_bits 16 the paper uses 1,350 DSP, a DSP a multiplier; with 8 bits 2 DSP a multiplier, at most 1,260)"
     )  # fmt: skip
     pixels_parallel: Count = Field(
-        21, description="Pp, output positions computed together (assumption: 64 x 21 = 1,344 of the 1,350 DSP)"
-    )
+        21, description="Pp, output positions computed together (assumption, by value_bits: 64 x 21 of the 1,350 DSP "
+        "with 16 bits, 64 x 39 of at most 2,520 products a cycle with 8 or fewer)"
+    )  # fmt: skip
     index_entries_per_cycle: float = Field(
         1.0, gt=0, allow_inf_nan=False, description="entries of the index list that the vector generator takes a "
         "cycle; from 1 on it keeps up with the array (assumption)"
@@ -70,6 +72,14 @@ class StructuredSpec(AcceleratorSpec):
         DramSpec(bandwidth_gbs=19.2),  # type: ignore[call-arg]
         description="assumption: the ZCU102's 64-bit DDR4-2400",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _array_of_the_word(cls, values: Any) -> Any:
+        """Narrow words have an array of their own, where none is given."""
+        if isinstance(values, dict) and values.get("value_bits") in _NARROW_BITS:
+            return {"pixels_parallel": _NARROW_PIXELS} | values
+        return values
 
     @model_validator(mode="after")
     def _outputs_of_a_block_fit(self) -> Self:

@@ -15,6 +15,8 @@ from simulator.study import Progress
 from simulator.study_file import flattened
 from simulator.validation import FOLDER, Changes, Figure, known, measure
 
+_NOTHING = 0.01  # relative deviation that needs no explanation
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -42,9 +44,14 @@ class Effect:
 
     @property
     def share(self) -> float | None:
-        """The share of the deviation that the reading explains; negative where it adds to it, None without one."""
+        """The share of the deviation that the reading explains, negative where it adds to it.
+
+        None where there is nothing to explain: a deviation below one percent, or a limit that is kept.
+        """
         missing = self.figure.published - self.unchanged
-        return (self.simulated - self.unchanged) / missing if missing else None
+        if self.figure.most or abs(missing) < _NOTHING * self.figure.published:
+            return None
+        return (self.simulated - self.unchanged) / missing
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -27,16 +27,17 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "edges": ("real size", "full tiles"),
     "stores": ("beside the next tile", "after each tile"),
     "row_sums": ("free", "one bank per parallel row", "through the ports"),  # sums of rows that differ by group
-    "lists": ("hidden", "read before a step", "read before a step, positions always"),  # an entry a cycle
-    "mode": ("of the layer", "of the network"),  # whether unpruned layers use the lists and rows of the others
+    # lists of kept positions and rows that a step reads before it computes, an entry a cycle: positions always, and
+    # rows unless the layer drops positions alone; none; the same by what the network drops; what the layer drops; both
+    "lists": ("by the layer", "hidden", "by the network", "dropped only", "both"),
 }
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One option of each choice. Beside the published terms a step of TK positions may cost constant cycles.
+    """One option of each choice. A step may cost constant cycles beside.
 
-    step_cycles  in every design, row_cycles more where rows are pruned; both once for each `cost_per`
+    step_cycles  in every design, row_cycles more in layers whose rows are pruned; both once for each `cost_per`
     """
 
     ports: str = "64 bits"
@@ -48,8 +49,7 @@ class Reading:
     edges: str = "real size"
     stores: str = "beside the next tile"
     row_sums: str = "free"
-    lists: str = "hidden"
-    mode: str = "of the layer"
+    lists: str = "by the layer"
     step_cycles: int = 0
     row_cycles: int = 0
     cost_per: str = "TK positions"
@@ -106,12 +106,9 @@ class _LayerForm:
     def __init__(self, layer: Layer, ratios: dict[str, float], design: Design, reading: Reading) -> None:
         self.layer, self.spec, self.reading = layer, design.spec, reading
         row_ratio, column_ratio = ratios["kgr"], ratios["kgc"]
-        of_network = reading.mode == "of the network"
-        row_mode, column_mode = design.pruning in {"kgr", "kgrc"}, design.pruning in {"kgc", "kgrc"}
-        self.row_ratio = row_ratio if row_mode else 1.0
-        self.column_ratio = column_ratio if column_mode else 1.0
-        self.row_mode = row_mode and (of_network or row_ratio > 1)
-        self.column_mode = column_mode and (of_network or column_ratio > 1)
+        self.network_drops_rows = design.pruning in {"kgr", "kgrc"}
+        self.row_ratio = row_ratio if self.network_drops_rows else 1.0
+        self.column_ratio = column_ratio if design.pruning in {"kgc", "kgrc"} else 1.0
         unit, value = reading.ports.split()[::-1]
         self.port = int(value) if unit == "values" else max(1, int(value) // design.bits)
         spec, full = self.spec, reading.edges == "full tiles"
@@ -156,16 +153,28 @@ class _LayerForm:
     def _store(self, filters: int) -> int:
         return -(-filters // self.spec.channel_ports) * -(-self.outputs // self.port)
 
+    @property
+    def _start_cost(self) -> int:
+        return self.reading.step_cycles + self.reading.row_cycles * (self.row_ratio > 1)
+
+    def _lists(self) -> tuple[bool, bool]:
+        """Whether a step reads lists of rows, and of positions."""
+        drops_rows, drops_positions = self.row_ratio > 1, self.column_ratio > 1
+        if self.spec.design == "dense":
+            return False, False
+        return {
+            "by the layer": (drops_rows or not drops_positions, True),
+            "hidden": (False, False),
+            "by the network": (self.network_drops_rows, True),
+            "dropped only": (drops_rows, drops_positions),
+            "both": (True, True),
+        }[self.reading.lists]
+
     def _cost(self, kept: int) -> int:
         """Cycles that a step takes beside its computation."""
-        reading, groups = self.reading, self.spec.row_groups
-        cost = 0
-        if reading.cost_per == "TK positions":
-            cost = reading.step_cycles + reading.row_cycles * self.row_mode
-        if reading.lists == "hidden" or self.spec.design == "dense":
-            return cost
-        by_position = self.column_mode or (reading.lists.endswith("always") and (self.row_mode or self.column_mode))
-        return cost + groups * (self.rows * self.row_mode + kept * by_position)
+        by_row, by_position = self._lists()
+        entries = self.spec.row_groups * (self.rows * by_row + kept * by_position)
+        return entries + self._start_cost * (self.reading.cost_per == "TK positions")
 
     def _step(self, channels: int, filters: int, chunks: list[tuple[int, int]]) -> int:
         """All kernel positions of TN channels."""
@@ -179,17 +188,16 @@ class _LayerForm:
             slice_taps = (max(1, spanned // math.prod(kernel[1:])), *kernel[1:])
             inputs = self._load_inputs(channels, slice_taps) if per_chunk else 0
             total += max(self._compute(kept) + self._cost(kept), weights, inputs)
-        sums = 2 * self._store(filters) if reading.row_sums == "through the ports" and self.row_mode else 0
+        sums = 2 * self._store(filters) if reading.row_sums == "through the ports" and self.row_ratio > 1 else 0
         return max(total, 0 if per_chunk else self._load_inputs(channels, kernel), sums)
 
     def _tile(self, filters: int) -> int:
         reading, chunks = self.reading, self._chunks()
         steps = list(_parts(self.layer.in_channels, self.spec.channels_per_tile))
-        constant = reading.step_cycles + reading.row_cycles * self.row_mode
         repeats = {"TK positions": 0, "TN channels": sum(count for count, _ in steps), "tile": 1}[reading.cost_per]
         waits = [self._compute(kept) for kept, _ in chunks]
         first = {"last step": waits[-1], "all steps of a kernel": sum(waits), "hidden": 0}[reading.first_load]
         work = sum(count * self._step(channels, filters, chunks) for count, channels in steps if count)
-        work += first + constant * repeats
+        work += first + self._start_cost * repeats
         store = self._store(filters)
         return work + store if reading.stores == "after each tile" else max(work, store)

@@ -19,7 +19,7 @@ class KgrcTwin:
     def __init__(self, spec, trace):
         self.spec, self.layer, self.mask = spec, trace.layer, trace.weight_mask
         self.cycles, self.issued, self.drains = [], [], []
-        self.row_cycles = self.spec.row_step_cycles if self._layer_drops_rows() else 0
+        self.lists_rows = self._drops_rows() or not self._drops_positions()
 
     def run(self):
         layer, spec = self.layer, self.spec
@@ -35,15 +35,21 @@ class KgrcTwin:
                         self._tile(cut(tile, spec.group_filters), box)
         return (np.array(part, np.int64) for part in (self.cycles, self.issued, self.drains))
 
-    def _layer_drops_rows(self):
-        """Whether some filter has no weight in the channels of some kernel group."""
+    def _kernel_groups(self):
+        """Filters and channels of every kernel group."""
         layer, spec = self.layer, self.spec
-        channel_groups = cut(range(layer.group_in_channels), spec.step_group_channels)
-        return spec.design != "dense" and any(
-            not any(self.mask[(k, c, *tap)] for c in channels for tap in np.ndindex(layer.kernel_size))
-            for k in range(layer.out_channels)
-            for channels in channel_groups
-        )
+        for group in range(layer.groups):
+            filters = range(group * layer.group_out_channels, (group + 1) * layer.group_out_channels)
+            yield from itertools.product(
+                cut(filters, spec.group_filters), cut(range(layer.group_in_channels), spec.step_group_channels)
+            )
+
+    def _drops_rows(self):
+        return any(len(self._kept(rows, channels)[0]) < len(rows) for rows, channels in self._kernel_groups())
+
+    def _drops_positions(self):
+        every = len(list(np.ndindex(self.layer.kernel_size)))
+        return any(len(self._kept(rows, channels)[1]) < every for rows, channels in self._kernel_groups())
 
     def _kept(self, filters, channels):
         """Rows and kernel positions of a kernel group that hold a weight; the dense design keeps all."""
@@ -100,14 +106,21 @@ class KgrcTwin:
             for rows, taps, channels in groups:
                 transfers += len(rows) * len(channels) * len(cut(taps, self.spec.weight_port_values))
         cycles = computing = 0
-        start = []
-        if any(queues):
-            start = [Cause.FILL] * self.spec.step_cycles + [Cause.INDEX] * self.row_cycles
+        lists = [
+            entry
+            for groups in work
+            for rows, taps, _ in groups
+            if taps
+            for entry in [*(rows if self.lists_rows else ()), *taps]
+        ]
+        rate = self.spec.index_entries_per_cycle
+        reads = len(cut(lists, rate)) if rate and self.spec.design != "dense" else 0
         while transfers > 0 or any(queues):
             transfers -= self.spec.channel_ports
             cycles += 1
-            if start:
-                self.now[:, start.pop()] += 1
+            if reads:
+                reads -= 1
+                self.now[:, Cause.INDEX] += 1
                 continue
             somebody = any(queues)
             computing += somebody

@@ -51,8 +51,7 @@ def specs(draw):
         input_port_values=draw(st.sampled_from([1, 2, 8, 64])),
         weight_port_values=draw(st.sampled_from([1, 2, 64])),
         output_port_values=draw(st.sampled_from([1, 3, 8])),
-        step_cycles=draw(st.integers(0, 3)),
-        row_step_cycles=draw(st.integers(0, 3)),
+        index_entries_per_cycle=draw(st.integers(0, 3)),
     )
 
 
@@ -146,7 +145,7 @@ def test_published_equations(rows, positions):
     store = 32 // 4 * math.ceil(outputs / 4)
     tile = max(load_inputs, load_weights, compute)
     expected = 2 * max(2 * tile + compute, store) + store
-    found = report(group_pruned(SQUARE, rows, positions))
+    found = report(group_pruned(SQUARE, rows, positions), index_entries_per_cycle=0)
     # Where stores are the longest, the first tile need not wait for one before it, which the equation leaves out.
     assert found.cycles == expected - max(0, store - 2 * tile - compute)
 
@@ -160,13 +159,14 @@ def test_a_tile_by_hand():
     spec = KgrcSpec(
         filters_per_tile=4, filters_parallel=2, group_filters=2, group_channels=2, channels_per_tile=2,
         pixels_parallel=2, positions_parallel=2, positions_per_tile=9, channel_ports=1, input_port_values=1,
-        weight_port_values=1, output_port_values=1,
+        weight_port_values=1, output_port_values=1, index_entries_per_cycle=2,
     )  # fmt: skip
     schedule = Kgrc(spec).schedule(LayerTrace(layer, weights, np.ones(layer.input_shape, bool)))
-    causes = [Cause.BUSY, Cause.IMBALANCE, Cause.MEMORY, Cause.FILL]
+    causes = [Cause.INDEX, Cause.BUSY, Cause.IMBALANCE, Cause.MEMORY, Cause.FILL]
     # Group 0: 2 vectors x 2 rows x ceil(3/2) positions; group 1: 2 x 1 x 1. Weights: 2 channels x (2 x 3 + 1 x 1) = 14
-    # cycles; inputs 2 channels x 6 positions = 12. The step lasts 14, of which 8 compute.
-    assert schedule.cycles[0][:, causes].tolist() == [[8, 0, 6, 8], [2, 6, 6, 8]]
+    # cycles; inputs 2 channels x 6 positions = 12. Lists: 2 + 3 and 1 + 1 entries, two a cycle. The step lasts 14, of
+    # which 4 read lists and 8 compute.
+    assert schedule.cycles[0][:, causes].tolist() == [[4, 8, 0, 2, 8], [4, 2, 6, 2, 8]]
     assert schedule.issued.tolist() == [[2 * 3 * 2 * 4, 1 * 1 * 2 * 4]]
     assert schedule.drain_cycles.tolist() == [4 * 4]
     # 14 weights of 16 bits, 2 + 1 row indices of 1 bit, 3 + 1 position indices of 4 bits.
@@ -180,7 +180,7 @@ def causes_of(found):
 
 def test_wide_ports_leave_only_the_first_load_and_the_last_store():
     found = report(group_pruned(SQUARE, 8, 9), **WIDE_PORTS)
-    assert causes_of(found) == {"busy", "fill", "drain"}
+    assert causes_of(found) == {"busy", "fill", "drain", "index"}
     assert found.pe_cycle_stack["drain"] == 4  # a cycle on each PE
     assert found.fragmented_lanes == 0
     assert found.load_imbalance == 1
@@ -196,14 +196,17 @@ def test_a_narrow_output_port_holds_the_array():
     assert found.pe_cycle_stack["drain"] > found.pe_cycle_stack["busy"]
 
 
-@pytest.mark.parametrize(("rows", "starts"), [(8, 5), (4, 5 + 7)])
-def test_a_step_takes_its_start_first_and_more_where_rows_are_dropped(rows, starts):
-    trace = group_pruned(SQUARE, rows, 9)
-    plain, found = (
-        report(trace, **WIDE_PORTS, step_cycles=step, row_step_cycles=row) for step, row in ((0, 0), (5, 7))
+@pytest.mark.parametrize(
+    ("rows", "positions", "entries"), [(8, 9, 8 + 9), (4, 9, 4 + 9), (8, 3, 3), (4, 3, 4 + 3)], ids=str
+)
+def test_a_step_reads_the_lists_of_its_groups_first(rows, positions, entries):
+    """Four groups a step, two tiles of two steps; a layer that drops positions alone has no rows to read."""
+    found, free = (
+        report(group_pruned(SQUARE, rows, positions), **WIDE_PORTS, index_entries_per_cycle=rate) for rate in (1, 0)
     )
-    assert found.cycles - plain.cycles == 2 * 2 * starts  # two tiles of two steps
-    assert found.pe_cycle_stack["index"] == 4 * 2 * 2 * (starts - 5)
+    assert found.cycles - free.cycles == 2 * 2 * 4 * entries
+    assert found.pe_cycle_stack["index"] == 4 * (found.cycles - free.cycles)
+    assert free.pe_cycle_stack["index"] == 0
 
 
 def test_uneven_groups_wait_for_one_another_and_balanced_ones_do_not():
@@ -219,7 +222,8 @@ def test_uneven_groups_wait_for_one_another_and_balanced_ones_do_not():
 def test_few_filters_leave_row_groups_unmapped():
     layer = Layer.conv("few", in_channels=8, out_channels=8, input_size=(4, 4), kernel_size=3, padding=1)
     found = report(dense_trace(layer), **WIDE_PORTS)
-    assert found.pe_cycle_stack["unmapped"] == 3 * (found.pe_cycle_stack["busy"] + found.pe_cycle_stack["fill"])
+    causes = found.pe_cycle_stack
+    assert causes["unmapped"] == 3 * (causes["busy"] + causes["fill"] + causes["index"])
 
 
 def test_scattered_zeros_are_kept_with_their_groups():
@@ -279,7 +283,7 @@ def test_sizes_that_do_not_fit_are_refused(settings, message):
 
 
 def test_channel_groups_are_idle_in_the_dense_design():
-    assert list(Kgrc(KgrcSpec(design="dense")).idle_settings()) == ["group_channels", "row_step_cycles"]
+    assert list(Kgrc(KgrcSpec(design="dense")).idle_settings()) == ["group_channels", "index_entries_per_cycle"]
     assert Kgrc().idle_settings() == {}
 
 
@@ -290,29 +294,27 @@ def test_layers_of_two_dimensions_run_as_volumes_of_depth_one(layer):
     assert schedule.tiles < 2000
 
 
-# Latency of C3D's convolutions in ms (Sun et al., TCAD 2024, Table IV), and the deviation of the model: as the
-# equations are published, and with the cycles for starting a step that the latencies imply.
+# Latency of C3D's convolutions in ms (Sun et al., TCAD 2024, Table IV), and the deviation of the model: of the
+# equations as they are published, and with the index lists.
 LATENCIES = [
-    ("dense", 16, 177.44, 0.003, 0.021),
-    ("dense", 8, 104.80, -0.012, 0.009),
-    ("KGR", 16, 118.45, -0.071, 0.006),
-    ("KGC", 16, 104.67, -0.029, -0.007),
-    ("KGRC", 16, 77.43, -0.046, 0.009),
-    ("KGR", 8, 64.04, -0.153, 0.001),
-    ("KGC", 8, 54.07, -0.074, -0.019),
-    ("KGRC", 8, 43.10, -0.218, 0.010),
+    ("dense", 16, 177.44, 0.003, 0.003),
+    ("dense", 8, 104.80, -0.012, -0.012),
+    ("KGR", 16, 118.45, -0.071, 0.003),
+    ("KGC", 16, 104.67, -0.029, 0.014),
+    ("KGRC", 16, 77.43, -0.046, 0.007),
+    ("KGR", 8, 64.04, -0.153, 0.012),
+    ("KGC", 8, 54.07, -0.074, 0.040),
+    ("KGRC", 8, 43.10, -0.218, -0.030),
 ]
 
 
 @needs_shared
-@pytest.mark.parametrize("started", [False, True])
-@pytest.mark.parametrize(("pruning", "bits", "published_ms", "of_equations", "with_starts"), LATENCIES)
-def test_latency_of_c3d(pruning, bits, published_ms, of_equations, with_starts, started):
-    starts = {"step_cycles": 16, "row_step_cycles": 56} if started else {}
-    deviation = with_starts if started else of_equations
-    spec = KgrcSpec.model_validate(
-        {"design": "dense" if pruning == "dense" else "sparse", "value_bits": bits} | INFINITE | starts
-    )
+@pytest.mark.parametrize("listed", [0, 1])
+@pytest.mark.parametrize(("pruning", "bits", "published_ms", "of_equations", "with_lists"), LATENCIES)
+def test_latency_of_c3d(pruning, bits, published_ms, of_equations, with_lists, listed):
+    settings = {"design": "dense" if pruning == "dense" else "sparse", "value_bits": bits}
+    spec = KgrcSpec.model_validate(settings | INFINITE | {"index_entries_per_cycle": listed})
+    deviation = with_lists if listed else of_equations
     cycles = 0
     with (SHARED / "models" / "conv3d_layers.csv").open() as table:
         for row in csv.DictReader(table):

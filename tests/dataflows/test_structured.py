@@ -237,3 +237,9 @@ def test_an_output_buffer_for_less_than_two_blocks_is_refused():
 def test_an_index_rate_above_one_is_idle():
     assert list(Structured(StructuredSpec(index_entries_per_cycle=2.0)).idle_settings()) == ["index_entries_per_cycle"]
     assert Structured().idle_settings() == {}
+
+
+@pytest.mark.parametrize(("bits", "pixels"), [(4, 39), (8, 39), (16, 21), (32, 21)])
+def test_narrow_words_have_an_array_of_their_own(bits, pixels):
+    assert StructuredSpec(value_bits=bits).pixels_parallel == pixels
+    assert StructuredSpec(value_bits=bits, pixels_parallel=7).pixels_parallel == 7

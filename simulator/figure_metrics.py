@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from dataflows.schedule import Cause
+from workloads.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def _cycles_over_balance(runs: Runs) -> float:
 
 def _crossover_density(runs: Runs) -> float:
     """The density at which the machine is as fast as its dense baseline; NaN where it never is."""
+    if any("density" not in run.values for run in runs):
+        raise InputError("metric 'crossover_density': the study's points must differ in their density")
     found = crossover(sorted((run.values["density"], run.total["speedup"]) for run in runs))
     return found[0] if found else math.nan
 

@@ -2,27 +2,25 @@
 
 import json
 import math
-import tomllib
+from dataclasses import replace
 
 import pytest
 
-from dataflows.registry import machine, machines
-from simulator import sensitivity, validation
-from simulator.configuration import has_key, keys_of
+from simulator import figures, sensitivity, validation
 from simulator.figure_metrics import METRICS, Run
-from simulator.sensitivity import Effect, Reading
-from simulator.study import Study
-from simulator.study_file import PointKeys
-from simulator.validation import Figure, Result
+from simulator.figures import Figure, FigureSet, Reading
+from simulator.sensitivity import Effect
+from simulator.validation import Result
 from workloads.errors import InputError
 
-FIGURES = {figure.id: figure for figure in validation.figures()}
-ODD = Figure("odd", "s", "speedup", "x", 2.0, 0.05, "nobody", "h")
+PUBLISHED = FigureSet.read()
+FIGURES = {figure.id: figure for figure in PUBLISHED.figures}
+ODD = Figure(id="odd", study="s", metric="speedup", unit="x", published=2.0, tolerance=0.05, source="nobody")
 
 
 @pytest.fixture(scope="session")
 def results():
-    return {result.figure.id: result for result in validation.results(list(FIGURES.values()))}
+    return {result.figure.id: result for result in validation.results(PUBLISHED)}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -31,57 +29,38 @@ def test_figure(name, results):
     assert result.inside, f"{result.simulated:.5g} {figure.unit}, {result.deviation:+.2%} from {figure.published}"
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_names_what_it_needs(name):
-    figure = FIGURES[name]
-    assert figure.machine in machines()
-    assert figure.metric in METRICS
-    assert figure.source
-    assert figure.how
-    places = Study.read(validation.FOLDER / f"{figure.study}.toml").places
-    assert any(all(place.values.get(key) == value for key, value in figure.where.items()) for place in places)
-
-
-def test_ids_are_unique_and_every_study_is_used():
-    rows = tomllib.loads((validation.FOLDER / "figures.toml").read_text())["figure"]
-    assert len(FIGURES) == len(rows)
-    files = {path.stem for path in validation.FOLDER.glob("*.toml")} - {"figures", "readings"}
-    assert {figure.study for figure in FIGURES.values()} == files
-
-
-def test_readings_change_what_their_machine_has():
-    for name in {figure.machine for figure in FIGURES.values()}:
-        known = keys_of(machine(name).Spec)
-        found = sensitivity.readings(name)
-        assert found
-        for reading in found:
-            assert all(key in PointKeys.model_fields or has_key(known, key) for key in reading.changes), reading
+def test_every_study_is_used_and_every_machine_with_figures_has_readings():
+    files = {path.stem for path in figures.FOLDER.glob("*.toml")} - {"figures", "readings"}
+    assert set(PUBLISHED.studies) == files
+    machines = {PUBLISHED.machine_of(figure) for figure in PUBLISHED.figures}
+    assert {reading.machine for reading in PUBLISHED.readings} == machines
 
 
 def test_a_deviation_beyond_the_tolerance_is_outside():
-    assert Result(ODD, 2.1).inside
-    assert not Result(ODD, 2.101).inside
-    assert not Result(ODD, 1.899).inside
-    assert not Result(ODD, math.nan).inside
+    assert Result(ODD, "m", 2.1).inside
+    assert not Result(ODD, "m", 2.101).inside
+    assert not Result(ODD, "m", 1.899).inside
+    assert not Result(ODD, "m", math.nan).inside
 
 
 def test_a_limit_may_be_stayed_below_by_any_amount():
-    limit = Figure("odd", "s", "speedup", "x", 2.0, 0.05, "nobody", "h", most=True)
-    assert Result(limit, 0.1).inside
-    assert not Result(limit, 2.101).inside
+    limit = ODD.model_copy(update={"most": True})
+    assert Result(limit, "m", 0.1).inside
+    assert not Result(limit, "m", 2.101).inside
 
 
 def test_the_share_of_a_deviation():
     def share(value, unchanged):
-        return Effect(ODD, Reading("m", "p", "l", {}), value, unchanged).share
+        return Effect(ODD, Reading(machine="m", parameter="p", label="l", changes={}), value, unchanged).share
 
     assert share(1.75, 1.5) == pytest.approx(0.5)
     assert share(1.0, 1.5) == pytest.approx(-1.0)
-    assert share(1.0, 2.0) is None
+    assert share(1.0, 1.99) is None
 
 
 def test_bands_hold_the_seeds_and_only_figures_of_random_masks_have_them():
-    drawn, fixed = validation.results([FIGURES["eie-alex8"], FIGURES["kgrc-c3d-kgrc-8"]], seeds=3)
+    chosen = (FIGURES["eie-alex8"], FIGURES["kgrc-c3d-kgrc-8"])
+    drawn, fixed = validation.results(replace(PUBLISHED, figures=chosen), seeds=3)
     uniform, clustered = drawn.bands["uniform"], drawn.bands["clustered"]
     assert uniform.low <= drawn.simulated <= uniform.high
     assert uniform.low < uniform.mean < uniform.high
@@ -91,7 +70,7 @@ def test_bands_hold_the_seeds_and_only_figures_of_random_masks_have_them():
 
 def test_skewed_filters_explain_what_uniform_masks_of_the_fully_connected_layers_miss():
     found = {}
-    for effect in sensitivity.effects(validation.figures("eie")):
+    for effect in sensitivity.effects(PUBLISHED.only("eie")):
         found[effect.figure.id, effect.reading.label] = effect
     skewed = "filters skewed, variation 0.4"
     assert found["eie-alex6", skewed].share == pytest.approx(0.8, abs=0.15)
@@ -108,7 +87,7 @@ def test_skewed_filters_explain_what_uniform_masks_of_the_fully_connected_layers
 )
 def test_a_machine_without_figures_is_refused(name, line):
     with pytest.raises(InputError, match=line.replace("?", r"\?")):
-        validation.figures(name)
+        PUBLISHED.only(name)
 
 
 def test_metrics_over_several_runs_take_them_one_after_the_other():
@@ -125,14 +104,79 @@ def test_metrics_over_several_runs_take_them_one_after_the_other():
     assert math.isnan(METRICS["crossover_density"](runs[:1]))
 
 
-def test_the_command_fails_when_a_figure_is_outside(cli, monkeypatch):
-    figure = Figure("odd", "scnn_fully_connected", "utilization", "of peak", 0.5, 0.05, "nobody", "h")
-    monkeypatch.setattr(validation, "figures", lambda _: [figure])
-    run = cli("validate", "--machine", "scnn", "--json", "--jobs", 1)
-    assert run.code == 1
-    (row,) = json.loads(run.out)["figures"]
-    assert row["inside"] is False
-    assert row["deviation"] == pytest.approx(-0.5, abs=0.01)
+STUDY = """
+workloads = ["alexnet"]
+layers = "fc7"
+machines = ["scnn"]
+set.dram.bandwidth_gbs = inf
+"""
+OWN = """
+[[figure]]
+id = "rtl"
+study = "fc7"
+metric = "utilization"
+unit = "of peak"
+published = {published}
+tolerance = 0.05
+source = "an RTL run"
+"""
+
+
+def own_figures(folder, text, readings=""):
+    (folder / "fc7.toml").write_text(STUDY)
+    (folder / "figures.toml").write_text(text)
+    if readings:
+        (folder / "readings.toml").write_text(readings)
+    return folder
+
+
+@pytest.mark.parametrize(("published", "code"), [(0.25, 0), (0.5, 1)])
+def test_figures_of_ones_own_are_compared_and_the_command_fails_outside(cli, tmp_path, published, code):
+    folder = own_figures(tmp_path, OWN.format(published=published))
+    run = cli("validate", "--figures", folder, "--json", "--jobs", 1)
+    assert run.code == code
+    data = json.loads(run.out)
+    (row,) = data["figures"]
+    assert (row["machine"], row["inside"]) == ("scnn", code == 0)
+    assert row["deviation"] == pytest.approx(0.25 / published - 1, abs=0.01)
+    assert data["dram"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "readings", "line"),
+    [
+        ("metric", "", "figures.toml: figure.0: metric = 'odd': must be one of speedup, utilization, "),
+        ("tolerance", "", "figures.toml: figure.0: tolerance = 'odd': must be a valid number"),
+        ("colour", "", "figures.toml: figure.0: unknown key 'colour': "),
+        ("study", "", "odd.toml: no such file"),
+        ("where", "", "figures.toml: figure.0: where = 'odd': must be a valid dictionary"),
+        ("", 'machine = "scn"\n', "readings.toml: machine = 'scn': did you mean 'scnn'?"),
+        ("", 'machine = "scnn"\nchanges.queue_dept = 2\n', "readings.toml: unknown key 'queue_dept': did you mean"),
+    ],
+)
+def test_wrong_figures_are_refused_with_one_clear_line(cli, tmp_path, change, readings, line):
+    kept = [row for row in OWN.format(published=0.25).splitlines() if not (change and row.startswith(change))]
+    text = "\n".join([*kept, f'{change} = "odd"' if change else ""])
+    rest = '[[reading]]\nparameter = "p"\nlabel = "l"\n' + ("" if "changes" in readings else "changes = {}\n")
+    run = cli("validate", "--figures", own_figures(tmp_path, text, rest + readings if readings else ""))
+    assert run.code == 2
+    assert line in run.err
+    assert len(run.err.splitlines()) == 1
+
+
+def test_a_figure_that_picks_nothing_or_comes_twice_is_refused(tmp_path):
+    text = OWN.format(published=0.25) + 'where = {workload = "vgg16"}\n' + OWN.format(published=0.25)
+    with pytest.raises(InputError) as error:
+        FigureSet.read(own_figures(tmp_path, text))
+    assert [line.partition("figures.toml: ")[2] for line in str(error.value).splitlines()] == [
+        "figure 'rtl' is there twice",
+        "figure 'rtl': where = {'workload': 'vgg16'} picks no point of its study",
+    ]
+
+
+def test_a_crossover_needs_a_density():
+    with pytest.raises(InputError, match="points must differ in their density"):
+        METRICS["crossover_density"]([Run({}, {})])
 
 
 def test_the_command_prints_bands_and_readings(cli):

@@ -17,7 +17,7 @@ _WAIT_SHIFT, _AGE_SHIFT = 45, 6
 _PLACE_MASK = (1 << _AGE_SHIFT) - 1
 
 
-@kernel
+@kernel(forceinline=True)
 def reconsider(limits: Any, channel: Any, bank: int) -> None:
     """Find a bank's candidates anew, after its state or its requests in the direction being served have changed."""
     clocks, keys = channel.candidate_clock, channel.candidate_key
@@ -47,7 +47,7 @@ def reconsider_all(limits: Any, channel: Any) -> None:
         reconsider(limits, channel, bank)
 
 
-@kernel
+@kernel(forceinline=True)
 def best_candidate(channel: Any, clock: int) -> tuple[int, int, int]:
     """(clock, command, bank) of the command that is ready first, the oldest among equals; FAR if there is none.
 

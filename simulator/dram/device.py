@@ -12,14 +12,14 @@ from dataflows.kernel import kernel
 from simulator.dram.layout import NONE, READ, WRITE
 
 
-@kernel
+@kernel(forceinline=True)
 def column_ready(channel: Any, bank: int, direction: int) -> int:
     """Earliest clock of a column command of the open row."""
     shared = max(channel.group_column_ready[direction, bank], channel.rank_column_ready[direction])
     return max(channel.column_ready[bank], shared)
 
 
-@kernel
+@kernel(forceinline=True)
 def column(limits: Any, channel: Any, clock: int, bank: int, direction: int) -> None:
     """Read or write one burst of the open row."""
     rank = channel.rank_column_ready
@@ -41,7 +41,7 @@ def column(limits: Any, channel: Any, clock: int, bank: int, direction: int) -> 
     channel.precharge_all_ready = max(channel.precharge_all_ready, precharge_clock)
 
 
-@kernel
+@kernel(forceinline=True)
 def activate(limits: Any, channel: Any, clock: int, bank: int, row: int) -> None:
     """Open a row of a closed bank."""
     channel.activates += 1
@@ -62,7 +62,7 @@ def activate(limits: Any, channel: Any, clock: int, bank: int, row: int) -> None
     channel.refresh_ready = max(channel.refresh_ready, clock + limits.activate_to_activate)
 
 
-@kernel
+@kernel(forceinline=True)
 def precharge(limits: Any, channel: Any, clock: int, bank: int) -> None:
     """Close an open bank."""
     channel.precharges += 1

@@ -21,6 +21,7 @@ COLUMN, PRECHARGE, ACTIVATE, OWNER_COLUMN, PRECHARGE_ALL, REFRESH = range(6)  # 
 # Room in the structs. More banks, streams or queue places than these are refused when a device is made.
 MAX_BANKS, MAX_STREAMS, MAX_QUEUE = 16, 8, 64
 MAX_SLOTS = 2 * MAX_QUEUE + MAX_BANKS
+ROW_BINS = 256  # counters of pending rows; rows that share one only cost a search
 LATENCY_BINS = 4096  # of one clock each; the last also takes whatever is longer
 
 
@@ -98,7 +99,10 @@ CHANNEL = _struct(
     ("candidate_key", (3, MAX_BANKS)),
     ("owner", MAX_BANKS),  # the request for which the row was opened, until its column command
     "owners",
+    "owner_clock",  # when the first owner's column command may issue; NONE when that must be found
+    "owner_bank",
     ("owned", MAX_BANKS),  # [k]: the k-th bank that has an owner, in no order
+    ("pending_rows", ROW_BINS),  # pending requests whose direction, bank and row have this hash
     # The requests in slots.
     ("row", MAX_SLOTS),
     ("bank", MAX_SLOTS),
@@ -157,7 +161,7 @@ def fresh_state(limits: np.ndarray, *, channels: int, refresh: bool) -> State:
     limit = limits[0]
     streams = int(limit["streams"])
     state = np.zeros(channels, CHANNEL)
-    for field in ("open_row", "first", "last", "hit", "miss", "owner"):
+    for field in ("open_row", "first", "last", "hit", "miss", "owner", "owner_clock"):
         state[field] = NONE
     state["candidate_clock"] = FAR
     state["last_activates"] = -limit["activate_window"]

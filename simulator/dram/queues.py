@@ -11,7 +11,9 @@ import numpy as np
 
 from dataflows.kernel import kernel
 from simulator.dram.candidates import reconsider
-from simulator.dram.layout import FAR, LATENCY_BINS, NONE, READ, UNKNOWN, WRITE, State
+from simulator.dram.layout import FAR, LATENCY_BINS, MAX_BANKS, NONE, READ, ROW_BINS, UNKNOWN, WRITE, State
+
+_GOLDEN, _HASH_SHIFT = 0x9E3779B97F4A7C1, 32  # near 2^60 over the golden ratio, whose multiples spread well
 
 
 @kernel
@@ -46,9 +48,11 @@ def offer(
         channel.next_event = channel.clock
 
 
-@kernel
+@kernel(forceinline=True)
 def _before(line: int, index: int, channels: int, lines_per_turn: int) -> int:
     """How many bursts with a lower number than `line` lie on a channel."""
+    if channels == 1:
+        return line
     turn = line // lines_per_turn
     full = turn // channels
     own = turn - full * channels
@@ -57,7 +61,7 @@ def _before(line: int, index: int, channels: int, lines_per_turn: int) -> int:
     return full * lines_per_turn + (line - turn * lines_per_turn if own == index else lines_per_turn)
 
 
-@kernel
+@kernel(forceinline=True)
 def next_stream(limits: Any, channel: Any, segments: np.ndarray, clock: int) -> int:
     """The stream whose next request is accepted in this clock, or NONE."""
     stream = channel.last_stream
@@ -71,7 +75,7 @@ def next_stream(limits: Any, channel: Any, segments: np.ndarray, clock: int) -> 
     return NONE
 
 
-@kernel
+@kernel(forceinline=True)
 def accept(limits: Any, channel: Any, segment: Any, stream: int, clock: int) -> bool:
     """Accept a stream's next request, which stands in `segment`. True when the write buffer answers it."""
     channel.last_stream = stream
@@ -90,12 +94,16 @@ def accept(limits: Any, channel: Any, segment: Any, stream: int, clock: int) -> 
         return True
     slot = _enter(channel, clock, bank, (line >> limits.row_shift) & limits.row_mask, line, direction)
     channel.stream[slot], channel.transfer[slot] = stream, segment.transfer
-    if direction == channel.mode:
+    if direction == channel.mode and slot in (
+        channel.first[direction, bank],
+        channel.hit[direction, bank],
+        channel.miss[direction, bank],
+    ):
         reconsider(limits, channel, bank)
     return False
 
 
-@kernel
+@kernel(forceinline=True)
 def next_acceptance(limits: Any, channel: Any, segments: np.ndarray, clock: int) -> int:
     """The first clock, from `clock` on, in which a request can be accepted as the queues are now."""
     earliest = FAR
@@ -108,7 +116,7 @@ def next_acceptance(limits: Any, channel: Any, segments: np.ndarray, clock: int)
     return earliest
 
 
-@kernel
+@kernel(forceinline=True)
 def _is_buffered(channel: Any, bank: int, line: int) -> bool:
     """Whether a write of this line waits in the write buffer."""
     slot = channel.first[WRITE, bank]
@@ -117,12 +125,19 @@ def _is_buffered(channel: Any, bank: int, line: int) -> bool:
     return slot != NONE
 
 
-@kernel
+@kernel(forceinline=True)
+def _row_bin(bank: int, row: int, direction: int) -> int:
+    """The counter of pending requests of a row, by a multiplicative hash; it tells at once that there are none."""
+    return ((row * MAX_BANKS + bank) * 2 + direction) * _GOLDEN >> _HASH_SHIFT & (ROW_BINS - 1)
+
+
+@kernel(forceinline=True)
 def _enter(channel: Any, clock: int, bank: int, row: int, line: int, direction: int) -> int:
     """Queue a request behind those of its bank and direction; returns its slot."""
     slot = channel.free
     channel.free = channel.next[slot]
     channel.queued[direction] += 1
+    channel.pending_rows[_row_bin(bank, row, direction)] += 1
     channel.row[slot], channel.bank[slot], channel.line[slot] = row, bank, line
     channel.direction[slot], channel.accepted[slot], channel.outcome[slot] = direction, clock, UNKNOWN
     last = channel.last[direction, bank]
@@ -140,7 +155,7 @@ def _enter(channel: Any, clock: int, bank: int, row: int, line: int, direction: 
     return slot
 
 
-@kernel
+@kernel(forceinline=True)
 def remove(channel: Any, slot: int) -> None:
     """Take a request out of its list; it keeps its slot. A removed hit gives way to the next one."""
     bank, direction = channel.bank[slot], channel.direction[slot]
@@ -154,19 +169,24 @@ def remove(channel: Any, slot: int) -> None:
     else:
         channel.previous[following] = previous
     channel.queued[direction] -= 1
+    row_bin = _row_bin(bank, channel.row[slot], direction)
+    channel.pending_rows[row_bin] -= 1
     if channel.hit[direction, bank] == slot:
+        following = following if channel.pending_rows[row_bin] else NONE
         while following != NONE and channel.row[following] != channel.open_row[bank]:
             following = channel.next[following]
         channel.hit[direction, bank] = following
 
 
-@kernel
+@kernel(forceinline=True)
 def sort_pending(channel: Any, bank: int) -> None:
     """Find the oldest hit and the oldest miss of either direction, after the bank has opened a row."""
     open_row = channel.open_row[bank]
     for direction in range(2):
         hit, miss = NONE, NONE
         slot = channel.first[direction, bank]
+        if channel.pending_rows[_row_bin(bank, open_row, direction)] == 0:
+            slot, miss = NONE, slot  # nothing to search for
         while slot != NONE and NONE in (hit, miss):
             if channel.row[slot] == open_row:
                 hit = slot if hit == NONE else hit
@@ -177,7 +197,7 @@ def sort_pending(channel: Any, bank: int) -> None:
         channel.miss[direction, bank] = miss
 
 
-@kernel
+@kernel(forceinline=True)
 def release(channel: Any, slot: int) -> None:
     """Give a slot back."""
     channel.next[slot] = channel.free

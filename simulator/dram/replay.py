@@ -17,11 +17,14 @@ def replay(spec: BankedDramSpec, address: np.ndarray, write: np.ndarray, *, firs
     Every clock from `first_clock` on the next request in order is offered, and again until it is accepted.
     """
     burst = spec.device.burst_bytes
-    line = np.asarray(address, np.int64) // burst
     write = np.asarray(write, np.bool_)
-    starts = np.flatnonzero(np.concatenate(([True], (np.diff(line) != 1) | (write[1:] != write[:-1]))))
-    lines = np.diff(np.append(starts, len(line)))
+    line = np.asarray(address, np.int64) // burst
+    starts = np.empty(len(line), np.bool_)  # of runs of neighbouring bursts in one direction
+    starts[0] = True
+    np.logical_or(line[1:] - line[:-1] != 1, write[1:] != write[:-1], out=starts[1:])
+    first = np.flatnonzero(starts)
+    bursts = np.diff(first, append=len(line))
     channels = DramChannels(spec, ["requests"])
-    channels.submit("all", line[starts] * burst, lines * burst, write=write[starts], cycle=first_clock, tag="requests")
+    channels.submit("all", line[first] * burst, bursts * burst, write=write[first], cycle=first_clock, tag="requests")
     channels.advance()
     return channels.statistics()

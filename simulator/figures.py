@@ -38,7 +38,9 @@ class Figure(_Row):
 
     id: str
     study: str = Field(description="name of a study file of the folder, without .toml")
-    where: dict[str, Any] = Field(default={}, description="what picks the study's points; empty for all of them")
+    where: dict[str, Any] = Field(
+        default={}, description="what picks the study's points: values, or lists of them; empty for all"
+    )
     metric: Annotated[str, AfterValidator(_metric)]
     unit: str
     published: float = Field(gt=0)
@@ -50,7 +52,9 @@ class Figure(_Row):
 
     def picks(self, values: dict[str, Any]) -> bool:
         """Whether a point with these values belongs to the figure."""
-        return all(values.get(key) == value for key, value in self.where.items())
+        return all(
+            values.get(key) in (value if isinstance(value, list) else [value]) for key, value in self.where.items()
+        )
 
     def of(self, runs: Sequence[Run]) -> float:
         """The figure's value from the runs of its study."""

@@ -174,6 +174,14 @@ def test_a_figure_that_picks_nothing_or_comes_twice_is_refused(tmp_path):
     ]
 
 
+def test_a_figure_picks_points_by_values_and_by_lists_of_them():
+    figure = ODD.model_copy(update={"where": {"skip": ["both", "weights"], "density": 0.4}})
+    assert figure.picks({"skip": "both", "density": 0.4, "seed": 0})
+    assert not figure.picks({"skip": "activations", "density": 0.4})
+    assert not figure.picks({"skip": "both", "density": 0.5})
+    assert not figure.picks({"skip": "both"})
+
+
 def test_a_crossover_needs_a_density():
     with pytest.raises(InputError, match="points must differ in their density"):
         METRICS["crossover_density"]([Run({}, {})])

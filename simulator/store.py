@@ -126,7 +126,8 @@ class Store:
         """One flat row a point that has a result, or one a layer, study by study in the study's order.
 
         First what the point is (`study`, `key`, `accelerator`, `workload`, `seed` and what the study sets), then the
-        metrics of the JSON report with dotted keys. Raises `InputError` for a study that is not there.
+        metrics of the JSON report with dotted keys. A setting that is named like a metric (`dram.burst_bytes`) stands under
+        `set.` and its name. Raises `InputError` for a study that is not there.
         """
         known = self.studies()
         if study is not None and study not in known:
@@ -139,7 +140,8 @@ class Store:
         for name, key, point, found in self._database.execute(query, (study,)):
             described = {"study": name, "key": key, **json.loads(point)}
             reported = json.loads(zlib.decompress(found))["layers"] if layers else [json.loads(found)]
-            yield from (described | flat(measures) for measures in reported)
+            for metrics in map(flat, reported):
+                yield {f"set.{key}" if key in metrics else key: described[key] for key in described} | metrics
 
     def failures(self, study: str) -> list[tuple[dict[str, Any], str]]:
         """What a study's points without a result are, and why they failed."""

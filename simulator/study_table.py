@@ -30,8 +30,10 @@ def print_study(study: Study, store: Store) -> None:
     """The study's table on standard output; where seeds differ, the mean and half the range."""
     keys = study.varied or ("accelerator", "workload")
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for row in store.rows(study.name):
-        groups.setdefault(tuple(_text(row.get(key)) for key in keys), []).append(row)
+    rows = list(store.rows(study.name))
+    columns = [f"set.{key}" if any(f"set.{key}" in row for row in rows) else key for key in keys]
+    for row in rows:
+        groups.setdefault(tuple(_text(row.get(column)) for column in columns), []).append(row)
     table = Table(title=study.title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for key in keys:
         table.add_column(key, no_wrap=True)

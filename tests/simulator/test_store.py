@@ -13,6 +13,7 @@ import simulator
 from simulator.store import Store
 from simulator.study import run_study
 from simulator.study_point import Outcome
+from simulator.study_table import print_study
 from simulator.study_workers import Workers
 from tests.simulator.studies import network, study
 from workloads.errors import InputError
@@ -73,6 +74,18 @@ def test_load_results_gives_a_frame_of_points_or_of_layers(tmp_path):
     assert list(layers["name"]) == ["first", "second"] * 4
     assert layers.groupby("key", sort=False)["cycles"].sum().tolist() == points["cycles"].tolist()
     assert "pe_cycle_stack.busy" in layers.columns
+
+
+def test_a_setting_named_like_a_metric_has_a_column_of_its_own(tmp_path, capsys):
+    axes = [{"dram": {"burst_bytes": [32, 64]}}]
+    chosen = study(machines=["scnn"], workloads=[network(tmp_path)], axes=axes)
+    with Store(tmp_path / "s.sqlite") as store:
+        run_study(chosen, store, Workers(1))
+        rows = list(store.rows(chosen.name))
+        print_study(chosen, store)
+    assert [row["set.dram.burst_bytes"] for row in rows] == [32, 64]
+    assert all(row["dram.burst_bytes"] > 64 for row in rows)  # what was measured
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[-2:]] == ["32", "64"]
 
 
 def test_files_that_are_no_store_are_refused_and_left_alone(tmp_path):

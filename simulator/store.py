@@ -126,7 +126,7 @@ class Store:
         """One flat row a point that has a result, or one a layer, study by study in the study's order.
 
         First what the point is (`study`, `key`, `accelerator`, `workload`, `seed` and what the study sets), then the
-        metrics of the JSON report with dotted keys. A setting that is named like a metric (`dram.burst_bytes`) stands under
+        metrics of the JSON report with dotted keys. A setting that is named like a metric (`dram.burst_bytes`) is under
         `set.` and its name. Raises `InputError` for a study that is not there.
         """
         known = self.studies()

@@ -41,9 +41,11 @@ from simulator.dram.layout import (
     REFRESH,
     ROW_CONFLICT,
     ROW_MISS,
+    TO_FIND,
     UNKNOWN,
     WRITE,
     State,
+    as_index,
 )
 from simulator.dram.queues import accept, next_acceptance, next_stream, release, remove, sort_pending
 
@@ -101,10 +103,10 @@ def _run(
                 continue
             clock = ready
         if command in (COLUMN, OWNER_COLUMN):
-            transfer, data_end = _serve(limits, channel, clock, bank, command)
+            transfer, data_end = _serve(limits, channel, clock, as_index(bank), command)
             _finish(transfers, finished, transfer, data_end)
         else:
-            _prepare(limits, channel, clock, bank, command)
+            _prepare(limits, channel, clock, as_index(bank), command)
         clock += 1
         channel.next_event = clock
     channel.clock = clock
@@ -191,7 +193,7 @@ def _serve(limits: Any, channel: Any, clock: int, bank: int, command: int) -> tu
         remove(channel, slot)
     direction, stream = channel.direction[slot], channel.stream[slot]
     column(limits, channel, clock, bank, direction)
-    channel.owner_clock = NONE
+    channel.owner_clock = TO_FIND
     reconsider(limits, channel, bank)
     if channel.outcome[slot] == UNKNOWN:
         channel.row_hits[stream] += 1
@@ -206,7 +208,7 @@ def _serve(limits: Any, channel: Any, clock: int, bank: int, command: int) -> tu
         channel.reads[stream] += 1
         clocks = end - channel.accepted[slot]
         channel.latency_sum[stream] += clocks
-        channel.latency[stream, min(clocks, LATENCY_BINS - 1)] += 1
+        channel.latency[stream, as_index(min(clocks, LATENCY_BINS - 1))] += 1
     release(channel, slot)
     return channel.transfer[slot], end
 

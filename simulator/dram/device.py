@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from dataflows.kernel import kernel
-from simulator.dram.layout import NONE, READ, WRITE
+from simulator.dram.layout import NONE, READ, WRITE, as_index
 
 
 @kernel(forceinline=True)
@@ -32,7 +32,7 @@ def column(limits: Any, channel: Any, clock: int, bank: int, direction: int) -> 
         rank[READ] = max(rank[READ], clock + limits.write_to_read_short)
         precharge_clock = clock + limits.write_to_precharge
     group = channel.group_column_ready
-    first = bank & -limits.banks_per_group
+    first = as_index(bank & -limits.banks_per_group)
     for other in range(first, first + limits.banks_per_group):
         group[direction, other] = max(group[direction, other], clock + limits.column_to_column_long)
         if direction == WRITE:
@@ -50,7 +50,7 @@ def activate(limits: Any, channel: Any, clock: int, bank: int, row: int) -> None
     channel.column_ready[bank] = clock + limits.activate_to_column
     channel.precharge_ready[bank] = clock + limits.activate_to_precharge
     channel.activate_ready[bank] = clock + limits.activate_to_activate
-    first = bank & -limits.banks_per_group
+    first = as_index(bank & -limits.banks_per_group)
     for other in range(first, first + limits.banks_per_group):
         channel.group_activate_ready[other] = clock + limits.activate_to_activate_long
     channel.last_activates[channel.oldest_activate] = clock

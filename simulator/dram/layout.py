@@ -1,17 +1,20 @@
 """What the controller keeps, as structs: the limits it obeys, and everything a channel remembers between calls.
 
-The structs are numpy dtypes of int64 fields, which kernels read and write in place; a run can therefore stop at any
-clock and go on later, and a copy of the arrays is a snapshot. The names below are constants of @kernel functions
-(saying so makes the kernel cache notice an edit of this file).
+The structs are numpy dtypes, which kernels read and write in place; a run can therefore stop at any clock and go on
+later, and a copy of the arrays is a snapshot. Fields are int64; what serves as an index is unsigned, so that no kernel
+has to ask whether it is negative. The names below are constants of @kernel functions (saying so makes the kernel cache
+notice an edit of this file).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-NONE = -1
+as_index: Any = np.uint32
+NONE = as_index(0xFFFFFFFF)  # no bank, slot, stream or row
+TO_FIND = -1  # the clock of an owner's column command, when it must be found anew
 FAR = 1 << 62  # a clock that never comes
 LAST_CLOCK = 1 << 38  # simulated time ends here, minutes from the start; candidates have no room for later ones
 READ, WRITE = 0, 1  # direction of a request
@@ -25,9 +28,20 @@ ROW_BINS = 256  # counters of pending rows; rows that share one only cost a sear
 LATENCY_BINS = 4096  # of one clock each; the last also takes whatever is longer
 
 
-def _struct(*fields: str | tuple[str, int | tuple[int, int]]) -> np.dtype:
-    """A dtype of int64 fields; a tuple gives a field its shape."""
-    return np.dtype([(field, "i8") if isinstance(field, str) else (field[0], "i8", field[1]) for field in fields])
+_Field = str | tuple[str, int | tuple[int, int]] | tuple[str, str, int | tuple[int, ...]]
+
+
+def _index(name: str, shape: int | tuple[int, ...] = ()) -> tuple[str, str, int | tuple[int, ...]]:
+    """A field whose values are places in arrays."""
+    return (name, "u4", shape)
+
+
+def _struct(*fields: _Field) -> np.dtype:
+    """A dtype of int64 fields; a pair gives a field its shape."""
+    return np.dtype([
+        (field, "i8") if isinstance(field, str) else field if len(field) == 3 else (field[0], "i8", field[1])
+        for field in fields
+    ])  # fmt: skip
 
 
 # Least clocks from one command to another, sizes, and the address map; `short` gaps hold between bank groups, `long`
@@ -82,42 +96,42 @@ CHANNEL = _struct(
     "precharge_all_ready",
     "refresh_ready",
     ("last_activates", 4),  # a ring, for the window
-    "oldest_activate",
+    _index("oldest_activate"),
     "open_banks",
     "next_refresh",
     "refresh_due",
     # The queues: pending requests as one list a direction and bank, oldest first.
-    "mode",  # the direction being served
+    _index("mode"),  # the direction being served
     ("queued", 2),
-    ("first", (2, MAX_BANKS)),
-    ("last", (2, MAX_BANKS)),
-    ("hit", (2, MAX_BANKS)),  # oldest pending request of the open row
-    ("miss", (2, MAX_BANKS)),  # oldest pending request of another row; only kept while a row is open
+    _index("first", (2, MAX_BANKS)),
+    _index("last", (2, MAX_BANKS)),
+    _index("hit", (2, MAX_BANKS)),  # oldest pending request of the open row
+    _index("miss", (2, MAX_BANKS)),  # oldest pending request of another row; only kept while a row is open
     # What the direction being served could issue next, by command (COLUMN, PRECHARGE, ACTIVATE) and bank: earliest
     # clock by the bank's own history (FAR: nothing to issue), and the request's age and place. See `candidates`.
     ("candidate_clock", (3, MAX_BANKS)),
     ("candidate_key", (3, MAX_BANKS)),
-    ("owner", MAX_BANKS),  # the request for which the row was opened, until its column command
+    _index("owner", MAX_BANKS),  # the request for which the row was opened, until its column command
     "owners",
-    "owner_clock",  # when the first owner's column command may issue; NONE when that must be found
-    "owner_bank",
-    ("owned", MAX_BANKS),  # [k]: the k-th bank that has an owner, in no order
+    "owner_clock",  # when the first owner's column command may issue; or TO_FIND
+    _index("owner_bank"),
+    _index("owned", MAX_BANKS),  # [k]: the k-th bank that has an owner, in no order
     ("pending_rows", ROW_BINS),  # pending requests whose direction, bank and row have this hash
     # The requests in slots.
     ("row", MAX_SLOTS),
-    ("bank", MAX_SLOTS),
+    _index("bank", MAX_SLOTS),
     ("line", MAX_SLOTS),
-    ("direction", MAX_SLOTS),
+    _index("direction", MAX_SLOTS),
     ("accepted", MAX_SLOTS),  # clock; also the age, since a channel accepts one request a clock
-    ("next", MAX_SLOTS),
-    ("previous", MAX_SLOTS),
-    ("stream", MAX_SLOTS),
-    ("transfer", MAX_SLOTS),
-    ("outcome", MAX_SLOTS),
-    "free",  # first free slot
+    _index("next", MAX_SLOTS),
+    _index("previous", MAX_SLOTS),
+    _index("stream", MAX_SLOTS),
+    _index("transfer", MAX_SLOTS),
+    _index("outcome", MAX_SLOTS),
+    _index("free"),  # first free slot
     # What is still to be offered: per stream a range of segments, and how far the first one has come.
-    ("head", MAX_STREAMS),
-    ("tail", MAX_STREAMS),
+    _index("head", MAX_STREAMS),
+    _index("tail", MAX_STREAMS),
     ("offset", MAX_STREAMS),
     "last_stream",
     # Counters, of the channel and per stream.
@@ -135,7 +149,8 @@ CHANNEL = _struct(
     ("latency", (MAX_STREAMS, LATENCY_BINS)),  # reads by their clocks from acceptance to the end of their data
 )
 
-SEGMENT = _struct("line", "lines", "direction", "arrival", "transfer")
+
+SEGMENT = _struct("line", "lines", "arrival", _index("direction"), _index("transfer"))
 TRANSFER = _struct("remaining", "end")
 
 
@@ -161,9 +176,10 @@ def fresh_state(limits: np.ndarray, *, channels: int, refresh: bool) -> State:
     limit = limits[0]
     streams = int(limit["streams"])
     state = np.zeros(channels, CHANNEL)
-    for field in ("open_row", "first", "last", "hit", "miss", "owner", "owner_clock"):
+    for field in ("open_row", "first", "last", "hit", "miss", "owner"):
         state[field] = NONE
     state["candidate_clock"] = FAR
+    state["owner_clock"] = TO_FIND
     state["last_activates"] = -limit["activate_window"]
     state["next_refresh"] = limit["refresh_interval"] if refresh else FAR
     state["last_stream"] = streams - 1

@@ -11,7 +11,7 @@ import numpy as np
 
 from dataflows.kernel import kernel
 from simulator.dram.candidates import reconsider
-from simulator.dram.layout import FAR, LATENCY_BINS, MAX_BANKS, NONE, READ, ROW_BINS, UNKNOWN, WRITE, State
+from simulator.dram.layout import FAR, LATENCY_BINS, MAX_BANKS, NONE, READ, ROW_BINS, UNKNOWN, WRITE, State, as_index
 
 _GOLDEN, _HASH_SHIFT = 0x9E3779B97F4A7C1, 32  # near 2^60 over the golden ratio, whose multiples spread well
 
@@ -71,7 +71,7 @@ def next_stream(limits: Any, channel: Any, segments: np.ndarray, clock: int) -> 
         if head != channel.tail[stream] and segments[stream, head].arrival <= clock:
             direction = segments[stream, head].direction
             if channel.queued[direction] < limits.queue_size[direction]:
-                return stream
+                return as_index(stream)
     return NONE
 
 
@@ -85,7 +85,7 @@ def accept(limits: Any, channel: Any, segment: Any, stream: int, clock: int) -> 
         channel.offset[stream] = 0
         channel.head[stream] += 1
     group = (line >> limits.group_shift) & limits.group_mask
-    bank = group * limits.banks_per_group + ((line >> limits.bank_shift) & limits.bank_mask)
+    bank = as_index(group * limits.banks_per_group + ((line >> limits.bank_shift) & limits.bank_mask))
     if direction == READ and _is_buffered(channel, bank, line):
         channel.reads[stream] += 1
         channel.forwarded[stream] += 1

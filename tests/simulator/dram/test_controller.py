@@ -121,6 +121,7 @@ def run_whole(spec, chosen, until):
     return ends, counts(dram)
 
 
+@pytest.mark.twin
 @given(cases())
 def test_every_completion_and_count_equals_the_slow_twin(case):
     spec, chosen = case

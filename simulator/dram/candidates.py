@@ -8,36 +8,50 @@ from __future__ import annotations
 from typing import Any
 
 from dataflows.kernel import kernel
-from simulator.dram.layout import ACTIVATE, COLUMN, FAR, MAX_BANKS, NONE, PRECHARGE
+from simulator.dram.layout import (
+    ACTIVATE,
+    AGE_SHIFT,
+    COLUMN,
+    FAR,
+    MAX_BANKS,
+    MAX_SLOTS,
+    NEVER,
+    NO_CANDIDATE,
+    NONE,
+    PRECHARGE,
+    as_index,
+)
 
-# A candidate as one integer, so that the best one is the least: clocks to wait, then age, then command and bank.
-# A wait of _NEVER stands for no candidate; a legal one is far shorter.
-_NEVER = (1 << 18) - 1
-_WAIT_SHIFT, _AGE_SHIFT = 45, 6
-_PLACE_MASK = (1 << _AGE_SHIFT) - 1
+# A candidate as one integer, so that the best one is the least: clocks to wait, then age, then command and bank. The
+# key is all but the wait, which depends on the clock. Without a request the age is NEVER, which fills its bits and the
+# wait's, so that no wait makes such a key less than NO_CANDIDATE.
+_WAIT_SHIFT = 45
+_PLACE_MASK = (1 << AGE_SHIFT) - 1
+
+
+@kernel(forceinline=True)
+def list_end(direction: int, bank: int) -> int:
+    """The slot before the first and behind the last request of a list; no request is ever in it."""
+    return as_index(MAX_SLOTS + direction * MAX_BANKS + bank)
 
 
 @kernel(forceinline=True)
 def reconsider(limits: Any, channel: Any, bank: int) -> None:
-    """Find a bank's candidates anew, after its state or its requests in the direction being served have changed."""
-    clocks, keys = channel.candidate_clock, channel.candidate_key
-    clocks[COLUMN, bank] = clocks[PRECHARGE, bank] = clocks[ACTIVATE, bank] = FAR
-    first = channel.first[channel.mode, bank]
-    if first == NONE:
-        return
-    if channel.open_row[bank] == NONE:
-        clocks[ACTIVATE, bank] = channel.activate_ready[bank]
-        keys[ACTIVATE, bank] = channel.accepted[first] << _AGE_SHIFT | ACTIVATE * MAX_BANKS | bank
-        return
-    hit, miss = channel.hit[channel.mode, bank], channel.miss[channel.mode, bank]
-    if hit != NONE:
-        clocks[COLUMN, bank] = channel.column_ready[bank]
-        keys[COLUMN, bank] = channel.accepted[hit] << _AGE_SHIFT | COLUMN * MAX_BANKS | bank
-    if miss != NONE and channel.owner[bank] == NONE:
-        hit_is_older = hit != NONE and channel.accepted[hit] < channel.accepted[miss]
-        if not (limits.row_hit_first and hit_is_older):
-            clocks[PRECHARGE, bank] = channel.precharge_ready[bank]
-            keys[PRECHARGE, bank] = channel.accepted[miss] << _AGE_SHIFT | PRECHARGE * MAX_BANKS | bank
+    """Find a bank's candidates anew, after its state or its requests in the direction being served have changed.
+
+    It chooses between ages instead of branching: which case a bank is in cannot be foretold.
+    """
+    mode, keys = channel.mode, channel.candidate_key
+    closed = channel.open_row[bank] == NONE
+    hit_age = channel.accepted[channel.hit[mode, bank]]
+    miss_age = channel.accepted[channel.miss[mode, bank]]
+    stays_open = channel.owner[bank] != NONE or (limits.row_hit_first and hit_age < miss_age)
+    column_age = NEVER if closed else hit_age
+    precharge_age = NEVER if closed or stays_open else miss_age
+    activate_age = channel.accepted[channel.next[list_end(mode, bank)]] if closed else NEVER
+    keys[COLUMN, bank] = column_age << AGE_SHIFT | COLUMN * MAX_BANKS | bank
+    keys[PRECHARGE, bank] = precharge_age << AGE_SHIFT | PRECHARGE * MAX_BANKS | bank
+    keys[ACTIVATE, bank] = activate_age << AGE_SHIFT | ACTIVATE * MAX_BANKS | bank
 
 
 @kernel
@@ -53,19 +67,17 @@ def best_candidate(channel: Any, clock: int) -> tuple[int, int, int]:
 
     Every loop is a plain minimum over all banks, which the compiler turns into vector instructions.
     """
-    mode = channel.mode
-    rank_column, rank_activate = channel.rank_column_ready[mode], channel.rank_activate_ready
-    clocks, keys = channel.candidate_clock, channel.candidate_key
-    best = _NEVER << _WAIT_SHIFT
+    mode, keys = channel.mode, channel.candidate_key
+    column_start = max(channel.rank_column_ready[mode], clock)
+    activate_start = max(channel.rank_activate_ready, clock)
+    best = NO_CANDIDATE
     for bank in range(MAX_BANKS):
-        column_clock = max(clocks[COLUMN, bank], channel.group_column_ready[mode, bank], rank_column)
-        activate_clock = max(clocks[ACTIVATE, bank], channel.group_activate_ready[bank], rank_activate)
-        column_wait = min(max(column_clock - clock, 0), _NEVER)
-        activate_wait = min(max(activate_clock - clock, 0), _NEVER)
-        precharge_wait = min(max(clocks[PRECHARGE, bank] - clock, 0), _NEVER)
-        column_key = column_wait << _WAIT_SHIFT | keys[COLUMN, bank]
-        activate_key = activate_wait << _WAIT_SHIFT | keys[ACTIVATE, bank]
-        precharge_key = precharge_wait << _WAIT_SHIFT | keys[PRECHARGE, bank]
+        column_clock = max(channel.column_ready[bank], channel.group_column_ready[mode, bank], column_start)
+        activate_clock = max(channel.activate_ready[bank], channel.group_activate_ready[bank], activate_start)
+        precharge_clock = max(channel.precharge_ready[bank], clock)
+        column_key = (column_clock - clock) << _WAIT_SHIFT | keys[COLUMN, bank]
+        activate_key = (activate_clock - clock) << _WAIT_SHIFT | keys[ACTIVATE, bank]
+        precharge_key = (precharge_clock - clock) << _WAIT_SHIFT | keys[PRECHARGE, bank]
         best = min(best, column_key, activate_key, precharge_key)
     wait, place = best >> _WAIT_SHIFT, best & _PLACE_MASK
-    return (FAR if wait == _NEVER else clock + wait), place // MAX_BANKS, place % MAX_BANKS
+    return (FAR if best == NO_CANDIDATE else clock + wait), place // MAX_BANKS, place % MAX_BANKS

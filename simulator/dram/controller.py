@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from dataflows.kernel import kernel
-from simulator.dram.candidates import best_candidate, reconsider, reconsider_all
+from simulator.dram.candidates import best_candidate, list_end, reconsider, reconsider_all
 from simulator.dram.device import activate, column, column_ready, precharge, precharge_all, refresh
 from simulator.dram.layout import (
     ACTIVATE,
@@ -47,7 +47,7 @@ from simulator.dram.layout import (
     State,
     as_index,
 )
-from simulator.dram.queues import accept, next_acceptance, next_stream, release, remove, sort_pending
+from simulator.dram.queues import accept, next_acceptance, next_stream, release, remove, remove_hit, sort_pending
 
 
 @kernel
@@ -163,7 +163,7 @@ def _settle_mode(limits: Any, channel: Any) -> None:
 def _prepare(limits: Any, channel: Any, clock: int, bank: int, command: int) -> None:
     """Issue a command that moves no data."""
     if command == ACTIVATE:
-        slot = channel.first[channel.mode, bank]
+        slot = channel.next[list_end(channel.mode, bank)]
         if channel.outcome[slot] == UNKNOWN:
             channel.outcome[slot] = ROW_MISS
         remove(channel, slot)
@@ -190,7 +190,7 @@ def _serve(limits: Any, channel: Any, clock: int, bank: int, command: int) -> tu
         _disown(channel, bank)
     else:
         slot = channel.hit[channel.mode, bank]
-        remove(channel, slot)
+        remove_hit(channel, slot)
     direction, stream = channel.direction[slot], channel.stream[slot]
     column(limits, channel, clock, bank, direction)
     channel.owner_clock = TO_FIND

@@ -2,8 +2,9 @@
 
 The structs are numpy dtypes, which kernels read and write in place; a run can therefore stop at any clock and go on
 later, and a copy of the arrays is a snapshot. Fields are int64; what serves as an index is unsigned, so that no kernel
-has to ask whether it is negative. The names below are constants of @kernel functions (saying so makes the kernel cache
-notice an edit of this file).
+has to ask whether it is negative. A channel starts on a cache line, with the fields that a choice reads as vectors: a
+vector that straddles two lines costs twice. The names below are constants of @kernel functions (saying so makes the
+kernel cache notice an edit of this file).
 """
 
 from __future__ import annotations
@@ -16,16 +17,21 @@ as_index: Any = np.uint32
 NONE = as_index(0xFFFFFFFF)  # no bank, slot, stream or row
 TO_FIND = -1  # the clock of an owner's column command, when it must be found anew
 FAR = 1 << 62  # a clock that never comes
+NEVER = (1 << 57) - 1  # the age of no request, greater than any clock
 LAST_CLOCK = 1 << 38  # simulated time ends here, minutes from the start; candidates have no room for later ones
 READ, WRITE = 0, 1  # direction of a request
 UNKNOWN, ROW_MISS, ROW_CONFLICT = 0, 1, 2  # what a request has met before its column command
+AGE_SHIFT = 6  # the age of a candidate stands above its place, see `candidates`
+NO_CANDIDATE = NEVER << AGE_SHIFT
 COLUMN, PRECHARGE, ACTIVATE, OWNER_COLUMN, PRECHARGE_ALL, REFRESH = range(6)  # commands
 
 # Room in the structs. More banks, streams or queue places than these are refused when a device is made.
 MAX_BANKS, MAX_STREAMS, MAX_QUEUE = 16, 8, 64
 MAX_SLOTS = 2 * MAX_QUEUE + MAX_BANKS
+_PLACES = MAX_SLOTS + 2 * MAX_BANKS  # slots of requests, then the end of each direction's and bank's list
 ROW_BINS = 256  # counters of pending rows; rows that share one only cost a search
 LATENCY_BINS = 4096  # of one clock each; the last also takes whatever is longer
+_LINE_BYTES = 64  # a cache line
 
 
 _Field = str | tuple[str, int | tuple[int, int]] | tuple[str, str, int | tuple[int, ...]]
@@ -41,7 +47,13 @@ def _struct(*fields: _Field) -> np.dtype:
     return np.dtype([
         (field, "i8") if isinstance(field, str) else field if len(field) == 3 else (field[0], "i8", field[1])
         for field in fields
-    ])  # fmt: skip
+    ], align=True)  # fmt: skip
+
+
+def _whole_lines(*fields: _Field) -> np.dtype:
+    """A struct that fills cache lines, so that all of an array start on a line if the first one does."""
+    size = _struct(*fields).itemsize
+    return _struct(*fields, ("padding", -size % _LINE_BYTES // 8))
 
 
 # Least clocks from one command to another, sizes, and the address map; `short` gaps hold between bank groups, `long`
@@ -79,52 +91,49 @@ LIMITS = _struct(
     "row_mask",
 )
 
-CHANNEL = _struct(
-    "clock",
-    "next_event",  # nothing can happen before this clock
-    # The banks. Clocks are the earliest ones that the bank's own history allows.
-    ("open_row", MAX_BANKS),  # NONE when closed
+CHANNEL = _whole_lines(
+    # What the direction being served could issue next, by command (COLUMN, PRECHARGE, ACTIVATE) and bank: the request's
+    # age and place. See `candidates`.
+    ("candidate_key", (3, MAX_BANKS)),
+    # Earliest clocks by the history of the bank, of its group (kept with each bank) and of the rank; of columns by
+    # direction.
     ("column_ready", MAX_BANKS),
     ("precharge_ready", MAX_BANKS),
     ("activate_ready", MAX_BANKS),
-    # Earliest clocks by the history of the bank group, kept with each of its banks, and of the rank; columns by
-    # direction.
     ("group_column_ready", (2, MAX_BANKS)),
     ("group_activate_ready", MAX_BANKS),
     ("rank_column_ready", 2),
     "rank_activate_ready",
     "precharge_all_ready",
     "refresh_ready",
+    ("open_row", MAX_BANKS),  # NONE when closed
     ("last_activates", 4),  # a ring, for the window
     _index("oldest_activate"),
     "open_banks",
     "next_refresh",
     "refresh_due",
-    # The queues: pending requests as one list a direction and bank, oldest first.
+    "clock",
+    "next_event",  # nothing can happen before this clock
+    # The queues: pending requests as one list a direction and bank, oldest first. A list is a ring through its end.
     _index("mode"),  # the direction being served
     ("queued", 2),
-    _index("first", (2, MAX_BANKS)),
-    _index("last", (2, MAX_BANKS)),
-    _index("hit", (2, MAX_BANKS)),  # oldest pending request of the open row
-    _index("miss", (2, MAX_BANKS)),  # oldest pending request of another row; only kept while a row is open
-    # What the direction being served could issue next, by command (COLUMN, PRECHARGE, ACTIVATE) and bank: earliest
-    # clock by the bank's own history (FAR: nothing to issue), and the request's age and place. See `candidates`.
-    ("candidate_clock", (3, MAX_BANKS)),
-    ("candidate_key", (3, MAX_BANKS)),
+    _index("hit", (2, MAX_BANKS)),  # oldest pending request of the open row, or the list's end
+    _index("miss", (2, MAX_BANKS)),  # oldest one of another row, or the end; both only hold while a row is open
     _index("owner", MAX_BANKS),  # the request for which the row was opened, until its column command
     "owners",
     "owner_clock",  # when the first owner's column command may issue; or TO_FIND
     _index("owner_bank"),
     _index("owned", MAX_BANKS),  # [k]: the k-th bank that has an owner, in no order
-    ("pending_rows", ROW_BINS),  # pending requests whose direction, bank and row have this hash
+    ("pending_rows", (2, ROW_BINS)),  # pending requests by direction and the hash of bank and row
     # The requests in slots.
     ("row", MAX_SLOTS),
+    _index("row_bin", MAX_SLOTS),  # the place in `pending_rows`
     _index("bank", MAX_SLOTS),
     ("line", MAX_SLOTS),
     _index("direction", MAX_SLOTS),
-    ("accepted", MAX_SLOTS),  # clock; also the age, since a channel accepts one request a clock
-    _index("next", MAX_SLOTS),
-    _index("previous", MAX_SLOTS),
+    ("accepted", _PLACES),  # clock; also the age, as a channel accepts one request a clock; NEVER at ends
+    _index("next", _PLACES),
+    _index("previous", _PLACES),
     _index("stream", MAX_SLOTS),
     _index("transfer", MAX_SLOTS),
     _index("outcome", MAX_SLOTS),
@@ -171,19 +180,29 @@ class State(NamedTuple):
     finished: np.ndarray
 
 
+def _idle_channels(count: int) -> np.ndarray:
+    """CHANNEL structs of zeros that start on a cache line."""
+    room = np.zeros(count * CHANNEL.itemsize + _LINE_BYTES, np.uint8)
+    start = -room.ctypes.data % _LINE_BYTES
+    return room[start : start + count * CHANNEL.itemsize].view(CHANNEL)
+
+
 def fresh_state(limits: np.ndarray, *, channels: int, refresh: bool) -> State:
     """Channels at clock 0, all banks closed, nothing queued."""
     limit = limits[0]
     streams = int(limit["streams"])
-    state = np.zeros(channels, CHANNEL)
-    for field in ("open_row", "first", "last", "hit", "miss", "owner"):
-        state[field] = NONE
-    state["candidate_clock"] = FAR
+    state = _idle_channels(channels)
+    state["open_row"] = state["owner"] = NONE
+    state["candidate_key"] = NO_CANDIDATE
     state["owner_clock"] = TO_FIND
     state["last_activates"] = -limit["activate_window"]
     state["next_refresh"] = limit["refresh_interval"] if refresh else FAR
     state["last_stream"] = streams - 1
-    state["next"] = np.append(np.arange(1, MAX_SLOTS), NONE)
+    state["next"][:, :MAX_SLOTS] = np.append(np.arange(1, MAX_SLOTS), NONE)
+    ends = np.arange(MAX_SLOTS, _PLACES)
+    state["next"][:, MAX_SLOTS:] = state["previous"][:, MAX_SLOTS:] = ends
+    state["hit"] = state["miss"] = ends.reshape(2, MAX_BANKS)
+    state["accepted"][:, MAX_SLOTS:] = NEVER
     return State(
         limits=limits,
         channels=state,

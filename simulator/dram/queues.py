@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dataflows.kernel import kernel
-from simulator.dram.candidates import reconsider
+from simulator.dram.candidates import list_end, reconsider
 from simulator.dram.layout import FAR, LATENCY_BINS, MAX_BANKS, NONE, READ, ROW_BINS, UNKNOWN, WRITE, State, as_index
 
 _GOLDEN, _HASH_SHIFT = 0x9E3779B97F4A7C1, 32  # near 2^60 over the golden ratio, whose multiples spread well
@@ -95,7 +95,7 @@ def accept(limits: Any, channel: Any, segment: Any, stream: int, clock: int) -> 
     slot = _enter(channel, clock, bank, (line >> limits.row_shift) & limits.row_mask, line, direction)
     channel.stream[slot], channel.transfer[slot] = stream, segment.transfer
     if direction == channel.mode and slot in (
-        channel.first[direction, bank],
+        channel.next[list_end(direction, bank)],
         channel.hit[direction, bank],
         channel.miss[direction, bank],
     ):
@@ -119,78 +119,76 @@ def next_acceptance(limits: Any, channel: Any, segments: np.ndarray, clock: int)
 @kernel(forceinline=True)
 def _is_buffered(channel: Any, bank: int, line: int) -> bool:
     """Whether a write of this line waits in the write buffer."""
-    slot = channel.first[WRITE, bank]
-    while slot != NONE and channel.line[slot] != line:
+    end = list_end(WRITE, bank)
+    slot = channel.next[end]
+    while slot != end and channel.line[slot] != line:
         slot = channel.next[slot]
-    return slot != NONE
+    return slot != end
 
 
 @kernel(forceinline=True)
-def _row_bin(bank: int, row: int, direction: int) -> int:
+def _row_bin(bank: int, row: int) -> int:
     """The counter of pending requests of a row, by a multiplicative hash; it tells at once that there are none."""
-    return ((row * MAX_BANKS + bank) * 2 + direction) * _GOLDEN >> _HASH_SHIFT & (ROW_BINS - 1)
+    return as_index((row * MAX_BANKS + bank) * _GOLDEN >> _HASH_SHIFT & (ROW_BINS - 1))
 
 
 @kernel(forceinline=True)
 def _enter(channel: Any, clock: int, bank: int, row: int, line: int, direction: int) -> int:
     """Queue a request behind those of its bank and direction; returns its slot."""
-    slot = channel.free
+    slot, end = channel.free, list_end(direction, bank)
     channel.free = channel.next[slot]
     channel.queued[direction] += 1
-    channel.pending_rows[_row_bin(bank, row, direction)] += 1
-    channel.row[slot], channel.bank[slot], channel.line[slot] = row, bank, line
+    row_bin = _row_bin(bank, row)
+    channel.pending_rows[direction, row_bin] += 1
+    channel.row[slot], channel.row_bin[slot], channel.bank[slot], channel.line[slot] = row, row_bin, bank, line
     channel.direction[slot], channel.accepted[slot], channel.outcome[slot] = direction, clock, UNKNOWN
-    last = channel.last[direction, bank]
-    channel.previous[slot], channel.next[slot] = last, NONE
-    channel.last[direction, bank] = slot
-    if last == NONE:
-        channel.first[direction, bank] = slot
-    else:
-        channel.next[last] = slot
+    last = channel.previous[end]
+    channel.previous[slot], channel.next[slot] = last, end
+    channel.previous[end] = channel.next[last] = slot
     if channel.open_row[bank] == row:
-        if channel.hit[direction, bank] == NONE:
+        if channel.hit[direction, bank] == end:
             channel.hit[direction, bank] = slot
-    elif channel.open_row[bank] != NONE and channel.miss[direction, bank] == NONE:
+    elif channel.miss[direction, bank] == end:
         channel.miss[direction, bank] = slot
     return slot
 
 
 @kernel(forceinline=True)
 def remove(channel: Any, slot: int) -> None:
-    """Take a request out of its list; it keeps its slot. A removed hit gives way to the next one."""
-    bank, direction = channel.bank[slot], channel.direction[slot]
-    previous, following = channel.previous[slot], channel.next[slot]
-    if previous == NONE:
-        channel.first[direction, bank] = following
-    else:
-        channel.next[previous] = following
-    if following == NONE:
-        channel.last[direction, bank] = previous
-    else:
-        channel.previous[following] = previous
+    """Take a request out of its list; it keeps its slot."""
+    previous, following, direction = channel.previous[slot], channel.next[slot], channel.direction[slot]
+    channel.next[previous], channel.previous[following] = following, previous
     channel.queued[direction] -= 1
-    row_bin = _row_bin(bank, channel.row[slot], direction)
-    channel.pending_rows[row_bin] -= 1
-    if channel.hit[direction, bank] == slot:
-        following = following if channel.pending_rows[row_bin] else NONE
-        while following != NONE and channel.row[following] != channel.open_row[bank]:
-            following = channel.next[following]
-        channel.hit[direction, bank] = following
+    channel.pending_rows[direction, channel.row_bin[slot]] -= 1
+
+
+@kernel(forceinline=True)
+def remove_hit(channel: Any, slot: int) -> None:
+    """Take the oldest hit out of its list; the next one takes its place."""
+    remove(channel, slot)
+    bank, direction, row = channel.bank[slot], channel.direction[slot], channel.row[slot]
+    end = list_end(direction, bank)
+    following = channel.next[slot] if channel.pending_rows[direction, channel.row_bin[slot]] else end
+    while following != end and channel.row[following] != row:
+        following = channel.next[following]
+    channel.hit[direction, bank] = following
 
 
 @kernel(forceinline=True)
 def sort_pending(channel: Any, bank: int) -> None:
     """Find the oldest hit and the oldest miss of either direction, after the bank has opened a row."""
     open_row = channel.open_row[bank]
+    row_bin = _row_bin(bank, open_row)
     for direction in range(2):
-        hit, miss = NONE, NONE
-        slot = channel.first[direction, bank]
-        if channel.pending_rows[_row_bin(bank, open_row, direction)] == 0:
-            slot, miss = NONE, slot  # nothing to search for
-        while slot != NONE and NONE in (hit, miss):
+        end = list_end(direction, bank)
+        hit, miss = end, end
+        slot = channel.next[end]
+        if channel.pending_rows[direction, row_bin] == 0:
+            slot, miss = end, slot  # nothing to search for
+        while slot != end and end in (hit, miss):
             if channel.row[slot] == open_row:
-                hit = slot if hit == NONE else hit
-            elif miss == NONE:
+                hit = slot if hit == end else hit
+            elif miss == end:
                 miss = slot
             slot = channel.next[slot]
         channel.hit[direction, bank] = hit

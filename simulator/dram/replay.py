@@ -19,11 +19,12 @@ def replay(spec: BankedDramSpec, address: np.ndarray, write: np.ndarray, *, firs
     burst = spec.device.burst_bytes
     write = np.asarray(write, np.bool_)
     line = np.asarray(address, np.int64) // burst
-    starts = np.empty(len(line), np.bool_)  # of runs of neighbouring bursts in one direction
-    starts[0] = True
-    np.logical_or(line[1:] - line[:-1] != 1, write[1:] != write[:-1], out=starts[1:])
+    starts = np.ones(
+        len(line) + 1, np.bool_
+    )  # of runs of neighbouring bursts in one direction, and the end of the last
+    np.logical_or(line[1:] - line[:-1] != 1, write[1:] != write[:-1], out=starts[1:-1])
     first = np.flatnonzero(starts)
-    bursts = np.diff(first, append=len(line))
+    bursts, first = first[1:] - first[:-1], first[:-1]
     channels = DramChannels(spec, ["requests"])
     channels.submit("all", line[first] * burst, bursts * burst, write=write[first], cycle=first_clock, tag="requests")
     channels.advance()

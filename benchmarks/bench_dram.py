@@ -7,10 +7,9 @@ from simulator.dram.patterns import PATTERNS, REQUESTS
 from simulator.dram.replay import replay
 from simulator.dram.spec import BankedDramSpec
 
-# DRAMsim3 and Ramulator 2.1 need 3 to 8 us a request. Over all patterns together ours is to be twenty times as fast as
-# the lower end; a single pattern may take a third more, since commands that miss their row cost one search each.
-LIMIT_NANOSECONDS = 200
-MEAN_LIMIT_NANOSECONDS = 150
+# Twenty times less than the 3 us that DRAMsim3 and Ramulator 2.1 need at least (3 to 8 us a request).
+LIMIT_NANOSECONDS = 150
+MEAN_LIMIT_NANOSECONDS = 100
 
 
 @pytest.mark.parametrize("address_map", MAPS)

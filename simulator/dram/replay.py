@@ -19,9 +19,8 @@ def replay(spec: BankedDramSpec, address: np.ndarray, write: np.ndarray, *, firs
     burst = spec.device.burst_bytes
     write = np.asarray(write, np.bool_)
     line = np.asarray(address, np.int64) // burst
-    starts = np.ones(
-        len(line) + 1, np.bool_
-    )  # of runs of neighbouring bursts in one direction, and the end of the last
+    # Where runs of neighbouring bursts in one direction start, and where the last one ends.
+    starts = np.ones(len(line) + 1, np.bool_)
     np.logical_or(line[1:] - line[:-1] != 1, write[1:] != write[:-1], out=starts[1:-1])
     first = np.flatnonzero(starts)
     bursts, first = first[1:] - first[:-1], first[:-1]

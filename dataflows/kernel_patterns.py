@@ -44,7 +44,7 @@ class KernelPatterns:
     group_filters  filters of a convolution group
     codes          int16 (K, C/G): the pattern, 0 where there is no weight. Up to 9 positions it is their bits, the
                    first lowest; larger kernels have the code 1 where they are whole, else 2
-    library        int64: codes with a place of their own, the commonest first
+    pattern_count  patterns of the library, which have a place each
     has_general    whether a kernel is on the general path
     place_of       int16: place of each code: in the library, behind it on the general path, -1 without weights
     """
@@ -52,7 +52,7 @@ class KernelPatterns:
     mask: np.ndarray
     group_filters: int
     codes: np.ndarray
-    library: np.ndarray
+    pattern_count: int
     has_general: bool
     place_of: np.ndarray
 
@@ -72,14 +72,14 @@ class KernelPatterns:
         place_of = np.full(len(counts), len(library), np.int16)
         place_of[library] = np.arange(len(library))
         place_of[0] = -1
-        return cls(mask, group_filters, codes, library, has_general, place_of)
+        return cls(mask, group_filters, codes, len(library), has_general, place_of)
 
     @cached_property
     def _general(self) -> np.ndarray:
         """Int64 (K,): kernels of each filter on the general path."""
         if not self.has_general:
             return np.zeros(len(self.codes), np.int64)
-        return np.count_nonzero(self.place_of[self.codes] == len(self.library), axis=1)
+        return np.count_nonzero(self.place_of[self.codes] == self.pattern_count, axis=1)
 
     def filter_bits(self, value_bits: int) -> np.ndarray:
         """Int64 (K,): bits of each filter's compressed kernels.
@@ -88,7 +88,7 @@ class KernelPatterns:
         general path have a bit for each position besides.
         """
         kernels = np.count_nonzero(self.codes, axis=1)
-        names = len(self.library) + self.has_general
+        names = self.pattern_count + self.has_general
         code_bits = max(0, names - 1).bit_length()
         channel_bits = 0 if kernels.sum() == self.codes.size else (self.codes.shape[1] - 1).bit_length()
         values = np.count_nonzero(self.mask.reshape(len(self.mask), -1), axis=1)
@@ -105,10 +105,9 @@ class KernelPatterns:
 
     def _deal(self, filters: tuple[int, int], rows: int, arrays: int, total: int) -> BatchTally:
         by_row, by_array = np.zeros((3, arrays, rows), np.int64), np.zeros((2, arrays), np.int64)
-        library = len(self.library)
         _deal_batches(
-            self.mask, self.codes, self.place_of, library, library + self.has_general, self.group_filters, filters,
-            total, by_row, by_array,
+            self.mask, self.codes, self.place_of, self.pattern_count, self.pattern_count + self.has_general,
+            self.group_filters, filters, total, by_row, by_array,
         )  # fmt: skip
         return BatchTally(*by_row, *by_array)
 

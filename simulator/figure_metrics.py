@@ -79,9 +79,7 @@ def _crossover_density(runs: Runs) -> float:
 
 METRICS: dict[str, Callable[[Runs], float]] = {
     "speedup": _joint_speedup,
-    "utilization": lambda runs: (
-        _sum(runs, "issued_macs") / sum(r.total["multipliers"] * r.total["cycles"] for r in runs)
-    ),
+    "utilization": _utilization,
     "time_ms": lambda runs: _sum(runs, "time_us") / 1000,
     "time_us": lambda runs: _sum(runs, "time_us"),
     "issued_gops": _issued_gops,

@@ -78,11 +78,11 @@ def results(chosen: FigureSet, seeds: int = 1, jobs: int | None = 1, progress: P
     fixed = tuple(figure for figure in chosen.figures if figure not in drawn)
     families = [{**masks, "seed": seed} for masks in MASKS.values() for seed in range(seeds)]
     found: dict[str, Result] = {}
-    for part, changes in ((fixed, [{}]), (drawn, families)):
+    for part, changes, masks in ((fixed, [{}], ()), (drawn, families, MASKS)):
         values_of = measure(replace(chosen, figures=part), changes, jobs, progress)
         for figure, values in zip(part, values_of, strict=True):
-            by_family = [values[start : start + seeds] for start in range(0, len(values), seeds)]
-            bands = {name: Band.of(own) for name, own in zip(MASKS, by_family, strict=True)} if part is drawn else {}
+            by_family = (values[start : start + seeds] for start in range(0, len(values), seeds))
+            bands = {name: Band.of(own) for name, own in zip(masks, by_family, strict=False)}
             found[figure.id] = Result(figure, chosen.machine_of(figure), values[0], bands)
     return [found[figure.id] for figure in chosen.figures]
 

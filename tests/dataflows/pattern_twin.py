@@ -66,7 +66,7 @@ class Twin:
         self.spec, self.layer, self.strips, self.filter_blocks = spec, layer, strips, filter_blocks
         self.kernels = mask.reshape(*layer.weight_shape[:2], -1).tolist()
         every = [kernel for filter_ in self.kernels for kernel in filter_]
-        self.library = library(every, spec.patterns, len(every[0]))
+        self.patterns = library(every, spec.patterns, len(every[0]))
 
     def run(self):
         cycles, issued = [], []
@@ -87,7 +87,7 @@ class Twin:
 
     def batches(self, filters):
         batches, rows = [], self.spec.kernels_parallel
-        for pattern in [*self.library, None]:
+        for pattern in [*self.patterns, None]:
             for channel in range(self.layer.in_channels):
                 group, c = divmod(channel, self.layer.group_in_channels)
                 own = [self.kernels[k][c] for k in filters if k // self.layer.group_out_channels == group]
@@ -96,7 +96,7 @@ class Twin:
         return batches
 
     def known(self, kernel):
-        return pattern_of(kernel) if pattern_of(kernel) in self.library else None
+        return pattern_of(kernel) if pattern_of(kernel) in self.patterns else None
 
     def dealt(self, batches):
         arrays, total, before = [[] for _ in range(self.spec.arrays)], sum(len(batch.reads) for batch in batches), 0

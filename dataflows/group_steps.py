@@ -82,6 +82,6 @@ class GroupSteps:
         cycles[..., Cause.BUSY] = busy
         cycles[..., Cause.FILL] = first_load * mapped
         cycles[..., Cause.INDEX] = reading.sum(axis=(2, 3))[..., None] * mapped
-        cycles[..., Cause.MEMORY] = waiting[..., None] * mapped
+        cycles[..., Cause.PORT] = waiting[..., None] * mapped
         cycles[..., Cause.IMBALANCE] = (computing.sum(axis=(2, 3))[..., None] - busy) * mapped
         return cycles

@@ -135,7 +135,7 @@ class KgrcSpec(AcceleratorSpec):
 class Kgrc(Accelerator):
     """The group-sparse 3-D CNN machine; a PE is a row group of the tile. Its baseline is its dense design.
 
-    Loads slower than the computation because of the ports are charged to memory, like waits for DRAM. 2-D layers run
+    Loads slower than the computation because of the ports are charged to port. 2-D layers run
     as volumes of depth 1.
 
     Approximations: all groups of a step begin each chunk of kernel positions together; the buffers hold two tiles of

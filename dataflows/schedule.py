@@ -22,10 +22,11 @@ class Cause(IntEnum):
     BANK_CONFLICT = 2
     DRAIN = 3  # halo exchange, post-processing, write of partial sums
     IMBALANCE = 4  # waiting for slower PEs
-    MEMORY = 5  # waiting for DRAM data
-    BUFFER = 6  # waiting for room downstream
-    FILL = 7  # pipeline start
-    UNMAPPED = 8  # no work was mapped on this PE
+    MEMORY = 5  # waiting for DRAM, reads and writes alike
+    PORT = 6  # waiting for an on-chip port or network whose rate the machine fixes
+    BUFFER = 7  # waiting for room downstream
+    FILL = 8  # pipeline start
+    UNMAPPED = 9  # no work was mapped on this PE
 
     @property
     def key(self) -> str:
@@ -34,6 +35,7 @@ class Cause(IntEnum):
 
 
 CAUSES = len(Cause)
+_ONLY_SIMULATED = (Cause.MEMORY, Cause.BUFFER, Cause.UNMAPPED)  # known when a schedule is played, not before
 
 
 class Tensor(IntEnum):
@@ -141,8 +143,8 @@ class LayerSchedule:
     pe_grid          rows and columns of the PE array, row-major over the PE axis of the arrays below
     lanes_per_pe     multipliers of one PE
     cycles           int64 (tiles, PEs, CAUSES): what each PE does in a tile before it is done with it. Only causes that
-                     the tile alone decides (busy, index, bank_conflict, drain, fill, and imbalance for waits on other
-                     PEs inside the tile). Waits at the tile's end and for memory are added by the simulation.
+                     the tile alone decides (busy, index, bank_conflict, drain, port, fill, and imbalance for waits on
+                     other PEs inside the tile). Waits at the tile's end and for memory are added by the simulation.
     issued           int64 (tiles, PEs): multiplier slots that held a product
     drain_cycles     int64 (tiles,): post-processing of the tile's results on their own copy of the accumulators, side
                      by side with later tiles
@@ -177,6 +179,9 @@ class LayerSchedule:
                 raise AssertionError(f"LayerSchedule.{name} is {array.dtype} {array.shape}, must be int64 {shape}")
             if array.size and array.min() < 0:
                 raise AssertionError(f"LayerSchedule.{name} has a negative entry")
+        for cause in _ONLY_SIMULATED:
+            if self.cycles[:, :, cause].any():
+                raise AssertionError(f"LayerSchedule.cycles holds '{cause.key}', which only the simulation can know")
         for runs in (self.loads, self.stores):
             if len(runs.tile) and runs.last_tile.max() >= tiles:
                 raise AssertionError("LayerSchedule: a transfer belongs to no tile")

@@ -33,6 +33,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     Cause.DRAIN.key: ("drain", "#CC79A7", ""),
     Cause.IMBALANCE.key: ("imbalance", "#D55E00", ""),
     Cause.MEMORY.key: ("waiting for DRAM", "#009E73", "\\\\"),
+    Cause.PORT.key: ("waiting for a port", "#6A3D9A", "\\\\"),
     Cause.BUFFER.key: ("waiting for a buffer", "#999999", "xx"),
     Cause.FILL.key: ("pipeline fill", "#444444", ""),
     Cause.UNMAPPED.key: ("no work mapped", "#DDDDDD", ".."),

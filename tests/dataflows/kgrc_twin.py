@@ -89,7 +89,7 @@ class KgrcTwin:
                 for _ in cut(range(window), spec.input_port_values):
                     spent -= 1  # the input port works beside the chunks
             while spent < 0:
-                self.now[:, Cause.MEMORY] += 1
+                self.now[:, Cause.PORT] += 1
                 spent += 1
         self.now[:, Cause.FILL] += last
         self.now[self.products == 0] = 0
@@ -130,7 +130,7 @@ class KgrcTwin:
                     self.products[pe] += queue.pop()
                     self.now[pe, Cause.BUSY] += 1
                 else:
-                    self.now[pe, Cause.IMBALANCE if somebody else Cause.MEMORY] += 1
+                    self.now[pe, Cause.IMBALANCE if somebody else Cause.PORT] += 1
         return cycles, computing
 
     def _queue(self, groups, pixels):

@@ -162,7 +162,7 @@ def test_a_tile_by_hand():
         weight_port_values=1, output_port_values=1, index_entries_per_cycle=2,
     )  # fmt: skip
     schedule = Kgrc(spec).schedule(LayerTrace(layer, weights, np.ones(layer.input_shape, bool)))
-    causes = [Cause.INDEX, Cause.BUSY, Cause.IMBALANCE, Cause.MEMORY, Cause.FILL]
+    causes = [Cause.INDEX, Cause.BUSY, Cause.IMBALANCE, Cause.PORT, Cause.FILL]
     # Group 0: 2 vectors x 2 rows x ceil(3/2) positions; group 1: 2 x 1 x 1. Weights: 2 channels x (2 x 3 + 1 x 1) = 14
     # cycles; inputs 2 channels x 6 positions = 12. Lists: 2 + 3 and 1 + 1 entries, two a cycle. The step lasts 14, of
     # which 4 read lists and 8 compute.
@@ -188,7 +188,7 @@ def test_wide_ports_leave_only_the_first_load_and_the_last_store():
 
 def test_a_narrow_port_makes_the_array_wait_for_memory():
     found = report(group_pruned(SQUARE, 8, 9), **WIDE_PORTS | {"input_port_values": 1, "channel_ports": 1})
-    assert found.pe_cycle_stack["memory"] > 0
+    assert found.pe_cycle_stack["port"] > 0
 
 
 def test_a_narrow_output_port_holds_the_array():

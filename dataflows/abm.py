@@ -33,7 +33,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
-from dataflows.column_plan import ColumnPlan, ColumnTraffic, require_two_blocks
+from dataflows.column_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
 from dataflows.filter_blocks import compulsory_bytes, cut_layer
 from dataflows.kernel import run_slices
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
@@ -89,20 +89,19 @@ class Abm(Accelerator):
     Spec = AbmSpec
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
-        """One tile for each image, strip of positions and block of filters, in this order."""
+        """One tile for each image and strip of positions, in this order."""
         spec, layer = self.spec, replace(trace.layer, groups=1)
         nonzeros = np.count_nonzero(trace.weight_mask.reshape(1, layer.out_channels, -1), axis=2)
         found = distinct_values(trace.weights).reshape(nonzeros.shape)
         plan, weight_bytes = self._plan(layer, nonzeros)
         cycles, issued = self._cycles(plan, nonzeros, np.minimum(found, spec.codebook_values))
         moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False, weight_bytes=weight_bytes)
-        tiles = math.prod(plan.shape)
         return LayerSchedule(
             pe_grid=(spec.cores, 1),
             lanes_per_pe=spec.adders_per_core,
-            cycles=cycles.reshape(tiles, spec.cores, CAUSES),
-            issued=issued.reshape(tiles, spec.cores),
-            drain_cycles=np.zeros(tiles, np.int64),
+            cycles=cycles,
+            issued=issued,
+            drain_cycles=np.zeros(plan.tiles, np.int64),
             accumulator_copies=2,
             loads=moved.loads(),
             stores=moved.stores(),
@@ -113,6 +112,7 @@ class Abm(Accelerator):
                 layer, int(weight_bytes.sum()), spec.value_bits, reads_inputs=bool(nonzeros.any())
             ),
             notes=(*moved.notes(), *self._codebook_note(trace, found)),
+            outputs_as_made=True,
         )
 
     def _plan(self, layer: Layer, nonzeros: np.ndarray) -> tuple[ColumnPlan, np.ndarray]:
@@ -129,11 +129,10 @@ class Abm(Accelerator):
             value_bits=spec.value_bits,
             input_bytes=spec.input_buffer_bytes,
             weight_bytes=spec.weight_buffer_bytes,
-            output_bytes=spec.output_buffer_bytes,
         )
 
     def _cycles(self, plan: ColumnPlan, nonzeros: np.ndarray, distinct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """int64 (*tiles, cores, CAUSES) before any wait for memory, and (*tiles, cores) additions."""
+        """int64 (tiles, cores, CAUSES) before any wait for memory, and (tiles, cores) additions."""
         spec, strips = self.spec, plan.strips
 
         def per_core(per_filter: np.ndarray) -> np.ndarray:
@@ -151,14 +150,15 @@ class Abm(Accelerator):
         last = np.stack([excess(positions) for positions in sizes.tolist()])[which]  # (strips, 1, blocks, cores)
         whole = excess(spec.adders_per_core) * (strips.blocks - 1)[:, None, None, None]
         added = np.broadcast_to(per_core(nonzeros), last.shape)
-        cycles = np.zeros((*plan.shape, spec.cores, CAUSES), np.int64)
+        cycles = np.zeros((*plan.block_shape, spec.cores, CAUSES), np.int64)
         for cause, part in (
             (Cause.BUSY, added * strips.blocks[:, None, None, None]),
             (Cause.DRAIN, whole + last),
         ):
             cycles[..., cause] = part.swapaxes(0, 1)[:, None]
         issued = (added * strips.pixels[:, None, None, None]).swapaxes(0, 1)[:, None]
-        return cycles, np.broadcast_to(issued, cycles.shape[:-1]).copy()
+        issued = np.broadcast_to(issued, cycles.shape[:-1]).sum(axis=3)
+        return join_filter_blocks(cycles), issued.reshape(plan.tiles, spec.cores)
 
     def _codebook_note(self, trace: LayerTrace, found: np.ndarray) -> tuple[str, ...]:
         most = int(found.max())

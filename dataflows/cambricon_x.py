@@ -150,6 +150,8 @@ class CambriconX(Accelerator):
             expected_issued=trace.weight_nonzeros * math.prod(layer.output_size) * layer.batch,
             compulsory_bytes=compulsory_bytes,
             notes=work.notes(),
+            operands_in_step=True,
+            outputs_as_made=True,
         )
 
     def count(self, layer: Layer, mask: np.ndarray) -> WindowCounts:

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
-from dataflows.column_plan import ColumnPlan, ColumnTraffic
+from dataflows.column_plan import ColumnPlan, ColumnTraffic, join_filter_blocks
 from dataflows.layout import bits_to_bytes
 from dataflows.neuron_outputs import neuron_outputs
 from dataflows.pixel_strips import PixelStrips
@@ -61,36 +61,36 @@ class DaDianNao(Accelerator):
     skips_zeros = False
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
-        """One tile for each group, image, strip of rows, and round of output neurons, in this order."""
+        """One tile for each group, image and strip of rows, in this order."""
         spec, layer = self.spec, product_layer(trace.layer)
         plan = self._plan(layer)
-        shape, tiles = (math.prod(plan.shape), spec.tiles), np.arange(spec.tiles)
-        neurons = np.clip(plan.filters[:, None] - tiles * spec.neurons_per_tile, 0, spec.neurons_per_tile)
+        first_neuron = np.arange(spec.tiles) * spec.neurons_per_tile
+        neurons = np.clip(plan.filters[:, None] - first_neuron, 0, spec.neurons_per_tile)  # (rounds, tiles)
         steps = plan.strips.pixels[:, None, None] * math.prod(layer.kernel_size)
-        busy = steps * -(-layer.group_in_channels // spec.inputs_per_neuron) * (neurons > 0)
-        cycles = np.zeros((*shape, CAUSES), np.int64)
-        cycles[..., Cause.BUSY] = np.broadcast_to(busy, (*plan.shape, spec.tiles)).reshape(shape)
-        issued = np.broadcast_to(steps * layer.group_in_channels * neurons, (*plan.shape, spec.tiles))
+        cycles = np.zeros((*plan.block_shape, spec.tiles, CAUSES), np.int64)
+        cycles[..., Cause.BUSY] = steps * -(-layer.group_in_channels // spec.inputs_per_neuron) * (neurons > 0)
+        issued = (steps * layer.group_in_channels * neurons).sum(axis=1)  # (strips, tiles)
         moved = ColumnTraffic(plan, spec.value_bits, spec.synapse_edram_bytes, indexed=False)
         half = spec.central_edram_bytes // 2
         return LayerSchedule(
             pe_grid=(1, spec.tiles),
             lanes_per_pe=spec.neurons_per_tile * spec.inputs_per_neuron,
-            cycles=cycles,
-            issued=issued.reshape(shape).copy(),
-            drain_cycles=np.zeros(len(cycles), np.int64),
+            cycles=join_filter_blocks(cycles),
+            issued=np.tile(issued, (layer.groups * layer.batch, 1)),
+            drain_cycles=np.zeros(plan.tiles, np.int64),
             accumulator_copies=2,
             loads=self._loads(plan, moved),
             stores=Runs.none() if self._stays(layer.output_count) else moved.stores(),
             buffers=(
                 BufferUse("central_edram_inputs", Tensor.INPUT, half, streamed=plan.strips.streams_inputs),
-                BufferUse("synapse_edram", Tensor.WEIGHT, spec.synapse_edram_bytes, streamed=moved.streams_weights),
-                BufferUse("central_edram_outputs", Tensor.OUTPUT, half, streamed=True),
+                BufferUse("synapse_edram", Tensor.WEIGHT, spec.synapse_edram_bytes, streamed=not moved.holds_weights),
+                BufferUse("central_edram_outputs", Tensor.OUTPUT, half),
             ),
             prefetch_tiles=spec.prefetch_tiles,
             expected_issued=layer.dense_macs,
             compulsory_bytes=self._compulsory_bytes(layer),
             notes=moved.notes(),
+            outputs_as_made=True,
         )
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
@@ -104,15 +104,9 @@ class DaDianNao(Accelerator):
         neurons = spec.tiles * spec.neurons_per_tile
         filters = np.minimum(neurons, layer.group_out_channels - np.arange(0, layer.group_out_channels, neurons))
         position_bytes = bits_to_bytes(spec.value_bits * layer.group_in_channels)
-        whole = math.prod(layer.output_size), 2 * math.prod(layer.input_size)  # nothing that stays needs strips
-        strips = PixelStrips.of(
-            layer,
-            layer.output_size[-1],
-            inputs=whole[1] if self._stays(layer.input_count) else half // position_bytes,
-            outputs=whole[0]
-            if self._stays(layer.output_count)
-            else 8 * (half // 2) // (spec.value_bits * int(filters.max())),
-        )
+        whole = 2 * math.prod(layer.input_size)  # a map that stays needs no strips
+        inputs = whole if self._stays(layer.input_count) else half // position_bytes
+        strips = PixelStrips.of(layer, layer.output_size[-1], inputs=inputs)
         return ColumnPlan(layer, np.full(layer.groups, layer.weight_count // layer.out_channels), filters, strips)
 
     def _stays(self, values: int) -> bool:

@@ -98,6 +98,8 @@ class DianNao(Accelerator):
             expected_issued=layer.dense_macs,
             compulsory_bytes=self._compulsory_bytes(layer),
             notes=() if holds else ("the synapses of a round exceed half of SB: they stream in for every block",),
+            operands_in_step=True,
+            outputs_as_made=True,
         )
 
     def _round_filters(self, layer: Layer) -> np.ndarray:

@@ -109,6 +109,8 @@ class Eie(Accelerator):
             expected_issued=count_products(trace).effectual_macs,
             compulsory_bytes=compulsory_bytes,
             notes=matrices.notes(),
+            operands_in_step=True,
+            outputs_as_made=True,
         )
 
     def _tiles(self, layer: Layer) -> VectorTiles:

@@ -22,35 +22,31 @@ def cut_layer(
     value_bits: int,
     input_bytes: int,
     weight_bytes: int,
-    output_bytes: int,
+    outputs: int | None = None,
 ) -> tuple[ColumnPlan, np.ndarray]:
     """The tiles, and the bytes of their compressed weights, int64 (1, blocks of filters).
 
-    The plan's layer has one group: a strip holds the inputs of all. Outputs of a tile fit half of their buffer.
+    The plan's layer has one group: a strip holds the inputs of all.
 
     filter_bits  int64 (K,): bits of each filter's compressed weights
     turn         filters that a block has at least
     pixels       output positions of a block
-    value_bits   bits of an activation;  input_bytes, weight_bytes, output_bytes  sizes of the buffers
+    value_bits   bits of an activation;  input_bytes, weight_bytes  sizes of the buffers
+    outputs      output positions that a strip may have at most; None: any number
     """
-    whole, outputs = replace(layer, groups=1), 8 * (output_bytes // 2) // value_bits
-    filters, sizes = filter_blocks(filter_bits, turn, most_turns=outputs // (pixels * turn), buffer_bytes=weight_bytes)
-    strips = PixelStrips.of(
-        whole,
-        pixels,
-        inputs=input_bytes // bits_to_bytes(layer.in_channels * value_bits),
-        outputs=outputs // int(filters.max()),
-    )
+    whole = replace(layer, groups=1)
+    filters, sizes = filter_blocks(filter_bits, turn, buffer_bytes=weight_bytes)
+    inputs = input_bytes // bits_to_bytes(layer.in_channels * value_bits)
+    strips = PixelStrips.of(whole, pixels, inputs=inputs, outputs=outputs)
     return ColumnPlan(whole, np.array([filter_bits.sum()]), filters, strips), sizes[None]
 
 
-def filter_blocks(
-    filter_bits: np.ndarray, turn: int, *, most_turns: int, buffer_bytes: int
-) -> tuple[np.ndarray, np.ndarray]:
+def filter_blocks(filter_bits: np.ndarray, turn: int, *, buffer_bytes: int) -> tuple[np.ndarray, np.ndarray]:
     """Filters of each block and bytes of their weights: int64 (blocks,), (blocks,).
 
-    A block has whole turns of `turn` filters, but for the last: all filters where their weights fit the buffer for
-    good, otherwise as many as fit half of it, in any case at least one turn and at most `most_turns`.
+    PEs meet at the end of a block, since the weights of the next but one take its place. All filters are one block
+    where their weights fit the buffer for good. Otherwise a block has 1, 2, 4, ... turns of `turn` filters, as many as
+    fit half of the buffer, so that blocks for a larger buffer are made of those for a smaller one and meet less often.
 
     filter_bits  int64 (K,)
     """
@@ -59,10 +55,12 @@ def filter_blocks(
     def bytes_of(turns: int) -> np.ndarray:
         return -(-np.add.reduceat(filter_bits, np.arange(0, every, turns * turn)) // 8)
 
-    held = int(bytes_of(-(-every // turn)).max()) <= buffer_bytes
-    turns = max(1, min(-(-every // turn), most_turns))
-    while turns > 1 and not held and 2 * int(bytes_of(turns).max()) > buffer_bytes:
-        turns -= 1
+    all_turns, turns = -(-every // turn), 1
+    if int(bytes_of(all_turns).max()) <= buffer_bytes:
+        turns = all_turns
+    else:
+        while turns < all_turns and 2 * int(bytes_of(2 * turns).max()) <= buffer_bytes:
+            turns *= 2
     starts = np.arange(0, every, turns * turn)
     return np.minimum(turns * turn, every - starts), bytes_of(turns)
 

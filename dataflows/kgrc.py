@@ -195,6 +195,7 @@ class Kgrc(Accelerator):
             expected_issued=int(groups.kept_weights.sum()) * layer.output_count // layer.out_channels,
             compulsory_bytes=moved.compulsory_bytes(),
             notes=self._notes(trace, groups),
+            operands_in_step=True,
         )
 
     def _notes(self, trace: LayerTrace, groups: KernelGroups) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ class Cause(IntEnum):
 
 
 CAUSES = len(Cause)
-_ONLY_SIMULATED = (Cause.MEMORY, Cause.BUFFER, Cause.UNMAPPED)  # known when a schedule is played, not before
+_ONLY_SIMULATED = (Cause.MEMORY, Cause.BUFFER)  # known when a schedule is played, not before
 
 
 class Tensor(IntEnum):
@@ -126,8 +126,9 @@ class BufferUse:
     """How one tensor passes through the machine.
 
     capacity_bytes  room of the buffer, all its halves together
-    streamed        True: the tensor is consumed as it arrives (a FIFO); a tile may start before its data is complete
-                    but cannot end before. False: the tile waits until its data lies in the buffer.
+    streamed        True: the tensor passes through a FIFO and takes no room that lasts. False: a tile's data take room
+                    from the request until the end of the last tile that uses them. Either way a tile starts with the
+                    first burst of its data and goes on as far as they have arrived.
     """
 
     name: str
@@ -143,8 +144,9 @@ class LayerSchedule:
     pe_grid          rows and columns of the PE array, row-major over the PE axis of the arrays below
     lanes_per_pe     multipliers of one PE
     cycles           int64 (tiles, PEs, CAUSES): what each PE does in a tile before it is done with it. Only causes that
-                     the tile alone decides (busy, index, bank_conflict, drain, port, fill, and imbalance for waits on
-                     other PEs inside the tile). Waits at the tile's end and for memory are added by the simulation.
+                     the tile alone decides (busy, index, bank_conflict, drain, port, fill; imbalance for waits on other
+                     PEs inside the tile, unmapped for parts of it without work). Waits at the tile's end and for memory
+                     are added by the simulation.
     issued           int64 (tiles, PEs): multiplier slots that held a product
     drain_cycles     int64 (tiles,): post-processing of the tile's results on their own copy of the accumulators, side
                      by side with later tiles
@@ -152,6 +154,10 @@ class LayerSchedule:
     loads, stores    DRAM transfers; a store starts when its tile is drained
     buffers          one `BufferUse` per tensor that is transferred
     prefetch_tiles   loads of tile t may start when tile t - prefetch_tiles starts to compute; 0: when tile t - 1 ends
+    operands_in_step how a tile's work goes on while its data arrive. False: any of its filters meet any of its
+                     positions, so that with a share x of the inputs and y of the weights x·y of the work can be done.
+                     True: both are used in one order (channel by channel), so that min(x, y) can be done
+    outputs_as_made  True: outputs are finished evenly over a tile and leave while it runs. False: at its end
     expected_issued  products that the machine must issue by its own rule, counted independently of the tiles
     compulsory_bytes bytes that must cross DRAM at least once given what stays on chip
     notes            what the machine had to do to fit the layer, for the report
@@ -170,6 +176,8 @@ class LayerSchedule:
     expected_issued: int
     compulsory_bytes: int
     notes: tuple[str, ...] = ()
+    operands_in_step: bool = False
+    outputs_as_made: bool = False
 
     def __post_init__(self) -> None:
         tiles, pes = self.tiles, self.pes

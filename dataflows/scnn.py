@@ -295,6 +295,7 @@ class Scnn(Accelerator):
             expected_issued=issued_products(trace.layer, *masks, self._keeps),
             compulsory_bytes=moved.compulsory_bytes,
             notes=notes,
+            operands_in_step=True,
         )
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:

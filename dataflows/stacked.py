@@ -29,7 +29,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
-from dataflows.column_plan import ColumnPlan, ColumnTraffic, require_two_blocks
+from dataflows.column_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
 from dataflows.filter_blocks import compulsory_bytes, cut_layer
 from dataflows.kernel import run_slices
 from dataflows.nested_levels import nested_codes, read_lists
@@ -128,7 +128,7 @@ class Stacked(Accelerator):
         return {}
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
-        """One tile for each image, strip of positions and block of filters, in this order."""
+        """One tile for each image and strip of positions, in this order."""
         self.require(trace.layer)
         spec, layer = self.spec, trace.layer
         filters = self.stored_filters(trace.weights)
@@ -136,17 +136,16 @@ class Stacked(Accelerator):
         moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False, weight_bytes=weight_bytes)
         kept, empty = (self._per_pe(plan, each) for each in (filters.kept, filters.empty))
         blocks, pixels = (each[:, None, None] for each in (plan.strips.blocks, plan.strips.pixels))
-        cycles = np.zeros((*plan.shape, spec.pes, CAUSES), np.int64)
+        cycles = np.zeros((*plan.block_shape, spec.pes, CAUSES), np.int64)
         cycles[..., Cause.BUSY] = kept * blocks
         cycles[..., Cause.INDEX] = empty * blocks
-        issued = np.broadcast_to(kept * pixels, cycles.shape[:-1])
-        tiles = math.prod(plan.shape)
+        issued = np.broadcast_to(kept * pixels, cycles.shape[:-1]).sum(axis=3)
         return LayerSchedule(
             pe_grid=(spec.pes, 1),
             lanes_per_pe=spec.lanes,
-            cycles=cycles.reshape(tiles, spec.pes, CAUSES),
-            issued=issued.reshape(tiles, spec.pes).copy(),
-            drain_cycles=np.zeros(tiles, np.int64),
+            cycles=join_filter_blocks(cycles),
+            issued=issued.reshape(plan.tiles, spec.pes),
+            drain_cycles=np.zeros(plan.tiles, np.int64),
             accumulator_copies=2,
             loads=moved.loads(),
             stores=moved.stores(),
@@ -157,6 +156,7 @@ class Stacked(Accelerator):
                 layer, int(weight_bytes.sum()), spec.value_bits, reads_inputs=bool(weight_bytes.any())
             ),
             notes=(*moved.notes(), *self._density_note(trace)),
+            outputs_as_made=True,
         )
 
     def stored_filters(self, weights: np.ndarray) -> StoredFilters:
@@ -194,7 +194,6 @@ class Stacked(Accelerator):
             value_bits=spec.value_bits,
             input_bytes=spec.input_buffer_bytes,
             weight_bytes=spec.weight_buffer_bytes,
-            output_bytes=spec.output_buffer_bytes,
         )
 
     def _per_pe(self, plan: ColumnPlan, per_filter: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec, Size
-from dataflows.column_plan import ColumnPlan, ColumnTraffic, require_two_blocks
+from dataflows.column_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
 from dataflows.kept_columns import kept_columns
 from dataflows.kernel import kernel
 from dataflows.layout import bits_to_bytes
@@ -106,21 +106,20 @@ class Structured(Accelerator):
         return {}
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
-        """One tile for each group, image, strip of pixel blocks and filter block, in this order."""
+        """One tile for each group, image and strip of pixel blocks, in this order."""
         spec, layer = self.spec, trace.layer
         kept = kept_columns(trace.weight_mask, layer.groups).sum(axis=1)
         plan = self._plan(layer, kept)
         cycles, drain_cycles = self._cycles(plan)
         mapped = np.arange(spec.output_channels_parallel) < plan.filters[:, None]
         issued = kept[:, None, None, None, None] * plan.strips.pixels[:, None, None] * mapped
-        tiles = math.prod(plan.shape)
         moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes)
         return LayerSchedule(
             pe_grid=(spec.output_channels_parallel, 1),
             lanes_per_pe=spec.pixels_parallel,
-            cycles=cycles.reshape(tiles, spec.output_channels_parallel, CAUSES),
-            issued=np.broadcast_to(issued, (*plan.shape, len(mapped[0]))).reshape(tiles, -1).copy(),
-            drain_cycles=drain_cycles.reshape(tiles),
+            cycles=join_filter_blocks(cycles),
+            issued=np.broadcast_to(issued, (*plan.block_shape, len(mapped[0]))).sum(axis=3).reshape(plan.tiles, -1),
+            drain_cycles=drain_cycles[..., -1].reshape(plan.tiles),
             accumulator_copies=2,
             loads=moved.loads(),
             stores=moved.stores(),
@@ -129,6 +128,7 @@ class Structured(Accelerator):
             expected_issued=int(kept.sum()) * layer.output_count // layer.groups,
             compulsory_bytes=self._compulsory_bytes(layer, kept),
             notes=moved.notes(),
+            outputs_as_made=True,
         )
 
     def _plan(self, layer: Layer, kept: np.ndarray) -> ColumnPlan:
@@ -138,12 +138,14 @@ class Structured(Accelerator):
             layer,
             spec.pixels_parallel,
             inputs=spec.input_buffer_bytes // bits_to_bytes(spec.value_bits * layer.group_in_channels),
-            outputs=8 * (spec.output_buffer_bytes // 2) // (spec.value_bits * int(filters.max())),
         )
         return ColumnPlan(layer, kept, filters, strips)
 
     def _cycles(self, plan: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:
-        """int64 (*tiles, PEs, CAUSES) before any wait for memory, and (*tiles,) drain of each tile's last block."""
+        """int64 (*blocks, PEs, CAUSES) before any wait for memory, and (*blocks,) drain of the last pixel block.
+
+        The blocks are those of filters: `plan.block_shape`.
+        """
         spec, strips = self.spec, plan.strips
         rate = Fraction(str(spec.index_entries_per_cycle))
         decode = np.array([max(0, math.ceil(z / rate) - z) for z in plan.columns.tolist()], np.int64)
@@ -152,9 +154,9 @@ class Structured(Accelerator):
         def drain(pixels: np.ndarray) -> np.ndarray:
             return -(-pixels[:, None] * plan.filters // spec.drain_entries_per_cycle)
 
-        shape = plan.shape
+        shape = plan.block_shape
         last_drain = np.broadcast_to(drain(strips.last_pixels), shape)
-        # A block waits for the sums of the block before it: inside a tile, or of the tile before at a tile's start.
+        # A block of pixels waits for the sums of the one before it: of the same filters or of those before.
         before = np.concatenate(([0], last_drain.reshape(-1)[:-1])).reshape(shape)
         inside = np.maximum(drain(np.full(strips.count, spec.pixels_parallel)) - compute, 0)
         exposed = np.maximum(before - compute, 0) + inside * (strips.blocks - 1)[:, None]

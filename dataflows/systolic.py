@@ -27,7 +27,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
-from dataflows.column_plan import ColumnPlan, ColumnTraffic, require_two_blocks
+from dataflows.column_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
 from dataflows.kernel import kernel
 from dataflows.layout import bits_to_bytes
 from dataflows.pixel_strips import PixelStrips
@@ -127,19 +127,18 @@ class Systolic(Accelerator):
         return {"shadow_registers": reason, "accumulators_per_column": reason}
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
-        """One tile for each group, image, strip of blocks of positions, and block of filters, in this order."""
+        """One tile for each group, image and strip of blocks of positions, in this order."""
         spec, layer = self.spec, product_layer(trace.layer)
         plan = self._plan(layer)
         cycles, issued = self._cycles(plan)
-        tiles = math.prod(plan.shape)
         moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False)
         values = layer.weight_count + layer.batch * layer.in_channels * inputs_read(layer) + layer.output_count
         return LayerSchedule(
             pe_grid=(1, spec.columns),
             lanes_per_pe=spec.rows,
-            cycles=cycles.reshape(tiles, spec.columns, CAUSES),
-            issued=issued.reshape(tiles, spec.columns),
-            drain_cycles=np.zeros(tiles, np.int64),
+            cycles=join_filter_blocks(cycles),
+            issued=issued.sum(axis=3).reshape(plan.tiles, spec.columns),
+            drain_cycles=np.zeros(plan.tiles, np.int64),
             accumulator_copies=2,
             loads=moved.loads(),
             stores=moved.stores(),
@@ -148,6 +147,7 @@ class Systolic(Accelerator):
             expected_issued=layer.dense_macs,
             compulsory_bytes=values * spec.value_bits // 8,
             notes=moved.notes(),
+            outputs_as_made=True,
         )
 
     def _plan(self, layer: Layer) -> ColumnPlan:
@@ -158,7 +158,6 @@ class Systolic(Accelerator):
             layer,
             spec.block_positions,
             inputs=spec.input_buffer_bytes // bits_to_bytes(spec.value_bits * layer.group_in_channels),
-            outputs=8 * (spec.output_buffer_bytes // 2) // (spec.value_bits * int(filters.max())),
         )
         depth = np.full(layer.groups, layer.weight_count // layer.out_channels)
         return ColumnPlan(layer, depth, filters, strips)
@@ -175,14 +174,14 @@ class Systolic(Accelerator):
         return _Folds(count, passing, columns, np.full_like(filters, depth), last)
 
     def _cycles(self, plan: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:
-        """int64 (*tiles, columns, CAUSES) and the products (*tiles, columns)."""
+        """int64 (*blocks, columns, CAUSES) and the products (*blocks, columns), by block of filters of a tile."""
         spec, strips = self.spec, plan.strips
         whole = self._folds(plan, np.full(strips.count, spec.block_positions))
         last = self._folds(plan, strips.last_pixels)
         times = (strips.blocks - 1)[:, None]
         loading = self._loading(plan, times, whole, last)
-        cycles = np.zeros((*plan.shape, spec.columns, CAUSES), np.int64)
-        issued = np.zeros((*plan.shape, spec.columns), np.int64)
+        cycles = np.zeros((*plan.block_shape, spec.columns, CAUSES), np.int64)
+        issued = np.zeros((*plan.block_shape, spec.columns), np.int64)
         column = np.arange(spec.columns)
         for folds, blocks, loads in zip((whole, last), (times, np.ones_like(times)), loading, strict=True):
             used = column < folds.columns[..., None]
@@ -197,12 +196,12 @@ class Systolic(Accelerator):
     def _loading(
         self, plan: ColumnPlan, times: np.ndarray, whole: _Folds, last: _Folds
     ) -> tuple[np.ndarray, np.ndarray]:
-        """int64 (*tiles,) twice: cycles in which operands that stay are shifted in and nothing else happens.
+        """int64 (*blocks,) twice: cycles in which operands that stay are shifted in and nothing else happens.
 
-        Of a tile's whole blocks (`times` of them), and of its last block. With shadow registers only the first fold of
-        a block can wait, since every other follows a fold of all rows, which is longer.
+        Of a tile's whole blocks of positions (`times` of them), and of its last one, by block of filters. With shadow
+        registers only the first fold of a block can wait, since every other follows a fold of all rows, which is longer.
         """
-        spec, shape = self.spec, plan.shape
+        spec, shape = self.spec, plan.block_shape
         depth = int(plan.columns[0])
         if spec.dataflow == "output":
             return np.zeros(shape, np.int64), np.zeros(shape, np.int64)

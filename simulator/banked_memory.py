@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import simpy
 
 from dataflows.dram_spec import DramSpec
@@ -13,7 +14,7 @@ from dataflows.schedule import Runs, Tensor
 from simulator.dram.channels import DramChannels, RequestObserver
 from simulator.dram.clock_domain import ClockDomain
 from simulator.dram.spec import BankedDramSpec
-from simulator.memory import TensorTraffic, Traffic, Transfer
+from simulator.memory import Moved, TensorTraffic, Traffic, Transfer
 
 _PICOSECONDS = 1_000_000_000_000
 _AFTER_ALL_OTHERS: Any = 2  # simpy's priorities are 0 (urgent) and 1 (normal); ties go to the smaller
@@ -40,17 +41,28 @@ class BankedMemory:
         self._transfers = 0
         self._scheduled = False
 
-    def transfer(self, runs: Runs, part: Transfer, *, write: bool) -> simpy.Event:
-        """Start to move a part of some runs; the event fires at the cycle in which the last byte is there."""
+    def transfer(self, runs: Runs, part: Transfer, urgency: int, *, write: bool) -> Moved:
+        """Start to move a part of some runs; returns when its first burst and its last byte are there.
+
+        The streams of tensors take turns, whatever their urgency; inside a stream what was asked for first is first.
+        """
+        del urgency
         self._tensors[part.tensor].add(part, write=write)
-        rows = slice(part.start, part.stop)
+        address, size = (column[part.start : part.stop] for column in (runs.address, runs.size_bytes))
+        if write or part.burst_bytes <= self.burst_bytes:
+            last = self._submit(part.tensor, address, size, write=write)
+            return Moved(last, last)
+        # The first burst is a transfer of its own, so that its arrival is an event; the requests are the same.
+        head = min(int(size[0]), self.burst_bytes - int(address[0]) % self.burst_bytes)
+        first = self._submit(part.tensor, address[:1], np.array([head]), write=write)
+        address, size = address.copy(), size.copy()
+        address[0], size[0] = address[0] + head, size[0] - head
+        return Moved(first, self._submit(part.tensor, address[size > 0], size[size > 0], write=write))
+
+    def _submit(self, tensor: Tensor, address: np.ndarray, size_bytes: np.ndarray, *, write: bool) -> simpy.Event:
+        """Ask for byte runs; the event fires at the cycle in which the last of them has moved."""
         self._channels.submit(
-            self._transfers,
-            runs.address[rows],
-            runs.size_bytes[rows],
-            write=write,
-            cycle=int(self._env.now),
-            tag=part.tensor.key,
+            self._transfers, address, size_bytes, write=write, cycle=int(self._env.now), tag=tensor.key
         )
         event = self._waiting[self._transfers] = self._env.event()
         self._transfers += 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -16,9 +15,10 @@ import simpy
 
 from dataflows.accelerator import DramSpec
 from dataflows.schedule import CAUSES, Cause, LayerSchedule, Tensor
+from simulator.arrivals import Arrival, earliest_end
 from simulator.buffer import Buffer, Port
 from simulator.errors import CapacityError, StarvedError
-from simulator.memory import Memory, Traffic, Transfer, transfers_by_tile
+from simulator.memory import Memory, Moved, Traffic, Transfer, transfers_by_tile
 from simulator.memory_kinds import make_memory, peak_bytes_per_cycle
 from simulator.observer import Observer
 
@@ -77,28 +77,29 @@ class LayerSimulation:
         self._local_cycles = schedule.cycles.sum(axis=2)
         self._duration = self._local_cycles.max(axis=1, initial=0).tolist()
         self._drain_cycles = schedule.drain_cycles.tolist()
-        self._waits = [0] * CAUSES  # whole-array waits, in cycles
+        self._waits = np.zeros((schedule.tiles + 1, CAUSES), np.int64)  # of the whole array, by tile; last: at the end
         self._state = "not started"
-        self._ports = self._slow_ports(buffer_bytes_per_cycle, peak_bytes_per_cycle(dram, clock_hz))
+        self._peak = peak_bytes_per_cycle(dram, clock_hz)
+        self._ports = self._slow_ports(buffer_bytes_per_cycle)
         # Events exist only where somebody may wait: for the start of a tile on which a load depends, for the loads of a
         # tile, and (made when the tile ends) for the drain of a tile that has something to drain.
         self._started = {tile - schedule.prefetch_tiles: self._env.event() for tile in self._loads}
         self._ended = {} if schedule.prefetch_tiles else {tile - 1: self._env.event() for tile in self._loads}
         self._requested = {tile: self._env.event() for tile in self._loads}
-        self._arrivals: dict[int, list[simpy.Event]] = {tile: [] for tile in self._loads}
-        self._streamed: dict[int, list[simpy.Event]] = {tile: [] for tile in self._loads}
+        self._arrivals: dict[int, list[Arrival]] = {tile: [] for tile in self._loads}
         self._drained: dict[int, simpy.Event] = {}
         self._last_drain: simpy.Event | None = None
         self._writes: list[simpy.Event] = []
+        self._writing = 0  # tiles whose results are on their way to DRAM
         self._done = False
 
     def _now(self) -> int:
         """The current cycle. Delays are whole cycles, so simpy's clock, typed as a number, holds an int."""
         return int(self._env.now)
 
-    def _slow_ports(self, rate: int | None, peak: Fraction | None) -> dict[Tensor, Port]:
+    def _slow_ports(self, rate: int | None) -> dict[Tensor, Port]:
         """Ports of the buffers, where they are slower than memory; faster ones never hold a load up."""
-        if rate is None or peak is None or rate >= peak:
+        if rate is None or self._peak is None or rate >= self._peak:
             return {}
         return {tensor: Port(rate) for tensor in Tensor}
 
@@ -132,14 +133,28 @@ class LayerSimulation:
         )
 
     def _pe_cycles(self) -> np.ndarray:
-        """The books of every PE: its own causes, its waits at tile ends, and the waits of the whole array."""
+        """The books of every PE: its own causes, its waits at tile ends, and the waits of the whole array.
+
+        A PE without work in a tile is unmapped while the array waits for that tile, too, so that the share of unmapped
+        PE-cycles does not depend on how long others wait; one without work in a part of the tile, for that part.
+        """
         schedule = self._schedule
         total = schedule.cycles.sum(axis=0)
         duration = np.asarray(self._duration, np.int64)[:, None]
-        mapped = self._local_cycles > 0
+        mapped = self._local_cycles > schedule.cycles[:, :, Cause.UNMAPPED]
         total[:, Cause.IMBALANCE] += np.where(mapped, duration - self._local_cycles, 0).sum(axis=0)
-        total[:, Cause.UNMAPPED] += np.where(mapped, 0, duration).sum(axis=0)
-        return total + np.asarray(self._waits, np.int64)[None, :]
+        total[:, Cause.UNMAPPED] += np.where(mapped, 0, duration - self._local_cycles).sum(axis=0)
+        for tile in np.flatnonzero(self._waits.any(axis=1)).tolist():
+            waits = self._waits[tile]
+            if tile == schedule.tiles:
+                idle, whole = np.where(mapped.any(axis=0), 0, 1), 1
+            else:
+                idle = np.where(mapped[tile], schedule.cycles[tile, :, Cause.UNMAPPED], max(1, self._duration[tile]))
+                whole = max(1, self._duration[tile])
+            unmapped = waits[None, :] * idle[:, None] // whole
+            total += waits[None, :] - unmapped
+            total[:, Cause.UNMAPPED] += unmapped.sum(axis=1)
+        return total
 
     def _load(self) -> Process:
         """Start the loads of every tile, in order, as soon as prefetch and buffer room allow."""
@@ -154,10 +169,10 @@ class LayerSimulation:
                 if room is not None:
                     yield room
                 self._note_level(buffer)
-                arrival = self._move(tile, part, write=False)
-                if part.tensor in self._ports:
-                    arrival = self._env.process(self._fill(self._ports[part.tensor], part.size_bytes, arrival))
-                (self._arrivals if buffer else self._streamed)[tile].append(arrival)
+                moved = self._move(tile, part, write=False)
+                port = self._ports.get(part.tensor)
+                filled = self._env.process(self._fill(port, part.size_bytes, moved.last)) if port else moved.last
+                self._arrivals[tile].append(Arrival.of(self._env, part, self._memory.burst_bytes, moved, filled))
             self._requested[tile].succeed()
 
     def _fill(self, port: Port, size_bytes: int, arrival: simpy.Event) -> Process:
@@ -169,37 +184,54 @@ class LayerSimulation:
 
     def _compute(self) -> Process:
         """Compute tile after tile, charging every wait of the array to its cause."""
-        for tile in range(self._schedule.tiles):
+        end = self._schedule.tiles
+        for tile in range(end):
             yield from self._begin(tile)
             yield from self._finish(tile)
         for tile, event in self._drained.items():
-            yield from self._wait(event, Cause.DRAIN, f"the layer waits for tile {tile} to be drained")
+            yield from self._wait(event, Cause.DRAIN, end, f"the layer waits for tile {tile} to be drained")
         for event in self._writes:
-            yield from self._wait(event, Cause.DRAIN, "the layer waits for its last results to be written")
+            yield from self._wait(event, Cause.MEMORY, end, "the layer waits for its last results to be written")
         self._done = True
 
     def _begin(self, tile: int) -> Process:
-        """Wait for a tile's data, for accumulators and for room for its results."""
+        """Wait for a tile's first data, for accumulators and for room for its results."""
         if tile in self._loads:
-            yield from self._wait(self._requested[tile], Cause.MEMORY, f"tile {tile} waits for room for its data")
-            for event in self._arrivals[tile]:
-                yield from self._wait(event, Cause.MEMORY, f"tile {tile} waits for its data")
+            yield from self._wait(self._requested[tile], Cause.MEMORY, tile, f"tile {tile} waits for room for its data")
+            yield from self._wait(
+                self._arrivals[tile][0].moved.first, Cause.MEMORY, tile, f"tile {tile} waits for its first data"
+            )
         before = tile - self._schedule.accumulator_copies
         if before in self._drained:
-            yield from self._wait(self._drained.pop(before), Cause.DRAIN, f"tile {tile} waits for accumulators")
-        room = self._take_output_room(tile)
-        if room is not None:
-            yield from self._wait(room, Cause.BUFFER, f"tile {tile} waits for room in the output buffer")
+            yield from self._wait(self._drained.pop(before), Cause.DRAIN, tile, f"tile {tile} waits for accumulators")
+        yield from self._wait_for_output_room(tile)
+
+    def _wait_for_last(self, tile: int, arrivals: list[Arrival]) -> Process:
+        """Wait until the whole of some data is there: for DRAM first, then for the port behind it."""
+        for arrival in arrivals:
+            yield from self._wait(arrival.moved.last, Cause.MEMORY, tile, f"tile {tile} waits for its data")
+            yield from self._wait(arrival.filled, Cause.PORT, tile, f"tile {tile} waits for a buffer's port")
 
     def _finish(self, tile: int) -> Process:
-        """Let the PEs do a tile, wait for what streams in, and give its buffers back."""
-        start, duration = self._now(), self._duration[tile]
+        """Let the PEs do a tile as far as its data have come, and give its buffers back."""
+        start, duration, schedule = self._now(), self._duration[tile], self._schedule
         if tile in self._started:
             self._started[tile].succeed()
-        if duration:
-            yield self._env.timeout(duration)
-        for event in self._streamed.get(tile, ()):
-            yield from self._wait(event, Cause.MEMORY, f"tile {tile} waits for streamed data")
+        lead = self._write_lead(tile)
+        if duration > lead:
+            yield self._env.timeout(duration - lead)
+        written = self._store(tile) if schedule.outputs_as_made else []
+        if lead:
+            yield self._env.timeout(lead)
+        arrivals = self._arrivals.get(tile, [])
+        yield from self._wait_for_last(tile, arrivals)
+        end = earliest_end(start, duration, arrivals, in_step=schedule.operands_in_step)
+        if end > self._now():
+            late = self._env.timeout(end - self._now())
+            yield from self._wait(late, Cause.MEMORY, tile, f"tile {tile} computes behind its data")
+        if self._exceeds_output_room(tile):
+            for event in written:
+                yield from self._wait(event, Cause.MEMORY, tile, f"tile {tile} waits for its results to leave")
         for observer in self._observers:
             observer.tile(tile, start, self._now())
         for buffer, freed in self._releases.get(tile, ()):
@@ -207,30 +239,56 @@ class LayerSimulation:
             self._note_level(buffer)
         self._start_drain(tile)
         if self._blocking and self._last_drain is not None:
-            yield from self._wait(self._last_drain, Cause.DRAIN, f"the array waits for tile {tile} to be drained")
+            yield from self._wait(self._last_drain, Cause.DRAIN, tile, f"the array waits for tile {tile} to be drained")
             for event in self._writes:
-                yield from self._wait(event, Cause.DRAIN, f"the array waits for tile {tile} to be written")
+                yield from self._wait(event, Cause.MEMORY, tile, f"the array waits for tile {tile} to be written")
             self._writes.clear()
         if tile in self._ended:
             self._ended[tile].succeed()
 
-    def _wait(self, event: simpy.Event, cause: Cause, state: str) -> Process:
+    def _wait(self, event: simpy.Event, cause: Cause, tile: int, state: str) -> Process:
         if event.processed:
             return
         self._state = state
         since = self._now()
         yield event
-        self._waits[cause] += self._now() - since
+        self._waits[tile, cause] += self._now() - since
         for observer in self._observers:
             observer.wait(cause, since, self._now())
 
-    def _take_output_room(self, tile: int) -> simpy.Event | None:
-        parts, buffer = self._stores.get(tile), self._buffers.get(Tensor.OUTPUT)
-        if not parts or buffer is None:
-            return None
-        room = buffer.take(sum(part.size_bytes for part in parts))
+    def _stored_bytes(self, tile: int) -> int:
+        return sum(part.size_bytes for part in self._stores.get(tile, ()))
+
+    def _exceeds_output_room(self, tile: int) -> bool:
+        """Whether a tile makes more results than the output buffer holds, so that it cannot end before they left."""
+        buffer = self._buffers.get(Tensor.OUTPUT)
+        return buffer is not None and self._stored_bytes(tile) > buffer.capacity_bytes
+
+    def _wait_for_output_room(self, tile: int) -> Process:
+        """Take room for a tile's results; it comes when DRAM has written older ones, which must be drained before."""
+        size, buffer = self._stored_bytes(tile), self._buffers.get(Tensor.OUTPUT)
+        if not size or buffer is None:
+            return
+        room = buffer.take(min(size, buffer.capacity_bytes))
         self._note_level(buffer)
-        return room
+        if room is None:
+            return
+        state = f"tile {tile} waits for room in the output buffer"
+        for drained in list(self._drained.values()):
+            if not self._writing and not room.triggered:
+                yield from self._wait(drained, Cause.BUFFER, tile, state)
+        yield from self._wait(room, Cause.MEMORY, tile, state)
+
+    def _write_lead(self, tile: int) -> int:
+        """How long before a tile's end its results begin to leave, so that the last one leaves when it is made.
+
+        Written at full speed they take so long; begun then, no result leaves before it is made, since they are made
+        evenly over the whole tile and drained behind it.
+        """
+        if not self._schedule.outputs_as_made or self._peak is None or tile not in self._stores:
+            return 0
+        bursts = sum(part.burst_bytes for part in self._stores[tile])
+        return min(self._duration[tile], max(0, -int(-bursts // self._peak) - self._drain_cycles[tile]))
 
     def _start_drain(self, tile: int) -> None:
         """Hand a tile's results to the drain unit, which takes tiles one after the other."""
@@ -249,21 +307,33 @@ class LayerSimulation:
         for observer in self._observers:
             observer.drain(tile, start, self._now())
         drained.succeed()
-        for part in self._stores.get(tile, ()):
-            written = self._move(tile, part, write=True)
-            self._writes.append(written)
-            buffer = self._buffers.get(part.tensor)
-            if buffer is not None and written.callbacks is not None:
-                written.callbacks.append(lambda _, buffer=buffer, size=part.size_bytes: self._written(buffer, size))
+        if not self._schedule.outputs_as_made:
+            self._store(tile)
 
-    def _written(self, buffer: Buffer, size_bytes: int) -> None:
-        buffer.give_back(size_bytes)
-        self._note_level(buffer)
+    def _store(self, tile: int) -> list[simpy.Event]:
+        """Begin to write a tile's results; returns the events that they have been written."""
+        parts = self._stores.get(tile, ())
+        written = [self._move(tile, part, write=True).last for part in parts]
+        self._writes += written
+        if written:
+            self._writing += 1
+            last = written[-1]  # memory writes a tile's parts in order
+            assert last.callbacks is not None  # noqa: S101 (just made)
+            last.callbacks.append(lambda _: self._written(tile))
+        return written
 
-    def _move(self, tile: int, part: Transfer, *, write: bool) -> simpy.Event:
+    def _written(self, tile: int) -> None:
+        self._writing -= 1
+        buffer = self._buffers.get(Tensor.OUTPUT)
+        if buffer is not None:
+            buffer.give_back(min(self._stored_bytes(tile), buffer.capacity_bytes))
+            self._note_level(buffer)
+
+    def _move(self, tile: int, part: Transfer, *, write: bool) -> Moved:
         runs = self._schedule.stores if write else self._schedule.loads
-        event = self._memory.transfer(runs, part, write=write)
-        if self._observers and event.callbacks is not None:
+        # What a tile needs comes before its results, and these before what later tiles need.
+        moved = self._memory.transfer(runs, part, 2 * tile + int(write), write=write)
+        if self._observers and moved.last.callbacks is not None:
             since = self._now()
             self._note_channels()
 
@@ -272,8 +342,8 @@ class LayerSimulation:
                 for observer in self._observers:
                     observer.transfer(tile, part.tensor, since, self._now(), part.size_bytes, write=write)
 
-            event.callbacks.append(report)
-        return event
+            moved.last.callbacks.append(report)
+        return moved
 
     def _note_channels(self) -> None:
         moved = self._memory.channel_bytes()
@@ -289,7 +359,7 @@ class LayerSimulation:
 def check_capacities(schedule: LayerSchedule) -> None:
     """Raise `CapacityError`, naming the tile, its bytes and the buffer, when a tile could never be in its buffers."""
     for use in schedule.buffers:
-        if use.streamed:
+        if use.streamed or (use.tensor == Tensor.OUTPUT and schedule.outputs_as_made):
             continue
         runs = schedule.stores if use.tensor == Tensor.OUTPUT else schedule.loads
         mask = runs.tensor == use.tensor

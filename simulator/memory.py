@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from heapq import heappop, heappush
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -85,13 +86,23 @@ class Traffic:
     clock_ps: int = 0
 
 
+class Moved(NamedTuple):
+    """Events of a transfer: its first burst, and its last byte, have been moved."""
+
+    first: simpy.Event
+    last: simpy.Event
+
+
 class Memory(Protocol):
     """What `LayerSimulation` needs of a memory; `burst_bytes` is its smallest transfer."""
 
     burst_bytes: int
 
-    def transfer(self, runs: Runs, part: Transfer, *, write: bool) -> simpy.Event:
-        """Start to move a part of some runs; the event fires when the last byte is there."""
+    def transfer(self, runs: Runs, part: Transfer, urgency: int, *, write: bool) -> Moved:
+        """Start to move a part of some runs; returns when its first burst and its last byte are there.
+
+        `urgency` orders transfers that wait at the same time, the smallest first, where memory can choose.
+        """
         ...
 
     def channel_bytes(self) -> list[int]:
@@ -103,12 +114,29 @@ class Memory(Protocol):
         ...
 
 
-class IdealMemory:
-    """Bandwidth and latency, first come first served: no banks, rows or refresh.
+@dataclass(slots=True, order=True)
+class _Job:
+    """Bursts that wait for the channels: the most urgent first, of equals the one asked for first.
 
-    A transfer occupies the channels for its bursts at peak bandwidth, after those before it; its last byte arrives one
-    latency later. Latencies of queued transfers overlap. With infinite bandwidth memory is not modelled at all and
-    every transfer is there at once.
+    work   what is left, in bytes times the denominator of bytes per cycle
+    moved  the event that the last of them is there
+    """
+
+    urgency: int
+    number: int
+    work: int = field(compare=False)
+    moved: simpy.Event = field(compare=False)
+
+
+class IdealMemory:
+    """Bandwidth and latency: no banks, rows or refresh.
+
+    The channels move bursts at peak bandwidth, those of the most urgent transfer first: what a tile that comes later
+    needs never holds up an earlier one, however far loads run ahead. The last byte arrives one latency after it was
+    moved; latencies overlap. With infinite bandwidth memory is not modelled at all and every transfer is there at once.
+
+    Time is kept in cycles times the numerator of bytes per cycle, so that this clock is exact, where rounding each
+    transfer to a cycle would drift.
     """
 
     def __init__(self, env: simpy.Environment, dram: DramSpec, clock_hz: int) -> None:
@@ -116,29 +144,77 @@ class IdealMemory:
         self._env = env
         self._bytes_per_cycle = ideal_bytes_per_cycle(dram, clock_hz)
         self._latency = Fraction(str(dram.latency_ns)) * clock_hz / NANOSECONDS
-        # When the channels are free again, in cycles times the numerator of bytes per cycle: whole numbers keep this
-        # clock exact, where rounding each transfer to a cycle would drift.
-        self._free_at = 0
         self._tensors = {tensor: TensorTraffic() for tensor in Tensor}
+        self._jobs: list[_Job] = []
+        self._number = 0
+        self._served_until = 0
+        self._awake_at: int | None = None
 
-    def transfer(self, runs: Runs, part: Transfer, *, write: bool) -> simpy.Event:
-        """Start to move a part of some runs; the event fires at the cycle in which the last byte is there."""
+    def transfer(self, runs: Runs, part: Transfer, urgency: int, *, write: bool) -> Moved:
+        """Start to move a part of some runs; returns when its first burst and its last byte are there."""
         del runs
         self._tensors[part.tensor].add(part, write=write)
         if self._bytes_per_cycle is None:
-            return self._env.timeout(0)
-        now, unit, latency = int(self._env.now), self._bytes_per_cycle.numerator, self._latency
-        self._free_at = max(self._free_at, now * unit) + part.burst_bytes * self._bytes_per_cycle.denominator
-        done = self._free_at * latency.denominator + latency.numerator * unit
-        return self._env.timeout(-(-done // (unit * latency.denominator)) - now)
+            now = self._env.timeout(0)
+            return Moved(now, now)
+        self._serve()
+        sizes = [part.burst_bytes]
+        if not write and part.burst_bytes > self.burst_bytes:
+            sizes = [self.burst_bytes, part.burst_bytes - self.burst_bytes]
+        events = [self._ask(size * self._bytes_per_cycle.denominator, urgency) for size in sizes]
+        self._wake()
+        return Moved(events[0], events[-1])
+
+    def _ask(self, work: int, urgency: int) -> simpy.Event:
+        event = self._env.event()
+        heappush(self._jobs, _Job(urgency, self._number, work, event))
+        self._number += 1
+        return event
+
+    def _serve(self) -> None:
+        """Move what can have been moved up to now."""
+        unit, latency = (self._bytes_per_cycle or Fraction(1)).numerator, self._latency
+        now = int(self._env.now) * unit
+        while self._jobs and self._served_until < now:
+            job = self._jobs[0]
+            moved = min(job.work, now - self._served_until)
+            job.work -= moved
+            self._served_until += moved
+            if job.work:
+                return
+            heappop(self._jobs)
+            done = self._served_until * latency.denominator + latency.numerator * unit
+            event = job.moved
+            event._ok, event._value = True, None  # noqa: SLF001 (a success in the future, as a Timeout is)
+            self._env.schedule(event, delay=-(-done // (unit * latency.denominator)) - int(self._env.now))
+        if not self._jobs:
+            self._served_until = max(self._served_until, now)
+
+    def _wake(self) -> None:
+        """Come back in the cycle in which the most urgent transfer will have been moved."""
+        if not self._jobs:
+            return
+        unit = (self._bytes_per_cycle or Fraction(1)).numerator
+        at = -(-(self._served_until + self._jobs[0].work) // unit)
+        if self._awake_at is None or at < self._awake_at:
+            self._awake_at = at
+            event = self._env.timeout(at - int(self._env.now))
+            assert event.callbacks is not None  # noqa: S101 (just made)
+            event.callbacks.append(self._awake)
+
+    def _awake(self, _: simpy.Event) -> None:
+        if self._awake_at == int(self._env.now):
+            self._awake_at = None
+            self._serve()
+            self._wake()
 
     def channel_bytes(self) -> list[int]:
         """What has been moved up to now; the channels of an ideal memory are one."""
         asked = sum(tensor.burst_bytes for tensor in self._tensors.values())
         if self._bytes_per_cycle is None:
             return [asked]
-        ahead = max(0, self._free_at - int(self._env.now) * self._bytes_per_cycle.numerator)
-        return [asked - -(-ahead // self._bytes_per_cycle.denominator)]
+        self._serve()
+        return [asked - -(-sum(job.work for job in self._jobs) // self._bytes_per_cycle.denominator)]
 
     def traffic(self) -> Traffic:
         """What has been carried so far; an ideal memory has no rows."""

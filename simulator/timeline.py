@@ -173,6 +173,7 @@ def group_cycles(schedule: LayerSchedule) -> tuple[np.ndarray, list[int]]:
     cycles = schedule.cycles.copy()
     local = cycles.sum(axis=2)
     duration = local.max(axis=1, initial=0, keepdims=True)
-    cycles[:, :, Cause.IMBALANCE] += np.where(local > 0, duration - local, 0)
-    cycles[:, :, Cause.UNMAPPED] += np.where(local > 0, 0, duration)
+    mapped = local > cycles[:, :, Cause.UNMAPPED]
+    cycles[:, :, Cause.IMBALANCE] += np.where(mapped, duration - local, 0)
+    cycles[:, :, Cause.UNMAPPED] += np.where(mapped, 0, duration - local)
     return np.add.reduceat(cycles, starts, axis=1), np.diff(np.append(starts, schedule.pes)).tolist()

@@ -7,6 +7,7 @@ from dataflows.accelerator import DramSpec
 from dataflows.schedule import BufferUse, Cause, LayerSchedule, Runs, Tensor
 from simulator.errors import CapacityError, StarvedError
 from simulator.layer_simulation import LayerSimulation, Played
+from simulator.memory import Moved
 from simulator.observer import Observer
 from tests.simulator.schedules import INFINITE, byte_a_cycle, runs, schedule
 
@@ -47,21 +48,21 @@ def test_no_tiles_cost_nothing():
 def test_first_load_is_exposed_and_later_ones_hide_behind_compute():
     loads = runs(Tensor.INPUT, (0, 10), (1, 10))
     played = play(schedule([[20], [20]], loads=loads, buffers=(INPUT_BUFFER,)), byte_a_cycle())
-    assert played.cycles == 10 + 20 + 20
-    assert waits(played) == {"busy": 40, "memory": 10}
+    assert played.cycles == 1 + 20 + 20, "a tile starts with the first byte of its data"
+    assert waits(played) == {"busy": 40, "memory": 1}
 
 
 def test_without_room_the_second_load_waits_for_the_first_tile():
     loads = runs(Tensor.INPUT, (0, 60), (1, 60))
     played = play(schedule([[20], [20]], loads=loads, buffers=(INPUT_BUFFER,)), byte_a_cycle())
-    assert played.cycles == 60 + 20 + 60 + 20
+    assert played.cycles == 2 * (60 + 1), "twenty cycles of work on 60 bytes end a cycle after the last byte"
     assert played.buffer_peak_bytes == {"input buffer": 60}
 
 
 def test_data_that_stays_is_loaded_once_and_keeps_its_room():
     loads = runs(Tensor.INPUT, (0, 60, 1), (1, 40))
     played = play(schedule([[20], [20]], loads=loads, buffers=(INPUT_BUFFER,)), byte_a_cycle())
-    assert played.cycles == 60 + 40 + 20
+    assert played.cycles == 60 + 40 + 1
     assert played.buffer_peak_bytes == {"input buffer": 100}
 
 
@@ -69,15 +70,15 @@ def test_prefetch_depth_decides_when_a_load_may_start():
     loads = runs(Tensor.INPUT, (0, 10), (2, 30))
     near = play(schedule([[5], [5], [5]], loads=loads, buffers=(INPUT_BUFFER,), prefetch=1), byte_a_cycle())
     far = play(schedule([[5], [5], [5]], loads=loads, buffers=(INPUT_BUFFER,), prefetch=2), byte_a_cycle())
-    assert near.cycles == 10 + 5 + 30 + 5  # requested when tile 1 starts
-    assert far.cycles == 10 + 30 + 5  # requested when tile 0 starts
+    assert near.cycles == 10 + 1 + 30 + 1  # requested when tile 1 starts
+    assert far.cycles == 10 + 30 + 1 - 5 + 5  # requested when tile 0 starts
 
 
 def test_streamed_data_holds_up_the_end_of_a_tile_not_its_start():
     loads = runs(Tensor.WEIGHT, (0, 30), (1, 10))
     played = play(schedule([[20], [20]], loads=loads, buffers=(WEIGHT_FIFO,)), byte_a_cycle())
-    assert played.cycles == 30 + 20
-    assert waits(played) == {"busy": 40, "memory": 10}
+    assert played.cycles == 30 + 1 + 20
+    assert waits(played) == {"busy": 40, "memory": 11}
 
 
 def test_latency_is_paid_once_by_queued_transfers():
@@ -116,14 +117,14 @@ def test_stores_wait_for_room_and_the_layer_for_its_last_write():
     stores = runs(Tensor.OUTPUT, (0, 60), (1, 60))
     played = play(schedule([[10], [10]], stores=stores, buffers=(OUTPUT_BUFFER,)), byte_a_cycle())
     assert played.cycles == 10 + 60 + 10 + 60
-    assert waits(played) == {"busy": 20, "buffer": 60, "drain": 60}
+    assert waits(played) == {"busy": 20, "memory": 120}
 
 
 def test_writes_compete_with_reads():
     loads = runs(Tensor.INPUT, (2, 10))
     stores = runs(Tensor.OUTPUT, (0, 30))
     plan = schedule([[5], [5], [5]], loads=loads, stores=stores, buffers=(INPUT_BUFFER, OUTPUT_BUFFER))
-    assert play(plan, byte_a_cycle()).cycles == 5 + 30 + 10 + 5
+    assert play(plan, byte_a_cycle()).cycles == 5 + 30 + 10 + 1
 
 
 def test_a_tile_that_can_never_fit_is_refused_before_the_run():
@@ -135,8 +136,9 @@ def test_a_tile_that_can_never_fit_is_refused_before_the_run():
 def test_a_starved_run_says_who_waits_for_what():
     loads = runs(Tensor.INPUT, (0, 10))
     simulation = LayerSimulation(schedule([[1]], loads=loads, buffers=(INPUT_BUFFER,)), INFINITE, GHZ)
-    simulation._memory.transfer = lambda *_args, **_kwargs: simulation._env.event()  # a memory that never answers
-    with pytest.raises(StarvedError, match=r"^the simulation starved at cycle 0: tile 0 waits for its data$"):
+    never = Moved(simulation._env.event(), simulation._env.event())
+    simulation._memory.transfer = lambda *_args, **_kwargs: never  # a memory that never answers
+    with pytest.raises(StarvedError, match=r"^the simulation starved at cycle 0: tile 0 waits for its first data$"):
         simulation.run()
 
 
@@ -161,9 +163,9 @@ def test_observers_see_tiles_transfers_drains_and_levels():
     assert log == [
         ("input buffer", 0, 10),
         ("input", 0, 0, 10, 10, False),
-        ("tile", 0, 10, 15),
-        ("input buffer", 15, 0),
-        ("drain", 0, 15, 17),
+        ("tile", 0, 1, 11),
+        ("input buffer", 11, 0),
+        ("drain", 0, 11, 13),
     ]
 
 
@@ -177,13 +179,18 @@ def test_events_agree_with_the_recurrence_of_a_three_stage_pipeline(rows):
     loads = runs(Tensor.INPUT, *((t, s) for t, s in enumerate(size)))
     ample = BufferUse("input buffer", Tensor.INPUT, 10_000)
     played = play(schedule(busy, loads=loads, buffers=(ample,), drain=drain, prefetch=1), byte_a_cycle())
-    loaded = started = ended = drained = 0
+    asked = loaded = started = ended = drained = 0
     starts, drains = [], []
     for tile, (work, data, post) in enumerate(zip(busy, size, drain, strict=True)):
         if data:
-            loaded = max(loaded, starts[tile - 1] if tile else 0) + data
-        started = max(ended, loaded if data else 0, drains[tile - 2] if tile >= 2 else 0)
+            asked = max(loaded, starts[tile - 1] if tile else 0)
+            loaded = asked + data
+        started = max(ended, asked + 1 if data else 0, drains[tile - 2] if tile >= 2 else 0)
         ended = started + work[0]
+        if data and work[0]:
+            ended = max(ended, loaded + -(-work[0] // data))
+        elif data:
+            ended = max(ended, loaded)
         drained = max(drained, ended) + post
         starts.append(started)
         drains.append(drained)
@@ -207,8 +214,8 @@ def test_without_prefetch_loads_start_when_the_tile_before_has_ended():
     loads = runs(Tensor.INPUT, (0, 10), (1, 10))
     plan = schedule([[20], [20]], loads=loads, buffers=(INPUT_BUFFER,), prefetch=0)
     played = play(plan, byte_a_cycle())
-    assert played.cycles == 10 + 20 + 10 + 20
-    assert waits(played) == {"busy": 40, "memory": 20}
+    assert played.cycles == 2 * (1 + 20)
+    assert waits(played) == {"busy": 40, "memory": 2}
 
 
 def test_blocking_write_back_holds_the_array_until_results_are_written():
@@ -218,7 +225,7 @@ def test_blocking_write_back_holds_the_array_until_results_are_written():
     blocking = LayerSimulation(plan, byte_a_cycle(), GHZ, write_back="blocking").run()
     assert overlapped.cycles == 10 + 5 + 30 + 30
     assert blocking.cycles == 2 * (10 + 5 + 30)
-    assert waits(blocking) == {"busy": 20, "drain": 70}
+    assert waits(blocking) == {"busy": 20, "drain": 10, "memory": 60}
 
 
 def test_a_port_slower_than_memory_holds_loads_up_and_a_faster_one_does_not():
@@ -226,7 +233,7 @@ def test_a_port_slower_than_memory_holds_loads_up_and_a_faster_one_does_not():
     plan = schedule([[10]], loads=loads, buffers=(INPUT_BUFFER,))
     fast = DramSpec(bandwidth_gbs=10.0, latency_ns=0.0, burst_bytes=1)
     cycles = [LayerSimulation(plan, fast, GHZ, buffer_bytes_per_cycle=rate).run().cycles for rate in (1, 3, 10, 100)]
-    assert cycles == [30 + 10, 10 + 10, 3 + 10, 3 + 10]
+    assert cycles == [30 + 1, 10 + 1, 1 + 10, 1 + 10]
 
 
 def test_ports_do_not_hold_up_what_infinite_memory_delivers():

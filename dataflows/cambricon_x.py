@@ -60,7 +60,7 @@ class CambriconXSpec(AcceleratorSpec):
     sb_bytes: Count = Field(2048, description="SB, compressed synapses of one PE, bytes")
     loop_order: Literal["auto", "inputs_outer", "weights_outer"] = Field(
         "auto", description="inputs_outer: a block of inputs meets all filters; weights_outer: rounds of filters that "
-        "fit the SBs meet all inputs; auto: whichever moves fewer bytes (assumption)"
+        "fit the SBs meet all inputs; auto: whichever takes less time (assumption)"
     )  # fmt: skip
     fetch: Literal["asynchronous", "shared"] = Field(
         "asynchronous", description="asynchronous: PEs run apart, as published; shared: a fetch of a window serves all "
@@ -125,12 +125,13 @@ class CambriconX(Accelerator):
         spec, layer = self.spec, trace.layer
         counts = self.count(layer, trace.weight_mask)
         stored_bits, decoded = self._formatted(trace.weight_mask, counts)
-        work = self.arrange(layer, stored_bits)
+        window_cycles = counts.busy + counts.index + decoded
+        work = self.arrange(layer, stored_bits, window_cycles)
         cycles = np.zeros((work.tiles, spec.pes, CAUSES), np.int64)
         cycles[..., Cause.BUSY] = work.per_tile(counts.busy)
         cycles[..., Cause.INDEX] = work.per_tile(counts.index + decoded)
         if spec.fetch == "shared":
-            cycles[..., Cause.IMBALANCE] = work.waits_per_tile(counts.busy + counts.index + decoded)
+            cycles[..., Cause.IMBALANCE] = work.waits_per_tile(window_cycles)
         loads, stores, compulsory_bytes = work.transfers()
         return LayerSchedule(
             pe_grid=(1, spec.pes),
@@ -176,10 +177,13 @@ class CambriconX(Accelerator):
         waits = np.maximum(stored.decode_cycles - own, 0)
         return spread(stored.size_bytes * 8, counts.nonzeros), spread(waits, counts.nonzeros)
 
-    def arrange(self, layer: Layer, stored_bits: np.ndarray) -> FilterRounds:
-        """The way that moves the fewest bytes, among those that `loop_order` and the buffers allow.
+    def arrange(self, layer: Layer, stored_bits: np.ndarray, window_cycles: np.ndarray) -> FilterRounds:
+        """The way that takes the least time, among those that `loop_order` and the buffers allow.
 
-        stored_bits int64 (K, windows). Of equal ways the one of the longest chunks, then the most filters.
+        Time is the longer of computing, with PEs that meet at the end of each round's chunk, and of moving the bytes at
+        the memory's peak. Of equal ways the one that moves fewer bytes, then of longer chunks, then of more filters.
+
+        stored_bits, window_cycles  int64 (K, windows)
         """
         spec, windows = self.spec, stored_bits.shape[1]
         groups = _groups_in_flight(layer, spec)
@@ -195,7 +199,14 @@ class CambriconX(Accelerator):
                 if blocks is not None:
                     sizes = (spec.pes, spec.sb_bytes, spec.value_bits)
                     ways.append(FilterRounds(blocks, stored_bits, chunk_windows, filters, *sizes))
-        return min(ways, key=lambda way: (way.moved_bytes, -way.chunk_windows, -way.filters))
+        shared, bytes_per_cycle = spec.fetch == "shared", spec.dram.bandwidth_gbs * 1e9 / spec.clock_hz
+
+        def cost(way: FilterRounds) -> tuple[float, int, int, int]:
+            moving = (way.moved_bytes + way.stored_output_bytes) / bytes_per_cycle
+            computing = way.compute_cycles(window_cycles, shared=shared)
+            return max(computing, moving), way.moved_bytes, -way.chunk_windows, -way.filters
+
+        return min(ways, key=cost)
 
     def _chunk_choices(self, layer: Layer, windows: int) -> list[int]:
         """Windows of a chunk, longest first: the whole list, then what half of NBin holds, cut into equal parts.
@@ -227,7 +238,8 @@ class CambriconX(Accelerator):
         self.require(layer)
         spec, group_channels = self.spec, (layer.group_in_channels, layer.group_out_channels)
         kept = KeptWeights.of(weights, spec.window)
-        work = self.arrange(layer, self.step_bits(self.count(layer, weights != 0)))
+        counts = self.count(layer, weights != 0)
+        work = self.arrange(layer, self.step_bits(counts), counts.busy + counts.index)
         padded = np.pad(activations, ((0, 0), (0, 0), *layer.padding))
         neurons = np.ascontiguousarray(padded.transpose(0, 2, 3, 1))
         offsets, windows = list_offsets(layer), kept.start.shape[1] - 1

@@ -22,7 +22,7 @@ def cut_layer(
     value_bits: int,
     input_bytes: int,
     weight_bytes: int,
-    outputs: int | None = None,
+    sums: int | None = None,
 ) -> tuple[ColumnPlan, np.ndarray]:
     """The tiles, and the bytes of their compressed weights, int64 (1, blocks of filters).
 
@@ -32,21 +32,26 @@ def cut_layer(
     turn         filters that a block has at least
     pixels       output positions of a block
     value_bits   bits of an activation;  input_bytes, weight_bytes  sizes of the buffers
-    outputs      output positions that a strip may have at most; None: any number
+    sums         partial sums of a block of filters that a strip may have; None: none wait for others
     """
     whole = replace(layer, groups=1)
-    filters, sizes = filter_blocks(filter_bits, turn, buffer_bytes=weight_bytes)
+    most_turns = None if sums is None else sums // (pixels * turn)
+    filters, sizes = filter_blocks(filter_bits, turn, buffer_bytes=weight_bytes, most_turns=most_turns)
     inputs = input_bytes // bits_to_bytes(layer.in_channels * value_bits)
+    outputs = None if sums is None else sums // int(filters.max())
     strips = PixelStrips.of(whole, pixels, inputs=inputs, outputs=outputs)
     return ColumnPlan(whole, np.array([filter_bits.sum()]), filters, strips), sizes[None]
 
 
-def filter_blocks(filter_bits: np.ndarray, turn: int, *, buffer_bytes: int) -> tuple[np.ndarray, np.ndarray]:
+def filter_blocks(
+    filter_bits: np.ndarray, turn: int, *, buffer_bytes: int, most_turns: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Filters of each block and bytes of their weights: int64 (blocks,), (blocks,).
 
     PEs meet at the end of a block, since the weights of the next but one take its place. All filters are one block
     where their weights fit the buffer for good. Otherwise a block has 1, 2, 4, ... turns of `turn` filters, as many as
     fit half of the buffer, so that blocks for a larger buffer are made of those for a smaller one and meet less often.
+    `most_turns` limits either.
 
     filter_bits  int64 (K,)
     """
@@ -56,10 +61,12 @@ def filter_blocks(filter_bits: np.ndarray, turn: int, *, buffer_bytes: int) -> t
         return -(-np.add.reduceat(filter_bits, np.arange(0, every, turns * turn)) // 8)
 
     all_turns, turns = -(-every // turn), 1
-    if int(bytes_of(all_turns).max()) <= buffer_bytes:
+    most = all_turns if most_turns is None else most_turns
+    held = int(bytes_of(all_turns).max()) <= buffer_bytes
+    if held and all_turns <= most:
         turns = all_turns
     else:
-        while turns < all_turns and 2 * int(bytes_of(2 * turns).max()) <= buffer_bytes:
+        while 2 * turns <= min(most, all_turns) and (held or 2 * int(bytes_of(2 * turns).max()) <= buffer_bytes):
             turns *= 2
     starts = np.arange(0, every, turns * turn)
     return np.minimum(turns * turn, every - starts), bytes_of(turns)

@@ -103,13 +103,21 @@ class FilterRounds:
 
         window_cycles  int64 (K, windows): what a window takes a filter's PE, at least 1
         """
+        own = self._per_pe(window_cycles)
+        return self._all_positions(np.where(own > 0, self._together(window_cycles)[:, :, None] - own, 0))
+
+    def compute_cycles(self, window_cycles: np.ndarray, *, shared: bool) -> int:
+        """Cycles of all tiles, without any wait for data; `shared` where PEs take each window together."""
+        slowest = self._together(window_cycles) if shared else self._per_pe(window_cycles).max(axis=2)
+        return int(slowest.sum()) * math.prod(self.layer.output_size) * self.layer.batch
+
+    def _together(self, window_cycles: np.ndarray) -> np.ndarray:
+        """Int64 (rounds, chunks): cycles of an output position where PEs take each window together."""
         first = self.rounds[:, 1]
         turns = np.union1d(first, np.arange(0, len(window_cycles), self.pes))
         slowest = np.maximum.reduceat(window_cycles, turns, axis=0)
         slowest = np.add.reduceat(slowest, np.arange(0, slowest.shape[1], self.chunk_windows), axis=1)
-        together = np.add.reduceat(slowest, np.searchsorted(turns, first), axis=0)
-        own = self._per_pe(window_cycles)
-        return self._all_positions(np.where(own > 0, together[:, :, None] - own, 0))
+        return np.add.reduceat(slowest, np.searchsorted(turns, first), axis=0)
 
     @cached_property
     def _weight_bits(self) -> np.ndarray:
@@ -149,6 +157,11 @@ class FilterRounds:
         weights = int((self._weight_bytes[:, None] * self._weight_times()).sum())
         neurons = sum(int(self.blocks.loads(chunk)[2].sum()) for chunk in range(self.shape[3]))
         return weights + neurons * self.value_bits // 8 * int(self._groups.sum()) * self.layer.batch
+
+    @property
+    def stored_output_bytes(self) -> int:
+        """Bytes of all outputs."""
+        return bits_to_bytes(self.layer.output_count * self.value_bits)
 
     def transfers(self) -> tuple[Runs, Runs, int]:
         """Loads, stores, and the bytes that must move: weights and outputs once, each neuron that is read once."""

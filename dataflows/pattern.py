@@ -32,7 +32,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec, Size
-from dataflows.column_plan import ColumnPlan, ColumnTraffic, require_two_blocks
+from dataflows.column_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
 from dataflows.filter_blocks import compulsory_bytes, cut_layer
 from dataflows.kernel import run_slices
 from dataflows.kernel_patterns import BatchTally, KernelPatterns, multiply_kernels
@@ -117,30 +117,31 @@ class PatternMachine(Accelerator):
         return {"reconfigurable": "a single array takes all batches"} if self.spec.arrays == 1 else {}
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
-        """One tile for each image, strip of positions and block of filters, in this order."""
+        """One tile for each image and strip of positions, in this order."""
         self.require(trace.layer)
         spec, layer = self.spec, trace.layer
         kernels = KernelPatterns.of(trace.weight_mask, layer.group_out_channels, spec.patterns)
         plan, weight_bytes = self._plan(layer, kernels)
         moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False, weight_bytes=weight_bytes)
         cycles, issued = self._cycles(plan, kernels)
-        tiles, pes = math.prod(plan.shape), spec.arrays * spec.kernels_parallel
+        pes = spec.arrays * spec.kernels_parallel
         return LayerSchedule(
             pe_grid=(spec.arrays, spec.kernels_parallel),
             lanes_per_pe=spec.pixels_parallel,
-            cycles=cycles.reshape(tiles, pes, CAUSES),
-            issued=issued.reshape(tiles, pes),
-            drain_cycles=np.zeros(tiles, np.int64),
+            cycles=join_filter_blocks(cycles.reshape(*plan.block_shape, pes, CAUSES)),
+            issued=issued.sum(axis=3).reshape(plan.tiles, pes),
+            drain_cycles=np.zeros(plan.tiles, np.int64),
             accumulator_copies=2,
             loads=moved.loads(),
             stores=moved.stores(),
-            buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes, streams_weights=True),
+            buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes),
             prefetch_tiles=spec.prefetch_tiles,
             expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
             compulsory_bytes=compulsory_bytes(
                 layer, int(weight_bytes.sum()), spec.value_bits, reads_inputs=trace.weight_nonzeros > 0
             ),
             notes=moved.notes(),
+            outputs_as_made=True,
         )
 
     def _plan(self, layer: Layer, kernels: KernelPatterns) -> tuple[ColumnPlan, np.ndarray]:
@@ -154,13 +155,13 @@ class PatternMachine(Accelerator):
             value_bits=spec.value_bits,
             input_bytes=spec.input_buffer_bytes,
             weight_bytes=spec.weight_buffer_bytes,
-            output_bytes=spec.output_buffer_bytes,
+            sums=8 * (spec.output_buffer_bytes // 2) // spec.value_bits,
         )
 
     def _cycles(self, plan: ColumnPlan, kernels: KernelPatterns) -> tuple[np.ndarray, np.ndarray]:
         """int64 (*tiles, arrays, rows, CAUSES) before any wait for memory, and (*tiles, arrays, rows) products."""
         spec, ranges, pixels = self.spec, _filter_ranges(plan), plan.strips.pixels[:, None, None]
-        shape = (*plan.shape, spec.arrays, spec.kernels_parallel)
+        shape = (*plan.block_shape, spec.arrays, spec.kernels_parallel)
         cycles, issued, reads = np.zeros((*shape, CAUSES), np.int64), np.zeros(shape, np.int64), self._reads(plan)
 
         def run(block: int) -> None:

@@ -22,7 +22,7 @@ class PixelStrips:
     last_pixels    int64 (strips,): positions of each strip's last block
     first_pixel    int64 (strips,): first position of each strip
     run_strip      int64 (runs,): the strip for which a run of input positions is loaded; ascending
-    run_last_strip int64 (runs,): the last of the strips in a row that read it; rows that the next strip reads, too, stay
+    run_last_strip int64 (runs,): the last of the strips in a row that read it; what the next strip reads, too, stays
     run_start      int64 (runs,): first position of the run in the map ([d,] h, w) of one channel
     run_positions  int64 (runs,): positions in the run
     streams_inputs   True when the inputs of a single block do not fit; nothing stays then

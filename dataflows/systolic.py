@@ -19,7 +19,6 @@ where shadow registers hold them; sums that stayed leave beside the next fold. N
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -199,7 +198,7 @@ class Systolic(Accelerator):
         """int64 (*blocks,) twice: cycles in which operands that stay are shifted in and nothing else happens.
 
         Of a tile's whole blocks of positions (`times` of them), and of its last one, by block of filters. With shadow
-        registers only the first fold of a block can wait, since every other follows a fold of all rows, which is longer.
+        registers only a block's first fold can wait, since every other follows a fold of all rows, which is longer.
         """
         spec, shape = self.spec, plan.block_shape
         depth = int(plan.columns[0])

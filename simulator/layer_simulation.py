@@ -214,24 +214,10 @@ class LayerSimulation:
 
     def _finish(self, tile: int) -> Process:
         """Let the PEs do a tile as far as its data have come, and give its buffers back."""
-        start, duration, schedule = self._now(), self._duration[tile], self._schedule
+        start = self._now()
         if tile in self._started:
             self._started[tile].succeed()
-        lead = self._write_lead(tile)
-        if duration > lead:
-            yield self._env.timeout(duration - lead)
-        written = self._store(tile) if schedule.outputs_as_made else []
-        if lead:
-            yield self._env.timeout(lead)
-        arrivals = self._arrivals.get(tile, [])
-        yield from self._wait_for_last(tile, arrivals)
-        end = earliest_end(start, duration, arrivals, in_step=schedule.operands_in_step)
-        if end > self._now():
-            late = self._env.timeout(end - self._now())
-            yield from self._wait(late, Cause.MEMORY, tile, f"tile {tile} computes behind its data")
-        if self._exceeds_output_room(tile):
-            for event in written:
-                yield from self._wait(event, Cause.MEMORY, tile, f"tile {tile} waits for its results to leave")
+        yield from self._work(tile, start)
         for observer in self._observers:
             observer.tile(tile, start, self._now())
         for buffer, freed in self._releases.get(tile, ()):
@@ -245,6 +231,24 @@ class LayerSimulation:
             self._writes.clear()
         if tile in self._ended:
             self._ended[tile].succeed()
+
+    def _work(self, tile: int, start: int) -> Process:
+        """The PEs' work on a tile, and what it waits for at its end: data that came late, results that must leave."""
+        duration, lead = self._duration[tile], self._write_lead(tile)
+        if duration > lead:
+            yield self._env.timeout(duration - lead)
+        written = self._store(tile) if self._schedule.outputs_as_made else []
+        if lead:
+            yield self._env.timeout(lead)
+        arrivals = self._arrivals.get(tile, [])
+        yield from self._wait_for_last(tile, arrivals)
+        end = earliest_end(start, duration, arrivals, in_step=self._schedule.operands_in_step)
+        if end > self._now():
+            late = self._env.timeout(end - self._now())
+            yield from self._wait(late, Cause.MEMORY, tile, f"tile {tile} computes behind its data")
+        if self._exceeds_output_room(tile):
+            for event in written:
+                yield from self._wait(event, Cause.MEMORY, tile, f"tile {tile} waits for its results to leave")
 
     def _wait(self, event: simpy.Event, cause: Cause, tile: int, state: str) -> Process:
         if event.processed:

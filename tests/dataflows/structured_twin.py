@@ -83,14 +83,15 @@ def blocks(spec, layer):
 
 
 def rows_read(layer, positions):
-    """(depth slice, row) of the input: for each output slice, what lies between the first and last of its windows."""
+    """(depth slice, row) of the input that the windows between the first and last of each output slice read."""
     rows = set()
     for o in {position[:-2] for position in positions}:
         spans = []
         for axis in range(layer.axes - 1):
             ends = [p[axis] * layer.stride[axis] - layer.padding[axis][0] for p in positions if p[:-2] == o]
-            span = range(min(ends), max(ends) + layer.dilation[axis] * (layer.kernel_size[axis] - 1) + 1)
-            spans.append([at for at in span if 0 <= at < layer.input_size[axis]])
+            taps = [tap * layer.dilation[axis] for tap in range(layer.kernel_size[axis])]
+            between = range(min(ends), max(ends) + 1, layer.stride[axis])  # whole rows of windows between the two ends
+            spans.append({at + tap for at in between for tap in taps if 0 <= at + tap < layer.input_size[axis]})
         rows |= {(d, h) for d in (spans[0] if layer.axes == 3 else [0]) for h in spans[-1]}
     return rows
 
@@ -98,24 +99,18 @@ def rows_read(layer, positions):
 def strips(spec, layer):
     """Blocks by strip: one block more as long as half the buffers have room; and whether one block is too much."""
     all_blocks = blocks(spec, layer)
-    filters = min(spec.output_channels_parallel, layer.group_out_channels)
-
     position = math.ceil(layer.group_in_channels * spec.value_bits / 8)
     in_buffer = spec.input_buffer_bytes // position
 
     def inputs(strip):
         return layer.input_size[-1] * len(rows_read(layer, [position for block in strip for position in block]))
 
-    def outputs_fit(strip):
-        bits = len(strip) * spec.pixels_parallel * filters * spec.value_bits
-        return len(strip) == 1 or bits <= 8 * (spec.output_buffer_bytes // 2)
-
-    if layer.batch * layer.groups == 1 and outputs_fit(all_blocks) and inputs(all_blocks) <= in_buffer:
+    if layer.batch * layer.groups == 1 and inputs(all_blocks) <= in_buffer:
         return [all_blocks], False
     room, found = in_buffer // 2, [[]]
     for block in all_blocks:
         longer = [*found[-1], block]
-        if found[-1] and not (outputs_fit(longer) and inputs(longer) <= room):
+        if found[-1] and inputs(longer) > room:
             found.append([block])
         else:
             found[-1] = longer

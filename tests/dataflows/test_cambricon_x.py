@@ -120,8 +120,7 @@ def test_unmapped_alone():
 def test_memory_alone():
     layer = Layer.dense("fc", in_features=2048, out_features=2048)
     causes, report = stack(full_mask(layer), {"dram": {"bandwidth_gbs": 16.0}})
-    assert set(causes) <= {"busy", "memory", "drain"}
-    assert causes["drain"] < 0.02 * causes["memory"]  # the last outputs on their way out
+    assert set(causes) == {"busy", "memory"}
     assert report.cycles == pytest.approx(2048 * 2048 * 3 / 16, rel=0.01)  # synapses once, 24 bits each
 
 

@@ -75,7 +75,8 @@ def loaded(schedule, tensor):
 def assert_equal_to_twin(spec, layer, mask):
     machine = CambriconX(spec)
     schedule = machine.schedule(LayerTrace(layer, mask, np.ones(layer.input_shape, bool)))
-    work = machine.arrange(layer, machine.step_bits(machine.count(layer, mask)))
+    counts = machine.count(layer, mask)
+    work = machine.arrange(layer, machine.step_bits(counts), counts.busy + counts.index)
     twin = Twin(spec, layer, mask, work).run()
     np.testing.assert_array_equal(schedule.cycles, twin.cycles)
     np.testing.assert_array_equal(schedule.issued, twin.issued)

@@ -223,7 +223,7 @@ def test_few_filters_leave_row_groups_unmapped():
     layer = Layer.conv("few", in_channels=8, out_channels=8, input_size=(4, 4), kernel_size=3, padding=1)
     found = report(dense_trace(layer), **WIDE_PORTS)
     causes = found.pe_cycle_stack
-    assert causes["unmapped"] == 3 * (causes["busy"] + causes["fill"] + causes["index"])
+    assert causes["unmapped"] == 3 * found.cycles, "whatever the others do or wait for"
 
 
 def test_scattered_zeros_are_kept_with_their_groups():

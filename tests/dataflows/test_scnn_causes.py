@@ -51,8 +51,8 @@ def test_pes_wait_for_the_slowest_at_the_end_of_a_group():
 def test_pes_without_a_tile_are_unmapped():
     small = Layer.conv("small", in_channels=4, out_channels=8, input_size=(7, 7), kernel_size=1)
     causes = stack(small, **FAST_DRAIN)
-    # Seven by seven PEs have a position. Waits of the whole array count for every PE.
-    assert causes == {"busy": 49 * 8, "unmapped": 15 * 8, "drain": 64}
+    # Seven by seven PEs have a position; the others are without work while these compute and while they wait.
+    assert causes == {"busy": 49 * 8, "unmapped": 15 * (8 + 1), "drain": 49}
 
 
 def test_slow_memory_starves_the_array():
@@ -61,10 +61,10 @@ def test_slow_memory_starves_the_array():
 
 
 def test_results_wait_for_room_in_the_output_ram():
-    # Each tile's 1024 results fill an output RAM of that size; the next tile starts once they are in DRAM. Only the
-    # first load, for which no work can be found, waits for memory.
+    # Each tile's 1024 results fill an output RAM of that size; the next tile starts once they are in DRAM.
     layer = Layer.conv("results", in_channels=4, out_channels=128, input_size=(64, 64), kernel_size=1)
     dram = {"bandwidth_gbs": 100.0, "latency_ns": 0.0}
     causes = stack(layer, output_channel_group=16, accumulator_banks=1024, oaram_bytes=2560, dram=dram, **FAST_DRAIN)
     assert set(causes) == {"busy", "drain", "memory", "buffer"}
-    assert causes["buffer"] > 10 * causes["memory"]
+    assert causes["memory"] > causes["busy"], "DRAM takes longer to write the results than the array to make them"
+    assert causes["buffer"] < 0.05 * causes["memory"], "the drain unit has little to do before"

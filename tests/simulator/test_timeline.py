@@ -59,31 +59,37 @@ def test_a_small_layer_cycle_by_cycle():
         drain=[2, 3],
     )
     events = watched(plan, byte_a_cycle()).events
-    assert spans(events, LAYERS, 1) == [("layer", 0, 41)]
+    # A tile begins with its first byte and ends a cycle behind its last: the share of work that waits for that byte.
+    assert spans(events, LAYERS, 1) == [("layer", 0, 34)]
     assert spans(events, ARRAY, TILES) == [
-        ("wait: memory", 0, 10),
-        ("tile 0", 10, 16),
-        ("wait: memory", 16, 25),
-        ("tile 1", 25, 33),
-        ("wait: drain", 33, 36),
-        ("wait: drain", 36, 41),
+        ("wait: memory", 0, 1),
+        ("tile 0", 1, 7),
+        ("wait: memory", 7, 10),
+        ("wait: memory", 10, 11),
+        ("tile 1", 11, 19),
+        ("wait: memory", 19, 25),
+        ("wait: memory", 25, 26),
+        ("wait: drain", 26, 29),
+        ("wait: memory", 29, 34),
     ]
-    assert spans(events, ARRAY, DRAIN) == [("tile 0", 16, 18), ("tile 1", 33, 36)]
-    assert spans(events, ARRAY, FIRST_GROUP) == [("busy", 10, 14), ("imbalance", 14, 16), ("busy", 25, 33)]
-    assert spans(events, ARRAY, FIRST_GROUP + 1) == [("busy", 10, 16), ("unmapped", 25, 33)]
+    assert spans(events, ARRAY, DRAIN) == [("tile 0", 11, 13), ("tile 1", 26, 29)]
+    assert spans(events, ARRAY, FIRST_GROUP) == [("busy", 1, 5), ("imbalance", 5, 7), ("busy", 11, 19)]
+    assert spans(events, ARRAY, FIRST_GROUP + 1) == [("busy", 1, 7), ("unmapped", 11, 19)]
     assert spans(events, DRAM, Tensor.INPUT + 1) == [("load of tile 0", 0, 10), ("load of tile 1", 10, 25)]
-    assert spans(events, DRAM, Tensor.OUTPUT + 1) == [("store of tile 1", 36, 41)]
-    assert counters(events, BUFFERS) == {"in": [(0, 10), (10, 25), (16, 15), (33, 0)]}
-    assert counters(events, DRAM) == {"channel 0": [(0, pytest.approx(1)), (25, 0), (36, pytest.approx(1)), (41, 0)]}
+    assert spans(events, DRAM, Tensor.OUTPUT + 1) == [("store of tile 1", 29, 34)]
+    assert counters(events, BUFFERS) == {"in": [(0, 10), (1, 25), (11, 15), (26, 0)]}
+    assert counters(events, DRAM) == {"channel 0": [(0, pytest.approx(1)), (25, 0), (29, pytest.approx(1)), (34, 0)]}
 
 
 def test_a_wait_for_streamed_data_is_no_part_of_its_tile():
     loads = Runs.merge(runs(Tensor.WEIGHT, (0, 30)))
     plan = schedule([[20], [5]], loads=loads, buffers=(BufferUse("fifo", Tensor.WEIGHT, 8, streamed=True),))
     assert spans(watched(plan, byte_a_cycle()).events, ARRAY, TILES) == [
-        ("tile 0", 0, 20),
-        ("wait: memory", 20, 30),
-        ("tile 1", 30, 35),
+        ("wait: memory", 0, 1),
+        ("tile 0", 1, 21),
+        ("wait: memory", 21, 30),
+        ("wait: memory", 30, 31),
+        ("tile 1", 31, 36),
     ]
 
 

@@ -68,6 +68,7 @@ class Dcnn(Accelerator):
     [T·]R·S·ceil(C/G / multipliers) cycles: the published bar of the oracle on VGG-16 conv1_1, 9.43, is 16/3 over the
     weights' density of 0.565, so its 3 channels leave 13 of 16 lanes empty. PEs at a ragged edge hold fewer outputs and
     wait. A layer with a single output position (fully connected) spreads its output channels over the PEs instead.
+    Maps that fit their halves of the SRAM stay there from layer to layer; the network's input is loaded once.
 
     Approximations: lanes hold channels of one group, so that a depthwise layer fills one lane; padding positions take
     slots like any other; a map that spills is loaded in equal slices, so that rows which two parts read are loaded
@@ -88,7 +89,7 @@ class Dcnn(Accelerator):
         outputs = np.tile(work.outputs.reshape(work.parts * work.groups, -1), (layer.batch, 1))
         cycles = np.zeros((*outputs.shape, CAUSES), np.int64)
         cycles[:, :, Cause.BUSY] = outputs * steps
-        loads, stores, compulsory = self._transfers(layer, work)
+        loads, stores, compulsory = self._transfers(trace, work)
         half, inputs_stay, outputs_fit = spec.sram_bytes // 2, self._inputs_stay(layer, work), self._outputs_fit(work)
         return LayerSchedule(
             pe_grid=(spec.pe_rows, spec.pe_columns),
@@ -169,14 +170,18 @@ class Dcnn(Accelerator):
 
     def _inputs_stay(self, layer: Layer, work: _Work) -> bool:
         """Whether a part's inputs fit their SRAM, so that all groups of output channels find them there."""
-        return -(-self._map_bytes(layer)[0] // work.parts) < self.spec.sram_bytes // 2
+        return -(-self._map_bytes(layer)[0] // work.parts) <= self.spec.sram_bytes // 2
 
     def _outputs_fit(self, work: _Work) -> bool:
         """Whether every tile's outputs fit their SRAM."""
         return self._bytes(int(work.outputs.sum(axis=2).max())) < self.spec.sram_bytes // 2
 
-    def _transfers(self, layer: Layer, work: _Work) -> tuple[Runs, Runs, int]:
-        """Loads, stores and compulsory bytes: weights stream by for every part; maps move only when they do not fit."""
+    def _transfers(self, trace: LayerTrace, work: _Work) -> tuple[Runs, Runs, int]:
+        """Loads, stores and compulsory bytes: weights stream by for every part; maps move only when they do not fit.
+
+        Inputs also move when they are the network's.
+        """
+        layer = trace.layer
         half = self.spec.sram_bytes // 2
         inputs, outputs = self._map_bytes(layer)
         weights = self._bytes(layer.weight_count)
@@ -186,7 +191,7 @@ class Dcnn(Accelerator):
         group = tile % work.groups
         loads = [Runs.per_tile(Tensor.WEIGHT, tile, layout.weight_address + edges[group], np.diff(edges)[group])]
         stores, compulsory = Runs.none(), weights
-        if inputs > half:
+        if inputs > half or trace.input_in_dram:
             cuts = np.arange(layer.batch * work.parts + 1) * inputs // work.parts
             if self._inputs_stay(layer, work):
                 first = tile[:: work.groups]

@@ -61,10 +61,8 @@ def test_slow_memory_starves_the_array():
 
 
 def test_results_wait_for_room_in_the_output_ram():
-    # Each tile's 1024 results fill an output RAM of that size; the next tile starts once they are in DRAM. Only the
-    # first load, for which no work can be found, waits for memory.
+    # Each tile's 1024 results fill an output RAM of that size; the next tile starts once they are in DRAM. Inputs fit.
     layer = Layer.conv("results", in_channels=4, out_channels=128, input_size=(64, 64), kernel_size=1)
     dram = {"bandwidth_gbs": 100.0, "latency_ns": 0.0}
     causes = stack(layer, output_channel_group=16, accumulator_banks=1024, oaram_bytes=2560, dram=dram, **FAST_DRAIN)
-    assert set(causes) == {"busy", "drain", "memory", "buffer"}
-    assert causes["buffer"] > 10 * causes["memory"]
+    assert set(causes) == {"busy", "drain", "buffer"}

@@ -6,8 +6,9 @@ N·[O·]P·Q·[T·]R·S·ceil(C/G / 16)·ceil(K/G / 256)·G cycles.
 
 Synapses lie in the eDRAM of the tiles, inputs and outputs in the halves of a central one. A layer whose synapses fit is
 loaded once, the synapses of each round of 256 output neurons when they are first needed. Inputs and outputs that fit
-are those of the layers before and behind and do not leave the chip; a map that does not fit comes, or goes, in strips
-of whole rows. The images of a fully connected layer are positions of one product, so that they share its synapses.
+are those of the layers before and behind and do not leave the chip, but for the network's input, which comes once; a
+map that does not fit comes, or goes, in strips of whole rows. The images of a fully connected layer are positions of
+one product, so that they share its synapses.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class DaDianNao(Accelerator):
             issued=np.tile(issued, (layer.groups * layer.batch, 1)),
             drain_cycles=np.zeros(plan.tiles, np.int64),
             accumulator_copies=2,
-            loads=self._loads(plan, moved),
+            loads=self._loads(plan, moved, input_in_dram=trace.input_in_dram),
             stores=Runs.none() if self._stays(layer.output_count) else moved.stores(),
             buffers=(
                 BufferUse("central_edram_inputs", Tensor.INPUT, half, streamed=plan.strips.streams_inputs),
@@ -88,7 +89,7 @@ class DaDianNao(Accelerator):
             ),
             prefetch_tiles=spec.prefetch_tiles,
             expected_issued=layer.dense_macs,
-            compulsory_bytes=self._compulsory_bytes(layer),
+            compulsory_bytes=self._compulsory_bytes(layer, input_in_dram=trace.input_in_dram),
             notes=moved.notes(),
             outputs_as_made=True,
         )
@@ -113,17 +114,26 @@ class DaDianNao(Accelerator):
         """Whether a map of the whole batch stays in its half of the central eDRAM."""
         return bits_to_bytes(values * self.spec.value_bits) <= self.spec.central_edram_bytes // 2
 
-    def _loads(self, plan: ColumnPlan, moved: ColumnTraffic) -> Runs:
+    def _loads(self, plan: ColumnPlan, moved: ColumnTraffic, *, input_in_dram: bool) -> Runs:
         loads = moved.loads()
         if not self._stays(plan.layer.input_count):
             return loads
         kept = loads.tensor != Tensor.INPUT
-        columns = (getattr(loads, name)[kept] for name in Runs.__dataclass_fields__)
-        return Runs(*columns)
+        weights = Runs(*(getattr(loads, name)[kept] for name in Runs.__dataclass_fields__))
+        return Runs.merge(self._whole_maps(plan), weights) if input_in_dram else weights
 
-    def _compulsory_bytes(self, layer: Layer) -> int:
+    def _whole_maps(self, plan: ColumnPlan) -> Runs:
+        """Each image's and group's input map, once; they lie one after the other from address 0, as (n, g)."""
+        layer, tiles = plan.layer, plan.tile_index
+        maps = layer.batch * layer.groups
+        edges = -(-np.arange(maps + 1) * (layer.input_count // maps) * self.spec.value_bits // 8)
+        order = np.arange(maps).reshape(layer.batch, layer.groups).T.reshape(-1)
+        first, last = tiles[:, :, 0, 0].reshape(-1), tiles[:, :, -1, -1].reshape(-1)
+        return Runs.per_tile(Tensor.INPUT, first, edges[order], np.diff(edges)[order], last_tile=last)
+
+    def _compulsory_bytes(self, layer: Layer, *, input_in_dram: bool) -> int:
         values = layer.weight_count
-        if not self._stays(layer.input_count):
+        if input_in_dram or not self._stays(layer.input_count):
             values += layer.batch * layer.in_channels * inputs_read(layer)
         if not self._stays(layer.output_count):
             values += layer.output_count

@@ -13,7 +13,8 @@ What the machine is taken to do where the paper is silent:
 - Vectors (images of a batch, positions of a 1x1 convolution) follow one another when all PEs are done. Results stay in
   the register file, which is the next layer's source, when it holds them all; otherwise PEs write them to their SRAM.
 - Weights lie in the SRAMs when a layer starts, also where they would exceed them, which a note then says.
-- Activations stay on chip when an image's inputs and outputs fit the activation SRAMs; otherwise they stream.
+- Activations stay on chip when an image's inputs and outputs fit the activation SRAMs; otherwise they stream. The
+  network's input is loaded also when it fits.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class Eie(Accelerator):
             self._play(tiles, vectors[:, unit // tiles.blocks], entries, cycles[unit])
         cycles = cycles.reshape(-1, spec.pes, CAUSES)
         matrices = _Matrices(tiles, stored, spec)
-        loads, stores, compulsory_bytes = matrices.transfers()
+        loads, stores, compulsory_bytes = matrices.transfers(input_in_dram=trace.input_in_dram)
         return LayerSchedule(
             pe_grid=(spec.pes, 1),
             lanes_per_pe=1,
@@ -180,16 +181,20 @@ class _Matrices:
         spec = self._spec
         return (entry_bytes <= spec.weight_sram_bytes) & (pointer_bytes <= spec.pointer_sram_bytes)
 
-    def transfers(self) -> tuple[Runs, Runs, int]:
+    def transfers(self, *, input_in_dram: bool) -> tuple[Runs, Runs, int]:
         """Loads, stores, and the bytes that must move."""
         tiles, spec = self._tiles, self._spec
         input_bytes = bits_to_bytes(tiles.layer.input_count * spec.value_bits)
         layout = Layout.of(input_bytes, int(self._unit_bytes.sum()))
         loads, stores, compulsory_bytes = [], Runs.none(), 0
-        if tiles.activation_bytes > spec.pes * spec.activation_sram_bytes:
-            loads.append(tiles.input_loads(layout.input_address))
+        room_bytes = spec.pes * spec.activation_sram_bytes
+        stay = tiles.activation_bytes <= room_bytes
+        if input_in_dram or not stay:
+            loads.append(tiles.input_loads(layout.input_address, room_bytes if stay else 0))
+            compulsory_bytes += bits_to_bytes(tiles.inputs_read * spec.value_bits)
+        if not stay:
             stores = tiles.output_stores(layout.output_address)
-            compulsory_bytes += bits_to_bytes(tiles.inputs_read * spec.value_bits) + stores.total_bytes
+            compulsory_bytes += stores.total_bytes
         if not spec.weights_resident:
             loads.append(tiles.weight_loads(layout.weight_address, self._unit_bytes, self.fits))
             compulsory_bytes += int(self._unit_bytes.sum())

@@ -1,7 +1,8 @@
 """Where a planar layer's data lie: on the chip, or too large for it and moved through DRAM; and the traffic of each.
 
 Source: Parashar et al., ISCA 2017: inputs and outputs stay in the PEs' activation RAMs (IARAM, OARAM) from layer to
-layer; a layer that does not fit is tiled in time and its activations move through DRAM (nine layers of VGG-16).
+layer; a layer that does not fit is tiled in time and its activations move through DRAM (nine layers of VGG-16). Inputs
+and outputs move apart: only what exceeds its own RAM does, and the network's input, which no layer left in the IARAM.
 """
 
 from __future__ import annotations
@@ -17,15 +18,21 @@ from dataflows.planar import PlanarMap
 from dataflows.planar_work import StoredActivations
 from dataflows.schedule import Runs, Tensor
 from workloads.layer import Layer
+from workloads.trace import LayerTrace
 
 
 @dataclass(frozen=True)
 class ActivationRams:
-    """The RAMs of one PE and what an entry takes there."""
+    """The RAMs of one PE and what activations take there.
+
+    entry_bits    bits of a stored activation
+    stores_zeros  whether zeros are stored as well, so that inputs and outputs are as large as their maps
+    """
 
     input_bytes: int
     output_bytes: int
     entry_bits: int
+    stores_zeros: bool = False
 
     def input_overflow(self, entries: int) -> str | None:
         """Why a PE's stored inputs do not fit, None when they do."""
@@ -34,6 +41,10 @@ class ActivationRams:
     def output_overflow(self, entries: int) -> str | None:
         """Why a PE's stored outputs do not fit, None when they do."""
         return self._overflow("outputs", "OARAM", entries, self.output_bytes)
+
+    def output_entries(self, outputs: Any, density: float) -> Any:
+        """Stored entries of some outputs, a number or an array, of which a share `density` is not zero."""
+        return outputs if self.stores_zeros else np.ceil(outputs * density).astype(np.int64)
 
     def _overflow(self, what: str, ram: str, entries: int, capacity_bytes: int) -> str | None:
         size_bytes = self.bytes_of(entries)
@@ -50,14 +61,21 @@ class ActivationRams:
 class Placement:
     """The tiling that fits the RAMs.
 
-    activations  the stored activations under that tiling
-    overflows    what did not fit; empty when everything stays on the chip
-    resident     False when not even one position of the input fits, so that inputs pass through for every tile
+    activations      the stored activations under that tiling
+    input_overflow   why the inputs do not fit the IARAM, None when they do
+    output_overflow  likewise for the outputs and the OARAM
+    resident         False when not even one position of the input fits, so that inputs pass through for every tile
     """
 
     activations: StoredActivations
-    overflows: tuple[str, ...]
-    resident: bool
+    input_overflow: str | None
+    output_overflow: str | None
+    resident: bool = True
+
+    @property
+    def overflows(self) -> tuple[str, ...]:
+        """What did not fit; empty when everything stays on the chip."""
+        return tuple(overflow for overflow in (self.input_overflow, self.output_overflow) if overflow)
 
 
 def place(activations: StoredActivations, rams: ActivationRams, accumulators: int, output_entries: int) -> Placement:
@@ -66,18 +84,17 @@ def place(activations: StoredActivations, rams: ActivationRams, accumulators: in
     output_entries  what a PE would have to keep of the outputs
     """
     fullest = int(activations.entries.sum(axis=1).max())
-    found = (rams.input_overflow(fullest), rams.output_overflow(output_entries))
-    overflows = tuple(overflow for overflow in found if overflow)
-    if not overflows or not rams.input_overflow(int(activations.entries.max())):
-        return Placement(activations, overflows, resident=True)
+    whole = Placement(activations, rams.input_overflow(fullest), rams.output_overflow(output_entries))
+    if not rams.input_overflow(int(activations.entries.max())):
+        return whole
     # Of n sub-tiles one holds at least 1/n of a PE's non-zeros, so that fewer than this many cannot do.
     fewest = -(-int(activations.nonzeros.sum(axis=1).max()) * rams.entry_bits // (8 * rams.input_bytes))
     for size in activations.plan.cut_sizes(accumulators, fewest) or [(1, 1)]:
         plan = replace(activations.plan, cut_size=size)
         activations = StoredActivations.of(activations.mask, plan, activations.rules)
         if not rams.input_overflow(int(activations.entries.max())):
-            return Placement(activations, overflows, resident=True)
-    return Placement(activations, overflows, resident=False)
+            return replace(whole, activations=activations)
+    return replace(whole, activations=activations, resident=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,20 +117,19 @@ def group_sizes(channels: int, group: int) -> np.ndarray:
 
 
 def planar_traffic(
-    layer: Layer,
+    trace: LayerTrace,
     placement: Placement,
     weight_bytes: np.ndarray,
-    output_density: float,
     rams: ActivationRams,
     kernel_bits: np.ndarray | None = None,
 ) -> Traffic:
-    """Weights stream for every tile; activations move only when the layer does not fit on the chip.
+    """Weights stream for every tile; inputs and outputs move when they do not fit, inputs also when they are in DRAM.
 
     weight_bytes  int64 (output-channel groups,): stored bytes of each group. In DRAM the weights lie group by group
                   and the activations sub-tile by sub-tile, so that each tile reads and writes single runs.
     kernel_bits   int64 (K, C/G): where DRAM holds the weights filter by filter instead, the bits of each kernel
     """
-    plan, groups = placement.activations.plan, len(weight_bytes)
+    layer, plan, groups = trace.layer, placement.activations.plan, len(weight_bytes)
     images, cuts, _ = placement.activations.entries.shape
     pairs, tiles = images * cuts, np.arange(images * cuts * groups)
     input_bytes = rams.bytes_of(placement.activations.entries).sum(axis=2).reshape(-1)
@@ -126,19 +142,22 @@ def planar_traffic(
     else:
         loads = kernel_by_kernel(kernel_bits, np.append(0, np.cumsum(channels)), layout.weight_address, pairs)
         compulsory = -(-int(kernel_bits.sum()) // 8)
-    if not placement.overflows:
-        return Traffic(loads, Runs.none(), compulsory, streams_inputs=False)
-    inputs = (layout.input_address + _starts(input_bytes), input_bytes)
-    first = np.arange(pairs) * groups
-    if placement.resident:
-        input_loads = Runs.per_tile(Tensor.INPUT, first, *inputs, last_tile=first + groups - 1)
-    else:
-        input_loads = Runs.per_tile(Tensor.INPUT, tiles, *(np.repeat(column, groups) for column in inputs))
-    outputs = np.tile(np.outer(output_positions(layer, plan), channels).reshape(-1), images)
-    output_bytes = rams.bytes_of(np.ceil(outputs * output_density).astype(np.int64))
-    stores = Runs.per_tile(Tensor.OUTPUT, tiles, layout.output_address + _starts(output_bytes), output_bytes)
-    compulsory += int(input_bytes.sum() + output_bytes.sum())
-    return Traffic(Runs.merge(input_loads, loads), stores, compulsory, streams_inputs=not placement.resident)
+    if placement.input_overflow or trace.input_in_dram:
+        starts, first = layout.input_address + _starts(input_bytes), np.arange(pairs) * groups
+        if placement.resident:
+            input_loads = Runs.per_tile(Tensor.INPUT, first, starts, input_bytes, last_tile=first + groups - 1)
+        else:
+            columns = (np.repeat(column, groups) for column in (starts, input_bytes))
+            input_loads = Runs.per_tile(Tensor.INPUT, tiles, *columns)
+        loads = Runs.merge(input_loads, loads)
+        compulsory += int(input_bytes.sum())
+    stores = Runs.none()
+    if placement.output_overflow:
+        outputs = np.tile(np.outer(output_positions(layer, plan), channels).reshape(-1), images)
+        output_bytes = rams.bytes_of(rams.output_entries(outputs, trace.output_density))
+        stores = Runs.per_tile(Tensor.OUTPUT, tiles, layout.output_address + _starts(output_bytes), output_bytes)
+        compulsory += int(output_bytes.sum())
+    return Traffic(loads, stores, compulsory, streams_inputs=not placement.resident)
 
 
 def kernel_by_kernel(kernel_bits: np.ndarray, groups: np.ndarray, address: int, pairs: int) -> Runs:
@@ -162,35 +181,39 @@ def kernel_by_kernel(kernel_bits: np.ndarray, groups: np.ndarray, address: int, 
 
 
 def sliced_traffic(
-    weight_bytes: np.ndarray, inputs: np.ndarray, output_entries: int, pes: int, rams: ActivationRams
+    trace: LayerTrace, weight_bytes: np.ndarray, inputs: np.ndarray, pes: int, rams: ActivationRams
 ) -> tuple[Traffic, tuple[str, ...]]:
     """Traffic of a fully connected layer, whose activations are spread over all PEs, and what does not fit there.
 
     weight_bytes  int64 (rounds,): stored weights of all PEs; every round of every image streams its own
-    inputs        int64 (images,): stored activations; output_entries: stored outputs of an image
+    inputs        int64 (images,): stored activations
     """
     rounds, images = len(weight_bytes), len(inputs)
-    tiles = np.arange(images * rounds)
+    tiles, first = np.arange(images * rounds), np.arange(images) * rounds
     input_bytes = rams.bytes_of(inputs)
+    output_entries = int(rams.output_entries(trace.layer.output_count // images, trace.output_density))
     layout = Layout.of(int(input_bytes.sum()), int(weight_bytes.sum()))
     starts = layout.weight_address + _starts(weight_bytes)
     loads = Runs.per_tile(Tensor.WEIGHT, tiles, np.tile(starts, images), np.tile(weight_bytes, images))
-    compulsory = int(weight_bytes.sum())
-    found = (rams.input_overflow(-(-int(inputs.max()) // pes)), rams.output_overflow(-(-output_entries // pes)))
-    overflows = tuple(overflow for overflow in found if overflow)
-    if not overflows:
-        return Traffic(loads, Runs.none(), compulsory, streams_inputs=False), ()
-    columns = (np.repeat(column, rounds) for column in (layout.input_address + _starts(input_bytes), input_bytes))
-    input_loads = Runs.per_tile(Tensor.INPUT, tiles, *columns)
-    output_bytes = rams.bytes_of(output_entries)
-    stores = Runs.per_tile(
-        Tensor.OUTPUT,
-        tiles[rounds - 1 :: rounds],
-        layout.output_address + np.arange(images) * output_bytes,
-        output_bytes,
-    )
-    compulsory += int(input_bytes.sum()) + images * output_bytes
-    return Traffic(Runs.merge(input_loads, loads), stores, compulsory, streams_inputs=True), overflows
+    stores, compulsory = Runs.none(), int(weight_bytes.sum())
+    input_overflow = rams.input_overflow(-(-int(inputs.max()) // pes))
+    output_overflow = rams.output_overflow(-(-output_entries // pes))
+    columns = (layout.input_address + _starts(input_bytes), input_bytes)
+    if input_overflow:  # they pass through, once a round
+        loads = Runs.merge(
+            Runs.per_tile(Tensor.INPUT, tiles, *(np.repeat(column, rounds) for column in columns)), loads
+        )
+    elif trace.input_in_dram:
+        loads = Runs.merge(Runs.per_tile(Tensor.INPUT, first, *columns, last_tile=first + rounds - 1), loads)
+    if input_overflow or trace.input_in_dram:
+        compulsory += int(input_bytes.sum())
+    if output_overflow:
+        output_bytes = rams.bytes_of(output_entries)
+        addresses = layout.output_address + np.arange(images) * output_bytes
+        stores = Runs.per_tile(Tensor.OUTPUT, first + rounds - 1, addresses, output_bytes)
+        compulsory += images * output_bytes
+    overflows = tuple(overflow for overflow in (input_overflow, output_overflow) if overflow)
+    return Traffic(loads, stores, compulsory, streams_inputs=bool(input_overflow)), overflows
 
 
 def _starts(sizes: np.ndarray) -> np.ndarray:

@@ -11,7 +11,6 @@ what fits on the chip in `planar_storage`, and fully connected layers in `output
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import Any, Literal, Self
 
@@ -94,13 +93,18 @@ class ScnnSpec(AcceleratorSpec):
         return self.pe_rows * self.pe_columns
 
     @property
-    def entry_bits(self) -> int:
-        """Bits of a stored value with its zero-run field."""
-        return self.value_bits + self.zero_run_bits
+    def weight_bits(self) -> int:
+        """Bits of a stored weight: with its zero-run field, which dense weights do not need."""
+        return self.value_bits + (0 if self.skip == "activations" else self.zero_run_bits)
+
+    @property
+    def activation_bits(self) -> int:
+        """Bits of a stored activation, input or output, likewise."""
+        return self.value_bits + (0 if self.skip == "weights" else self.zero_run_bits)
 
     @model_validator(mode="after")
     def _outputs_of_a_tile_fit(self) -> Self:
-        needed = -(-self.accumulator_entries * self.entry_bits // 8)
+        needed = -(-self.accumulator_entries * self.activation_bits // 8)
         if needed > self.oaram_bytes:
             raise ValueError(
                 f"oaram_bytes = {self.oaram_bytes} cannot hold the {self.accumulator_entries} results of one "
@@ -146,7 +150,9 @@ class Scnn(Accelerator):
 
     @property
     def _rams(self) -> ActivationRams:
-        return ActivationRams(self.spec.iaram_bytes, self.spec.oaram_bytes, self.spec.entry_bits)
+        return ActivationRams(
+            self.spec.iaram_bytes, self.spec.oaram_bytes, self.spec.activation_bits, stores_zeros=self._keeps[1]
+        )
 
     @property
     def _rules(self) -> QueueRules:
@@ -188,19 +194,14 @@ class Scnn(Accelerator):
         assert plan is not None  # noqa: S101 (`require` has refused the layer otherwise)
         stored = StoredActivations.of(as_bytes(trace.activation_mask), plan, self._activation_rules)
         outputs = -(-layer.output_size[0] // spec.pe_rows) * -(-layer.output_size[1] // spec.pe_columns)
-        output_entries = math.ceil(layer.out_channels * outputs * trace.output_density)
+        output_entries = int(self._rams.output_entries(layer.out_channels * outputs, trace.output_density))
         placement = place(stored, self._rams, spec.accumulator_entries, output_entries)
         plan = placement.activations.plan
         stored_weights = self._stored_weights(layer, as_bytes(trace.weight_mask), plan)
         work = tile_work(placement.activations, stored_weights, self._rules)
         channels = group_sizes(layer.out_channels, plan.group_channels)
         stored_as = self._formatted(trace, np.append(0, np.cumsum(channels)), stored_weights.entries)
-        kernel_bits = (
-            filter_by_filter(spec.weight_format, trace.weight_mask, spec.entry_bits)
-            if spec.weight_layout == "filters"
-            else None
-        )
-        moved = planar_traffic(layer, placement, stored_as.size_bytes, trace.output_density, self._rams, kernel_bits)
+        moved = planar_traffic(trace, placement, stored_as.size_bytes, self._rams, self._kernel_bits(trace))
         decode_cycles = np.tile(stored_as.decode_cycles, layer.batch * plan.cut_count)
         drains = [self._drain_cycles(channels, plan, cut) for cut in range(plan.cut_count)]
         drain_cycles = np.tile(np.concatenate(drains), layer.batch)
@@ -239,18 +240,25 @@ class Scnn(Accelerator):
             stored_by=self._weight_rules, rules=self._rules,
         )  # fmt: skip
         drains = -(-sliced.size // spec.post_processing_entries_per_cycle)
-        output_entries = math.ceil(layer.output_count // layer.batch * trace.output_density)
         inputs = active.sum(axis=1, dtype=np.int64)
         size_bytes, decode_cycles = self._formatted_slices(trace, sliced)
-        moved, overflows = sliced_traffic(size_bytes, inputs, output_entries, spec.pes, self._rams)
+        moved, overflows = sliced_traffic(trace, size_bytes, inputs, spec.pes, self._rams)
         notes = (f"activations spill to DRAM: {'; '.join(overflows)}",) if overflows else ()
         decode_cycles = np.tile(decode_cycles, (layer.batch, 1))
         return self._finished(trace, sliced.work, decode_cycles, np.tile(drains, layer.batch), moved, notes)
 
+    def _kernel_bits(self, trace: LayerTrace) -> np.ndarray | None:
+        """int64 (K, C/G): bits of each kernel where DRAM holds filter after filter, else None."""
+        spec = self.spec
+        if spec.weight_layout == "tiles":
+            return None
+        stores_zeros = self._keeps[0] and spec.weight_format == NATIVE
+        return filter_by_filter(spec.weight_format, trace.weight_mask | stores_zeros, spec.weight_bits)
+
     def _formatted(self, trace: LayerTrace, bounds: np.ndarray, entries: np.ndarray) -> FormattedWeights:
         """Slices of output channels as DRAM holds them; `entries` of the machine's own zero runs, a slice each."""
         if self.spec.weight_format == NATIVE:
-            return FormattedWeights(self._rams.bytes_of(entries), np.zeros_like(entries))
+            return FormattedWeights(-(-entries * self.spec.weight_bits // 8), np.zeros_like(entries))
         return FormattedWeights.of(self.spec.weight_format, trace.weight_mask, bounds)
 
     def _formatted_slices(self, trace: LayerTrace, sliced: SlicedWork) -> tuple[np.ndarray, np.ndarray]:
@@ -272,8 +280,8 @@ class Scnn(Accelerator):
         moved: Traffic,
         notes: tuple[str, ...],
     ) -> LayerSchedule:
-        spec, entry_bits = self.spec, self.spec.entry_bits
-        fifo_bytes = bits_to_bytes(spec.weight_fifo_vectors * spec.weights_per_vector * entry_bits)
+        spec = self.spec
+        fifo_bytes = bits_to_bytes(spec.weight_fifo_vectors * spec.weights_per_vector * spec.weight_bits)
         cycles, issued = cycles_and_issued(work)
         wait_for_decoder(cycles, decode_cycles)
         masks = (as_bytes(trace.weight_mask), as_bytes(trace.activation_mask))

@@ -98,18 +98,22 @@ class VectorTiles:
         """Activations that are read at least once."""
         return int(self._input_runs[2].sum()) * self.layer.in_channels * self.layer.batch
 
-    def input_loads(self, address: int) -> Runs:
-        """The vectors of every tile. Inputs lie as (n, g, [d,] h, w, c)."""
+    def input_loads(self, address: int, room_bytes: int = 0) -> Runs:
+        """The vectors of every tile: once where a group's fit `room_bytes`, otherwise anew for every block of rows.
+
+        Inputs lie as (n, g, [d,] h, w, c).
+        """
         layer, (units, images, _) = self.layer, self.shape
         tile, place, count = self._input_runs
-        group = (np.arange(units) // self.blocks)[:, None, None]
-        image = np.arange(images)[:, None]
-        first = (image * layer.groups + group) * math.prod(layer.input_size) + place
-        at = np.ravel_multi_index((np.arange(units)[:, None, None], image, tile), self.shape)
-        size = np.broadcast_to(count * layer.group_in_channels, at.shape).reshape(-1)
-        start = (first * layer.group_in_channels).reshape(-1)
-        bits = self.value_bits
-        return Runs.per_tile(Tensor.INPUT, at.reshape(-1), address + start * bits // 8, -(-size * bits // 8))
+        run_bytes = -(-count * layer.group_in_channels * self.value_bits // 8)
+        held = self.blocks if images * run_bytes.sum() <= room_bytes else 1  # blocks of rows that find them there
+        unit, image = np.arange(0, units, held)[:, None, None], np.arange(images)[:, None]
+        first = (image * layer.groups + unit // self.blocks) * math.prod(layer.input_size) + place
+        at = np.ravel_multi_index((unit, image, tile), self.shape)
+        last = np.ravel_multi_index((unit + held - 1, image, tile), self.shape)
+        start = address + first * layer.group_in_channels * self.value_bits // 8
+        rows = (row.reshape(-1) for row in np.broadcast_arrays(at, start, run_bytes, last))
+        return Runs.per_tile(Tensor.INPUT, *rows)
 
     def output_stores(self, address: int) -> Runs:
         """The results of every tile, one tile's after the other's, each in whole bytes."""

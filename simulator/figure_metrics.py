@@ -46,6 +46,12 @@ def _utilization(runs: Runs) -> float:
     return _sum(runs, "issued_macs") / sum(run.total["multipliers"] * run.total["cycles"] for run in runs)
 
 
+def _busy_utilization(runs: Runs) -> float:
+    """Products issued over the multiplier slots of busy PEs: PEs that wait, or have no work, do not count."""
+    issued = _sum(runs, "issued_macs")
+    return issued / (issued + _sum(runs, "fragmented_lanes"))
+
+
 def _joint_speedup(runs: Runs) -> float:
     """The networks one after the other: dense baseline's cycles over cycles."""
     return _sum(runs, "dense_cycles") / _sum(runs, "cycles")
@@ -80,6 +86,7 @@ def _crossover_density(runs: Runs) -> float:
 METRICS: dict[str, Callable[[Runs], float]] = {
     "speedup": _joint_speedup,
     "utilization": _utilization,
+    "busy_utilization": _busy_utilization,
     "time_ms": lambda runs: _sum(runs, "time_us") / 1000,
     "time_us": lambda runs: _sum(runs, "time_us"),
     "issued_gops": _issued_gops,

@@ -28,15 +28,16 @@ from workloads.trace import LayerTrace
 from workloads.workload import Workload
 
 Progress = Callable[[int, int, str], None]
-DenseCycles = dict[tuple[str, str, Layer], int]
+DenseCycles = dict[tuple[str, str, Layer, bool], int]
 
 _MICROSECONDS = 1_000_000
 _OWN_WORK = (Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT)
 
 
-def dense_trace(layer: Layer) -> LayerTrace:
+def dense_trace(layer: Layer, *, input_in_dram: bool = False) -> LayerTrace:
     """The layer with no zero at all."""
-    return LayerTrace(layer, np.ones(layer.weight_shape, np.bool_), np.ones(layer.input_shape, np.bool_))
+    masks = np.ones(layer.weight_shape, np.bool_), np.ones(layer.input_shape, np.bool_)
+    return LayerTrace(layer, *masks, input_in_dram=input_in_dram)
 
 
 def play(machine: Accelerator, schedule: LayerSchedule, observers: tuple[Observer, ...] = ()) -> Played:
@@ -86,12 +87,13 @@ class MachineRun:
         return report
 
     def dense_cycles(self, trace: LayerTrace) -> int:
-        """Cycles of the machine's dense baseline on the trace's layer without any zero."""
+        """Cycles of the machine's dense baseline on the trace's layer without any zero, its input where it was."""
         baseline, nameless = self._baseline, replace(trace.layer, name="dense")
-        key = (baseline.name, baseline.spec.model_dump_json(), nameless)
+        key = (baseline.name, baseline.spec.model_dump_json(), nameless, trace.input_in_dram)
         if key not in self._dense_cycles:
             # A machine that skips nothing takes any trace for a dense one, which need not be made then.
-            dense = dense_trace(nameless) if baseline.skips_zeros else trace
+            in_dram = trace.input_in_dram
+            dense = dense_trace(nameless, input_in_dram=in_dram) if baseline.skips_zeros else trace
             self._dense_cycles[key] = play(baseline, baseline.schedule(dense)).cycles
         return self._dense_cycles[key]
 

@@ -4,7 +4,7 @@ A table is a CSV file in `data/networks` named after its network. Comment lines 
 name, kind (conv or fc), in_channels, out_channels, input, kernel, stride, padding, groups; values per axis are joined
 by `x` (16x112x112: depth, rows, columns), a single number stands for every axis. A density set, `NETWORK@SET.csv`,
 adds weight_density, activation_density and output_density, and leaves the shape columns out when they are the
-network's own.
+network's own. A comment line `excerpt` says that its layers are taken from amid networks: none reads a network's input.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Network:
     densities  one per layer
     title      one line for lists
     sources    papers and data that the shapes and densities come from
+    excerpt    whether the layers are taken from amid networks, so that the first one's input is not a network's own
     """
 
     name: str
@@ -44,6 +45,7 @@ class Network:
     densities: tuple[Densities, ...]
     title: str
     sources: tuple[str, ...]
+    excerpt: bool = False
 
     @property
     def dense_macs(self) -> int:
@@ -71,7 +73,8 @@ def load_network(name: str) -> Network:
             raise AssertionError(f"density set {name} does not list the layers of {base.name}")
     else:
         layers = tuple(_layer(row) for row in rows)
-    return Network(name, layers, tuple(_densities(row) for row in rows), titles["title"], sources)
+    densities = tuple(_densities(row) for row in rows)
+    return Network(name, layers, densities, titles["title"], sources, excerpt="excerpt" in titles)
 
 
 def _read_table(path: Path) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:

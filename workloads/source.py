@@ -103,7 +103,11 @@ class OneImage:
 
 @dataclass(frozen=True)
 class LayerSource:
-    """A layer and where its tensors come from; `index` is its place in the whole network."""
+    """A layer and where its tensors come from.
+
+    index          its place in the whole network
+    input_in_dram  see `LayerTrace`; None: where it is the network's first layer. An excerpt of a network says False.
+    """
 
     index: int
     layer: Layer
@@ -111,6 +115,7 @@ class LayerSource:
     activations: TensorSource
     output_density: float = 1.0
     origin: str = ""
+    input_in_dram: bool | None = None
 
     def weight_array(self, seed: int) -> np.ndarray:
         """The layer's weights (K, C/G, [T,] R, S), made now."""
@@ -130,6 +135,7 @@ class LayerSource:
             self.weight_array(seed),
             self.activations.array(self.layer.input_shape, Stream(seed, (self.index, 1))),
             self.output_density,
+            self.index == 0 if self.input_in_dram is None else self.input_in_dram,
             self.origin,
         )
 

@@ -27,6 +27,9 @@ class LayerTrace:
     activations  (N, C, [D,] H, W), before zero padding; likewise
     output_density   share of the outputs that will be non-zero once stored, in [0, 1]; machines that store outputs
                  compressed size their traffic by it. 1.0 where nothing is known.
+    input_in_dram    True: the input is the network's own (the image), which every machine has to load. False, as for a
+                 layer amid a network: the layer before made it, so that it lies where the machine keeps activations,
+                 which is on the chip when its memory for them has room.
 
     Raises `InputError` when a shape does not match the layer or a value is not finite.
     """
@@ -35,6 +38,7 @@ class LayerTrace:
     weights: np.ndarray
     activations: np.ndarray
     output_density: float = 1.0
+    input_in_dram: bool = False
     source: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -88,7 +92,7 @@ class LayerTrace:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the geometry and of both masks; the layer's name and where it came from do not enter."""
+        """SHA-256 of geometry, masks, output density and where the input lies; name and origin do not enter."""
         layer = self.layer
         digest = hashlib.sha256(
             repr(
@@ -103,6 +107,7 @@ class LayerTrace:
                     layer.groups,
                     layer.batch,
                     self.output_density,
+                    self.input_in_dram,
                 )
             ).encode()
         )

@@ -4,7 +4,7 @@ The file is a zip archive of npy entries (`numpy.load` opens it). docs/trace-fil
 
     header          uint8: UTF-8 JSON {"format": "prunesim-trace", "version": 1, "name", "title", "origin", "layers"};
                     `layers` lists every field of `Layer` plus output_density, weights and activations ("mask" or
-                    "values")
+                    "values"), and input_in_dram unless it is true for the first layer or false for another
     weights/I       layer I's weights (K, C/G, [T,] R, S): values as they are, or the mask's bits packed by
                     `numpy.packbits` after flattening (row-major, first element in the highest bit)
     activations/I   its input activations (N, C, [D,] H, W) likewise
@@ -51,7 +51,9 @@ def _write_layers(archive: zipfile.ZipFile, workload: Workload) -> None:
             mask = array.dtype == np.bool_
             kinds[name] = "mask" if mask else "values"
             _write_entry(archive, f"{name}/{index}", np.packbits(array) if mask else array)
-        layers.append({**asdict(trace.layer), "output_density": trace.output_density, **kinds})
+        usual = trace.input_in_dram == (index == 0)
+        where = {} if usual else {"input_in_dram": trace.input_in_dram}
+        layers.append({**asdict(trace.layer), "output_density": trace.output_density, **kinds, **where})
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -112,12 +114,16 @@ def _layer_source(path: Path, archive: zipfile.ZipFile, index: int, entry: Any) 
         output_density = float(entry["output_density"])
         if not 0.0 <= output_density <= 1.0:
             raise InputError(f"output_density = {output_density}, must lie between 0 and 1")  # noqa: TRY301
+        input_in_dram = entry.get("input_in_dram", index == 0)
+        if not isinstance(input_in_dram, bool):
+            raise InputError(f"input_in_dram = {input_in_dram!r}, must be true or false")  # noqa: TRY301
     except (InputError, KeyError, TypeError, ValueError) as error:
         reason = f"key {error} is missing" if isinstance(error, KeyError) else error
         raise InputError(f"{path}: layer {index}: {reason}") from None
     weights.check(archive, layer.weight_shape)
     activations.check(archive, layer.input_shape)
-    return LayerSource(index, layer, weights, RepeatedImages(activations, layer.batch), output_density, str(path))
+    repeated = RepeatedImages(activations, layer.batch)
+    return LayerSource(index, layer, weights, repeated, output_density, str(path), input_in_dram)
 
 
 def _tensor(path: Path, name: str, index: int, kind: str) -> StoredTensor:

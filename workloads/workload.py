@@ -81,9 +81,12 @@ class Workload:
         inputs = [densities.activations for densities in network.densities]
         outputs = output_densities(network.layers, inputs, known)
         sources = tuple(
-            LayerSource(i, layer, Drawn(d.weights), DrawnBatch(d.activations), out, f"uniform masks, {network.name}")
+            LayerSource(
+                i, layer, Drawn(d.weights), DrawnBatch(d.activations), out, f"uniform masks, {network.name}",
+                input_in_dram=False if network.excerpt else None,
+            )
             for i, (layer, d, out) in enumerate(zip(network.layers, network.densities, outputs, strict=True))
-        )
+        )  # fmt: skip
         return cls(network.name, sources, seed, network.title, "; ".join(network.sources))
 
 

@@ -40,7 +40,9 @@ def redrawn(workload: Workload, seed: int, activations: Pattern, *, skewed: bool
             Drawn(trace.weight_density, weights),
             Drawn(trace.activation_density, activations),
         )
-        sources.append(LayerSource(index, trace.layer, *tensors, trace.output_density))
+        sources.append(
+            LayerSource(index, trace.layer, *tensors, trace.output_density, input_in_dram=trace.input_in_dram)
+        )
     return replace(workload, sources=tuple(sources), seed=seed)
 
 

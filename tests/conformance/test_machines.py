@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from dataflows.registry import create, machines
-from dataflows.schedule import Cause
+from dataflows.schedule import Cause, Tensor
 from simulator.functional import differing_outputs
 from simulator.network_simulation import MachineRun
 from simulator.report import LayerReport
 from tests.conformance.layers import LAYERS, random_trace
+from tests.dataflows.small_layers import positions_read
 from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -126,6 +127,52 @@ def test_bandwidth_never_hurts_and_in_the_end_decides(name):
     if reports[0].dram.total_bytes:
         assert cycles[0] > cycles[-1]
         assert reports[0].bound_ratio == pytest.approx(1, rel=0.35)
+
+
+@every_machine
+@every_layer
+def test_the_input_of_a_network_comes_from_dram(name, layer):
+    """At least its non-zero values that some window reads, however much room the machine has; and never less than
+    for a layer amid the network, whose input may lie on the chip."""
+    machine = create(name)
+    if machine.refusal(layer):
+        pytest.skip("refused, which has its own test")
+    trace = random_trace(layer, 1.0, 0.4)
+    first = machine.schedule(replace(trace, input_in_dram=True))
+    if not first.buffers:
+        pytest.skip("it moves no data")
+    read = np.zeros(layer.input_size, bool)
+    for output in np.ndindex(*layer.output_size):
+        for at in positions_read(layer, output):
+            read[at] = True
+    loaded = first.loads.bytes_of(Tensor.INPUT)
+    assert 8 * loaded >= int((trace.activation_mask & read).sum()) * machine.spec.value_bits
+    assert loaded >= machine.schedule(trace).loads.bytes_of(Tensor.INPUT)
+    assert MachineRun(machine).layer(replace(trace, input_in_dram=True)).dram.tensors["input"].read_bytes == loaded
+
+
+@pytest.mark.parametrize("name", ["scnn", "dcnn", "dadiannao", "eie"])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_an_input_that_fits_is_loaded_once_and_only_where_no_layer_left_it(name, batch):
+    layer = Layer.conv("fits", in_channels=24, out_channels=300, input_size=(5, 6), kernel_size=1, batch=batch)
+    trace = random_trace(layer, 1.0, 1.0)
+    machine = create(name)
+    bits = machine.spec.activation_bits if name == "scnn" else machine.spec.value_bits
+    assert machine.schedule(trace).loads.bytes_of(Tensor.INPUT) == 0
+    first = machine.schedule(replace(trace, input_in_dram=True))
+    assert first.loads.bytes_of(Tensor.INPUT) == layer.input_count * bits // 8
+    before = machine.schedule(trace).compulsory_bytes
+    assert first.compulsory_bytes == before + layer.input_count * bits // 8
+
+
+def test_a_dense_baseline_loads_what_its_machine_loads():
+    layer = Layer.conv("image", in_channels=64, out_channels=8, input_size=(64, 64), kernel_size=1)
+    trace, dense_cycles = random_trace(layer, 0.5, 0.5), {}
+    amid, first = (
+        MachineRun(create("scnn"), dense_cycles).layer(replace(trace, input_in_dram=in_dram)).dense_cycles
+        for in_dram in (False, True)
+    )
+    assert first > amid
 
 
 @every_machine

@@ -107,7 +107,6 @@ class Twin:
         self.W = trace.weight_mask | (spec.skip == "activations")
         self.A = trace.activation_mask | (spec.skip == "weights")
         self.run_limit = 2**spec.zero_run_bits
-        self.output_density = trace.output_density
         layer = self.layer
         (self.H, self.Wd), (sy, sx) = layer.input_size, layer.stride
         self.map = (ceil(self.H / sy), ceil(self.Wd / sx))
@@ -140,13 +139,9 @@ class Twin:
         )
         sizes = [size[2:] for size in sizes if self.Kc * size[1] <= spec.accumulator_entries]
         self.cut = sizes[0]
-        bits = spec.value_bits + spec.zero_run_bits
+        bits = spec.value_bits + (0 if spec.skip == "weights" else spec.zero_run_bits)  # dense lists hold no runs
         per_pe = np.sum([[self.stored(n, c) for c in self.cuts()] for n in range(self.layer.batch)], axis=1).max()
-        P, Q = self.layer.output_size
-        outputs = self.layer.out_channels * ceil(P / spec.pe_rows) * ceil(Q / spec.pe_columns)
-        outputs = ceil(outputs * self.output_density)
-        self.spills = per_pe * bits > 8 * spec.iaram_bytes or outputs * bits > 8 * spec.oaram_bytes
-        if self.spills:
+        if per_pe * bits > 8 * spec.iaram_bytes:
             for self.cut in sizes:
                 fullest = max(max(self.stored(n, c)) for n in range(self.layer.batch) for c in self.cuts())
                 if fullest * bits <= 8 * spec.iaram_bytes:

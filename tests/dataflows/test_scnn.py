@@ -193,7 +193,7 @@ def test_layers_on_chip_only_load_weights():
 
 
 def test_a_layer_too_large_moves_each_input_and_output_once():
-    layer = Layer.conv("large", in_channels=64, out_channels=24, input_size=(112, 112), kernel_size=3, padding=1)
+    layer = Layer.conv("large", in_channels=64, out_channels=48, input_size=(112, 112), kernel_size=3, padding=1)
     schedule = Scnn().schedule(trace_of(layer, output_density=0.5))
     inputs, outputs = layer.input_count * 20 // 8, layer.output_count * 20 // 8 // 2
     assert schedule.loads.bytes_of(Tensor.INPUT) == pytest.approx(inputs, rel=1e-3)
@@ -202,9 +202,62 @@ def test_a_layer_too_large_moves_each_input_and_output_once():
                for note in schedule.notes)  # fmt: skip
     loads = schedule.loads.size_bytes[schedule.loads.tensor == Tensor.INPUT]
     assert loads.max() <= 64 * 10240
-    groups = 3
+    groups = 6
     assert len(loads) * groups == schedule.tiles
     assert (schedule.loads.last_tile - schedule.loads.tile).max() == groups - 1
+
+
+SIDES = {"inputs": (64, 24, 1.0), "outputs": (24, 64, 1.0), "both": (64, 64, 1.0), "neither": (24, 64, 0.25)}
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_only_what_overflows_moves(side):
+    """A PE has 14 x 14 positions; 24 channels of them take 11,760 bytes of 10,240, at a quarter of the values 2,940."""
+    in_channels, out_channels, density = SIDES[side]
+    layer = Layer.conv("map", in_channels=in_channels, out_channels=out_channels, input_size=(112, 112), kernel_size=1)
+    trace = random_trace(layer, 1, 0.25 if in_channels == 24 else 1, density if out_channels == 64 else 0.25)
+    schedule = Scnn().schedule(trace)
+    assert (schedule.loads.bytes_of(Tensor.INPUT) > 0) == (side in ("inputs", "both"))
+    assert (schedule.stores.total_bytes > 0) == (side in ("outputs", "both"))
+    moved = schedule.loads.total_bytes + schedule.stores.total_bytes
+    assert schedule.compulsory_bytes <= moved
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_only_what_overflows_moves_in_a_fully_connected_layer(side):
+    """A PE of 64 has a 64th of the activations, 2.5 bytes each: 2,560 of the output RAM's bytes are 65,536 values."""
+    many, few = 65_536 + 64, 64
+    features = {"inputs": (many, few), "outputs": (few, many), "both": (many, many), "neither": (few, few)}[side]
+    layer = Layer.dense("fc", in_features=features[0], out_features=features[1])
+    trace = LayerTrace(layer, np.zeros(layer.weight_shape, bool), np.ones(layer.input_shape, bool))
+    schedule = Scnn(ScnnSpec(iaram_bytes=2560, oaram_bytes=2560)).schedule(trace)
+    assert (schedule.loads.bytes_of(Tensor.INPUT) > 0) == (side in ("inputs", "both"))
+    assert (schedule.stores.total_bytes > 0) == (side in ("outputs", "both"))
+
+
+@pytest.mark.parametrize(
+    ("skip", "weight_bits", "activation_bits"), [("both", 20, 20), ("weights", 20, 16), ("activations", 16, 20)]
+)
+@pytest.mark.parametrize("weight_layout", ["tiles", "filters"])
+def test_dense_tensors_are_stored_without_run_fields_and_read_as_they_were_written(
+    skip, weight_bits, activation_bits, weight_layout
+):
+    """Both maps hold a quarter of their values: compressed as many entries, else all; likewise half of the weights."""
+    layer = Layer.conv("map", in_channels=128, out_channels=128, input_size=(64, 64), kernel_size=1)
+    mask = np.zeros(layer.input_shape, bool)
+    mask[:, :, ::2, ::2] = True  # no run of zeros needs a filler
+    weights = np.zeros(layer.weight_shape, bool)
+    weights[::2] = True
+    trace = LayerTrace(layer, weights, mask, output_density=0.25)
+    spec = ScnnSpec(skip=skip, weight_layout=weight_layout, iaram_bytes=2600, oaram_bytes=2600)
+    schedule = Scnn(spec).schedule(trace)
+    values = layer.input_count if skip == "weights" else layer.input_count // 4
+    kept = layer.weight_count if skip == "activations" else layer.weight_count // 2
+    assert schedule.loads.bytes_of(Tensor.INPUT) == pytest.approx(values * activation_bits / 8, rel=1e-3)
+    assert schedule.stores.bytes_of(Tensor.OUTPUT) == pytest.approx(values * activation_bits / 8, rel=1e-3)
+    distinct = len(np.unique(schedule.loads.tile[schedule.loads.tensor == Tensor.INPUT]))
+    weight_bytes = schedule.loads.bytes_of(Tensor.WEIGHT) / distinct
+    assert weight_bytes == pytest.approx(kept * weight_bits / 8, rel=0.21 if weight_layout == "filters" else 1e-3)
 
 
 def test_inputs_that_never_fit_pass_through():
@@ -227,7 +280,7 @@ def test_exactly_nine_of_the_authors_72_layers_overflow():
             densities = (float(row[f"density_{what}"]) for what in ("weight", "input", "output"))
             schedule = Scnn().schedule(random_trace(layer, *densities, seed=i))
             assert schedule.issued.sum() == schedule.expected_issued
-            if len(schedule.stores.tile):
+            if schedule.stores.total_bytes + schedule.loads.bytes_of(Tensor.INPUT):
                 spilled.append(row["layer"])
     assert spilled == [f"VGG_conv{name}" for name in ("1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1", "4_2")]
 

@@ -94,11 +94,14 @@ def test_metrics_over_several_runs_take_them_one_after_the_other():
     def run(cycles, dense_cycles, density):
         stack = {"busy": cycles, "index": cycles}
         total = {"cycles": cycles, "dense_cycles": dense_cycles, "pes": 4, "pe_cycle_stack": stack}
+        total |= {"issued_macs": cycles, "fragmented_lanes": 3 * cycles, "multipliers": 16}
         return Run({"density": density}, {"total": total | {"speedup": dense_cycles / cycles}, "layers": []})
 
     runs = [run(100, 400, 0.2), run(300, 150, 0.8)]
     assert METRICS["speedup"](runs) == pytest.approx(550 / 400)
     assert METRICS["first_over_last"](runs) == pytest.approx(1 / 3)
+    assert METRICS["busy_utilization"](runs) == pytest.approx(400 / 1600)  # three of a busy PE's four lanes are empty
+    assert METRICS["utilization"](runs) == pytest.approx(400 / (16 * 400))  # and three of four PEs are idle
     assert METRICS["cycles_over_balance"](runs) == pytest.approx(4 * 400 / 800)
     assert METRICS["crossover_density"](runs[::-1]) == pytest.approx(0.6)
     assert math.isnan(METRICS["crossover_density"](runs[:1]))

@@ -96,6 +96,16 @@ def test_pruned_and_drawn_workloads_are_saved_as_they_are_simulated(tmp_path):
     assert [loaded.trace(i).digest for i in range(2)] == [original.trace(i).digest for i in range(2)]
 
 
+def test_a_saved_selection_knows_whether_it_begins_with_the_networks_input(tmp_path):
+    for layers, first in (("conv[34]", False), ("conv1", True)):
+        save_traces(tmp_path / "t.npz", load_workload("alexnet@scnn").select(layers))
+        assert load_traces(tmp_path / "t.npz").trace(0).input_in_dram == first
+    assert load_traces(saved(tmp_path)).trace(0).input_in_dram, "files of older versions say nothing"
+    assert not load_traces(saved(tmp_path, layer={"input_in_dram": False})).trace(0).input_in_dram
+    wrong = fault(saved(tmp_path, layer={"input_in_dram": 1}))
+    assert wrong == "layer 0: input_in_dram = 1, must be true or false"
+
+
 def test_a_stored_batch_is_repeated_or_cut(tmp_path):
     save_traces(tmp_path / "t.npz", workload(layers=(CONV,)))
     stored = load_traces(tmp_path / "t.npz")

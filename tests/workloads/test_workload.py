@@ -70,6 +70,14 @@ def test_a_selection_keeps_the_traces_of_the_whole_network():
         whole.select("conv44")
 
 
+def test_the_first_layer_of_a_network_reads_its_input_from_dram_whatever_is_selected():
+    whole = load_workload("alexnet")
+    assert [whole.trace(i).input_in_dram for i in range(len(whole.layers))] == [True] + [False] * 7
+    assert whole.select("conv[12]").trace(0).input_in_dram
+    assert not whole.select("conv2").trace(0).input_in_dram
+    assert not load_workload("googlenet@scnn").trace(0).input_in_dram, "an excerpt: inception modules alone"
+
+
 def test_a_batch_of_drawn_activations_is_fresh_for_every_image():
     one, three = small(), small().with_batch(3)
     images = three.trace(1).activations

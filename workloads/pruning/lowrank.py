@@ -81,6 +81,7 @@ class LowRank(Pruning):
                 layer=second,
                 weights=chosen.second,
                 activations=DrawnBatch(1.0),
+                input_in_dram=False,
                 origin=origin,
             ),
         )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -176,3 +178,11 @@ def test_an_energy_needs_values():
     with pytest.raises(InputError) as caught:
         load_workload("vgg16").prune(parse("lowrank:energy=0.9"))
     assert str(caught.value) == ("pruning 'lowrank': energy = 0.9: layer 'conv1_1' is known as a mask only; give ratio")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_only_the_first_factor_reads_the_networks_input(scheme):
+    chosen = load_workload("alexnet").select("conv1")
+    sources = (replace(chosen.sources[0], input_in_dram=True),)
+    split = replace(chosen, sources=sources).prune(parse(f"lowrank:scheme={scheme},ratio=2"))
+    assert [split.trace(i).input_in_dram for i in range(2)] == [True, False]

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
+from dataflows.column_plan import join_filter_blocks
 from dataflows.kernel import kernel, run_slices
 from dataflows.layout import Layout, bits_to_bytes
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
@@ -82,19 +83,19 @@ class Dcnn(Accelerator):
     skips_zeros = False
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
-        """One tile for each image, part of the map and group of output channels."""
+        """One tile for each image and part of the map, through all groups of output channels."""
         spec, layer = self.spec, trace.layer
         work = self._work(layer)
         steps = math.prod(layer.kernel_size) * -(-layer.group_in_channels // spec.multipliers_per_pe)
-        outputs = np.tile(work.outputs.reshape(work.parts * work.groups, -1), (layer.batch, 1))
-        cycles = np.zeros((*outputs.shape, CAUSES), np.int64)
-        cycles[:, :, Cause.BUSY] = outputs * steps
+        cycles = np.zeros((layer.batch, *work.outputs.shape, CAUSES), np.int64)
+        cycles[..., Cause.BUSY] = work.outputs * steps
+        outputs = np.tile(work.outputs.sum(axis=1), (layer.batch, 1))
         loads, stores, compulsory = self._transfers(trace, work)
-        half, inputs_stay, outputs_fit = spec.sram_bytes // 2, self._inputs_stay(layer, work), self._outputs_fit(work)
+        half, inputs_stay = spec.sram_bytes // 2, self._inputs_stay(layer, work)
         return LayerSchedule(
             pe_grid=(spec.pe_rows, spec.pe_columns),
             lanes_per_pe=spec.multipliers_per_pe,
-            cycles=cycles,
+            cycles=join_filter_blocks(cycles),
             issued=outputs * math.prod(layer.weight_shape[1:]),
             drain_cycles=np.zeros(len(outputs), np.int64),
             accumulator_copies=2,
@@ -103,11 +104,12 @@ class Dcnn(Accelerator):
             buffers=(
                 BufferUse("weight_stream", Tensor.WEIGHT, 0, streamed=True),
                 BufferUse("input_sram", Tensor.INPUT, half, streamed=not inputs_stay),
-                BufferUse("output_sram", Tensor.OUTPUT, half, streamed=not outputs_fit),
+                BufferUse("output_sram", Tensor.OUTPUT, half),
             ),
             prefetch_tiles=spec.prefetch_tiles,
             expected_issued=layer.dense_macs,
             compulsory_bytes=compulsory,
+            outputs_as_made=True,
         )
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
@@ -153,16 +155,9 @@ class Dcnn(Accelerator):
         return _Work(channels, rows, columns, positions.reshape(parts, 1, pes) * np.diff(channels)[:, None])
 
     def _parts(self, layer: Layer, tile_rows: int) -> int:
-        """The fewest parts of which two fit the SRAM's input half, and a tile's outputs twice the other half.
-
-        As many parts as a tile has rows when even that is too few.
-        """
-        half = self.spec.sram_bytes // 2
-        inputs, outputs = self._map_bytes(layer)
-        share = min(1, self.spec.output_channel_group / layer.out_channels)
-        input_parts = math.ceil(2 * inputs / half) if inputs > half else 1
-        output_parts = math.ceil(2 * outputs * share / half) if outputs > half else 1
-        return min(tile_rows, max(input_parts, output_parts))
+        """The fewest parts of which two fit the SRAM's input half; as many as a tile has rows when that is too few."""
+        inputs, half = self._map_bytes(layer)[0], self.spec.sram_bytes // 2
+        return min(tile_rows, -(-2 * inputs // half)) if inputs > half else 1
 
     def _map_bytes(self, layer: Layer) -> tuple[int, int]:
         """Bytes of one image's inputs and outputs."""
@@ -171,10 +166,6 @@ class Dcnn(Accelerator):
     def _inputs_stay(self, layer: Layer, work: _Work) -> bool:
         """Whether a part's inputs fit their SRAM, so that all groups of output channels find them there."""
         return -(-self._map_bytes(layer)[0] // work.parts) <= self.spec.sram_bytes // 2
-
-    def _outputs_fit(self, work: _Work) -> bool:
-        """Whether every tile's outputs fit their SRAM."""
-        return self._bytes(int(work.outputs.sum(axis=2).max())) < self.spec.sram_bytes // 2
 
     def _transfers(self, trace: LayerTrace, work: _Work) -> tuple[Runs, Runs, int]:
         """Loads, stores and compulsory bytes: weights stream by for every part; maps move only when they do not fit.
@@ -186,22 +177,17 @@ class Dcnn(Accelerator):
         inputs, outputs = self._map_bytes(layer)
         weights = self._bytes(layer.weight_count)
         layout = Layout.of(inputs * layer.batch, weights)
-        tile = np.arange(layer.batch * work.parts * work.groups)
-        edges = -(-work.channels * math.prod(layer.weight_shape[1:]) * self.spec.value_bits // 8)
-        group = tile % work.groups
-        loads = [Runs.per_tile(Tensor.WEIGHT, tile, layout.weight_address + edges[group], np.diff(edges)[group])]
+        tile = np.arange(layer.batch * work.parts)
+        loads = [Runs.per_tile(Tensor.WEIGHT, tile, np.full(len(tile), layout.weight_address), weights)]
         stores, compulsory = Runs.none(), weights
         if inputs > half or trace.input_in_dram:
-            cuts = np.arange(layer.batch * work.parts + 1) * inputs // work.parts
-            if self._inputs_stay(layer, work):
-                first = tile[:: work.groups]
-                loads.append(Runs.per_tile(Tensor.INPUT, first, cuts[:-1], np.diff(cuts), first + work.groups - 1))
-            else:
-                part = tile // work.groups
-                loads.append(Runs.per_tile(Tensor.INPUT, tile, cuts[part], np.diff(cuts)[part]))
+            cuts = np.arange(len(tile) + 1) * inputs // work.parts
+            times = 1 if self._inputs_stay(layer, work) else work.groups
+            columns = (np.repeat(column, times) for column in (tile, cuts[:-1], np.diff(cuts)))
+            loads.append(Runs.per_tile(Tensor.INPUT, *columns))
             compulsory += inputs * layer.batch
         if outputs > half:
-            made = np.tile(work.outputs.sum(axis=2).ravel(), layer.batch) * self.spec.value_bits
+            made = np.tile(work.outputs.sum(axis=(1, 2)), layer.batch) * self.spec.value_bits
             ends = -(-np.cumsum(made) // 8)
             begins = np.concatenate(([0], ends[:-1]))
             stores = Runs.per_tile(Tensor.OUTPUT, tile, layout.output_address + begins, ends - begins)

@@ -132,7 +132,8 @@ class Timeline(Observer):
             return
         nanoseconds = (now - self._told_at) * self._us * 1000
         for channel, (before, moved) in enumerate(zip(self._told, self._moved, strict=True)):
-            self._count(DRAM, f"channel {channel}", self._told_at, {"GB/s": (moved - before) / nanoseconds})
+            rate = round((moved - before) / nanoseconds, 6)
+            self._count(DRAM, f"channel {channel}", self._told_at, {"GB/s": rate})
         self._told_at, self._told = now, self._moved
 
     def _span(self, pid: int, tid: int, name: str, start: float, cycles: float, detail: dict[str, Any]) -> None:

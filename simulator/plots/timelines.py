@@ -20,6 +20,7 @@ Timeline = Mapping[str, Any]
 
 _BINS = 300
 _NAMED_SHARE = 0.07  # of the axes' width that a layer must take for its name to fit above it
+_LEAST_US = 1e-7  # a span is drawn from this length on; timelines keep three decimals
 _EDGED_SHARE = 0.01  # of the axes' width below which a bar has no white edge, which would hide it
 _MOST_TILES = 30  # of a Gantt chart; a layer of more is cut, or its bars would be thinner than their edges
 _CHANNELS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
@@ -130,7 +131,7 @@ def spans_of(timeline: Timeline, pid: int, tid: int, window: Span) -> list[Span]
     for event in timeline["traceEvents"]:
         if event["ph"] == "X" and event["pid"] == pid and event["tid"] == tid:
             start, end = max(event["ts"], window.start), min(event["ts"] + event["dur"], window.end)
-            if end > start:
+            if end - start > _LEAST_US:  # times are rounded, so that neighbours may seem to overlap
                 spans.append(Span(event["name"], start, end))
     return sorted(spans, key=lambda span: span.start)
 

@@ -26,7 +26,7 @@ def timeline() -> dict:
     for name, layer in (("first", plan), ("second", schedule([[2]] * 40))):
         watch.begin(name, layer, GHZ)
         watch.end(LayerSimulation(layer, byte_a_cycle(), GHZ, (watch,)).run().cycles)
-    about = {"accelerator": "scnn", "workload": "net", "peak_gbs": 1.0, "cycles": 113, "us_per_cycle": 0.001}
+    about = {"accelerator": "scnn", "workload": "net", "peak_gbs": 1.0, "cycles": 106, "us_per_cycle": 0.001}
     return json.loads(json.dumps({"traceEvents": watch.events, "otherData": about}))
 
 
@@ -42,20 +42,21 @@ def test_the_bandwidth_plot_holds_every_byte_and_the_peak(timeline):
     (stairs,) = [patch for patch in axes.patches if hasattr(patch, "get_data")]
     values, edges, _ = stairs.get_data()
     assert (values * np.diff(edges)).sum() * 1000 == pytest.approx(25)
-    assert edges[-1] == pytest.approx(0.113)
+    assert edges[-1] == pytest.approx(0.106)
     assert {"peak"} <= {line.get_label() for line in axes.get_lines()}
     assert [text.get_text() for text in axes.texts] == ["first", "second"]
     assert axes.get_ylabel() == "DRAM bandwidth, 10$^9$ bytes a second"
 
 
 def test_gantt_rows_are_the_tracks_cut_to_the_window(timeline):
-    rows = gantt_rows(timeline, Span("first", 0.0, 0.028))
+    rows = gantt_rows(timeline, Span("first", 0.0, 0.016))
     assert list(rows) == ["fetch inputs", "PE array"]
     assert [(span.name, *np.round(span[1:], 6)) for span in rows["PE array"]] == [
-        ("wait: memory", 0, 0.010),
-        ("tile 0", 0.010, 0.016),
-        ("wait: memory", 0.016, 0.025),
-        ("tile 1", 0.025, 0.028),
+        ("wait: memory", 0, 0.001),
+        ("tile 0", 0.001, 0.007),
+        ("wait: memory", 0.007, 0.010),
+        ("wait: memory", 0.010, 0.011),
+        ("tile 1", 0.011, 0.016),
     ]
 
 
@@ -65,8 +66,8 @@ def test_the_gantt_chart_draws_the_longest_layer_and_cuts_many_tiles(timeline):
     assert len(longest.patches) == 30
     first = plots.gantt(timeline, "first").axes[0]
     widths = [bar.get_width() for bar in first.patches]
-    assert sum(widths) == pytest.approx(0.025 + 0.033)
-    assert first.get_xlim() == pytest.approx((0, 0.033))
+    assert sum(widths) == pytest.approx(0.025 + 0.026)
+    assert first.get_xlim() == pytest.approx((0, 0.026))
     with pytest.raises(InputError, match="unknown layer 'frist'"):
         plots.gantt(timeline, "frist")
 

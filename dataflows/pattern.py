@@ -26,6 +26,7 @@ unstructured masks gain little. A batch of kernels stays for all blocks of a str
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
@@ -35,7 +36,8 @@ from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec,
 from dataflows.column_plan import ColumnPlan, ColumnTraffic, require_two_blocks
 from dataflows.filter_blocks import compulsory_bytes, cut_layer
 from dataflows.kernel import run_slices
-from dataflows.kernel_patterns import BatchTally, KernelPatterns, multiply_kernels
+from dataflows.kernel_patterns import Batches, KernelPatterns, multiply_kernels
+from dataflows.pattern_arrays import Pass, deal
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.windows import PaddedMap
 from workloads.layer import Layer
@@ -159,57 +161,72 @@ class PatternMachine(Accelerator):
 
     def _cycles(self, plan: ColumnPlan, kernels: KernelPatterns) -> tuple[np.ndarray, np.ndarray]:
         """int64 (*tiles, arrays, rows, CAUSES) before any wait for memory, and (*tiles, arrays, rows) products."""
-        spec, ranges, pixels = self.spec, _filter_ranges(plan), plan.strips.pixels[:, None, None]
+        spec, ranges, passes = self.spec, _filter_ranges(plan), self._passes(plan)
         shape = (*plan.shape, spec.arrays, spec.kernels_parallel)
-        cycles, issued, reads = np.zeros((*shape, CAUSES), np.int64), np.zeros(shape, np.int64), self._reads(plan)
+        cycles, issued = np.zeros((*shape, CAUSES), np.int64), np.zeros(shape, np.int64)
 
         def run(block: int) -> None:
-            tally = kernels.deal(ranges[block], spec.kernels_parallel, spec.arrays, evenly=spec.reconfigurable)
-            cycles[0, :, :, block] = self._strip_cycles(tally, plan.strips.blocks, reads)
-            issued[0, :, :, block] = tally.products * pixels
+            for strip, batches in self._batches(kernels, ranges[block], passes):
+                cycles[0, :, strip, block], issued[0, :, strip, block] = deal(
+                    batches,
+                    passes[strip],
+                    rows=spec.kernels_parallel,
+                    arrays=spec.arrays,
+                    switch_cycles=spec.switch_cycles,
+                    evenly=spec.reconfigurable,
+                )
 
         run_slices(run, range(len(ranges)))
         mapped = cycles[0, 0, 0, 0].any(axis=-1)
         cycles[0, 0, 0, 0, :, :, Cause.FILL] = spec.fill_cycles * mapped
         return cycles, issued
 
-    def _strip_cycles(self, tally: BatchTally, blocks: np.ndarray, reads: np.ndarray) -> np.ndarray:
-        """int64 (strips, arrays, rows, CAUSES) of strips of so many blocks, whose vectors take so many reads each."""
-        blocks, reads = blocks[:, None, None], reads[:, None, None]
-        index = tally.loads * self.spec.switch_cycles
-        together = tally.cycles[:, None] * reads + tally.array_loads[:, None] * self.spec.switch_cycles
-        cycles = np.zeros((*np.broadcast_shapes(reads.shape, index.shape), CAUSES), np.int64)
-        cycles[..., Cause.BUSY] = tally.products * blocks
-        cycles[..., Cause.BANK_CONFLICT] = tally.held * reads - tally.products * blocks
-        cycles[..., Cause.INDEX] = index
-        cycles[..., Cause.IMBALANCE] = (tally.held > 0) * (together - tally.held * reads - index)
-        return cycles
+    def _batches(
+        self, kernels: KernelPatterns, filters: tuple[int, int], passes: list[Pass]
+    ) -> Iterator[tuple[int, Batches]]:
+        """Each strip with the batches of some filters; strips whose passes take as long have the same."""
+        found: dict[int, Batches] = {}
+        for strip, one in enumerate(passes):
+            if one.reads not in found:
+                found[one.reads] = kernels.batches(
+                    filters, self.spec.kernels_parallel, reads=one.reads, switch_cycles=self.spec.switch_cycles
+                )
+            yield strip, found[one.reads]
 
-    def _reads(self, plan: ColumnPlan) -> np.ndarray:
-        """Int64 (strips,): cycles that the vectors of one kernel position take for all blocks of a strip."""
+    def _passes(self, plan: ColumnPlan) -> list[Pass]:
+        """One for each strip."""
         strips, pixels = plan.strips, self.spec.pixels_parallel
-        if self.spec.reordered_rows:
-            return strips.blocks
-        width = plan.layer.input_size[1] + sum(plan.layer.padding[1])
-        rows, columns = (np.arange(n) * s for n, s in zip(plan.layer.output_size, plan.layer.stride, strict=True))
-        address = (rows[:, None] * width + columns).reshape(-1)
-        block = np.arange(len(address)) // pixels
-        in_bank = np.bincount(block * pixels + address % pixels, minlength=(block[-1] + 1) * pixels)
-        return np.add.reduceat(in_bank.reshape(-1, pixels).max(axis=1), strips.first_pixel // pixels)
+        reads = np.ones(int(strips.blocks.sum()), np.int64)
+        if not self.spec.reordered_rows:
+            width = plan.layer.input_size[1] + sum(plan.layer.padding[1])
+            rows, columns = (np.arange(n) * s for n, s in zip(plan.layer.output_size, plan.layer.stride, strict=True))
+            address = (rows[:, None] * width + columns).reshape(-1)
+            block = np.arange(len(address)) // pixels
+            in_bank = np.bincount(block * pixels + address % pixels, minlength=len(reads) * pixels)
+            reads = in_bank.reshape(-1, pixels).max(axis=1)
+        parts = np.split(reads, np.cumsum(strips.blocks)[:-1])
+        return [
+            Pass(np.cumsum(part) - part, int(part.sum()), pixels, positions)
+            for part, positions in zip(parts, strips.pixels.tolist(), strict=True)
+        ]
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
-        """Outputs block of filters by block, pattern by pattern, channel by channel, kernel by kernel."""
+        """Outputs strip by strip, block of filters by block, batch by batch, kernel by kernel."""
         self.require(layer)
         spec, padded = self.spec, PaddedMap.of(layer, activations)
         kernels = KernelPatterns.of(weights != 0, layer.group_out_channels, spec.patterns)
         plan, _ = self._plan(layer, kernels)
+        passes, first = self._passes(plan), plan.strips.first_pixel.tolist()
         outputs = np.zeros((layer.batch, layer.out_channels, len(padded.windows)), np.int64)
         by_position = weights.reshape(*weights.shape[:2], -1)
         for filters in _filter_ranges(plan):
-            multiply_kernels(
-                padded.values, padded.columns, padded.windows, by_position, kernels.in_order(filters),
-                layer.group_out_channels, spec.pixels_parallel, outputs,
-            )  # fmt: skip
+            for strip, batches in self._batches(kernels, filters, passes):
+                channel = np.repeat(batches.channel, np.diff(batches.first)) % layer.group_in_channels
+                multiply_kernels(
+                    padded.values, padded.columns, padded.windows, by_position, (batches.filters, channel),
+                    layer.group_out_channels,
+                    (first[strip], first[strip] + passes[strip].pixels, spec.pixels_parallel), outputs,
+                )  # fmt: skip
         return outputs.reshape(layer.output_shape)
 
 

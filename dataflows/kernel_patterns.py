@@ -76,7 +76,9 @@ class KernelPatterns:
         known[self.library] = True
         slices = range(0, len(self.mask), _FILTERS)
         return np.concatenate(
-            run_slices(lambda first: _count_kernels(self.mask[first : first + _FILTERS], known, self.names_whole), slices)
+            run_slices(
+                lambda first: _count_kernels(self.mask[first : first + _FILTERS], known, self.names_whole), slices
+            )
         )
 
     def filter_bits(self, value_bits: int) -> np.ndarray:
@@ -104,7 +106,9 @@ class KernelPatterns:
         positions = self.mask.shape[2]
         costs = np.minimum(np.arange(positions + 1) * reads + switch_cycles, positions * reads)
         lists = _transposed(self.mask[slice(*filters)], -(-positions // _WORD_BITS))
-        return Batches(*_gather(lists, _labels(self.library), self.group_filters, filters, rows, costs), whole=positions)
+        return Batches(
+            *_gather(lists, _labels(self.library), self.group_filters, filters, rows, costs), whole=positions
+        )
 
 
 def _choose_library(counts: np.ndarray, patterns: int) -> np.ndarray:
@@ -209,36 +213,37 @@ def _gather(
     first, channel, positions = np.zeros(kept + 1, np.int64), np.zeros(kept, np.int64), np.zeros(kept, np.int64)
     order, ordered = np.zeros(kept, np.int64), np.zeros((kept, words), np.uint64)
     own, other, best = np.zeros(block, np.int64), np.zeros(block, np.int64), np.zeros(block, np.int64)
-    cost, start, best_start = np.zeros(block + 1, np.int64), np.zeros(block + 1, np.int64), np.zeros(block + 1, np.int64)
+    cost, end, best_end = np.zeros(block + 1, np.int64), np.zeros(block, np.int64), np.zeros(block, np.int64)
+    line = np.zeros(block, np.uint64)
     held, batches = 0, 0
     for group in range(filters[0] // group_filters, (filters[1] - 1) // group_filters + 1):
-        begin, end = max(filters[0], group * group_filters), min(filters[1], (group + 1) * group_filters)
+        begin_filter, end_filter = max(filters[0], group * group_filters), min(filters[1], (group + 1) * group_filters)
         for c in range(channels):
-            size, alike = _own_kernels(lists, c, begin - filters[0], end - filters[0], own)
-            if size == 0:
-                continue
-            if alike:
-                _cut_alike(size, rows, best_start)
-            else:
-                fewest = _cut(lists, c, own[:size], rows, costs, cost, best_start)
+            size, alike = _own_kernels(lists, c, begin_filter - filters[0], end_filter - filters[0], own)
             best[:size] = own[:size]
-            for j in range(1, 1 if alike else labels.shape[0]):
-                if _sort(lists, c, own[:size], labels[j], j, other):
-                    cycles = _cut(lists, c, other[:size], rows, costs, cost, start)
-                    if cycles < fewest:
-                        fewest = cycles
-                        best[:size], best_start[: size + 1] = other[:size], start[: size + 1]
+            if alike or words > 1:
+                _cut_evenly(size, rows, best_end)
+            else:
+                fewest = _cut(_line(lists, c, own[:size], line), rows, costs, cost, best_end)
+                for j in range(1, labels.shape[0]):
+                    if _sort(lists, c, own[:size], labels[j], j, other):
+                        cycles = _cut(_line(lists, c, other[:size], line), rows, costs, cost, end)
+                        if cycles < fewest:
+                            fewest = cycles
+                            best[:size], best_end[:size] = other[:size], end[:size]
             for i in range(size):
                 order[held + i] = filters[0] + best[i]
                 for word in range(words):
                     ordered[held + i, word] = lists[c, best[i], word]
-            end_batch = _list_batches(best_start, size, held, first, batches)
-            for batch in range(batches, end_batch):
-                channel[batch] = group * channels + c
-                union = _union(ordered, first[batch], first[batch + 1])
-                positions[batch] = costs.size - 1 if costs[union] == costs[-1] else union
+            i = 0
+            while i < size:
+                union = _union(ordered, held + i, held + best_end[i])
+                channel[batches] = group * channels + c
+                positions[batches] = costs.size - 1 if costs[union] == costs[-1] else union
+                i = best_end[i]
+                batches += 1
+                first[batches] = held + i
             held += size
-            batches = end_batch
     return first[: batches + 1], channel[:batches], positions[:batches], order, ordered
 
 
@@ -267,9 +272,16 @@ def _own_kernels(lists: np.ndarray, c: int, begin: int, end: int, own: np.ndarra
         if _has_weights(lists, c, k):
             own[size] = k
             size += 1
-            for word in range(lists.shape[2]):
-                alike &= lists[c, k, word] == lists[c, own[0], word]
+            alike &= lists[c, k, 0] == lists[c, own[0], 0]
     return size, alike
+
+
+@kernel
+def _line(lists: np.ndarray, c: int, order: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """The positions of kernels, a word each, in a given order."""
+    for i in range(order.size):
+        line[i] = lists[c, order[i], 0]
+    return line[: order.size]
 
 
 @kernel
@@ -286,57 +298,41 @@ def _sort(lists: np.ndarray, c: int, own: np.ndarray, labels: np.ndarray, last: 
 
 
 @kernel
-def _cut_alike(size: int, rows: int, start: np.ndarray) -> None:
-    """See `_cut`: kernels of one pattern take fewest cycles in full batches."""
-    for i in range(1, size + 1):
-        start[i] = (i - 1) // rows * rows
+def _cut_evenly(size: int, rows: int, end: np.ndarray) -> None:
+    """Full batches, see `_cut`: those of kernels of one pattern take fewest cycles."""
+    for i in range(size):
+        end[i] = min(i + rows, size)
 
 
 @kernel
-def _cut(
-    lists: np.ndarray, c: int, order: np.ndarray, rows: int, costs: np.ndarray, cost: np.ndarray, start: np.ndarray
-) -> int:
+def _cut(line: np.ndarray, rows: int, costs: np.ndarray, cost: np.ndarray, end: np.ndarray) -> int:
     """Cut kernels in a given order into batches of at most `rows` with fewest cycles, which it returns.
 
-    costs[n]: cycles of a batch of n positions. start[i]: first kernel of the batch that ends before kernel i; the
-    shortest of equals, so that the first are full.
+    costs[n]: cycles of a batch of n positions. end[i]: end of the batch that begins with kernel i, the last of equals.
+    cost[i]: cycles from kernel i on. They grow with every kernel, so only a batch that the next kernel would make read
+    more, or that is full, can be best.
     """
-    words = lists.shape[2]
-    union = np.zeros(words, np.uint64)
-    for i in range(1, order.size + 1):
-        cost[i] = -1
-        cycles = 0
-        for word in range(words):
-            union[word] = 0
-        for j in range(i - 1, max(-1, i - 1 - rows), -1):
-            grown = False
-            for word in range(words):
-                more = union[word] | lists[c, order[j], word]
-                grown |= more != union[word]
-                union[word] = more
-            if grown:
-                size = 0
-                for word in range(words):
-                    size += bits_set(union[word])
-                cycles = costs[size]
-            if cost[i] < 0 or cost[j] + cycles < cost[i]:
-                cost[i] = cost[j] + cycles
-                start[i] = j
-    return cost[order.size]
-
-
-@kernel
-def _list_batches(start: np.ndarray, size: int, held: int, first: np.ndarray, batches: int) -> int:
-    """Fill `first` from `batches` on with the kernels at which batches begin, counted from `held`; their new number."""
-    end_batch, end = batches, size
-    while end > 0:
-        end_batch += 1
-        end = start[end]
-    end = size
-    for batch in range(end_batch, batches - 1, -1):
-        first[batch] = held + end
-        end = start[end]
-    return end_batch
+    size = line.size
+    cost[size] = 0
+    all_read = np.uint64(0)
+    for i in range(size - 1, -1, -1):
+        all_read |= line[i]
+        union, fewest, last = line[i], np.int64(-1), min(i + rows, size)
+        j = i + 1
+        while True:
+            if union == all_read:
+                j = last
+            while j < last and union | line[j] == union:
+                j += 1
+            cycles = cost[j] + costs[bits_set(union)]
+            if fewest < 0 or cycles <= fewest:
+                fewest, end[i] = cycles, j
+            if j == last:
+                break
+            union |= line[j]
+            j += 1
+        cost[i] = fewest
+    return cost[0]
 
 
 @kernel

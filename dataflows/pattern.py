@@ -7,20 +7,61 @@ weights of a 3x3 kernel. The array's size and its inner workings are not in our 
 
 An array has `kernels_parallel` rows, each with a kernel and `pixels_parallel` multipliers, and a port to the input
 buffer. All rows of an array hold kernels of one input channel, so that one vector of activations a cycle, of one kernel
-position at a block of output positions, serves all of them (`kernel_patterns`). Rows of one pattern use every vector.
-Kernels of mixed patterns need each other's vectors read in turn, since the port cannot read two positions at a time:
-a row waits (bank_conflict) while a vector is read that it has no weight for. Hence the grouping by pattern, and hence
-unstructured masks gain little. A batch of kernels stays for all blocks of a strip, then the next one follows.
+position at a block of `pixels_parallel` output positions, serves all of them. A batch is the kernels that an array
+holds together, at most one a row, in the rows from the first on. The array reads the vectors of all positions at which
+one of them has a weight, for every block of the strip. A row works (busy) on a vector that it has a weight for and
+waits (bank_conflict) while another is read, since the port cannot read two positions at a time.
 
-- Rows without a kernel in a batch wait for the others (imbalance), arrays for the fullest at a strip's end.
-- Without reordered rows, address a of a padded map lies in bank a mod `pixels_parallel`, and a vector takes as many
-  reads as its fullest bank. With them it takes one.
+Which kernels share a batch is found beforehand (a compiler's work), for every block of filters and input channel alone:
+- Its kernels without weights are left out. The others are put in an order, and the order is cut into batches of at most
+  `kernels_parallel` successive kernels. A batch of n of the X positions takes, on a strip whose blocks take so many
+  reads a position, min(n * reads + switch_cycles, X * reads) cycles: an array reads whole kernels unless it is set to
+  other positions, which takes `switch_cycles` before its first vector. Where setting it costs as much or more, it reads
+  all X. The cut is the one with fewest cycles; of equals the first batch is the largest, then the second, and so on.
+- The first order is that of the filters. Others sort by the first 1, 2, ... patterns of the library: by the place in
+  it of the smallest pattern that holds all of a kernel's weights (of equals the first), those that none holds last, of
+  equals by filter. The order with fewest cycles is taken, of equals the first. Kernels of several patterns thus share
+  a batch where that takes fewer cycles. Only kernels of 2 to 9 positions are sorted; kernels of more than 64 positions
+  are cut into full batches in the order of the filters, the last with the rest.
+- The library has at most `patterns` of the layer's patterns, taken one after the other: each time the one that saves
+  most positions over all kernels, where a kernel reads the smallest pattern of the library that holds it, or else all
+  positions that any kernel of the layer has; of equals the one with the lowest code (bits, the first position lowest).
+  A pattern that saves nothing is not taken: dense kernels have no library. Patterns that an unstructured mask has by
+  chance are taken where they save, and are used in a channel only where they save cycles there.
+
+What follows from the rule. The kernels of a mask, cut in the order of the filters, may be cut alike when weights go:
+each batch has the same kernels or fewer and reads the same positions or fewer, so the best cut takes no more cycles. So
+a layer takes at most what it takes dense, and without a library no zero ever adds a cycle. With one, the order of the
+filters and every shorter library stay open to it, so a library, or a larger one, never adds a cycle. As long as
+the library stays and each kernel that stays has the same place in it, the same argument holds for its order. What no
+rule of this kind can promise is that a weight whose loss moves a kernel to another place, or changes the library, adds
+nothing: for this the best of all groupings had to be found, which is a set packing. All this holds for equal blocks of
+filters and strips; where weights do not fit their buffer, these depend on the bytes of the compressed weights.
+
+The batches of a tile follow each other by channel and as they were cut. Together they are one stretch of cycles: of
+each batch the cycles of setting its array, if any, then position by position, block by block, its reads.
+- Reconfigurable arrays take equal parts of the stretch, ceil(its cycles / arrays) each, the last ones what is left. Two
+  arrays may so hold one batch, one going on where the other ends; the second was set to its positions beforehand. So a
+  tile takes the fewest cycles that so many arrays can, and fewer cycles of batches never take more.
+- Otherwise the batches of channel c (counted over all groups) stay with array c mod arrays.
+- A row is in use (mapped) in a tile if it holds a kernel of a batch of which its array runs a cycle. Setting is index
+  for the rows that hold a kernel of the batch; a mapped row without a kernel in a batch waits (imbalance) for all of
+  it. Arrays wait for the fullest at a tile's end.
+- The first tile begins with `fill_cycles` on every mapped row.
+- With `reordered_rows` a vector takes one read. Without, address a of a padded map (row by row, one channel) lies in
+  bank a mod `pixels_parallel`, and the vector of a block takes as many reads as its fullest bank at the addresses of
+  the windows' first positions, the same for all kernel positions. A row is busy with the first of them and waits
+  (bank_conflict) for the others.
+- A tile is a strip of blocks by a block of filters (`filter_blocks`); one group at a time has kernels in a channel.
 - Kernels arrive in the order of the batches, so that a strip may start before all are there; they stay in the weight
   buffer for the layer where they fit.
 - Partial sums of all filters wait in the output buffer, and any row adds to those of any filter.
-- The layer's commonest patterns form the library. Kernels larger than 3x3 are whole or take the general path. 1x1
-  kernels are whole or missing: patterns take nothing from them.
+- Weights are stored in the cheapest of three forms (`KernelPatterns.filter_bits`).
 - A grouped convolution is to this machine a sparse one over all channels.
+
+The sources say: kernel-stationary, compressed weights on chip, reconfigurable arrays, reordered rows, patterns of four
+weights, 1x1 kernels gain nothing. They do not say how kernels are grouped, how the arrays share work, or what setting
+an array takes: these are readings of ours.
 """
 
 from __future__ import annotations
@@ -59,10 +100,12 @@ class PatternSpec(AcceleratorSpec):
         "of the thousands of DSP of an Alveo card)"
     )  # fmt: skip
     patterns: Size = Field(
-        8, description="patterns of the library; 0: kernels are not grouped (assumption: PatDNN has 6, 8 or 12)"
+        8,
+        description="most patterns of the library; 0: kernels keep the filters' order (assumption: PatDNN has 6, 8 or "
+        "12)",
     )
     reconfigurable: bool = Field(
-        True, description="true: arrays take equal parts of the batches (FCCM 2020: reconfigurable for balance); "
+        True, description="true: arrays take equal parts of the work (FCCM 2020: reconfigurable for balance); "
         "false: channel c stays with array c mod arrays"
     )  # fmt: skip
     reordered_rows: bool = Field(
@@ -70,7 +113,7 @@ class PatternSpec(AcceleratorSpec):
         "false: they lie as in the map"
     )  # fmt: skip
     switch_cycles: Size = Field(
-        1, description="cycles until an array reads by another pattern; every batch on the general path is one "
+        1, description="cycles until an array is set to read other than all positions of a batch's kernels "
         "(assumption)"
     )  # fmt: skip
     fill_cycles: Size = Field(8, description="cycles from a layer's start to the first product (assumption)")

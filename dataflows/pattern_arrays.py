@@ -78,8 +78,9 @@ def _deal(
                 for row in range(own.shape[0]):
                     counters[array, row, 2] += min(high, switch) - low
             if high > switch:
-                _run_vectors(own, positions[batch], (max(low - switch, 0), high - switch), sizes, block_start,
-                             counters[array])
+                _run_vectors(
+                    own, positions[batch], (max(low - switch, 0), high - switch), sizes, block_start, counters[array]
+                )
         begin = end
 
 

@@ -190,7 +190,7 @@ def _transposed(mask: np.ndarray, words: int) -> np.ndarray:
 
 
 @kernel
-def bits_set(word: np.uint64) -> int:
+def bits_set(word: np.uint64) -> np.int64:
     """Ones of a 64-bit word."""
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -248,6 +248,40 @@ def _gather(
 
 
 @kernel
+def _gather_single(
+    mask: np.ndarray, group_filters: int, filters: tuple[int, int], rows: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The fields of `Batches` where a kernel has one position: full batches; mask uint8 (filters, C/G)."""
+    block, channels = mask.shape
+    groups = (filters[1] - 1) // group_filters + 1
+    counts = np.zeros(groups * channels, np.int64)
+    for k in range(block):
+        base = (filters[0] + k) // group_filters * channels
+        for c in range(channels):
+            counts[base + c] += mask[k, c]
+    batches = np.int64(0)
+    for count in counts:
+        batches += -(-count // rows)
+    first, channel, positions = np.zeros(batches + 1, np.int64), np.zeros(batches, np.int64), np.ones(batches, np.int64)
+    place, held, batch = np.zeros(counts.size, np.int64), np.int64(0), 0
+    for c in range(counts.size):
+        place[c] = held
+        for begin in range(0, counts[c], rows):
+            channel[batch] = c
+            batch += 1
+            first[batch] = held + min(begin + rows, counts[c])
+        held += counts[c]
+    order = np.zeros(held, np.int64)
+    for k in range(block):
+        base = (filters[0] + k) // group_filters * channels
+        for c in range(channels):
+            if mask[k, c]:
+                order[place[base + c]] = filters[0] + k
+                place[base + c] += 1
+    return first, channel, positions, order, np.ones((held, 1), np.uint64)
+
+
+@kernel
 def _count_kept(lists: np.ndarray) -> int:
     kept = 0
     for c in range(lists.shape[0]):
@@ -258,10 +292,10 @@ def _count_kept(lists: np.ndarray) -> int:
 
 @kernel
 def _has_weights(lists: np.ndarray, c: int, k: int) -> bool:
+    found = np.uint64(0)
     for word in range(lists.shape[2]):
-        if lists[c, k, word]:
-            return True
-    return False
+        found |= lists[c, k, word]
+    return found != 0
 
 
 @kernel
@@ -286,7 +320,7 @@ def _line(lists: np.ndarray, c: int, order: np.ndarray, line: np.ndarray) -> np.
 
 @kernel
 def _sort(lists: np.ndarray, c: int, own: np.ndarray, labels: np.ndarray, last: int, other: np.ndarray) -> bool:
-    """Fill `other` with the kernels by label, 0 to `last`, of equals in their order; false where that changes nothing."""
+    """Fill `other` with the kernels by label, 0 to `last`, of equals in their order; false if that changes nothing."""
     at, changed = 0, False
     for label in range(last + 1):
         for k in own:

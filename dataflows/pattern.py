@@ -31,7 +31,8 @@ Which kernels share a batch is found beforehand (a compiler's work), for every b
 
 What follows from the rule. The kernels of a mask, cut in the order of the filters, may be cut alike when weights go:
 each batch has the same kernels or fewer and reads the same positions or fewer, so the best cut takes no more cycles. So
-a layer takes at most what it takes dense, and without a library no zero ever adds a cycle. With one, the order of the
+a layer takes at most what it takes dense, and without a library no zero ever adds a cycle. Nor does one where a channel
+has no more kernels than rows: together they read no more than apart, so all orders end in one batch. The order of the
 filters and every shorter library stay open to it, so a library, or a larger one, never adds a cycle. As long as
 the library stays and each kernel that stays has the same place in it, the same argument holds for its order. What no
 rule of this kind can promise is that a weight whose loss moves a kernel to another place, or changes the library, adds

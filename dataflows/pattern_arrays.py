@@ -33,9 +33,10 @@ def deal(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cycles by cause of every row, int64 (arrays, rows, CAUSES), and its products, int64 (arrays, rows)."""
     counters = np.zeros((arrays, rows, 4), np.int64)
+    sizes = strip.reads, strip.block_pixels, strip.pixels, batches.whole
     _deal(
-        batches.first, batches.channel, batches.positions, batches.words,
-        (strip.reads, strip.block_pixels, strip.pixels, batches.whole), strip.block_start, switch_cycles, evenly, counters,
+        batches.first, batches.channel, batches.positions, batches.words, sizes, strip.block_start, switch_cycles,
+        evenly, counters,
     )  # fmt: skip
     busy, held, index, issued = np.moveaxis(counters, 2, 0)
     together = (held + index).max(axis=1, keepdims=True)  # row 0 holds a kernel of every batch
@@ -108,10 +109,7 @@ def _run_vectors(
     place = 0
     for x in range(whole):
         word, bit = x // 64, np.uint64(x % 64)
-        needed = positions == whole
-        for row in range(own.shape[0]):
-            needed |= (own[row, word] >> bit) & np.uint64(1) != 0
-        if not needed:
+        if positions < whole and not _needed(own, word, bit):
             continue
         low, high = max(stretch[0] - place * reads, 0), min(stretch[1] - place * reads, reads)
         place += 1
@@ -123,3 +121,12 @@ def _run_vectors(
             if (own[row, word] >> bit) & np.uint64(1) != 0:
                 counters[row, 0] += begun[1] - begun[0]
                 counters[row, 3] += products
+
+
+@kernel
+def _needed(own: np.ndarray, word: int, bit: np.uint64) -> bool:
+    """Whether a kernel of a batch has a weight at a position."""
+    union = np.uint64(0)
+    for row in range(own.shape[0]):
+        union |= own[row, word] >> bit
+    return union & np.uint64(1) != 0

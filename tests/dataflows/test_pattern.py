@@ -1,5 +1,6 @@
-"""The pattern machine: the twin, a tile by hand, every cause provoked, what patterns gain, outputs in its own order."""
+"""The pattern machine: its laws, tiles by hand, every cause provoked, what patterns gain, outputs in its own order."""
 
+import itertools
 import math
 
 import numpy as np
@@ -16,7 +17,6 @@ from dataflows.registry import create
 from dataflows.schedule import Cause, Tensor
 from simulator.layer_simulation import check_capacities
 from simulator.network_simulation import MachineRun
-from tests.dataflows.pattern_twin import Twin
 from tests.dataflows.small_layers import assert_transfers_are_whole, small_traces
 from workloads.layer import Layer
 from workloads.pruning import parse
@@ -53,31 +53,99 @@ def traces(draw):
     return LayerTrace(trace.layer, trace.weights & patterns[chosen], trace.activations)
 
 
-@pytest.mark.twin
 @given(specs(), traces())
-def test_every_tile_equals_the_twin(spec, trace):
+def test_books(spec, trace):
     layer, machine = trace.layer, PatternMachine(spec)
     schedule = machine.schedule(trace)
-    kernels = KernelPatterns.of(trace.weight_mask, layer.group_out_channels, spec.patterns)
-    plan, weight_bytes = machine._plan(layer, kernels)
-    positions = list(np.ndindex(layer.output_size))
-    blocks = [positions[i : i + spec.pixels_parallel] for i in range(0, len(positions), spec.pixels_parallel)]
-    ends = np.cumsum(plan.strips.blocks).tolist()
-    strips = [blocks[end - size : end] for end, size in zip(ends, plan.strips.blocks.tolist(), strict=True)]
-    twin = Twin(spec, layer, trace.weight_mask, strips, plan.filters.tolist())
-    cycles, issued = twin.run()
-    np.testing.assert_array_equal(schedule.cycles, cycles)
-    np.testing.assert_array_equal(schedule.issued, issued)
-    assert schedule.expected_issued == issued.sum()
-    bits = [twin.filter_bits(k) for k in range(layer.out_channels)]
-    assert kernels.filter_bits(spec.value_bits).tolist() == bits
-    assert weight_bytes.sum() >= sum(bits) / 8
+    products = int(trace.weight_mask.sum()) * layer.batch * math.prod(layer.output_size)
+    assert schedule.expected_issued == schedule.issued.sum() == products
+    row = schedule.cycles.sum(axis=2).reshape(schedule.tiles, spec.arrays, -1)
+    assert all(len(set(array[array > 0].tolist())) <= 1 for tile in row for array in tile)  # rows of an array agree
     check_capacities(schedule)
+    kernels = KernelPatterns.of(trace.weight_mask, layer.group_out_channels, spec.patterns)
+    bits = kernels.filter_bits(spec.value_bits)
+    assert bits.sum() <= layer.weight_count * spec.value_bits
+    assert (bits >= trace.weight_mask.reshape(layer.out_channels, -1).sum(axis=1) * spec.value_bits).all()
     # Compressed kernels are loaded once, for every strip, or for every block of positions.
+    plan, weight_bytes = machine._plan(layer, kernels)
     assert schedule.loads.bytes_of(Tensor.WEIGHT) in {
-        int(weight_bytes.sum()) * times for times in (1, layer.batch * len(strips), layer.batch * len(blocks))
+        int(weight_bytes.sum()) * times
+        for times in (1, layer.batch * plan.strips.count, layer.batch * int(plan.strips.blocks.sum()))
     }
     assert_transfers_are_whole(layer, schedule, spec.value_bits)
+
+
+def tile_cycles(trace, spec):
+    """Cycles of each tile, int64 (tiles,)."""
+    return PatternMachine(spec).schedule(trace).cycles.sum(axis=2).max(axis=1)
+
+
+def roomy(spec, **changes):
+    """The machine with buffers in which every small layer is one block of filters, whatever its zeros."""
+    return spec.model_copy(update=dict.fromkeys(("weight_buffer_bytes", "output_buffer_bytes"), 1 << 20) | changes)
+
+
+@given(specs(), traces(), st.integers(0, 2**32 - 1), st.sampled_from(["one", "many", "kernels"]))
+def test_no_zero_adds_a_cycle_without_a_library(spec, trace, seed, what):
+    random, weights = np.random.default_rng(seed), trace.weights
+    keep = np.ones(weights.shape, bool)
+    if what == "one":
+        keep.reshape(-1)[random.integers(keep.size)] = False
+    else:
+        keep &= random.random(keep.shape if what == "many" else (*keep.shape[:2], 1, 1)) < 0.8
+    fewer = LayerTrace(trace.layer, weights & keep, trace.activations)
+    spec = roomy(spec, patterns=0)
+    assert (tile_cycles(fewer, spec) <= tile_cycles(trace, spec)).all()
+
+
+@given(specs(), traces())
+def test_no_zero_adds_a_cycle_where_the_rows_hold_a_channel(spec, trace):
+    spec = roomy(spec, kernels_parallel=trace.layer.group_out_channels, patterns=8)
+    now = tile_cycles(trace, spec)
+    for place in np.flatnonzero(trace.weights)[:20]:
+        fewer = trace.weights.copy()
+        fewer.reshape(-1)[place] = False
+        assert (tile_cycles(LayerTrace(trace.layer, fewer, trace.activations), spec) <= now).all()
+
+
+@given(specs(), traces())
+def test_pruning_and_patterns_never_lose(spec, trace):
+    """At most the cycles of the dense layer, and each pattern more in the library may only take cycles away."""
+    layer = trace.layer
+    whole = LayerTrace(layer, np.ones(layer.weight_shape, bool), trace.activations)
+    tiles = [tile_cycles(trace, roomy(spec, patterns=size)) for size in (16, 8, 4, 2, 1, 0)]
+    tiles.append(tile_cycles(whole, roomy(spec)))
+    for fewer, more in itertools.pairwise(tiles):
+        assert (fewer <= more).all()
+
+
+@given(specs(), traces())
+def test_arrays_and_rows_never_add_a_cycle(spec, trace):
+    spec = roomy(spec, reconfigurable=True, patterns=8)
+    now = tile_cycles(trace, spec)
+    for key in ("arrays", "kernels_parallel"):
+        assert (tile_cycles(trace, roomy(spec, **{key: getattr(spec, key) + 1})) <= now).all()
+
+
+@given(st.lists(st.integers(1, 511), min_size=1, max_size=7), st.integers(1, 4), st.integers(1, 3), st.integers(0, 4))
+def test_the_cut_takes_fewest_cycles(codes, rows, reads, switch_cycles):
+    """Of one channel without a library, against every cut there is."""
+    mask = np.array([[code >> x & 1 for x in range(9)] for code in codes], bool).reshape(-1, 1, 3, 3)
+    kernels = KernelPatterns.of(mask, len(codes), 0)
+
+    def cycles(parts):
+        read = [int(np.bitwise_or.reduce(part)).bit_count() for part in parts]
+        return sum(min(size * reads + switch_cycles, 9 * reads) for size in read)
+
+    def cuts(rest):
+        yield from ([rest[:n], *tail] for n in range(1, min(rows, len(rest)) + 1) for tail in cuts(rest[n:]))
+        if not rest:
+            yield []
+
+    batches = kernels.batches((0, len(codes)), rows, reads=reads, switch_cycles=switch_cycles)
+    found = [codes[first:end] for first, end in itertools.pairwise(batches.first.tolist())]
+    assert sum(found, []) == codes
+    assert cycles(found) == min(cycles(parts) for parts in cuts(codes))
 
 
 @given(traces(), specs(), st.integers(0, 2**32 - 1))

@@ -28,8 +28,8 @@ class Batches:
     first      int64 (batches + 1,): index of each batch's first kernel below
     channel    int64 (batches,): input channel, over all groups
     positions  int64 (batches,): positions that are read: those that its kernels have together, or all
-    filters    int64 (kernels,): filter of each kernel
-    words      uint64 (kernels, W): the positions of its weights, 64 a word, the first lowest
+    filters    int32 (kernels,): filter of each kernel
+    words      uint64 (kernels, W): the positions of its weights, 64 a word, the first lowest; uint8 of single positions
     whole      positions of a kernel
     """
 
@@ -211,7 +211,7 @@ def _gather(
     channels, block, words = lists.shape
     kept = _count_kept(lists)
     first, channel, positions = np.zeros(kept + 1, np.int64), np.zeros(kept, np.int64), np.zeros(kept, np.int64)
-    order, ordered = np.zeros(kept, np.int64), np.zeros((kept, words), np.uint64)
+    order, ordered = np.zeros(kept, np.int32), np.zeros((kept, words), np.uint64)
     own, other, best = np.zeros(block, np.int64), np.zeros(block, np.int64), np.zeros(block, np.int64)
     cost, end, best_end = np.zeros(block + 1, np.int64), np.zeros(block, np.int64), np.zeros(block, np.int64)
     line = np.zeros(block, np.uint64)
@@ -271,14 +271,15 @@ def _gather_single(
             batch += 1
             first[batch] = held + min(begin + rows, counts[c])
         held += counts[c]
-    order = np.zeros(held, np.int64)
-    for k in range(block):
-        base = (filters[0] + k) // group_filters * channels
-        for c in range(channels):
-            if mask[k, c]:
-                order[place[base + c]] = filters[0] + k
-                place[base + c] += 1
-    return first, channel, positions, order, np.ones((held, 1), np.uint64)
+    order = np.zeros(held, np.int32)
+    for first_column in range(0, channels, _COLUMNS):
+        for k in range(block):
+            base = (filters[0] + k) // group_filters * channels
+            for c in range(first_column, min(first_column + _COLUMNS, channels)):
+                if mask[k, c]:
+                    order[place[base + c]] = filters[0] + k
+                    place[base + c] += 1
+    return first, channel, positions, order, np.ones((held, 1), np.uint8)
 
 
 @kernel

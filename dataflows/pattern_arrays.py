@@ -100,9 +100,9 @@ def _run_vectors(
         counters[row, 1] += stretch[1] - stretch[0]
     if stretch[0] == 0 and stretch[1] == positions * reads:
         for row in range(own.shape[0]):
-            weights = 0
+            weights = np.int64(0)
             for word in range(own.shape[1]):
-                weights += bits_set(own[row, word])
+                weights += 1 if whole == 1 else bits_set(np.uint64(own[row, word]))
             counters[row, 0] += weights * block_start.size
             counters[row, 3] += weights * pixels
         return
@@ -118,7 +118,7 @@ def _run_vectors(
         begun = np.searchsorted(block_start, low), np.searchsorted(block_start, high)
         products = min(begun[1] * block_pixels, pixels) - min(begun[0] * block_pixels, pixels)
         for row in range(own.shape[0]):
-            if (own[row, word] >> bit) & np.uint64(1) != 0:
+            if (np.uint64(own[row, word]) >> bit) & np.uint64(1) != 0:
                 counters[row, 0] += begun[1] - begun[0]
                 counters[row, 3] += products
 
@@ -128,5 +128,5 @@ def _needed(own: np.ndarray, word: int, bit: np.uint64) -> bool:
     """Whether a kernel of a batch has a weight at a position."""
     union = np.uint64(0)
     for row in range(own.shape[0]):
-        union |= own[row, word] >> bit
+        union |= np.uint64(own[row, word]) >> bit
     return union & np.uint64(1) != 0

@@ -102,7 +102,10 @@ class Accelerator(ABC):
             raise UnsupportedLayerError(f"{self.name} cannot run layer '{layer.name}': {reason}")
 
     def baseline_settings(self) -> dict[str, Any]:
-        """Settings (nested as in the baseline's spec) that give the baseline this machine's size, clock and memory."""
+        """Settings (nested as in the baseline's spec) that give the baseline this machine's size.
+
+        What all machines have in common it inherits in any case (`registry.baseline_of`).
+        """
         return {}
 
     def idle_settings(self) -> dict[str, str]:

@@ -104,14 +104,8 @@ class CambriconX(Accelerator):
     baseline_name = "diannao"
 
     def baseline_settings(self) -> dict[str, Any]:
-        """DianNao with as many multipliers, the same word and memory, at its own clock."""
-        spec = self.spec
-        return {
-            "output_neurons": spec.pes,
-            "inputs_per_neuron": spec.multipliers_per_pe,
-            "value_bits": spec.value_bits,
-            "dram": spec.dram.model_dump(),
-        }
+        """DianNao with as many multipliers."""
+        return {"output_neurons": self.spec.pes, "inputs_per_neuron": self.spec.multipliers_per_pe}
 
     def refusal(self, layer: Layer) -> str | None:
         """Volumes are refused."""

@@ -42,7 +42,7 @@ class Ideal(Accelerator):
 
     def baseline_settings(self) -> dict[str, Any]:
         """The same multipliers, skipping nothing."""
-        return {"multipliers": self.spec.multipliers, "skip": "nothing", "clock_hz": self.spec.clock_hz}
+        return {"multipliers": self.spec.multipliers, "skip": "nothing"}
 
     def idle_settings(self) -> dict[str, str]:
         """Data is always at hand."""

@@ -118,15 +118,12 @@ class Scnn(Accelerator):
     baseline_name = "dcnn"
 
     def baseline_settings(self) -> dict[str, Any]:
-        """DCNN of the same array, clock, word and memory."""
+        """DCNN of the same array."""
         spec = self.spec
         return {
             "pe_rows": spec.pe_rows,
             "pe_columns": spec.pe_columns,
             "multipliers_per_pe": spec.weights_per_vector * spec.activations_per_vector,
-            "clock_hz": spec.clock_hz,
-            "value_bits": spec.value_bits,
-            "dram": spec.dram.model_dump(),
         }
 
     def refusal(self, layer: Layer) -> str | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from dataflows.accelerator import Accelerator
 from dataflows.products import ProductCounts, count_products
-from dataflows.registry import create
+from dataflows.registry import baseline_of
 from dataflows.schedule import Cause, LayerSchedule
 from simulator.books import check_books
 from simulator.dram_report import DramReport
@@ -55,14 +55,13 @@ def play(machine: Accelerator, schedule: LayerSchedule, observers: tuple[Observe
 class MachineRun:
     """One machine over the layers of a workload.
 
-    `dense_cycles` remembers dense baselines, since networks repeat their shapes and machines share their baselines;
-    several runs may be given the same dictionary.
+    `dense_cycles` remembers dense baselines, each in its own cycles, since networks repeat their shapes and machines
+    share their baselines; several runs may be given the same dictionary.
     """
 
     def __init__(self, accelerator: Accelerator, dense_cycles: DenseCycles | None = None) -> None:
         self.accelerator = accelerator
-        name, settings = accelerator.baseline_name, accelerator.baseline_settings()
-        self._baseline = accelerator if name is None else create(name, settings)
+        self._baseline = baseline_of(accelerator)
         self._dense_cycles: DenseCycles = {} if dense_cycles is None else dense_cycles
 
     def layer(
@@ -86,14 +85,14 @@ class MachineRun:
         return report
 
     def dense_cycles(self, trace: LayerTrace) -> int:
-        """Cycles of the machine's dense baseline on the trace's layer without any zero."""
+        """Time of the machine's dense baseline on the trace's layer without any zero, in this machine's cycles."""
         baseline, nameless = self._baseline, replace(trace.layer, name="dense")
         key = (baseline.name, baseline.spec.model_dump_json(), nameless)
         if key not in self._dense_cycles:
             # A machine that skips nothing takes any trace for a dense one, which need not be made then.
             dense = dense_trace(nameless) if baseline.skips_zeros else trace
             self._dense_cycles[key] = play(baseline, baseline.schedule(dense)).cycles
-        return self._dense_cycles[key]
+        return -(-self._dense_cycles[key] * self.accelerator.spec.clock_hz // baseline.spec.clock_hz)
 
     def _report(
         self, trace: LayerTrace, products: ProductCounts, schedule: LayerSchedule, played: Played

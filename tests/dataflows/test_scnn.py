@@ -250,10 +250,6 @@ def test_an_output_ram_smaller_than_the_accumulators_is_refused():
         ScnnSpec(oaram_bytes=100)
 
 
-def test_the_baseline_has_the_same_size_clock_word_and_memory():
-    settings = Scnn(ScnnSpec(pe_rows=4, activations_per_vector=2, value_bits=8)).baseline_settings()
-    dram = settings.pop("dram")
-    assert dram["bandwidth_gbs"] == 50.0
-    assert settings == {
-        "pe_rows": 4, "pe_columns": 8, "multipliers_per_pe": 8, "clock_hz": 1_000_000_000, "value_bits": 8,
-    }  # fmt: skip
+def test_the_baseline_has_the_same_array():
+    settings = Scnn(ScnnSpec(pe_rows=4, activations_per_vector=2)).baseline_settings()
+    assert settings == {"pe_rows": 4, "pe_columns": 8, "multipliers_per_pe": 8}

@@ -2,7 +2,8 @@
 
 Source: Han et al., "EIE: Efficient Inference Engine on Compressed Deep Neural Network", ISCA 2016. Row i of the matrix
 lies on PE i mod PEs as compressed sparse columns (`csc_columns`); non-zero activations are broadcast into a queue
-before each PE (`activation_queues`), and a PE works off one entry a cycle. Fillers take a cycle like real entries.
+before each PE (`activation_queues`), and a PE works off one entry a cycle. Fillers take a cycle like real entries
+(index); a cycle in which a PE has only a column's pointers to read waits for their SRAM's port (port).
 
 What the machine is taken to do where the paper is silent:
 
@@ -123,10 +124,10 @@ class Eie(Accelerator):
         def play(task: int) -> None:
             image, part = tasks[task]
             own = vectors[image, part * tiles.joined : (part + 1) * tiles.joined]
-            did = np.zeros((1, mapped, 4), np.int64)
+            did = np.zeros((1, mapped, 5), np.int64)
             play_vectors(own, entries.kept, entries.fillers, spec.queue_depth, len(own), did)
             tile = cycles[image, part, :mapped]
-            tile[:, [Cause.BUSY, Cause.INDEX, Cause.IMBALANCE, Cause.FILL]] = did[0]
+            tile[:, [Cause.BUSY, Cause.INDEX, Cause.PORT, Cause.IMBALANCE, Cause.FILL]] = did[0]
             tile[:, Cause.FILL] += spec.arithmetic_cycles * np.count_nonzero(own.any(axis=1))
             tile[:, Cause.DRAIN] += len(own) * self._write_cycles(tiles)
 

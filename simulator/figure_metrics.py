@@ -69,6 +69,16 @@ def _cycles_over_balance(runs: Runs) -> float:
     return sum(run.total["pes"] * run.total["cycles"] for run in runs) / entries
 
 
+def _last_machine_over_first(runs: Runs) -> float:
+    """Time of the last run's machine over that of the first run's, each over all its runs and at its own clock."""
+    names = [run.report["accelerator"]["name"] for run in runs]
+    last, first = (
+        sum(run.total["time_us"] for run, name in zip(runs, names, strict=True) if name == wanted)
+        for wanted in (names[-1], names[0])
+    )
+    return last / first
+
+
 def _crossover_density(runs: Runs) -> float:
     """The density at which the machine is as fast as its dense baseline; NaN where it never is."""
     if any("density" not in run.values for run in runs):
@@ -86,5 +96,6 @@ METRICS: dict[str, Callable[[Runs], float]] = {
     "layers_spilled": _layers_spilled,
     "cycles_over_balance": _cycles_over_balance,
     "crossover_density": _crossover_density,
+    "last_machine_over_first": _last_machine_over_first,
     "first_over_last": lambda runs: runs[0].total["cycles"] / runs[-1].total["cycles"],
 }

@@ -104,6 +104,7 @@ class Dcnn(Accelerator):
             prefetch_tiles=spec.prefetch_tiles,
             expected_issued=layer.dense_macs,
             compulsory_bytes=compulsory,
+            spills=max(self._map_bytes(layer)) > half,
         )
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:

@@ -110,6 +110,7 @@ class Eie(Accelerator):
             expected_issued=count_products(trace).effectual_macs,
             compulsory_bytes=compulsory_bytes,
             notes=matrices.notes(),
+            spills=matrices.spills,
         )
 
     def _tiles(self, layer: Layer) -> VectorTiles:
@@ -173,6 +174,7 @@ class _Matrices:
         self._pointer_bytes = bits_to_bytes(pointer_bits)
         self._unit_bytes = self._entry_bytes.sum(axis=1) + self._pointer_bytes * np.minimum(spec.pes, tiles.block_rows)
         self.fits = self._fit(self._entry_bytes.max(axis=1), self._pointer_bytes)
+        self.spills = tiles.activation_bytes > spec.pes * spec.activation_sram_bytes
         self.room_bytes = spec.pes * (spec.weight_sram_bytes + spec.pointer_sram_bytes)
 
     def _fit(self, entry_bytes: np.ndarray, pointer_bytes: int) -> np.ndarray:
@@ -185,7 +187,7 @@ class _Matrices:
         input_bytes = bits_to_bytes(tiles.layer.input_count * spec.value_bits)
         layout = Layout.of(input_bytes, int(self._unit_bytes.sum()))
         loads, stores, compulsory_bytes = [], Runs.none(), 0
-        if tiles.activation_bytes > spec.pes * spec.activation_sram_bytes:
+        if self.spills:
             loads.append(tiles.input_loads(layout.input_address))
             stores = tiles.output_stores(layout.output_address)
             compulsory_bytes += bits_to_bytes(tiles.inputs_read * spec.value_bits) + stores.total_bytes

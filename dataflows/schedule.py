@@ -155,6 +155,7 @@ class LayerSchedule:
     expected_issued  products that the machine must issue by its own rule, counted independently of the tiles
     compulsory_bytes bytes that must cross DRAM at least once given what stays on chip
     notes            what the machine had to do to fit the layer, for the report
+    spills           whether activations that this machine keeps on the chip between layers do not fit there
     """
 
     pe_grid: tuple[int, int]
@@ -170,6 +171,7 @@ class LayerSchedule:
     expected_issued: int
     compulsory_bytes: int
     notes: tuple[str, ...] = ()
+    spills: bool = False
 
     def __post_init__(self) -> None:
         tiles, pes = self.tiles, self.pes

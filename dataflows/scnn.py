@@ -201,7 +201,15 @@ class Scnn(Accelerator):
         decode_cycles = np.tile(stored_as.decode_cycles, layer.batch * plan.cut_count)
         drains = [self._drain_cycles(channels, plan, cut) for cut in range(plan.cut_count)]
         drain_cycles = np.tile(np.concatenate(drains), layer.batch)
-        return self._finished(trace, work, decode_cycles, drain_cycles, moved, self._notes(layer, placement))
+        return self._finished(
+            trace,
+            work,
+            decode_cycles,
+            drain_cycles,
+            moved,
+            self._notes(layer, placement),
+            spills=bool(placement.overflows),
+        )
 
     def _drain_cycles(self, channels: np.ndarray, plan: PlanarMap, cut: int) -> np.ndarray:
         """Per group of `channels` output channels: the halos leave, then the sub-tile is post-processed."""
@@ -242,7 +250,9 @@ class Scnn(Accelerator):
         moved, overflows = sliced_traffic(size_bytes, inputs, output_entries, spec.pes, self._rams)
         notes = (f"activations spill to DRAM: {'; '.join(overflows)}",) if overflows else ()
         decode_cycles = np.tile(decode_cycles, (layer.batch, 1))
-        return self._finished(trace, sliced.work, decode_cycles, np.tile(drains, layer.batch), moved, notes)
+        return self._finished(
+            trace, sliced.work, decode_cycles, np.tile(drains, layer.batch), moved, notes, spills=bool(overflows)
+        )
 
     def _formatted(self, trace: LayerTrace, bounds: np.ndarray, entries: np.ndarray) -> FormattedWeights:
         """Slices of output channels as DRAM holds them; `entries` of the machine's own zero runs, a slice each."""
@@ -268,6 +278,8 @@ class Scnn(Accelerator):
         drain_cycles: np.ndarray,
         moved: Traffic,
         notes: tuple[str, ...],
+        *,
+        spills: bool,
     ) -> LayerSchedule:
         spec, entry_bits = self.spec, self.spec.entry_bits
         fifo_bytes = bits_to_bytes(spec.weight_fifo_vectors * spec.weights_per_vector * entry_bits)
@@ -292,6 +304,7 @@ class Scnn(Accelerator):
             expected_issued=issued_products(trace.layer, *masks, self._keeps),
             compulsory_bytes=moved.compulsory_bytes,
             notes=notes,
+            spills=spills,
         )
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:

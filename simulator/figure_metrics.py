@@ -58,8 +58,7 @@ def _issued_gops(runs: Runs) -> float:
 
 def _layers_spilled(runs: Runs) -> float:
     """Layers whose activations do not fit on the chip."""
-    layers = [layer for run in runs for layer in run.report["layers"]]
-    return sum(any("spill" in note for note in layer["notes"]) for layer in layers)
+    return sum(layer["spills"] for run in runs for layer in run.report["layers"])
 
 
 def _cycles_over_balance(runs: Runs) -> float:

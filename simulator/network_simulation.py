@@ -133,6 +133,7 @@ class MachineRun:
             pe_busy_cycles=played.pe_cycles[:, Cause.BUSY].tolist(),
             buffer_peak_bytes=played.buffer_peak_bytes,
             notes=schedule.notes,
+            spills=schedule.spills,
         )
 
 

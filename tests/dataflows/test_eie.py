@@ -134,6 +134,8 @@ def test_more_rows_than_accumulators_are_sent_the_vector_again():
 def test_large_maps_stream_through_dram():
     given = trace(["11"] * 2, columns=8)
     schedule = Eie(EieSpec(pes=1, activation_sram_bytes=16)).schedule(given)
+    assert schedule.spills
+    assert not Eie(EieSpec(pes=1)).schedule(given).spills
     assert schedule.loads.bytes_of(Tensor.INPUT) == schedule.stores.total_bytes == 2 * 8 * 2
     assert schedule.compulsory_bytes == 64
 

@@ -126,6 +126,11 @@ def test_metrics_over_several_runs_take_them_one_after_the_other():
     assert math.isnan(METRICS["crossover_density"](runs[:1]))
 
 
+def test_spilled_layers_are_counted_by_their_field_and_not_by_words():
+    layers = [{"spills": True, "notes": []}, {"spills": False, "notes": ["nothing would spill"]}]
+    assert METRICS["layers_spilled"]([Run({}, {"layers": layers}), Run({}, {"layers": layers[:1]})]) == 2
+
+
 STUDY = """
 workloads = ["alexnet"]
 layers = "fc7"

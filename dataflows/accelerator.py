@@ -108,6 +108,10 @@ class Accelerator(ABC):
         """
         return {}
 
+    def least_weight_bits(self) -> int:
+        """Bits in which a non-zero weight is stored at least, whatever tells its place."""
+        return self.spec.value_bits
+
     def idle_settings(self) -> dict[str, str]:
         """Dotted keys that have no effect in this configuration, and why; setting one of them gives a warning."""
         return {}

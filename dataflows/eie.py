@@ -71,6 +71,10 @@ class Eie(Accelerator):
     Spec = EieSpec
     pointwise_only: ClassVar[bool] = True
 
+    def least_weight_bits(self) -> int:
+        """An index into the codebook."""
+        return self.spec.code_bits
+
     def refusal(self, layer: Layer) -> str | None:
         """Only matrices times vectors: fully connected layers and 1x1 kernels."""
         if max(layer.kernel_size) > 1:

@@ -37,7 +37,14 @@ from dataflows.planar_storage import (
 )
 from dataflows.planar_work import StoredActivations, StoredWeights, tile_work
 from dataflows.schedule import BufferUse, LayerSchedule, Tensor
-from dataflows.weight_format import NATIVE, FormattedWeights, WeightFormat, filter_by_filter, wait_for_decoder
+from dataflows.weight_format import (
+    NATIVE,
+    FormattedWeights,
+    WeightFormat,
+    filter_by_filter,
+    value_bits_of,
+    wait_for_decoder,
+)
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -125,6 +132,10 @@ class Scnn(Accelerator):
             "pe_columns": spec.pe_columns,
             "multipliers_per_pe": spec.weights_per_vector * spec.activations_per_vector,
         }
+
+    def least_weight_bits(self) -> int:
+        """A value of the format in which DRAM holds weights."""
+        return value_bits_of(self.spec.weight_format, self.spec.value_bits)
 
     def refusal(self, layer: Layer) -> str | None:
         """Volumes are refused, and kernels so large that the accumulators cannot hold one output channel's region."""

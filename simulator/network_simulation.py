@@ -80,8 +80,9 @@ class MachineRun:
         played = play(machine, schedule, observers)
         for observer in observers:
             observer.end(played.cycles)
-        report = self._report(trace, products or count_products(trace), schedule, played)
-        check_books(report, schedule)
+        products = products or count_products(trace)
+        report = self._report(trace, products, schedule, played)
+        check_books(report, schedule, products, machine)
         return report
 
     def dense_cycles(self, trace: LayerTrace) -> int:

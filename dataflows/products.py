@@ -66,13 +66,24 @@ def _needed_inputs(trace: LayerTrace, weights: np.ndarray) -> int:
     """Non-zero activations at places that a kernel position with any kept weight of the channel reads."""
     layer = trace.layer
     kept = np.logical_or.reduce(weights.reshape(layer.groups, layer.group_out_channels, -1), axis=1)
+    complete = kept.reshape(layer.in_channels, -1).all(axis=1)
+    partial = ~complete & kept.reshape(layer.in_channels, -1).any(axis=1)
     kept = kept.reshape(layer.in_channels, *layer.kernel_size)
     read = np.zeros((layer.in_channels, *layer.input_size), np.bool_)
+    # The channels that keep every position, usually all, read the same places.
+    read[complete] = _read_by(layer, np.ones((1, *layer.kernel_size), np.bool_))
+    read[partial] = _read_by(layer, kept[partial])
+    return int(np.count_nonzero(trace.activation_mask & read))
+
+
+def _read_by(layer: Layer, kept: np.ndarray) -> np.ndarray:
+    """Bool (channels, [D,] H, W): places that channels read with the positions (channels, [T,] R, S) that they keep."""
+    read = np.zeros((len(kept), *layer.input_size), np.bool_)
     for position in np.ndindex(*layer.kernel_size):
         channels = kept[(slice(None), *position)]
         if channels.any():
             read[(slice(None), *_places_read(layer, position))] |= channels.reshape(-1, *(1,) * layer.axes)
-    return int(np.count_nonzero(trace.activation_mask & read))
+    return read
 
 
 def _places_read(layer: Layer, position: tuple[int, ...]) -> tuple[slice, ...]:
@@ -218,5 +229,5 @@ def _count_kept(
             kept = -np.int64(row[j])  # all ones or zero: a mask keeps the loop free of branches
             inside_total += inside_row[j] & kept
             effectual += meetings[j] & kept
-            meeting += (meetings[j] > 0) & kept
+            meeting += np.int64(meetings[j] != 0) & kept
     return inside_total, effectual, meeting

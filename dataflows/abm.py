@@ -88,6 +88,10 @@ class Abm(Accelerator):
     title = "ABM-SpConv: add by weight value, then multiply once a value (DAC 2019)"
     Spec = AbmSpec
 
+    def least_weight_bits(self) -> int:
+        """An encoded non-zero."""
+        return self.spec.encoded_weight_bits
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each image and strip of positions, in this order."""
         spec, layer = self.spec, replace(trace.layer, groups=1)

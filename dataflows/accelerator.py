@@ -102,8 +102,15 @@ class Accelerator(ABC):
             raise UnsupportedLayerError(f"{self.name} cannot run layer '{layer.name}': {reason}")
 
     def baseline_settings(self) -> dict[str, Any]:
-        """Settings (nested as in the baseline's spec) that give the baseline this machine's size, clock and memory."""
+        """Settings (nested as in the baseline's spec) that give the baseline this machine's size.
+
+        What all machines have in common it inherits in any case (`registry.baseline_of`).
+        """
         return {}
+
+    def least_weight_bits(self) -> int:
+        """Bits in which a non-zero weight is stored at least, whatever tells its place."""
+        return self.spec.value_bits
 
     def idle_settings(self) -> dict[str, str]:
         """Dotted keys that have no effect in this configuration, and why; setting one of them gives a warning."""

@@ -22,21 +22,21 @@ FRONT_CYCLES = 3  # broadcast, queue and pointer read of a vector's first activa
 def play_vectors(
     vectors: np.ndarray, kept: np.ndarray, fillers: np.ndarray, depth: int, joined: int, cycles: np.ndarray
 ) -> None:
-    """Add what the PEs do for each vector to cycles, int64 (tiles, PEs, 4); vectors uint8 (vectors, columns).
+    """Add what the PEs do for each vector to cycles, int64 (tiles, PEs, 5); vectors uint8 (vectors, columns).
 
     kept, fillers  int32 (columns, PEs) entries
     depth          activations a queue holds
     joined         consecutive vectors of a tile
 
-    The last axis of `cycles`: with a real entry, with a filler or only a pointer read, starved or done early,
-    starting up.
+    The last axis of `cycles`: with a real entry, with a filler, with nothing but a pointer read, starved or done
+    early, starting up.
     A vector starts when the one before it is finished on all PEs; one without a non-zero costs nothing.
     """
     pes = kept.shape[1]
     taken = np.zeros(depth, np.int64)  # cycle in which the slowest PE took an activation, of the last `depth`
     ready = np.zeros(pes, np.int64)  # first cycle in which the pointer register can take a column
     done = np.zeros(pes, np.int64)  # cycle of the last entry so far
-    work = np.zeros((pes, 2), np.int64)
+    work = np.zeros((pes, 3), np.int64)
     for v in range(vectors.shape[0]):
         taken[:] = 0
         ready[:] = 0
@@ -56,7 +56,7 @@ def play_vectors(
                 slowest = max(slowest, take)
                 work[pe, 0] += kept[j, pe]
                 work[pe, 1] += fillers[j, pe]
-                work[pe, 1] += read > done[pe] and sent > 0  # the first column's read belongs to the start
+                work[pe, 2] += read > done[pe] and sent > 0  # the first column's read belongs to the start
                 if entries:
                     ready[pe] = max(read, done[pe])
                     done[pe] = ready[pe] + entries
@@ -70,5 +70,6 @@ def play_vectors(
                 tile = cycles[v // joined, pe]
                 tile[0] += work[pe, 0]
                 tile[1] += work[pe, 1]
-                tile[2] += end - FRONT_CYCLES - work[pe, 0] - work[pe, 1]
-                tile[3] += FRONT_CYCLES
+                tile[2] += work[pe, 2]
+                tile[3] += end - FRONT_CYCLES - work[pe, 0] - work[pe, 1] - work[pe, 2]
+                tile[4] += FRONT_CYCLES

@@ -40,7 +40,7 @@ from dataflows.index_windows import KeptWeights, WindowCounts, list_offsets, mul
 from dataflows.kernel import run_slices
 from dataflows.neuron_blocks import NeuronBlocks
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
-from dataflows.weight_format import NATIVE, FormattedWeights, WeightFormat, spread
+from dataflows.weight_format import NATIVE, FormattedWeights, WeightFormat, spread, value_bits_of
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -104,14 +104,12 @@ class CambriconX(Accelerator):
     baseline_name = "diannao"
 
     def baseline_settings(self) -> dict[str, Any]:
-        """DianNao with as many multipliers, the same word and memory, at its own clock."""
-        spec = self.spec
-        return {
-            "output_neurons": spec.pes,
-            "inputs_per_neuron": spec.multipliers_per_pe,
-            "value_bits": spec.value_bits,
-            "dram": spec.dram.model_dump(),
-        }
+        """DianNao with as many multipliers."""
+        return {"output_neurons": self.spec.pes, "inputs_per_neuron": self.spec.multipliers_per_pe}
+
+    def least_weight_bits(self) -> int:
+        """A value of the format in which DRAM holds weights."""
+        return value_bits_of(self.spec.weight_format, self.spec.value_bits)
 
     def refusal(self, layer: Layer) -> str | None:
         """Volumes are refused."""

@@ -92,6 +92,7 @@ class DaDianNao(Accelerator):
             compulsory_bytes=self._compulsory_bytes(layer, input_in_dram=trace.input_in_dram),
             notes=moved.notes(),
             outputs_as_made=True,
+            spills=not (self._stays(layer.input_count) and self._stays(layer.output_count)),
         )
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
@@ -128,7 +129,7 @@ class DaDianNao(Accelerator):
         maps = layer.batch * layer.groups
         edges = -(-np.arange(maps + 1) * (layer.input_count // maps) * self.spec.value_bits // 8)
         order = np.arange(maps).reshape(layer.batch, layer.groups).T.reshape(-1)
-        first, last = tiles[:, :, 0, 0].reshape(-1), tiles[:, :, -1, -1].reshape(-1)
+        first, last = tiles[:, :, 0].reshape(-1), tiles[:, :, -1].reshape(-1)
         return Runs.per_tile(Tensor.INPUT, first, edges[order], np.diff(edges)[order], last_tile=last)
 
     def _compulsory_bytes(self, layer: Layer, *, input_in_dram: bool) -> int:

@@ -110,6 +110,7 @@ class Dcnn(Accelerator):
             expected_issued=layer.dense_macs,
             compulsory_bytes=compulsory,
             outputs_as_made=True,
+            spills=max(self._map_bytes(layer)) > half,
         )
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,36 +17,62 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, strict=True)
 
 
+@dataclass(frozen=True)
+class OnlyWith:
+    """Marks a field of `DramSpec` that has an effect with one kind of memory only."""
+
+    kind: Literal["ideal", "banked"]
+
+
+_IDEAL, _BANKED = OnlyWith("ideal"), OnlyWith("banked")
+
+
 class DramSpec(Spec):
     """External memory: `ideal` knows bandwidth and latency, `banked` knows banks, rows, refresh and a controller.
 
-    Fields marked "ideal" or "banked" have an effect with that kind only. What a standard and an address map are called,
-    and which combinations are possible, is checked where the memory is simulated.
+    Fields marked `OnlyWith` a kind, as their descriptions say, have an effect with that kind only. What a standard and
+    an address map are called, and which combinations are possible, is checked where the memory is simulated.
     """
 
     kind: Literal["ideal", "banked"] = Field(
         "ideal", description="'ideal' (bandwidth and latency) or 'banked' (a DRAM standard behind a controller)"
     )
     channels: Count = Field(1, description="channels; with ideal memory they share the bandwidth")
-    bandwidth_gbs: float = Field(
+    bandwidth_gbs: Annotated[float, _IDEAL] = Field(
         12.8, gt=0, description="ideal: peak bandwidth, 10^9 bytes a second, all channels; inf: memory never waits"
     )
-    latency_ns: float = Field(
+    latency_ns: Annotated[float, _IDEAL] = Field(
         60.0, ge=0, allow_inf_nan=False, description="ideal: from a request to its first byte, ns"
     )
-    burst_bytes: Count = Field(64, description="ideal: smallest transfer; partial bursts cost whole ones")
-    standard: str = Field("DDR4-2400", description="banked: DRAM standard, by name")
-    override: dict[str, int] = Field({}, description="banked: numbers of the standard to replace, by JEDEC's names")
-    address_map: str = Field("RoBaBgCo", description="banked: fields of an address from the highest bit to the lowest")
-    interleave_bytes: Count = Field(256, description="banked: channels take turns every so many bytes (assumption)")
-    read_queue: Count = Field(32, description="banked: reads that the controller chooses from (Ramulator 2's default)")
-    write_buffer: Count = Field(32, description="banked: writes that it can hold back (Ramulator 2's default)")
-    drain_start: Count = Field(26, description="banked: buffered writes at which it turns to them (0.8 of the buffer)")
-    drain_stop: Size = Field(6, description="banked: buffered writes at which it leaves them (0.2 of the buffer)")
-    scheduler: Literal["row_hit", "first_ready"] = Field(
+    burst_bytes: Annotated[Count, _IDEAL] = Field(
+        64, description="ideal: smallest transfer; partial bursts cost whole ones"
+    )
+    standard: Annotated[str, _BANKED] = Field("DDR4-2400", description="banked: DRAM standard, by name")
+    override: Annotated[dict[str, int], _BANKED] = Field(
+        {}, description="banked: numbers of the standard to replace, by JEDEC's names"
+    )
+    address_map: Annotated[str, _BANKED] = Field(
+        "RoBaBgCo", description="banked: fields of an address from the highest bit to the lowest"
+    )
+    interleave_bytes: Annotated[Count, _BANKED] = Field(
+        256, description="banked: channels take turns every so many bytes (assumption)"
+    )
+    read_queue: Annotated[Count, _BANKED] = Field(
+        32, description="banked: reads that the controller chooses from (Ramulator 2's default)"
+    )
+    write_buffer: Annotated[Count, _BANKED] = Field(
+        32, description="banked: writes that it can hold back (Ramulator 2's default)"
+    )
+    drain_start: Annotated[Count, _BANKED] = Field(
+        26, description="banked: buffered writes at which it turns to them (0.8 of the buffer)"
+    )
+    drain_stop: Annotated[Size, _BANKED] = Field(
+        6, description="banked: buffered writes at which it leaves them (0.2 of the buffer)"
+    )
+    scheduler: Annotated[Literal["row_hit", "first_ready"], _BANKED] = Field(
         "row_hit", description="banked: row_hit: a precharge waits for older requests of the open row; first_ready: not"
     )
-    refresh: bool = Field(True, description="banked: refresh all banks every nREFI, none postponed")
+    refresh: Annotated[bool, _BANKED] = Field(True, description="banked: refresh all banks every nREFI, none postponed")
 
     def idle_settings(self) -> dict[str, str]:
         """Fields that have no effect with this kind of memory, and why."""
@@ -53,7 +80,7 @@ class DramSpec(Spec):
         idle = {
             name: f"it belongs to {other} memory, and kind is '{self.kind}'"
             for name, field in type(self).model_fields.items()
-            if (field.description or "").startswith(f"{other}: ")
+            if OnlyWith(other) in field.metadata
         }
         if self.kind == "ideal":
             idle["channels"] = "channels of ideal memory share the bandwidth, which is bandwidth_gbs in all"

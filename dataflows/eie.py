@@ -2,7 +2,8 @@
 
 Source: Han et al., "EIE: Efficient Inference Engine on Compressed Deep Neural Network", ISCA 2016. Row i of the matrix
 lies on PE i mod PEs as compressed sparse columns (`csc_columns`); non-zero activations are broadcast into a queue
-before each PE (`activation_queues`), and a PE works off one entry a cycle. Fillers take a cycle like real entries.
+before each PE (`activation_queues`), and a PE works off one entry a cycle. Fillers take a cycle like real entries
+(index); a cycle in which a PE has only a column's pointers to read waits for their SRAM's port (port).
 
 What the machine is taken to do where the paper is silent:
 
@@ -71,6 +72,10 @@ class Eie(Accelerator):
     Spec = EieSpec
     pointwise_only: ClassVar[bool] = True
 
+    def least_weight_bits(self) -> int:
+        """An index into the codebook."""
+        return self.spec.code_bits
+
     def refusal(self, layer: Layer) -> str | None:
         """Only matrices times vectors: fully connected layers and 1x1 kernels."""
         if max(layer.kernel_size) > 1:
@@ -112,6 +117,7 @@ class Eie(Accelerator):
             notes=matrices.notes(),
             operands_in_step=True,
             outputs_as_made=True,
+            spills=matrices.spills,
         )
 
     def _tiles(self, layer: Layer) -> VectorTiles:
@@ -126,10 +132,10 @@ class Eie(Accelerator):
         def play(task: int) -> None:
             image, part = tasks[task]
             own = vectors[image, part * tiles.joined : (part + 1) * tiles.joined]
-            did = np.zeros((1, mapped, 4), np.int64)
+            did = np.zeros((1, mapped, 5), np.int64)
             play_vectors(own, entries.kept, entries.fillers, spec.queue_depth, len(own), did)
             tile = cycles[image, part, :mapped]
-            tile[:, [Cause.BUSY, Cause.INDEX, Cause.IMBALANCE, Cause.FILL]] = did[0]
+            tile[:, [Cause.BUSY, Cause.INDEX, Cause.PORT, Cause.IMBALANCE, Cause.FILL]] = did[0]
             tile[:, Cause.FILL] += spec.arithmetic_cycles * np.count_nonzero(own.any(axis=1))
             tile[:, Cause.DRAIN] += len(own) * self._write_cycles(tiles)
 
@@ -175,6 +181,7 @@ class _Matrices:
         self._pointer_bytes = bits_to_bytes(pointer_bits)
         self._unit_bytes = self._entry_bytes.sum(axis=1) + self._pointer_bytes * np.minimum(spec.pes, tiles.block_rows)
         self.fits = self._fit(self._entry_bytes.max(axis=1), self._pointer_bytes)
+        self.spills = tiles.activation_bytes > spec.pes * spec.activation_sram_bytes
         self.room_bytes = spec.pes * (spec.weight_sram_bytes + spec.pointer_sram_bytes)
 
     def _fit(self, entry_bytes: np.ndarray, pointer_bytes: int) -> np.ndarray:
@@ -187,12 +194,11 @@ class _Matrices:
         input_bytes = bits_to_bytes(tiles.layer.input_count * spec.value_bits)
         layout = Layout.of(input_bytes, int(self._unit_bytes.sum()))
         loads, stores, compulsory_bytes = [], Runs.none(), 0
-        room_bytes = spec.pes * spec.activation_sram_bytes
-        stay = tiles.activation_bytes <= room_bytes
-        if input_in_dram or not stay:
-            loads.append(tiles.input_loads(layout.input_address, room_bytes if stay else 0))
+        if input_in_dram or self.spills:
+            room_bytes = 0 if self.spills else spec.pes * spec.activation_sram_bytes
+            loads.append(tiles.input_loads(layout.input_address, room_bytes))
             compulsory_bytes += bits_to_bytes(tiles.inputs_read * spec.value_bits)
-        if not stay:
+        if self.spills:
             stores = tiles.output_stores(layout.output_address)
             compulsory_bytes += stores.total_bytes
         if not spec.weights_resident:

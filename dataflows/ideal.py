@@ -1,4 +1,7 @@
-"""`ideal`: the machine nobody can beat. Every multiplier does one effectual product in every cycle."""
+"""`ideal`: the bound of all machines with its multipliers and clock. Each does one effectual product in every cycle.
+
+Its size is a setting (1,024 multipliers as SCNN by default): machines with more of them may well be faster.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ from workloads.trace import LayerTrace
 class IdealSpec(AcceleratorSpec):
     """Parameters of the ideal machine."""
 
-    multipliers: Count = Field(1024, description="multipliers; as many as SCNN has")
+    multipliers: Count = Field(
+        1024, description="multipliers, as many as SCNN has; set those of the machine that it is compared with"
+    )
     skip: Literal["both", "nothing"] = Field(
         "both", description="both: only products of two non-zeros cost a slot; nothing: every product does (dense)"
     )
@@ -29,20 +34,22 @@ class IdealSpec(AcceleratorSpec):
 
 
 class Ideal(Accelerator):
-    """Products over multipliers, perfectly balanced, with data always at hand: the upper bound of what zeros can give.
+    """Products over multipliers, perfectly balanced, data always at hand: what zeros can give a machine of its size.
 
     One PE with all multipliers as its lanes, so the only loss is the last cycle's empty lanes. Its dense baseline is
     itself without skipping.
     """
 
     name: ClassVar[str] = "ideal"
-    title: ClassVar[str] = "upper bound: effectual products over multipliers, perfectly balanced, no memory"
+    title: ClassVar[str] = (
+        "bound for machines of its 1,024 multipliers (a setting): effectual products, balanced, no memory"
+    )
     Spec: ClassVar[type[AcceleratorSpec]] = IdealSpec
     baseline_name: ClassVar[str | None] = "ideal"
 
     def baseline_settings(self) -> dict[str, Any]:
         """The same multipliers, skipping nothing."""
-        return {"multipliers": self.spec.multipliers, "skip": "nothing", "clock_hz": self.spec.clock_hz}
+        return {"multipliers": self.spec.multipliers, "skip": "nothing"}
 
     def idle_settings(self) -> dict[str, str]:
         """Data is always at hand."""

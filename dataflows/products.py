@@ -1,7 +1,11 @@
-"""How many products a layer has: all of them, those with a non-zero weight, those where both factors are non-zero."""
+"""How many products a layer has: all of them, those with a non-zero weight, those where both factors are non-zero.
+
+And how many values no machine can do without, from the same counts and from no machine's tiles, lists or buffers.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +22,17 @@ class ProductCounts:
     dense_macs      N·K·(C/G)·[T·]R·S·[O·]P·Q; padding positions count
     weight_macs     those whose weight is non-zero and whose input position is inside the map
     effectual_macs  those whose weight and activation are both non-zero
+    needed_weights  non-zero weights that meet a non-zero activation
+    needed_inputs   non-zero activations that meet a non-zero weight
+    needed_outputs  outputs that the layer leaves, by its output density
     """
 
     dense_macs: int
     weight_macs: int
     effectual_macs: int
+    needed_weights: int
+    needed_inputs: int
+    needed_outputs: int
 
 
 def count_products(trace: LayerTrace) -> ProductCounts:
@@ -36,7 +46,7 @@ def count_products(trace: LayerTrace) -> ProductCounts:
     inside_row = np.tile(inside.reshape(per_channel), layer.group_in_channels)
     slices = np.linspace(0, layer.out_channels, thread_count() + 1).astype(int).tolist()
 
-    def count(part: int) -> tuple[np.int64, np.int64]:
+    def count(part: int) -> tuple[np.int64, np.int64, np.int64]:
         return _count_kept(
             weights, group_meetings, inside_row, layer.group_out_channels, slices[part], slices[part + 1]
         )
@@ -46,7 +56,44 @@ def count_products(trace: LayerTrace) -> ProductCounts:
         dense_macs=layer.dense_macs,
         weight_macs=sum(int(part[0]) for part in kept) * layer.batch,
         effectual_macs=sum(int(part[1]) for part in kept),
+        needed_weights=sum(int(part[2]) for part in kept),
+        needed_inputs=_needed_inputs(trace, weights),
+        needed_outputs=math.ceil(layer.output_count * trace.output_density),
     )
+
+
+def _needed_inputs(trace: LayerTrace, weights: np.ndarray) -> int:
+    """Non-zero activations at places that a kernel position with any kept weight of the channel reads."""
+    layer = trace.layer
+    kept = np.logical_or.reduce(weights.reshape(layer.groups, layer.group_out_channels, -1), axis=1)
+    complete = kept.reshape(layer.in_channels, -1).all(axis=1)
+    partial = ~complete & kept.reshape(layer.in_channels, -1).any(axis=1)
+    kept = kept.reshape(layer.in_channels, *layer.kernel_size)
+    read = np.zeros((layer.in_channels, *layer.input_size), np.bool_)
+    # The channels that keep every position, usually all, read the same places.
+    read[complete] = _read_by(layer, np.ones((1, *layer.kernel_size), np.bool_))
+    read[partial] = _read_by(layer, kept[partial])
+    return int(np.count_nonzero(trace.activation_mask & read))
+
+
+def _read_by(layer: Layer, kept: np.ndarray) -> np.ndarray:
+    """Bool (channels, [D,] H, W): places that channels read with the positions (channels, [T,] R, S) that they keep."""
+    read = np.zeros((len(kept), *layer.input_size), np.bool_)
+    for position in np.ndindex(*layer.kernel_size):
+        channels = kept[(slice(None), *position)]
+        if channels.any():
+            read[(slice(None), *_places_read(layer, position))] |= channels.reshape(-1, *(1,) * layer.axes)
+    return read
+
+
+def _places_read(layer: Layer, position: tuple[int, ...]) -> tuple[slice, ...]:
+    """Places inside the map, axis by axis, that a kernel position reads over all outputs."""
+    places = []
+    for axis, stride in enumerate(layer.stride):
+        start = position[axis] * layer.dilation[axis] - layer.padding[axis][0]
+        stop = start + (layer.output_size[axis] - 1) * stride + 1
+        places.append(slice(start % stride if start < 0 else start, max(stop, 0), stride))
+    return tuple(places)
 
 
 def positions_inside(layer: Layer) -> np.ndarray:
@@ -170,10 +217,11 @@ def _count_kept(
     group_out_channels: int,
     first: int,
     last: int,
-) -> tuple[np.int64, np.int64]:
-    """(weight products of one image, effectual products) of output channels first..last."""
+) -> tuple[np.int64, np.int64, np.int64]:
+    """(weight products of one image, effectual products, weights that meet any) of output channels first..last."""
     inside_total = np.int64(0)
     effectual = np.int64(0)
+    meeting = np.int64(0)
     for k in range(first, last):
         meetings = group_meetings[k // group_out_channels]
         row = weights[k]
@@ -181,4 +229,5 @@ def _count_kept(
             kept = -np.int64(row[j])  # all ones or zero: a mask keeps the loop free of branches
             inside_total += inside_row[j] & kept
             effectual += meetings[j] & kept
-    return inside_total, effectual
+            meeting += np.int64(meetings[j] != 0) & kept
+    return inside_total, effectual, meeting

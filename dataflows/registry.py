@@ -7,8 +7,10 @@ import pkgutil
 from functools import cache
 from typing import Any
 
+from pydantic import ValidationError
+
 import dataflows
-from dataflows.accelerator import Accelerator
+from dataflows.accelerator import Accelerator, AcceleratorSpec
 from workloads.errors import InputError, nearest
 
 
@@ -35,6 +37,27 @@ def create(name: str, settings: dict[str, Any] | None = None) -> Accelerator:
     """
     chosen = machine(name)
     return chosen(chosen.Spec.model_validate(over_defaults(chosen, settings or {})))
+
+
+def baseline_of(accelerator: Accelerator) -> Accelerator:
+    """The machine's dense baseline: the machine itself, or the one it names, like for like.
+
+    The one rule of inheritance: whatever every machine has (`AcceleratorSpec`: clock, word, prefetch, write-back,
+    buffer rates and memory) is the machine's own; `baseline_settings` adds its size. Raises `InputError` where no such
+    baseline can be built.
+    """
+    if accelerator.baseline_name is None:
+        return accelerator
+    shared = accelerator.spec.model_dump(include=set(AcceleratorSpec.model_fields))
+    settings = accelerator.baseline_settings()
+    try:
+        return create(accelerator.baseline_name, shared | settings)
+    except ValidationError as error:
+        faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
+        sizes = ", ".join(f"{key} = {value!r}" for key, value in settings.items())
+        raise InputError(
+            f"{accelerator.name}: its dense baseline {accelerator.baseline_name} cannot be built with {sizes}: {faults}"
+        ) from None
 
 
 def over_defaults(chosen: type[Accelerator], settings: dict[str, Any]) -> dict[str, Any]:

@@ -161,6 +161,7 @@ class LayerSchedule:
     expected_issued  products that the machine must issue by its own rule, counted independently of the tiles
     compulsory_bytes bytes that must cross DRAM at least once given what stays on chip
     notes            what the machine had to do to fit the layer, for the report
+    spills           whether activations that this machine keeps on the chip between layers do not fit there
     """
 
     pe_grid: tuple[int, int]
@@ -178,6 +179,7 @@ class LayerSchedule:
     notes: tuple[str, ...] = ()
     operands_in_step: bool = False
     outputs_as_made: bool = False
+    spills: bool = False
 
     def __post_init__(self) -> None:
         tiles, pes = self.tiles, self.pes

@@ -36,7 +36,14 @@ from dataflows.planar_storage import (
 )
 from dataflows.planar_work import StoredActivations, StoredWeights, tile_work
 from dataflows.schedule import BufferUse, LayerSchedule, Tensor
-from dataflows.weight_format import NATIVE, FormattedWeights, WeightFormat, filter_by_filter, wait_for_decoder
+from dataflows.weight_format import (
+    NATIVE,
+    FormattedWeights,
+    WeightFormat,
+    filter_by_filter,
+    value_bits_of,
+    wait_for_decoder,
+)
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -122,16 +129,17 @@ class Scnn(Accelerator):
     baseline_name = "dcnn"
 
     def baseline_settings(self) -> dict[str, Any]:
-        """DCNN of the same array, clock, word and memory."""
+        """DCNN of the same array."""
         spec = self.spec
         return {
             "pe_rows": spec.pe_rows,
             "pe_columns": spec.pe_columns,
             "multipliers_per_pe": spec.weights_per_vector * spec.activations_per_vector,
-            "clock_hz": spec.clock_hz,
-            "value_bits": spec.value_bits,
-            "dram": spec.dram.model_dump(),
         }
+
+    def least_weight_bits(self) -> int:
+        """A value of the format in which DRAM holds weights."""
+        return value_bits_of(self.spec.weight_format, self.spec.value_bits)
 
     def refusal(self, layer: Layer) -> str | None:
         """Volumes are refused, and kernels so large that the accumulators cannot hold one output channel's region."""
@@ -205,7 +213,15 @@ class Scnn(Accelerator):
         decode_cycles = np.tile(stored_as.decode_cycles, layer.batch * plan.cut_count)
         drains = [self._drain_cycles(channels, plan, cut) for cut in range(plan.cut_count)]
         drain_cycles = np.tile(np.concatenate(drains), layer.batch)
-        return self._finished(trace, work, decode_cycles, drain_cycles, moved, self._notes(layer, placement))
+        return self._finished(
+            trace,
+            work,
+            decode_cycles,
+            drain_cycles,
+            moved,
+            self._notes(layer, placement),
+            spills=bool(placement.overflows),
+        )
 
     def _drain_cycles(self, channels: np.ndarray, plan: PlanarMap, cut: int) -> np.ndarray:
         """Per group of `channels` output channels: the halos leave, then the sub-tile is post-processed."""
@@ -245,7 +261,9 @@ class Scnn(Accelerator):
         moved, overflows = sliced_traffic(trace, size_bytes, inputs, spec.pes, self._rams)
         notes = (f"activations spill to DRAM: {'; '.join(overflows)}",) if overflows else ()
         decode_cycles = np.tile(decode_cycles, (layer.batch, 1))
-        return self._finished(trace, sliced.work, decode_cycles, np.tile(drains, layer.batch), moved, notes)
+        return self._finished(
+            trace, sliced.work, decode_cycles, np.tile(drains, layer.batch), moved, notes, spills=bool(overflows)
+        )
 
     def _kernel_bits(self, trace: LayerTrace) -> np.ndarray | None:
         """int64 (K, C/G): bits of each kernel where DRAM holds filter after filter, else None."""
@@ -279,6 +297,8 @@ class Scnn(Accelerator):
         drain_cycles: np.ndarray,
         moved: Traffic,
         notes: tuple[str, ...],
+        *,
+        spills: bool,
     ) -> LayerSchedule:
         spec = self.spec
         fifo_bytes = bits_to_bytes(spec.weight_fifo_vectors * spec.weights_per_vector * spec.weight_bits)
@@ -304,6 +324,7 @@ class Scnn(Accelerator):
             compulsory_bytes=moved.compulsory_bytes,
             notes=notes,
             operands_in_step=True,
+            spills=spills,
         )
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:

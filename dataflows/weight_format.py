@@ -28,6 +28,11 @@ WeightFormat = Annotated[str, AfterValidator(_known)]
 """`native`, or a storage format such as `csc` or `relative:index_bits=4`."""
 
 
+def value_bits_of(text: str, native_bits: int) -> int:
+    """Bits of a stored value in a format, or in the machine's own."""
+    return native_bits if text == NATIVE else formats.parse(text).value_bits
+
+
 @dataclass(frozen=True, eq=False)
 class FormattedWeights:
     """Slices of a layer's output channels, each stored on its own in a format.

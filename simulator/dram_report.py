@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import Any, Self
 
-import numpy as np
-
+from simulator.dram.latency import ReadLatency
 from simulator.memory import TensorTraffic, Traffic
 
 _COUNTS = ("read_bytes", "write_bytes", "burst_bytes", "row_hits", "row_misses", "row_conflicts")
@@ -18,7 +19,7 @@ _PICOSECONDS = 1000  # in a nanosecond
 class TensorReport:
     """One tensor's share, or all of them; bytes are useful ones, `burst_bytes` counts whole bursts.
 
-    latency   int64: reads by DRAM clocks from request to data; None for ideal memory
+    latency   of reads, in DRAM clocks; None for ideal memory
     clock_ps  length of a DRAM clock
     """
 
@@ -28,7 +29,7 @@ class TensorReport:
     row_hits: int
     row_misses: int
     row_conflicts: int
-    latency: np.ndarray | None = field(compare=False, repr=False)  # an array has no single truth to compare
+    latency: ReadLatency | None = field(compare=False, repr=False)  # arrays have no single truth to compare
     clock_ps: int
 
     @classmethod
@@ -42,7 +43,7 @@ class TensorReport:
         """Several tensors or layers added up, latencies included."""
         counts = {key: sum(getattr(part, key) for part in parts) for key in _COUNTS}
         known = [part.latency for part in parts if part.latency is not None]
-        return cls(**counts, latency=np.sum(known, axis=0) if known else None, clock_ps=parts[0].clock_ps)
+        return cls(**counts, latency=reduce(add, known) if known else None, clock_ps=parts[0].clock_ps)
 
     @property
     def wasted_bytes(self) -> int:
@@ -52,19 +53,15 @@ class TensorReport:
     @property
     def read_latency_ns(self) -> float | None:
         """Mean time from a read's request to its data; None where memory is ideal or nothing was read."""
-        if self.latency is None or not self.latency.any():
-            return None
-        clocks = float(self.latency @ np.arange(self.latency.size)) / float(self.latency.sum())
-        return clocks * self.clock_ps / _PICOSECONDS
+        return self._nanoseconds(self.latency and self.latency.mean_clocks)
 
     @property
     def read_latency_p95_ns(self) -> float | None:
-        """Time within which 95 % of the reads had their data; None as above."""
-        if self.latency is None or not self.latency.any():
-            return None
-        reached = np.cumsum(self.latency)
-        clocks = int(np.searchsorted(100 * reached, 95 * reached[-1]))
-        return clocks * self.clock_ps / _PICOSECONDS
+        """Time within which 95 % of the reads had their data; None as above, and where it is beyond all bins."""
+        return self._nanoseconds(self.latency and self.latency.share_clocks())
+
+    def _nanoseconds(self, clocks: float | None) -> float | None:
+        return None if clocks is None else clocks * self.clock_ps / _PICOSECONDS
 
     def to_dict(self) -> dict[str, Any]:
         """The figures under their names in the JSON report."""

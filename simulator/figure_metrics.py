@@ -64,8 +64,7 @@ def _issued_gops(runs: Runs) -> float:
 
 def _layers_spilled(runs: Runs) -> float:
     """Layers whose activations do not fit on the chip."""
-    layers = [layer for run in runs for layer in run.report["layers"]]
-    return sum(any("spill" in note for note in layer["notes"]) for layer in layers)
+    return sum(layer["spills"] for run in runs for layer in run.report["layers"])
 
 
 def _cycles_over_balance(runs: Runs) -> float:
@@ -73,6 +72,16 @@ def _cycles_over_balance(runs: Runs) -> float:
     stacks = [run.total["pe_cycle_stack"] for run in runs]
     entries = sum(stack[Cause.BUSY.key] + stack[Cause.INDEX.key] for stack in stacks)
     return sum(run.total["pes"] * run.total["cycles"] for run in runs) / entries
+
+
+def _last_machine_over_first(runs: Runs) -> float:
+    """Time of the last run's machine over that of the first run's, each over all its runs and at its own clock."""
+    names = [run.report["accelerator"]["name"] for run in runs]
+    last, first = (
+        sum(run.total["time_us"] for run, name in zip(runs, names, strict=True) if name == wanted)
+        for wanted in (names[-1], names[0])
+    )
+    return last / first
 
 
 def _crossover_density(runs: Runs) -> float:
@@ -93,5 +102,6 @@ METRICS: dict[str, Callable[[Runs], float]] = {
     "layers_spilled": _layers_spilled,
     "cycles_over_balance": _cycles_over_balance,
     "crossover_density": _crossover_density,
+    "last_machine_over_first": _last_machine_over_first,
     "first_over_last": lambda runs: runs[0].total["cycles"] / runs[-1].total["cycles"],
 }

@@ -33,6 +33,13 @@ class _Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Gap(_Row):
+    """A deviation beyond the tolerance that is known: what was measured, and the reason as far as it is known."""
+
+    deviation: float = Field(description="relative, as measured with seed 0")
+    reason: str
+
+
 class Figure(_Row):
     """A published figure, the study that rebuilds it, and what to take from there."""
 
@@ -47,6 +54,7 @@ class Figure(_Row):
     tolerance: float = Field(ge=0, description="relative")
     most: bool = Field(default=False, description="whether the published value is an upper limit")
     random: bool = Field(default=False, description="whether the value depends on how masks are drawn")
+    gap: Gap | None = Field(default=None, description="why the value lies outside the tolerance; none: it must not")
     source: str
     how: str = ""
 

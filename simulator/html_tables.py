@@ -30,14 +30,15 @@ _COLUMNS: dict[str, _Form] = {
     "speedup": _speedup,
     "utilization": lambda row: _percent(row["utilization"]),
     "effectual": lambda row: _percent(row["effectual_utilization"]),
-    "load imbalance": lambda row: f"{row['load_imbalance']:.2f}",
+    "max/mean PE": lambda row: f"{row['load_imbalance']:.2f}",
     "DRAM MB": lambda row: f"{(row['dram']['read_bytes'] + row['dram']['write_bytes']) / _BYTES_PER_MB:,.2f}",
     "cycles / bound": lambda row: "-" if row["bound_ratio"] is None else f"{row['bound_ratio']:.2f}",
 }
 LEGEND = (
     "speedup: over the machine's own dense baseline. utilization: multiplier slots that held a product; effectual: of "
-    "two non-zeros. load imbalance: busiest over mean PE, summed over barriers. cycles / bound: over the largest of "
-    "the compute, fullest-PE and memory bounds. Then the share of PE-cycles by cause."
+    "two non-zeros. max/mean PE: busy cycles of the busiest PE over the mean of all, idle ones too, summed over "
+    "barriers. cycles / bound: over the largest of the compute, fullest-PE and memory bounds. Then the share of "
+    "PE-cycles by cause; imbalance there: PEs with work waiting for slower ones."
 )
 
 

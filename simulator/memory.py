@@ -12,6 +12,7 @@ import simpy
 
 from dataflows.dram_spec import DramSpec
 from dataflows.schedule import Runs, Tensor
+from simulator.dram.latency import ReadLatency
 
 NANOSECONDS = 1_000_000_000
 _TENSORS = tuple(Tensor)
@@ -56,8 +57,8 @@ class TensorTraffic:
     """What memory has carried of one tensor.
 
     Bytes are useful ones; `burst_bytes` counts whole bursts, so it includes what partial ones waste. A row hit found
-    its row open, a miss its bank closed, a conflict another row open. `read_latency` counts reads by DRAM clocks from
-    request to data (index of the array); None where memory is not that detailed.
+    its row open, a miss its bank closed, a conflict another row open. `read_latency` is None where memory is not that
+    detailed.
     """
 
     read_bytes: int = 0
@@ -66,7 +67,7 @@ class TensorTraffic:
     row_hits: int = 0
     row_misses: int = 0
     row_conflicts: int = 0
-    read_latency: np.ndarray | None = None
+    read_latency: ReadLatency | None = None
 
     def add(self, part: Transfer, *, write: bool) -> None:
         """Count a transfer."""

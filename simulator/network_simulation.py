@@ -13,7 +13,7 @@ import numpy as np
 
 from dataflows.accelerator import Accelerator
 from dataflows.products import ProductCounts, count_products
-from dataflows.registry import create
+from dataflows.registry import baseline_of
 from dataflows.schedule import Cause, LayerSchedule
 from simulator.books import check_books
 from simulator.dram_report import DramReport
@@ -56,14 +56,13 @@ def play(machine: Accelerator, schedule: LayerSchedule, observers: tuple[Observe
 class MachineRun:
     """One machine over the layers of a workload.
 
-    `dense_cycles` remembers dense baselines, since networks repeat their shapes and machines share their baselines;
-    several runs may be given the same dictionary.
+    `dense_cycles` remembers dense baselines, each in its own cycles, since networks repeat their shapes and machines
+    share their baselines; several runs may be given the same dictionary.
     """
 
     def __init__(self, accelerator: Accelerator, dense_cycles: DenseCycles | None = None) -> None:
         self.accelerator = accelerator
-        name, settings = accelerator.baseline_name, accelerator.baseline_settings()
-        self._baseline = accelerator if name is None else create(name, settings)
+        self._baseline = baseline_of(accelerator)
         self._dense_cycles: DenseCycles = {} if dense_cycles is None else dense_cycles
 
     def layer(
@@ -82,12 +81,13 @@ class MachineRun:
         played = play(machine, schedule, observers)
         for observer in observers:
             observer.end(played.cycles)
-        report = self._report(trace, products or count_products(trace), schedule, played)
-        check_books(report, schedule)
+        products = products or count_products(trace)
+        report = self._report(trace, products, schedule, played)
+        check_books(report, schedule, products, machine)
         return report
 
     def dense_cycles(self, trace: LayerTrace) -> int:
-        """Cycles of the machine's dense baseline on the trace's layer without any zero, its input where it was."""
+        """Time of the machine's dense baseline on the trace's layer without any zero, in this machine's cycles."""
         baseline, nameless = self._baseline, replace(trace.layer, name="dense")
         key = (baseline.name, baseline.spec.model_dump_json(), nameless, trace.input_in_dram)
         if key not in self._dense_cycles:
@@ -95,7 +95,7 @@ class MachineRun:
             in_dram = trace.input_in_dram
             dense = dense_trace(nameless, input_in_dram=in_dram) if baseline.skips_zeros else trace
             self._dense_cycles[key] = play(baseline, baseline.schedule(dense)).cycles
-        return self._dense_cycles[key]
+        return -(-self._dense_cycles[key] * self.accelerator.spec.clock_hz // baseline.spec.clock_hz)
 
     def _report(
         self, trace: LayerTrace, products: ProductCounts, schedule: LayerSchedule, played: Played
@@ -136,6 +136,7 @@ class MachineRun:
             pe_busy_cycles=played.pe_cycles[:, Cause.BUSY].tolist(),
             buffer_peak_bytes=played.buffer_peak_bytes,
             notes=schedule.notes,
+            spills=schedule.spills,
         )
 
 

@@ -12,7 +12,7 @@ from workloads.errors import InputError
 KIND_LINES = {
     "causes": "where the PE-cycles of each accelerator went",
     "layers": "where the cycles of each layer went",
-    "utilization": "utilization against sparsity, with the ideal",
+    "utilization": "utilization against sparsity",
     "speedup": "speedup over the dense baseline against density",
     "roofline": "each layer under the limits of multipliers and DRAM",
     "heatmap": "busy cycles of every PE (JSON reports; --layer)",

@@ -104,6 +104,7 @@ class LayerReport(Measures):
     pe_busy_cycles    busy cycles of each PE, row-major
     buffer_peak_bytes fullest level of each buffer
     notes             what the machine had to do to fit the layer
+    spills            whether activations that the machine keeps on the chip between layers do not fit there
     """
 
     weight_density: float
@@ -113,6 +114,7 @@ class LayerReport(Measures):
     pe_busy_cycles: list[int]
     buffer_peak_bytes: dict[str, int]
     notes: tuple[str, ...] = ()
+    spills: bool = False
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

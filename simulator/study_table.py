@@ -21,7 +21,7 @@ _COLUMNS: dict[str, tuple[Callable[[dict[str, Any]], float | None], str]] = {
     "speedup": (lambda row: row["speedup"], "{:.2f}"),
     "util": (lambda row: row["utilization"], "{:.1%}"),
     "effectual": (lambda row: row["effectual_utilization"], "{:.1%}"),
-    "imbalance": (lambda row: row["load_imbalance"], "{:.2f}"),
+    "max/mean PE": (lambda row: row["load_imbalance"], "{:.2f}"),
     "DRAM MB": (lambda row: (row["dram.read_bytes"] + row["dram.write_bytes"]) / _BYTES_PER_MB, "{:,.2f}"),
 }
 

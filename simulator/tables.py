@@ -78,7 +78,8 @@ def print_comparison(reports: Sequence[NetworkReport]) -> None:
 
 _LEGEND = (
     "speedup: over the machine's own dense baseline · util: products issued a multiplier slot · effectual: of two\n"
-    "non-zeros · imbalance: busiest over mean PE, summed over barriers · then the share of PE-cycles by cause"
+    "non-zeros · max/mean PE: busy cycles of the busiest PE over the mean of all, idle ones too, summed over\n"
+    "barriers · then the share of PE-cycles by cause; imbalance there: PEs with work waiting for slower ones"
 )
 
 
@@ -89,7 +90,7 @@ def _causes_seen(totals: Sequence[Measures]) -> list[Cause]:
 def _table(title: str, first: str, causes: Sequence[Cause]) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column(first, no_wrap=True)
-    for name in ("cycles", "ms", "speedup", "util", "effectual", "imbalance", "DRAM MB"):
+    for name in ("cycles", "ms", "speedup", "util", "effectual", "max/mean PE", "DRAM MB"):
         table.add_column(name, justify="right")
     for cause in causes:
         table.add_column(cause.key.replace("_", " "), justify="right", style="cyan")

@@ -35,6 +35,9 @@ def validate(
 ) -> None:
     """Rerun published configurations and compare; exit with 1 when a figure is outside its tolerance.
 
+    A known gap, a deviation recorded with its reason, is printed as one; it fails when it is no longer what was
+    recorded.
+
     Shows published and simulated values, deviation, tolerance and source; then total cycles and activates of our DRAM
     beside the band that DRAMsim3 and Ramulator 2.1 span, for ten access patterns.
 
@@ -72,5 +75,5 @@ def validate(
         if dram:
             click.echo("\nDRAM: DDR4-2400, 65,536 requests a pattern; band of DRAMsim3 and Ramulator 2.1, 3 % wider\n")
             click.echo(format_agreement(dram))
-    if not all(result.inside for result in found) or not all(row.inside for row in dram):
+    if not all(result.accounted for result in found) or not all(row.inside for row in dram):
         raise SystemExit(1)

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from statistics import fmean
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from simulator.figure_metrics import Run
 from simulator.figures import Figure, FigureSet
@@ -19,6 +19,9 @@ from simulator.study import Place, Progress, Study
 from simulator.study_workers import Workers
 from workloads.errors import InputError
 
+_SAME_GAP = 0.01  # change of a known gap's deviation from which it is another one
+
+Verdict = Literal["ok", "known gap", "OUTSIDE", "GAP MOVED"]
 Changes = Mapping[str, Any]
 MASKS: dict[str, Changes] = {
     "uniform": {},
@@ -60,9 +63,22 @@ class Result:
         far = self.deviation if self.figure.most else abs(self.deviation)
         return far <= self.figure.tolerance + 1e-12
 
+    @property
+    def verdict(self) -> Verdict:
+        """Within the tolerance; outside as a known gap says; outside without one; not where a known gap says."""
+        gap = self.figure.gap
+        if gap is None:
+            return "ok" if self.inside else "OUTSIDE"
+        return "known gap" if not self.inside and abs(self.deviation - gap.deviation) <= _SAME_GAP else "GAP MOVED"
+
+    @property
+    def accounted(self) -> bool:
+        """Whether the figure is as it is said to be."""
+        return self.verdict in ("ok", "known gap")
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        own = {"machine": self.machine, "inside": self.inside}
+        own = {"machine": self.machine, "inside": self.inside, "verdict": self.verdict}
         own |= {"simulated": known(self.simulated), "deviation": known(self.deviation)}
         return self.figure.model_dump() | own | {"bands": {name: asdict(band) for name, band in self.bands.items()}}
 

@@ -30,10 +30,16 @@ def print_results(results: Sequence[Result]) -> None:
             f"{result.deviation:+.1%}",
             f"{figure.tolerance:.0%}",
             *(_band(result.bands.get(family)) for family in families),
-            "ok" if result.inside else "OUTSIDE",
+            result.verdict,
             figure.source,
         )
-    console().print(table)
+    output = console()
+    output.print(table)
+    for result in results:
+        gap = result.figure.gap
+        if gap is not None:
+            said = f"{result.figure.id}: known to deviate by {gap.deviation:+.1%}: {gap.reason}"
+            output.print(said, style="dim", highlight=False)
 
 
 def _band(band: Band | None) -> str:

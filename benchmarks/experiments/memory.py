@@ -43,7 +43,7 @@ def structure() -> list[tuple]:
             "wasted in bursts",
             "row hits",
             "mean read latency ns",
-            "imbalance",
+            "max/mean PE",
         )
     ]
     for machine, settings in MACHINES:

@@ -53,7 +53,7 @@ LEVELS, VALUE_BITS, INDEX_BITS = (0.1, 0.25, 0.5), 16, 4
 
 def designed_for(network: str, layer: str) -> list[tuple]:
     """One row a case; the layer's factors are added up where it became several."""
-    rows = [("pruning", "machine", "cycles", "of dense", "utilization", "imbalance", "weight MB", "total MB")]
+    rows = [("pruning", "machine", "cycles", "of dense", "utilization", "max/mean PE", "weight MB", "total MB")]
     for text, machine, settings in CASES:
         pruned = load_workload(network).prune(pruning.parse(text))
         chosen = Workload.select(pruned, f"{layer}*")
@@ -82,7 +82,7 @@ def on_real_masks(folder: str) -> list[tuple]:
     accelerators = [create("cambricon-x", SHARED_FETCH), create("cambricon-x"), create("scnn")]
     labels = ("cambricon-x, shared fetch", "cambricon-x", "scnn")
     rows = [
-        ("weights", "kept", *(f"imbalance, {label}" for label in labels), *(f"cycles, {label}" for label in labels))
+        ("weights", "kept", *(f"max/mean PE, {label}" for label in labels), *(f"cycles, {label}" for label in labels))
     ]
     for text in ("as they are", *REAL):
         workload = real if text == "as they are" else real.prune(pruning.parse(text))

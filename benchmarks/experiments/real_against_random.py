@@ -58,7 +58,7 @@ def measure(workload: Workload) -> list[tuple]:
         ]
         for family, (pattern, skewed) in families.items()
     }
-    rows = [("machine", "cycles, real", *(f"{f}, of real" for f in drawn), "imbalance, real", *drawn)]
+    rows = [("machine", "cycles, real", *(f"{f}, of real" for f in drawn), "max/mean PE, real", *drawn)]
     for place, (accelerator, total) in enumerate(zip(accelerators, real, strict=True)):
         columns = {family: [seed[place] for seed in totals] for family, totals in drawn.items()}
         rows.append(

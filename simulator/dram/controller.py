@@ -28,11 +28,11 @@ import numpy as np
 from dataflows.kernel import kernel
 from simulator.dram.candidates import best_candidate, list_end, reconsider, reconsider_all
 from simulator.dram.device import activate, column, column_ready, precharge, precharge_all, refresh
+from simulator.dram.latency import latency_bin
 from simulator.dram.layout import (
     ACTIVATE,
     COLUMN,
     FAR,
-    LATENCY_BINS,
     NONE,
     OWNER_COLUMN,
     PRECHARGE,
@@ -208,7 +208,7 @@ def _serve(limits: Any, channel: Any, clock: int, bank: int, command: int) -> tu
         channel.reads[stream] += 1
         clocks = end - channel.accepted[slot]
         channel.latency_sum[stream] += clocks
-        channel.latency[stream, as_index(min(clocks, LATENCY_BINS - 1))] += 1
+        channel.latency[stream, latency_bin(clocks)] += 1
     release(channel, slot)
     return channel.transfer[slot], end
 

@@ -30,7 +30,10 @@ MAX_BANKS, MAX_STREAMS, MAX_QUEUE = 16, 8, 64
 MAX_SLOTS = 2 * MAX_QUEUE + MAX_BANKS
 _PLACES = MAX_SLOTS + 2 * MAX_BANKS  # slots of requests, then the end of each direction's and bank's list
 ROW_BINS = 256  # counters of pending rows; rows that share one only cost a search
-LATENCY_BINS = 4096  # of one clock each; the last also takes whatever is longer
+# Bins of read latencies: of one clock each up to FINE_CLOCKS; above, every octave has BINS_PER_OCTAVE of equal width
+# (0.2 % of its latencies); the last bin takes whatever is longer than all octaves, 2^20 clocks.
+FINE_CLOCKS, BINS_PER_OCTAVE, OCTAVES = 4096, 512, 8
+LATENCY_BINS = FINE_CLOCKS + OCTAVES * BINS_PER_OCTAVE + 1
 _LINE_BYTES = 64  # a cache line
 
 
@@ -155,7 +158,7 @@ CHANNEL = _whole_lines(
     ("row_conflicts", MAX_STREAMS),
     ("forwarded", MAX_STREAMS),
     ("latency_sum", MAX_STREAMS),
-    ("latency", (MAX_STREAMS, LATENCY_BINS)),  # reads by their clocks from acceptance to the end of their data
+    ("latency", (MAX_STREAMS, LATENCY_BINS)),  # reads by the bin of their clocks from acceptance to the end of data
 )
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from dataflows.kernel import kernel
 from simulator.dram.candidates import list_end, reconsider
-from simulator.dram.layout import FAR, LATENCY_BINS, MAX_BANKS, NONE, READ, ROW_BINS, UNKNOWN, WRITE, State, as_index
+from simulator.dram.latency import latency_bin
+from simulator.dram.layout import FAR, MAX_BANKS, NONE, READ, ROW_BINS, UNKNOWN, WRITE, State, as_index
 
 _GOLDEN, _HASH_SHIFT = 0x9E3779B97F4A7C1, 32  # near 2^60 over the golden ratio, whose multiples spread well
 
@@ -90,7 +91,7 @@ def accept(limits: Any, channel: Any, segment: Any, stream: int, clock: int) -> 
         channel.reads[stream] += 1
         channel.forwarded[stream] += 1
         channel.latency_sum[stream] += limits.data_end[READ]
-        channel.latency[stream, min(limits.data_end[READ], LATENCY_BINS - 1)] += 1
+        channel.latency[stream, latency_bin(limits.data_end[READ])] += 1
         return True
     slot = _enter(channel, clock, bank, (line >> limits.row_shift) & limits.row_mask, line, direction)
     channel.stream[slot], channel.transfer[slot] = stream, segment.transfer

@@ -133,10 +133,13 @@ _ALL = (
     DramStandard(
         name="HBM2",
         # JEDEC leaves most array timings of HBM to the vendor; these are the ones that Ramulator 2.1 uses at 2 Gb/s.
-        source="JESD235C, one pseudo channel of 64 bits at 2 Gb/s a pin, BL4, 4 Gb; array timings as in Ramulator 2.1",
-        bank_groups=4, banks_per_group=4, rows=32768, columns=128, channel_bits=64, burst_length=4,
+        # tRFC goes by the density of a whole channel, two pseudo channels: 260 ns at 4 Gb (as Ramulator's table and
+        # DRAMsim3's HBM2_4Gb_x128 have it), 350 ns at 8 Gb.
+        source="JESD235C, one of the two pseudo channels of 64 bits of a 4 Gb channel at 2 Gb/s a pin, BL4, tRFC 260 "
+        "ns; array timings as in Ramulator 2.1",
+        bank_groups=4, banks_per_group=4, rows=16384, columns=128, channel_bits=64, burst_length=4,
         tCK_ps=1000, nCL=14, nCWL=5, nRCD=14, nRP=14, nRAS=34, nRC=48, nCCD_S=2, nCCD_L=4, nRRD_S=4, nRRD_L=4, nFAW=15,
-        nWTR_S=6, nWTR_L=8, nWR=16, nRTP=5, nRTW=13, nRFC=350, nREFI=3900,
+        nWTR_S=6, nWTR_L=8, nWR=16, nRTP=5, nRTW=13, nRFC=260, nREFI=3900,
     ),
 )  # fmt: skip
 STANDARDS: dict[str, DramStandard] = {standard.name: standard for standard in _ALL}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
+from simulator.dram.latency import ReadLatency
 from simulator.dram.standards import DramStandard
 
 
@@ -16,7 +16,6 @@ class TagStatistics:
 
     row_hits + row_misses + row_conflicts + forwarded = reads + writes, once all transfers have ended. A hit found its
     row open, a miss its bank closed, a conflict another row open; `forwarded` reads were answered by the write buffer.
-    `latency` counts reads by their clocks from acceptance to the end of their data.
     """
 
     reads: int
@@ -27,24 +26,7 @@ class TagStatistics:
     forwarded: int
     useful_bytes: int
     wasted_bytes: int
-    latency_sum_clocks: int
-    latency: np.ndarray
-
-    @property
-    def mean_read_latency_clocks(self) -> float:
-        """Mean over the reads that have ended; 0 without reads."""
-        return self.latency_sum_clocks / self.reads if self.reads else 0.0
-
-    def read_latency_clocks(self, share: Fraction = Fraction(95, 100)) -> int:
-        """The least number of clocks within which this share of the reads ended; 0 without reads.
-
-        Latencies above the last bin of `latency` count as that bin.
-        """
-        reads = int(self.latency.sum())
-        if not reads:
-            return 0
-        needed = -(-reads * share.numerator // share.denominator)
-        return int(np.searchsorted(np.cumsum(self.latency), needed))
+    latency: ReadLatency
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +58,6 @@ class DramStatistics:
         """Every channel's bus always busy, 10^9 bytes a second."""
         return self.channels * self.standard.burst_bytes * 1000 / (self.standard.nBL * self.standard.tCK_ps)
 
-    @property
-    def mean_read_latency_clocks(self) -> float:
-        """Mean over all tags' reads; 0 without reads."""
-        reads = self.total("reads")
-        return self.total("latency_sum_clocks") / reads if reads else 0.0
-
 
 def tag_statistics(channels: np.ndarray, stream: int, useful_bytes: int, burst_bytes: int) -> TagStatistics:
     """Statistics of one stream from CHANNEL structs (C,); wasted bytes are those of served bursts, ends included."""
@@ -98,6 +74,5 @@ def tag_statistics(channels: np.ndarray, stream: int, useful_bytes: int, burst_b
         forwarded=total("forwarded"),
         useful_bytes=useful_bytes,
         wasted_bytes=burst_bytes - useful_bytes,
-        latency_sum_clocks=total("latency_sum"),
-        latency=channels["latency"][:, stream].sum(axis=0),
+        latency=ReadLatency(total("latency_sum"), channels["latency"][:, stream].sum(axis=0)),
     )

@@ -17,15 +17,14 @@ from workloads.errors import InputError
 # Figures of one machine at one density: density, and the values of all rows (seeds) there.
 Points = list[tuple[float, list[float]]]
 _ROOM_BELOW = 0.75  # speedup down to which the axes reach where crossings have labels
-_BIN = 0.1  # width of a bin, where every layer has a density of its own
 
 
 def utilization(data: Data) -> Figure:
     """Utilization against sparsity, a line a machine; left by products issued, right by products of two non-zeros.
 
     Of a sweep over density, lines join the means over seeds and bands reach from the worst to the best; other swept
-    settings have lines of their own. Otherwise every layer is a point at its own weight sparsity, and lines join the
-    means of bins of ten percent.
+    settings have lines of their own. Otherwise every layer is a point at its own weight sparsity, and nothing joins
+    them: layers differ in more than sparsity.
     """
     runs, column, swept = _density_runs(data)
     styles = machine_styles(runs)
@@ -40,7 +39,7 @@ def utilization(data: Data) -> Figure:
                 flipped = [(1 - x, [100 * y for y in ys]) for x, ys in points]
                 _curve(axes, run, sorted(flipped), styles[run], swept=swept)
             if IDEAL not in runs:
-                axes.axhline(100, label="ideal", linewidth=1.2, **styles[IDEAL])
+                axes.axhline(100, label="no slot lost", linewidth=1.2, **styles[IDEAL])
             axes.set_title(title)
             axes.set_xlabel(f"{_whose(column)}sparsity (1 - density)")
             axes.grid()
@@ -61,7 +60,7 @@ def speedup(data: Data) -> Figure:
         for run, group in runs.items():
             points = points_of(group, column, "speedup")
             _curve(axes, run, points, styles[run], swept=swept)
-            if swept:  # a line through layers of different shapes has no crossover worth a mark
+            if swept:  # layers of different shapes lie on no line that could cross anything
                 crossings += [(at, styles[run]["color"]) for at in crossover(_mean(points))]
         axes.set_yscale("log", base=2)
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}x")
@@ -102,25 +101,17 @@ def _curve(axes: Axes, run: str, points: Points, style: dict[str, Any], *, swept
     if not swept:
         cloud = [(x, y) for x, ys in points for y in ys]
         axes.scatter(
-            [x for x, _ in cloud], [y for _, y in cloud], s=14, c=style["color"], marker=style["marker"] or ".",
-            alpha=0.45, linewidths=0,
+            [x for x, _ in cloud], [y for _, y in cloud], s=20, c=style["color"], marker=style["marker"] or "_",
+            alpha=0.6, linewidths=0 if style["marker"] else 1.2, label=run,
         )  # fmt: skip
-        points = _binned(points)
+        return
     line = _mean(points)
-    if swept and any(len(ys) > 1 for _, ys in points):
+    if any(len(ys) > 1 for _, ys in points):
         axes.fill_between(
             [x for x, _ in points], [min(ys) for _, ys in points], [max(ys) for _, ys in points],
             color=style["color"], alpha=0.2, linewidth=0,
         )  # fmt: skip
     axes.plot([x for x, _ in line], [y for _, y in line], label=run, linewidth=1.6, markersize=5, **style)
-
-
-def _binned(points: Points) -> Points:
-    """Points by bins of density, each at the mean density of what it holds."""
-    bins: dict[int, list[tuple[float, float]]] = {}
-    for x, ys in points:
-        bins.setdefault(min(int(x / _BIN), round(1 / _BIN) - 1), []).extend((x, y) for y in ys)
-    return [(math.fsum(x for x, _ in held) / len(held), [y for _, y in held]) for _, held in sorted(bins.items())]
 
 
 def _mean(points: Points) -> list[tuple[float, float]]:

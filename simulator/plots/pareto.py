@@ -27,7 +27,7 @@ _WIDE = 20  # an axis that spans more than this factor is logarithmic
 def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles") -> Figure:
     """Runs by two columns, a point each; the line joins those that no other run equals or beats in both columns."""
     rows = [row for row in total_rows(rows_of(data)) if value(row, x) is not None and value(row, y) is not None]
-    rows = [row for row in rows if row["accelerator"] != IDEAL] or rows  # the bound would beat every machine
+    rows = [row for row in rows if row["accelerator"] != IDEAL] or rows  # a bound is no choice
     if not rows:
         raise InputError(f"no total of a workload has both '{x}' and '{y}'")
     styles = machine_styles(row["accelerator"] for row in rows)

@@ -22,7 +22,7 @@ from simulator.files import write_whole
 from workloads.errors import InputError
 
 FORMATS = ("png", "svg", "pdf")
-IDEAL = "ideal"  # the machine that bounds all others; drawn as a bound, not as one of them
+IDEAL = "ideal"  # the bound of machines with its multipliers; drawn as a bound, not as one of them
 
 # Parts of PE-cycles, from useful to lost: label, fill, hatch. The first two split what the report calls busy.
 PARTS: dict[str, tuple[str, str, str]] = {

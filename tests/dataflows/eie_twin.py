@@ -45,7 +45,7 @@ class Pe:
         elif cycle <= 3:
             cause = Cause.FILL
         elif reading is not None:
-            cause = Cause.INDEX
+            cause = Cause.PORT
         else:
             cause = Cause.IMBALANCE
         self.did[cause] = self.did.get(cause, 0) + 1

@@ -105,6 +105,7 @@ def test_maps_that_fit_never_leave_the_chip_and_others_cross_it_once():
     inside = machine().schedule(random_trace(layer, 1, 1))
     assert inside.loads.bytes_of(Tensor.INPUT) == inside.stores.total_bytes == 0
     spilled = machine(sram_bytes=16384).schedule(random_trace(layer, 1, 1))
+    assert (inside.spills, spilled.spills) == (False, True)
     assert spilled.loads.bytes_of(Tensor.INPUT) == 8 * 32 * 32 * 2
     assert spilled.stores.bytes_of(Tensor.OUTPUT) == 8 * 32 * 32 * 2
     assert spilled.loads.bytes_of(Tensor.WEIGHT) == 4 * inside.loads.bytes_of(Tensor.WEIGHT), "once for each part"

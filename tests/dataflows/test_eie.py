@@ -59,7 +59,7 @@ TWO_PES = ["110", "111", "100", "010", "000", "010"]
         (8, [{"busy": 3, "imbalance": 2, "fill": 3}, {"busy": 5, "fill": 3}]),
         # Broadcasts in cycles 1, 3, 5. PE 0: entries in 4-5, 6, the empty column read in 7. PE 1: 4, 6-8, 9,
         # and a pointer read that nothing hides in 5.
-        (1, [{"busy": 3, "index": 1, "imbalance": 2, "fill": 3}, {"busy": 5, "index": 1, "fill": 3}]),
+        (1, [{"busy": 3, "port": 1, "imbalance": 2, "fill": 3}, {"busy": 5, "port": 1, "fill": 3}]),
     ],
 )
 def test_two_pes_by_hand(queue_depth, cycles):
@@ -84,7 +84,7 @@ def test_fillers_alone():
 
 def test_empty_columns_alone():
     found, _ = stack(trace(["10001"]), pes=1, arithmetic_cycles=0)
-    assert found == {"busy": 2, "index": 3, "fill": 3}
+    assert found == {"busy": 2, "port": 3, "fill": 3}
 
 
 def test_empty_columns_hide_behind_a_long_one():
@@ -100,7 +100,7 @@ def test_zero_activations_are_never_sent():
 
 def test_imbalance_alone():
     found, _ = stack(trace(["1111", "1000"]), pes=2, arithmetic_cycles=0)
-    assert found == {"busy": 5, "index": 2, "imbalance": 1, "fill": 6}  # pointers of empty columns are read
+    assert found == {"busy": 5, "port": 2, "imbalance": 1, "fill": 6}  # pointers of empty columns are read
     found, report = stack(trace(["1111", "1000", "1111", "0111"]), pes=2, arithmetic_cycles=0)
     assert found == {"busy": 12, "imbalance": 4, "fill": 6}
     assert report.load_imbalance == pytest.approx(8 / 6)
@@ -134,6 +134,8 @@ def test_more_rows_than_accumulators_are_sent_the_vector_again():
 def test_large_maps_stream_through_dram():
     given = trace(["11"] * 2, columns=8)
     schedule = Eie(EieSpec(pes=1, activation_sram_bytes=16)).schedule(given)
+    assert schedule.spills
+    assert not Eie(EieSpec(pes=1)).schedule(given).spills
     assert schedule.loads.bytes_of(Tensor.INPUT) == schedule.stores.total_bytes == 2 * 8 * 2
     assert schedule.compulsory_bytes == 64
 

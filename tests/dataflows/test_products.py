@@ -30,6 +30,25 @@ def products_one_by_one(trace: LayerTrace) -> tuple[int, int]:
     return weight_macs, effectual_macs
 
 
+def met_values(trace: LayerTrace) -> tuple[int, int]:
+    """(non-zero weights that meet a non-zero activation, non-zero activations that meet one), product by product."""
+    layer, weights, inputs = trace.layer, set(), set()
+    for k, c, *kernel in zip(*np.nonzero(trace.weight_mask), strict=True):
+        channel = k // layer.group_out_channels * layer.group_in_channels + c
+        for output in itertools.product(*map(range, layer.output_size)):
+            read = [
+                o * stride + position * dilation - before
+                for o, stride, position, dilation, (before, _) in zip(
+                    output, layer.stride, kernel, layer.dilation, layer.padding, strict=True
+                )
+            ]
+            if all(0 <= at < size for at, size in zip(read, layer.input_size, strict=True)):
+                for image in np.flatnonzero(trace.activation_mask[(slice(None), channel, *read)]).tolist():
+                    weights.add((k, c, *kernel))
+                    inputs.add((image, channel, *read))
+    return len(weights), len(inputs)
+
+
 @st.composite
 def small_traces(draw: st.DrawFn) -> LayerTrace:
     axes = draw(st.sampled_from([2, 2, 3]))
@@ -63,6 +82,23 @@ def test_counts_equal_a_walk_over_every_product(trace):
     counts = count_products(trace)
     assert (counts.weight_macs, counts.effectual_macs) == products_one_by_one(trace)
     assert counts.dense_macs == trace.layer.dense_macs
+
+
+@pytest.mark.twin
+@given(small_traces())
+def test_needed_values_are_those_that_some_product_meets(trace):
+    weights, inputs = met_values(trace)
+    counts = count_products(trace)
+    assert counts.needed_weights == weights
+    assert counts.needed_inputs == inputs
+    assert counts.needed_outputs == trace.layer.output_count
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_needed_values_of_layers_of_all_kinds(layer):
+    trace = random_trace(layer, 0.5, 0.5)
+    counts = count_products(trace)
+    assert (counts.needed_weights, counts.needed_inputs) == met_values(trace)
 
 
 @given(small_traces())

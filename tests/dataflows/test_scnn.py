@@ -200,6 +200,7 @@ def test_a_layer_too_large_moves_each_input_and_output_once():
     assert schedule.stores.bytes_of(Tensor.OUTPUT) == pytest.approx(outputs, rel=1e-3)
     assert any(note.startswith("activations spill to DRAM: inputs take 31360 bytes on a PE, IARAM has 10240")
                for note in schedule.notes)  # fmt: skip
+    assert schedule.spills
     loads = schedule.loads.size_bytes[schedule.loads.tensor == Tensor.INPUT]
     assert loads.max() <= 64 * 10240
     groups = 6
@@ -280,7 +281,7 @@ def test_exactly_nine_of_the_authors_72_layers_overflow():
             densities = (float(row[f"density_{what}"]) for what in ("weight", "input", "output"))
             schedule = Scnn().schedule(random_trace(layer, *densities, seed=i))
             assert schedule.issued.sum() == schedule.expected_issued
-            if schedule.stores.total_bytes + schedule.loads.bytes_of(Tensor.INPUT):
+            if schedule.spills:
                 spilled.append(row["layer"])
     assert spilled == [f"VGG_conv{name}" for name in ("1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1", "4_2")]
 
@@ -303,10 +304,6 @@ def test_an_output_ram_smaller_than_the_accumulators_is_refused():
         ScnnSpec(oaram_bytes=100)
 
 
-def test_the_baseline_has_the_same_size_clock_word_and_memory():
-    settings = Scnn(ScnnSpec(pe_rows=4, activations_per_vector=2, value_bits=8)).baseline_settings()
-    dram = settings.pop("dram")
-    assert dram["bandwidth_gbs"] == 50.0
-    assert settings == {
-        "pe_rows": 4, "pe_columns": 8, "multipliers_per_pe": 8, "clock_hz": 1_000_000_000, "value_bits": 8,
-    }  # fmt: skip
+def test_the_baseline_has_the_same_array():
+    settings = Scnn(ScnnSpec(pe_rows=4, activations_per_vector=2)).baseline_settings()
+    assert settings == {"pe_rows": 4, "pe_columns": 8, "multipliers_per_pe": 8}

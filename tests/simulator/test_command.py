@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import pytest
 
@@ -180,3 +181,12 @@ def test_plot_refuses_other_endings(cli, tmp_path):
 def test_help_names_every_command(cli):
     out = cli("--help").out
     assert all(name in out for name in ("run", "compare", "config", "list", "plot"))
+
+
+def test_no_two_columns_have_one_name(cli):
+    for command in ("run", "compare"):
+        on = "scnn" if command == "run" else "scnn,cambricon-x"
+        table = cli(command, "blazepose", "--on", on, *FEW).out
+        header = re.split(r" {2,}", table.splitlines()[1].strip())
+        assert {"max/mean PE", "imbalance"} <= set(header)
+        assert len(header) == len(set(header))

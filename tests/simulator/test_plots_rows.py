@@ -108,7 +108,7 @@ def test_utilization_joins_means_over_seeds_and_bands_reach_all_of_them(sweep):
     figure = plots.utilization(sweep)
     lines = lines_of(figure)
     assert np.allclose(lines["scnn"], [(0.2, 55), (0.6, 55), (0.8, 55)])
-    assert lines["ideal"] == [(0, 100), (1, 100)]
+    assert lines["no slot lost"] == [(0, 100), (1, 100)]
     (band,) = figure.axes[0].collections
     corners = band.get_paths()[0].vertices
     assert (corners[:, 1].min(), corners[:, 1].max()) == pytest.approx((50, 60))
@@ -122,6 +122,11 @@ def test_without_a_sweep_every_layer_is_a_point_at_its_own_sparsity(reports):
     expected = sorted((1 - la["weight_density"], 100 * la["utilization"]) for la in reports[0]["layers"])
     assert np.allclose(sorted(cloud.get_offsets().tolist()), expected)
     assert figure.axes[0].get_xlabel() == "weight sparsity (1 - density)"
+
+
+def test_without_a_sweep_nothing_joins_layers_that_differ_in_more_than_density(reports):
+    assert {name for name in lines_of(plots.utilization(reports)) if name != "no slot lost"} == set()
+    assert list(lines_of(plots.speedup(reports)).values()) == [[(0, 1), (1, 1)]]  # where a speedup is none
 
 
 def test_the_crossover_is_marked_where_speedup_is_one(sweep):

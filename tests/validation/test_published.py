@@ -26,7 +26,8 @@ def results():
 @pytest.mark.parametrize("name", FIGURES)
 def test_figure(name, results):
     result, figure = results[name], FIGURES[name]
-    assert result.inside, f"{result.simulated:.5g} {figure.unit}, {result.deviation:+.2%} from {figure.published}"
+    measured = f"{result.simulated:.5g} {figure.unit}, {result.deviation:+.2%} from {figure.published}"
+    assert result.accounted, f"{result.verdict}: {measured}"
 
 
 def test_every_study_is_used_and_every_machine_with_figures_has_readings():
@@ -41,6 +42,27 @@ def test_a_deviation_beyond_the_tolerance_is_outside():
     assert not Result(ODD, "m", 2.101).inside
     assert not Result(ODD, "m", 1.899).inside
     assert not Result(ODD, "m", math.nan).inside
+
+
+def test_a_known_gap_is_asserted_as_it_was_measured():
+    gap = {"deviation": 0.2, "reason": "masks are not at hand"}
+    known = Figure.model_validate(ODD.model_dump() | {"gap": gap})
+    verdicts = {value: Result(known, "m", value).verdict for value in (2.4, 2.41, 2.43, 2.05, 1.6)}
+    assert verdicts == {2.4: "known gap", 2.41: "known gap", 2.43: "GAP MOVED", 2.05: "GAP MOVED", 1.6: "GAP MOVED"}
+    assert [Result(known, "m", value).accounted for value in verdicts] == [True, True, False, False, False]
+    assert Result(ODD, "m", 2.4).verdict == "OUTSIDE"
+
+
+def test_a_known_gap_is_printed_with_its_reason_and_its_move_fails(cli, tmp_path):
+    gap = 'gap = { deviation = %s, reason = "no lanes are lost here" }\n'
+    run = cli("validate", "--figures", own_figures(tmp_path, OWN.format(published=0.5) + gap % -0.5))
+    assert run.code == 0
+    assert "known gap" in run.out
+    assert "rtl: known to deviate by -50.0%: no lanes are lost here" in run.out
+    (tmp_path / "moved").mkdir()
+    run = cli("validate", "--figures", own_figures(tmp_path / "moved", OWN.format(published=0.5) + gap % -0.3))
+    assert run.code == 1
+    assert "GAP MOVED" in run.out
 
 
 def test_a_limit_may_be_stayed_below_by_any_amount():
@@ -105,6 +127,11 @@ def test_metrics_over_several_runs_take_them_one_after_the_other():
     assert METRICS["cycles_over_balance"](runs) == pytest.approx(4 * 400 / 800)
     assert METRICS["crossover_density"](runs[::-1]) == pytest.approx(0.6)
     assert math.isnan(METRICS["crossover_density"](runs[:1]))
+
+
+def test_spilled_layers_are_counted_by_their_field_and_not_by_words():
+    layers = [{"spills": True, "notes": []}, {"spills": False, "notes": ["nothing would spill"]}]
+    assert METRICS["layers_spilled"]([Run({}, {"layers": layers}), Run({}, {"layers": layers[:1]})]) == 2
 
 
 STUDY = """

@@ -120,27 +120,12 @@ def test_books_balance(requests, channels):
     assert tag.reads + tag.writes == len(requests)
     assert tag.writes == write.sum()
     assert tag.row_hits + tag.row_misses + tag.row_conflicts + tag.forwarded == len(requests)
-    assert tag.latency.sum() == tag.reads
-    assert tag.latency @ np.arange(len(tag.latency)) == tag.latency_sum_clocks
+    assert tag.latency.reads == tag.reads
     assert tag.useful_bytes + tag.wasted_bytes == 64 * len(requests)
     assert statistics.data_bus_clocks == 4 * (len(requests) - tag.forwarded)
     assert statistics.activates >= tag.row_misses + tag.row_conflicts > 0
     assert statistics.precharges <= statistics.activates
     assert statistics.achieved_gbs <= statistics.peak_gbs
-
-
-def test_latency_percentile_is_the_least_that_covers_the_share():
-    statistics = replay(BankedDramSpec(refresh=False), np.arange(1000) * 64, np.zeros(1000, bool))
-    (tag,) = statistics.tags.values()
-    latencies = np.sort(np.repeat(np.arange(len(tag.latency)), tag.latency))
-    assert tag.read_latency_clocks() == latencies[949]
-    assert tag.mean_read_latency_clocks == statistics.mean_read_latency_clocks == pytest.approx(latencies.mean())
-
-
-def test_a_tag_without_reads_has_no_latency():
-    statistics = replay(BankedDramSpec(), np.array([0]), np.array([True]))
-    (tag,) = statistics.tags.values()
-    assert (tag.read_latency_clocks(), tag.mean_read_latency_clocks) == (0, 0.0)
 
 
 def test_exported_traces():

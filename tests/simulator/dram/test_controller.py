@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.dram.channels import DramChannels
+from simulator.dram.layout import LATENCY_BINS
 from simulator.dram.spec import BankedDramSpec
+from tests.simulator.dram.test_latency import bin_of
 from tests.simulator.dram.twin import SlowDram
 
 TAGS = ["input", "weight", "output"]
@@ -87,8 +89,9 @@ def counts(dram):
     statistics = dram.statistics()
     rows = {"activates": statistics.activates, "precharges": statistics.precharges, "refreshes": statistics.refreshes}
     for tag, own in statistics.tags.items():
-        for name in ("reads", "writes", "row_hits", "row_misses", "row_conflicts", "forwarded", "latency_sum_clocks"):
+        for name in ("reads", "writes", "row_hits", "row_misses", "row_conflicts", "forwarded"):
             rows[tag, name] = getattr(own, name)
+        rows[tag, "latencies"] = own.latency.sum_clocks, own.latency.bins.tolist()
     return rows
 
 
@@ -105,7 +108,9 @@ def slow_counts(slow):
         for name, met in (("row_hits", "hit"), ("row_misses", "miss"), ("row_conflicts", "conflict")):
             rows[tag, name] = sum(entry[2] == met for entry in own)
         rows[tag, "forwarded"] = sum(entry[2] == "forwarded" for entry in own)
-        rows[tag, "latency_sum_clocks"] = sum(end - request.accepted for request, end, _ in reads)
+        latencies = [end - request.accepted for request, end, _ in reads]
+        bins = np.bincount([bin_of(clocks) for clocks in latencies], minlength=LATENCY_BINS)
+        rows[tag, "latencies"] = sum(latencies), bins.tolist()
     return rows
 
 

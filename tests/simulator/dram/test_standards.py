@@ -35,6 +35,26 @@ def test_burst_and_peak(name):
     assert standard.burst_bytes * 1000 / (standard.nBL * standard.tCK_ps) == pytest.approx(peak_gbs, abs=0.005)
 
 
+# tRFC by the density, in Gb, of what a refresh command reaches: a device of x8, or the channel of 16 or of 128 bits.
+# JESD79-3F (DDR3), JESD79-4C (tRFC1), JESD209-4B (tRFCab, a channel); HBM2 as in Ramulator 2 and DRAMsim3 (a channel).
+REFRESHED_BITS = {"DDR3-1600": 8, "DDR4-2400": 8, "DDR4-3200": 8, "LPDDR4-3200": 16, "HBM2": 128}
+REFRESH_NS = {
+    "DDR3-1600": {1: 110, 2: 160, 4: 260, 8: 350},
+    "DDR4-2400": {2: 160, 4: 260, 8: 350, 16: 550},
+    "DDR4-3200": {2: 160, 4: 260, 8: 350, 16: 550},
+    "LPDDR4-3200": {2: 130, 4: 180, 8: 280},
+    "HBM2": {2: 160, 4: 260, 8: 350, 16: 450},
+}
+
+
+@pytest.mark.parametrize("name", STANDARDS)
+def test_refresh_goes_by_density(name):
+    standard = STANDARDS[name]
+    places = standard.bank_groups * standard.banks_per_group * standard.rows * standard.columns
+    gigabits = places * REFRESHED_BITS[name] >> 30
+    assert standard.nRFC * standard.tCK_ps / 1000 == pytest.approx(REFRESH_NS[name][gigabits], rel=0.001)
+
+
 def test_the_reference_device():
     standard = STANDARDS["DDR4-2400"]
     assert standard.capacity_bytes == 8 << 30

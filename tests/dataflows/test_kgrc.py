@@ -1,4 +1,6 @@
 import csv
+import itertools
+import json
 import math
 
 import numpy as np
@@ -215,6 +217,21 @@ def test_a_narrow_port_makes_the_array_wait_for_the_port():
     assert found.pe_cycle_stack["memory"] == 0
 
 
+def test_waits_for_ports_show_in_the_table_the_report_and_the_timeline(cli, tmp_path):
+    files = {"--json": tmp_path / "report.json", "--timeline": tmp_path / "timeline.json"}
+    settings = ("dram.bandwidth_gbs=inf", "channel_ports=1", "input_port_values=1")
+    options = [item for text in settings for item in ("--set", text)]
+    shown = cli("run", "examples/tiny.toml", "--on", "kgrc", *options, *itertools.chain(*files.items()))
+    assert shown.code == 0
+    assert " port " in shown.out
+    assert " memory " not in shown.out
+    stack = json.loads(files["--json"].read_text())["total"]["pe_cycle_stack"]
+    assert (stack["port"] > 0, stack["memory"]) == (True, 0)
+    events = json.loads(files["--timeline"].read_text())["traceEvents"]
+    drawn = sum(event["args"]["pe_cycles"] for event in events if event.get("name") == "port")
+    assert drawn == stack["port"]
+
+
 def test_a_narrow_output_port_holds_the_array():
     found = report(
         group_pruned(SQUARE, 1, 1), **WIDE_PORTS | {"output_port_values": 1, "start_cycles": 0, "row_list_cycles": 0}
@@ -251,6 +268,23 @@ def test_a_layer_runs_in_the_mode_with_the_fewest_cycles():
     )
     free = report(group_pruned(SQUARE, 7, 9), **WIDE_PORTS, row_list_cycles=0)
     assert free.issued_macs == whole.issued_macs * 7 // 8
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_group_that_keeps_less_never_takes_more_cycles(bits):
+    """Every number of rows by every number of positions, with the default DRAM;"""
+    cycles = np.array(
+        [
+            [
+                MachineRun(create("kgrc", {"value_bits": bits})).layer(group_pruned(SQUARE, r, p)).cycles
+                for p in range(1, 10)
+            ]
+            for r in range(1, 9)
+        ]
+    )
+    assert (np.diff(cycles, axis=0) >= 0).all()
+    assert (np.diff(cycles, axis=1) >= 0).all()
+    assert cycles[3, 2] < 0.7 * cycles[-1, -1]
 
 
 def test_strided_pointwise_layers_load_only_the_rows_that_they_read():

@@ -17,13 +17,11 @@ class GroupSteps:
 
     passes         int64 (G, filter tiles, PEs, steps, chunks): cycles that a PE needs for each vector of pixels
     weight_cycles  int64 (G, filter tiles, steps, chunks): cycles that the weight port needs
-    list_entries   int64 (G, filter tiles, steps, chunks): rows and positions listed for the groups that compute
     channels       int64 (steps,): channels of each step
     """
 
     passes: np.ndarray
     weight_cycles: np.ndarray
-    list_entries: np.ndarray
     channels: np.ndarray
 
     @classmethod
@@ -45,7 +43,6 @@ class GroupSteps:
         rows = groups.row_counts[..., None]
         passes = -(-positions // positions_parallel) * -(-rows // rows_parallel)
         words = -(-positions // weight_port_values) * rows * groups.channels[:, None]
-        entries = (positions + rows * groups.lists_rows) * (positions > 0)
 
         def by_step(values: np.ndarray) -> np.ndarray:
             """(G, filter tiles, PEs, steps, column groups of a step, chunks), filled up with zeros."""
@@ -54,34 +51,33 @@ class GroupSteps:
             padded = np.pad(values, ((0, 0), (0, fill[0]), (0, fill[1]), (0, 0)))
             return padded.reshape(len(values), tiles, row_groups, steps, column_groups, -1)
 
-        loaded, listed = (by_step(values).sum(axis=(2, 4)) for values in (words, entries))
+        loaded = by_step(words).sum(axis=(2, 4))
         channels = np.add.reduceat(groups.channels, np.arange(0, len(groups.channels), column_groups))
-        return cls(by_step(passes).max(axis=4), -(-loaded // channel_ports), listed, channels)
+        return cls(by_step(passes).max(axis=4), -(-loaded // channel_ports), channels)
 
-    def cycles(self, pixel_vectors: int, input_cycles: np.ndarray, entries_per_cycle: int) -> np.ndarray:
+    def cycles(self, pixel_vectors: int, input_cycles: np.ndarray, start_cycles: int, list_cycles: int) -> np.ndarray:
         """Int64 (G, filter tiles, PEs, CAUSES) of a tile with so many vectors of pixels.
 
-        input_cycles (steps,): what the input port needs for a step. Chunks begin together on all PEs; a chunk lasts as
-        long as its computation or its weights, a step as long as its chunks or its inputs; what nobody needs is not
-        loaded. Loads run one step ahead, so the first step's are waited for: the last chunk's computation is added.
-        A chunk's lists are read before it computes, entries_per_cycle of them (0: for nothing), while loads go on.
+        input_cycles  (steps,): what the input port needs for a step
+        start_cycles  of each chunk that any PE computes, before it computes; likewise list_cycles, for its lists
+
+        Chunks begin together on all PEs; a chunk lasts as long as its start and computation or its weights, a step as
+        long as its chunks or its inputs; what nobody needs is not loaded. Loads run one step ahead, so the first step's
+        are waited for: the longest computation of a chunk is added.
         """
         longest = self.passes.max(axis=2)  # (G, filter tiles, steps, chunks)
         computing = longest * pixel_vectors
-        reading = -(-self.list_entries // entries_per_cycle) if entries_per_cycle else np.zeros_like(computing)
-        own = computing + reading
+        started = np.count_nonzero(computing, axis=(2, 3))
+        own = computing + (start_cycles + list_cycles) * (computing > 0)
         chunks = np.maximum(own, self.weight_cycles).sum(axis=3)
         needed = computing.any(axis=3)
         waiting = (np.maximum(chunks, input_cycles * needed) - own.sum(axis=3)).sum(axis=2)
-        flat = computing.reshape(*computing.shape[:2], -1)
-        last = flat.shape[2] - 1 - np.argmax(flat[..., ::-1] > 0, axis=2)
-        first_load = np.take_along_axis(flat, last[..., None], axis=2)
         busy = self.passes.sum(axis=(3, 4)) * pixel_vectors
         cycles = np.zeros((*busy.shape, CAUSES), np.int64)
         mapped = busy > 0
         cycles[..., Cause.BUSY] = busy
-        cycles[..., Cause.FILL] = first_load * mapped
-        cycles[..., Cause.INDEX] = reading.sum(axis=(2, 3))[..., None] * mapped
+        cycles[..., Cause.FILL] = (computing.max(axis=(2, 3)) + start_cycles * started)[..., None] * mapped
+        cycles[..., Cause.INDEX] = (list_cycles * started)[..., None] * mapped
         cycles[..., Cause.PORT] = waiting[..., None] * mapped
         cycles[..., Cause.IMBALANCE] = (computing.sum(axis=(2, 3))[..., None] - busy) * mapped
         return cycles

@@ -6,7 +6,9 @@ positions in all of its kernels, KGRC both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -50,7 +52,7 @@ class KernelGroups:
     def full(cls, layer: Layer, group_filters: int, group_channels: int) -> Self:
         """Of a layer that keeps everything."""
         groups = cls._empty(layer, group_filters, group_channels)
-        groups.rows[:] = (np.arange(group_filters) < groups.filters[:, None])[:, None]
+        groups.rows[:] = _every_row(groups.filters, groups.rows)
         groups.positions[:] = True
         return groups
 
@@ -82,10 +84,19 @@ class KernelGroups:
         """Whether any group of the layer drops a kernel position."""
         return not self.positions.all()
 
+    def modes(self) -> Iterator[Self]:
+        """What a machine may compute of them: with lists of rows, of positions, of both or of none.
+
+        What a mode does not list, it takes whole. A layer that drops none has no lists of it.
+        """
+        for by_row, by_position in itertools.product(*((True, False) if drops else (False,) for drops in self._drops)):
+            rows = self.rows if by_row else np.broadcast_to(_every_row(self.filters, self.rows), self.rows.shape)
+            positions = self.positions if by_position else np.ones_like(self.positions)
+            yield replace(self, rows=rows, positions=positions)
+
     @property
-    def lists_rows(self) -> bool:
-        """Whether the machine reads lists of rows: not in its column mode, for layers that drop positions alone."""
-        return self.drops_rows or not self.drops_positions
+    def _drops(self) -> tuple[bool, bool]:
+        return self.drops_rows, self.drops_positions
 
     @cached_property
     def position_counts(self) -> np.ndarray:
@@ -106,6 +117,11 @@ class KernelGroups:
         row_list = row_bits if self.drops_rows else 0
         position_list = position_bits if self.drops_positions else 0
         return row_list * rows + position_list * positions
+
+
+def _every_row(filters: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Bool (row groups, 1, GM): which of `rows` are filters; the last group may have fewer."""
+    return (np.arange(rows.shape[-1]) < filters[:, None])[:, None]
 
 
 def by_tile(values: np.ndarray, row_groups: int) -> np.ndarray:

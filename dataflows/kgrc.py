@@ -14,12 +14,18 @@ positions TK at a time. Published cycles, with RR and RC the shares of rows and 
     store outputs  Lout  = TM/Ab · ceil(TF/Bout)
 
 Loads are double-buffered: a step takes the longest of the first three, and the first step's loads one Lcmpt more.
-Stores are double-buffered too: tiles · max(ceil(N/TN)·max(Lin, Lwgt, Lcmpt) + Lcmpt, Lout) + Lout. Kernels of more than
-TK positions load the inputs of TN channels once, and weights and products follow TK positions by TK (our reading).
+Stores are double-buffered too: tiles · max(ceil(N/TN)·max(Lin, Lwgt, Lcmpt) + Lcmpt, Lout) + Lout.
 
-The equations have no cost of index lists, the published latencies of pruned designs do. Our reading: the lists of a
-step's groups are read before it computes, an entry a cycle: kept positions always, kept rows unless the layer drops
-positions alone (benchmarks/experiments/kgrc_readings.py; with `index_entries_per_cycle = 0` the equations stand alone).
+What the equations leave open is read as follows (benchmarks/experiments/kgrc_readings.py compares the readings):
+
+- Kernels of more than TK positions load the inputs of TN channels once; weights and products follow TK positions by TK,
+  a chunk; the Lcmpt that is added is the longest chunk's. Chunks that no group of the tile keeps are left out.
+- TinF are the positions that are there and needed: no padding, and of strided kernels only the rows that they read.
+- Each of the Ab ports is 128 bits wide, as the device's ports to memory are.
+- A chunk fills the pipeline before it computes (`start_cycles`), and where the layer's rows are listed it waits for
+  their list (`row_list_cycles`); loads go on meanwhile. With both 0 the equations stand alone.
+- A layer runs in the mode with the fewest cycles, of those that list what it drops: rows, positions, both or none. What
+  a mode does not list is stored, loaded and computed whole. What has no list costs nothing to list.
 """
 
 from __future__ import annotations
@@ -51,8 +57,10 @@ _DESIGNS = {
     ("dense", 4): (32, 32, 8, 8, 3),
     ("sparse", 4): (64, 32, 8, 8, 3),
 }
-_PORTS = ("channel_ports", "input_port_values", "weight_port_values", "output_port_values")
-_PORT_BITS = 64
+_CHANNEL_PORTS = {4: 16, 8: 8, 16: 4, 32: 2}
+_PORTS = ("input_port_values", "weight_port_values", "output_port_values")
+_PORT_BITS = 128
+_START_CYCLES = {"dense": 8, "sparse": 20}
 
 
 class KgrcSpec(AcceleratorSpec):
@@ -74,17 +82,24 @@ class KgrcSpec(AcceleratorSpec):
     group_filters: Count = Field(8, description="GM, filters of a kernel group (Table V)")
     group_channels: Count = Field(8, description="GN, channels of a kernel group (Table V)")
     channel_ports: Count = Field(
-        4, description="Ab, channels moved side by side, each through ports of its own (4 with 16-bit values, 8 with 8)"
+        4,
+        description="Ab, channels moved side by side, each through ports of its own (4 with 16-bit values, 8 with 8; "
+        "assumption: 16 with 4, 2 with 32)",
     )
     input_port_values: Count = Field(
-        4, description="Bin, values a cycle through an input port (assumption: 64 bits, so 64 / value_bits)"
+        8, description="Bin, values a cycle through an input port (assumption: 128 bits, so 128 / value_bits)"
     )
-    weight_port_values: Count = Field(4, description="Bwgt, likewise of a weight port (assumption: 64 bits)")
-    output_port_values: Count = Field(4, description="Bout, likewise of an output port (assumption: 64 bits)")
-    index_entries_per_cycle: Size = Field(
-        1,
-        description="entries of the lists of kept rows and positions that are read a cycle before a step of TK "
-        "positions computes (assumption); 0: lists cost nothing, as in the published equations",
+    weight_port_values: Count = Field(8, description="Bwgt, likewise of a weight port (assumption: 128 bits)")
+    output_port_values: Count = Field(8, description="Bout, likewise of an output port (assumption: 128 bits)")
+    start_cycles: Size = Field(
+        20,
+        description="cycles that fill the pipeline before TK positions compute (assumption, from published latencies: "
+        "20 in the sparse design, 8 in the dense one; 0 in the published equations)",
+    )
+    row_list_cycles: Size = Field(
+        48,
+        description="cycles that TK positions wait for the lists of kept rows in layers that drop rows (assumption, "
+        "from published latencies; 0 in the published equations)",
     )
     clock_hz: Count = Field(150_000_000, description="accelerator clock, Hz (150 MHz)")
     dram: DramSpec = Field(
@@ -103,7 +118,8 @@ class KgrcSpec(AcceleratorSpec):
         sizes = of_bits.get(design) if isinstance(design, str) else None
         if sizes is None:
             return values  # a fault that pydantic names
-        return dict(zip(_SIZES, sizes, strict=True)) | dict.fromkeys(_PORTS, _PORT_BITS // bits) | values
+        of_design = dict(zip(_SIZES, sizes, strict=True)) | {"start_cycles": _START_CYCLES[design]}
+        return of_design | {"channel_ports": _CHANNEL_PORTS[bits]} | dict.fromkeys(_PORTS, _PORT_BITS // bits) | values
 
     @property
     def row_groups(self) -> int:
@@ -140,7 +156,7 @@ class Kgrc(Accelerator):
 
     Approximations: all groups of a step begin each chunk of kernel positions together; the buffers hold two tiles of
     any layer's windows (sizes are not published); the inputs of a step that no filter needs take no port cycles but
-    come over DRAM with the tile's others.
+    come over DRAM with the tile's others; DRAM has no part in the choice of a layer's mode.
     """
 
     name = "kgrc"
@@ -153,7 +169,7 @@ class Kgrc(Accelerator):
         same = self.spec.model_dump()
         if self.spec.design == "dense":
             return same
-        own = {*_SIZES, "group_filters", "group_channels", "index_entries_per_cycle"}
+        own = {*_SIZES, "group_filters", "group_channels", "start_cycles", "row_list_cycles"}
         return {key: value for key, value in same.items() if key not in own} | {"design": "dense"}
 
     def idle_settings(self) -> dict[str, str]:
@@ -161,14 +177,15 @@ class Kgrc(Accelerator):
         if self.spec.design == "dense":
             return {
                 "group_channels": "the dense design skips nothing, so its channels are not grouped",
-                "index_entries_per_cycle": "the dense design has no lists",
+                "row_list_cycles": "the dense design has no lists",
             }
         return {}
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each convolution group, image, TM filters, and box of outputs, in this order."""
         spec, layer = self.spec, trace.layer
-        groups, boxes = self._groups(layer, trace.weight_mask), self._boxes(layer)
+        boxes = self._boxes(layer)
+        groups, cycles = self._fastest(layer, trace.weight_mask, boxes)
         moved = GroupTraffic(
             layer, groups, boxes, spec.row_groups, spec.value_bits, spec.group_filters, spec.positions_per_tile
         )
@@ -184,7 +201,7 @@ class Kgrc(Accelerator):
         return LayerSchedule(
             pe_grid=(1, spec.row_groups),
             lanes_per_pe=spec.rows_parallel * spec.channels_per_tile * spec.pixels_parallel * spec.positions_parallel,
-            cycles=spread(self._cycles(groups, boxes), spec.row_groups, CAUSES),
+            cycles=spread(cycles, spec.row_groups, CAUSES),
             issued=spread(kept[:, :, None] * boxes.outputs[:, None], spec.row_groups),
             drain_cycles=spread(stored),
             accumulator_copies=2,
@@ -207,7 +224,7 @@ class Kgrc(Accelerator):
 
     def _buffers(self, boxes: OutputBoxes) -> tuple[BufferUse, ...]:
         spec = self.spec
-        inputs = int(boxes.spans.max()) * spec.channels_per_tile
+        inputs = int(boxes.loaded.max()) * spec.channels_per_tile
         weights = spec.filters_per_tile * spec.channels_per_tile * spec.positions_per_tile
         outputs = spec.filters_per_tile * spec.depth_per_tile * spec.rows_per_tile * spec.columns_per_tile
         sizes = (2 * bits_to_bytes(values * spec.value_bits) for values in (inputs, weights, outputs))
@@ -216,11 +233,17 @@ class Kgrc(Accelerator):
             for tensor, size in zip(Tensor, sizes, strict=True)
         )
 
-    def _groups(self, layer: Layer, weight_mask: np.ndarray) -> KernelGroups:
+    def _fastest(self, layer: Layer, weight_mask: np.ndarray, boxes: OutputBoxes) -> tuple[KernelGroups, np.ndarray]:
+        """The groups of the mode with the fewest cycles (of equal ones: the fewest weights), and their cycles."""
         sizes = self.spec.group_filters, self.spec.step_group_channels
         if self.spec.design == "dense":
-            return KernelGroups.full(layer, *sizes)
-        return KernelGroups.of(layer, weight_mask, *sizes)
+            full = KernelGroups.full(layer, *sizes)
+            return full, self._cycles(full, boxes)
+        modes = KernelGroups.of(layer, weight_mask, *sizes).modes()
+        return min(
+            ((groups, self._cycles(groups, boxes)) for groups in modes),
+            key=lambda mode: (mode[1].sum(axis=4).max(axis=3).sum(), mode[0].kept_weights.sum()),
+        )
 
     def _boxes(self, layer: Layer) -> OutputBoxes:
         size = (self.spec.depth_per_tile, self.spec.rows_per_tile, self.spec.columns_per_tile)
@@ -240,22 +263,23 @@ class Kgrc(Accelerator):
             weight_port_values=spec.weight_port_values,
         )
         turns = -(-steps.channels // spec.channel_ports)
-        entries_per_cycle = spec.index_entries_per_cycle if spec.design == "sparse" else 0
-        sizes, box_size = np.unique(np.stack([boxes.outputs, boxes.spans]), axis=1, return_inverse=True)
+        list_cycles = spec.row_list_cycles if groups.drops_rows else 0
+        sizes, box_size = np.unique(np.stack([boxes.outputs, boxes.loaded]), axis=1, return_inverse=True)
         found = [
             steps.cycles(
                 -(-outputs // spec.pixels_parallel),
-                turns * -(-span // spec.input_port_values),
-                entries_per_cycle,
+                turns * -(-loaded // spec.input_port_values),
+                spec.start_cycles,
+                list_cycles,
             )
-            for outputs, span in sizes.T.tolist()
+            for outputs, loaded in sizes.T.tolist()
         ]
         return np.stack(found, axis=2)[:, :, box_size.reshape(-1)]
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs tile by tile, step by step, chunk by chunk; products outside kept rows and positions are not made."""
         spec, padded, boxes = self.spec, PaddedMap.of(layer, activations), self._boxes(layer)
-        groups = self._groups(layer, weights != 0)
+        groups, _ = self._fastest(layer, weights != 0, boxes)
         matrix = np.ascontiguousarray(weights).reshape(layer.groups, layer.group_out_channels, -1)
         columns = padded.columns.reshape(layer.group_in_channels, -1)
         ends = np.cumsum(boxes.outputs)

@@ -1,15 +1,16 @@
-"""Boxes of output positions, cut along every axis, and the input positions that they read."""
+"""Boxes of output positions, cut along every axis, and the input positions that they load."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from dataflows.windows import read_range
+from dataflows.windows import places_read
 from workloads.layer import Axes, Layer
 
 
@@ -18,7 +19,7 @@ class OutputBoxes:
     """One image's output positions in boxes; those at the far edges may be smaller.
 
     outputs        int64 (boxes,): output positions of each box
-    spans          int64 (boxes,): input positions from the first to the last that it reads, padding included
+    loaded         int64 (boxes,): input positions in its runs, of one channel; padding is not loaded
     members        int64 ([O·]P·Q,): output positions, box after box, each by its number in the map
     run_box        int64 (runs,): the box that reads a run of input positions; ascending
     run_start      int64 (runs,): first position of the run in the map ([d,] h, w) of one channel
@@ -26,7 +27,7 @@ class OutputBoxes:
     """
 
     outputs: np.ndarray
-    spans: np.ndarray
+    loaded: np.ndarray
     members: np.ndarray
     run_box: np.ndarray
     run_start: np.ndarray
@@ -45,32 +46,27 @@ class OutputBoxes:
             for total, step in zip(layer.output_size, size, strict=True)
         ]
         numbers = np.arange(math.prod(layer.output_size)).reshape(layer.output_size)
-        outputs, spans, members, runs = [], [], [], []
+        outputs, members, runs = [], [], []
         for box, sides in enumerate(itertools.product(*cuts)):
             outputs.append(math.prod(len(side) for side in sides))
-            spans.append(
-                math.prod(
-                    (len(side) - 1) * stride + span
-                    for side, stride, span in zip(sides, layer.stride, layer.kernel_span, strict=True)
-                )
-            )
             members.append(numbers[tuple(slice(side.start, side.stop) for side in sides)].reshape(-1))
             runs += [(box, *run) for run in _runs_read(layer, sides)]
-        columns = np.array(runs, np.int64).reshape(-1, 3).T
-        return cls(np.array(outputs), np.array(spans), np.concatenate(members), *columns)
+        run_box, run_start, run_positions = np.array(runs, np.int64).reshape(-1, 3).T
+        loaded = np.bincount(run_box, run_positions, len(outputs)).astype(np.int64)
+        return cls(np.array(outputs), loaded, np.concatenate(members), run_box, run_start, run_positions)
 
 
-def _runs_read(layer: Layer, sides: tuple[range, ...]) -> list[tuple[int, int]]:
-    """(start, positions) of the input rows inside the map that a box reads; rows of full width make one run."""
-    *slices, rows, columns = (
-        range(*read_range(layer, axis, side.start, side.stop - 1)) for axis, side in enumerate(sides)
-    )
+def _runs_read(layer: Layer, sides: tuple[range, ...]) -> Iterator[tuple[int, int]]:
+    """(start, positions) of a box's runs: rows that a window reads, from the first column read to the last.
+
+    Neighbouring rows of full width make one run.
+    """
+    *slices, rows, columns = (places_read(layer, axis, side) for axis, side in enumerate(sides))
+    if not len(rows) or not len(columns):
+        return
     height, width = layer.input_size[-2:]
-    if not rows or not columns:
-        return []
-    step = len(rows) if len(columns) == width else 1
-    return [
-        ((d * height + row) * width + columns.start, step * len(columns))
-        for d in (slices[0] if slices else range(1))
-        for row in range(rows.start, rows.stop, step)
-    ]
+    first, length = int(columns[0]), int(columns[-1] - columns[0]) + 1
+    apart = np.flatnonzero(np.diff(rows) > 1) + 1 if length == width else np.arange(1, len(rows))
+    joined = [(int(part[0]), len(part)) for part in np.split(rows, apart)]
+    for d in slices[0].tolist() if slices else (0,):
+        yield from (((d * height + row) * width + first, count * length) for row, count in joined)

@@ -49,11 +49,13 @@ def read_range(layer: Layer, axis: int, first: int, last: int) -> tuple[int, int
     return start, max(start, min(stop, layer.input_size[axis]))
 
 
+def places_read(layer: Layer, axis: int, outputs: range) -> np.ndarray:
+    """Input positions on an axis, inside the map and ascending, that the windows of some outputs read."""
+    taps = np.arange(layer.kernel_size[axis]) * layer.dilation[axis] - layer.padding[axis][0]
+    places = np.add.outer(np.arange(outputs.start, outputs.stop) * layer.stride[axis], taps)
+    return np.unique(places[(places >= 0) & (places < layer.input_size[axis])])
+
+
 def inputs_read(layer: Layer) -> int:
     """Values of one image and channel that at least one window reads."""
-    read = 1
-    for axis in range(layer.axes):
-        taps = np.arange(layer.kernel_size[axis]) * layer.dilation[axis] - layer.padding[axis][0]
-        places = np.add.outer(np.arange(layer.output_size[axis]) * layer.stride[axis], taps)
-        read *= len(np.unique(places[(places >= 0) & (places < layer.input_size[axis])]))
-    return read
+    return math.prod(len(places_read(layer, axis, range(size))) for axis, size in enumerate(layer.output_size))

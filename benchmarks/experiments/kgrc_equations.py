@@ -1,58 +1,65 @@
 """The published closed form of the 3-D machine KGRC, with every choice it leaves open as an option of a reading.
 
 Source: Sun et al., IEEE TCAD 2024 (the equations in the docstring of dataflows/kgrc.py, sizes of Table V). Everything
-is counted from a layer's shape and ratios alone, without a mask, a schedule or events, so that thousands of readings
+is counted from a layer's shape and ratios alone, without a mask, a schedule or events, so that hundreds of readings
 of the same equations can be compared in seconds. `SHIPPED` is the reading that dataflows/kgrc.py implements.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from functools import cache
+from itertools import product
 
 from dataflows.kgrc import KgrcSpec
+from dataflows.windows import places_read
 from workloads.layer import Layer
 from workloads.pruning.group_ratios import load_ratios
 from workloads.workload import load_workload
 
-# Options of each choice, the shipped one first. `step_cycles` and the two after it are constants, not options.
+# Options of each choice, the shipped one first. Cycles of starts are constants, not options.
 OPTIONS: dict[str, tuple[str, ...]] = {
     # Bin = Bwgt = Bout: a port of so many bits, or of so many values whatever their bits
-    "ports": ("64 bits", "32 bits", "128 bits", "256 bits", "4 values", "8 values"),
-    "inputs": ("with halo", "without halo"),  # TinF
+    "ports": ("128 bits", "64 bits", "256 bits", "8 values", "16 values"),
+    # TinF: the rows inside the map that a window reads, all rows between the first and the last, padding too, or TF
+    "inputs": ("read in the map", "spanned in the map", "spanned", "without halo"),
     "input_loads": ("once per TN channels", "once per TK positions"),
     "weight_loads": ("kept rows", "all rows"),  # whether 1-RR stands in Lwgt
-    "positions": ("of every TK", "gathered"),  # kept positions of TK, or gathered from the kernel into full steps
-    "first_load": ("last step", "all steps of a kernel", "hidden"),  # the Lcmpt that is added once a tile
+    "positions": ("of every TK", "gathered"),  # kept positions of TK, or gathered from the kernel into full chunks
+    "first_load": ("longest chunk", "all chunks of a kernel", "hidden"),  # the Lcmpt that is added once a tile
     "edges": ("real size", "full tiles"),
     "stores": ("beside the next tile", "after each tile"),
     "row_sums": ("free", "one bank per parallel row", "through the ports"),  # sums of rows that differ by group
-    # lists of kept positions and rows that a step reads before it computes, an entry a cycle: positions always, and
-    # rows unless the layer drops positions alone; none; the same by what the network drops; what the layer drops; both
-    "lists": ("by the layer", "hidden", "by the network", "dropped only", "both"),
+    "starts": ("beside loads", "after loads"),  # whether loads go on while a chunk starts
+    # lists that a chunk reads before it computes, an entry a cycle: none; of what the layer drops; of positions always
+    # and of rows unless the layer drops positions alone; of both always
+    "lists": ("hidden", "dropped only", "unless positions alone", "both"),
 }
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One option of each choice. A step may cost constant cycles beside.
+    """One option of each choice, and constant cycles for starting a chunk of TK positions.
 
-    step_cycles  in every design, row_cycles more in layers whose rows are pruned; both once for each `cost_per`
+    dense_cycles and sparse_cycles by the design; row_cycles more in layers that drop rows
     """
 
-    ports: str = "64 bits"
-    inputs: str = "with halo"
+    ports: str = "128 bits"
+    inputs: str = "read in the map"
     input_loads: str = "once per TN channels"
     weight_loads: str = "kept rows"
     positions: str = "of every TK"
-    first_load: str = "last step"
+    first_load: str = "longest chunk"
     edges: str = "real size"
     stores: str = "beside the next tile"
     row_sums: str = "free"
-    lists: str = "by the layer"
-    step_cycles: int = 0
-    row_cycles: int = 0
-    cost_per: str = "TK positions"
+    starts: str = "beside loads"
+    lists: str = "hidden"
+    dense_cycles: int = 8
+    sparse_cycles: int = 20
+    row_cycles: int = 48
 
 
 SHIPPED = Reading()
@@ -77,9 +84,29 @@ def _spec(design: str, bits: int) -> KgrcSpec:
 
 
 @cache
-def _layers(network: str) -> tuple[tuple[Layer, dict[str, float]], ...]:
-    ratios = load_ratios(network)
-    return tuple((layer, ratios[layer.name]) for layer in load_workload(network).layers if layer.name in ratios)
+def _layers(network: str, pattern: str) -> tuple[tuple[Layer, float, float, int], ...]:
+    """Each distinct layer with its ratios of rows and positions, and how often the network has it."""
+    ratios, found = load_ratios(network), Counter()
+    for layer in load_workload(network).layers:
+        if layer.name in ratios and fnmatch(layer.name, pattern):
+            own = ratios[layer.name]
+            found[replace(layer, name="layer"), own["kgr"], own["kgc"]] += 1
+    return tuple((*key, count) for key, count in found.items())
+
+
+def latency_ms(network: str, design: Design, reading: Reading, pattern: str = "*") -> float:
+    """Milliseconds of a network's convolutions whose names match the pattern."""
+    cycles = sum(
+        count * layer_cycles(layer, rows, positions, design, reading)
+        for layer, rows, positions, count in _layers(network, pattern)
+    )
+    return 1000 * cycles / design.spec.clock_hz
+
+
+@cache
+def layer_cycles(layer: Layer, row_ratio: float, position_ratio: float, design: Design, reading: Reading) -> int:
+    """Cycles of a layer of which the prunings KGR and KGC divide the operations by these ratios."""
+    return _LayerForm(layer, row_ratio, position_ratio, design, reading).cycles
 
 
 def _parts(total: int, size: int) -> Iterator[tuple[int, int]]:
@@ -89,115 +116,111 @@ def _parts(total: int, size: int) -> Iterator[tuple[int, int]]:
         yield 1, total % size
 
 
-def layer_cycles(layer: Layer, ratios: dict[str, float], design: Design, reading: Reading) -> int:
-    """Cycles of a layer whose prunings KGR and KGC divide the operations by these ratios."""
-    return _LayerForm(layer, ratios, design, reading).cycles
-
-
-def latency_ms(network: str, design: Design, reading: Reading) -> float:
-    """Milliseconds of a network's convolutions."""
-    cycles = sum(layer_cycles(layer, ratios, design, reading) for layer, ratios in _layers(network))
-    return 1000 * cycles / design.spec.clock_hz
+@cache
+def _box_sides(layer: Layer, axis: int, size: int, inputs: str) -> Counter[tuple[int, int]]:
+    """How many boxes have which outputs and loaded inputs on an axis."""
+    sides, total, stride = Counter(), layer.output_size[axis], layer.stride[axis]
+    for start in range(0, total, size):
+        outputs = range(start, min(start + size, total))
+        read, last = places_read(layer, axis, outputs), axis == layer.axes - 1
+        loaded = {
+            "read in the map": int(read[-1] - read[0]) + 1 if last else len(read),
+            "spanned in the map": int(read[-1] - read[0]) + 1,
+            "spanned": (len(outputs) - 1) * stride + layer.kernel_size[axis],
+            "without halo": len(outputs),
+        }[inputs]
+        sides[len(outputs), loaded] += 1
+    return sides
 
 
 class _LayerForm:
     """The equations of one layer; names as in the paper."""
 
-    def __init__(self, layer: Layer, ratios: dict[str, float], design: Design, reading: Reading) -> None:
+    def __init__(self, layer: Layer, row_ratio: float, position_ratio: float, design: Design, reading: Reading) -> None:
         self.layer, self.spec, self.reading = layer, design.spec, reading
-        row_ratio, column_ratio = ratios["kgr"], ratios["kgc"]
-        self.network_drops_rows = design.pruning in {"kgr", "kgrc"}
-        self.row_ratio = row_ratio if self.network_drops_rows else 1.0
-        self.column_ratio = column_ratio if design.pruning in {"kgc", "kgrc"} else 1.0
+        self.row_ratio = row_ratio if design.pruning in {"kgr", "kgrc"} else 1.0
+        self.column_ratio = position_ratio if design.pruning in {"kgc", "kgrc"} else 1.0
         unit, value = reading.ports.split()[::-1]
         self.port = int(value) if unit == "values" else max(1, int(value) // design.bits)
-        spec, full = self.spec, reading.edges == "full tiles"
-        self.sizes = spec.depth_per_tile, spec.rows_per_tile, spec.columns_per_tile
-        self.box = [size if full else min(out, size) for out, size in zip(layer.output_size, self.sizes, strict=True)]
-        self.outputs = math.prod(self.box)
-        self.rows = round(spec.group_filters / self.row_ratio)
+        self.rows = round(self.spec.group_filters / self.row_ratio)
 
     @property
     def cycles(self) -> int:
-        layer, spec = self.layer, self.spec
-        boxes = math.prod(-(-out // size) for out, size in zip(layer.output_size, self.sizes, strict=True))
-        full = self.reading.edges == "full tiles"
-        filters = list(_parts(layer.out_channels, spec.filters_per_tile))
-        return sum(
-            boxes * count * self._tile(spec.filters_per_tile if full else size) for count, size in filters
-        ) + self._store(min(layer.out_channels, spec.filters_per_tile))
+        layer, spec, reading = self.layer, self.spec, self.reading
+        sizes = spec.depth_per_tile, spec.rows_per_tile, spec.columns_per_tile
+        full, sides = reading.edges == "full tiles", []
+        for axis, size in enumerate(sizes):
+            counted = _box_sides(layer, axis, size, reading.inputs)
+            if full:
+                span = (size - 1) * layer.stride[axis] + layer.kernel_size[axis]
+                counted = Counter({(size, size if reading.inputs == "without halo" else span): counted.total()})
+            sides.append(counted.items())
+        total = last = 0
+        for box in product(*sides):
+            boxes, outputs, loaded = (
+                math.prod(values) for values in zip(*((count, out, read) for (out, read), count in box), strict=True)
+            )
+            for count, filters in _parts(layer.out_channels, spec.filters_per_tile):
+                size = spec.filters_per_tile if full else filters
+                total += boxes * count * self._tile(size, outputs, loaded)
+                last = self._store(size, outputs)
+        return total + last
 
-    def _chunks(self) -> list[tuple[int, int]]:
-        """(kept positions, positions spanned) of the steps of a kernel."""
+    def _chunks(self) -> list[int]:
+        """Kept positions of the chunks of a kernel."""
         positions, size = math.prod(self.layer.kernel_size), self.spec.positions_per_tile
         if self.reading.positions == "gathered":
             kept = round(positions / self.column_ratio)
-            return [(part, positions) for count, part in _parts(kept, size) for _ in range(count)]
-        parts = [part for count, part in _parts(positions, size) for _ in range(count)]
-        return [(round(part / self.column_ratio), part) for part in parts]
+            return [part for count, part in _parts(kept, size) for _ in range(count)]
+        return [round(part / self.column_ratio) for count, part in _parts(positions, size) for _ in range(count)]
 
-    def _compute(self, kept: int) -> int:
-        """Lcmpt of a step."""
+    def _compute(self, kept: int, outputs: int) -> int:
+        """Lcmpt of a chunk."""
         spec = self.spec
         rows = spec.group_filters if self.reading.row_sums == "one bank per parallel row" else self.rows
         passes = -(-rows // spec.rows_parallel)
-        return -(-self.outputs // spec.pixels_parallel) * -(-kept // spec.positions_parallel) * passes
+        return -(-outputs // spec.pixels_parallel) * -(-kept // spec.positions_parallel) * passes
 
-    def _load_inputs(self, channels: int, taps: tuple[int, ...]) -> int:
-        """Lin for the window of so many taps on each axis."""
-        box = self.box
-        if self.reading.inputs == "with halo":
-            box = [(side - 1) * stride + tap for side, stride, tap in zip(box, self.layer.stride, taps, strict=True)]
-        return -(-channels // self.spec.channel_ports) * -(-math.prod(box) // self.port)
+    def _load_inputs(self, channels: int, loaded: int) -> int:
+        return -(-channels // self.spec.channel_ports) * -(-loaded // self.port)
 
-    def _store(self, filters: int) -> int:
-        return -(-filters // self.spec.channel_ports) * -(-self.outputs // self.port)
+    def _store(self, filters: int, outputs: int) -> int:
+        return -(-filters // self.spec.channel_ports) * -(-outputs // self.port)
 
-    @property
-    def _start_cost(self) -> int:
-        return self.reading.step_cycles + self.reading.row_cycles * (self.row_ratio > 1)
-
-    def _lists(self) -> tuple[bool, bool]:
-        """Whether a step reads lists of rows, and of positions."""
+    def _start(self, kept: int) -> int:
+        """Cycles that a chunk takes before it computes."""
         drops_rows, drops_positions = self.row_ratio > 1, self.column_ratio > 1
         if self.spec.design == "dense":
-            return False, False
-        return {
-            "by the layer": (drops_rows or not drops_positions, True),
+            return self.reading.dense_cycles
+        by_row, by_position = {
             "hidden": (False, False),
-            "by the network": (self.network_drops_rows, True),
             "dropped only": (drops_rows, drops_positions),
+            "unless positions alone": (drops_rows or not drops_positions, True),
             "both": (True, True),
         }[self.reading.lists]
-
-    def _cost(self, kept: int) -> int:
-        """Cycles that a step takes beside its computation."""
-        by_row, by_position = self._lists()
         entries = self.spec.row_groups * (self.rows * by_row + kept * by_position)
-        return entries + self._start_cost * (self.reading.cost_per == "TK positions")
+        return entries + self.reading.sparse_cycles + self.reading.row_cycles * drops_rows
 
-    def _step(self, channels: int, filters: int, chunks: list[tuple[int, int]]) -> int:
+    def _step(self, channels: int, filters: int, outputs: int, loaded: int) -> int:
         """All kernel positions of TN channels."""
-        spec, reading, kernel = self.spec, self.reading, self.layer.kernel_size
-        all_rows = reading.weight_loads == "all rows"
-        kernels = filters * channels / (1 if all_rows else self.row_ratio)
-        per_chunk = reading.input_loads == "once per TK positions"
+        spec, reading = self.spec, self.reading
+        kernels = filters * channels / (1 if reading.weight_loads == "all rows" else self.row_ratio)
+        inputs, per_chunk = self._load_inputs(channels, loaded), reading.input_loads == "once per TK positions"
         total = 0
-        for kept, spanned in chunks:
+        for kept in self._chunks():
             weights = math.ceil(kernels / spec.channel_ports) * -(-kept // self.port)
-            slice_taps = (max(1, spanned // math.prod(kernel[1:])), *kernel[1:])
-            inputs = self._load_inputs(channels, slice_taps) if per_chunk else 0
-            total += max(self._compute(kept) + self._cost(kept), weights, inputs)
-        sums = 2 * self._store(filters) if reading.row_sums == "through the ports" and self.row_ratio > 1 else 0
-        return max(total, 0 if per_chunk else self._load_inputs(channels, kernel), sums)
+            loads, start, compute = max(weights, inputs * per_chunk), self._start(kept), self._compute(kept, outputs)
+            total += max(start + compute, loads) if reading.starts == "beside loads" else start + max(compute, loads)
+        sums = (
+            2 * self._store(filters, outputs) if reading.row_sums == "through the ports" and self.row_ratio > 1 else 0
+        )
+        return max(total, inputs * (not per_chunk), sums)
 
-    def _tile(self, filters: int) -> int:
-        reading, chunks = self.reading, self._chunks()
-        steps = list(_parts(self.layer.in_channels, self.spec.channels_per_tile))
-        repeats = {"TK positions": 0, "TN channels": sum(count for count, _ in steps), "tile": 1}[reading.cost_per]
-        waits = [self._compute(kept) for kept, _ in chunks]
-        first = {"last step": waits[-1], "all steps of a kernel": sum(waits), "hidden": 0}[reading.first_load]
-        work = sum(count * self._step(channels, filters, chunks) for count, channels in steps if count)
-        work += first + self._start_cost * repeats
-        store = self._store(filters)
-        return work + store if reading.stores == "after each tile" else max(work, store)
+    def _tile(self, filters: int, outputs: int, loaded: int) -> int:
+        computed = [self._compute(kept, outputs) for kept in self._chunks()]
+        first = {"longest chunk": max(computed), "all chunks of a kernel": sum(computed), "hidden": 0}
+        steps = _parts(self.layer.in_channels, self.spec.channels_per_tile)
+        work = sum(count * self._step(channels, filters, outputs, loaded) for count, channels in steps if count)
+        work += first[self.reading.first_load]
+        store = self._store(filters, outputs)
+        return work + store if self.reading.stores == "after each tile" else max(work, store)

@@ -18,8 +18,6 @@ from workloads.trace import LayerTrace
 
 EVERY_MACHINE = sorted(machines())
 BY_NAME = {layer.name: layer for layer in LAYERS}
-# Ports between memory and buffers that limit a machine's loads by themselves.
-ENDLESS_PORTS = {"kgrc": dict.fromkeys(("channel_ports", "input_port_values", "weight_port_values"), 1 << 30)}
 every_machine = pytest.mark.parametrize("name", EVERY_MACHINE)
 every_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 
@@ -102,8 +100,7 @@ def test_no_machine_beats_the_ideal_one_of_its_size(name, layer):
 @every_machine
 @pytest.mark.parametrize("layer", ["plain", "batched", "fully_connected", "depthwise"])
 def test_with_infinite_bandwidth_nobody_waits_for_memory(name, layer):
-    settings = {"dram": {"bandwidth_gbs": float("inf")}} | ENDLESS_PORTS.get(name, {})
-    report = run(name, random_trace(BY_NAME[layer], 0.3, 0.4), settings)
+    report = run(name, random_trace(BY_NAME[layer], 0.3, 0.4), {"dram": {"bandwidth_gbs": float("inf")}})
     assert report.pe_cycle_stack[Cause.MEMORY.key] == 0
 
 

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from dataflows.schedule import CAUSES, Cause
+from tests.dataflows.small_layers import positions_read
 
 
 def cut(values, size):
@@ -18,22 +19,47 @@ class KgrcTwin:
 
     def __init__(self, spec, trace):
         self.spec, self.layer, self.mask = spec, trace.layer, trace.weight_mask
-        self.cycles, self.issued, self.drains = [], [], []
-        self.lists_rows = self._drops_rows() or not self._drops_positions()
 
     def run(self):
+        """Cycles, products and drains of the tiles in the fastest mode; every mode is stepped through."""
+        modes = []
+        for by_row, by_position in self._modes():
+            self.lists_rows, self.lists_positions = by_row, by_position
+            self.cycles, self.issued, self.drains, self.weights = [], [], [], 0
+            self._layer()
+            spent = sum(int(tile.sum(axis=1).max()) for tile in self.cycles)
+            modes.append((spent, self.weights, [self.cycles, self.issued, self.drains]))
+        return (np.array(part, np.int64) for part in min(modes, key=lambda mode: mode[:2])[2])
+
+    def _modes(self):
+        """Whether rows and positions are listed; what is not dropped anywhere, or in the dense design, has no list."""
+        self.lists_rows = self.lists_positions = self.spec.design == "sparse"
+        every = list(self._kernel_groups())
+        by_row = any(len(self._kept(*group)[0]) < len(group[0]) for group in every)
+        by_position = any(len(self._kept(*group)[1]) < len(self._taps) for group in every)
+        return list(
+            itertools.product((True, False) if by_row else (False,), (True, False) if by_position else (False,))
+        )
+
+    @property
+    def _taps(self):
+        return list(np.ndindex(self.layer.kernel_size))
+
+    def _layer(self):
         layer, spec = self.layer, self.spec
         sizes = (spec.depth_per_tile, spec.rows_per_tile, spec.columns_per_tile)[3 - layer.axes :]
         boxes = list(
             itertools.product(*(cut(range(n), size) for n, size in zip(layer.output_size, sizes, strict=True)))
         )
+        for filters, channels in self._kernel_groups():
+            rows, taps = self._kept(filters, channels)
+            self.weights += len(rows) * len(taps) * len(channels)
         for group in range(layer.groups):
             filters = range(group * layer.group_out_channels, (group + 1) * layer.group_out_channels)
             for _image in range(layer.batch):
                 for tile in cut(filters, spec.filters_per_tile):
                     for box in boxes:
                         self._tile(cut(tile, spec.group_filters), box)
-        return (np.array(part, np.int64) for part in (self.cycles, self.issued, self.drains))
 
     def _kernel_groups(self):
         """Filters and channels of every kernel group."""
@@ -44,31 +70,29 @@ class KgrcTwin:
                 cut(filters, spec.group_filters), cut(range(layer.group_in_channels), spec.step_group_channels)
             )
 
-    def _drops_rows(self):
-        return any(len(self._kept(rows, channels)[0]) < len(rows) for rows, channels in self._kernel_groups())
-
-    def _drops_positions(self):
-        every = len(list(np.ndindex(self.layer.kernel_size)))
-        return any(len(self._kept(rows, channels)[1]) < every for rows, channels in self._kernel_groups())
-
     def _kept(self, filters, channels):
-        """Rows and kernel positions of a kernel group that hold a weight; the dense design keeps all."""
-        taps = list(np.ndindex(self.layer.kernel_size))
-        if self.spec.design == "dense":
-            return filters, taps
+        """Rows and kernel positions of a kernel group that hold a weight; what has no list is kept whole."""
+        taps = self._taps
         rows = [k for k in filters if any(self.mask[(k, c, *tap)] for c in channels for tap in taps)]
         kept = [tap for tap in taps if any(self.mask[(k, c, *tap)] for k in filters for c in channels)]
-        return rows, kept
+        return rows if self.lists_rows else filters, kept if self.lists_positions else taps
+
+    def _window(self, box):
+        """Input positions that a box loads: the rows inside the map that it reads, from first column to last."""
+        layer, rows, columns = self.layer, set(), set()
+        for output in itertools.product(*box):
+            for *row, column in positions_read(layer, output):
+                rows.add(tuple(row))
+                columns.add(column)
+        return len(rows) * (max(columns) - min(columns) + 1) if rows else 0
 
     def _tile(self, row_groups, box):
         spec, layer = self.spec, self.layer
         pixels = list(itertools.product(*box))
-        window = 1
-        for side, stride, span in zip(box, layer.stride, layer.kernel_span, strict=True):
-            window *= (len(side) - 1) * stride + span
+        window = self._window(box)
         self.now = np.zeros((spec.row_groups, CAUSES), np.int64)
         self.products = np.zeros(spec.row_groups, np.int64)
-        last = 0
+        longest = 0
         for channels in cut(range(layer.group_in_channels), spec.channels_per_tile):
             column_groups = cut(channels, spec.step_group_channels)
             kept = [[self._kept(rows, columns) for columns in column_groups] for rows in row_groups]
@@ -83,7 +107,7 @@ class KgrcTwin:
                 ]
                 cycles, computing = self._chunk(work, pixels)
                 spent += cycles
-                last = computing or last
+                longest = max(longest, computing)
                 computed = computed or computing > 0
             for _word in cut(channels, spec.channel_ports) if computed else ():
                 for _ in cut(range(window), spec.input_port_values):
@@ -91,7 +115,7 @@ class KgrcTwin:
             while spent < 0:
                 self.now[:, Cause.PORT] += 1
                 spent += 1
-        self.now[:, Cause.FILL] += last
+        self.now[:, Cause.FILL] += longest
         self.now[self.products == 0] = 0
         self.cycles.append(self.now)
         self.issued.append(self.products)
@@ -106,21 +130,16 @@ class KgrcTwin:
             for rows, taps, channels in groups:
                 transfers += len(rows) * len(channels) * len(cut(taps, self.spec.weight_port_values))
         cycles = computing = 0
-        lists = [
-            entry
-            for groups in work
-            for rows, taps, _ in groups
-            if taps
-            for entry in [*(rows if self.lists_rows else ()), *taps]
-        ]
-        rate = self.spec.index_entries_per_cycle
-        reads = len(cut(lists, rate)) if rate and self.spec.design != "dense" else 0
-        while transfers > 0 or any(queues):
+        before = []  # what a chunk waits for before it computes
+        if any(queues):
+            before = [Cause.FILL] * self.spec.start_cycles + [Cause.INDEX] * (
+                self.spec.row_list_cycles * self.lists_rows
+            )
+        while transfers > 0 or before or any(queues):
             transfers -= self.spec.channel_ports
             cycles += 1
-            if reads:
-                reads -= 1
-                self.now[:, Cause.INDEX] += 1
+            if before:
+                self.now[:, before.pop(0)] += 1
                 continue
             somebody = any(queues)
             computing += somebody

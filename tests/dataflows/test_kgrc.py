@@ -1,4 +1,6 @@
 import csv
+import itertools
+import json
 import math
 
 import numpy as np
@@ -51,7 +53,8 @@ def specs(draw):
         input_port_values=draw(st.sampled_from([1, 2, 8, 64])),
         weight_port_values=draw(st.sampled_from([1, 2, 64])),
         output_port_values=draw(st.sampled_from([1, 3, 8])),
-        index_entries_per_cycle=draw(st.integers(0, 3)),
+        start_cycles=draw(st.integers(0, 3)),
+        row_list_cycles=draw(st.integers(0, 5)),
     )
 
 
@@ -94,12 +97,34 @@ def test_outputs_are_the_convolution(trace, spec, seed):
     np.testing.assert_array_equal(computed, reference_convolution(layer, weights, activations))
 
 
+def simulated_cycles(spec, trace):
+    machine = MachineRun(Kgrc(spec))
+    return machine.layer(trace).cycles
+
+
 @given(specs(), small_traces(), st.integers(0, 2**32 - 1))
 def test_more_zeros_never_take_more_cycles(spec, trace, seed):
-    fewer = trace.weight_mask & (np.random.default_rng(seed).random(trace.layer.weight_shape) < 0.7)
-    before, after = (Kgrc(spec).schedule(t) for t in (trace, LayerTrace(trace.layer, fewer, trace.activations)))
-    assert after.issued.sum() <= before.issued.sum()
-    assert (after.cycles[..., Cause.BUSY] <= before.cycles[..., Cause.BUSY]).all()
+    spec = KgrcSpec.model_validate(spec.model_dump() | INFINITE)
+    random, kept = np.random.default_rng(seed), trace.weight_mask
+    before = simulated_cycles(spec, trace)
+    for _ in range(3):
+        kept = kept & (random.random(trace.layer.weight_shape) < 0.7)
+        after = simulated_cycles(spec, LayerTrace(trace.layer, kept, trace.activations))
+        assert after <= before
+        before = after
+
+
+RATES = ("channel_ports", "input_port_values", "weight_port_values", "output_port_values")
+
+
+@given(specs(), small_traces(), st.sampled_from([1.0, 19.2, math.inf]))
+def test_twice_a_rate_never_takes_more_cycles(spec, trace, bandwidth_gbs):
+    settings = spec.model_dump() | {"dram": {"bandwidth_gbs": bandwidth_gbs}}
+    before = simulated_cycles(KgrcSpec.model_validate(settings), trace)
+    changes = [{key: 2 * settings[key]} for key in RATES]
+    changes += [{"dram": {"bandwidth_gbs": 2 * bandwidth_gbs}}, {"buffers": {"banks": 128}}]
+    for change in changes:
+        assert simulated_cycles(KgrcSpec.model_validate(settings | change), trace) <= before, change
 
 
 @given(small_layers())
@@ -138,39 +163,39 @@ SQUARE = Layer.conv("square", in_channels=16, out_channels=64, input_size=(14, 1
 
 @pytest.mark.parametrize(("rows", "positions"), [(8, 9), (4, 9), (8, 3), (4, 3), (4, 6), (2, 1)])
 def test_published_equations(rows, positions):
-    outputs, window = 14 * 14, 16 * 16
-    load_inputs = 8 // 4 * math.ceil(window / 4)
-    load_weights = 32 * rows // 8 * 8 // 4 * math.ceil(positions / 4)
+    outputs = window = 14 * 14  # padding is not loaded
+    load_inputs = 8 // 4 * math.ceil(window / 8)
+    load_weights = 32 * rows // 8 * 8 // 4 * math.ceil(positions / 8)
     compute = math.ceil(outputs / 4) * math.ceil(positions / 3) * math.ceil(rows / (16 / 4))
-    store = 32 // 4 * math.ceil(outputs / 4)
+    store = 32 // 4 * math.ceil(outputs / 8)
     tile = max(load_inputs, load_weights, compute)
     expected = 2 * max(2 * tile + compute, store) + store
-    found = report(group_pruned(SQUARE, rows, positions), index_entries_per_cycle=0)
+    found = report(group_pruned(SQUARE, rows, positions), start_cycles=0, row_list_cycles=0)
     # Where stores are the longest, the first tile need not wait for one before it, which the equation leaves out.
     assert found.cycles == expected - max(0, store - 2 * tile - compute)
 
 
 def test_a_tile_by_hand():
-    """Two row groups of 2 filters, of which the second keeps 1 row and 1 of 3 positions; 4 outputs by 2 a cycle."""
+    """Two row groups of 2 filters that keep 1 row, the second 1 of 3 positions; 4 outputs by 2 a cycle."""
     layer = Layer.conv("hand", in_channels=2, out_channels=4, input_size=(1, 6), kernel_size=(1, 3))
     weights = np.ones(layer.weight_shape, bool)
-    weights[2] = False
+    weights[[0, 2]] = False
     weights[3, :, :, 1:] = False
     spec = KgrcSpec(
         filters_per_tile=4, filters_parallel=2, group_filters=2, group_channels=2, channels_per_tile=2,
         pixels_parallel=2, positions_parallel=2, positions_per_tile=9, channel_ports=1, input_port_values=1,
-        weight_port_values=1, output_port_values=1, index_entries_per_cycle=2,
+        weight_port_values=1, output_port_values=1, start_cycles=3, row_list_cycles=2,
     )  # fmt: skip
     schedule = Kgrc(spec).schedule(LayerTrace(layer, weights, np.ones(layer.input_shape, bool)))
     causes = [Cause.INDEX, Cause.BUSY, Cause.IMBALANCE, Cause.PORT, Cause.FILL]
-    # Group 0: 2 vectors x 2 rows x ceil(3/2) positions; group 1: 2 x 1 x 1. Weights: 2 channels x (2 x 3 + 1 x 1) = 14
-    # cycles; inputs 2 channels x 6 positions = 12. Lists: 2 + 3 and 1 + 1 entries, two a cycle. The step lasts 14, of
-    # which 4 read lists and 8 compute.
-    assert schedule.cycles[0][:, causes].tolist() == [[4, 8, 0, 2, 8], [4, 2, 6, 2, 8]]
-    assert schedule.issued.tolist() == [[2 * 3 * 2 * 4, 1 * 1 * 2 * 4]]
+    # Group 0: 2 vectors x 1 row x ceil(3/2) positions; group 1: 2 x 1 x 1. Weights: 2 channels x (3 + 1) = 8 cycles;
+    # inputs 2 channels x 6 positions = 12. The step lasts 12, of which 3 start, 2 wait for lists and 4 compute. Without
+    # lists of rows it would last 16, the cycles of all weights at kept positions.
+    assert schedule.cycles[0][:, causes].tolist() == [[2, 4, 0, 3, 3 + 4], [2, 2, 2, 3, 3 + 4]]
+    assert schedule.issued.tolist() == [[1 * 3 * 2 * 4, 1 * 1 * 2 * 4]]
     assert schedule.drain_cycles.tolist() == [4 * 4]
-    # 14 weights of 16 bits, 2 + 1 row indices of 1 bit, 3 + 1 position indices of 4 bits.
-    assert schedule.loads.bytes_of(Tensor.WEIGHT) == math.ceil((14 * 16 + 3 + 16) / 8)
+    # 8 weights of 16 bits, 1 + 1 row indices of 1 bit, 3 + 1 position indices of 4 bits.
+    assert schedule.loads.bytes_of(Tensor.WEIGHT) == math.ceil((8 * 16 + 2 + 16) / 8)
     assert schedule.loads.bytes_of(Tensor.INPUT) == layer.input_count * 2
 
 
@@ -180,33 +205,93 @@ def causes_of(found):
 
 def test_wide_ports_leave_only_the_first_load_and_the_last_store():
     found = report(group_pruned(SQUARE, 8, 9), **WIDE_PORTS)
-    assert causes_of(found) == {"busy", "fill", "drain", "index"}
+    assert causes_of(found) == {"busy", "fill", "drain"}
     assert found.pe_cycle_stack["drain"] == 4  # a cycle on each PE
     assert found.fragmented_lanes == 0
     assert found.load_imbalance == 1
 
 
-def test_a_narrow_port_makes_the_array_wait_for_memory():
+def test_a_narrow_port_makes_the_array_wait_for_the_port():
     found = report(group_pruned(SQUARE, 8, 9), **WIDE_PORTS | {"input_port_values": 1, "channel_ports": 1})
     assert found.pe_cycle_stack["port"] > 0
+    assert found.pe_cycle_stack["memory"] == 0
+
+
+def test_waits_for_ports_show_in_the_table_the_report_and_the_timeline(cli, tmp_path):
+    files = {"--json": tmp_path / "report.json", "--timeline": tmp_path / "timeline.json"}
+    settings = ("dram.bandwidth_gbs=inf", "channel_ports=1", "input_port_values=1")
+    options = [item for text in settings for item in ("--set", text)]
+    shown = cli("run", "examples/tiny.toml", "--on", "kgrc", *options, *itertools.chain(*files.items()))
+    assert shown.code == 0
+    assert " port " in shown.out
+    assert " memory " not in shown.out
+    stack = json.loads(files["--json"].read_text())["total"]["pe_cycle_stack"]
+    assert (stack["port"] > 0, stack["memory"]) == (True, 0)
+    events = json.loads(files["--timeline"].read_text())["traceEvents"]
+    drawn = sum(event["args"]["pe_cycles"] for event in events if event.get("name") == "port")
+    assert drawn == stack["port"]
 
 
 def test_a_narrow_output_port_holds_the_array():
-    found = report(group_pruned(SQUARE, 1, 1), **WIDE_PORTS | {"output_port_values": 1})
+    found = report(
+        group_pruned(SQUARE, 1, 1), **WIDE_PORTS | {"output_port_values": 1, "start_cycles": 0, "row_list_cycles": 0}
+    )
     assert found.pe_cycle_stack["drain"] > found.pe_cycle_stack["busy"]
 
 
-@pytest.mark.parametrize(
-    ("rows", "positions", "entries"), [(8, 9, 8 + 9), (4, 9, 4 + 9), (8, 3, 3), (4, 3, 4 + 3)], ids=str
-)
-def test_a_step_reads_the_lists_of_its_groups_first(rows, positions, entries):
-    """Four groups a step, two tiles of two steps; a layer that drops positions alone has no rows to read."""
-    found, free = (
-        report(group_pruned(SQUARE, rows, positions), **WIDE_PORTS, index_entries_per_cycle=rate) for rate in (1, 0)
+@pytest.mark.parametrize(("rows", "positions", "lists"), [(8, 9, 0), (4, 9, 48), (8, 3, 0), (4, 3, 48)])
+def test_a_step_starts_and_where_rows_are_dropped_waits_for_their_list(rows, positions, lists):
+    """Two tiles of two steps on four PEs; what a layer does not drop has no list, neither on the way nor in time."""
+    trace = group_pruned(SQUARE, rows, positions)
+    free = report(trace, **WIDE_PORTS, row_list_cycles=0, start_cycles=0)
+    listed = report(trace, **WIDE_PORTS, row_list_cycles=48, start_cycles=0)
+    started = report(trace, **WIDE_PORTS, row_list_cycles=0, start_cycles=20)
+    assert listed.cycles - free.cycles == 2 * 2 * lists
+    assert listed.pe_cycle_stack["index"] == 4 * (listed.cycles - free.cycles)
+    assert started.cycles - free.cycles == 2 * 2 * 20
+    assert started.pe_cycle_stack["fill"] - free.pe_cycle_stack["fill"] == 4 * (started.cycles - free.cycles)
+    loaded = Kgrc().schedule(trace).loads.bytes_of(Tensor.WEIGHT)
+    groups, kept = 64 // 8 * 16 // 8, rows * positions * 8
+    bits = kept * 16 + (3 * rows if rows < 8 else 0) + (4 * positions if positions < 9 else 0)
+    assert loaded == groups * bits // 8
+
+
+def test_a_layer_runs_in_the_mode_with_the_fewest_cycles():
+    """Seven of eight rows take as many passes as all: their list would only cost."""
+    whole, trace = (report(group_pruned(SQUARE, rows, 9), **WIDE_PORTS) for rows in (8, 7))
+    assert trace.cycles == whole.cycles
+    assert trace.pe_cycle_stack["index"] == 0
+    assert trace.issued_macs == whole.issued_macs
+    zeros = SQUARE.weight_count // 8
+    assert trace.notes == (
+        f"{zeros} of {8 * zeros} weights are zero but share a kept row and a kept position of their group",
     )
-    assert found.cycles - free.cycles == 2 * 2 * 4 * entries
-    assert found.pe_cycle_stack["index"] == 4 * (found.cycles - free.cycles)
-    assert free.pe_cycle_stack["index"] == 0
+    free = report(group_pruned(SQUARE, 7, 9), **WIDE_PORTS, row_list_cycles=0)
+    assert free.issued_macs == whole.issued_macs * 7 // 8
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_group_that_keeps_less_never_takes_more_cycles(bits):
+    """Every number of rows by every number of positions, with the default DRAM;"""
+    cycles = np.array(
+        [
+            [
+                MachineRun(create("kgrc", {"value_bits": bits})).layer(group_pruned(SQUARE, r, p)).cycles
+                for p in range(1, 10)
+            ]
+            for r in range(1, 9)
+        ]
+    )
+    assert (np.diff(cycles, axis=0) >= 0).all()
+    assert (np.diff(cycles, axis=1) >= 0).all()
+    assert cycles[3, 2] < 0.7 * cycles[-1, -1]
+
+
+def test_strided_pointwise_layers_load_only_the_rows_that_they_read():
+    layer = Layer.conv("down", in_channels=8, out_channels=32, input_size=(8, 27, 27), kernel_size=1, stride=(2, 2, 2))
+    schedule = Kgrc().schedule(dense_trace(layer))
+    assert schedule.tiles == 1
+    assert schedule.loads.bytes_of(Tensor.INPUT) == 4 * 14 * 27 * 8 * 2
 
 
 def test_uneven_groups_wait_for_one_another_and_balanced_ones_do_not():
@@ -261,7 +346,8 @@ def test_designs_of_table_v(design, bits, multipliers):
     spec = create("kgrc", {"design": design, "value_bits": bits}).spec
     assert Kgrc(spec).schedule(dense_trace(SQUARE)).multipliers == multipliers
     assert KgrcSpec.model_validate(spec.model_dump()) == spec
-    assert spec.input_port_values == 64 // bits
+    assert spec.input_port_values == 128 // bits
+    assert spec.channel_ports == 64 // bits
     assert KgrcSpec(design=design, value_bits=bits, pixels_parallel=5).pixels_parallel == 5
 
 
@@ -283,7 +369,7 @@ def test_sizes_that_do_not_fit_are_refused(settings, message):
 
 
 def test_channel_groups_are_idle_in_the_dense_design():
-    assert list(Kgrc(KgrcSpec(design="dense")).idle_settings()) == ["group_channels", "index_entries_per_cycle"]
+    assert list(Kgrc(KgrcSpec(design="dense")).idle_settings()) == ["group_channels", "row_list_cycles"]
     assert Kgrc().idle_settings() == {}
 
 
@@ -295,26 +381,26 @@ def test_layers_of_two_dimensions_run_as_volumes_of_depth_one(layer):
 
 
 # Latency of C3D's convolutions in ms (Sun et al., TCAD 2024, Table IV), and the deviation of the model: of the
-# equations as they are published, and with the index lists.
+# equations as they are published, and with the starts of steps.
 LATENCIES = [
-    ("dense", 16, 177.44, 0.003, 0.003),
-    ("dense", 8, 104.80, -0.012, -0.012),
-    ("KGR", 16, 118.45, -0.071, 0.003),
-    ("KGC", 16, 104.67, -0.029, 0.014),
-    ("KGRC", 16, 77.43, -0.046, 0.007),
-    ("KGR", 8, 64.04, -0.153, 0.012),
-    ("KGC", 8, 54.07, -0.074, 0.040),
-    ("KGRC", 8, 43.10, -0.218, -0.030),
+    ("dense", 16, 177.44, -0.010, 0.000),
+    ("dense", 8, 104.80, -0.012, -0.002),
+    ("KGR", 16, 118.45, -0.086, -0.005),
+    ("KGC", 16, 104.67, -0.045, -0.010),
+    ("KGRC", 16, 77.43, -0.132, -0.009),
+    ("KGR", 8, 64.04, -0.153, -0.003),
+    ("KGC", 8, 54.07, -0.074, -0.006),
+    ("KGRC", 8, 43.10, -0.218, 0.004),
 ]
 
 
 @needs_shared
-@pytest.mark.parametrize("listed", [0, 1])
-@pytest.mark.parametrize(("pruning", "bits", "published_ms", "of_equations", "with_lists"), LATENCIES)
-def test_latency_of_c3d(pruning, bits, published_ms, of_equations, with_lists, listed):
+@pytest.mark.parametrize("alone", [False, True], ids=["shipped", "equations"])
+@pytest.mark.parametrize(("pruning", "bits", "published_ms", "of_equations", "with_starts"), LATENCIES)
+def test_latency_of_c3d(pruning, bits, published_ms, of_equations, with_starts, alone):
     settings = {"design": "dense" if pruning == "dense" else "sparse", "value_bits": bits}
-    spec = KgrcSpec.model_validate(settings | INFINITE | {"index_entries_per_cycle": listed})
-    deviation = with_lists if listed else of_equations
+    spec = KgrcSpec.model_validate(settings | INFINITE | ({"start_cycles": 0, "row_list_cycles": 0} if alone else {}))
+    deviation = of_equations if alone else with_starts
     cycles = 0
     with (SHARED / "models" / "conv3d_layers.csv").open() as table:
         for row in csv.DictReader(table):

@@ -2,6 +2,7 @@ import pytest
 
 from dataflows.schedule import Cause
 from simulator.plots import cause_shares, causes
+from simulator.plots.style import PARTS
 
 
 def total(**changes) -> dict:
@@ -40,3 +41,13 @@ def test_bars_hold_the_shares_and_the_axis_its_unit():
         widths = [bars[row].get_width() for bars in axes.containers]
         assert sum(widths) == pytest.approx(100)
     assert [text.get_text() for text in axes.texts] == ["100 cycles, 2.00x dense", "100 cycles"]
+
+
+def test_every_cause_has_a_part_of_the_bar():
+    assert set(PARTS) == {"products", "fragmented"} | {cause.key for cause in Cause} - {Cause.BUSY.key}
+    stack = dict.fromkeys((cause.key for cause in Cause), 0) | {"busy": 60, "port": 40}
+    figure = causes([report("a", pe_cycle_stack=stack)])
+    label, colour, _ = PARTS[Cause.PORT.key]
+    (drawn,) = [bars for bars in figure.axes[0].containers if bars.get_label() == label]
+    assert drawn[0].get_width() == pytest.approx(40)
+    assert len({part[1] for part in PARTS.values()}) == len(PARTS), colour

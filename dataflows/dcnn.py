@@ -179,7 +179,7 @@ class Dcnn(Accelerator):
         weights = self._bytes(layer.weight_count)
         layout = Layout.of(inputs * layer.batch, weights)
         tile = np.arange(layer.batch * work.parts)
-        loads = [Runs.per_tile(Tensor.WEIGHT, tile, np.full(len(tile), layout.weight_address), weights)]
+        loads = [Runs.per_tile(Tensor.WEIGHT, tile, np.full(len(tile), layout.weight_address), np.array(weights))]
         stores, compulsory = Runs.none(), weights
         if inputs > half or trace.input_in_dram:
             cuts = np.arange(len(tile) + 1) * inputs // work.parts

@@ -103,14 +103,19 @@ def _run_slice(
 class SlicedWork:
     """What each PE does in each round, a round being what the accumulators hold of a PE's slice.
 
-    work    int64 (images * rounds, PEs, 5): what the kernels count (see `run_groups`)
-    stored  int64 (rounds, PEs): weight entries, placeholders included
-    size    int64 (rounds,): output channels of the fullest PE
+    work      int64 (images * rounds, PEs, 5): what the kernels count (see `run_groups`)
+    stored    int64 (rounds, PEs): weight entries, placeholders included
+    channels  int64 (rounds, PEs): output channels
     """
 
     work: np.ndarray
     stored: np.ndarray
-    size: np.ndarray
+    channels: np.ndarray
+
+    @property
+    def size(self) -> np.ndarray:
+        """int64 (rounds,): output channels of the fullest PE."""
+        return self.channels.max(axis=1)
 
     @classmethod
     def of(
@@ -128,7 +133,7 @@ class SlicedWork:
         share = -(-len(mask) // pes)
         rounds = -(-share // accumulators)
         work = np.zeros((rounds, pes, len(active), WORK_COUNTS), np.int64)
-        stored = np.zeros((rounds, pes), np.int64)
+        stored, channels = np.zeros((2, rounds, pes), np.int64)
         bank_of = rules.bank_of(min(share, accumulators), (1, 1))
 
         def run(pe: int) -> None:
@@ -136,6 +141,7 @@ class SlicedWork:
                 low = pe * share + i * accumulators
                 high = min(low + accumulators, (pe + 1) * share, len(mask))
                 if low < high:
+                    channels[i, pe] = high - low
                     stored[i, pe] = _run_slice(
                         mask, np.uint8(stored_by.keep_zeros), active, low, high, groups, rules.weights_per_vector,
                         stored_by.run_limit.bit_length() - 1, bank_of, rules.banks, rules.depth, work[i, pe],
@@ -143,7 +149,7 @@ class SlicedWork:
 
         run_slices(run, range(pes))
         by_tile = np.ascontiguousarray(work.transpose(2, 0, 1, 3)).reshape(-1, pes, WORK_COUNTS)
-        return cls(by_tile, stored, np.minimum(share - np.arange(rounds) * accumulators, accumulators))
+        return cls(by_tile, stored, channels)
 
 
 @kernel

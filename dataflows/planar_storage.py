@@ -8,6 +8,7 @@ and outputs move apart: only what exceeds its own RAM does, and the network's in
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -181,14 +182,15 @@ def kernel_by_kernel(kernel_bits: np.ndarray, groups: np.ndarray, address: int, 
 
 
 def sliced_traffic(
-    trace: LayerTrace, weight_bytes: np.ndarray, inputs: np.ndarray, pes: int, rams: ActivationRams
+    trace: LayerTrace, weight_bytes: np.ndarray, channels: np.ndarray, inputs: np.ndarray, rams: ActivationRams
 ) -> tuple[Traffic, tuple[str, ...]]:
     """Traffic of a fully connected layer, whose activations are spread over all PEs, and what does not fit there.
 
     weight_bytes  int64 (rounds,): stored weights of all PEs; every round of every image streams its own
+    channels      int64 (rounds, PEs): output channels, whose results leave round by round where they do not fit
     inputs        int64 (images,): stored activations
     """
-    rounds, images = len(weight_bytes), len(inputs)
+    (rounds, pes), images = channels.shape, len(inputs)
     tiles, first = np.arange(images * rounds), np.arange(images) * rounds
     input_bytes = rams.bytes_of(inputs)
     output_entries = int(rams.output_entries(trace.layer.output_count // images, trace.output_density))
@@ -208,10 +210,10 @@ def sliced_traffic(
     if input_overflow or trace.input_in_dram:
         compulsory += int(input_bytes.sum())
     if output_overflow:
-        output_bytes = rams.bytes_of(output_entries)
-        addresses = layout.output_address + np.arange(images) * output_bytes
-        stores = Runs.per_tile(Tensor.OUTPUT, first + rounds - 1, addresses, output_bytes)
-        compulsory += images * output_bytes
+        outputs = np.tile(channels.sum(axis=1) * math.prod(trace.layer.output_size), images)
+        output_bytes = rams.bytes_of(rams.output_entries(outputs, trace.output_density))
+        stores = Runs.per_tile(Tensor.OUTPUT, tiles, layout.output_address + _starts(output_bytes), output_bytes)
+        compulsory += int(output_bytes.sum())
     overflows = tuple(overflow for overflow in (input_overflow, output_overflow) if overflow)
     return Traffic(loads, stores, compulsory, streams_inputs=bool(input_overflow)), overflows
 

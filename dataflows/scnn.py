@@ -258,7 +258,7 @@ class Scnn(Accelerator):
         drains = -(-sliced.size // spec.post_processing_entries_per_cycle)
         inputs = active.sum(axis=1, dtype=np.int64)
         size_bytes, decode_cycles = self._formatted_slices(trace, sliced)
-        moved, overflows = sliced_traffic(trace, size_bytes, inputs, spec.pes, self._rams)
+        moved, overflows = sliced_traffic(trace, size_bytes, sliced.channels, inputs, self._rams)
         notes = (f"activations spill to DRAM: {'; '.join(overflows)}",) if overflows else ()
         decode_cycles = np.tile(decode_cycles, (layer.batch, 1))
         return self._finished(

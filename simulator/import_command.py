@@ -48,16 +48,14 @@ def command(model: Path, output: Path, *, prune: str | None, seed: int, **option
     """  # noqa: D301 (click reads the backspace as: keep these lines as they are)
     from dataclasses import replace
 
-    from simulator.files import require_writable
+    from simulator.files import require_outputs
     from workloads import pruning
     from workloads.importers import import_model
     from workloads.trace_file import save_traces
 
     if output.suffix != ".npz":
         raise InputError(f"-o {output}: a trace file's name ends with .npz")
-    if output.resolve() == model.resolve():
-        raise InputError(f"-o {output}: would replace the model itself")
-    require_writable(output)
+    require_outputs([output], [model, *options["inputs"]])
     imported = import_model(model, _options(options))
     for warning in imported.warnings:
         click.echo(f"warning: {warning}", err=True)

@@ -80,8 +80,8 @@ def run(
     from simulator.request_recorder import RequestRecorder
     from simulator.timeline import Timeline
 
-    for file in filter(None, (scale_sim, timeline)):
-        files.require_writable(file)
+    requests = dram_trace.partition(":")[2] or None if dram_trace else None
+    _require_outputs(options, (scale_sim, timeline, requests), (config, workload))
     accelerator, warnings = configure(machine, config, settings)
     _warn(warnings)
     chosen = _workload(workload, options)
@@ -116,6 +116,7 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
     from simulator import tables
     from simulator.network_simulation import able_machines
 
+    _require_outputs(options, (), (workload,))
     names = list(known()) if machines == "all" else [name.strip() for name in machines.split(",")]
     accelerators = _configure_all(names, settings)
     chosen = _workload(workload, options)
@@ -142,7 +143,6 @@ def _workload(name: str, options: dict[str, Any]) -> Workload:
     from workloads import pruning
     from workloads.workload import load_workload
 
-    _require_outputs(options)
     chosen = load_workload(name, seed=options["seed"], batch=options["batch"])
     if options["prune"]:  # before layers are selected, for prunings may look at the whole network
         chosen = chosen.prune(pruning.parse(options["prune"]))
@@ -194,16 +194,16 @@ def _check(accelerators: list[Accelerator], workload: Workload) -> None:
     click.echo(f"outputs checked: {len(workload.layers)} layers equal the reference convolution", err=True)
 
 
-def _require_outputs(options: dict[str, Any]) -> None:
+def _require_outputs(
+    options: dict[str, Any], others: tuple[str | Path | None, ...], inputs: tuple[str | Path | None, ...]
+) -> None:
     """Refuse outputs that could not be written, before anything is simulated."""
-    from simulator.files import require_writable
+    from simulator.files import require_outputs
 
     files = [options["json_file"], options["csv_file"]]
     if files == ["-", "-"]:
         raise InputError("--json - and --csv -: only one of them can go to standard output")
-    for file in files:
-        if file and file != "-":
-            require_writable(Path(file))
+    require_outputs([*files, *others], inputs)
 
 
 def _write(data: dict[str, Any], rows: list[dict[str, Any]], options: dict[str, Any]) -> bool:

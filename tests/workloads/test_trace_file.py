@@ -131,11 +131,11 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(("name", "reason"), [("missing/t.npz", "No such file or directory"), (".", "is a directory")])
+@pytest.mark.parametrize(("name", "reason"), [("missing/t.npz", "no such folder: "), (".", "is a directory")])
 def test_a_target_that_cannot_be_written_is_named(tmp_path, name, reason):
     with pytest.raises(InputError) as caught:
         save_traces(tmp_path / name, workload())
-    assert str(caught.value) == f"{tmp_path / name}: cannot be written: {reason}"
+    assert str(caught.value).startswith(f"{tmp_path / name}: cannot be written: {reason}")
 
 
 def test_the_ordinary_file_of_these_tests_is_whole(tmp_path):

@@ -63,11 +63,11 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def require_file(path: Path) -> None:
-    """Raise `InputError` unless `path` is an ordinary file: devices never end, and pipes can be read only once."""
+    """Raise `InputError` for a device, which may never end, and for a pipe, which can be read only once."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     except ValueError as error:  # a NUL in a name that stands in a file
         raise InputError(f"{path!s:.200}: {error}") from None
     if not stat.S_ISREG(mode):
@@ -80,7 +80,7 @@ def read_bytes(path: Path, limit_bytes: int = TEXT_LIMIT_BYTES) -> bytes:
         with path.open("rb") as stream:
             data = stream.read(limit_bytes + 1)
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     if len(data) > limit_bytes:
         raise InputError(f"{path}: holds more than {limit_bytes:,} bytes, the most that is read of such a file")
     return data
@@ -168,7 +168,8 @@ def _unwritable(path: Path, error: OSError) -> InputError:
     return InputError(f"{path}: cannot be written: {error.strerror or error}")
 
 
-def _unreadable(path: Path, error: OSError) -> InputError:
+def unreadable(path: Path, error: OSError) -> InputError:
+    """The line that says why a file cannot be read."""
     if isinstance(error, FileNotFoundError):
         return InputError(f"{path}: no such file")
     if isinstance(error, IsADirectoryError):

@@ -19,9 +19,12 @@ from typing import IO, Any, Self
 import numpy as np
 
 from workloads.errors import InputError
+from workloads.files import require_file, unreadable
+from workloads.limits import require_size
 from workloads.source import Stream
 
 # What zipfile and numpy raise when bytes are not what they should be; MemoryError when a header claims far too much.
+_LABEL_BYTES = 256
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, MemoryError)
 
 
@@ -39,14 +42,11 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 @contextmanager
 def _open(path: Path) -> Iterator[IO[bytes]]:
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory, must be a file")
+    require_file(path)
     try:
         stream = path.open("rb")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
+        raise unreadable(path, error) from None
     with stream:
         yield stream
 
@@ -72,14 +72,19 @@ def _naming_damage(label: str) -> Iterator[None]:
 
 def _type(label: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether columns come first, and type; leaves the stream at the data."""
-    version = np.lib.format.read_magic(stream)  # type: ignore[arg-type]
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran_order, dtype = read(stream)  # type: ignore[arg-type]
+    shape, fortran_order, dtype = _header(stream)
     if dtype.hasobject:
         raise InputError(f"{label} holds pickled objects, which are never loaded")
     if dtype.kind not in "biuf":
         raise InputError(f"{label} has type {dtype}, must be numbers or a mask")
+    require_size(label, shape, dtype.itemsize)
     return shape, fortran_order, dtype
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(stream)  # type: ignore[arg-type]
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(stream)  # type: ignore[arg-type]
 
 
 def _check(label: str, found: tuple[tuple[int, ...], np.dtype], shape: tuple[int, ...], dtype: Any) -> None:
@@ -111,6 +116,17 @@ def read_entry(
     """An entry that must have the given shape (and type)."""
     with _open_entry(path, archive, entry) as stream:
         return _read(f"{path}: entry '{entry}'", stream, shape, dtype)
+
+
+def read_label(path: Path, archive: zipfile.ZipFile, entry: str) -> str:
+    """An entry that holds one short text."""
+    with _open_entry(path, archive, entry) as stream:
+        label = f"{path}: entry '{entry}'"
+        shape, _, dtype = _header(stream)
+        if shape != () or dtype.kind not in "SU" or not 0 < dtype.itemsize <= _LABEL_BYTES:
+            raise InputError(f"{label} has shape {shape} and type {dtype}, must be a short text")
+        text = np.frombuffer(stream.read(dtype.itemsize), dtype)[0]
+        return text.decode("ascii") if isinstance(text, bytes) else str(text)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from workloads.errors import InputError
+from workloads.notices import tell
 
 if TYPE_CHECKING:
     from dataflows.accelerator import Accelerator
@@ -188,10 +189,10 @@ def _check(accelerators: list[Accelerator], workload: Workload) -> None:
     with progress("checking outputs") as advance:
         wrong = differing_layers(accelerators, workload, advance)
     for line in wrong:
-        click.echo(line, err=True)
+        tell(line)
     if wrong:
         raise SystemExit(1)
-    click.echo(f"outputs checked: {len(workload.layers)} layers equal the reference convolution", err=True)
+    tell(f"outputs checked: {len(workload.layers)} layers equal the reference convolution")
 
 
 def _require_outputs(
@@ -223,4 +224,4 @@ def _write(data: dict[str, Any], rows: list[dict[str, Any]], options: dict[str, 
 
 def _warn(lines: Any) -> None:
     for line in lines:
-        click.echo(f"warning: {line}", err=True)
+        tell(f"warning: {line}")

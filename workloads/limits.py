@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from workloads.errors import InputError
 
@@ -16,6 +17,16 @@ def require_size(label: str, shape: Sequence[int], item_bytes: int = 1) -> None:
     size = math.prod(shape) * item_bytes
     if size > MAX_TENSOR_BYTES:
         raise InputError(f"{label}: {readable(size)}: a tensor may take at most {readable(MAX_TENSOR_BYTES)} in memory")
+
+
+@contextmanager
+def naming_shortage(label: str) -> Iterator[None]:
+    """Turn a `MemoryError` of the block into an `InputError` that says what was too large."""
+    try:
+        yield
+    except MemoryError as error:
+        detail = f" ({error})" if str(error) else ""
+        raise InputError(f"{label}: not enough memory{detail}") from None
 
 
 def readable(size_bytes: int) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 
 from workloads.errors import InputError
 from workloads.layer import Layer
-from workloads.limits import require_size
+from workloads.limits import naming_shortage, require_size
 from workloads.synthetic import UNIFORM, Pattern
 from workloads.trace import LayerTrace
 
@@ -125,13 +125,11 @@ class LayerSource:
         shapes = {"weights": self.layer.weight_shape, "activations": self.layer.input_shape}
         for name, shape in shapes.items():
             require_size(f"layer '{self.layer.name}': {math.prod(shape)} {name}", shape)
-        try:
+        counts = " and ".join(f"{math.prod(shape)} {name}" for name, shape in shapes.items())
+        with naming_shortage(f"layer '{self.layer.name}' with {counts}"):
             weights = self.weight_array(seed)
             activations = self.activations.array(self.layer.input_shape, Stream(seed, (self.index, 1)))
             return LayerTrace(self.layer, weights, activations, self.output_density, self.origin)
-        except MemoryError:
-            counts = " and ".join(f"{math.prod(shape)} {name}" for name, shape in shapes.items())
-            raise InputError(f"layer '{self.layer.name}': not enough memory for its {counts}") from None
 
 
 def output_densities(

@@ -101,7 +101,7 @@ def _exit_code(arguments: list[str] | None) -> int:
     except click.exceptions.Abort:
         code = 130
     except BrokenPipeError:
-        code = 141  # as if the signal of a pipe that nobody reads had ended us
+        code = 1  # as the library of tables ends there
     except click.ClickException as error:
         _tell(error.format_message())
     except PrunesimError as error:

@@ -11,6 +11,9 @@ from typing import Any
 from simulator.files import write_whole
 from simulator.report import SCHEMA
 from workloads.errors import InputError
+from workloads.texts import read_json
+
+_LIMIT_BYTES = 1 << 30  # of a report; a comparison of many machines has some megabytes
 
 __all__ = ["read_reports", "to_csv", "to_json", "write_whole"]
 
@@ -35,14 +38,7 @@ def read_reports(path: Path) -> list[dict[str, Any]]:
 
     Raises `InputError` naming the file when it is missing, no JSON, or no report of this schema.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a directory, must be a JSON report") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not a JSON report: {error}") from None
+    data = read_json(path, "a JSON report", _LIMIT_BYTES)
     if not isinstance(data, dict) or "schema" not in data:
         raise InputError(f"{path}: not a report of prunesim: it has no 'schema'")
     if data["schema"] != SCHEMA:

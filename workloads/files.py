@@ -74,6 +74,12 @@ def require_file(path: Path) -> None:
         raise InputError(f"{path}: is a {_kind(mode)}, must be a file")
 
 
+def refuse_stream(path: Path) -> None:
+    """`require_file` that lets pass what is missing, out of reach, or a folder."""
+    if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112 (False for what is out of reach)
+        require_file(path)
+
+
 def read_bytes(path: Path, limit_bytes: int = TEXT_LIMIT_BYTES) -> bytes:
     """What a file, a device or a pipe holds. Raises `InputError` naming it when it cannot be read or holds more."""
     try:

@@ -155,6 +155,16 @@ class StoredTensor:
         return ((-(-math.prod(shape) // 8),), np.uint8) if self.packed else (shape, None)
 
 
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an npz file by name; the one of an npy file has an empty name."""
+    if path.suffix == ".npy":
+        one = StoredArray.find(path)
+        return {"": one.array(one.shape)}
+    with open_archive(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.NameToInfo]
+        return {name: read_entry(path, archive, name, entry_shape(path, archive, name)) for name in names}
+
+
 @dataclass(frozen=True)
 class StoredArray:
     """An npy file (`entry` empty) or an entry of an npz file whose shape is known; read whenever it is asked for."""

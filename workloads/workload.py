@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from workloads.errors import InputError, nearest
+from workloads.files import refuse_stream
 from workloads.layer import Layer
 from workloads.network import Network, load_network, network_names
 from workloads.source import Drawn, DrawnBatch, LayerSource, output_densities
@@ -119,6 +120,7 @@ def _resolve(text: str) -> Workload:
 def _from_path(path: Path) -> Workload:
     from workloads import importers, network_file, readers, trace_file  # noqa: PLC0415 (they import this module)
 
+    refuse_stream(path)
     if importers.recognise(path) is not None:
         return importers.import_model(path).workload
     reader = readers.recognise(path)

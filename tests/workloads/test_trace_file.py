@@ -166,7 +166,7 @@ def test_no_zip_file_and_a_truncated_one(tmp_path):
         ({"entries": {"header": None}}, "not a prunesim trace: entry 'header' is missing"),
         (
             {"entries": {"header": np.zeros(3, np.uint8)}},
-            "entry 'header' is not JSON: Expecting value: line 1 column 1 (char 0)",
+            "entry 'header': not JSON: Expecting value: line 1 column 1 (char 0)",
         ),
         (
             {"entries": {"header": np.zeros((2, 2), np.uint8)}},

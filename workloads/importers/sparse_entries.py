@@ -73,6 +73,14 @@ def require_numbers(label: str, values: np.ndarray) -> None:
         raise InputError(f"{label}: the matrix holds a value that is not finite")
 
 
+def require_places(label: str, flat: np.ndarray, size: int) -> None:
+    """Raise `InputError` unless places in a flattened tensor lie inside it, each once."""
+    if flat.size and not 0 <= flat.min() <= flat.max() < size:
+        raise InputError(f"{label}: an index lies outside the tensor's {size} elements")
+    if np.unique(flat).size != flat.size:
+        raise InputError(f"{label}: holds an element twice")
+
+
 def row_places(label: str, offsets: np.ndarray, rows: int, count: int, what: str = "row") -> np.ndarray:
     """The row of each of `count` entries that lie row by row. Raises `InputError` for offsets that do not rise so."""
     whole = offsets.ndim == 1 and offsets.dtype.kind in "iu" and len(offsets) == rows + 1

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from workloads.errors import InputError
+from workloads.files import read_text
 from workloads.importers.imported import DENSE_INPUTS, FoundLayer, Imported, ImportOptions, Made, workload_of
 from workloads.layer import Layer
 from workloads.source import Stream
@@ -41,7 +42,7 @@ def import_folder(path: Path, options: ImportOptions) -> Imported:
 
 def _rows(table: Path) -> list[Row]:
     rows = []
-    for number, cells in enumerate(csv.reader(table.read_text(encoding="utf-8-sig").splitlines()), 1):
+    for number, cells in enumerate(csv.reader(read_text(table).splitlines()), 1):
         if not any(cell.strip() for cell in cells):
             continue
         try:

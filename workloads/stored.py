@@ -8,6 +8,7 @@ naming file and entry.
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -25,7 +26,19 @@ from workloads.source import Stream
 
 # What zipfile and numpy raise when bytes are not what they should be; MemoryError when a header claims far too much.
 _LABEL_BYTES = 256
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, MemoryError)
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    RuntimeError,
+    MemoryError,
+    TypeError,
+    OverflowError,
+    SyntaxError,
+    tokenize.TokenError,  # of a header, which is Python
+)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def import_weights(path: Path, options: ImportOptions) -> Imported:
     found, guessed = _match(path, base.layers, tensors)
     origin = f"{path}; shapes of {base.name}"
     sources = tuple(
-        replace(source, weights=_source(path, one, source.layer), origin=origin)
+        replace(source, weights=_source(one, source.layer), origin=origin)
         for source, one in zip(base.sources, found, strict=True)
     )
     workload = replace(base, name=path.stem, sources=sources, title=f"weights of {path.name} in {base.name}")
@@ -63,14 +63,8 @@ def import_weights(path: Path, options: ImportOptions) -> Imported:
     return Imported(replace(workload, origin=origin), warnings=tuple(warnings))
 
 
-def _source(path: Path, one: _Weights, layer: Layer) -> Made:
-    def make() -> np.ndarray:
-        values = numbers(one.read()).reshape(layer.weight_shape)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise InputError(f"{path}: tensor '{one.name}' holds a value that is not finite")
-        return values
-
-    return Made(make)
+def _source(one: _Weights, layer: Layer) -> Made:
+    return Made(lambda: numbers(one.read()).reshape(layer.weight_shape))
 
 
 def _match(path: Path, layers: tuple[Layer, ...], tensors: list[_Weights]) -> tuple[list[_Weights], int]:

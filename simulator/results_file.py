@@ -11,11 +11,13 @@ from typing import Any
 from simulator.files import write_whole
 from simulator.report import SCHEMA
 from workloads.errors import InputError
+from workloads.names import LONGEST_TEXT, plain_name
 from workloads.texts import read_json
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what cells of formulas begin with
 _LIMIT_BYTES = 1 << 30  # of a report; a comparison of many machines has some megabytes
 
-__all__ = ["read_reports", "to_csv", "to_json", "write_whole"]
+__all__ = ["cell_text", "plain_texts", "read_reports", "to_csv", "to_json", "write_whole"]
 
 
 def to_json(data: dict[str, Any]) -> str:
@@ -29,8 +31,27 @@ def to_csv(rows: list[dict[str, Any]]) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
     return stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula, with the apostrophe before it that says it is none."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def cell_text(text: str) -> str:
+    """The text that a cell of `to_csv` stands for."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
+def plain_texts(data: Any) -> Any:
+    """The same lists and tables with every text, keys included, made plain (`workloads.names`)."""
+    if isinstance(data, dict):
+        return {plain_name(key, LONGEST_TEXT): plain_texts(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [plain_texts(one) for one in data]
+    return plain_name(data, LONGEST_TEXT) if isinstance(data, str) else data
 
 
 def read_reports(path: Path) -> list[dict[str, Any]]:
@@ -38,7 +59,7 @@ def read_reports(path: Path) -> list[dict[str, Any]]:
 
     Raises `InputError` naming the file when it is missing, no JSON, or no report of this schema.
     """
-    data = read_json(path, "a JSON report", _LIMIT_BYTES)
+    data = plain_texts(read_json(path, "a JSON report", _LIMIT_BYTES))
     if not isinstance(data, dict) or "schema" not in data:
         raise InputError(f"{path}: not a report of prunesim: it has no 'schema'")
     if data["schema"] != SCHEMA:

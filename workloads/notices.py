@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
+from workloads.names import shown
+
 
 def tell(line: str) -> None:
     """Write a line to standard error; one that is closed or full ends nothing."""
     with suppress(OSError, ValueError, AttributeError):  # full, closed, or none at all
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{shown(line)}\n")
         sys.stderr.flush()

@@ -123,7 +123,7 @@ class LayerSource:
     def trace(self, seed: int) -> LayerTrace:
         """The layer's trace, made now."""
         shapes = {"weights": self.layer.weight_shape, "activations": self.layer.input_shape}
-        for name, shape in shapes.items():
+        for name, shape in (shapes | {"outputs": self.layer.output_shape}).items():
             require_size(f"layer '{self.layer.name}': {math.prod(shape)} {name}", shape)
         counts = " and ".join(f"{math.prod(shape)} {name}" for name, shape in shapes.items())
         with naming_shortage(f"layer '{self.layer.name}' with {counts}"):

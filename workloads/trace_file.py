@@ -98,6 +98,8 @@ def _read_header(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
         raise InputError(f"{path}: not a prunesim trace: its format is not '{FORMAT}'")
     if header.get("version") != VERSION:
         raise InputError(f"{path}: trace version {header.get('version')!r}, this prunesim reads version {VERSION}")
+    if not all(isinstance(header.get(key, ""), str) for key in ("title", "origin")):
+        raise InputError(f"{path}: entry 'header': title and origin must be texts")
     if not isinstance(header.get("name"), str) or not isinstance(header.get("layers"), list):
         raise InputError(f"{path}: entry 'header' lacks the network's name or its layers")
     return header

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from workloads.errors import InputError, nearest
 from workloads.files import refuse_stream
 from workloads.layer import Layer
+from workloads.names import LONGEST_NAME, LONGEST_TEXT, plain_name
 from workloads.network import Network, load_network, network_names
 from workloads.source import Drawn, DrawnBatch, LayerSource, output_densities
 from workloads.trace import LayerTrace
@@ -39,6 +40,8 @@ class Workload:
     prunings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for key, longest in (("name", LONGEST_NAME), ("title", LONGEST_TEXT), ("origin", LONGEST_TEXT)):
+            object.__setattr__(self, key, plain_name(getattr(self, key), longest))
         if self.seed < 0:
             raise InputError(f"seed = {self.seed}: must be a whole number of at least 0")
 

@@ -25,6 +25,7 @@ from workloads.importers.imported import (
 )
 from workloads.importers.sparse_entries import SparseEntries, is_scipy, read_scipy, require_numbers, row_places
 from workloads.limits import require_size
+from workloads.names import plain_name
 
 __all__ = ["import_matrix_market", "import_scipy", "import_smtx", "is_scipy"]
 
@@ -86,6 +87,6 @@ def _imported(path: Path, options: ImportOptions, shape: tuple[int, int], make: 
     unknown = set(options.sizes) - {"positions"}
     if unknown:
         raise InputError(f"--size {min(unknown)}: did you mean 'positions'?")
-    layer = product_layer(path.stem, (1, positions), shape[1], shape[0])
+    layer = product_layer(plain_name(path.stem), (1, positions), shape[1], shape[0])
     found = FoundLayer(layer, Made(lambda: make().reshape(layer.weight_shape)))
     return Imported(workload_of(path.stem, [found], str(path), ()), warnings=(DENSE_INPUTS,))

@@ -20,6 +20,7 @@ from workloads.errors import InputError
 from workloads.files import read_text
 from workloads.importers.imported import DENSE_INPUTS, FoundLayer, Imported, ImportOptions, product_layer, workload_of
 from workloads.layer import Layer
+from workloads.names import plain_name
 from workloads.pruning.nm import NM
 from workloads.source import Drawn, Stream, TensorSource
 
@@ -80,7 +81,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _layer(row: dict[str, str]) -> FoundLayer:
-    name = next(iter(row.values()))
+    name = plain_name(next(iter(row.values())))
     if set(_PRODUCT) <= set(row):
         rows, columns, inner = (_count(row, column) for column in _PRODUCT)
         layer = product_layer(name, (1, rows), inner, columns)

@@ -15,6 +15,7 @@ from workloads.errors import InputError
 from workloads.files import read_text
 from workloads.importers.imported import Imported, ImportOptions, product_layer, require
 from workloads.layer import Layer
+from workloads.names import plain_name
 from workloads.source import Drawn, DrawnBatch, LayerSource
 from workloads.texts import parse_yaml
 from workloads.workload import Workload
@@ -39,7 +40,7 @@ def _import(path: Path) -> Imported:
         raise InputError("'instance' must be a table of sizes")
     sizes = {str(key).lower(): value for key, value in instance.items() if not isinstance(value, dict | list)}
     shape = problem.get("shape")
-    name = str(instance.get("name") or problem.get("name") or path.stem)
+    name = plain_name(str(instance.get("name") or problem.get("name") or path.stem))
     conv = {"p", "q", "r", "s", "c"} <= set(sizes)
     if not conv and not {"m", "n", "k"} <= set(sizes):
         raise InputError("has neither the dimensions R S P Q C of a convolution nor M N K of a matrix product")

@@ -37,12 +37,17 @@ def to_csv(rows: list[dict[str, Any]]) -> str:
 
 def _cell(value: Any) -> Any:
     """A text that a spreadsheet would take for a formula, with the apostrophe before it that says it is none."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
 
 
 def cell_text(text: str) -> str:
     """The text that a cell of `to_csv` stands for."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+    return text[1:] if text.startswith("'") and _is_formula(text) else text
+
+
+def _is_formula(text: str) -> bool:
+    """Whether it begins as a formula; one that already has apostrophes gets another, so that it can be told again."""
+    return text.lstrip("'").startswith(_FORMULA)
 
 
 def plain_texts(data: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -80,7 +81,7 @@ def _naming_damage(label: str) -> Iterator[None]:
         raise
     except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{label} is damaged: {reason}") from None
+        raise InputError(f"{label} is damaged: {reason:.200}") from None
 
 
 def _type(label: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -97,7 +98,9 @@ def _type(label: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtyp
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(stream)  # type: ignore[arg-type]
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    return read(stream)  # type: ignore[arg-type]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about headers that Python 2 wrote, which are read all the same
+        return read(stream)  # type: ignore[arg-type]
 
 
 def _check(label: str, found: tuple[tuple[int, ...], np.dtype], shape: tuple[int, ...], dtype: Any) -> None:

@@ -99,4 +99,4 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 def _reason(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
-    return " ".join(str(error).split()).partition("; use sys.set_int")[0]
+    return " ".join(str(error).split()).partition("; use sys.set_int")[0][:200]

@@ -193,6 +193,6 @@ def test_a_damaged_file_is_read_or_refused(name, whole_files, tmp_path_factory):
         else:
             lines = ["read"]
         assert lines
-        assert max(map(len, lines)) < 2000
+        assert max(map(len, lines)) < 4000  # a list of all known keys is long
 
     check()

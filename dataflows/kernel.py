@@ -4,75 +4,55 @@ Rules for a kernel: arrays and scalars in, arrays out; no random numbers, no exc
 are int64. Kernels are serial and release the interpreter lock, so independent slices of a layer run side by side in
 plain threads (`run_slices`): no second threading layer, and the result cannot depend on the number of threads.
 
-numba notices an edit of a kernel's own file, but not an edit of a kernel that it calls from another file. The cache
-folder is therefore named by a digest of every source file that may hold a kernel: an edit anywhere starts afresh.
+Compiled kernels are kept on disk (`dataflows.kernel_cache`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 from numba.core import config as numba_config
 
+from dataflows.kernel_cache import KernelCache
+from workloads.errors import InputError
+
 Result = TypeVar("Result")
 
-_PROJECT_PACKAGES = ("workloads", "dataflows", "simulator")
-
-
-def _source_digest() -> str:
-    """Digest of every Python source of the project beside this package, in a fixed order."""
-    digest = hashlib.sha256(numba.__version__.encode())
-    root = Path(__file__).resolve().parent.parent
-    for package in _PROJECT_PACKAGES:
-        for path in sorted((root / package).rglob("*.py")):
-            text = path.read_bytes()
-            if b"@kernel" in text or b"@intrinsic" in text:
-                digest.update(path.relative_to(root).as_posix().encode())
-                digest.update(text)
-    return digest.hexdigest()[:16]
-
-
-def cache_folder() -> Path:
-    """Folder of the compiled kernels of exactly these sources (``PRUNESIM_CACHE_DIR`` moves its parent)."""
-    parent = os.environ.get("PRUNESIM_CACHE_DIR")
-    base = Path(parent) if parent else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "prunesim"
-    return base / f"kernels-{_source_digest()}"
-
-
-_CACHE_FOLDER = str(cache_folder())
+_MOST_THREADS = 1024
 
 
 def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Compile a function as a kernel: nopython, releasing the interpreter lock, cached on disk by source digest.
+    """Compile a function as a kernel: nopython, releasing the interpreter lock, kept on disk.
 
     Further keywords go to ``numba.njit`` (``inline``, ``boundscheck`` ...).
     """
 
     def decorate(target: Callable[..., Any]) -> Any:
-        # numba reads the folder when the dispatcher is made; putting it back leaves other users of numba alone.
-        config: Any = numba_config  # its attributes are made at run time, so type checkers do not know them
-        before, config.CACHE_DIR = config.CACHE_DIR, _CACHE_FOLDER
-        try:
-            return numba.njit(cache=True, nogil=True, error_model="numpy", **options)(target)
-        finally:
-            config.CACHE_DIR = before
+        if numba_config.DISABLE_JIT:  # type: ignore[attr-defined]
+            raise InputError("NUMBA_DISABLE_JIT is set: kernels exist compiled only, unset it")
+        dispatcher: Any = numba.njit(nogil=True, error_model="numpy", **options)(target)
+        dispatcher._cache = KernelCache(target)  # noqa: SLF001 (numba's own trusts whatever it finds)
+        return dispatcher
 
     return decorate if function is None else decorate(function)
 
 
 def thread_count() -> int:
-    """Threads that kernels may use: ``PRUNESIM_THREADS``, else the processors this process may run on."""
+    """Threads that kernels may use: ``PRUNESIM_THREADS``, else the processors this process may run on.
+
+    Raises `InputError` for a setting that is no number of threads.
+    """
     asked = os.environ.get("PRUNESIM_THREADS")
     if asked:
-        return max(1, int(asked))
+        if not (asked.isdecimal() and len(asked) <= 4 and 1 <= int(asked) <= _MOST_THREADS):
+            raise InputError(f"PRUNESIM_THREADS = {asked}: must be a whole number from 1 to {_MOST_THREADS}")
+        return int(asked)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -14,7 +14,9 @@ from typing import ClassVar
 
 import click
 
+from simulator import streams
 from workloads.errors import PrunesimError
+from workloads.notices import tell
 
 
 class LazyGroup(click.Group):
@@ -81,16 +83,49 @@ def config(machine: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The entry point: bad input becomes one clear line on standard error and exit code 2, never a traceback."""
+    """The entry point: what goes wrong becomes one clear line on standard error and exit code 2, never a traceback."""
+    if not streams.opened():
+        tell("prunesim: standard output is closed; send it to /dev/null if it is not wanted")
+        sys.exit(2)
+    try:
+        sys.exit(_exit_code(arguments))
+    finally:
+        streams.settle()
+
+
+def _exit_code(arguments: list[str] | None) -> int:
+    code: object = 2
     try:
         code = cli.main(arguments, standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Abort:
-        sys.exit(130)
+        code = 130
+    except BrokenPipeError:
+        code = 1  # as the library of tables ends there
     except click.ClickException as error:
-        click.echo(f"prunesim: {error.format_message()}", err=True)
-        sys.exit(2)
+        _tell(error.format_message())
     except PrunesimError as error:
-        for line in str(error).splitlines():
-            click.echo(f"prunesim: {line}", err=True)
-        sys.exit(2)
-    sys.exit(code if isinstance(code, int) else 0)
+        _tell(str(error))
+    except (MemoryError, OSError, ImportError, RuntimeError) as error:
+        if _is_shortage(error):
+            _tell(f"not enough memory: {str(error) or 'the system gives no more'}")
+        elif isinstance(error, OSError):
+            _tell(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        else:
+            raise
+    return code if isinstance(code, int) else 0
+
+
+def _is_shortage(error: Exception) -> bool:
+    """Whether it says that memory has run out; libraries and threads that cannot start have errors of their own."""
+    texts = ("failed to map segment", "cannot allocate memory", "can't start new thread", "could not find/load shared")
+    return (
+        isinstance(error, MemoryError)
+        or str(error).lower().startswith("bad_alloc")
+        or any(text in str(error).lower() for text in texts)
+    )
+
+
+def _tell(text: str) -> None:
+    for line in text.splitlines():
+        tell(f"prunesim: {line}")

@@ -15,6 +15,20 @@ from dataflows.accelerator import Accelerator
 from dataflows.registry import machine, over_defaults
 from simulator.memory_kinds import check_memory
 from workloads.errors import InputError, nearest
+from workloads.texts import MOST_PARTS, parse_toml, read_toml
+
+__all__ = [
+    "commented_toml",
+    "configure",
+    "faults",
+    "has_key",
+    "idle_settings",
+    "keys_of",
+    "merge",
+    "parse_setting",
+    "read_toml",
+    "validate",
+]
 
 _MACHINE_KEY = "accelerator"
 
@@ -43,24 +57,15 @@ def parse_setting(text: str) -> tuple[str, Any]:
     key = key.strip()
     if not equals or not key:
         raise InputError(f"--set {text}: must have the form KEY=VALUE")
+    if key.count(".") >= MOST_PARTS:
+        raise InputError(f"--set {key:.60}...: a key has more than {MOST_PARTS} parts")
     try:
-        return key, tomllib.loads(f"value = {value.strip()}")["value"]
+        tomllib.loads(f"value = {value.strip()}")
     except tomllib.TOMLDecodeError:
         return key, value.strip()
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file as a dictionary. Raises `InputError` naming the file when it cannot be read or parsed."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a directory, must be a TOML file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from None
+    except (ValueError, RecursionError):
+        pass  # said by what follows
+    return key, parse_toml(f"value = {value.strip()}", f"--set {key}")["value"]
 
 
 def merge(base: dict[str, Any], key: str, value: Any) -> None:

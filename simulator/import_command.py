@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workloads.errors import InputError
+from workloads.notices import tell
 
 if TYPE_CHECKING:
     from workloads.importers import ImportOptions, Omitted
@@ -48,26 +49,24 @@ def command(model: Path, output: Path, *, prune: str | None, seed: int, **option
     """  # noqa: D301 (click reads the backspace as: keep these lines as they are)
     from dataclasses import replace
 
-    from simulator.files import require_writable
+    from simulator.files import require_outputs
     from workloads import pruning
     from workloads.importers import import_model
     from workloads.trace_file import save_traces
 
     if output.suffix != ".npz":
         raise InputError(f"-o {output}: a trace file's name ends with .npz")
-    if output.resolve() == model.resolve():
-        raise InputError(f"-o {output}: would replace the model itself")
-    require_writable(output)
+    require_outputs([output], [model, *options["inputs"]])
     imported = import_model(model, _options(options))
     for warning in imported.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        tell(f"warning: {warning}")
     workload = replace(imported.workload, seed=seed)
     if prune:
-        click.echo("warning: activations stay those of the network before --prune", err=True)
+        tell("warning: activations stay those of the network before --prune")
         workload = workload.prune(pruning.parse(prune))
     save_traces(output, workload)
     _print(workload, imported.omitted)
-    click.echo(f"wrote {output}: {len(workload.layers)} layers", err=True)
+    tell(f"wrote {output}: {len(workload.layers)} layers")
 
 
 def _options(given: dict[str, Any]) -> ImportOptions:

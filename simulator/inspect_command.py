@@ -32,8 +32,7 @@ def command(workload: str, machines: str, json_file: str | None, value_bits: int
     """
     from simulator import files, results_file, tables
 
-    if json_file and json_file != "-":
-        files.require_writable(Path(json_file))
+    files.require_outputs([json_file], [workload])
     chosen = _workload(workload, options)
     accelerators = _accelerators(machines)
     with tables.progress(f"inspecting {chosen.name}") as advance:

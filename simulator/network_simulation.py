@@ -24,6 +24,7 @@ from simulator.observer import Observer
 from simulator.report import Bounds, LayerReport, NetworkReport
 from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
+from workloads.limits import naming_shortage
 from workloads.trace import LayerTrace
 from workloads.workload import Workload
 
@@ -181,10 +182,13 @@ def simulate(
         if progress is not None:
             progress(index, len(workload.layers), layer.name)
         trace = workload.trace(index)
-        products = count_products(trace)
-        digests.append(trace.digest)
-        for run, layers in zip(runs, reports, strict=True):
-            layers.append(run.layer(trace, products, observers))
+        with naming_shortage(
+            f"layer '{layer.name}' with {layer.weight_count} weights, {layer.input_count} activations"
+        ):
+            products = count_products(trace)
+            digests.append(trace.digest)
+            for run, layers in zip(runs, reports, strict=True):
+                layers.append(run.layer(trace, products, observers))
     if progress is not None:
         progress(len(workload.layers), len(workload.layers), "")
     return [

@@ -48,6 +48,7 @@ def plot(
 ) -> None:
     """Draw a file of results."""
     from simulator import plots
+    from simulator.files import require_outputs
     from simulator.plots.files import read_results, read_timeline
 
     drawn = plots.KINDS[kind]
@@ -57,6 +58,7 @@ def plot(
             known = ", ".join(other for other, described in plots.KINDS.items() if name in described.options)
             raise InputError(f"--{name}: --kind {kind} does not know it; it belongs to: {known}")
     plots.require_format(output)
+    require_outputs([output], [results])
     if drawn.source == "timeline":
         data = read_timeline(results)
     else:

@@ -23,12 +23,12 @@ def report(results: Path, output: Path, timeline: Path | None, study: str | None
 
     The page holds the tables, the figures and the exact configuration, and opens without a network.
     """
-    from simulator.files import require_writable, write_whole
+    from simulator.files import require_outputs, write_whole
     from simulator.plots.data import reports_of
     from simulator.plots.files import read_results, read_timeline
     from simulator.report_page import report_page
 
-    require_writable(output)
+    require_outputs([output], [results, timeline])
     reports = reports_of(read_results(results, study, where, whole=True))
     watched = read_timeline(timeline) if timeline else None
     write_whole(output, report_page(reports, watched))

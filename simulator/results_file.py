@@ -11,8 +11,13 @@ from typing import Any
 from simulator.files import write_whole
 from simulator.report import SCHEMA
 from workloads.errors import InputError
+from workloads.names import LONGEST_TEXT, plain_name
+from workloads.texts import read_json
 
-__all__ = ["read_reports", "to_csv", "to_json", "write_whole"]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what cells of formulas begin with
+_LIMIT_BYTES = 1 << 30  # of a report; a comparison of many machines has some megabytes
+
+__all__ = ["cell_text", "plain_texts", "read_reports", "to_csv", "to_json", "write_whole"]
 
 
 def to_json(data: dict[str, Any]) -> str:
@@ -26,8 +31,32 @@ def to_csv(rows: list[dict[str, Any]]) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
     return stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula, with the apostrophe before it that says it is none."""
+    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
+
+
+def cell_text(text: str) -> str:
+    """The text that a cell of `to_csv` stands for."""
+    return text[1:] if text.startswith("'") and _is_formula(text) else text
+
+
+def _is_formula(text: str) -> bool:
+    """Whether it begins as a formula; one that already has apostrophes gets another, so that it can be told again."""
+    return text.lstrip("'").startswith(_FORMULA)
+
+
+def plain_texts(data: Any) -> Any:
+    """The same lists and tables with every text, keys included, made plain (`workloads.names`)."""
+    if isinstance(data, dict):
+        return {plain_name(key, LONGEST_TEXT): plain_texts(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [plain_texts(one) for one in data]
+    return plain_name(data, LONGEST_TEXT) if isinstance(data, str) else data
 
 
 def read_reports(path: Path) -> list[dict[str, Any]]:
@@ -35,14 +64,7 @@ def read_reports(path: Path) -> list[dict[str, Any]]:
 
     Raises `InputError` naming the file when it is missing, no JSON, or no report of this schema.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a directory, must be a JSON report") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not a JSON report: {error}") from None
+    data = plain_texts(read_json(path, "a JSON report", _LIMIT_BYTES))
     if not isinstance(data, dict) or "schema" not in data:
         raise InputError(f"{path}: not a report of prunesim: it has no 'schema'")
     if data["schema"] != SCHEMA:

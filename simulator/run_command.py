@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from workloads.errors import InputError
+from workloads.notices import tell
 
 if TYPE_CHECKING:
     from dataflows.accelerator import Accelerator
@@ -80,8 +81,8 @@ def run(
     from simulator.request_recorder import RequestRecorder
     from simulator.timeline import Timeline
 
-    for file in filter(None, (scale_sim, timeline)):
-        files.require_writable(file)
+    requests = dram_trace.partition(":")[2] or None if dram_trace else None
+    _require_outputs(options, (scale_sim, timeline, requests), (config, workload))
     accelerator, warnings = configure(machine, config, settings)
     _warn(warnings)
     chosen = _workload(workload, options)
@@ -116,6 +117,7 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
     from simulator import tables
     from simulator.network_simulation import able_machines
 
+    _require_outputs(options, (), (workload,))
     names = list(known()) if machines == "all" else [name.strip() for name in machines.split(",")]
     accelerators = _configure_all(names, settings)
     chosen = _workload(workload, options)
@@ -142,7 +144,6 @@ def _workload(name: str, options: dict[str, Any]) -> Workload:
     from workloads import pruning
     from workloads.workload import load_workload
 
-    _require_outputs(options)
     chosen = load_workload(name, seed=options["seed"], batch=options["batch"])
     if options["prune"]:  # before layers are selected, for prunings may look at the whole network
         chosen = chosen.prune(pruning.parse(options["prune"]))
@@ -188,22 +189,22 @@ def _check(accelerators: list[Accelerator], workload: Workload) -> None:
     with progress("checking outputs") as advance:
         wrong = differing_layers(accelerators, workload, advance)
     for line in wrong:
-        click.echo(line, err=True)
+        tell(line)
     if wrong:
         raise SystemExit(1)
-    click.echo(f"outputs checked: {len(workload.layers)} layers equal the reference convolution", err=True)
+    tell(f"outputs checked: {len(workload.layers)} layers equal the reference convolution")
 
 
-def _require_outputs(options: dict[str, Any]) -> None:
+def _require_outputs(
+    options: dict[str, Any], others: tuple[str | Path | None, ...], inputs: tuple[str | Path | None, ...]
+) -> None:
     """Refuse outputs that could not be written, before anything is simulated."""
-    from simulator.files import require_writable
+    from simulator.files import require_outputs
 
     files = [options["json_file"], options["csv_file"]]
     if files == ["-", "-"]:
         raise InputError("--json - and --csv -: only one of them can go to standard output")
-    for file in files:
-        if file and file != "-":
-            require_writable(Path(file))
+    require_outputs([*files, *others], inputs)
 
 
 def _write(data: dict[str, Any], rows: list[dict[str, Any]], options: dict[str, Any]) -> bool:
@@ -223,4 +224,4 @@ def _write(data: dict[str, Any], rows: list[dict[str, Any]], options: dict[str, 
 
 def _warn(lines: Any) -> None:
     for line in lines:
-        click.echo(f"warning: {line}", err=True)
+        tell(f"warning: {line}")

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from dataflows.registry import machines
 from simulator.configuration import faults, has_key, keys_of, read_toml
+from simulator.study_limits import require_points
 from workloads.errors import InputError, nearest
 from workloads.patterns import ACTIVATION_PATTERNS, WEIGHT_PATTERNS, parse_pattern
 
@@ -92,6 +93,7 @@ class StudyTable(_Table):
             table = cls.model_validate(values)
         except ValidationError as error:
             raise InputError(faults(error, cls, source)) from None
+        require_points(table.model_dump(), source)
         wrong = [f"{source}: {line}" for line in table.wrong_keys()]
         if wrong:
             raise InputError("\n".join(dict.fromkeys(wrong)))

@@ -17,8 +17,8 @@ _PIPE_WIDTH = 160  # a pipe has no width of its own; tables must not be cut to 8
 
 
 def console() -> Console:
-    """Standard output, wide where it is no terminal."""
-    return Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
+    """Standard output, wide where it is no terminal; names are shown as they are, whatever markup they look like."""
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, markup=False, emoji=False)
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def progress(title: str) -> Iterator[Callable[[int, int, str], None] | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title)
         yield lambda done, total, now: bar.update(

@@ -1,8 +1,16 @@
-"""Write files whole or not at all."""
+"""The one place where files are opened: outputs, written whole or not at all, and inputs, read within limits.
+
+An output may be an ordinary file, a symbolic link (its target is replaced), or a stream: a character device, a pipe, a
+descriptor such as /dev/stdout. Streams are written to and never replaced. Every fault is an `InputError` naming the
+file.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
+import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,27 +19,165 @@ from typing import BinaryIO
 
 from workloads.errors import InputError
 
+TEXT_LIMIT_BYTES = 1 << 26  # of a file that people write: studies, network files, tables
+_MOST_LINKS = 40  # followed by Linux in a path
+
+
+def require_writable(path: Path) -> None:
+    """Raise `InputError` when `path` could not be written, so that a long run is not lost at its end."""
+    try:
+        reason = _obstacle(path)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    if reason:
+        raise InputError(f"{path}: cannot be written: {reason}")
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A stream to a temporary file beside `path`, which takes its place when the block ends well.
+    """A stream to a temporary file, whose content goes to `path` when the block ends well.
 
-    An interrupted or failed block leaves the old file as it was. Raises `InputError` naming the file when it cannot be
-    written.
+    An interrupted or failed block leaves the old file as it was, and writes nothing to a device or a pipe. The
+    permissions of an old file are kept. Raises `InputError` naming the file when it cannot be written.
     """
-    if path.is_dir():
-        raise InputError(f"{path}: cannot be written: is a directory")
+    require_writable(path)
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        number, target = _descriptor(path), Path(os.path.realpath(path))
+        mode = None if number is not None else _mode(target)
+        if number is not None or (mode is not None and not stat.S_ISREG(mode)):
+            with tempfile.TemporaryFile() as content:
+                yield content
+                _send(content, target if number is None else number)
+            return
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
         try:
             with os.fdopen(handle, "wb") as stream:
                 yield stream
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(temporary).chmod(0o666 & ~umask)  # mkstemp makes files private; results are ordinary files
-            Path(temporary).replace(path)
+            Path(temporary).chmod(_ordinary_mode() if mode is None else stat.S_IMODE(mode))
+            Path(temporary).replace(target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
+        raise _unwritable(path, error) from None
+
+
+def require_file(path: Path) -> None:
+    """Raise `InputError` for a device, which may never end, and for a pipe, which can be read only once."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except ValueError as error:  # a NUL in a name that stands in a file
+        raise InputError(f"{path!s:.200}: {error}") from None
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path}: is a {_kind(mode)}, must be a file")
+
+
+def refuse_stream(path: Path) -> None:
+    """`require_file` that lets pass what is missing, out of reach, or a folder."""
+    if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112 (False for what is out of reach)
+        require_file(path)
+
+
+def read_bytes(path: Path, limit_bytes: int = TEXT_LIMIT_BYTES) -> bytes:
+    """What a file, a device or a pipe holds. Raises `InputError` naming it when it cannot be read or holds more."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit_bytes + 1)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    if len(data) > limit_bytes:
+        raise InputError(f"{path}: holds more than {limit_bytes:,} bytes, the most that is read of such a file")
+    return data
+
+
+def read_text(path: Path, limit_bytes: int = TEXT_LIMIT_BYTES) -> str:
+    """A text in UTF-8, with or without a byte order mark; line ends as they are. Raises as `read_bytes`."""
+    try:
+        return read_bytes(path, limit_bytes).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file in UTF-8") from None
+
+
+def _descriptor(path: Path) -> int | None:
+    """The open descriptor that a path such as /dev/stdout or /dev/fd/63 stands for."""
+    for _ in range(_MOST_LINKS):
+        folder = os.path.realpath(path.parent)
+        if folder in (f"/proc/{os.getpid()}/fd", "/dev/fd") and path.name.isdecimal():
+            return int(path.name)
+        if not os.path.islink(path):  # noqa: PTH114 (False where a folder may not be entered)
+            return None
+        path = path.parent / path.readlink()
+    return None
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "directory", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
+    return kinds.get(stat.S_IFMT(mode), "device")
+
+
+def _obstacle(path: Path) -> str:
+    """What stands against writing, or empty. Raises `OSError` likewise."""
+    number = _descriptor(path)
+    if number is not None:
+        os.fstat(number)  # raises where it is closed
+        return ""
+    target = Path(os.path.realpath(path))
+    mode = _mode(target)
+    if mode is None or stat.S_ISREG(mode):
+        return _file_obstacle(target, mode)
+    if stat.S_ISCHR(mode) or stat.S_ISFIFO(mode):
+        return "" if os.access(target, os.W_OK) else "no permission"
+    return f"is a {'disk' if stat.S_ISBLK(mode) else _kind(mode)}"
+
+
+def _file_obstacle(target: Path, mode: int | None) -> str:
+    folder = target.parent
+    if not os.path.isdir(folder):  # noqa: PTH112 (False where a folder may not be entered)
+        return f"no such folder: {folder}"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"no permission in {folder}"
+    # Root may write anything; a file that nobody may write is meant to stay.
+    if mode is not None and not (mode & 0o222 and os.access(target, os.W_OK)):
+        return "is read-only"
+    tempfile.TemporaryFile(dir=folder).close()  # only an attempt tells, on file systems of all kinds
+    return ""
+
+
+def _send(content: BinaryIO, target: Path | int) -> None:
+    """Copy everything into a stream, which stays open where it is somebody else's descriptor."""
+    content.seek(0)
+    if isinstance(target, int):
+        for own in filter(None, (sys.stdout, sys.stderr)):
+            own.flush()  # what was printed before stands before
+        target = os.dup(target)
+    with open(target, "wb") as stream:  # noqa: PTH123 (a descriptor or a path)
+        shutil.copyfileobj(content, stream)
+
+
+def _ordinary_mode() -> int:
+    """Of a new file; temporary files are private, results are not."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(f"{path}: cannot be written: {error.strerror or error}")
+
+
+def unreadable(path: Path, error: OSError) -> InputError:
+    """The line that says why a file cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{path}: no such file")
+    if isinstance(error, IsADirectoryError):
+        return InputError(f"{path}: is a directory, must be a file")
+    return InputError(f"{path}: cannot be read: {error.strerror or error}")

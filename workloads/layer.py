@@ -11,14 +11,21 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from workloads.errors import InputError
+from workloads.names import require_name
 
 Axes = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
 
 
+_LARGEST = (1 << 31) - 1  # of any size; a product of three still fits a machine word
+_MOST_PADDING = 1 << 16
+
+
 def _whole(layer: str, field: str, value: object, minimum: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise InputError(f"layer '{layer}': {field} = {value!r}, must be a whole number of at least {minimum}")
+        raise InputError(f"layer '{layer}': {field} = {value!r:.60}, must be a whole number of at least {minimum}")
+    if value > _LARGEST:
+        raise InputError(f"layer '{layer}': {field} = {value:.6g}, must be at most {_LARGEST}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +50,7 @@ class Layer:
     fully_connected: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise InputError(f"layer {self.name!r}: name must be a non-empty text")
+        require_name("layer", self.name)
         for field in ("in_channels", "out_channels", "groups", "batch"):
             _whole(self.name, field, getattr(self, field), 1)
         axes = len(self.input_size)
@@ -56,6 +62,8 @@ class Layer:
             raise InputError(f"layer '{self.name}': padding = {self.padding}, must have {axes} (before, after) pairs")
         for pair in self.padding:
             self._check_axes("padding", pair, 2, 0)
+            if max(pair) > _MOST_PADDING:
+                raise InputError(f"layer '{self.name}': padding = {max(pair)}, must be at most {_MOST_PADDING}")
         self._check_fit()
 
     def _check_fit(self) -> None:

@@ -6,7 +6,6 @@ the nearest known key. pydantic is loaded here alone, when a network file is rea
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,14 @@ from workloads.network_schema import (
 from workloads.source import Drawn, DrawnBatch, LayerSource, OneImage, RepeatedImages, TensorSource, output_densities
 from workloads.stored import StoredArray
 from workloads.synthetic import UNIFORM
+from workloads.texts import read_toml
 from workloads.workload import Workload
 
 
 def load_network_file(path: str | Path) -> Workload:
     """The workload that a network file describes. Raises `InputError` with a line for every fault of the file."""
     path = Path(path)
-    raw = _read(path)
+    raw = read_toml(path)
     faults: list[str] = []
     table = check(NetworkTable, raw, "", faults)
     defaults = NetworkTable() if table is None else table
@@ -51,21 +51,6 @@ def load_network_file(path: str | Path) -> Workload:
     title = defaults.title or (base.title if base else "")
     sources = tuple(replace(source, origin=str(path)) for source in sources)
     return Workload(defaults.name or path.stem, sources, title=title, origin=str(path))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory, must be a network file")
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file in UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from None
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
 
 
 def _base(table: NetworkTable, faults: list[str]) -> Workload | None:

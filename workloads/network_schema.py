@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from workloads.errors import InputError, nearest
 from workloads.layer import Axes, Layer, Pads
+from workloads.names import LONGEST_NAME, require_name
 from workloads.patterns import ACTIVATION_PATTERNS, WEIGHT_PATTERNS, make_pattern
 from workloads.synthetic import Pattern
 
@@ -86,6 +87,15 @@ def _pattern(*allowed: str) -> PlainValidator:
     return PlainValidator(check)
 
 
+def _name(value: Any) -> str:
+    try:
+        require_name("", value)
+    except InputError:
+        raise _fault(f"must be a non-empty text of at most {LONGEST_NAME} printable characters") from None
+    return value
+
+
+Name = Annotated[str, PlainValidator(_name)]
 Text = Annotated[str, PlainValidator(_text)]
 Share = Annotated[float, PlainValidator(_share)]
 Count = Annotated[int, _whole(1)]
@@ -109,7 +119,7 @@ class TensorKeys(Table):
 class LayerTable(TensorKeys):
     """What every layer has."""
 
-    name: Text
+    name: Name
     in_channels: Count
     out_channels: Count
     batch: Count = 1
@@ -176,7 +186,7 @@ class DenseTable(LayerTable):
 class NetworkTable(TensorKeys):
     """A whole file; `layers` are checked one by one."""
 
-    name: Text | None = None
+    name: Name | None = None
     title: Text | None = None
     network: Text | None = None
     layers: list[Any] | None = None

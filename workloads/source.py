@@ -7,6 +7,7 @@ layers added at the end change nothing before them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
@@ -15,10 +16,9 @@ import numpy as np
 
 from workloads.errors import InputError
 from workloads.layer import Layer
+from workloads.limits import naming_shortage, require_size
 from workloads.synthetic import UNIFORM, Pattern
 from workloads.trace import LayerTrace
-
-MAX_ELEMENTS = 1 << 32  # of one tensor; beyond it a mask alone fills 4 GiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +127,15 @@ class LayerSource:
 
     def trace(self, seed: int) -> LayerTrace:
         """The layer's trace, made now."""
-        for name, count in (("weights", self.layer.weight_count), ("activations", self.layer.input_count)):
-            if count > MAX_ELEMENTS:
-                raise InputError(f"layer '{self.layer.name}': {count} {name}: at most {MAX_ELEMENTS} fit in memory")
-        return LayerTrace(
-            self.layer,
-            self.weight_array(seed),
-            self.activations.array(self.layer.input_shape, Stream(seed, (self.index, 1))),
-            self.output_density,
-            self.index == 0 if self.input_in_dram is None else self.input_in_dram,
-            self.origin,
-        )
+        shapes = {"weights": self.layer.weight_shape, "activations": self.layer.input_shape}
+        for name, shape in (shapes | {"outputs": self.layer.output_shape}).items():
+            require_size(f"layer '{self.layer.name}': {math.prod(shape)} {name}", shape)
+        counts = " and ".join(f"{math.prod(shape)} {name}" for name, shape in shapes.items())
+        with naming_shortage(f"layer '{self.layer.name}' with {counts}"):
+            weights = self.weight_array(seed)
+            activations = self.activations.array(self.layer.input_shape, Stream(seed, (self.index, 1)))
+            in_dram = self.index == 0 if self.input_in_dram is None else self.input_in_dram
+            return LayerTrace(self.layer, weights, activations, self.output_density, in_dram, self.origin)
 
 
 def output_densities(

@@ -8,6 +8,8 @@ naming file and entry.
 from __future__ import annotations
 
 import math
+import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,10 +21,25 @@ from typing import IO, Any, Self
 import numpy as np
 
 from workloads.errors import InputError
+from workloads.files import require_file, unreadable
+from workloads.limits import require_size
 from workloads.source import Stream
 
 # What zipfile and numpy raise when bytes are not what they should be; MemoryError when a header claims far too much.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, MemoryError)
+_LABEL_BYTES = 256
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    RuntimeError,
+    MemoryError,
+    TypeError,
+    OverflowError,
+    SyntaxError,
+    tokenize.TokenError,  # of a header, which is Python
+)
 
 
 @contextmanager
@@ -39,14 +56,11 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 @contextmanager
 def _open(path: Path) -> Iterator[IO[bytes]]:
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory, must be a file")
+    require_file(path)
     try:
         stream = path.open("rb")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
+        raise unreadable(path, error) from None
     with stream:
         yield stream
 
@@ -67,19 +81,26 @@ def _naming_damage(label: str) -> Iterator[None]:
         raise
     except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{label} is damaged: {reason}") from None
+        raise InputError(f"{label} is damaged: {reason:.200}") from None
 
 
 def _type(label: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether columns come first, and type; leaves the stream at the data."""
-    version = np.lib.format.read_magic(stream)  # type: ignore[arg-type]
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran_order, dtype = read(stream)  # type: ignore[arg-type]
+    shape, fortran_order, dtype = _header(stream)
     if dtype.hasobject:
         raise InputError(f"{label} holds pickled objects, which are never loaded")
     if dtype.kind not in "biuf":
         raise InputError(f"{label} has type {dtype}, must be numbers or a mask")
+    require_size(label, shape, dtype.itemsize)
     return shape, fortran_order, dtype
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(stream)  # type: ignore[arg-type]
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about headers that Python 2 wrote, which are read all the same
+        return read(stream)  # type: ignore[arg-type]
 
 
 def _check(label: str, found: tuple[tuple[int, ...], np.dtype], shape: tuple[int, ...], dtype: Any) -> None:
@@ -113,6 +134,17 @@ def read_entry(
         return _read(f"{path}: entry '{entry}'", stream, shape, dtype)
 
 
+def read_label(path: Path, archive: zipfile.ZipFile, entry: str) -> str:
+    """An entry that holds one short text."""
+    with _open_entry(path, archive, entry) as stream:
+        label = f"{path}: entry '{entry}'"
+        shape, _, dtype = _header(stream)
+        if shape != () or dtype.kind not in "SU" or not 0 < dtype.itemsize <= _LABEL_BYTES:
+            raise InputError(f"{label} has shape {shape} and type {dtype}, must be a short text")
+        text = np.frombuffer(stream.read(dtype.itemsize), dtype)[0]
+        return text.decode("ascii") if isinstance(text, bytes) else str(text)
+
+
 @dataclass(frozen=True)
 class StoredTensor:
     """One entry of an npz file, read whenever it is asked for; `packed`: the bits of a mask, as `numpy.packbits`."""
@@ -137,6 +169,16 @@ class StoredTensor:
 
     def _stored(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Any]:
         return ((-(-math.prod(shape) // 8),), np.uint8) if self.packed else (shape, None)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an npz file by name; the one of an npy file has an empty name."""
+    if path.suffix == ".npy":
+        one = StoredArray.find(path)
+        return {"": one.array(one.shape)}
+    with open_archive(path) as archive:
+        names = [name.removesuffix(".npy") for name in archive.NameToInfo]
+        return {name: read_entry(path, archive, name, entry_shape(path, archive, name)) for name in names}
 
 
 @dataclass(frozen=True)

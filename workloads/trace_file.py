@@ -27,6 +27,7 @@ from workloads.files import whole_file
 from workloads.layer import Layer
 from workloads.source import LayerSource, RepeatedImages
 from workloads.stored import StoredTensor, entry_shape, open_archive, read_entry
+from workloads.texts import parse_json
 from workloads.workload import Workload
 
 FORMAT, VERSION = "prunesim-trace", 1
@@ -94,14 +95,13 @@ def _read_header(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     if len(shape) != 1 or shape[0] > _HEADER_LIMIT:
         raise InputError(f"{path}: entry 'header' has shape {shape}, must be at most ({_HEADER_LIMIT},)")
     data = read_entry(path, archive, "header", shape, np.uint8)
-    try:
-        header = json.loads(data.tobytes())
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: entry 'header' is not JSON: {error}") from None
+    header = parse_json(data.tobytes(), f"{path}: entry 'header'", "JSON")
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise InputError(f"{path}: not a prunesim trace: its format is not '{FORMAT}'")
     if header.get("version") != VERSION:
         raise InputError(f"{path}: trace version {header.get('version')!r}, this prunesim reads version {VERSION}")
+    if not all(isinstance(header.get(key, ""), str) for key in ("title", "origin")):
+        raise InputError(f"{path}: entry 'header': title and origin must be texts")
     if not isinstance(header.get("name"), str) or not isinstance(header.get("layers"), list):
         raise InputError(f"{path}: entry 'header' lacks the network's name or its layers")
     return header
@@ -117,7 +117,7 @@ def _layer_source(path: Path, archive: zipfile.ZipFile, index: int, entry: Any) 
         input_in_dram = entry.get("input_in_dram", index == 0)
         if not isinstance(input_in_dram, bool):
             raise InputError(f"input_in_dram = {input_in_dram!r}, must be true or false")  # noqa: TRY301
-    except (InputError, KeyError, TypeError, ValueError) as error:
+    except (InputError, KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"key {error} is missing" if isinstance(error, KeyError) else error
         raise InputError(f"{path}: layer {index}: {reason}") from None
     weights.check(archive, layer.weight_shape)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from workloads.errors import InputError, nearest
+from workloads.files import refuse_stream
 from workloads.layer import Layer
+from workloads.names import LONGEST_NAME, LONGEST_TEXT, plain_name
 from workloads.network import Network, load_network, network_names
 from workloads.source import Drawn, DrawnBatch, LayerSource, output_densities
 from workloads.trace import LayerTrace
@@ -38,6 +40,8 @@ class Workload:
     prunings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for key, longest in (("name", LONGEST_NAME), ("title", LONGEST_TEXT), ("origin", LONGEST_TEXT)):
+            object.__setattr__(self, key, plain_name(getattr(self, key), longest))
         if self.seed < 0:
             raise InputError(f"seed = {self.seed}: must be a whole number of at least 0")
 
@@ -122,6 +126,7 @@ def _resolve(text: str) -> Workload:
 def _from_path(path: Path) -> Workload:
     from workloads import importers, network_file, readers, trace_file  # noqa: PLC0415 (they import this module)
 
+    refuse_stream(path)
     if importers.recognise(path) is not None:
         return importers.import_model(path).workload
     reader = readers.recognise(path)

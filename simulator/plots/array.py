@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from simulator.plots.data import Data, by_machine, layer_rows, reports_of, require_single_runs, rows_of, value
-from simulator.plots.style import legend_below, machine_styles, new_figure, panel_grid
+from simulator.plots.style import legend_below, machine_styles, new_figure, panel_grid, scale_log
 from workloads.errors import InputError, nearest
 
 _WIDE_IMBALANCE = 4  # beyond it the axis is logarithmic
@@ -79,7 +79,7 @@ def imbalance(data: Data) -> Figure:
             style = styles[machine] | {"marker": ""}
             panels[0].step(x, 100 * share, where="post", label=machine, linewidth=1.6, **style)
         if panels[0].dataLim.x1 > _WIDE_IMBALANCE:
-            panels[0].set_xscale("log", base=2)
+            scale_log(panels[0], "x", 2)
             panels[0].xaxis.set_major_formatter(lambda x, _: f"{x:g}")
         panels[0].set_xlabel("load imbalance of a layer (busiest PE / mean PE)")
         panels[0].set_ylabel("share of cycles in such layers or better, %")

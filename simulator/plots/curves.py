@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from simulator.figure_metrics import crossover
 from simulator.plots.data import Data, Row, by_run, density_column, layer_rows, rows_of, total_rows, value
-from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure
+from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure, scale_log
 from workloads.errors import InputError
 
 # Figures of one machine at one density: density, and the values of all rows (seeds) there.
@@ -62,7 +62,7 @@ def speedup(data: Data) -> Figure:
             _curve(axes, run, points, styles[run], swept=swept)
             if swept:  # layers of different shapes lie on no line that could cross anything
                 crossings += [(at, styles[run]["color"]) for at in crossover(_mean(points))]
-        axes.set_yscale("log", base=2)
+        scale_log(axes, "y", 2)
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}x")
         if crossings:
             axes.set_ylim(bottom=min(_ROOM_BELOW, axes.get_ylim()[0]))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from simulator.plots.data import Data, Row
-from simulator.results_file import read_reports
+from simulator.results_file import cell_text, plain_texts, read_reports
 from workloads.errors import InputError, nearest
+from workloads.files import require_file
+from workloads.names import LONGEST_TEXT, plain_name
+from workloads.texts import read_json
 
+_LIMIT_BYTES = 1 << 30  # of a timeline
 _SQLITE, _PARQUET = b"SQLite format 3\0", b"PAR1"
 
 
@@ -59,10 +62,7 @@ def chosen_rows(rows: Sequence[Row], where: Sequence[str]) -> list[Row]:
 def read_timeline(path: Path) -> dict[str, Any]:
     """A timeline that `run --timeline` wrote. Raises `InputError` naming the file when it is none."""
     _head(path)
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not a timeline: {error}") from None
+    data = plain_texts(read_json(path, "a timeline", _LIMIT_BYTES))
     if not isinstance(data, dict) or not {"traceEvents", "otherData"} <= set(data):
         raise InputError(f"{path}: not a timeline: this kind of plot needs the file of 'run --timeline'")
     return data
@@ -80,13 +80,10 @@ def _read_store(path: Path, study: str | None, where: Sequence[str], *, whole: b
 
 
 def _head(path: Path) -> bytes:
+    require_file(path)
     try:
         with path.open("rb") as stream:
             return stream.read(16)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a directory, must be a file of results") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
@@ -111,4 +108,4 @@ def _number(text: Any) -> Any:
             return kind(text)
         except (TypeError, ValueError):
             continue
-    return text
+    return plain_name(cell_text(text), LONGEST_TEXT) if isinstance(text, str) else text

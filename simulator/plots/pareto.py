@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from simulator.plots.data import Data, rows_of, total_rows, value
-from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure
+from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure, scale_log
 from workloads.errors import InputError
 
 # Measures of which more is better; of all others, costs and settings, less is.
@@ -18,7 +18,7 @@ _TITLES = {
     "dram.read_bytes": "read from DRAM, bytes",
     "dram.write_bytes": "written to DRAM, bytes",
     "dram.burst_bytes": "DRAM traffic, bytes",
-    "dram.achieved_gbs": "DRAM bandwidth, 10$^9$ bytes a second",
+    "dram.achieved_gbs": "DRAM bandwidth, 10\u2079 bytes a second",
     "speedup": "speedup over the dense baseline",
 }
 _WIDE = 20  # an axis that spans more than this factor is logarithmic
@@ -43,8 +43,9 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles") -> Figure
         ordered = sorted(points[place] for place in front)
         axes.plot(*zip(*ordered, strict=True), color="black", linewidth=1.1, zorder=0, label="Pareto front")
         axes.set(xlabel=_title(x), ylabel=_title(y))
-        axes.set_xscale(_scale([px for px, _ in points]))
-        axes.set_yscale(_scale([py for _, py in points]))
+        for which, place in (("x", 0), ("y", 1)):
+            if _is_wide([point[place] for point in points]):
+                scale_log(axes, which)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(EngFormatter(sep=""))
         axes.grid()
@@ -63,8 +64,8 @@ def pareto_front(points: Sequence[tuple[float, float]], *, more_x: bool, more_y:
     return front
 
 
-def _scale(values: Sequence[float]) -> str:
-    return "log" if min(values) > 0 and max(values) > _WIDE * min(values) else "linear"
+def _is_wide(values: Sequence[float]) -> bool:
+    return min(values) > 0 and max(values) > _WIDE * min(values)
 
 
 def _title(column: str) -> str:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simulator.plots.data import Data, Row, by_machine, layer_rows, require_single_runs, rows_of, value
-from simulator.plots.style import new_figure, panel_grid
+from simulator.plots.style import new_figure, panel_grid, scale_log
 from workloads.errors import InputError
 
 _GIGA_PER_MICROSECOND = 1000  # products in a microsecond at 1 G products/s
@@ -51,7 +51,7 @@ def roofline(data: Data) -> Figure:
             axes.set_xlabel("products per byte of DRAM traffic")
             axes.xaxis.set_tick_params(labelbottom=True)
         for axes in panels[::3]:
-            axes.set_ylabel("10$^9$ products a second")
+            axes.set_ylabel("10\u2079 products a second")
         return figure
 
 
@@ -85,8 +85,8 @@ def _draw_points(axes: Axes, machine: str, rows: list[Row]) -> None:
         s=[6 + _LARGEST_POINT * point.share for point in points],
         c="#0072B2", alpha=0.55, linewidths=0.5, edgecolors="white",
     )  # fmt: skip
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    scale_log(axes, "x")
+    scale_log(axes, "y")
     bandwidth = "DRAM without limit" if roof.bandwidth_gbs is None else f"{roof.bandwidth_gbs:,.1f} GB/s"
     hidden = len(rows) - len(points)
     note = f"\n{hidden} of {len(rows)} layers move or compute nothing" if hidden else ""

@@ -16,6 +16,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation
 
 from dataflows.schedule import Cause
 from simulator.files import write_whole
@@ -53,6 +54,7 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8.0,
     "hatch.linewidth": 0.5,
+    "text.parse_math": False,  # a name with dollars is a name
     "svg.hashsalt": "prunesim",  # the same data gives the same file
     "svg.fonttype": "none",  # text stays text: small files, searchable
     "pdf.fonttype": 42,
@@ -78,6 +80,26 @@ def machine_styles(machines: Iterable[str]) -> dict[str, dict[str, Any]]:
             "linestyle": _LINES[(place + 2 * turn) % len(_LINES)],
         }
     return styles | {IDEAL: {"color": "black", "marker": "", "linestyle": "--"}}
+
+
+class _PowerFormatter(LogFormatterSciNotation):
+    """Powers with raised digits in place of mathematical notation, which names must not be taken for."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        text = super().__call__(x, pos).replace("\\mathdefault{", "").replace("\\times", "\u00d7").strip("$")
+        plain = re.sub(r"\^\{([-\u2212\d]+)\}", lambda found: found[1].translate(_RAISED), text)
+        return plain.strip("{}")
+
+
+_RAISED = str.maketrans("0123456789-\u2212", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b\u207b")
+
+
+def scale_log(axes: Axes, which: str, base: int = 10) -> None:
+    """Make the axis "x" or "y" logarithmic."""
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log", base=base)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_formatter(_PowerFormatter(base=base))
+    axis.set_minor_formatter(_PowerFormatter(base=base, labelOnlyBase=False, minor_thresholds=(1, 0.4)))
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:

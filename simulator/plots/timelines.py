@@ -56,7 +56,7 @@ def bandwidth(timeline: Timeline, layer: str | None = None) -> Figure:
         axes.set_xlim(first, last)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("time, µs")
-        axes.set_ylabel("DRAM bandwidth, 10$^9$ bytes a second")
+        axes.set_ylabel("DRAM bandwidth, 10\u2079 bytes a second")
         axes.grid(axis="y")
         figure.suptitle(f"{about['workload']} on {about['accelerator']}", fontsize=10)
         legend_below(figure, axes, 6)

@@ -45,7 +45,7 @@ def test_the_bandwidth_plot_holds_every_byte_and_the_peak(timeline):
     assert edges[-1] == pytest.approx(0.106)
     assert {"peak"} <= {line.get_label() for line in axes.get_lines()}
     assert [text.get_text() for text in axes.texts] == ["first", "second"]
-    assert axes.get_ylabel() == "DRAM bandwidth, 10$^9$ bytes a second"
+    assert axes.get_ylabel() == "DRAM bandwidth, 10\u2079 bytes a second"
 
 
 def test_gantt_rows_are_the_tracks_cut_to_the_window(timeline):

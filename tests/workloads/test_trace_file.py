@@ -141,11 +141,11 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(("name", "reason"), [("missing/t.npz", "No such file or directory"), (".", "is a directory")])
+@pytest.mark.parametrize(("name", "reason"), [("missing/t.npz", "no such folder: "), (".", "is a directory")])
 def test_a_target_that_cannot_be_written_is_named(tmp_path, name, reason):
     with pytest.raises(InputError) as caught:
         save_traces(tmp_path / name, workload())
-    assert str(caught.value) == f"{tmp_path / name}: cannot be written: {reason}"
+    assert str(caught.value).startswith(f"{tmp_path / name}: cannot be written: {reason}")
 
 
 def test_the_ordinary_file_of_these_tests_is_whole(tmp_path):
@@ -176,7 +176,7 @@ def test_no_zip_file_and_a_truncated_one(tmp_path):
         ({"entries": {"header": None}}, "not a prunesim trace: entry 'header' is missing"),
         (
             {"entries": {"header": np.zeros(3, np.uint8)}},
-            "entry 'header' is not JSON: Expecting value: line 1 column 1 (char 0)",
+            "entry 'header': not JSON: Expecting value: line 1 column 1 (char 0)",
         ),
         (
             {"entries": {"header": np.zeros((2, 2), np.uint8)}},
@@ -203,7 +203,7 @@ def test_no_zip_file_and_a_truncated_one(tmp_path):
         ({"layer": {"padding": 3}}, "layer 0: 'int' object is not iterable"),
         ({"layer": {"weights": "both"}}, "layer 0: weights = 'both', must be 'mask' or 'values'"),
         ({"layer": {"output_density": 2}}, "layer 0: output_density = 2.0, must lie between 0 and 1"),
-        ({"layer": {"in_channels": 10**15}}, "entry 'weights/0' has shape (5,), must be (500000000000000,)"),
+        ({"layer": {"in_channels": 10**9}}, "entry 'weights/0' has shape (5,), must be (500000000,)"),
     ],
 )
 def test_a_broken_file_names_itself_and_the_fault(tmp_path, changes, message):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workloads.errors import InputError
+from workloads.files import refuse_stream
 from workloads.importers import matrices, onnx_file, scale_sim, state_dict, tensor_folder, tflite_file, timeloop
 from workloads.importers.imported import Imported, ImportOptions, Omitted
 from workloads.importers.torch_capture import capture
@@ -48,6 +49,7 @@ def recognise(path: Path) -> Importer | None:
 def import_model(path: str | Path, options: ImportOptions | None = None) -> Imported:
     """The network in a file. Raises `InputError` naming the file and what is wrong, in one line."""
     path = Path(path)
+    refuse_stream(path)
     importer = recognise(path)
     if importer is None:
         if not path.exists():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from workloads.errors import InputError
+from workloads.files import require_file
 from workloads.importers.imported import ImportOptions, require
+from workloads.stored import read_arrays
 
 Feed = dict[str, np.ndarray]
 
@@ -48,17 +50,7 @@ def _read(path: Path, options: ImportOptions, specs: Sequence[InputSpec], layout
 
 
 def _read_arrays(path: Path, specs: Sequence[InputSpec]) -> Feed:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            arrays = {"": loaded}
-        else:
-            with loaded:
-                arrays = {name: loaded[name] for name in loaded.files}
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not an npz or npy file of numbers: {error}") from None
+    arrays = read_arrays(path)
     if len(specs) == len(arrays) == 1:
         arrays = {specs[0].name: next(iter(arrays.values()))}
     feed = {}
@@ -112,13 +104,16 @@ def _layout(spec: InputSpec, usual: str) -> str:
 def _pixels(path: Path, gray: bool) -> np.ndarray:
     """uint8 (H, W, C), one channel or three."""
     image = require("PIL.Image", "onnx", "pictures")
+    require_file(path)
     try:
-        with image.open(path) as picture:
-            pixels = np.asarray(picture.convert("L" if gray else "RGB"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: not a picture: {error}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", image.DecompressionBombWarning)
+            with image.open(path) as picture:
+                pixels = np.asarray(picture.convert("L" if gray else "RGB"))
+    except (image.DecompressionBombError, image.DecompressionBombWarning):
+        raise InputError(f"{path}: the picture has more than {image.MAX_IMAGE_PIXELS:,} pixels") from None
+    except Exception as error:  # noqa: BLE001 (its many decoders raise whatever a file leads them to)
+        raise InputError(f"{path}: not a picture: {' '.join(str(error).split())}") from None
     return pixels.reshape(*pixels.shape[:2], -1)
 
 

@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 
 from workloads.errors import InputError, nearest
+from workloads.files import require_file
 from workloads.importers.feeds import InputSpec
 from workloads.importers.imported import ImportOptions, numbers, require
+from workloads.importers.sparse_entries import require_places
+from workloads.limits import require_size
 
+_SMALLEST_FLOAT_BYTES = 2
 _SMALL = 1 << 14  # elements; larger initializers are weights, which no shape depends on
 
 
@@ -62,11 +66,10 @@ class OnnxGraph:
         )
         self.outputs = {value.name for value in graph.output}
         self._shapes = self._infer()
-        self._constant: dict[str, bool] = {}
+        self._constant = self._find_constants()
 
     def _read(self) -> Any:
-        if self.path.is_dir():
-            raise InputError(f"{self.path}: is a directory, must be a file")
+        require_file(self.path)
         try:
             model = self._onnx.load(self.path, load_external_data=False)
         except FileNotFoundError:
@@ -168,48 +171,83 @@ class OnnxGraph:
 
     def is_constant(self, name: str) -> bool:
         """Whether a tensor depends on no input of the model."""
-        if name not in self._constant:
-            node = self.producers.get(name)
-            inner = node is not None and any(a.type in (5, 10) for a in node.attribute)  # holds graphs: If, Loop
-            self._constant[name] = (
-                name in self.initializers
-                or name in self.sparse
-                or (node is not None and not inner and all(self.is_constant(one) for one in node.input if one))
-            )
-        return self._constant[name]
+        return name in self._constant
+
+    def _find_constants(self) -> set[str]:
+        """Tensors by name that depend on no input; nodes stand in order, so one pass finds them."""
+        found = {*self.initializers, *self.sparse}
+        for node in self.nodes:
+            inner = any(a.type in (5, 10) for a in node.attribute)  # holds graphs: If, Loop
+            if not inner and all(name in found for name in node.input if name):
+                found.update(filter(None, node.output))
+        return found
 
     def constant(self, name: str) -> np.ndarray:
         """The value of a constant tensor, made now: an initializer, external data, or operators over such.
 
-        Raises `InputError` naming the file when external data is missing or short.
+        Raises `InputError` naming the file when external data is missing or short, and the operator that cannot be
+        computed.
         """
-        if name in self.initializers:
-            return numbers(self._initializer(self.initializers[name]))
+        values: dict[str, np.ndarray] = {}
+        for node in self._makers(name):
+            for one in filter(None, node.input):
+                if one not in values:
+                    values[one] = self._given(one)
+            values.update(self._computed(node, {one: values[one] for one in node.input if one}))
+        return values[name] if name in values else self._given(name)
+
+    def _makers(self, name: str) -> list[Any]:
+        """The nodes that a tensor is computed by, each once, in order."""
+        needed, names = set(), [name]
+        while names:
+            node = self.producers.get(names.pop())
+            if node is not None and id(node) not in needed:
+                needed.add(id(node))
+                names += node.input
+        return [node for node in self.nodes if id(node) in needed]
+
+    def _given(self, name: str) -> np.ndarray:
         if name in self.sparse:
             return self._densified(self.sparse[name])
-        node = self.producers[name]
-        values = {one: self.constant(one) for one in node.input if one}
+        return numbers(self._initializer(self.initializers[name]))
+
+    def _computed(self, node: Any, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        what = f"{self.path}: {label(node)}"
+        for one in node.output:
+            require_size(what, self.shape(one) or (), _SMALLEST_FLOAT_BYTES)
+        if node.op_type == "ConstantOfShape":  # the one operator that makes much of little
+            require_size(what, [int(size) for size in values[node.input[0]].reshape(-1)], _SMALLEST_FLOAT_BYTES)
         reference = require("onnx.reference", "onnx", "ONNX files")
         opsets = {opset.domain: opset.version for opset in self.model.opset_import}
-        evaluator = reference.ReferenceEvaluator(node, opsets=opsets)
-        return numbers(np.asarray(evaluator.run(None, values)[list(node.output).index(name)]))
+        try:
+            made = reference.ReferenceEvaluator(node, opsets=opsets).run(None, values)
+        except Exception as error:  # noqa: BLE001 (operators raise whatever their inputs lead them to)
+            raise InputError(f"{what} cannot be computed: {first_line(error)}") from None
+        return {one: numbers(np.asarray(value)) for one, value in zip(node.output, made, strict=True) if one}
 
     def _densified(self, tensor: Any) -> np.ndarray:
         """A sparse initializer as an array: its indices count elements, or are places along each axis."""
+        what = f"{self.path}: sparse weights '{tensor.values.name}'"
         values, indices = self._initializer(tensor.values), self._initializer(tensor.indices)
+        require_size(what, tensor.dims, values.dtype.itemsize)
         dense = np.zeros(tuple(tensor.dims), values.dtype)
         try:
-            dense.reshape(-1)[indices if indices.ndim == 1 else np.ravel_multi_index(tuple(indices.T), dense.shape)] = (
-                values
-            )
-        except (IndexError, ValueError) as error:
-            raise InputError(f"{self.path}: sparse weights '{tensor.values.name}': {first_line(error)}") from None
+            flat = indices if indices.ndim == 1 else np.asarray(np.ravel_multi_index(tuple(indices.T), dense.shape))
+            require_places(what, flat, dense.size)
+            dense.reshape(-1)[flat] = values
+        except InputError:
+            raise
+        except (IndexError, ValueError, TypeError) as error:
+            raise InputError(f"{what}: {first_line(error)}") from None
         return numbers(dense)
 
     def _initializer(self, tensor: Any) -> np.ndarray:
         onnx = self._onnx
         if not onnx.external_data_helper.uses_external_data(tensor):
-            return onnx.numpy_helper.to_array(tensor)
+            try:
+                return onnx.numpy_helper.to_array(tensor)
+            except (ValueError, TypeError, KeyError) as error:
+                raise InputError(f"{self.path}: weights '{tensor.name}': {first_line(error)}") from None
         facts = {entry.key: entry.value for entry in tensor.external_data}
         file = self.path.parent / facts.get("location", "")
         if not file.is_file():

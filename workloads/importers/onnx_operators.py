@@ -11,6 +11,7 @@ import numpy as np
 from workloads.errors import InputError
 from workloads.importers.onnx_graph import OnnxGraph, attributes, label
 from workloads.layer import Pads
+from workloads.names import LONGEST_NAME, plain_name
 
 # Places of (activations, their zero point, weights, their zero point) among a node's inputs.
 OPERANDS: dict[str, tuple[int, int | None, int, int | None]] = {
@@ -110,7 +111,7 @@ def _named(graph: OnnxGraph) -> Iterator[tuple[Any, str]]:
     """Nodes with a name each that no other has; made from the output where a node has none."""
     used: set[str] = set()
     for node in graph.nodes:
-        plain = name = node.name or next(filter(None, node.output), node.op_type)
+        plain = name = plain_name(node.name or next(filter(None, node.output), node.op_type), LONGEST_NAME - 10)
         copies = 1
         while name in used:
             copies += 1

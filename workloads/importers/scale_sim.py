@@ -17,12 +17,15 @@ from pathlib import Path
 import numpy as np
 
 from workloads.errors import InputError
+from workloads.files import read_text
 from workloads.importers.imported import DENSE_INPUTS, FoundLayer, Imported, ImportOptions, product_layer, workload_of
 from workloads.layer import Layer
+from workloads.names import plain_name
 from workloads.pruning.nm import NM
 from workloads.source import Drawn, Stream, TensorSource
 
 _CONV = ("ifmap height", "ifmap width", "filter height", "filter width", "channels", "num filter")
+_MOST_DIGITS = 18  # of a size
 _PRODUCT = ("m", "n", "k")
 _COMMENT = re.compile(r"(#|//).*")
 
@@ -55,12 +58,7 @@ def is_topology(path: Path) -> bool:
 def import_topology(path: Path, options: ImportOptions) -> Imported:
     """The layers of a topology file. Raises `InputError` naming the file, the line and the column."""
     del options
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file in UTF-8") from None
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
+    lines = read_text(path).splitlines()
     rows = [(number, _cells(line)) for number, line in enumerate(lines, 1)]
     rows = [(number, cells) for number, cells in rows if any(cells)]
     header = [column.lower() for column in rows[0][1]]
@@ -83,7 +81,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _layer(row: dict[str, str]) -> FoundLayer:
-    name = next(iter(row.values()))
+    name = plain_name(next(iter(row.values())))
     if set(_PRODUCT) <= set(row):
         rows, columns, inner = (_count(row, column) for column in _PRODUCT)
         layer = product_layer(name, (1, rows), inner, columns)
@@ -113,7 +111,7 @@ def _conv(name: str, row: dict[str, str]) -> Layer:
 
 def _count(row: dict[str, str], column: str) -> int:
     text = row.get(column, "")
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) < 1:
         raise InputError(f"column '{column}' = '{text}', must be a whole number of at least 1")
     return int(text)
 

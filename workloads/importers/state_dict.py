@@ -6,8 +6,10 @@ Weights are found by their layers' names, punctuation aside; the rest in order a
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from workloads.errors import InputError
+from workloads.files import require_file
 from workloads.importers.imported import Imported, ImportOptions, Made, numbers, require
 from workloads.layer import Layer
+from workloads.limits import require_size
 from workloads.workload import load_workload
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
@@ -98,12 +102,13 @@ def _bare(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _safetensors(path: Path) -> list[_Weights]:
     library = require("safetensors", "torch", "safetensors files")
-    if not path.is_file():
-        raise InputError(f"{path}: {'is a directory, must be a file' if path.is_dir() else 'no such file'}")
+    require_file(path)
 
     def read(key: str) -> np.ndarray:
-        with library.safe_open(path, framework="numpy") as file:
-            return file.get_tensor(key)
+        with _naming(path, key), library.safe_open(path, framework="numpy") as file:
+            if file.get_slice(key).get_dtype() not in _NARROW:
+                return file.get_tensor(key)
+        return _read_narrow(path, key)
 
     try:
         with library.safe_open(path, framework="numpy") as file:
@@ -116,10 +121,9 @@ def _safetensors(path: Path) -> list[_Weights]:
 
 def _pickled(path: Path) -> list[_Weights]:
     torch = require("torch", "torch", "PyTorch files")
+    require_file(path)
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
     except Exception as error:  # noqa: BLE001 (torch.load raises whatever its file leads it to)
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: not a PyTorch state dict that can be loaded safely: {reason}") from None
@@ -133,10 +137,64 @@ def _pickled(path: Path) -> list[_Weights]:
         raise InputError(f"{path}: holds no state dict")
 
     def read(key: str) -> np.ndarray:
-        tensor: Any = tensors[key]
-        return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+        with _naming(path, key):
+            return _torch_array(tensors[key])
 
     return _weights({key: tuple(tensor.shape) for key, tensor in tensors.items()}, read)
+
+
+@contextmanager
+def _naming(path: Path, key: str) -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, InputError):
+        raise
+    except Exception as error:  # noqa: BLE001 (errors from Rust and from torch share no base but Exception)
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: tensor '{key}' cannot be read: {reason}") from None
+
+
+# Types of safetensors that numpy lacks: bits after the sign for exponent and fraction, the exponent's bias, and whether
+# the largest exponent holds numbers (E4M3 keeps one pattern, all ones, for NaN) in place of infinities.
+_NARROW = {"BF16": (8, 7, 127, False), "F8_E5M2": (5, 2, 15, False), "F8_E4M3": (4, 3, 7, True)}
+
+
+def _read_narrow(path: Path, key: str) -> np.ndarray:
+    """A tensor of a narrow float type as float32, which holds each of its values exactly.
+
+    Source: safetensors' format: eight bytes of length, a header in JSON, then data at `data_offsets`.
+    """
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        facts = json.loads(stream.read(length))[key]
+        start, end = facts["data_offsets"]
+        require_size(f"{path}: tensor '{key}'", facts["shape"], 4)
+        stream.seek(8 + length + start)
+        data = stream.read(end - start)
+    bits = np.frombuffer(data, np.uint16 if facts["dtype"] == "BF16" else np.uint8)
+    return widened(bits, *_NARROW[facts["dtype"]]).reshape(facts["shape"])
+
+
+def widened(bits: np.ndarray, exponent: int, fraction: int, bias: int, finite: bool) -> np.ndarray:
+    """Patterns of a float format as float32; `finite`: a largest exponent holds numbers, and all ones NaN."""
+    codes = np.arange(1 << (1 + exponent + fraction), dtype=np.int64)
+    sign = np.where(codes >> (exponent + fraction), -1.0, 1.0)
+    power, part = codes >> fraction & (1 << exponent) - 1, codes & (1 << fraction) - 1
+    value = np.ldexp(part + np.where(power > 0, 1 << fraction, 0), np.maximum(power, 1) - bias - fraction)
+    top = power == (1 << exponent) - 1
+    special = np.where(part == (1 << fraction) - 1, np.nan, value) if finite else np.where(part, np.nan, np.inf)
+    return (sign * np.where(top, special, value)).astype(np.float32)[bits]
+
+
+def _torch_array(tensor: Any) -> np.ndarray:
+    """A torch tensor as an array; sparse and quantized ones as what they stand for."""
+    if tensor.is_meta:
+        raise ValueError("it is on the device 'meta': it has a shape, but no values")
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    if str(tensor.layout) != "torch.strided":
+        tensor = tensor.to_dense()
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
 
 
 def _weights(shapes: dict[str, tuple[int, ...]], read: Callable[[str], np.ndarray]) -> list[_Weights]:

@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from workloads.errors import InputError
+from workloads.files import read_text
 from workloads.importers.imported import DENSE_INPUTS, FoundLayer, Imported, ImportOptions, Made, workload_of
 from workloads.layer import Layer
+from workloads.names import plain_name
 from workloads.source import Stream
 from workloads.stored import StoredArray
 
@@ -41,7 +43,7 @@ def import_folder(path: Path, options: ImportOptions) -> Imported:
 
 def _rows(table: Path) -> list[Row]:
     rows = []
-    for number, cells in enumerate(csv.reader(table.read_text(encoding="utf-8-sig").splitlines()), 1):
+    for number, cells in enumerate(csv.reader(read_text(table).splitlines()), 1):
         if not any(cell.strip() for cell in cells):
             continue
         try:
@@ -63,7 +65,7 @@ _PARTS = re.compile(r"\d+|\D+").findall
 
 def _layer(path: Path, row: Row) -> FoundLayer:
     name, kind, stride, padding = row
-    file = name.replace("/", "-")
+    file, name = name.replace("/", "-"), plain_name(name)
     weights = StoredArray.find(path / f"wgt-{file}.npy")
     activations = _activations(path, file)
     if len(weights.shape) not in (2, 4, 5):

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 
 from workloads.errors import InputError
+from workloads.files import read_bytes, require_file
 from workloads.importers.imported import less_zero_point, require
+from workloads.importers.sparse_entries import require_places
+from workloads.limits import MAX_TENSOR_BYTES, require_size
 
 _SPARSE = 1  # DimensionType.SPARSE_CSR
 # What reading a damaged flatbuffer raises: offsets lead anywhere.
@@ -30,10 +33,8 @@ class TfliteGraph:
     def __init__(self, path: Path) -> None:
         self.schema = require("tflite", "tflite", "TFLite files")
         self.path = path
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+        require_file(path)
+        data = read_bytes(path, MAX_TENSOR_BYTES)
         if data[4:8] != b"TFL3":
             raise InputError(f"{path}: not a TFLite model, or truncated")
         self.model = self.schema.Model.GetRootAs(data, 0)
@@ -132,6 +133,8 @@ def densify(shape: tuple[int, ...], sparsity: Any, values: np.ndarray) -> np.nda
         if facts.Format() == _SPARSE:
             segments = _vector(facts.ArraySegments(), facts.ArraySegmentsType())
             indices = _vector(facts.ArrayIndices(), facts.ArrayIndicesType())
+            if len(segments) != len(entries) + 1 or segments[0] or segments[-1] != len(indices):
+                raise IndexError
             counts = segments[entries + 1] - segments[entries]
             parents = np.repeat(np.arange(len(entries)), counts)
             first = np.repeat(segments[entries] - np.cumsum(counts) + counts, counts)
@@ -148,8 +151,12 @@ def densify(shape: tuple[int, ...], sparsity: Any, values: np.ndarray) -> np.nda
     for block, axis in enumerate(map(int, block_axes)):
         inner = len(shape) + block
         places[axis] = places[axis] * block_sizes[inner] + places[inner]
+    require_size("sparse weights", shape, values.dtype.itemsize)
     dense = np.zeros(shape, values.dtype)
-    dense[tuple(places[axis] for axis in range(len(shape)))] = values[entries]
+    flat = np.ravel_multi_index(tuple(places[axis] for axis in range(len(shape))), shape)  # raises for one outside
+    require_places("sparse weights", flat, dense.size)
+    require_places("sparse weights", entries, len(values))
+    dense.reshape(-1)[flat] = values[entries]
     return dense
 
 

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from workloads.errors import InputError
+from workloads.files import read_text
 from workloads.importers.imported import Imported, ImportOptions, product_layer, require
 from workloads.layer import Layer
+from workloads.names import plain_name
 from workloads.source import Drawn, DrawnBatch, LayerSource
+from workloads.texts import parse_yaml
 from workloads.workload import Workload
 
 SUFFIXES = (".yaml", ".yml")
@@ -37,7 +40,7 @@ def _import(path: Path) -> Imported:
         raise InputError("'instance' must be a table of sizes")
     sizes = {str(key).lower(): value for key, value in instance.items() if not isinstance(value, dict | list)}
     shape = problem.get("shape")
-    name = str(instance.get("name") or problem.get("name") or path.stem)
+    name = plain_name(str(instance.get("name") or problem.get("name") or path.stem))
     conv = {"p", "q", "r", "s", "c"} <= set(sizes)
     if not conv and not {"m", "n", "k"} <= set(sizes):
         raise InputError("has neither the dimensions R S P Q C of a convolution nor M N K of a matrix product")
@@ -54,13 +57,7 @@ def _import(path: Path) -> Imported:
 
 def _read(path: Path) -> dict[str, Any]:
     yaml = require("yaml", "files", "Timeloop files")
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{error.strerror}".lower()) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"not YAML (templates must be rendered first): {reason}") from None
+    data = parse_yaml(read_text(path), str(path), yaml)
     problem = data.get("problem", data) if isinstance(data, dict) else None
     if not isinstance(problem, dict):
         raise InputError("not a Timeloop problem: it has no 'problem'")

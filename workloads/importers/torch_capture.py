@@ -27,6 +27,7 @@ from workloads.importers.imported import (
     workload_of,
 )
 from workloads.layer import Layer, Pads
+from workloads.names import plain_name
 from workloads.source import output_densities
 
 _CONVOLUTIONS = ("Conv1d", "Conv2d", "Conv3d")
@@ -71,7 +72,7 @@ def capture(model: Any, inputs: Any, name: str = "") -> Imported:
         if _is_layer(torch, module):
             counts[label] += 1
             unique = label if counts[label] == 1 else f"{label}_{counts[label]}"
-            calls.append(_Call(unique, module, _array(given[0]), _array(module.weight)))
+            calls.append(_Call(plain_name(unique), module, _array(given[0]), _array(module.weight)))
         elif kind in _REASONS or not any(True for _ in module.children()):
             seen.append((kind, _REASONS.get(kind, "")))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from workloads.errors import InputError, nearest
+from workloads.files import read_text
 
 PCONV = "010111000-010110010-000111010-010011010"  # the centre and three of its four neighbours (AAAI 2020)
 _MASKS = re.compile(r"[01]+(?:-[01]+)*")
@@ -36,8 +37,8 @@ def read_patterns(subject: str, text: str) -> np.ndarray:
     if _MASKS.fullmatch(text):
         return _masks(f"{subject}: set = {text}", text.split("-"))
     try:
-        lines = [line.strip() for line in Path(text).read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError):
+        lines = [line.strip() for line in read_text(Path(text)).splitlines()]
+    except ValueError:  # it cannot be read, or its name holds a NUL
         hint = nearest(text, ("pconv", "patdnn"))
         raise InputError(
             f"{subject}: set = {text}: must be pconv, patdnn, masks such as 010111000-010110010 or a readable file"

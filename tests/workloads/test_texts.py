@@ -1,0 +1,109 @@
+"""Hostile TOML, JSON and YAML: one line, at once."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workloads.errors import InputError
+from workloads.texts import parse_json, parse_toml, parse_yaml, read_json, read_toml
+
+yaml = pytest.importorskip("yaml")
+
+
+def toml(text):
+    return parse_toml(text, "f")
+
+
+def json_of(text):
+    return parse_json(text.encode(), "f", "JSON")
+
+
+def yaml_of(text):
+    return parse_yaml(text, "f", yaml)
+
+
+DEEP = 100_000
+CASES = {
+    "toml lists": (toml, "a = " + "[" * DEEP + "]" * DEEP, "nested"),
+    "toml 200 lists": (toml, "a = " + "[" * 200 + "]" * 200, "nested more than 100 levels deep"),
+    "toml tables": (toml, "a = " + "{a=" * 5000 + "1" + "}" * 5000, "nested"),
+    "toml dotted key": (toml, ".".join("a" * 50_000) + " = 1", "a key has more than 100 parts"),
+    "toml dotted header": (toml, "[" + ".".join("a" * 50_000) + "]", "a key has more than 100 parts"),
+    "toml quoted parts": (toml, ".".join(['"a b"'] * 50_000) + " = 1", "a key has more than 100 parts"),
+    "toml inline dotted": (toml, "x = {" + " . ".join("a" * 50_000) + " = 1}", "a key has more than 100 parts"),
+    "toml digits": (toml, "a = " + "9" * 4301, "not valid TOML: Exceeds the limit"),
+    "toml large": (toml, "a = [1, 9223372036854775808]", "is too large: at most 9223372036854775807"),
+    "toml 10**400": (toml, f"a = {10**400}", "digits is too large"),
+    "json lists": (json_of, "[" * DEEP + "]" * DEEP, "nested"),
+    "json tables": (json_of, '{"a":' * DEEP + "1" + "}" * DEEP, "nested"),
+    "json digits": (json_of, "9" * 4301, "not JSON: Exceeds the limit"),
+    "json large": (json_of, f'{{"a": {-(10**19)}}}', "is too large"),
+    "json surrogate": (json_of, '["\\ud800"]', "half of a character"),
+    "json surrogate in a key": (json_of, '{"\\udfff": 1}', "half of a character"),
+    "yaml lists": (yaml_of, "[" * DEEP, "nested more than 100 levels deep"),
+    "yaml tables": (yaml_of, "\n".join(" " * i + "a:" for i in range(300)), "nested more than 100 levels deep"),
+    "yaml digits": (yaml_of, "9" * 4301, "not YAML .*: Exceeds the limit"),
+    "yaml large": (yaml_of, "a: 99999999999999999999", "is too large"),
+    "yaml key": (yaml_of, "? [a, [b]]\n: 1", "not YAML"),
+    "yaml code": (yaml_of, "!!python/object/apply:os.system ['id']", "not YAML"),
+    "yaml itself": (yaml_of, "&a [*a]", "nested more than 100 levels deep"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_hostile_text_is_one_line_at_once(case):
+    parse, text, line = CASES[case]
+    start = time.monotonic()
+    with pytest.raises(InputError, match=line) as caught:
+        parse(text)
+    assert time.monotonic() - start < 5
+    assert str(caught.value).startswith("f: ")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_yaml_that_multiplies_is_refused(monkeypatch):
+    monkeypatch.setattr("workloads.texts._MOST_VALUES", 10_000)
+    text = "a0: &a0 [1, 1]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
+    with pytest.raises(InputError, match="holds more than 10,000 values"):
+        yaml_of(text)
+
+
+def test_ordinary_texts_pass():
+    assert toml(".".join("a" * 99) + " = 1")
+    text = "a = '" + "x." * 60 + "'\nb = '''\n" + "Words. And more. " * 200 + "'''\n"
+    assert len(toml(text)) == 2
+    assert json_of('{"\\u00e9": [9223372036854775807, 1e400, "\\ud83d\\ude00"]}')
+    assert yaml_of("a: &x [1, 2]\nb: *x\n") == {"a": [1, 2], "b": [1, 2]}
+
+
+def test_devices_and_other_bytes_are_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("workloads.files.TEXT_LIMIT_BYTES", 1000)
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
+    for path, line in (
+        (tmp_path / "bytes", "UTF-8|utf-8"),
+        (tmp_path, "is a directory"),
+        (tmp_path / "no", "no such file"),
+    ):
+        for read in (read_toml, lambda one: read_json(one, "JSON")):
+            with pytest.raises(InputError, match=line) as caught:
+                read(path)
+            assert str(caught.value).startswith(f"{path}: ")
+
+
+@given(
+    st.text()
+    | st.binary().map(lambda data: data.decode("latin-1"))
+    | st.text("[]{}\"'=.:,&*!-# \n\t\\u0d9ae1", max_size=200)
+)
+def test_any_text_is_read_or_refused_in_one_line(text):
+    for parse in (toml, json_of, yaml_of):
+        try:
+            parse(text) if parse is not json_of else parse_json(text.encode(errors="surrogatepass"), "f", "JSON")
+        except InputError as error:
+            lines = str(error).splitlines()
+        else:
+            lines = ["read"]
+        assert len(lines) == 1

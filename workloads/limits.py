@@ -1,0 +1,36 @@
+"""How much is read, and how large a tensor may be: what is larger is refused in one line before memory is asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from workloads.errors import InputError
+
+MAX_TENSOR_BYTES = 1 << 32
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def require_size(label: str, shape: Sequence[int], item_bytes: int = 1) -> None:
+    """Raise `InputError` when a tensor of that shape would take more than `MAX_TENSOR_BYTES`; `label` names it."""
+    size = math.prod(shape) * item_bytes
+    if size > MAX_TENSOR_BYTES:
+        raise InputError(f"{label}: {readable(size)}: a tensor may take at most {readable(MAX_TENSOR_BYTES)} in memory")
+
+
+@contextmanager
+def naming_shortage(label: str) -> Iterator[None]:
+    """Turn a `MemoryError` of the block into an `InputError` that says what was too large."""
+    try:
+        yield
+    except MemoryError as error:
+        detail = f" ({error})" if str(error) else ""
+        raise InputError(f"{label}: not enough memory{detail}") from None
+
+
+def readable(size_bytes: int) -> str:
+    """Bytes with the unit that leaves a short number."""
+    unit = min((size_bytes.bit_length() - 1) // 10, len(_UNITS) - 1) if size_bytes else 0
+    amount = size_bytes / (1 << 10 * unit) if size_bytes < 1 << 1000 else math.inf
+    return f"{amount:,.4g} {_UNITS[unit]}" if amount < 10**6 else f"more than a million {_UNITS[-1]}"

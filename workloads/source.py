@@ -8,7 +8,7 @@ layers added at the end change nothing before them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
 import numpy as np
@@ -103,14 +103,17 @@ class OneImage:
 
 @dataclass(frozen=True)
 class LayerSource:
-    """A layer and where its tensors come from; `index` is its place in the whole network."""
+    """A layer and where its tensors come from; `index` is its place in the whole network.
+
+    `origin` is for readers alone: layers from equal content are equal, wherever they come from.
+    """
 
     index: int
     layer: Layer
     weights: TensorSource
     activations: TensorSource
     output_density: float = 1.0
-    origin: str = ""
+    origin: str = field(default="", compare=False)
 
     def weight_array(self, seed: int) -> np.ndarray:
         """The layer's weights (K, C/G, [T,] R, S), made now."""

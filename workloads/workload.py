@@ -28,6 +28,7 @@ class Workload:
     title    one line for lists
     origin   papers, data or file that shapes and densities come from
     prunings what `prune` applied, as on a command line
+    files    every file (or folder, for all files in it) that shapes, densities or tensors were read from
     """
 
     name: str
@@ -36,6 +37,7 @@ class Workload:
     title: str = ""
     origin: str = ""
     prunings: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if self.seed < 0:

@@ -194,6 +194,14 @@ class OnnxGraph:
         evaluator = reference.ReferenceEvaluator(node, opsets=opsets)
         return numbers(np.asarray(evaluator.run(None, values)[list(node.output).index(name)]))
 
+    def external_files(self) -> tuple[Path, ...]:
+        """Files beside the model that hold its weights."""
+        held = list(self.model.graph.initializer)
+        held += [a.t for node in self.nodes for a in node.attribute if a.HasField("t")]
+        held += [part for tensor in self.model.graph.sparse_initializer for part in (tensor.values, tensor.indices)]
+        names = (entry.value for tensor in held for entry in tensor.external_data if entry.key == "location")
+        return tuple(self.path.parent / name for name in sorted(set(names)))
+
     def _densified(self, tensor: Any) -> np.ndarray:
         """A sparse initializer as an array: its indices count elements, or are places along each axis."""
         values, indices = self._initializer(tensor.values), self._initializer(tensor.indices)

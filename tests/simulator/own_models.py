@@ -9,8 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from onnx import helper
+from safetensors.numpy import save_file
+from scipy import sparse
 
 from tests.simulator.studies import NETWORK
+from tests.workloads.importers import onnx_models, tflite_models
+from workloads.trace_file import save_traces
+from workloads.workload import load_workload
 
 
 def _sparse(seed: int, *shape: int) -> np.ndarray:
@@ -37,16 +43,14 @@ def network_with_tensors(folder: Path, seed: int) -> str:
 
 
 def trace_file(folder: Path, seed: int) -> str:
-    from workloads.trace_file import save_traces
-    from workloads.workload import load_workload
 
-    drawn = load_workload(network_file(folder, 0), seed=seed)
+    (folder / "drawn").mkdir(exist_ok=True)
+    drawn = load_workload(network_file(folder / "drawn", 0), seed=seed)
     save_traces(folder / "trace.npz", replace(drawn, origin=""))  # its origin is a path, and would be in the file
     return str(folder / "trace.npz")
 
 
 def scipy_file(folder: Path, seed: int) -> str:
-    from scipy import sparse
 
     sparse.save_npz(folder / "matrix.npz", sparse.csr_matrix(_sparse(seed, 24, 32)), compressed=False)
     return str(folder / "matrix.npz")
@@ -69,37 +73,29 @@ def smtx(folder: Path, seed: int) -> str:
 
 
 def onnx_model(folder: Path, seed: int) -> str:
-    from onnx import helper
-
-    from tests.workloads.importers.onnx_models import save
 
     nodes = [helper.make_node("Conv", ["x", "w"], ["y"], name="conv")]
-    return str(save(folder / "model.onnx", nodes, {"x": (1, 4, 8, 8)}, {"w": _sparse(seed, 8, 4, 3, 3)}))
+    return str(onnx_models.save(folder / "model.onnx", nodes, {"x": (1, 4, 8, 8)}, {"w": _sparse(seed, 8, 4, 3, 3)}))
 
 
 def onnx_external(folder: Path, seed: int) -> str:
-    from onnx import helper
-
-    from tests.workloads.importers.onnx_models import save
 
     (folder / "held.data").unlink(missing_ok=True)
     nodes = [helper.make_node("Conv", ["x", "w"], ["y"], name="conv")]
     weights = {"w": _sparse(seed, 8, 4, 3, 3)}
     external = {"save_as_external_data": True, "size_threshold": 0, "location": "held.data"}
-    return str(save(folder / "external.onnx", nodes, {"x": (1, 4, 8, 8)}, weights, **external))
+    return str(onnx_models.save(folder / "external.onnx", nodes, {"x": (1, 4, 8, 8)}, weights, **external))
 
 
 def tflite_model(folder: Path, seed: int) -> str:
-    from tests.workloads.importers.tflite_models import Operator, Tensor, constant, conv_options, save
 
     weights = _sparse(seed, 8, 3, 3, 6)
-    tensors = [Tensor((1, 9, 8, 6)), constant(weights), Tensor((1, 1, 1, 8))]
-    operator = Operator("CONV_2D", [0, 1], [2], "Conv2DOptions", conv_options())
-    return str(save(folder / "model.tflite", tensors, [operator], outputs=[2]))
+    tensors = [tflite_models.Tensor((1, 9, 8, 6)), tflite_models.constant(weights), tflite_models.Tensor((1, 1, 1, 8))]
+    operator = tflite_models.Operator("CONV_2D", [0, 1], [2], "Conv2DOptions", tflite_models.conv_options())
+    return str(tflite_models.save(folder / "model.tflite", tensors, [operator], outputs=[2]))
 
 
 def weights_in_network(folder: Path, seed: int, network_seed: int = 0) -> str:
-    from safetensors.numpy import save_file
 
     (folder / f"weights{network_seed > 0}").mkdir(exist_ok=True)
     path = folder / f"weights{network_seed > 0}" / "weights.safetensors"

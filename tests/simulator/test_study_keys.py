@@ -48,7 +48,7 @@ def test_equal_content_has_equal_keys_in_every_process_and_folder(tmp_path):
         points = [*(make(folder, 3) for make in KINDS.values()), *BUILT_IN]
         points.append(f"{network(folder)}|{patterns(folder, 3)}")
         found.append(keys_of_a_process(tmp_path / name, points))
-    here = [Point("ideal", *point.split("|")[:1], prune=(point.split("|") + [None])[1]).key() for point in points]
+    here = [Point("ideal", *point.split("|")[:1], prune=([*point.split("|"), None])[1]).key() for point in points]
     assert found[0] == found[1] == here
     assert len(set(here)) == len(here)
 

@@ -71,7 +71,7 @@ def read_timeline(path: Path) -> dict[str, Any]:
 def _read_store(path: Path, study: str | None, where: Sequence[str], *, whole: bool) -> list[Row]:
     from simulator.store import Store  # noqa: PLC0415 (only where there is one)
 
-    with Store(path) as store:
+    with Store(path, reading=True) as store:
         names = store.studies()
         if study is None and len(names) > 1:
             raise InputError(f"{path}: holds several studies, choose one with --study: {', '.join(names)}")
@@ -80,6 +80,8 @@ def _read_store(path: Path, study: str | None, where: Sequence[str], *, whole: b
 
 
 def _head(path: Path) -> bytes:
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{path}: is no ordinary file, must be a file of results")  # a FIFO would wait for ever
     try:
         with path.open("rb") as stream:
             return stream.read(16)

@@ -204,7 +204,7 @@ class Store:
         query = "SELECT error FROM failures WHERE key = ? AND key NOT IN (SELECT key FROM results)"
         with naming(self.path):
             found = [(place, self._database.execute(query, (place.key,)).fetchone()) for place in places]
-        return [(place.values, row[0]) for place, row in found if row is not None]
+        return [(place.values, row[0]) for place, row in found if row is not None]  # noqa: PD011 (no frame)
 
 
 def load_results(path: str | Path, study: str | None = None, *, layers: bool = False) -> pd.DataFrame:

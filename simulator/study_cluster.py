@@ -52,11 +52,14 @@ def _connected(address: str) -> Any:
         import distributed  # noqa: PLC0415 (optional, and slow to load)
     except ImportError:
         raise InputError("--cluster needs Dask: pip install 'prunesim[cluster]'") from None
+    client = distributed.Client.__new__(distributed.Client)
     try:
-        return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+        client.__init__(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except Exception as error:  # noqa: BLE001 (bad addresses, TLS and timeouts raise a dozen types)
+        client.status = "closed"  # or the half made client waits a minute for itself when it is deleted
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"cluster {address}: cannot be reached: {reason}") from None
+    return client
 
 
 class _Crew:

@@ -135,7 +135,7 @@ class _Member:
 
     def end(self) -> Death | None:
         """End it, and say how it ended where it had a point."""
-        self.process.kill()  # changes nothing for one that has ended
+        os.kill(self.process.pid, signal.SIGKILL)  # changes nothing for one that ended; Popen.kill would lose its usage
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         for pipe in (self.process.stdin, self.process.stdout):

@@ -25,7 +25,7 @@ def read_results(path: Path, study: str | None = None, where: Sequence[str] = ()
     Raises `InputError` naming the file when it is missing or none of these.
     """
     head = _head(path)
-    if head.startswith(_SQLITE):
+    if head.startswith(_SQLITE) or path.suffix.lower() == ".sqlite":  # which a damaged one does not begin with
         return _read_store(path, study, where, whole=whole)
     if study is not None:
         raise InputError(f"{path}: --study: only a store of 'sweep' holds studies")

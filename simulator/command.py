@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import click
 
+from simulator.standard_streams import open_closed_ones
 from workloads.errors import PrunesimError
 
 
@@ -82,6 +83,7 @@ def config(machine: str) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The entry point: bad input becomes one clear line on standard error and exit code 2, never a traceback."""
+    open_closed_ones()
     try:
         code = cli.main(arguments, standalone_mode=False)
     except click.exceptions.Abort:

@@ -37,8 +37,6 @@ def computed(
 
     wait  seconds that the cluster may be without workers, and what is told lines for the user
     """
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is said in lines of our own
     client = _connected(address)
     try:
         yield from _Run(_Crew(client, address, *wait), points, is_done).outcomes(deque(keys))
@@ -52,6 +50,9 @@ def _connected(address: str) -> Any:
         import distributed  # noqa: PLC0415 (optional, and slow to load)
     except ImportError:
         raise InputError("--cluster needs Dask: pip install 'prunesim[cluster]'") from None
+    for name in ("asyncio", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("asyncio", "distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what matters is said in lines of our own
     client = distributed.Client.__new__(distributed.Client)
     try:
         client.__init__(address, timeout=_CONNECT_SECONDS, set_as_default=False)

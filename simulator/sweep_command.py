@@ -89,7 +89,7 @@ def sweep(
         click.echo(f"warning: {line}", err=True)
     name = Path(subject).stem if options["machines"] is None else "sweep"
     workers = Workers(jobs, cluster, patience, say=lambda line: click.echo(line, err=True))
-    with ended_by_signals(), Store(store_file or Path(f"{name}.sqlite")) as store:
+    with _ended_by_signals(), Store(store_file or Path(f"{name}.sqlite")) as store:
         with progress(study.title) as advance:
             summary = run_study(study, store, workers, advance)
         _write(study, store, options)
@@ -105,7 +105,7 @@ def sweep(
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
+def _ended_by_signals() -> Iterator[None]:
     """SIGTERM, which batch systems send, ends the block like Ctrl-C: what runs beside it ends with it."""
 
     def interrupt(*_: object) -> None:

@@ -92,7 +92,7 @@ _digests: dict[str, _Held] = {}
 
 def loaded(text: str) -> Workload:
     """The workload of that name or path; the last ones are held until one of their files changes."""
-    place = (text, str(Path.cwd()))
+    place = (text, str(Path().absolute()))
     held = _workloads.pop(place, None)
     if held is None or held.signature != _signatures(held.value.files):
         began = time.time_ns()

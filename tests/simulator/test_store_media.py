@@ -3,7 +3,6 @@
 import os
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -158,13 +157,3 @@ def test_a_sweep_needs_no_standard_error_and_no_standard_input(tmp_path, jobs, c
     with Store(store) as opened:
         assert len(list(opened.rows())) == 8
     assert "ideal" in done.stdout
-
-
-def test_a_sweep_ended_by_a_closed_terminal_leaves_no_process(tmp_path):
-    chosen, store = write_study(tmp_path, 200), tmp_path / "s.sqlite"
-    command = [*COMMAND, "sweep", str(chosen), "--store", str(store), "--jobs", "2"]
-    sweep = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
-    while sweep.poll() is None and not store.exists():
-        pass
-    sweep.send_signal(signal.SIGHUP)
-    assert sweep.wait() == -signal.SIGHUP

@@ -49,15 +49,15 @@ def sweep_at_work(folder: Path, jobs: int = 2) -> tuple[subprocess.Popen, list[i
     return sweep, workers_of(sweep)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_workers_go_when_their_sweep_goes(tmp_path, number):
     sweep, workers = sweep_at_work(tmp_path)
     assert len(workers) == 2
     os.kill(sweep.pid, number)
     said = sweep.communicate(timeout=SECONDS_TO_GO)[1]
     assert all_gone(workers)
-    if number == signal.SIGKILL:
-        assert sweep.returncode == -signal.SIGKILL
+    if number in (signal.SIGKILL, signal.SIGHUP):
+        assert sweep.returncode == -number
     else:
         assert (sweep.returncode, said.strip()) == (130, "interrupted: what was computed is stored, run again to go on")
     assert results(tmp_path / "s.sqlite") >= 1

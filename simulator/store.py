@@ -2,6 +2,7 @@
 
 Every result is committed when it arrives, so that a process killed at any moment loses only points in flight; several
 processes of one machine may write to the same file. Nothing in the file depends on when or where a result was computed.
+What a row says is compressed together with its key, so that its checksum tells whether it is whole and of that key.
 """
 
 from __future__ import annotations
@@ -9,55 +10,68 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from simulator import store_access
 from simulator.report import flat
+from simulator.store_access import naming, pack, unpack
 from workloads.errors import InputError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulator.study import Place
+    from simulator.study import Place, Study
     from simulator.study_point import Outcome
 
-_SCHEMA = 1
+_SCHEMA = 2
 _WAIT_SECONDS = 120.0  # for another process that is writing
 _RETRY_SECONDS = 0.02
 _TABLES = (
-    "CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, total TEXT NOT NULL, report BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, total BLOB NOT NULL, report BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS failures (key TEXT PRIMARY KEY, error TEXT NOT NULL)",
     """CREATE TABLE IF NOT EXISTS studies
-    (study TEXT, place INTEGER, key TEXT NOT NULL, point TEXT NOT NULL, PRIMARY KEY (study, place))""",
+    (study TEXT, place INTEGER, key TEXT NOT NULL, point BLOB NOT NULL, PRIMARY KEY (study, place))""",
 )
 
 
 class Store:
-    """An open store; a context manager. Raises `InputError` naming the file when it cannot be opened or is no store.
+    """An open store; a context manager. Methods raise `InputError` naming the file when it cannot be used.
 
-    results   key of a point, its total as JSON, its whole report as zlib-compressed JSON
+    results   key of a point, its total as JSON, its whole report as JSON; both compressed
     failures  key of a point and why it has no result
-    studies   the points of each study in order, by key, with what the study varies in each
+    studies   the points of each study in order, by key, with what the study varies in each, as compressed JSON
+
+    reading   for files that are only read, on media that cannot be written too: nothing of them or beside them changes
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, reading: bool = False) -> None:
         self.path = path
-        with _naming(path):
-            # joblib asks for the next point from threads of its own; SQLite serializes calls by itself
-            self._database = sqlite3.connect(path, timeout=_WAIT_SECONDS, check_same_thread=False, isolation_level=None)
-            self._create()
-            self._keep_writers_apart()
+        with naming(path):
+            self._database = store_access.read_only(path) if reading else store_access.writable(path, _WAIT_SECONDS)
+            self._reading = reading
+            try:
+                self._check(found=self._version())
+                if not reading:
+                    self._keep_writers_apart()
+            except BaseException:
+                self._database.close()
+                raise
 
-    def _create(self) -> None:
+    def _version(self) -> int:
+        return self._database.execute("PRAGMA user_version").fetchone()[0]
+
+    def _check(self, found: int) -> None:
+        """Make the tables of a new store; refuse any other file."""
+        if found == _SCHEMA:
+            return
+        if found or self._reading or self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise InputError(f"{self.path}: not a store of this version of prunesim")
         with self._transaction():
-            (found,) = self._database.execute("PRAGMA user_version").fetchone()
-            if found == _SCHEMA:
+            if self._version() == _SCHEMA:  # another process was faster
                 return
-            if found or self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise InputError(f"{self.path}: not a store of this version of prunesim")
             for statement in _TABLES:
                 self._database.execute(statement)
             self._database.execute(f"PRAGMA user_version = {_SCHEMA}")
@@ -69,8 +83,8 @@ class Store:
             try:
                 self._database.execute("PRAGMA journal_mode = WAL")
                 break
-            except sqlite3.OperationalError:
-                if time.monotonic() > end:
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
                     raise
                 time.sleep(_RETRY_SECONDS)
         self._database.execute("PRAGMA synchronous = NORMAL")
@@ -80,47 +94,71 @@ class Store:
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._database.execute("COMMIT")
         except BaseException:
-            self._database.execute("ROLLBACK")
+            with suppress(sqlite3.Error):  # a full disk has ended it already
+                self._database.execute("ROLLBACK")
             raise
-        self._database.execute("COMMIT")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        """The last one leaves a single ordinary file, which read-only media can hold."""
+        if not self._reading:
+            with suppress(sqlite3.Error):
+                self._database.execute("PRAGMA busy_timeout = 0")
+                self._database.execute("PRAGMA journal_mode = DELETE")
         self._database.close()
 
     def __contains__(self, key: str) -> bool:
-        return self._database.execute("SELECT 1 FROM results WHERE key = ?", (key,)).fetchone() is not None
+        with naming(self.path):
+            return self._database.execute("SELECT 1 FROM results WHERE key = ?", (key,)).fetchone() is not None
 
-    def declare(self, study: str, places: Iterable[Place]) -> None:
-        """Note which points a study has, in order, in place of what it had before."""
-        rows = [(study, number, place.key, json.dumps(place.values)) for number, place in enumerate(places)]
-        with self._transaction():
+    def declare(self, study: str, places: Iterable[Place]) -> bool:
+        """Note which points a study has, in order, in place of what it had before.
+
+        Returns whether it had points of other values before. Failures that belong to no study any more are forgotten.
+        """
+        places = list(places)
+        with naming(self.path), self._transaction():
+            before = [values for _, values in self._places(study)]
+            rows = [(study, n, place.key, pack(place.key, _text(place.values))) for n, place in enumerate(places)]
             self._database.execute("DELETE FROM studies WHERE study = ?", (study,))
             self._database.executemany("INSERT INTO studies VALUES (?, ?, ?, ?)", rows)
+            self._database.execute("DELETE FROM failures WHERE key NOT IN (SELECT key FROM studies)")
+        return bool(before) and before != [_same_types(place.values) for place in places]
+
+    def holds(self, study: Study) -> bool:
+        """Whether the study of that name has exactly these points."""
+        with naming(self.path):
+            own = [(place.key, _same_types(place.values)) for place in study.places]
+            return list(self._places(study.name)) == own
 
     def put(self, outcome: Outcome) -> None:
         """Keep what became of a point. A result takes the place of a failure, never the other way round."""
-        with self._transaction():
-            if outcome.error:
-                self._database.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (outcome.key, outcome.error))
-            else:
-                row = (outcome.key, outcome.total, outcome.report)
+        key = outcome.key
+        with naming(self.path), self._transaction():
+            if not outcome.error:
+                row = (key, pack(key, outcome.total), outcome.report)
                 self._database.execute("INSERT OR IGNORE INTO results VALUES (?, ?, ?)", row)
-                self._database.execute("DELETE FROM failures WHERE key = ?", (outcome.key,))
+                self._database.execute("DELETE FROM failures WHERE key = ?", (key,))
+            elif key not in self:
+                self._database.execute("INSERT OR REPLACE INTO failures VALUES (?, ?)", (key, outcome.error))
 
     def report(self, key: str) -> dict[str, Any]:
         """The whole report of a point, as `prunesim run --json` writes it. Raises `KeyError` when there is none."""
-        found = self._database.execute("SELECT report FROM results WHERE key = ?", (key,)).fetchone()
-        if found is None:
+        with naming(self.path):
+            found = self._database.execute("SELECT total, report FROM results WHERE key = ?", (key,)).fetchone()
+            report = store_access.whole_report(key, *found) if found else None
+        if report is None:
             raise KeyError(key)
-        return json.loads(zlib.decompress(found[0]))
+        return report
 
     def studies(self) -> list[str]:
         """Names of the studies in the store, sorted."""
-        return [name for (name,) in self._database.execute("SELECT DISTINCT study FROM studies ORDER BY study")]
+        with naming(self.path):
+            return [name for (name,) in self._database.execute("SELECT DISTINCT study FROM studies ORDER BY study")]
 
     def rows(self, study: str | None = None, *, layers: bool = False) -> Iterator[dict[str, Any]]:
         """One flat row a point that has a result, or one a layer, study by study in the study's order.
@@ -132,24 +170,41 @@ class Store:
         known = self.studies()
         if study is not None and study not in known:
             raise InputError(f"{self.path}: no study '{study}': {nearest(study, known)}")
-        column = "report" if layers else "total"
-        query = (
-            f"SELECT study, studies.key, point, {column} FROM studies JOIN results USING (key)"  # noqa: S608 (no input)
-            " WHERE ?1 IS NULL OR study = ?1 ORDER BY study, place"
-        )
-        for name, key, point, found in self._database.execute(query, (study,)):
-            described = {"study": name, "key": key, **json.loads(point)}
-            reported = json.loads(zlib.decompress(found))["layers"] if layers else [json.loads(found)]
-            for metrics in map(flat, reported):
-                yield {f"set.{key}" if key in metrics else key: described[key] for key in described} | metrics
+        for name in known if study is None else [study]:
+            with naming(self.path):
+                places = list(self._places(name))
+            for key, values in places:
+                yield from self._rows(name, key, values, layers=layers)
 
-    def failures(self, study: str) -> list[tuple[dict[str, Any], str]]:
-        """What a study's points without a result are, and why they failed."""
-        query = (
-            "SELECT point, error FROM studies JOIN failures USING (key) WHERE study = ?"
-            " AND key NOT IN (SELECT key FROM results) ORDER BY place"
-        )
-        return [(json.loads(point), error) for point, error in self._database.execute(query, (study,))]
+    def rows_of(self, study: Study) -> Iterator[dict[str, Any]]:
+        """As `rows`, of the points of this study as it is, whatever others declared under its name."""
+        for place in study.places:
+            yield from self._rows(study.name, place.key, place.values)
+
+    def _rows(self, name: str, key: str, values: dict[str, Any], *, layers: bool = False) -> Iterator[dict[str, Any]]:
+        described = {"study": name, "key": key, **values}
+        for metrics in map(flat, self._reported(key, layers=layers)):
+            yield {f"set.{key}" if key in metrics else key: described[key] for key in described} | metrics
+
+    def _reported(self, key: str, *, layers: bool) -> list[dict[str, Any]]:
+        """Total or layers of a point; nothing where it has no result."""
+        if layers:
+            return self.report(key)["layers"] if key in self else []
+        with naming(self.path):
+            found = self._database.execute("SELECT total FROM results WHERE key = ?", (key,)).fetchone()
+            return [json.loads(unpack(key, found[0]))] if found else []
+
+    def _places(self, study: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        query = "SELECT key, point FROM studies WHERE study = ? ORDER BY place"
+        for key, point in self._database.execute(query, (study,)):
+            yield key, json.loads(unpack(key, point))
+
+    def failures(self, places: Sequence[Place]) -> list[tuple[dict[str, Any], str]]:
+        """What points without a result are, and why they failed."""
+        query = "SELECT error FROM failures WHERE key = ? AND key NOT IN (SELECT key FROM results)"
+        with naming(self.path):
+            found = [(place, self._database.execute(query, (place.key,)).fetchone()) for place in places]
+        return [(place.values, row[0]) for place, row in found if row is not None]  # noqa: PD011 (no frame)
 
 
 def load_results(path: str | Path, study: str | None = None, *, layers: bool = False) -> pd.DataFrame:
@@ -159,16 +214,14 @@ def load_results(path: str | Path, study: str | None = None, *, layers: bool = F
     """
     import pandas as pd  # noqa: PLC0415 (pandas is optional and slow to load)
 
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    with Store(path) as store:
+    with Store(Path(path), reading=True) as store:
         return pd.DataFrame(store.rows(study, layers=layers))
 
 
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise InputError(f"{path}: cannot be used as a store: {error}") from None
+def _text(values: dict[str, Any]) -> str:
+    return json.dumps(values)
+
+
+def _same_types(values: Any) -> Any:
+    """As JSON gives them back."""
+    return json.loads(json.dumps(values))

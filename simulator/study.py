@@ -101,7 +101,8 @@ def run_study(study: Study, store: Store, workers: Workers, progress: Progress |
     `progress` is called with (points done, points, ""). Raises `InputError` when a cluster cannot be
     reached; a point that fails does not raise.
     """
-    store.declare(study.name, study.places)
+    if store.declare(study.name, study.places):
+        workers.say(f"warning: {store.path}: study '{study.name}' had other points before; they are no longer its own")
     distinct = {place.key: place for place in study.places}
     todo = {key: place for key, place in distinct.items() if key not in store}
     found = len(distinct) - len(todo)
@@ -115,6 +116,20 @@ def run_study(study: Study, store: Store, workers: Workers, progress: Progress |
         if progress is not None:
             progress(found + computed + failed, len(distinct), "")
     return Summary(len(distinct) - computed - failed, computed, failed)
+
+
+def check_declared(study: Study, store: Store) -> None:
+    """Raise `InputError` when the store holds other points under the study's name, or lost some of its results."""
+    lost = sum(1 for place in study.places if place.key not in store and not store.failures([place]))
+    if lost:
+        raise InputError(
+            f"{store.path}: {lost} points of this run are no longer in it: another process changed the file"
+        )
+    if not store.holds(study):
+        raise InputError(
+            f"{store.path}: another sweep gave the study '{study.name}' other points meanwhile; tables of this run are "
+            "of its own points, but plots of the store show the other's: run again with a --store of its own"
+        )
 
 
 def _outcomes(places: Sequence[Place], store: Store, workers: Workers) -> Iterator[Outcome]:

@@ -6,29 +6,25 @@ digest of all that its result depends on: the full resolved spec, what the trace
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import zlib
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
-from functools import cache, lru_cache
-from importlib.metadata import version
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from dataflows.accelerator import Accelerator
 from dataflows.registry import machine
 from simulator.configuration import idle_settings, merge, validate
+from simulator.content import code_version, described, digest_of, file_digest, loaded
 from simulator.network_simulation import DenseCycles, simulate
 from workloads import pruning
 from workloads.errors import InputError, PrunesimError
 from workloads.patterns import ACTIVATION_PATTERNS, WEIGHT_PATTERNS, parse_pattern
 from workloads.source import Drawn, DrawnBatch, LayerSource, TensorSource
-from workloads.workload import Workload, load_workload
+from workloads.workload import Workload
 
-_PACKAGES = ("workloads", "dataflows", "simulator")
+REFUSED = "the worker has another version of prunesim, or of a workload file"
+CHANGED = "a file of the workload changed while the point was computed; run the sweep again"
 _DENSE_CYCLES: DenseCycles = {}  # of this process: points share their machines' dense baselines
 
 
@@ -70,7 +66,7 @@ class Point:
 
     def base(self) -> Workload:
         """The whole workload before it is pruned. Raises `InputError`."""
-        workload = replace(_loaded(self.workload, _signature(Path(self.workload))), seed=self.seed)
+        workload = replace(loaded(self.workload), seed=self.seed)
         workload = workload if self.batch is None else workload.with_batch(self.batch)
         weights = self.density if self.weight_density is None else self.weight_density
         activations = self.density if self.activation_density is None else self.activation_density
@@ -96,16 +92,18 @@ class Point:
         """Digest of spec, traces and version; no trace is made for it. Raises `InputError`."""
         base, accelerator = self.base(), self.accelerator()
         chosen = base if self.layers is None else base.select(self.layers)
-        return _digest(
+        return digest_of(
             code_version(),
             [accelerator.name, accelerator.spec.model_dump_json()],
-            [base.name, self.seed, _described(base.sources), [layer.name for layer in chosen.layers]],
-            None if self.prune is None else _described_pruning(self.prune),
+            [file_digest(path) for path in base.files],
+            [base.name, self.seed, described(base.sources, from_files=bool(base.files))],
+            [layer.name for layer in chosen.layers],
+            None if self.prune is None else described(pruning.parse(self.prune).resolved()),
         )
 
     def raw_key(self) -> str:
         """Digest of the point as it is written, for points that are not possible."""
-        return _digest(code_version(), asdict(self))
+        return digest_of(code_version(), repr(sorted(asdict(self).items())))
 
 
 @dataclass(frozen=True)
@@ -123,8 +121,10 @@ def run_point(point: Point, key: str) -> Outcome:
     os.environ.setdefault("PRUNESIM_THREADS", "1")  # points share the cores; kernels must not want all of them again
     try:
         if point.key() != key:
-            return Outcome(key, error="the worker has another version of prunesim, or of a workload file")
+            return Outcome(key, error=REFUSED)
         (report,) = simulate([point.accelerator()], point.traced(), dense_cycles=_DENSE_CYCLES)
+        if point.key() != key:
+            return Outcome(key, error=CHANGED)
     except PrunesimError as error:
         return Outcome(key, error=str(error))
     except Exception as error:  # noqa: BLE001 (a failed point is recorded and must not stop the others)
@@ -132,21 +132,6 @@ def run_point(point: Point, key: str) -> Outcome:
     data = report.to_dict()
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return Outcome(key, json.dumps(data["total"], allow_nan=False), zlib.compress(text.encode()))
-
-
-@cache
-def code_version() -> str:
-    """The package's version and a digest of its sources, so that results of edited code are not taken for old ones."""
-    digest, root = hashlib.sha256(), Path(__file__).resolve().parent.parent
-    for package in _PACKAGES:
-        for path in sorted((root / package).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode())
-            digest.update(path.read_bytes())
-    return f"{version('prunesim')}+{digest.hexdigest()[:12]}"
-
-
-def _digest(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=repr).encode()).hexdigest()
 
 
 def _redrawn(source: LayerSource, weights: float | None, activations: float | None) -> LayerSource:
@@ -172,50 +157,3 @@ def _drawn(tensor: TensorSource, source: LayerSource, name: str) -> Drawn | Draw
     if not isinstance(tensor, Drawn | DrawnBatch):
         raise InputError(f"{name}_pattern: layer '{source.layer.name}' has stored {name}s, give {name}_density as well")
     return tensor
-
-
-def _signature(path: Path) -> tuple[int, int] | None:
-    """Time and size of a file, to notice that it changed; None where the name is no file."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_mtime_ns, status.st_size
-
-
-@lru_cache(maxsize=16)
-def _loaded(text: str, signature: tuple[int, int] | None) -> Workload:
-    del signature
-    return load_workload(text)
-
-
-def _described(value: Any) -> Any:
-    """A value's content as JSON types: a file by the digest of its bytes, wherever it lies; an array likewise."""
-    if isinstance(value, Path):
-        return _file_digest(value, _signature(value))
-    if isinstance(value, np.ndarray):
-        return [str(value.dtype), value.shape, hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()]
-    if is_dataclass(value) and not isinstance(value, type):
-        content = {f.name: _described(getattr(value, f.name)) for f in fields(value) if f.name != "origin"}
-        return [type(value).__name__, content]
-    if isinstance(value, tuple | list):
-        return [_described(item) for item in value]
-    return value if isinstance(value, str | int | float | None) else repr(value)
-
-
-def _described_pruning(text: str) -> Any:
-    """The pruning with its defaults filled in, and the content of the files that its options name."""
-    chosen = pruning.parse(text)
-    options = [part.partition("=")[2] for part in text.replace("+", ",").replace(":", ",").split(",")]
-    return [
-        str(chosen),
-        repr(chosen),
-        [_described(Path(value)) for value in options if value and Path(value).is_file()],
-    ]
-
-
-@lru_cache(maxsize=256)
-def _file_digest(path: Path, signature: tuple[int, int] | None) -> str:
-    del signature
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -30,7 +30,7 @@ def print_study(study: Study, store: Store) -> None:
     """The study's table on standard output; where seeds differ, the mean and half the range."""
     keys = study.varied or ("accelerator", "workload")
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    rows = list(store.rows(study.name))
+    rows = list(store.rows_of(study))
     columns = [f"set.{key}" if any(f"set.{key}" in row for row in rows) else key for key in keys]
     for row in rows:
         groups.setdefault(tuple(_text(row.get(column)) for column in columns), []).append(row)

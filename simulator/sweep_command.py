@@ -5,6 +5,11 @@ This module loads quickly, since `prunesim --help` reads it; what computes is im
 
 from __future__ import annotations
 
+import hashlib
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +20,7 @@ from workloads.errors import InputError
 if TYPE_CHECKING:
     from simulator.store import Store
     from simulator.study import Study
+    from simulator.study_file import StudyTable
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _OUTPUT = click.Path(dir_okay=False, allow_dash=True)
@@ -39,11 +45,24 @@ _STUDY_KEYS = ("layers", "prune", "batch")
     metavar="FILE",
     help="Where results land.  [default: STUDY.sqlite or sweep.sqlite]",
 )
+@click.option(
+    "--rescue", type=_FILE, metavar="FILE", help="Copy what is whole of a damaged store, and do nothing else."
+)
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
 @click.option("--cluster", metavar="tcp://HOST:PORT", help="Compute on the workers of this Dask scheduler.")
+@click.option("--patience", metavar="SECONDS", type=click.FloatRange(min=0), default=120.0, show_default=True,
+              help="How long a cluster may be without workers.")  # fmt: skip
 @click.option("--csv", "csv_file", type=_OUTPUT, metavar="FILE|-", help="Write one row a point.")
 @click.option("--parquet", "parquet_file", type=_FILE, metavar="FILE", help="Write one row a point.")
-def sweep(subject: str, store_file: Path | None, jobs: int | None, cluster: str | None, **options: Any) -> None:
+def sweep(
+    subject: str,
+    store_file: Path | None,
+    rescue: Path | None,
+    jobs: int | None,
+    cluster: str | None,
+    patience: float,
+    **options: Any,
+) -> None:
     """Compute all points of a study: a file, or WORKLOAD with --on and --vary.
 
     Results land in one file as they come. Stop at any moment and run again: only what is missing is computed. A point
@@ -53,9 +72,12 @@ def sweep(subject: str, store_file: Path | None, jobs: int | None, cluster: str 
     prunesim sweep study.toml --csv study.csv
     prunesim sweep vgg16@scnn --layers 'conv3*' --on scnn --vary queue_depth=0,2,4,8 --seeds 3
     """  # noqa: D301 (click reads the backspace as: keep these lines as they are)
+    if rescue is not None:
+        _rescue(rescue)
+        return
     from simulator import study_table
     from simulator.store import Store
-    from simulator.study import run_study
+    from simulator.study import check_declared, run_study
     from simulator.study_workers import Workers
     from simulator.tables import progress
 
@@ -66,18 +88,45 @@ def sweep(subject: str, store_file: Path | None, jobs: int | None, cluster: str 
     for line in study.warnings():
         click.echo(f"warning: {line}", err=True)
     name = Path(subject).stem if options["machines"] is None else "sweep"
-    with Store(store_file or Path(f"{name}.sqlite")) as store:
+    workers = Workers(jobs, cluster, patience, say=lambda line: click.echo(line, err=True))
+    with _ended_by_signals(), Store(store_file or Path(f"{name}.sqlite")) as store:
         with progress(study.title) as advance:
-            summary = run_study(study, store, Workers(jobs, cluster), advance)
+            summary = run_study(study, store, workers, advance)
         _write(study, store, options)
-        for line in study_table.failure_lines(store.failures(study.name)):
+        for line in study_table.failure_lines(store.failures(study.places)):
             click.echo(line, err=True)
         click.echo(
             f"{store.path}: {summary.computed} points computed, {summary.found} found, {summary.failed} failed",
             err=True,
         )
+        check_declared(study, store)
     if summary.failed:
         raise SystemExit(1)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM, which batch systems send, ends the block like Ctrl-C: what runs beside it ends with it."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt) if threading.current_thread() is threading.main_thread() else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("interrupted: what was computed is stored, run again to go on", err=True)
+        raise
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _rescue(damaged: Path) -> None:
+    from simulator.store_rescue import rescue
+
+    target, count = rescue(damaged)
+    click.echo(f"{target}: {count} results that are whole; run the sweep again with --store {target}", err=True)
 
 
 def _study(subject: str, options: dict[str, Any]) -> Study:
@@ -104,7 +153,13 @@ def _study(subject: str, options: dict[str, Any]) -> Study:
         },
         "sweep",
     )
-    return Study.of(table, title, "sweep")
+    return Study.of(table, _name(title, table), "sweep")
+
+
+def _name(title: str, table: StudyTable) -> str:
+    """The name of a sweep without a file: all that it means, so that another one has another name."""
+    meant = table.model_dump_json(exclude={"title"}, exclude_defaults=True)
+    return f"{title} [{hashlib.sha256(meant.encode()).hexdigest()[:8]}]"
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -139,7 +194,7 @@ def _write(study: Study, store: Store, options: dict[str, Any]) -> None:
     from simulator import results_file, study_table
 
     if options["csv_file"]:
-        text = results_file.to_csv(list(store.rows(study.name)))
+        text = results_file.to_csv(list(store.rows_of(study)))
         if options["csv_file"] == "-":
             click.echo(text, nl=False)
         else:
@@ -147,6 +202,6 @@ def _write(study: Study, store: Store, options: dict[str, Any]) -> None:
     if options["parquet_file"]:
         import pandas as pd
 
-        results_file.write_whole(options["parquet_file"], pd.DataFrame(store.rows(study.name)).to_parquet(index=False))
+        results_file.write_whole(options["parquet_file"], pd.DataFrame(store.rows_of(study)).to_parquet(index=False))
     if options["csv_file"] != "-":
         study_table.print_study(study, store)

@@ -50,7 +50,14 @@ def load_network_file(path: str | Path) -> Workload:
     sources = base.sources if base else _chained([row for row in built if row is not None])
     title = defaults.title or (base.title if base else "")
     sources = tuple(replace(source, origin=str(path)) for source in sources)
-    return Workload(defaults.name or path.stem, sources, title=title, origin=str(path))
+    return Workload(defaults.name or path.stem, sources, title=title, origin=str(path), files=_files(path, rows))
+
+
+def _files(path: Path, rows: Any) -> tuple[Path, ...]:
+    """The network file and the files of tensors that its layers name."""
+    keys = ("weight_file", "activation_file")
+    named = (row[key] for row in rows or () for key in keys if row.get(key) is not None)
+    return (path, *dict.fromkeys(path.parent / name for name in named))
 
 
 def _base(table: NetworkTable, faults: list[str]) -> Workload | None:

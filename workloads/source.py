@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
 import numpy as np
@@ -106,6 +106,7 @@ class LayerSource:
     """A layer and where its tensors come from.
 
     index          its place in the whole network
+    origin         for readers alone: layers from equal content are equal, wherever they come from
     input_in_dram  see `LayerTrace`; None: where it is the network's first layer. An excerpt of a network says False.
     """
 
@@ -114,7 +115,7 @@ class LayerSource:
     weights: TensorSource
     activations: TensorSource
     output_density: float = 1.0
-    origin: str = ""
+    origin: str = field(default="", compare=False)
     input_in_dram: bool | None = None
 
     def weight_array(self, seed: int) -> np.ndarray:

@@ -85,7 +85,8 @@ def load_traces(path: str | Path) -> Workload:
         sources = tuple(_layer_source(path, archive, index, entry) for index, entry in enumerate(header["layers"]))
     if not sources:
         raise InputError(f"{path}: the trace holds no layers")
-    return Workload(header["name"], sources, title=header.get("title", ""), origin=header.get("origin", ""))
+    title, origin = header.get("title", ""), header.get("origin", "")
+    return Workload(header["name"], sources, title=title, origin=origin, files=(path,))
 
 
 def _read_header(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Workload:
     title    one line for lists
     origin   papers, data or file that shapes and densities come from
     prunings what `prune` applied, as on a command line
+    files    every file (or folder, for all files in it) that shapes, densities or tensors were read from
     """
 
     name: str
@@ -38,6 +39,7 @@ class Workload:
     title: str = ""
     origin: str = ""
     prunings: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         for key, longest in (("name", LONGEST_NAME), ("title", LONGEST_TEXT), ("origin", LONGEST_TEXT)):

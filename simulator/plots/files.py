@@ -28,7 +28,7 @@ def read_results(path: Path, study: str | None = None, where: Sequence[str] = ()
     Raises `InputError` naming the file when it is missing or none of these.
     """
     head = _head(path)
-    if head.startswith(_SQLITE):
+    if head.startswith(_SQLITE) or path.suffix.lower() == ".sqlite":  # which a damaged one does not begin with
         return _read_store(path, study, where, whole=whole)
     if study is not None:
         raise InputError(f"{path}: --study: only a store of 'sweep' holds studies")
@@ -71,7 +71,7 @@ def read_timeline(path: Path) -> dict[str, Any]:
 def _read_store(path: Path, study: str | None, where: Sequence[str], *, whole: bool) -> list[Row]:
     from simulator.store import Store  # noqa: PLC0415 (only where there is one)
 
-    with Store(path) as store:
+    with Store(path, reading=True) as store:
         names = store.studies()
         if study is None and len(names) > 1:
             raise InputError(f"{path}: holds several studies, choose one with --study: {', '.join(names)}")

@@ -39,11 +39,11 @@ def test_a_result_takes_the_place_of_a_failure_and_is_never_lost_to_one(tmp_path
     with Store(tmp_path / "s.sqlite") as store:
         store.declare("s", [place])
         store.put(Outcome(place.key, error="broke"))
-        assert [error for _, error in store.failures("s")] == ["broke"]
+        assert [error for _, error in store.failures([place])] == ["broke"]
         store.put(outcome(place.key))
-        assert store.failures("s") == []
+        assert store.failures([place]) == []
         store.put(Outcome(place.key, error="broke again"))
-        assert store.failures("s") == []
+        assert store.failures([place]) == []
         assert place.key in store
 
 

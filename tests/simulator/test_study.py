@@ -104,7 +104,7 @@ def test_a_combination_that_is_impossible_fails_alone(tmp_path):
     with Store(tmp_path / "s.sqlite") as store:
         summary = run_study(chosen, store, HERE)
         assert (summary.computed, summary.found, summary.failed) == (1, 0, 1)
-        ((values, error),) = store.failures("study")
+        ((values, error),) = store.failures(chosen.places)
         assert values["oaram_bytes"] == 1
         assert "cannot hold the 1024 results of one accumulator copy" in error
 
@@ -113,7 +113,7 @@ def test_layers_that_a_machine_refuses_fail_alone(tmp_path):
     chosen = study(machines=["eie", "ideal"], workloads=[network(tmp_path)])
     with Store(tmp_path / "s.sqlite") as store:
         assert run_study(chosen, store, HERE).failed == 1
-        ((values, error),) = store.failures("study")
+        ((values, error),) = store.failures(chosen.places)
         assert values["accelerator"] == "eie"
         assert error.startswith("eie cannot run layer 'first': ")
         assert [row["accelerator"] for row in store.rows("study")] == ["ideal"]

@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import random
 import signal
 import sqlite3
 import subprocess
@@ -118,31 +117,11 @@ def results(store: Path) -> int:
         return 0
 
 
-def test_killed_at_any_moment_and_resumed_gives_what_an_undisturbed_run_gives(cli, tmp_path):
-    study = write_study(tmp_path, seeds=20, depths="[0, 8]")
-    random_moments = random.Random(6)
-    killed, undisturbed = tmp_path / "killed.sqlite", tmp_path / "undisturbed.sqlite"
-    before = 0
-    for jobs in ("1", "2", "1"):
-        sweep = start(study, killed, "--jobs", jobs)
-        goal = before + random_moments.randrange(1, 9)
-        while sweep.poll() is None and results(killed) < goal:
-            time.sleep(0.01)
-        time.sleep(random_moments.random() * 0.03)
-        os.killpg(sweep.pid, signal.SIGKILL)
-        sweep.wait()
-        assert before <= results(killed) < 40
-        before = results(killed)
-    assert start(study, killed, "--jobs", "2").wait() == 0
-    assert cli("sweep", study, "--store", undisturbed, "--jobs", 1).code == 0
-    assert contents(killed) == contents(undisturbed)
-
-
 def workers_of(sweep: subprocess.Popen) -> list[int]:
     """Processes of a sweep that compute points."""
     children = Path(f"/proc/{sweep.pid}/task/{sweep.pid}/children").read_text().split()
     commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in children}
-    return [pid for pid, command in commands.items() if "loky" in command and "resource_tracker" not in command]
+    return [pid for pid, command in commands.items() if "study_processes" in command]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds worker processes in /proc")

@@ -7,6 +7,7 @@ one is an `InputError` that says what to install.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from workloads.errors import InputError
@@ -55,4 +56,7 @@ def import_model(path: str | Path, options: ImportOptions | None = None) -> Impo
         if not path.exists():
             raise InputError(f"{path}: no such file")
         raise InputError(f"{path}: not a format that can be imported; see 'prunesim import --help'")
-    return importer(path, options or ImportOptions())
+    options = options or ImportOptions()
+    imported = importer(path, options)
+    files = tuple(dict.fromkeys((path, *options.inputs, *imported.workload.files)))
+    return replace(imported, workload=replace(imported.workload, files=files))

@@ -64,7 +64,7 @@ class Imported:
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """A tensor that a function makes whenever it is asked for."""
+    """A tensor that a function makes whenever it is asked for, from the files of its workload and nothing else."""
 
     make: Callable[[], np.ndarray]
 

@@ -6,6 +6,7 @@ their integers less the zero point, so that 0 is the number 0. A 1-D convolution
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def import_onnx(path: Path, options: ImportOptions) -> Imported:
         tensors = capture(graph, names, feeds)
     found = [_layer(graph, one, options, tensors, ends[one.name]) for one in operators]
     warnings = () if options.inputs else (DENSE_INPUTS,)
-    return Imported(workload_of(path.stem, found, str(path), omitted), omitted, warnings)
+    workload = replace(workload_of(path.stem, found, str(path), omitted), files=graph.external_files())
+    return Imported(workload, omitted, warnings)
 
 
 def _layer(

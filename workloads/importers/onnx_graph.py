@@ -225,6 +225,14 @@ class OnnxGraph:
             raise InputError(f"{what} cannot be computed: {first_line(error)}") from None
         return {one: numbers(np.asarray(value)) for one, value in zip(node.output, made, strict=True) if one}
 
+    def external_files(self) -> tuple[Path, ...]:
+        """Files beside the model that hold its weights."""
+        held = list(self.model.graph.initializer)
+        held += [a.t for node in self.nodes for a in node.attribute if a.HasField("t")]
+        held += [part for tensor in self.model.graph.sparse_initializer for part in (tensor.values, tensor.indices)]
+        names = (entry.value for tensor in held for entry in tensor.external_data if entry.key == "location")
+        return tuple(self.path.parent / name for name in sorted(set(names)))
+
     def _densified(self, tensor: Any) -> np.ndarray:
         """A sparse initializer as an array: its indices count elements, or are places along each axis."""
         what = f"{self.path}: sparse weights '{tensor.values.name}'"

@@ -81,6 +81,10 @@ class Pruning(ABC):
         del layer, weights
         return {}
 
+    def resolved(self) -> Pruning:
+        """The same pruning with the content of files in place of their names; equal ones do the same."""
+        return self
+
     @property
     def value_bits(self) -> int | None:
         """Bits of a stored weight where this pruning decides them."""

@@ -34,6 +34,10 @@ class Chain(Pruning):
         """See `Pruning`."""
         return reduce(lambda left, pruning: pruning.apply(left), self.prunings, sources)
 
+    def resolved(self) -> Chain:
+        """See `Pruning`."""
+        return Chain(tuple(pruning.resolved() for pruning in self.prunings))
+
     def storage_format(self, layer: Layer) -> str:
         """That of the last pruning that decides the structure."""
         return suited_format(self.prunings, layer)

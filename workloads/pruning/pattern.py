@@ -67,6 +67,12 @@ class Pattern(Pruning):
         )
         return (replace(self, set=written_patterns(most_frequent(counts, self.size))),) * len(sources)
 
+    def resolved(self) -> Pattern:
+        """See `Pruning`."""
+        if self.set == "patdnn":
+            return self
+        return replace(self, set=written_patterns(read_patterns(self.subject, self.set)))
+
     def _fits(self, layer: Layer) -> bool:
         side = 3 if self.set == "patdnn" else int(read_patterns(self.subject, self.set).shape[1] ** 0.5)
         return layer.kernel_size[-2:] == (side, side) and all(size == 1 for size in layer.kernel_size[:-2])

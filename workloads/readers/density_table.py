@@ -41,7 +41,7 @@ def read_density_table(path: str | Path, network: str | None = None) -> Workload
     except (ValueError, TypeError) as error:
         raise InputError(f"{path}: {error}") from None
     left_out = f", {len(rows) - len(kept)} transposed convolutions left out" if len(rows) > len(kept) else ""
-    return Workload(path.stem, sources, title=f"densities of {path.name}{left_out}", origin=str(path))
+    return Workload(path.stem, sources, title=f"densities of {path.name}{left_out}", origin=str(path), files=(path,))
 
 
 def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:

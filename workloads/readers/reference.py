@@ -57,7 +57,7 @@ def read_folder(
         LayerSource(i, layer, *tensors(archive, row, layer), output, str(archive))
         for i, (row, layer, output) in enumerate(zip(rows, layers, outputs, strict=True))
     )
-    return Workload(name, sources, title=title, origin=origin)
+    return Workload(name, sources, title=title, origin=origin, files=(path,) if path.is_dir() else (archive, table))
 
 
 def layer_of(row: Mapping[str, Any]) -> Layer:

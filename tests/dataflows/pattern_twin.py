@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -115,7 +115,7 @@ def batches_of(spec, kernels, library, kernel_positions, reads):
                 costs[first, end] = batch_of(spec, tuple(order[first:end]), kernel_positions, reads)
         for sizes in ways_to_cut(len(order), rows):
             ends = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
-            tried = [costs[cut] for cut in zip(ends, ends[1:], strict=False)]
+            tried = [costs[cut] for cut in pairwise(ends)]
             cycles = sum(own for own, _ in tried)
             if cycles < best_cycles:
                 best_cycles, best = cycles, [batch for _, batch in tried]

@@ -64,11 +64,12 @@ def patterned_mask(draw, random, layer):
     positions = math.prod(layer.kernel_size)
     used = random.permutation(positions)[: draw(st.sampled_from([4, 6, 9, positions]))]
     pool = np.zeros((draw(st.integers(1, 6)), positions), bool)
-    equal = draw(st.integers(0, 4))
+    equal, nested = draw(st.integers(0, 4)), draw(st.sampled_from([0, 0, 0.5]))
     for i in range(len(pool)):
         pool[i, random.permutation(used)[: equal or int(random.integers(1, len(used) + 1))]] = True
-        if i and random.random() < 0.2:
-            pool[i] &= pool[i - 1]
+        if i and random.random() < nested:
+            pool[i] &= pool[random.integers(0, i)]
+    pool[-1, used if draw(st.booleans()) else []] = True
     mask = pool[random.integers(0, len(pool), layer.weight_shape[:2])]
     mask &= random.random(mask.shape) < draw(st.sampled_from([0.7, 0.95, 1.0, 1.0]))
     mask &= (random.random(mask.shape[:2]) < draw(st.sampled_from([0.5, 0.9, 1.0, 1.0])))[..., None]

@@ -198,3 +198,14 @@ def test_equals_and_groups():
         ]
 
     check_by_hand(spec, layer, kernels, [rows({FILL: 2}), rows({})])
+
+
+def test_a_kernel_belongs_to_the_smallest_pattern_that_holds_it():
+    # Channel 0: P = {0, 1, 2, 3} and Q = {0, 1} in the order P Q P Q; channel 1: one whole kernel of 9 cycles. Any kernel
+    # reads 9 positions: P saves 5 * 4, as it holds Q too, Q alone 7 * 2; then Q saves 2 * 2. One output position.
+    # P Q | P Q takes 4 + 1 twice, in the order of the filters and sorted by P. By P and Q: P P | Q Q, 4 + 1 + 2 + 1.
+    spec = PatternSpec(arrays=1, kernels_parallel=2, pixels_parallel=4, patterns=2, switch_cycles=1, fill_cycles=0)
+    layer = Layer.conv("l", in_channels=2, out_channels=4, input_size=(3, 3), kernel_size=3)
+    p, q, whole = range(4), range(2), range(9)
+    rows = [({INDEX: 2, BUSY: 15}, 15), ({INDEX: 2, BUSY: 6, IMBALANCE: 9}, 6)]
+    check_by_hand(spec, layer, as_objects([[p, whole], [q, ()], [p, ()], [q, ()]]), [rows])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dataflows.kernel import cache_folder
+from dataflows.kernel_cache import cache_folder
 from tests.simulator.studies import network
 from tests.simulator.test_sweep import ROOT, results
 

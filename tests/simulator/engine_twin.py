@@ -104,19 +104,14 @@ def arrival_bound(loads: list[Load], duration: int, burst_bytes: int, *, in_step
     first, last = together[0].first, together[-1].last
     assert first is not None
     assert last is not None
-    sizes = sorted(load.burst_bytes for load in together)
-    total = sum(sizes)
-    bounds = [Fraction(first + duration)]
-    if in_step or len(sizes) == 1:
-        bounds.append(last + Fraction(burst_bytes, total) * duration)
-        return max(bounds)
-    small, large = sizes
-    bounds.append(last + Fraction(burst_bytes, large) * duration)
-    if last > first and duration:
+    last_burst = Fraction(burst_bytes, max(load.burst_bytes for load in together))
+    bounds = [Fraction(first + duration), last + last_burst * duration]
+    if not in_step and len(together) == 2 and last > first and duration:
+        small, large = sorted(load.size_bytes for load in together)
         # Bytes that are there: rate · (u - first). While both come, bytes² / (4 · small · large) of the work is possible.
-        rate = Fraction(total - burst_bytes, last - first)
+        rate = Fraction(small + large, last - first)
         bend = rate**2 / (4 * small * large)
-        top = min(1 / (2 * duration * bend), 2 * small / rate, Fraction(last - first))
+        top = min(1 / (2 * duration * bend), 2 * small / rate)
         bounds.append(first + top + (1 - bend * top**2) * duration)
     return max(bounds)
 
@@ -168,8 +163,8 @@ class EngineTwin:
 
     @property
     def peaks(self) -> dict[str, int]:
-        """Fullest level of each buffer by its name."""
-        return {use.name: self.peak.get(use.tensor, 0) for use in self.schedule.buffers}
+        """Fullest level by name of each buffer that holds what it takes; a FIFO has no level."""
+        return {use.name: self.peak[use.tensor] for use in self.schedule.buffers if not use.streamed}
 
     def play(self) -> int:
         """Step until everything is computed, drained and written; returns the cycles."""

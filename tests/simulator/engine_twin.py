@@ -137,7 +137,7 @@ class Tile:
 
 
 class EngineTwin:
-    """Plays a schedule; `play` once, then read `cycles`, `pe_cycles` and `peaks`."""
+    """Plays a schedule; `play` once, then ask for `pe_cycles` and `peaks`."""
 
     def __init__(self, schedule: LayerSchedule, dram: DramSpec, clock_hz: int) -> None:
         self.schedule = schedule
@@ -155,24 +155,33 @@ class EngineTwin:
         ]
         self.capacity = {use.tensor: use.capacity_bytes for use in schedule.buffers if not use.streamed}
         self.taken = dict.fromkeys(self.capacity, 0)
+        self.given_back = dict.fromkeys(self.capacity, 0)  # in this cycle
+        self.settled_peak = dict.fromkeys(self.capacity, 0)
         self.peak = dict.fromkeys(self.capacity, 0)
         self.held: dict[int, int] = {}  # output room by tile
         self.now = 0
         self.current = 0
         self.tail = [0] * CAUSES
 
-    @property
-    def peaks(self) -> dict[str, int]:
-        """Fullest level by name of each buffer that holds what it takes; a FIFO has no level."""
-        return {use.name: self.peak[use.tensor] for use in self.schedule.buffers if not use.streamed}
+    def peaks(self) -> dict[str, tuple[int, int]]:
+        """Fullest level by name of each buffer that holds what it takes; a FIFO has no level.
+
+        Two numbers, as the rules leave open what comes first within a cycle: the level when the cycle's room has been
+        given back and taken, and with all of it taken before any is given back.
+        """
+        return {
+            use.name: (self.settled_peak[use.tensor], self.peak[use.tensor])
+            for use in self.schedule.buffers
+            if not use.streamed
+        }
 
     def play(self) -> int:
         """Step until everything is computed, drained and written; returns the cycles."""
         while True:
             while self._give_back() or self._end() or self._drain() or self._start() or self._load() or self._store():
                 pass
+            self._settle()
             if all(tile.drained and all(store.is_there(self.now) for store in tile.stores) for tile in self.tiles):
-                self.cycles = self.now
                 return self.now
             assert self.now < CYCLE_LIMIT, "starved"
             self._count_wait()
@@ -185,11 +194,9 @@ class EngineTwin:
     # What can happen now; each returns whether something did.
 
     def _give_back(self) -> bool:
-        written = [
-            tile for tile in self.held if all(store.is_there(self.now) for store in self.tiles[tile].stores)
-        ]
+        written = [tile for tile in self.held if all(store.is_there(self.now) for store in self.tiles[tile].stores)]
         for tile in written:
-            self.taken[Tensor.OUTPUT] -= self.held.pop(tile)
+            self._free(Tensor.OUTPUT, self.held.pop(tile))
         return bool(written)
 
     def _running(self) -> Tile | None:
@@ -205,7 +212,7 @@ class EngineTwin:
         tile.drain_left = tile.drain_cycles
         for load in self.queue:
             if load.tensor in self.capacity and load.asked is not None:
-                self.taken[load.tensor] -= load.room_until.get(self.current, 0)
+                self._free(load.tensor, load.room_until.get(self.current, 0))
         self.current += 1
         return True
 
@@ -236,7 +243,7 @@ class EngineTwin:
         if load is None or not self._may_load(load.tile):
             return False
         if load.tensor in self.capacity:
-            if self.taken[load.tensor] + load.size_bytes > self.capacity[load.tensor]:
+            if not self._has_room(load.tensor, load.size_bytes):
                 return False
             self._take(load.tensor, load.size_bytes)
         self.memory.ask(load, self.now)
@@ -250,7 +257,17 @@ class EngineTwin:
 
     def _take(self, tensor: Tensor, size_bytes: int) -> None:
         self.taken[tensor] += size_bytes
-        self.peak[tensor] = max(self.peak[tensor], self.taken[tensor])
+
+    def _free(self, tensor: Tensor, size_bytes: int) -> None:
+        self.taken[tensor] -= size_bytes
+        self.given_back[tensor] += size_bytes
+
+    def _settle(self) -> None:
+        """At the end of a cycle, when no room can be given back or taken any more."""
+        for tensor, taken in self.taken.items():
+            self.settled_peak[tensor] = max(self.settled_peak[tensor], taken)
+            self.peak[tensor] = max(self.peak[tensor], min(self.capacity[tensor], taken + self.given_back[tensor]))
+            self.given_back[tensor] = 0
 
     def _start(self) -> bool:
         if self.current == len(self.tiles) or self._running() is not None or self._waits_for() is not None:
@@ -275,16 +292,17 @@ class EngineTwin:
         freed = self.current - self.schedule.accumulator_copies
         if freed >= 0 and not self.tiles[freed].drained:
             return Cause.DRAIN
-        if Tensor.OUTPUT in self.capacity:
-            if self.taken[Tensor.OUTPUT] + self._output_room(tile) > self.capacity[Tensor.OUTPUT]:
-                writing = any(
-                    store.asked is not None and not store.is_there(self.now)
-                    for one in self.tiles
-                    for store in one.stores
-                )
-                draining = any(one.end is not None and not one.drained for one in self.tiles)
-                return Cause.BUFFER if draining and not writing else Cause.MEMORY
-        return None
+        if Tensor.OUTPUT not in self.capacity or self._has_room(Tensor.OUTPUT, self._output_room(tile)):
+            return None
+        draining = any(one.end is not None and not one.drained for one in self.tiles)
+        return Cause.BUFFER if draining and not self._is_writing() else Cause.MEMORY
+
+    def _has_room(self, tensor: Tensor, size_bytes: int) -> bool:
+        return self.taken[tensor] + size_bytes <= self.capacity[tensor]
+
+    def _is_writing(self) -> bool:
+        stores = [store for tile in self.tiles for store in tile.stores]
+        return any(store.asked is not None and not store.is_there(self.now) for store in stores)
 
     def _store(self) -> bool:
         asked = False
@@ -318,7 +336,6 @@ class EngineTwin:
         if tile.start is None or self.now >= tile.start + tile.duration:
             tile.waits[cause] += 1
 
-    @property
     def pe_cycles(self) -> np.ndarray:
         """Every PE-cycle by its cause, int64 (PEs, CAUSES)."""
         books = self.schedule.cycles.sum(axis=0)

@@ -98,7 +98,9 @@ def arrival_bound(loads: list[Load], duration: int, burst_bytes: int, *, in_step
     """The first moment at which a tile's work can be done as its data came: max of u + (1 - possible(u)) · duration.
 
     Loads that were asked for one after the other come one after the other: until the last of them starts to arrive
-    nothing is possible, and then what it brings. Those asked for together with it share its time.
+    nothing is possible, and then what it brings. Those asked for together with it share its time, useful byte by
+    useful byte, all of them spread evenly over the time from the first burst to the last; the last burst is one of those
+    of the larger load.
     """
     together = [load for load in loads if load.asked == loads[-1].asked]
     first, last = together[0].first, together[-1].last

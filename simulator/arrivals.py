@@ -5,27 +5,33 @@ Data arrive evenly between a load's first burst and its last. With a share x of 
     x·y       of the work can be done where any of its filters meet any of its positions,
     min(x, y) where both are used in one order (`LayerSchedule.operands_in_step`);
 
-what already lay on the chip counts as 1. Loads that were asked for together share the memory: byte by byte in turn
-until the smaller one is there, which is the order that makes most work possible at any time, or in step in
-proportion to their sizes. A tile that may start at `start` and needs `duration` cycles ends no earlier than
+what already lay on the chip counts as 1. Loads that are on their way at the same time share the memory, whichever was
+asked for first: burst by burst in turn until one of them is there, which is the order that makes most work possible at
+any time, or in step as far as both have come. They share it from the moment `joined` at which the later one's first
+burst can come. A tile that may start at `start` and needs `duration` cycles ends no earlier than
 
-    max over u of  (u + (1 - possible(u)) · duration),
+    max over u of  (joined + u + (1 - possible(u)) · duration),
 
-since at u only possible(u) of the work can have been done; the share of the last burst is done behind it. Where
-possible(u) is a straight line this is the larger of first burst + duration and last burst + its share. While the first
-2p bytes of p + q arrive (p the smaller) it is a parabola:
+since u after `joined` only possible(u) of the work can have been done; the share of the last burst is done behind it.
+Where possible(u) is a straight line this is the larger of joined + duration and last burst + its share. While p bytes of
+which a share x0 is there and q bytes of which none is come in turn, B bytes a cycle in all, it is a parabola:
 
-    possible(u) = (p/q) · (u/T)²,   T the time of these 2p bytes,   largest at u = T²·q / (2·p·duration): late by u/2.
+    possible(u) = (x0 + B·u / 2p) · (B·u / 2q),   largest loss at u = (2q / (B·duration) - x0) · p / B
 
-Example: 100 bytes of inputs and 100 of weights at a byte a cycle from cycle 0, and 400 cycles of work. T = 200, so u =
-200² / 800 = 50 and the tile ends at 400 + 25: it idles for 25 of its first 50 cycles, and the 200 cycles of the load
-cost no more. With 100 cycles of work u would lie behind T, and the tile ends with its last burst, at 200 and a little.
+or where one of the two is there, if that is earlier.
+
+Example: 100 bytes of inputs and 100 of weights, asked for together, at a byte a cycle from cycle 0, and 400 cycles of
+work. x0 = 0 and B = 1, so u = 200 / 400 · 100 = 50, where 25 · 25 of 100 · 100 products, 25 cycles of work, are possible:
+the tile ends at 50 + 375 = 425. It idles for 25 of its first 50 cycles, and the 200 cycles of the load cost no more. With
+100 cycles of work u would lie behind the load, and the tile ends with its last burst, at 200 and a little.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import simpy
 
@@ -68,28 +74,43 @@ class Arrival:
 
 
 def earliest_end(start: int, duration: int, arrivals: Sequence[Arrival], *, in_step: bool) -> int:
-    """The first cycle in which a tile can end that started at `start`; all of `arrivals` must have arrived."""
-    if not arrivals or not duration:
+    """The first cycle in which a tile can end that started at `start`; all of `arrivals` must have arrived.
+
+    `arrivals` in the order in which they were asked for, one or two.
+    """
+    if not duration or all(arrival.last_at <= start for arrival in arrivals):
         return start + duration
-    together = len({arrival.asked_at for arrival in arrivals}) == 1
-    first = min(arrival.first_at for arrival in arrivals)
-    if not together:  # those asked for later come when the others are there
-        first = max(arrival.first_at for arrival in arrivals)
-    last_share = -(-duration // max(arrival.bursts for arrival in arrivals))
-    end = max(max(start, first) + duration, max(arrival.last_at for arrival in arrivals) + last_share)
-    if together and len(arrivals) == 2 and not in_step:
-        end = max(end, _end_of_grid(start, duration, arrivals))
-    return end
+    early, late = arrivals[0], arrivals[-1]
+    joined, there = early.first_at, Fraction(0)
+    if late.asked_at > early.asked_at:
+        joined, there = _joined(early, late)
+    end, rest = max(start, joined) + duration, (1 - there) * early.bursts
+    last = early if rest > late.bursts else late
+    end = max(end, max(early.last_at, late.last_at) + -(-duration // last.bursts))
+    if len(arrivals) == 1 or in_step or there == 1:
+        return end
+    return max(end, _end_of_grid(start, duration, joined, there, early, late))
 
 
-def _end_of_grid(start: int, duration: int, arrivals: Sequence[Arrival]) -> int:
-    """The bound of two operands that arrive byte by byte in turn, any part of one meeting any of the other."""
-    first, last = min(arrival.first_at for arrival in arrivals), max(arrival.last_at for arrival in arrivals)
-    small, large = sorted(arrival.size_bytes for arrival in arrivals)
-    # T = time·2p/(p + q); u = T²·q/(2·p·duration) = 2·time²·p·q / ((p + q)²·duration), kept as a fraction.
-    time, whole = last - first, small + large
-    numerator, denominator = 2 * time * time * small * large, whole * whole * duration
-    inside = numerator * whole < 2 * small * time * denominator
-    if not inside or numerator <= (start - first) * denominator:
+def _joined(early: Arrival, late: Arrival) -> tuple[int, Fraction]:
+    """When the first burst of the later load can come, and which share of the earlier one is there by then."""
+    shared_from = max(early.first_at, late.asked_at)
+    if early.last_at <= shared_from:
+        return late.first_at, Fraction(1)
+    # In the memory the earlier one's rest comes first; taking turns, the later one's first burst comes so much sooner.
+    joined = late.first_at - (early.last_at - shared_from)
+    return joined, Fraction(shared_from - early.first_at, early.last_at - early.first_at)
+
+
+def _end_of_grid(start: int, duration: int, joined: int, there: Fraction, early: Arrival, late: Arrival) -> int:
+    """The bound of two operands that arrive burst by burst in turn, any part of one meeting any of the other."""
+    p, q = early.bursts, late.bursts
+    rest, time = (1 - there) * p, max(early.last_at, late.last_at) - joined
+    if time <= 0:
         return 0
-    return first + duration - (-numerator // (2 * denominator))
+    rate = (rest + q) / time
+    u = min((2 * q / (rate * duration) - there) * p / rate, 2 * min(rest, q) / rate)
+    if u <= max(0, start - joined):
+        return 0
+    possible = (there + rate * u / (2 * p)) * (rate * u / (2 * q))
+    return joined + math.ceil(u + (1 - possible) * duration)

@@ -90,7 +90,6 @@ class LayerSimulation:
         self._drained: dict[int, simpy.Event] = {}
         self._last_drain: simpy.Event | None = None
         self._writes: list[simpy.Event] = []
-        self._writing = 0  # tiles whose results are on their way to DRAM
         self._done = False
 
     def _now(self) -> int:
@@ -278,9 +277,13 @@ class LayerSimulation:
         if room is None:
             return
         state = f"tile {tile} waits for room in the output buffer"
-        for drained in list(self._drained.values()):
-            if not self._writing and not room.triggered:
-                yield from self._wait(drained, Cause.BUFFER, tile, state)
+        while not room.triggered:
+            written = next((event for event in self._writes if not event.processed), None)
+            drained = next((event for event in self._drained.values() if not event.processed), None)
+            if written is not None:
+                yield from self._wait(written, Cause.MEMORY, tile, state)
+            else:
+                yield from self._wait(drained or room, Cause.BUFFER if drained else Cause.MEMORY, tile, state)
         yield from self._wait(room, Cause.MEMORY, tile, state)
 
     def _write_lead(self, tile: int) -> int:
@@ -320,14 +323,12 @@ class LayerSimulation:
         written = [self._move(tile, part, write=True).last for part in parts]
         self._writes += written
         if written:
-            self._writing += 1
             last = written[-1]  # memory writes a tile's parts in order
             assert last.callbacks is not None  # noqa: S101 (just made)
             last.callbacks.append(lambda _: self._written(tile))
         return written
 
     def _written(self, tile: int) -> None:
-        self._writing -= 1
         buffer = self._buffers.get(Tensor.OUTPUT)
         if buffer is not None:
             buffer.give_back(min(self._stored_bytes(tile), buffer.capacity_bytes))

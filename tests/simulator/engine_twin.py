@@ -97,24 +97,35 @@ class ByteServer:
 def arrival_bound(loads: list[Load], duration: int, burst_bytes: int, *, in_step: bool) -> Fraction:
     """The first moment at which a tile's work can be done as its data came: max of u + (1 - possible(u)) · duration.
 
-    Loads that were asked for one after the other come one after the other: until the last of them starts to arrive
-    nothing is possible, and then what it brings. Those asked for together with it share its time, useful byte by
-    useful byte, all of them spread evenly over the time from the first burst to the last; the last burst is one of those
-    of the larger load.
+    Loads that are on their way at the same time share it, burst by burst, from the moment at which the later one's first
+    burst can come; until then nothing is possible. All bursts are spread evenly over the time; the last one belongs to
+    the load of which more was missing when they joined.
     """
-    together = [load for load in loads if load.asked == loads[-1].asked]
-    first, last = together[0].first, together[-1].last
-    assert first is not None
-    assert last is not None
-    last_burst = Fraction(burst_bytes, max(load.burst_bytes for load in together))
-    bounds = [Fraction(first + duration), last + last_burst * duration]
-    if not in_step and len(together) == 2 and last > first and duration:
-        small, large = sorted(load.size_bytes for load in together)
-        # Bytes that are there: rate · (u - first). While both come, bytes² / (4 · small · large) of the work is possible.
-        rate = Fraction(small + large, last - first)
-        bend = rate**2 / (4 * small * large)
-        top = min(1 / (2 * duration * bend), 2 * small / rate)
-        bounds.append(first + top + (1 - bend * top**2) * duration)
+    early, late = loads[0], loads[-1]
+    assert early.first is not None
+    assert early.last is not None
+    assert late.first is not None
+    assert late.last is not None
+    assert late.asked is not None
+    joined, had = Fraction(early.first), Fraction(0)  # when both come, and what is there of the earlier one
+    if late.asked != early.asked:
+        shared_from = max(early.first, late.asked)
+        if early.last > shared_from:
+            had = Fraction(shared_from - early.first, early.last - early.first)
+            joined = Fraction(late.first - early.last + shared_from)
+        else:
+            had, joined = Fraction(1), Fraction(late.first)
+    bytes_left, end = (1 - had) * early.burst_bytes, max(early.last, late.last)
+    behind = early if bytes_left > late.burst_bytes else late
+    bounds = [joined + duration, end + Fraction(burst_bytes, behind.burst_bytes) * duration]
+    if not in_step and len(loads) == 2 and had < 1 and end > joined and duration:
+        rate = (bytes_left + late.burst_bytes) / (end - joined) / 2  # of each of the two
+        until = min(bytes_left, Fraction(late.burst_bytes)) / rate
+        # What is lost after u, u + (1 - (had + rate·u/p) · rate·u/q) · duration, is a parabola that opens downwards.
+        square = duration * rate**2 / (early.burst_bytes * late.burst_bytes)
+        linear = 1 - duration * had * rate / late.burst_bytes
+        top = max(Fraction(0), min(linear / (2 * square), until))
+        bounds.append(joined + duration + top * linear - square * top**2)
     return max(bounds)
 
 

@@ -178,13 +178,36 @@ class CambriconX(Accelerator):
     def arrange(self, layer: Layer, stored_bits: np.ndarray, window_cycles: np.ndarray) -> FilterRounds:
         """The way that takes the least time, among those that `loop_order` and the buffers allow.
 
-        Time is the longer of computing, with PEs that meet at the end of each round's chunk, and of moving the bytes at
-        the memory's peak. Of equal ways the one that moves fewer bytes, then of longer chunks, then of more filters.
+        Time is the longest of computing, with PEs that meet at the end of each round's chunk, behind the first weights
+        that no work can hide, of moving all bytes at the memory's peak, and of filling NBin or the SBs by their ports.
+        Of equal ways the one that moves fewer bytes, then of longer chunks, then of more filters. Where moving takes
+        longest, ways that leave parts of NBin unused are tried, too: blocks as large as they can be do not always cut a
+        map into the fewest bytes.
 
         stored_bits, window_cycles  int64 (K, windows)
         """
+        spec = self.spec
+        shared, bytes_per_cycle = spec.fetch == "shared", spec.dram.bandwidth_gbs * 1e9 / spec.clock_hz
+
+        def cost(way: FilterRounds) -> tuple[float, int, int, int]:
+            loaded = sum(way.loaded_bytes)
+            moving = (loaded + way.stored_output_bytes) / bytes_per_cycle
+            filling = max(way.loaded_bytes) / min(bytes_per_cycle, spec.buffers.bytes_per_cycle)
+            cycles = way.chunk_cycles(window_cycles, shared=shared)
+            first = way.first_weight_bytes / bytes_per_cycle - cycles[0, 0] * way.first_positions
+            computing = way.all_positions * int(cycles.sum()) + max(0, first)
+            return max(computing, moving, filling), loaded, -way.chunk_windows, -way.filters
+
+        best = min(self._ways(layer, stored_bits, spec.held_neurons), key=cost)
+        if cost(best)[0] > best.all_positions * int(best.chunk_cycles(window_cycles, shared=shared).sum()):
+            parts = [held for held in (spec.held_neurons // 2, spec.held_neurons // 4) if held >= spec.window]
+            best = min([best, *(way for held in parts for way in self._ways(layer, stored_bits, held))], key=cost)
+        return best
+
+    def _ways(self, layer: Layer, stored_bits: np.ndarray, held_neurons: int) -> list[FilterRounds]:
+        """All ways to run a layer with so much of half of NBin."""
         spec, windows = self.spec, stored_bits.shape[1]
-        groups = _groups_in_flight(layer, spec)
+        groups = _groups_in_flight(layer, spec.pes, held_neurons)
         orders = ("inputs_outer", "weights_outer") if spec.loop_order == "auto" else (spec.loop_order,)
         ways = []
         for chunk_windows in self._chunk_choices(layer, windows):
@@ -193,18 +216,11 @@ class CambriconX(Accelerator):
                 self._round_filters(layer, stored_bits, groups, order, chunked=chunked) for order in orders
             }:
                 sums = spec.held_sums // filters
-                blocks = NeuronBlocks.of(layer, spec.window, chunk_windows, groups, spec.held_neurons, sums)
+                blocks = NeuronBlocks.of(layer, spec.window, chunk_windows, groups, held_neurons, sums)
                 if blocks is not None:
                     sizes = (spec.pes, spec.sb_bytes, spec.value_bits)
                     ways.append(FilterRounds(blocks, stored_bits, chunk_windows, filters, *sizes))
-        shared, bytes_per_cycle = spec.fetch == "shared", spec.dram.bandwidth_gbs * 1e9 / spec.clock_hz
-
-        def cost(way: FilterRounds) -> tuple[float, int, int, int]:
-            moving = (way.moved_bytes + way.stored_output_bytes) / bytes_per_cycle
-            computing = way.compute_cycles(window_cycles, shared=shared)
-            return max(computing, moving), way.moved_bytes, -way.chunk_windows, -way.filters
-
-        return min(ways, key=cost)
+        return ways
 
     def _chunk_choices(self, layer: Layer, windows: int) -> list[int]:
         """Windows of a chunk, longest first: the whole list, then what half of NBin holds, cut into equal parts.
@@ -257,8 +273,8 @@ class CambriconX(Accelerator):
         return outputs
 
 
-def _groups_in_flight(layer: Layer, spec: CambriconXSpec) -> int:
+def _groups_in_flight(layer: Layer, pes: int, held_neurons: int) -> int:
     """Convolution groups whose filters run together: enough to give every PE as many filters, as far as NBin holds."""
-    even = math.lcm(layer.group_out_channels, spec.pes) // layer.group_out_channels
+    even = math.lcm(layer.group_out_channels, pes) // layer.group_out_channels
     inputs = math.prod(layer.weight_shape[1:])
-    return max(1, min(even, layer.groups, spec.held_neurons // inputs))
+    return max(1, min(even, layer.groups, held_neurons // inputs))

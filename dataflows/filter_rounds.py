@@ -106,10 +106,27 @@ class FilterRounds:
         own = self._per_pe(window_cycles)
         return self._all_positions(np.where(own > 0, self._together(window_cycles)[:, :, None] - own, 0))
 
-    def compute_cycles(self, window_cycles: np.ndarray, *, shared: bool) -> int:
-        """Cycles of all tiles, without any wait for data; `shared` where PEs take each window together."""
-        slowest = self._together(window_cycles) if shared else self._per_pe(window_cycles).max(axis=2)
-        return int(slowest.sum()) * math.prod(self.layer.output_size) * self.layer.batch
+    def chunk_cycles(self, window_cycles: np.ndarray, *, shared: bool) -> np.ndarray:
+        """Int64 (rounds, chunks): cycles of an output position until the slowest PE is done with a chunk.
+
+        window_cycles  int64 (K, windows);  shared  PEs take each window together
+        """
+        return self._together(window_cycles) if shared else self._per_pe(window_cycles).max(axis=2)
+
+    @property
+    def all_positions(self) -> int:
+        """Output positions of all images."""
+        return math.prod(self.layer.output_size) * self.layer.batch
+
+    @property
+    def first_positions(self) -> int:
+        """Output positions of the first tile."""
+        return int(self._per_step(self.blocks.band_rows())[0]) * self.layer.output_size[1]
+
+    @property
+    def first_weight_bytes(self) -> int:
+        """Bytes of the weights without which the first block cannot end."""
+        return int(self._weight_bytes[0, 0])
 
     def _together(self, window_cycles: np.ndarray) -> np.ndarray:
         """Int64 (rounds, chunks): cycles of an output position where PEs take each window together."""
@@ -152,11 +169,11 @@ class FilterRounds:
         return np.minimum(groups, self.layer.groups - self.rounds[:, 0] * groups)
 
     @cached_property
-    def moved_bytes(self) -> int:
-        """Bytes of inputs and weights over DRAM, all reloads counted."""
+    def loaded_bytes(self) -> tuple[int, int]:
+        """Bytes of inputs and of weights over DRAM, all reloads counted."""
         weights = int((self._weight_bytes[:, None] * self._weight_times()).sum())
         neurons = sum(int(self.blocks.loads(chunk)[2].sum()) for chunk in range(self.shape[3]))
-        return weights + neurons * self.value_bits // 8 * int(self._groups.sum()) * self.layer.batch
+        return neurons * self.value_bits // 8 * int(self._groups.sum()) * self.layer.batch, weights
 
     @property
     def stored_output_bytes(self) -> int:

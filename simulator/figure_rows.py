@@ -1,0 +1,115 @@
+"""The rows of a folder of published figures: goals, figures, other readings, recorded deviations, refused rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from simulator.figure_metrics import METRICS, Run
+from simulator.study_file import flattened
+
+EXPLAINS = (0.5, 1.5)  # share of a deviation that its cause must explain: what it leaves is at most half of it
+
+
+def _metric(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(f"must be one of {', '.join(METRICS)}")
+    return name
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Goal(_Row):
+    """How near figures of a kind shall come: `relative` of the published value and `absolute` in `unit` together."""
+
+    relative: float = Field(ge=0)
+    absolute: float = Field(default=0.0, ge=0)
+    unit: str = ""
+    what: str = Field(default="", description="what figures are of this kind")
+
+    def allowed(self, published: float) -> float:
+        """The largest relative deviation from a published value."""
+        return self.relative + self.absolute / published
+
+    def __str__(self) -> str:
+        absolute = f" + {self.absolute:g} {self.unit}" if self.absolute else ""
+        return f"{100 * self.relative:g} %{absolute}"
+
+
+class Figure(_Row):
+    """A published figure, the study that rebuilds it, and what to take from there."""
+
+    id: str
+    study: str = Field(description="name of a study file of the folder, without .toml")
+    where: dict[str, Any] = Field(
+        default={}, description="what picks the study's points: values, or lists of them; empty for all"
+    )
+    metric: Annotated[str, AfterValidator(_metric)]
+    unit: str
+    published: float = Field(gt=0)
+    kind: str = Field(description="name of the goal")
+    rows: list[str] = Field(default=[], description="names of the rows of published tables that it stands for")
+    most: bool = Field(default=False, description="whether the published value is an upper limit")
+    random: bool = Field(default=False, description="whether the value depends on how masks are drawn")
+    source: str
+    how: str = ""
+
+    def picks(self, values: dict[str, Any]) -> bool:
+        """Whether a point with these values belongs to the figure."""
+        return all(
+            values.get(key) in (value if isinstance(value, list) else [value]) for key, value in self.where.items()
+        )
+
+    def of(self, runs: Sequence[Run]) -> float:
+        """The figure's value from the runs of its study."""
+        return float(METRICS[self.metric]([run for run in runs if self.picks(run.values)]))
+
+
+class Reading(_Row):
+    """Another value of a parameter that is not published, or other masks: `changes` to a machine's studies."""
+
+    machine: str
+    parameter: str
+    label: str
+    changes: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What recorded deviations call it."""
+        return f"{self.parameter}: {self.label}"
+
+    @property
+    def flat_changes(self) -> dict[str, Any]:
+        """The changes with dotted keys."""
+        return flattened(self.changes)
+
+
+class Outside(_Row):
+    """A recorded deviation beyond the goal.
+
+    It is explained where `cause` names a reading that by itself explains `share` of it, at least half; otherwise it is
+    unexplained, and `note` says what is known.
+    """
+
+    id: str
+    deviation: float = Field(description="relative, as measured with seed 0")
+    cause: str = ""
+    share: float | None = Field(default=None, ge=EXPLAINS[0], le=EXPLAINS[1])
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _cause_is_measured(self) -> Self:
+        if bool(self.cause) != (self.share is not None):
+            raise ValueError("cause and share must both be given, or neither")
+        return self
+
+
+class Refused(_Row):
+    """Rows of published tables, as globs, that no figure stands for."""
+
+    rows: list[str]
+    reason: str

@@ -18,7 +18,7 @@ from workloads.errors import InputError
 BEGIN = "<!-- verdicts: rewritten by `prunesim validate --markdown FILE` -->"
 END = "<!-- end of verdicts -->"
 _HEAD = """\
-# Deviations of the figures outside their goals, with seed 0: recorded by `prunesim validate --renew`, which never touches
+# Deviations of figures outside their goals, with seed 0: recorded by `prunesim validate --renew`, which never changes
 # a goal. `cause` is a reading of readings.toml, `share` what it alone explains of the deviation; without a cause the
 # deviation is unexplained, and `note` says what is known.
 """

@@ -168,10 +168,8 @@ def _rows_if_there(path: Path, key: str, kind: type[Row]) -> list[Row]:
     return _rows(path, key, kind) if path.exists() and read_toml(path) else []
 
 
-def _rows(
-    path: Path, key: str, kind: type[Row], spread: Callable[[Any], list[Any]] = lambda table: [table]
-) -> list[Row]:
-    """The tables of a file's list, each spread into its rows. Raises `InputError` with a line for each fault."""
+def _rows(path: Path, key: str, kind: type[Row]) -> list[Row]:
+    """The rows of a file's list of tables. Raises `InputError` with a line for each fault."""
     tables = read_toml(path).get(key)
     if not isinstance(tables, list) or not tables:
         raise InputError(f"{path}: must have at least one [[{key}]]")

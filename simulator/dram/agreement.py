@@ -52,7 +52,7 @@ class AgreementRow:
 
 
 def reference_counts(scheduler: Scheduler, path: Path = REFERENCE) -> dict[Case, tuple[Counts, Counts]]:
-    """What Ramulator 2.1 with this scheduler, and DRAMsim3, counted for every case of a reference file, in its order."""
+    """What Ramulator 2.1 with this scheduler, and DRAMsim3, counted for each case of a reference file, in its order."""
     found: dict[Case, dict[str, Counts]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(line for line in file if not line.startswith("#")):
@@ -83,14 +83,13 @@ def agreement_rows(scheduler: Scheduler = "row_hit", patterns: Iterable[str] = P
 def format_agreement(rows: Sequence[AgreementRow]) -> str:
     """The table as text, one line a row, under a line that says what is compared and over one that counts."""
     lines = [
-        "DRAM: DDR4-2400, 65,536 requests a pattern; the model is Ramulator 2.1's controller, DRAMsim3 a second opinion",
+        "DRAM: DDR4-2400, 65,536 requests a pattern; the model is Ramulator 2.1's controller; DRAMsim3: second opinion",
         "",
-        f"{'pattern':<16} {'map':<3} {'refresh':<7} {'quantity':<9} {'ours':>9} {'Ramulator':>9} equal {'DRAMsim3':>9} "
-        f"{'distance':>8}",
+        f"{'pattern':<16} {'map':<3} {'refresh':<7} {'quantity':<9} {'ours':>9} Ramulator equal  DRAMsim3 away",
     ]
     lines += [
         f"{row.pattern:<16} {row.address_map:<3} {row.refresh:<7} {row.quantity:<9} {row.ours:>9,} "
-        f"{row.ramulator:>9,} {'yes' if row.equal else 'NO':<5} {row.dramsim3:>9,} {row.distance:>+8.1%}"
+        f"{row.ramulator:>9,} {'yes' if row.equal else 'NO':<5} {row.dramsim3:>9,} {row.distance:+.1%}"
         for row in rows
     ]
     distances = [row.distance for row in rows]

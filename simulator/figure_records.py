@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from simulator.figure_rows import EXPLAINS, Figure, Outside
+from simulator.figure_rows import Figure, Outside
 from simulator.figures import RECORDED, FigureSet
 from simulator.files import write_whole
 from simulator.sensitivity import effects_of_causes
@@ -46,17 +46,19 @@ def renewed(chosen: FigureSet, measured: Sequence[Result], shares: Mapping[str, 
         if name not in found:
             rows += [] if old is None else [old]
         elif not found[name].inside:
-            rows.append(_renewed(name, old, found[name].deviation, shares.get(name)))
+            rows.append(_renewed(found[name], old, shares.get(name)))
     return rows
 
 
-def _renewed(name: str, old: Outside | None, deviation: float, share: float | None) -> Outside:
+def _renewed(result: Result, old: Outside | None, share: float | None) -> Outside:
+    name, deviation = result.figure.id, round(result.deviation, 3)
     if old is None or not old.cause:
-        return Outside(id=name, deviation=round(deviation, 3), note="" if old is None else old.note)
-    if share is None or not EXPLAINS[0] <= round(share, 2) <= EXPLAINS[1]:
-        says = "nothing" if share is None else f"{share:.0%}"
-        return Outside(id=name, deviation=round(deviation, 3), note=f"'{old.cause}' explains {says}")
-    return old.model_copy(update={"deviation": round(deviation, 3), "share": round(share, 2)})
+        return Outside(id=name, deviation=deviation, note="" if old is None else old.note)
+    new = old.model_copy(update={"deviation": deviation, "share": None if share is None else round(share, 2)})
+    if new.explained(result.goal.allowed(result.figure.published)):
+        return new
+    says = "nothing" if share is None else f"{share:.0%}"
+    return Outside(id=name, deviation=deviation, note=f"'{old.cause}' explains {says}")
 
 
 def write_records(rows: Sequence[Outside], folder: Path) -> Path:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from simulator.figure_metrics import METRICS, Run
 from simulator.study_file import flattened
 
-EXPLAINS = (0.5, 1.5)  # share of a deviation that its cause must explain: what it leaves is at most half of it
+LEFT = 0.5  # the most that a cause may leave of a deviation, where it does not bring the figure within its goal
 
 
 def _metric(name: str) -> str:
@@ -91,15 +91,24 @@ class Reading(_Row):
 class Outside(_Row):
     """A recorded deviation beyond the goal.
 
-    It is explained where `cause` names a reading that by itself explains `share` of it, at least half; otherwise it is
-    unexplained, and `note` says what is known.
+    It is explained where `cause` names a reading that by itself explains `share` of it, so that what is left is within
+    the goal or at most half of the deviation. Otherwise it is unexplained, and `note` says what is known.
     """
 
     id: str
     deviation: float = Field(description="relative, as measured with seed 0")
     cause: str = ""
-    share: float | None = Field(default=None, ge=EXPLAINS[0], le=EXPLAINS[1])
+    share: float | None = None
     note: str = ""
+
+    @property
+    def left(self) -> float:
+        """What is left of the deviation with the cause."""
+        return self.deviation * (1 - (self.share or 0.0))
+
+    def explained(self, goal: float) -> bool:
+        """Whether the cause explains the deviation of a figure with this goal, relative."""
+        return self.share is not None and abs(self.left) <= max(goal, LEFT * abs(self.deviation)) + 1e-12
 
     @model_validator(mode="after")
     def _cause_is_measured(self) -> Self:

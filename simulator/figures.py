@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from dataflows.registry import machine, machines
 from simulator.configuration import faults, has_key, keys_of, read_toml
-from simulator.figure_rows import Figure, Goal, Outside, Reading, Refused
+from simulator.figure_rows import LEFT, Figure, Goal, Outside, Reading, Refused
 from simulator.files import write_whole
 from simulator.study_file import PointKeys, StudyTable
 from workloads.errors import InputError, nearest
@@ -50,7 +50,7 @@ class FigureSet:
         found = cls(tuple(chosen), studies, goals, tuple(readings), by_id, tuple(refused))
         lines = [f"{folder / FIGURES}: {line}" for line in found._wrong_figures()]
         lines += [f"{folder / READINGS}: {line}" for line in found._wrong_readings()]
-        lines += [f"{folder / RECORDED}: {line}" for line in found._wrong_records()]
+        lines += [] if lines else [f"{folder / RECORDED}: {line}" for line in found._wrong_records()]
         if lines:
             raise InputError("\n".join(lines))
         return found
@@ -85,10 +85,19 @@ class FigureSet:
             elif row.cause and self.cause_of(figures[name]) is None:
                 own = [reading.name for reading in self.readings_of(self.machine_of(figures[name]))]
                 yield f"id = '{name}': cause = '{row.cause}': {nearest(row.cause, own)}"
+            elif row.cause and not row.explained(goal := self.allowed(figures[name])):
+                yield (
+                    f"id = '{name}': share = {row.share}: leaves {row.left:+.1%}, must leave at most half, "
+                    f"{LEFT * row.deviation:+.1%}, or the goal, {goal:.1%}"
+                )
 
     def goal_of(self, figure: Figure) -> Goal:
         """The goal of the figure's kind."""
         return self.goals[figure.kind]
+
+    def allowed(self, figure: Figure) -> float:
+        """The largest relative deviation that the figure's goal allows."""
+        return self.goal_of(figure).allowed(figure.published)
 
     def readings_of(self, name: str) -> list[Reading]:
         """The other readings of a machine."""

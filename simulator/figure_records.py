@@ -6,38 +6,42 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 
-from simulator.figure_rows import Figure, Outside
+from simulator.figure_rows import VERDICTS, Figure, Outside, Verdict
 from simulator.figures import RECORDED, FigureSet
 from simulator.files import write_whole
-from simulator.sensitivity import effects_of_causes
+from simulator.sensitivity import recorded_effects
 from simulator.study import Progress
-from simulator.validation import VERDICTS, Result, Verdict, results
+from simulator.validation import Result, results
 from workloads.errors import InputError
 
 BEGIN = "<!-- verdicts: rewritten by `prunesim validate --markdown FILE` -->"
 END = "<!-- end of verdicts -->"
 _HEAD = """\
 # Deviations of figures outside their goals, with seed 0: recorded by `prunesim validate --renew`, which never changes
-# a goal. `cause` is a reading of readings.toml, `share` what it alone explains of the deviation; without a cause the
-# deviation is unexplained, and `note` says what is known.
+# a goal. `reading` is one of readings.toml, `share` what it alone explains of the deviation, which is explained where
+# what is left is within the goal or at most half. `note` says what else is known.
 """
-_TABLE = "| figure | published | simulated | deviation | goal | verdict | cause, or what is known |"
+_WIDTH = 120
+_TABLE = (
+    "| figure | published | simulated | deviation | goal | verdict | reading and its share, and what else is known |"
+)
 
 
 def renew(
     whole: FigureSet, chosen: FigureSet, folder: Path, jobs: int | None = 1, progress: Progress | None = None
 ) -> Path:
-    """Measure the chosen figures and their causes and write the records of the whole. Raises as `measure`."""
+    """Measure the chosen figures and recorded readings; write the records of the whole. Raises as `measure`."""
     found = results(chosen, jobs=jobs, progress=progress)
-    shares = {effect.figure.id: effect.share for effect in effects_of_causes(chosen, jobs, progress)}
+    shares = {effect.figure.id: effect.share for effect in recorded_effects(chosen, jobs, progress)}
     return write_records(renewed(whole, found, shares), folder)
 
 
 def renewed(chosen: FigureSet, measured: Sequence[Result], shares: Mapping[str, float | None]) -> list[Outside]:
     """Records as these results ask for, in the order of the figures; those of figures without a result stay.
 
-    shares    what each figure's recorded cause explains now; a cause that explains too little or too much is dropped
+    shares    what each figure's recorded reading explains now
     """
     found = {result.figure.id: result for result in measured}
     rows = []
@@ -51,14 +55,10 @@ def renewed(chosen: FigureSet, measured: Sequence[Result], shares: Mapping[str, 
 
 
 def _renewed(result: Result, old: Outside | None, share: float | None) -> Outside:
-    name, deviation = result.figure.id, round(result.deviation, 3)
-    if old is None or not old.cause:
-        return Outside(id=name, deviation=deviation, note="" if old is None else old.note)
-    new = old.model_copy(update={"deviation": deviation, "share": None if share is None else round(share, 2)})
-    if new.explained(result.goal.allowed(result.figure.published)):
-        return new
-    says = "nothing" if share is None else f"{share:.0%}"
-    return Outside(id=name, deviation=deviation, note=f"'{old.cause}' explains {says}")
+    new = {"id": result.figure.id, "deviation": round(result.deviation, 3), "note": old.note if old else ""}
+    if old is None or share is None:
+        return Outside(**new)
+    return Outside(**new, reading=old.reading, share=round(share, 2))
 
 
 def write_records(rows: Sequence[Outside], folder: Path) -> Path:
@@ -77,9 +77,7 @@ def _keys(row: Outside) -> Iterator[str]:
 def recorded_verdict(chosen: FigureSet, figure: Figure) -> Verdict:
     """The verdict that the records say."""
     row = chosen.recorded.get(figure.id)
-    if row is None:
-        return "within"
-    return "explained" if row.cause else "unexplained"
+    return "within" if row is None else row.verdict(chosen.allowed(figure))
 
 
 def rewrite(path: Path, chosen: FigureSet) -> None:
@@ -123,7 +121,7 @@ def _outside(chosen: FigureSet) -> str:
         row = chosen.recorded.get(figure.id)
         if row is None:
             continue
-        why = "; ".join(part for part in (row.cause and f"{row.cause} ({row.share:.0%})", row.note) if part)
+        why = "; ".join(part for part in (row.told, row.note) if part)
         simulated = figure.published * (1 + row.deviation)
         lines.append(
             f"| {figure.id} | {figure.published:.4g} {figure.unit} | {simulated:.3g} | {100 * row.deviation:+.1f} % | "
@@ -137,5 +135,6 @@ def _within(chosen: FigureSet) -> str:
     for figure in chosen.figures:
         if figure.id not in chosen.recorded:
             names.setdefault(chosen.machine_of(figure), []).append(figure.id)
-    lines = [f"- {machine}: {', '.join(own)}." for machine, own in names.items()]
+    items = [f"- {machine}: {', '.join(own)}." for machine, own in names.items()]
+    lines = [fill(item, _WIDTH, subsequent_indent="  ", break_on_hyphens=False) for item in items]
     return "\n".join(["Within their goals:", "", *lines])

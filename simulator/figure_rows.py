@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from simulator.figure_metrics import METRICS, Run
 from simulator.study_file import flattened
 
-LEFT = 0.5  # the most that a cause may leave of a deviation, where it does not bring the figure within its goal
+Verdict = Literal["within", "explained", "unexplained"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+LEFT = 0.5  # the most that a reading that explains a deviation leaves of it, where it does not meet the goal
 
 
 def _metric(name: str) -> str:
@@ -91,29 +93,36 @@ class Reading(_Row):
 class Outside(_Row):
     """A recorded deviation beyond the goal.
 
-    It is explained where `cause` names a reading that by itself explains `share` of it, so that what is left is within
-    the goal or at most half of the deviation. Otherwise it is unexplained, and `note` says what is known.
+    `reading` names one of the folder's readings, `share` what it alone explains of the deviation. The deviation is
+    explained where what is left is within the goal or at most half of it; otherwise, and without a reading, it is
+    unexplained. `note` says what else is known.
     """
 
     id: str
     deviation: float = Field(description="relative, as measured with seed 0")
-    cause: str = ""
+    reading: str = ""
     share: float | None = None
     note: str = ""
 
     @property
+    def told(self) -> str:
+        """The reading and its share in words; empty without a reading."""
+        return "" if self.share is None else f"{self.reading} explains {self.share:.0%}"
+
+    @property
     def left(self) -> float:
-        """What is left of the deviation with the cause."""
+        """What is left of the deviation with the reading."""
         return self.deviation * (1 - (self.share or 0.0))
 
-    def explained(self, goal: float) -> bool:
-        """Whether the cause explains the deviation of a figure with this goal, relative."""
-        return self.share is not None and abs(self.left) <= max(goal, LEFT * abs(self.deviation)) + 1e-12
+    def verdict(self, goal: float) -> Verdict:
+        """Whether the reading explains the deviation of a figure with this goal, relative."""
+        enough = self.share is not None and abs(self.left) <= max(goal, LEFT * abs(self.deviation)) + 1e-12
+        return "explained" if enough else "unexplained"
 
     @model_validator(mode="after")
-    def _cause_is_measured(self) -> Self:
-        if bool(self.cause) != (self.share is not None):
-            raise ValueError("cause and share must both be given, or neither")
+    def _reading_is_measured(self) -> Self:
+        if bool(self.reading) != (self.share is not None):
+            raise ValueError("reading and share must both be given, or neither")
         return self
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from dataflows.registry import machine, machines
 from simulator.configuration import faults, has_key, keys_of, read_toml
-from simulator.figure_rows import LEFT, Figure, Goal, Outside, Reading, Refused
+from simulator.figure_rows import Figure, Goal, Outside, Reading, Refused
 from simulator.files import write_whole
 from simulator.study_file import PointKeys, StudyTable
 from workloads.errors import InputError, nearest
@@ -82,14 +82,9 @@ class FigureSet:
         for name, row in self.recorded.items():
             if name not in figures:
                 yield f"id = '{name}': {nearest(name, figures)}"
-            elif row.cause and self.cause_of(figures[name]) is None:
+            elif row.reading and self.reading_of(figures[name]) is None:
                 own = [reading.name for reading in self.readings_of(self.machine_of(figures[name]))]
-                yield f"id = '{name}': cause = '{row.cause}': {nearest(row.cause, own)}"
-            elif row.cause and not row.explained(goal := self.allowed(figures[name])):
-                yield (
-                    f"id = '{name}': share = {row.share}: leaves {row.left:+.1%}, must leave at most half, "
-                    f"{LEFT * row.deviation:+.1%}, or the goal, {goal:.1%}"
-                )
+                yield f"id = '{name}': reading = '{row.reading}': {nearest(row.reading, own)}"
 
     def goal_of(self, figure: Figure) -> Goal:
         """The goal of the figure's kind."""
@@ -103,10 +98,10 @@ class FigureSet:
         """The other readings of a machine."""
         return [reading for reading in self.readings if reading.machine == name]
 
-    def cause_of(self, figure: Figure) -> Reading | None:
-        """The reading that explains the figure's recorded deviation, if one does."""
+    def reading_of(self, figure: Figure) -> Reading | None:
+        """The reading that is recorded with the figure's deviation, if one is."""
         row = self.recorded.get(figure.id)
-        found = (r for r in self.readings_of(self.machine_of(figure)) if row is not None and r.name == row.cause)
+        found = (r for r in self.readings_of(self.machine_of(figure)) if row is not None and r.name == row.reading)
         return next(found, None)
 
     def points(self, figure: Figure) -> list[dict[str, Any]]:

@@ -72,12 +72,12 @@ def effects(chosen: FigureSet, jobs: int | None = 1, progress: Progress | None =
     return found
 
 
-def effects_of_causes(chosen: FigureSet, jobs: int | None = 1, progress: Progress | None = None) -> list[Effect]:
-    """Every figure under the one reading that is recorded as its cause. Raises as `measure`."""
+def recorded_effects(chosen: FigureSet, jobs: int | None = 1, progress: Progress | None = None) -> list[Effect]:
+    """Every figure under the one reading that is recorded with it. Raises as `measure`."""
     found: list[Effect] = []
-    causes = {figure.id: chosen.cause_of(figure) for figure in chosen.figures}
+    readings = {figure.id: chosen.reading_of(figure) for figure in chosen.figures}
     for reading in chosen.readings:
-        own = replace(chosen, figures=tuple(figure for figure in chosen.figures if causes[figure.id] == reading))
+        own = replace(chosen, figures=tuple(figure for figure in chosen.figures if readings[figure.id] == reading))
         if own.figures:
             values = measure(own, [{}, reading.flat_changes], jobs, progress)
             pairs = zip(own.figures, values, strict=True)
@@ -86,13 +86,13 @@ def effects_of_causes(chosen: FigureSet, jobs: int | None = 1, progress: Progres
 
 
 def moved_shares(chosen: FigureSet, found: Sequence[Effect]) -> list[str]:
-    """A line for each recorded cause that explains another share than is recorded."""
+    """A line for each recorded reading that explains another share than is recorded."""
     lines = []
     for effect in found:
         recorded = chosen.recorded.get(effect.figure.id)
-        if recorded is None or recorded.share is None or chosen.cause_of(effect.figure) != effect.reading:
+        if recorded is None or recorded.share is None or chosen.reading_of(effect.figure) != effect.reading:
             continue
         if effect.share is None or abs(effect.share - recorded.share) > _SAME:
             now = "nothing" if effect.share is None else f"{effect.share:.0%}"
-            lines.append(f"{effect.figure.id}: '{recorded.cause}' explains {now}, recorded {recorded.share:.0%}")
+            lines.append(f"{effect.figure.id}: '{recorded.reading}' explains {now}, recorded {recorded.share:.0%}")
     return lines

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--export", "target", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
               help="Write the figures and their studies, for 'prunesim sweep', into a folder, and stop.")  # fmt: skip
 @click.option("--renew", is_flag=True, help="Record today's deviations of the figures outside their goals, and what "
-              "their causes explain; goals stay.")  # fmt: skip
+              "the readings recorded with them explain; goals stay.")  # fmt: skip
 @click.option("--markdown", "document", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
               help="Rewrite the table of verdicts between the markers of a document, from what is recorded; with "
               "--renew after it, else without a simulation.")  # fmt: skip
@@ -49,7 +49,7 @@ def validate(
 
     Each figure is within the goal of its kind, or outside it and explained by a reading of what papers leave open, or
     outside and unexplained. Deviations outside are recorded beside the figures: the command fails when one has moved,
-    has closed, or is not recorded, and with --sensitivity when a cause explains another share than is recorded.
+    has closed, or is not recorded, and with --sensitivity when a recorded reading explains another share than it did.
 
     Then the DRAM table: total cycles and activates of ten access patterns, which must equal those of Ramulator 2.1 with
     the same scheduler; DRAMsim3 is a second opinion.

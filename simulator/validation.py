@@ -11,10 +11,10 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from statistics import fmean
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 from simulator.figure_metrics import Run
-from simulator.figure_rows import Figure, Goal, Outside
+from simulator.figure_rows import Figure, Goal, Outside, Verdict
 from simulator.figures import FigureSet
 from simulator.study import Place, Progress, Study
 from simulator.study_workers import Workers
@@ -22,8 +22,6 @@ from workloads.errors import InputError
 
 _SAME = 0.01  # change of a recorded deviation from which it is another one
 
-Verdict = Literal["within", "explained", "unexplained"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 Changes = Mapping[str, Any]
 MASKS: dict[str, Changes] = {
     "uniform": {},
@@ -72,10 +70,12 @@ class Result:
 
     @property
     def verdict(self) -> Verdict:
-        """Within the goal; or outside for a cause that is recorded; or outside."""
+        """Within the goal, or what the record says."""
         if self.inside:
             return "within"
-        return "explained" if self.recorded is not None and self.recorded.cause else "unexplained"
+        return (
+            "unexplained" if self.recorded is None else self.recorded.verdict(self.goal.allowed(self.figure.published))
+        )
 
     @property
     def moved(self) -> str:

@@ -8,10 +8,10 @@ from itertools import groupby
 
 from rich.table import Table
 
-from simulator.figure_rows import Outside
+from simulator.figure_rows import VERDICTS, Outside
 from simulator.sensitivity import Effect
 from simulator.tables import console
-from simulator.validation import VERDICTS, Band, Result
+from simulator.validation import Band, Result
 
 _UNMOVED = 0.001  # relative change of a figure below which a reading is not shown
 
@@ -39,16 +39,14 @@ def print_results(results: Sequence[Result]) -> None:
     output.print(table)
     for result in results:
         if not result.inside and result.recorded is not None:
-            output.print(f"{result.figure.id}: {_why(result.recorded)}", style="dim", highlight=False)
+            output.print(f"{result.figure.id}, {result.verdict}: {_why(result.recorded)}", style="dim", highlight=False)
     counts = Counter(result.verdict for result in results)
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
     output.print(f"{len(results)} figures: {said}; {sum(bool(result.moved) for result in results)} moved")
 
 
 def _why(row: Outside) -> str:
-    if not row.cause:
-        return f"unexplained{row.note and ': '}{row.note}"
-    return f"{row.cause} explains {row.share:.0%}{row.note and '; '}{row.note}"
+    return "; ".join(part for part in (row.told, row.note) if part) or "nothing is known"
 
 
 def _band(band: Band | None) -> str:

@@ -1,5 +1,6 @@
-"""Recorded deviations: renewed by a command, told in DEVIATIONS.md, and asserted with their causes."""
+"""Recorded deviations: renewed by a command, told in DEVIATIONS.md, and asserted with their readings."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,12 @@ parameter = "array"
 label = "two activations a vector"
 changes = { activations_per_vector = 2 }
 """
-CAUSE = "array: two activations a vector"
+NAMED = "array: two activations a vector"
 RECORD = f"""
 [[outside]]
 id = "rtl"
 deviation = -0.5
-cause = "{CAUSE}"
+reading = "{NAMED}"
 share = 0.6
 """
 
@@ -55,12 +56,12 @@ def test_renewal_records_a_deviation_and_forgets_it_when_it_closes(cli, tmp_path
     assert cli("validate", "--figures", folder).code == 0
 
 
-def test_a_cause_is_measured_again_and_a_wrong_share_fails(cli, tmp_path):
+def test_a_recorded_reading_is_measured_again_and_a_wrong_share_fails(cli, tmp_path):
     folder = own_figures(tmp_path / "own", OWN.format(published=0.5), READING, RECORD)
     run = cli("validate", "--figures", folder)
-    assert (run.code, f"rtl: {CAUSE} explains 60%" in run.out) == (0, True)
+    assert (run.code, f"rtl, explained: {NAMED} explains 60%" in run.out) == (0, True)
     run = cli("validate", "--figures", folder, "--sensitivity")
-    assert (run.code, f"rtl: '{CAUSE}' explains 100%, recorded 60%" in run.out) == (1, True)
+    assert (run.code, f"rtl: '{NAMED}' explains 100%, recorded 60%" in run.out) == (1, True)
     assert cli("validate", "--figures", folder, "--renew").code == 0
     assert FigureSet.read(folder).recorded["rtl"].share == pytest.approx(1.0, abs=0.02)
     assert cli("validate", "--figures", folder, "--sensitivity").code == 0
@@ -68,36 +69,29 @@ def test_a_cause_is_measured_again_and_a_wrong_share_fails(cli, tmp_path):
 
 FIGURE = Figure(id="odd", study="s", metric="speedup", unit="x", published=2.0, kind="k", source="nobody")
 CHOSEN = FigureSet((FIGURE,), {}, {"k": Goal(relative=0.05)})
-RECORDED = Outside(id="odd", deviation=0.2, cause="masks: skewed", share=0.6, note="and one thing more")
+RECORDED = Outside(id="odd", deviation=0.2, reading="masks: skewed", share=0.6, note="and one thing more")
 
 
-@pytest.mark.parametrize(
-    ("share", "expected"),
-    [
-        (1.15, RECORDED.model_copy(update={"deviation": 0.3, "share": 1.15})),
-        (1.6, Outside(id="odd", deviation=0.3, note="'masks: skewed' explains 160%")),
-        (0.72, RECORDED.model_copy(update={"deviation": 0.3, "share": 0.72})),
-        (0.2, Outside(id="odd", deviation=0.3, note="'masks: skewed' explains 20%")),
-        (None, Outside(id="odd", deviation=0.3, note="'masks: skewed' explains nothing")),
-    ],
-)
-def test_a_cause_that_explains_too_little_is_dropped(share, expected):
+def test_renewed_records_keep_reading_and_note():
     chosen = FigureSet((FIGURE,), {}, CHOSEN.goals, recorded={"odd": RECORDED})
     result = Result(FIGURE, "m", 2.6, CHOSEN.goals["k"], RECORDED)
-    assert renewed(chosen, [result], {"odd": share}) == [expected]
+    expected = RECORDED.model_copy(update={"deviation": 0.3, "share": 0.2})
+    assert renewed(chosen, [result], {"odd": 0.2}) == [expected]
+    assert renewed(chosen, [result], {"odd": None}) == [Outside(id="odd", deviation=0.3, note=RECORDED.note)]
     assert renewed(chosen, [], {}) == [RECORDED]  # figures that were not measured keep their records
+    assert renewed(chosen, [replace(result, simulated=2.01)], {}) == []
 
 
 def test_a_written_record_is_read_back_as_it_was(tmp_path):
     folder = own_figures(tmp_path / "own", OWN.format(published=0.5), READING)
-    row = Outside(id="rtl", deviation=-0.5, cause=CAUSE, share=0.75, note='a "quoted" word, 3 µs')
+    row = Outside(id="rtl", deviation=-0.5, reading=NAMED, share=0.75, note='a "quoted" word, 3 µs')
     figure_records.write_records([row], folder)
     assert FigureSet.read(folder).recorded == {"rtl": row}
 
 
-def test_a_cause_explains_when_half_is_gone_or_the_goal_is_met():
+def test_a_reading_explains_when_half_is_gone_or_the_goal_is_met():
     def explains(deviation, share, goal=0.1):
-        return Outside(id="odd", deviation=deviation, cause="c", share=share).explained(goal)
+        return Outside(id="odd", deviation=deviation, reading="c", share=share).verdict(goal) == "explained"
 
     assert [explains(0.4, share) for share in (0.49, 0.5, 1.0, 1.5, 1.51)] == [False, True, True, True, False]
     assert [explains(-0.12, share) for share in (0.16, 0.17, 1.83, 1.84)] == [False, True, True, False]
@@ -113,7 +107,7 @@ def test_shares_are_compared_with_what_is_recorded(tmp_path):
         return moved_shares(chosen, [Effect(figure, reading, simulated, 0.25)])
 
     assert lines(0.41) == []
-    assert lines(0.30) == [f"rtl: '{CAUSE}' explains 20%, recorded 60%"]
+    assert lines(0.30) == [f"rtl: '{NAMED}' explains 20%, recorded 60%"]
     assert lines(0.30, other) == []
 
 
@@ -121,12 +115,8 @@ def test_shares_are_compared_with_what_is_recorded(tmp_path):
     ("record", "line"),
     [
         ('id = "rlt"', "recorded.toml: id = 'rlt': did you mean 'rtl'?"),
-        (f'id = "rtl"\ncause = "{CAUSE}s"\nshare = 0.6', f"cause = '{CAUSE}s': did you mean '{CAUSE}'?"),
-        (
-            f'id = "rtl"\ncause = "{CAUSE}"\nshare = 0.4',
-            "id = 'rtl': share = 0.4: leaves -30.0%, must leave at most half, -25.0%, or the goal, 5.0%",
-        ),
-        (f'id = "rtl"\ncause = "{CAUSE}"', "cause and share must both be given, or neither"),
+        (f'id = "rtl"\nreading = "{NAMED}s"\nshare = 0.6', f"reading = '{NAMED}s': did you mean '{NAMED}'?"),
+        (f'id = "rtl"\nreading = "{NAMED}"', "reading and share must both be given, or neither"),
     ],
 )
 def test_a_wrong_record_is_refused_with_one_clear_line(cli, tmp_path, record, line):
@@ -150,7 +140,7 @@ def test_a_document_is_rewritten_between_its_markers_alone(tmp_path):
         rewrite(document, shown)
 
 
-def test_the_document_shows_value_goal_verdict_and_cause(tmp_path):
+def test_the_document_shows_value_goal_verdict_and_reading(tmp_path):
     chosen = FigureSet.read(own_figures(tmp_path / "own", OWN.format(published=0.5), READING, RECORD + 'note = "n"'))
-    assert f"| rtl | 0.5 of peak | 0.25 | -50.0 % | ±5 % | explained | {CAUSE} (60%); n |" in markdown(chosen)
+    assert f"| rtl | 0.5 of peak | 0.25 | -50.0 % | ±5 % | explained | {NAMED} explains 60%; n |" in markdown(chosen)
     assert "| all | 1 | 0 | 1 | 0 |" in markdown(chosen)

@@ -63,15 +63,17 @@ def test_a_deviation_is_asserted_as_it_was_recorded():
 
 
 def test_three_verdicts():
-    explained = Outside(id="odd", deviation=0.2, cause="masks: skewed", share=0.6)
+    explained = Outside(id="odd", deviation=0.2, reading="masks: skewed", share=0.6)
     assert Result(ODD, "m", 2.05, GOAL, explained).verdict == "within"
     assert Result(ODD, "m", 2.4, GOAL, explained).verdict == "explained"
-    assert Result(ODD, "m", 2.4, GOAL, Outside(id="odd", deviation=0.2)).verdict == "unexplained"
+    little = Outside(id="odd", deviation=0.2, reading="masks: skewed", share=0.4)
+    for recorded in (None, Outside(id="odd", deviation=0.2), little):
+        assert Result(ODD, "m", 2.4, GOAL, recorded).verdict == "unexplained"
 
 
-@pytest.mark.parametrize("wrong", [{"share": None}, {"cause": ""}])
-def test_a_cause_has_its_share(wrong):
-    right = {"id": "odd", "deviation": 0.2, "cause": "masks: skewed", "share": 0.6}
+@pytest.mark.parametrize("wrong", [{"share": None}, {"reading": ""}])
+def test_a_reading_has_its_share(wrong):
+    right = {"id": "odd", "deviation": 0.2, "reading": "masks: skewed", "share": 0.6}
     Outside.model_validate(right)
     with pytest.raises(ValidationError):
         Outside.model_validate(right | wrong)

@@ -136,7 +136,7 @@ def test_metrics_over_several_runs_take_them_one_after_the_other():
     runs = [run(100, 400, 0.2), run(300, 150, 0.8)]
     assert METRICS["speedup"](runs) == pytest.approx(550 / 400)
     assert METRICS["first_over_last"](runs) == pytest.approx(1 / 3)
-    assert METRICS["first_over_last"]([*runs, run(200, 1, 1.0), run(600, 1, 1.0)]) == pytest.approx(400 / 800)
+    assert METRICS["first_half_over_last"]([*runs, run(200, 1, 1.0), run(600, 1, 1.0)]) == pytest.approx(400 / 800)
     assert METRICS["oracle_speedup"](runs) == pytest.approx(550 * 16 / 400)
     assert METRICS["busy_utilization"](runs) == pytest.approx(400 / 1600)  # three of a busy PE's four lanes are empty
     assert METRICS["utilization"](runs) == pytest.approx(400 / (16 * 400))  # and three of four PEs are idle
@@ -146,7 +146,7 @@ def test_metrics_over_several_runs_take_them_one_after_the_other():
     full = replace(runs[1], report={"total": runs[1].total | {"fragmented_lanes": 0}})
     assert METRICS["mean_busy_utilization"]([runs[0], full]) == pytest.approx((1 / 4 + 1) / 2)
     with pytest.raises(InputError, match="needs an even number of points, not 1"):
-        METRICS["first_over_last"](runs[:1])
+        METRICS["first_half_over_last"](runs[:1])
 
 
 def test_spilled_layers_are_counted_by_their_field_and_not_by_words():
@@ -171,7 +171,7 @@ def test_figures_of_ones_own_are_compared_and_the_command_fails_outside(cli, tmp
     ("change", "readings", "line"),
     [
         ("metric", "", "figures.toml: figure.0: metric = 'odd': must be one of speedup, utilization, "),
-        ("kind", "", "figures.toml: figure 'rtl': kind = 'odd': must be one of: rtl"),
+        ("kind", "", "figures.toml: figure 'rtl': kind = 'odd': known: rtl"),
         ("relative", "", "figures.toml: goals.rtl: relative = 'odd': must be a valid number"),
         ("colour", "", "figures.toml: figure.0: unknown key 'colour': "),
         ("study", "", "odd.toml: no such file"),

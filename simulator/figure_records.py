@@ -34,7 +34,8 @@ def renew(
 ) -> Path:
     """Measure the chosen figures and recorded readings; write the records of the whole. Raises as `measure`."""
     found = results(chosen, jobs=jobs, progress=progress)
-    shares = {effect.figure.id: effect.share for effect in recorded_effects(chosen, jobs, progress)}
+    values = {result.figure.id: result.simulated for result in found}
+    shares = {effect.figure.id: effect.share for effect in recorded_effects(chosen, values, jobs, progress)}
     return write_records(renewed(whole, found, shares), folder)
 
 

@@ -6,7 +6,7 @@ published value, is the share of the deviation that it can explain.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,16 +72,18 @@ def effects(chosen: FigureSet, jobs: int | None = 1, progress: Progress | None =
     return found
 
 
-def recorded_effects(chosen: FigureSet, jobs: int | None = 1, progress: Progress | None = None) -> list[Effect]:
-    """Every figure under the one reading that is recorded with it. Raises as `measure`."""
+def recorded_effects(
+    chosen: FigureSet, unchanged: Mapping[str, float], jobs: int | None = 1, progress: Progress | None = None
+) -> list[Effect]:
+    """Every figure, its value without changes known, under the one reading recorded with it. Raises as `measure`."""
     found: list[Effect] = []
     readings = {figure.id: chosen.reading_of(figure) for figure in chosen.figures}
     for reading in chosen.readings:
         own = replace(chosen, figures=tuple(figure for figure in chosen.figures if readings[figure.id] == reading))
         if own.figures:
-            values = measure(own, [{}, reading.flat_changes], jobs, progress)
+            values = measure(own, [reading.flat_changes], jobs, progress)
             pairs = zip(own.figures, values, strict=True)
-            found += [Effect(figure, reading, changed, unchanged) for figure, (unchanged, changed) in pairs]
+            found += [Effect(figure, reading, changed, unchanged[figure.id]) for figure, (changed,) in pairs]
     return found
 
 

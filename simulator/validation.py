@@ -123,7 +123,8 @@ def measure(
 ) -> list[list[float]]:
     """For each figure its value under each set of changes. Raises `InputError` when a point cannot be simulated.
 
-    jobs      processes, None: one a core; points that several figures or changes share are simulated once
+    jobs      processes, None: one a core; points that several figures or changes share are simulated once, and those
+              that no figure picks not at all
     progress  called with (points done, points, "")
     """
     studies = {
@@ -133,13 +134,17 @@ def measure(
         for figure in chosen.figures
         for number, change in enumerate(changes)
     }
-    reports = simulated([place for places in studies.values() for place in places], jobs, progress)
-    return [
+    picked = [
         [
-            figure.of([Run(place.values, reports[place.key]) for place in studies[figure.study, number]])
+            [place for place in studies[figure.study, number] if figure.picks(place.values)]
             for number in range(len(changes))
         ]
         for figure in chosen.figures
+    ]
+    reports = simulated([place for places in picked for own in places for place in own], jobs, progress)
+    return [
+        [figure.of([Run(place.values, reports[place.key]) for place in own]) for own in places]
+        for figure, places in zip(chosen.figures, picked, strict=True)
     ]
 
 

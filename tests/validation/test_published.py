@@ -239,3 +239,31 @@ def test_the_dram_table_equals_the_simulator_that_it_models_on_every_row(cli):
     assert run.out.count(" yes") == 80
     assert " NO" not in run.out
     assert "80 of 80 numbers equal Ramulator 2.1's" in run.out
+
+
+def test_rows_of_each_share_their_tables_keys(tmp_path):
+    text = (
+        OWN.format(published=0.25)
+        .replace('id = "rtl"\n', 'where = { layers = "fc7" }\n')
+        .replace("published = 0.25\n", "")
+    )
+    text += 'each = [{ id = "a", published = 0.25 }, { id = "b", published = 0.5, where = { workload = "alexnet" } }]\n'
+    one, other = FigureSet.read(own_figures(tmp_path / "own", text)).figures
+    assert (one.id, one.published, one.where) == ("a", 0.25, {"layers": "fc7"})
+    assert (other.id, other.published, other.where) == ("b", 0.5, {"layers": "fc7", "workload": "alexnet"})
+    assert one.metric == other.metric == "utilization"
+
+
+def test_a_goal_in_a_unit_is_for_figures_in_that_unit(tmp_path):
+    text = OWN.format(published=0.25).replace("relative = 0.05\n", 'relative = 0.05\nabsolute = 0.5\nunit = "ms"\n')
+    with pytest.raises(InputError, match="figure 'rtl': unit = 'of peak': goal 'rtl' is in ms"):
+        FigureSet.read(own_figures(tmp_path / "own", text))
+
+
+def test_points_that_no_figure_picks_are_not_simulated(monkeypatch):
+    chosen = replace(PUBLISHED, figures=(FIGURES["scnn-vgg-conv1_1"],))
+    asked = []
+    monkeypatch.setattr(validation, "simulated", lambda places, *_: asked.extend(places) or {})
+    with pytest.raises(KeyError):
+        validation.measure(chosen)
+    assert [place.values["layers"] for place in asked] == ["conv1_1"]

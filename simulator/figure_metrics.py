@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import fmean
 from typing import Any
 
 from dataflows.schedule import Cause
@@ -52,6 +53,24 @@ def _busy_utilization(runs: Runs) -> float:
     return issued / (issued + _sum(runs, "fragmented_lanes"))
 
 
+def _mean_busy_utilization(runs: Runs) -> float:
+    """The mean over the runs of their busy PEs' utilization, as a drawing with a bar a run shows it."""
+    return fmean(_busy_utilization([run]) for run in runs)
+
+
+def _oracle_speedup(runs: Runs) -> float:
+    """Dense baseline's cycles over those of all issued products on multipliers that are never idle."""
+    return _sum(runs, "dense_cycles") / sum(run.total["issued_macs"] / run.total["multipliers"] for run in runs)
+
+
+def _first_half_over_last(runs: Runs) -> float:
+    """Cycles of the first half of the runs over those of the last half."""
+    half, odd = divmod(len(runs), 2)
+    if odd:
+        raise InputError(f"metric 'first_half_over_last': needs an even number of points, not {len(runs)}")
+    return _sum(runs[:half], "cycles") / _sum(runs[half:], "cycles")
+
+
 def _joint_speedup(runs: Runs) -> float:
     """The networks one after the other: dense baseline's cycles over cycles."""
     return _sum(runs, "dense_cycles") / _sum(runs, "cycles")
@@ -96,6 +115,8 @@ METRICS: dict[str, Callable[[Runs], float]] = {
     "speedup": _joint_speedup,
     "utilization": _utilization,
     "busy_utilization": _busy_utilization,
+    "mean_busy_utilization": _mean_busy_utilization,
+    "oracle_speedup": _oracle_speedup,
     "time_ms": lambda runs: _sum(runs, "time_us") / 1000,
     "time_us": lambda runs: _sum(runs, "time_us"),
     "issued_gops": _issued_gops,
@@ -104,4 +125,5 @@ METRICS: dict[str, Callable[[Runs], float]] = {
     "crossover_density": _crossover_density,
     "last_machine_over_first": _last_machine_over_first,
     "first_over_last": lambda runs: runs[0].total["cycles"] / runs[-1].total["cycles"],
+    "first_half_over_last": _first_half_over_last,
 }

@@ -5,104 +5,52 @@ The package has such a folder, `published/`; a user may have one as well, to com
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from dataflows.registry import machine, machines
 from simulator.configuration import faults, has_key, keys_of, read_toml
-from simulator.figure_metrics import METRICS, Run
+from simulator.figure_rows import Figure, Goal, Outside, Reading, Refused
 from simulator.files import write_whole
-from simulator.study_file import PointKeys, StudyTable, flattened
+from simulator.study_file import PointKeys, StudyTable
 from workloads.errors import InputError, nearest
 
 FOLDER = Path(__file__).with_name("published")
-FIGURES, READINGS = "figures.toml", "readings.toml"
+FIGURES, READINGS, RECORDED, REFUSED = "figures.toml", "readings.toml", "recorded.toml", "refused.toml"
 
-
-def _metric(name: str) -> str:
-    if name not in METRICS:
-        raise ValueError(f"must be one of {', '.join(METRICS)}")
-    return name
-
-
-class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Gap(_Row):
-    """A deviation beyond the tolerance that is known: what was measured, and the reason as far as it is known."""
-
-    deviation: float = Field(description="relative, as measured with seed 0")
-    reason: str
-
-
-class Figure(_Row):
-    """A published figure, the study that rebuilds it, and what to take from there."""
-
-    id: str
-    study: str = Field(description="name of a study file of the folder, without .toml")
-    where: dict[str, Any] = Field(
-        default={}, description="what picks the study's points: values, or lists of them; empty for all"
-    )
-    metric: Annotated[str, AfterValidator(_metric)]
-    unit: str
-    published: float = Field(gt=0)
-    tolerance: float = Field(ge=0, description="relative")
-    most: bool = Field(default=False, description="whether the published value is an upper limit")
-    random: bool = Field(default=False, description="whether the value depends on how masks are drawn")
-    gap: Gap | None = Field(default=None, description="why the value lies outside the tolerance; none: it must not")
-    source: str
-    how: str = ""
-
-    def picks(self, values: dict[str, Any]) -> bool:
-        """Whether a point with these values belongs to the figure."""
-        return all(
-            values.get(key) in (value if isinstance(value, list) else [value]) for key, value in self.where.items()
-        )
-
-    def of(self, runs: Sequence[Run]) -> float:
-        """The figure's value from the runs of its study."""
-        return float(METRICS[self.metric]([run for run in runs if self.picks(run.values)]))
-
-
-class Reading(_Row):
-    """Another value of a parameter that is not published, or other masks: `changes` to a machine's studies."""
-
-    machine: str
-    parameter: str
-    label: str
-    changes: dict[str, Any]
-
-    @property
-    def flat_changes(self) -> dict[str, Any]:
-        """The changes with dotted keys."""
-        return flattened(self.changes)
-
-
-Row = TypeVar("Row", bound=_Row)
+Row = TypeVar("Row", bound=BaseModel)
 
 
 @dataclass(frozen=True)
 class FigureSet:
-    """Figures with their studies and readings."""
+    """Figures with their goals, studies and readings, their recorded deviations by id, and what is refused."""
 
     figures: tuple[Figure, ...]
     studies: dict[str, StudyTable]
+    goals: dict[str, Goal]
     readings: tuple[Reading, ...] = ()
+    recorded: dict[str, Outside] = field(default_factory=dict)
+    refused: tuple[Refused, ...] = ()
 
     @classmethod
     def read(cls, folder: Path = FOLDER) -> Self:
         """All of a folder. Raises `InputError` with a line for each fault: the file, the key, what is allowed."""
+        tables = read_toml(folder / FIGURES)
+        goals = _goals(tables, folder / FIGURES)
         chosen = _rows(folder / FIGURES, "figure", Figure)
         studies = {name: StudyTable.read(folder / f"{name}.toml") for name in dict.fromkeys(f.study for f in chosen)}
-        readings = _rows(folder / READINGS, "reading", Reading) if (folder / READINGS).exists() else []
-        found = cls(tuple(chosen), studies, tuple(readings))
+        readings = _rows_if_there(folder / READINGS, "reading", Reading)
+        recorded = _rows_if_there(folder / RECORDED, "outside", Outside)
+        refused = _rows_if_there(folder / REFUSED, "refused", Refused)
+        by_id = {row.id: row for row in recorded}
+        found = cls(tuple(chosen), studies, goals, tuple(readings), by_id, tuple(refused))
         lines = [f"{folder / FIGURES}: {line}" for line in found._wrong_figures()]
         lines += [f"{folder / READINGS}: {line}" for line in found._wrong_readings()]
+        lines += [] if lines else [f"{folder / RECORDED}: {line}" for line in found._wrong_records()]
         if lines:
             raise InputError("\n".join(lines))
         return found
@@ -111,6 +59,11 @@ class FigureSet:
         ids = [figure.id for figure in self.figures]
         yield from (f"figure '{name}' is there twice" for name in dict.fromkeys(ids) if ids.count(name) > 1)
         for figure in self.figures:
+            goal = self.goals.get(figure.kind)
+            if goal is None:
+                yield f"figure '{figure.id}': kind = '{figure.kind}': {nearest(figure.kind, self.goals)}"
+            elif goal.absolute and goal.unit != figure.unit:
+                yield f"figure '{figure.id}': unit = '{figure.unit}': goal '{figure.kind}' is in {goal.unit}"
             if not any(figure.picks(values) for values in self.points(figure)):
                 yield f"figure '{figure.id}': where = {figure.where} picks no point of its study"
 
@@ -123,6 +76,33 @@ class FigureSet:
             for key in reading.flat_changes:
                 if key not in PointKeys.model_fields and not has_key(known, key):
                     yield f"unknown key '{key}': {nearest(key, {*known, *PointKeys.model_fields})}"
+
+    def _wrong_records(self) -> Iterator[str]:
+        figures = {figure.id: figure for figure in self.figures}
+        for name, row in self.recorded.items():
+            if name not in figures:
+                yield f"id = '{name}': {nearest(name, figures)}"
+            elif row.reading and self.reading_of(figures[name]) is None:
+                own = [reading.name for reading in self.readings_of(self.machine_of(figures[name]))]
+                yield f"id = '{name}': reading = '{row.reading}': {nearest(row.reading, own)}"
+
+    def goal_of(self, figure: Figure) -> Goal:
+        """The goal of the figure's kind."""
+        return self.goals[figure.kind]
+
+    def allowed(self, figure: Figure) -> float:
+        """The largest relative deviation that the figure's goal allows."""
+        return self.goal_of(figure).allowed(figure.published)
+
+    def readings_of(self, name: str) -> list[Reading]:
+        """The other readings of a machine."""
+        return [reading for reading in self.readings if reading.machine == name]
+
+    def reading_of(self, figure: Figure) -> Reading | None:
+        """The reading that is recorded with the figure's deviation, if one is."""
+        row = self.recorded.get(figure.id)
+        found = (r for r in self.readings_of(self.machine_of(figure)) if row is not None and r.name == row.reading)
+        return next(found, None)
 
     def points(self, figure: Figure) -> list[dict[str, Any]]:
         """What the points of a figure's study set, as results name it: the machine is the `accelerator`."""
@@ -163,17 +143,47 @@ def export(folder: Path) -> list[Path]:
     return targets
 
 
+def _goals(tables: dict[str, Any], path: Path) -> dict[str, Goal]:
+    """The goals by kind. Raises `InputError` with a line for each fault."""
+    goals, lines = {}, []
+    named = tables.get("goals")
+    if not isinstance(named, dict) or not named:
+        raise InputError(f"{path}: must have at least one [goals.KIND]")
+    for kind, table in named.items():
+        try:
+            goals[kind] = Goal.model_validate(table)
+        except ValidationError as error:
+            lines += faults(error, Goal, f"{path}: goals.{kind}").splitlines()
+    if lines:
+        raise InputError("\n".join(lines))
+    return goals
+
+
+def _members(table: Any) -> list[Any]:
+    """A table itself, or one for each row of its list `each`: with the table's keys, and `where` of both."""
+    if not isinstance(table, dict) or not isinstance(table.get("each"), list):
+        return [table]
+    shared = {key: value for key, value in table.items() if key != "each"}
+    where = shared.get("where", {})
+    return [shared | row | {"where": where | row.get("where", {})} for row in table["each"]]
+
+
+def _rows_if_there(path: Path, key: str, kind: type[Row]) -> list[Row]:
+    return _rows(path, key, kind) if path.exists() and read_toml(path) else []
+
+
 def _rows(path: Path, key: str, kind: type[Row]) -> list[Row]:
-    """The tables of a file's list. Raises `InputError` with a line for each fault."""
+    """The rows of a file's list of tables. Raises `InputError` with a line for each fault."""
     tables = read_toml(path).get(key)
     if not isinstance(tables, list) or not tables:
         raise InputError(f"{path}: must have at least one [[{key}]]")
     rows, lines = [], []
     for number, table in enumerate(tables):
-        try:
-            rows.append(kind.model_validate(table))
-        except ValidationError as error:
-            lines += faults(error, kind, f"{path}: {key}.{number}").splitlines()
+        for row in _members(table):
+            try:
+                rows.append(kind.model_validate(row))
+            except ValidationError as error:
+                lines += faults(error, kind, f"{path}: {key}.{number}").splitlines()
     if lines:
         raise InputError("\n".join(lines))
     return rows

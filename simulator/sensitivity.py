@@ -6,13 +6,16 @@ published value, is the share of the deviation that it can explain.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from simulator.figures import Figure, FigureSet, Reading
+from simulator.figure_rows import Figure, Reading
+from simulator.figures import FigureSet
 from simulator.study import Progress
 from simulator.validation import known, measure
 
+_SAME = 0.1  # change of a recorded share from which it is another one
 _NOTHING = 0.01  # relative deviation that needs no explanation
 
 
@@ -60,10 +63,38 @@ def effects(chosen: FigureSet, jobs: int | None = 1, progress: Progress | None =
     found: list[Effect] = []
     for machine in dict.fromkeys(chosen.machine_of(figure) for figure in chosen.figures):
         own = chosen.only(machine)
-        readings = [reading for reading in chosen.readings if reading.machine == machine]
+        readings = chosen.readings_of(machine)
         values = measure(own, [{}, *(reading.flat_changes for reading in readings)], jobs, progress)
         for figure, (unchanged, *changed) in zip(own.figures, values, strict=True):
             found += [
                 Effect(figure, reading, value, unchanged) for reading, value in zip(readings, changed, strict=True)
             ]
     return found
+
+
+def recorded_effects(
+    chosen: FigureSet, unchanged: Mapping[str, float], jobs: int | None = 1, progress: Progress | None = None
+) -> list[Effect]:
+    """Every figure, its value without changes known, under the one reading recorded with it. Raises as `measure`."""
+    found: list[Effect] = []
+    readings = {figure.id: chosen.reading_of(figure) for figure in chosen.figures}
+    for reading in chosen.readings:
+        own = replace(chosen, figures=tuple(figure for figure in chosen.figures if readings[figure.id] == reading))
+        if own.figures:
+            values = measure(own, [reading.flat_changes], jobs, progress)
+            pairs = zip(own.figures, values, strict=True)
+            found += [Effect(figure, reading, changed, unchanged[figure.id]) for figure, (changed,) in pairs]
+    return found
+
+
+def moved_shares(chosen: FigureSet, found: Sequence[Effect]) -> list[str]:
+    """A line for each recorded reading that explains another share than is recorded."""
+    lines = []
+    for effect in found:
+        recorded = chosen.recorded.get(effect.figure.id)
+        if recorded is None or recorded.share is None or chosen.reading_of(effect.figure) != effect.reading:
+            continue
+        if effect.share is None or abs(effect.share - recorded.share) > _SAME:
+            now = "nothing" if effect.share is None else f"{effect.share:.0%}"
+            lines.append(f"{effect.figure.id}: '{recorded.reading}' explains {now}, recorded {recorded.share:.0%}")
+    return lines

@@ -11,17 +11,17 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from statistics import fmean
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from simulator.figure_metrics import Run
-from simulator.figures import Figure, FigureSet
+from simulator.figure_rows import Figure, Goal, Outside, Verdict
+from simulator.figures import FigureSet
 from simulator.study import Place, Progress, Study
 from simulator.study_workers import Workers
 from workloads.errors import InputError
 
-_SAME_GAP = 0.01  # change of a known gap's deviation from which it is another one
+_SAME = 0.01  # change of a recorded deviation from which it is another one
 
-Verdict = Literal["ok", "known gap", "OUTSIDE", "GAP MOVED"]
 Changes = Mapping[str, Any]
 MASKS: dict[str, Changes] = {
     "uniform": {},
@@ -45,11 +45,16 @@ class Band:
 
 @dataclass(frozen=True)
 class Result:
-    """A figure of a machine beside its value simulated with seed 0; `bands` over seeds for each family of `MASKS`."""
+    """A figure of a machine beside its value simulated with seed 0, its goal, and what is recorded of its deviation.
+
+    `bands` over seeds for each family of `MASKS`.
+    """
 
     figure: Figure
     machine: str
     simulated: float
+    goal: Goal
+    recorded: Outside | None = None
     bands: dict[str, Band] = field(default_factory=dict)
 
     @property
@@ -59,27 +64,35 @@ class Result:
 
     @property
     def inside(self) -> bool:
-        """Whether the deviation is within the figure's tolerance."""
+        """Whether the deviation is within the goal."""
         far = self.deviation if self.figure.most else abs(self.deviation)
-        return far <= self.figure.tolerance + 1e-12
+        return far <= self.goal.allowed(self.figure.published) + 1e-12
 
     @property
     def verdict(self) -> Verdict:
-        """Within the tolerance; outside as a known gap says; outside without one; not where a known gap says."""
-        gap = self.figure.gap
-        if gap is None:
-            return "ok" if self.inside else "OUTSIDE"
-        return "known gap" if not self.inside and abs(self.deviation - gap.deviation) <= _SAME_GAP else "GAP MOVED"
+        """Within the goal, or what the record says."""
+        if self.inside:
+            return "within"
+        return (
+            "unexplained" if self.recorded is None else self.recorded.verdict(self.goal.allowed(self.figure.published))
+        )
 
     @property
-    def accounted(self) -> bool:
-        """Whether the figure is as it is said to be."""
-        return self.verdict in ("ok", "known gap")
+    def moved(self) -> str:
+        """How the deviation differs from what is recorded of it; empty where it does not."""
+        if self.recorded is None:
+            return "" if self.inside else "not recorded"
+        if self.inside:
+            return f"closed, was {self.recorded.deviation:+.1%}"
+        same = abs(self.deviation - self.recorded.deviation) <= _SAME
+        return "" if same else f"moved from {self.recorded.deviation:+.1%}"
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        own = {"machine": self.machine, "inside": self.inside, "verdict": self.verdict}
+        own = {"machine": self.machine, "goal": self.goal.allowed(self.figure.published)}
+        own |= {"verdict": self.verdict, "moved": self.moved}
         own |= {"simulated": known(self.simulated), "deviation": known(self.deviation)}
+        own |= {"recorded": None if self.recorded is None else self.recorded.model_dump(exclude={"id"})}
         return self.figure.model_dump() | own | {"bands": {name: asdict(band) for name, band in self.bands.items()}}
 
 
@@ -99,7 +112,9 @@ def results(chosen: FigureSet, seeds: int = 1, jobs: int | None = 1, progress: P
         for figure, values in zip(part, values_of, strict=True):
             by_family = (values[start : start + seeds] for start in range(0, len(values), seeds))
             bands = {name: Band.of(own) for name, own in zip(masks, by_family, strict=False)}
-            found[figure.id] = Result(figure, chosen.machine_of(figure), values[0], bands)
+            recorded = chosen.recorded.get(figure.id)
+            goal = chosen.goal_of(figure)
+            found[figure.id] = Result(figure, chosen.machine_of(figure), values[0], goal, recorded, bands)
     return [found[figure.id] for figure in chosen.figures]
 
 
@@ -108,7 +123,8 @@ def measure(
 ) -> list[list[float]]:
     """For each figure its value under each set of changes. Raises `InputError` when a point cannot be simulated.
 
-    jobs      processes, None: one a core; points that several figures or changes share are simulated once
+    jobs      processes, None: one a core; points that several figures or changes share are simulated once, and those
+              that no figure picks not at all
     progress  called with (points done, points, "")
     """
     studies = {
@@ -118,13 +134,17 @@ def measure(
         for figure in chosen.figures
         for number, change in enumerate(changes)
     }
-    reports = simulated([place for places in studies.values() for place in places], jobs, progress)
-    return [
+    picked = [
         [
-            figure.of([Run(place.values, reports[place.key]) for place in studies[figure.study, number]])
+            [place for place in studies[figure.study, number] if figure.picks(place.values)]
             for number in range(len(changes))
         ]
         for figure in chosen.figures
+    ]
+    reports = simulated([place for places in picked for own in places for place in own], jobs, progress)
+    return [
+        [figure.of([Run(place.values, reports[place.key]) for place in own]) for own in places]
+        for figure, places in zip(chosen.figures, picked, strict=True)
     ]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
 from rich.table import Table
 
+from simulator.figure_rows import VERDICTS, Outside
 from simulator.sensitivity import Effect
 from simulator.tables import console
 from simulator.validation import Band, Result
@@ -15,10 +17,10 @@ _UNMOVED = 0.001  # relative change of a figure below which a reading is not sho
 
 
 def print_results(results: Sequence[Result]) -> None:
-    """Published figures beside ours; bands have columns of their own where there are any."""
+    """Published figures beside ours, and how many have which verdict; bands have columns of their own."""
     families = list(dict.fromkeys(name for result in results for name in result.bands))
     table = Table(title="published figures", title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for name in ("figure", "published", "simulated", "deviation", "tolerance", *(f"{f} masks" for f in families), ""):
+    for name in ("figure", "published", "simulated", "deviation", "goal", *(f"{f} masks" for f in families), ""):
         table.add_column(name, justify="left" if name in ("figure", "") else "right", no_wrap=True)
     table.add_column("source")
     for result in results:
@@ -28,18 +30,23 @@ def print_results(results: Sequence[Result]) -> None:
             f"{'at most ' if figure.most else ''}{figure.published:.4g} {figure.unit}",
             f"{result.simulated:.4g}",
             f"{result.deviation:+.1%}",
-            f"{figure.tolerance:.0%}",
+            f"{result.goal.allowed(figure.published):.1%}",
             *(_band(result.bands.get(family)) for family in families),
-            result.verdict,
+            f"{result.verdict.upper()}, {result.moved}" if result.moved else result.verdict,
             figure.source,
         )
     output = console()
     output.print(table)
     for result in results:
-        gap = result.figure.gap
-        if gap is not None:
-            said = f"{result.figure.id}: known to deviate by {gap.deviation:+.1%}: {gap.reason}"
-            output.print(said, style="dim", highlight=False)
+        if not result.inside and result.recorded is not None:
+            output.print(f"{result.figure.id}, {result.verdict}: {_why(result.recorded)}", style="dim", highlight=False)
+    counts = Counter(result.verdict for result in results)
+    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
+    output.print(f"{len(results)} figures: {said}; {sum(bool(result.moved) for result in results)} moved")
+
+
+def _why(row: Outside) -> str:
+    return "; ".join(part for part in (row.told, row.note) if part) or "nothing is known"
 
 
 def _band(band: Band | None) -> str:
@@ -66,7 +73,7 @@ def print_effects(effects: Sequence[Effect]) -> None:
         for effect in moving:
             table.add_row(
                 "",
-                f"{effect.reading.parameter}: {effect.reading.label}",
+                effect.reading.name,
                 f"{effect.simulated:.4g}",
                 f"{effect.simulated / figure.published - 1:+.1%}",
                 "" if effect.share is None else f"{effect.share:.0%}",

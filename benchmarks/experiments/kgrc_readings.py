@@ -19,7 +19,8 @@ from itertools import product
 
 from benchmarks.experiments.kgrc_equations import OPTIONS, SHIPPED, Design, Reading, latency_ms
 from benchmarks.table import print_markdown
-from simulator.figures import Figure, FigureSet
+from simulator.figure_rows import Figure
+from simulator.figures import FigureSet
 
 GOAL, READING_ERROR_MS = 0.03, 0.5
 EQUATIONS = replace(SHIPPED, dense_cycles=0, sparse_cycles=0, row_cycles=0)
@@ -43,7 +44,7 @@ class Latency:
         (point,) = (values for values in published.points(figure) if figure.picks(values))
         pruning = str(point.get("prune", "dense")).partition(":")[0]
         design = Design(pruning, point["value_bits"])
-        drawn = "drawing" in figure.source
+        drawn = figure.kind == "drawing"
         return cls(figure.id, point["workload"], design, point.get("layers", "*"), figure.published, drawn)
 
     def deviation(self, reading: Reading) -> float:

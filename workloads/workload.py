@@ -28,6 +28,7 @@ class Workload:
     title    one line for lists
     origin   papers, data or file that shapes and densities come from
     prunings what `prune` applied, as on a command line
+    notes    lines for the user: what was assumed, and what prunings could not do
     """
 
     name: str
@@ -36,6 +37,7 @@ class Workload:
     title: str = ""
     origin: str = ""
     prunings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -68,11 +70,22 @@ class Workload:
 
     def prune(self, pruning: Pruning) -> Self:
         """The same layers with pruned weights; prunings add up."""
-        return replace(self, sources=pruning.apply(self.sources), prunings=(*self.prunings, str(pruning)))
+        return replace(
+            self,
+            sources=pruning.apply(self.sources),
+            prunings=(*self.prunings, str(pruning)),
+            notes=(*self.notes, *pruning.notes(self.sources)),
+        )
 
     def describe(self) -> dict[str, Any]:
         """What a report says about its workload; JSON types only."""
-        return {"name": self.name, "title": self.title, "origin": self.origin, "prunings": list(self.prunings)}
+        return {
+            "name": self.name,
+            "title": self.title,
+            "origin": self.origin,
+            "prunings": list(self.prunings),
+            "notes": list(self.notes),
+        }
 
     @classmethod
     def of_network(cls, network: Network, seed: int = 0) -> Self:

@@ -34,6 +34,14 @@ class Chain(Pruning):
         """See `Pruning`."""
         return reduce(lambda left, pruning: pruning.apply(left), self.prunings, sources)
 
+    def notes(self, sources: tuple[LayerSource, ...]) -> tuple[str, ...]:
+        """See `Pruning`."""
+        found: list[str] = []
+        for pruning in self.prunings:
+            found += pruning.notes(sources)
+            sources = pruning.apply(sources)
+        return tuple(found)
+
     def storage_format(self, layer: Layer) -> str:
         """That of the last pruning that decides the structure."""
         return suited_format(self.prunings, layer)

@@ -146,6 +146,8 @@ def _workload(name: str, options: dict[str, Any]) -> Workload:
     chosen = load_workload(name, seed=options["seed"], batch=options["batch"])
     if options["prune"]:  # before layers are selected, for prunings may look at the whole network
         chosen = chosen.prune(pruning.parse(options["prune"]))
+    for line in chosen.notes:
+        click.echo(f"note: {line}", err=True)
     return chosen.select(options["layers"]) if options["layers"] else chosen
 
 

@@ -65,6 +65,8 @@ def sweep(subject: str, store_file: Path | None, jobs: int | None, cluster: str 
     study = _study(subject, options)
     for line in study.warnings():
         click.echo(f"warning: {line}", err=True)
+    for line in study.notes():
+        click.echo(f"note: {line}", err=True)
     name = Path(subject).stem if options["machines"] is None else "sweep"
     with Store(store_file or Path(f"{name}.sqlite")) as store:
         with progress(study.title) as advance:

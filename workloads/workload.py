@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from workloads.errors import InputError, nearest
+from workloads.errors import InputError, listed, nearest
 from workloads.layer import Layer
 from workloads.network import Network, load_network, network_names
 from workloads.source import Drawn, DrawnBatch, LayerSource, output_densities
@@ -68,6 +69,29 @@ class Workload:
         """
         return replace(self, sources=tuple(replace(s, layer=s.layer.with_batch(batch)) for s in self.sources))
 
+    def with_densities(self, weights: float | None, activations: float | None) -> Self:
+        """The same layers under uniform masks of other densities; None leaves a tensor as it is.
+
+        The density of activations reaches the inputs that a ReLU wrote and the outputs that such a layer reads (those
+        of the last layer if any is reached); a note names the layers that it does not reach.
+        """
+        sources = self.sources
+        if weights is not None:
+            sources = tuple(replace(source, weights=Drawn(weights)) for source in sources)
+        if activations is None:
+            return replace(self, sources=sources)
+        reached = [source.reads_relu for source in sources]
+        apart = [source.layer.name for source in sources if not source.reads_relu]
+        changed = tuple(
+            replace(
+                source,
+                activations=DrawnBatch(activations) if reads else source.activations,
+                output_density=activations if _writes_relu(sources, place) else source.output_density,
+            )
+            for place, (source, reads) in enumerate(zip(sources, reached, strict=True))
+        )
+        return replace(self, sources=changed, notes=(not_reached(activations, apart),) if apart else ())
+
     def prune(self, pruning: Pruning) -> Self:
         """The same layers with pruned weights; prunings add up."""
         return replace(
@@ -96,11 +120,28 @@ class Workload:
         sources = tuple(
             LayerSource(
                 i, layer, Drawn(d.weights), DrawnBatch(d.activations), out, f"uniform masks, {network.name}",
-                input_in_dram=False if network.excerpt else None,
+                input_in_dram=False if network.excerpt else None, relu_input=relu,
             )
-            for i, (layer, d, out) in enumerate(zip(network.layers, network.densities, outputs, strict=True))
+            for i, (layer, d, out, relu) in enumerate(
+                zip(network.layers, network.densities, outputs, network.relu_inputs, strict=True)
+            )
         )  # fmt: skip
-        return cls(network.name, sources, seed, network.title, "; ".join(network.sources))
+        change = f'to change it, sweep activation_density or write a network file (network = "{network.name}")'
+        notes = tuple(f"{network.name}: {assumed}; {change}" for assumed in network.assumed)
+        return cls(network.name, sources, seed, network.title, "; ".join(network.sources), notes=notes)
+
+
+def not_reached(density: float, names: Sequence[str]) -> str:
+    """The note about layers that a density for all activations does not reach."""
+    return f"activation_density = {density} does not reach {listed(names)}: no ReLU wrote what they read (relu_input)"
+
+
+def _writes_relu(sources: Sequence[LayerSource], place: int) -> bool:
+    """Whether a ReLU follows a layer, as its reader says where that plainly is the next one."""
+    following = sources[place + 1 : place + 2]
+    if following and following[0].layer.in_channels == sources[place].layer.out_channels:
+        return following[0].reads_relu
+    return any(source.reads_relu for source in sources)
 
 
 def load_workload(text: str = "blazepose", seed: int = 0, batch: int | None = None) -> Workload:

@@ -8,14 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from workloads.errors import listed
 from workloads.layer import Layer
 from workloads.pruning.base import Pruning
 from workloads.pruning.links import plain_links
 from workloads.pruning.options import choice
 from workloads.pruning.removal import Kept, KeptUnits, Pairs, Removal, downstream, removals, remove, upstream
 from workloads.source import LayerSource
-
-_NAMED = 3  # layers that a note names before it counts the rest
 
 
 def links_option() -> str:
@@ -84,8 +83,8 @@ class UnitPruning(Pruning):
             if self.remove != "zero" and _stays_zero(pair, removal)
         ]
         return (
-            *([f"{self}: {self.follows} {_listed(alone)}"] if alone and self.links == "auto" else []),
-            *([f"{self}: zeros stay in place where groups would become unequal: {_listed(zeros)}"] if zeros else []),
+            *([f"{self}: {self.follows} {listed(alone)}"] if alone and self.links == "auto" else []),
+            *([f"{self}: zeros stay in place where groups would become unequal: {listed(zeros)}"] if zeros else []),
         )
 
     def _alone(self, layers: list[Layer], links: list[int], own: list[int | None], place: int) -> bool:
@@ -106,8 +105,3 @@ def _stays_zero(pair: tuple[object, object], removal: Removal) -> bool:
     return any(
         kept is not None and left is None for kept, left in zip(pair, (removal.channels, removal.filters), strict=True)
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

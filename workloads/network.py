@@ -4,10 +4,10 @@ A table is a CSV file in `data/networks` named after its network. Comment lines 
 name, kind (conv or fc), in_channels, out_channels, input, kernel, stride, padding, groups; values per axis are joined
 by `x` (16x112x112: depth, rows, columns), a single number stands for every axis. Where they were measured, it adds
 activation_density and output_density of the dense network, and relu_input = no where a layer reads what no ReLU wrote
-(the first layer's input, the image, never is). A density set, `NETWORK@SET.csv`, adds weight_density, activation_density
-and output_density, and leaves the shape columns out when they are the network's own. A comment line `excerpt` says that
-its layers are taken from amid networks: none reads a network's input. One that begins with `assumed` says in a line
-what is no measurement of this very network; users are shown it.
+(the image, which the first layer reads, never is). A density set, `NETWORK@SET.csv`, adds weight_density,
+activation_density and output_density, and leaves the shape columns out when they are the network's own. A comment line
+`excerpt` says that its layers are taken from amid networks: none reads a network's input. One that begins with
+`assumed` says in a line what is no measurement of this very network; users are shown it.
 """
 
 from __future__ import annotations

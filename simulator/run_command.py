@@ -146,8 +146,6 @@ def _workload(name: str, options: dict[str, Any]) -> Workload:
     chosen = load_workload(name, seed=options["seed"], batch=options["batch"])
     if options["prune"]:  # before layers are selected, for prunings may look at the whole network
         chosen = chosen.prune(pruning.parse(options["prune"]))
-    for line in chosen.notes:
-        click.echo(f"note: {line}", err=True)
     return chosen.select(options["layers"]) if options["layers"] else chosen
 
 
@@ -179,7 +177,10 @@ def _simulate(
     from simulator.tables import progress
 
     with progress(f"{workload.name} on {', '.join(a.name for a in accelerators)}") as advance:
-        return simulate(accelerators, workload, advance, observers=observers)
+        reports = simulate(accelerators, workload, advance, observers=observers)
+    for line in workload.notes:
+        click.echo(f"note: {line}", err=True)
+    return reports
 
 
 def _check(accelerators: list[Accelerator], workload: Workload) -> None:

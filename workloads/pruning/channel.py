@@ -34,7 +34,7 @@ class Channel(UnitPruning):
     title: ClassVar[str] = "keeps whole channels and drops the filters that write the others"
     literature: ClassVar[str] = "0.5 to 0.7 (He et al., ICCV 2017)"
     readers_decide: ClassVar[bool] = True
-    follows: ClassVar[str] = "filters that write removed channels stay, as no list says which they are, before"
+    follows: ClassVar[str] = "filters that write removed channels stay, as the list does not say which do, before"
 
     density: float = density("the channels")
     scope: str = choice("what the share is taken of", "layer", "global")

@@ -32,7 +32,7 @@ class Filter(UnitPruning):
         "0.5 to 0.7 typical (SSL rows, NIPS 2016; ThiNet, ICCV 2017; network slimming, ICCV 2017)"
     )
     readers_decide: ClassVar[bool] = False
-    follows: ClassVar[str] = "channels that lost filters wrote are still read, as no list says by whom, after"
+    follows: ClassVar[str] = "layers still read what lost filters wrote, as the list does not say which do, after"
 
     density: float = density("a layer's filters")
     links: str = links_option()

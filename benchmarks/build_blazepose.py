@@ -3,7 +3,8 @@
 Usage: python benchmarks/build_blazepose.py FOLDER
 
 FOLDER holds pose_detection_astronaut.npz and its layers.json: the weights of MediaPipe's pose_detection.tflite and the
-input of every convolution on one photograph. Only the masks of the non-zeros are kept.
+input of every convolution on one photograph. Only the masks of the non-zeros are kept. An input without any zero (the
+image, linear bottlenecks and their sums) is marked as one that no ReLU wrote.
 """
 
 from __future__ import annotations
@@ -35,7 +36,13 @@ def build(folder: Path, target: Path) -> None:
     """Write the trace file of the masks."""
     values = read_mediapipe_pose(folder)
     masks = tuple(
-        replace(source, weights=Mask(source.weights), activations=Mask(source.activations)) for source in values.sources
+        replace(
+            source,
+            weights=Mask(source.weights),
+            activations=Mask(source.activations),
+            relu_input=source.trace(0).activation_density < 1,
+        )
+        for source in values.sources
     )
     save_traces(target, replace(values, sources=masks))
 

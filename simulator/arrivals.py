@@ -13,17 +13,17 @@ burst can come. A tile that may start at `start` and needs `duration` cycles end
     max over u of  (joined + u + (1 - possible(u)) · duration),
 
 since u after `joined` only possible(u) of the work can have been done; the share of the last burst is done behind it.
-Where possible(u) is a straight line this is the larger of joined + duration and last burst + its share. While p bytes of
-which a share x0 is there and q bytes of which none is come in turn, B bytes a cycle in all, it is a parabola:
+Where possible(u) is a straight line this is the larger of joined + duration and last burst + its share. While p bytes,
+of which a share x0 is there, and q bytes, of which none is, come in turn, B bytes a cycle in all, it is a parabola:
 
     possible(u) = (x0 + B·u / 2p) · (B·u / 2q),   largest loss at u = (2q / (B·duration) - x0) · p / B
 
 or where one of the two is there, if that is earlier.
 
 Example: 100 bytes of inputs and 100 of weights, asked for together, at a byte a cycle from cycle 0, and 400 cycles of
-work. x0 = 0 and B = 1, so u = 200 / 400 · 100 = 50, where 25 · 25 of 100 · 100 products, 25 cycles of work, are possible:
-the tile ends at 50 + 375 = 425. It idles for 25 of its first 50 cycles, and the 200 cycles of the load cost no more. With
-100 cycles of work u would lie behind the load, and the tile ends with its last burst, at 200 and a little.
+work. x0 = 0 and B = 1, so u = 200 / 400 · 100 = 50, where 25 · 25 of 100 · 100 products, 25 cycles of work, are
+possible: the tile ends at 50 + 375 = 425. It idles for 25 of its first 50 cycles, and the 200 cycles of the load cost no
+more. With 100 cycles of work u would lie behind the load, and the tile ends with its last burst, at 200 and a little.
 """
 
 from __future__ import annotations

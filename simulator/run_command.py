@@ -178,7 +178,10 @@ def _simulate(
     from simulator.tables import progress
 
     with progress(f"{workload.name} on {', '.join(a.name for a in accelerators)}") as advance:
-        return simulate(accelerators, workload, advance, observers=observers)
+        reports = simulate(accelerators, workload, advance, observers=observers)
+    for line in workload.notes:
+        click.echo(f"note: {line}", err=True)
+    return reports
 
 
 def _check(accelerators: list[Accelerator], workload: Workload) -> None:

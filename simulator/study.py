@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -84,6 +85,15 @@ class Study:
             for key, reason in points[0].items()
             if all(key in point for point in points)
         ]
+
+    def notes(self) -> list[str]:
+        """What the workloads of the points assume, and what prunings could not do, each once."""
+        points = {replace(place.point, machine="", settings=(), seed=0) for place in self.places if not place.fault}
+        lines: dict[str, None] = {}
+        for point in sorted(points, key=repr):
+            with suppress(InputError):  # the point will say so itself
+                lines.update(dict.fromkeys(point.traced().notes))
+        return list(lines)
 
 
 @dataclass(frozen=True)

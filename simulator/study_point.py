@@ -34,7 +34,8 @@ class Point:
 
     settings    (dotted key, value) of the machine, over its defaults
     density     of both operands, where weight_density or activation_density say nothing else: masks are drawn afresh,
-                uniformly, with this share of non-zeros in every layer; prunings come after
+                uniformly, with this share of non-zeros in every layer (activations: in every layer that reads a ReLU's
+                output); prunings come after
     weight_pattern, activation_pattern  how the non-zeros of drawn masks lie (see `patterns`)
     layers      glob of layer names
     """
@@ -70,8 +71,8 @@ class Point:
         workload = workload if self.batch is None else workload.with_batch(self.batch)
         weights = self.density if self.weight_density is None else self.weight_density
         activations = self.density if self.activation_density is None else self.activation_density
-        sources = (_redrawn(source, weights, activations) for source in workload.sources)
-        sources = (_rearranged(source, self.weight_pattern, self.activation_pattern) for source in sources)
+        workload = workload.with_densities(weights, activations)
+        sources = (_rearranged(source, self.weight_pattern, self.activation_pattern) for source in workload.sources)
         return replace(workload, sources=tuple(sources))
 
     def traced(self) -> Workload:
@@ -132,14 +133,6 @@ def run_point(point: Point, key: str) -> Outcome:
     data = report.to_dict()
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return Outcome(key, json.dumps(data["total"], allow_nan=False), zlib.compress(text.encode()))
-
-
-def _redrawn(source: LayerSource, weights: float | None, activations: float | None) -> LayerSource:
-    if weights is not None:
-        source = replace(source, weights=Drawn(weights))
-    if activations is not None:
-        source = replace(source, activations=DrawnBatch(activations), output_density=activations)
-    return source
 
 
 def _rearranged(source: LayerSource, weights: str | None, activations: str | None) -> LayerSource:

@@ -87,6 +87,8 @@ def sweep(
     study = _study(subject, options)
     for line in study.warnings():
         click.echo(f"warning: {line}", err=True)
+    for line in study.notes():
+        click.echo(f"note: {line}", err=True)
     name = Path(subject).stem if options["machines"] is None else "sweep"
     workers = Workers(jobs, cluster, patience, say=lambda line: click.echo(line, err=True))
     with _ended_by_signals(), Store(store_file or Path(f"{name}.sqlite")) as store:

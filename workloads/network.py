@@ -2,9 +2,12 @@
 
 A table is a CSV file in `data/networks` named after its network. Comment lines carry its title and sources. Columns:
 name, kind (conv or fc), in_channels, out_channels, input, kernel, stride, padding, groups; values per axis are joined
-by `x` (16x112x112: depth, rows, columns), a single number stands for every axis. A density set, `NETWORK@SET.csv`,
-adds weight_density, activation_density and output_density, and leaves the shape columns out when they are the
-network's own. A comment line `excerpt` says that its layers are taken from amid networks: none reads a network's input.
+by `x` (16x112x112: depth, rows, columns), a single number stands for every axis. Where they were measured, it adds
+activation_density and output_density of the dense network, and relu_input = no where a layer reads what no ReLU wrote
+(the image, which the first layer reads, never is). A density set, `NETWORK@SET.csv`, adds weight_density,
+activation_density and output_density, and leaves the shape columns out when they are the network's own. A comment line
+`excerpt` says that its layers are taken from amid networks: none reads a network's input. One that begins with
+`assumed` says in a line what is no measurement of this very network; users are shown it.
 """
 
 from __future__ import annotations
@@ -33,11 +36,13 @@ class Densities:
 class Network:
     """A network as tables know it.
 
-    layers     in the order in which they run
-    densities  one per layer
-    title      one line for lists
-    sources    papers and data that the shapes and densities come from
-    excerpt    whether the layers are taken from amid networks, so that the first one's input is not a network's own
+    layers       in the order in which they run
+    densities    one per layer
+    title        one line for lists
+    sources      papers and data that the shapes and densities come from
+    excerpt      whether the layers are taken from amid networks, so that the first one's input is not a network's own
+    relu_inputs  for each layer, whether a ReLU wrote its input, so that it holds zeros
+    assumed      what is no measurement of this network, a line each
     """
 
     name: str
@@ -45,7 +50,9 @@ class Network:
     densities: tuple[Densities, ...]
     title: str
     sources: tuple[str, ...]
-    excerpt: bool = False
+    excerpt: bool
+    relu_inputs: tuple[bool, ...]
+    assumed: tuple[str, ...] = ()
 
     @property
     def dense_macs(self) -> int:
@@ -68,13 +75,16 @@ def load_network(name: str) -> Network:
     titles = dict(notes)
     if "network" in titles:
         base = load_network(titles["network"])
-        layers, sources = base.layers, base.sources + sources
+        layers, sources, relu_inputs = base.layers, base.sources + sources, base.relu_inputs
         if [row["name"] for row in rows] != [layer.name for layer in layers]:
             raise AssertionError(f"density set {name} does not list the layers of {base.name}")
     else:
         layers = tuple(_layer(row) for row in rows)
+        image = () if "excerpt" in titles else (0,)
+        relu_inputs = tuple(row.get("relu_input") != "no" and i not in image for i, row in enumerate(rows))
     densities = tuple(_densities(row) for row in rows)
-    return Network(name, layers, densities, titles["title"], sources, excerpt="excerpt" in titles)
+    assumed = tuple(text for key, text in notes if key == "assumed")
+    return Network(name, layers, densities, titles["title"], sources, "excerpt" in titles, relu_inputs, assumed)
 
 
 def _read_table(path: Path) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:

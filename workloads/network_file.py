@@ -23,7 +23,7 @@ from workloads.source import Drawn, DrawnBatch, LayerSource, OneImage, RepeatedI
 from workloads.stored import StoredArray
 from workloads.synthetic import UNIFORM
 from workloads.texts import read_toml
-from workloads.workload import Workload
+from workloads.workload import Workload, not_reached
 
 
 def load_network_file(path: str | Path) -> Workload:
@@ -37,20 +37,19 @@ def load_network_file(path: str | Path) -> Workload:
         faults.append("has both 'network' and 'layers'" if "network" in raw else "has neither 'network' nor 'layers'")
         faults[-1] += ", must have one of them"
     rows = raw.get("layers")
-    built = (
-        [_row(path, defaults, row, f"layers[{i}]", faults) for i, row in enumerate(rows)]
-        if isinstance(rows, list)
-        else []
-    )
+    built = [_row(path, defaults, row, i, faults) for i, row in enumerate(rows)] if isinstance(rows, list) else []
     if isinstance(rows, list) and not rows:
         faults.append("layers = []: must hold a layer")
     base = _base(defaults, faults)
     if faults:
         raise InputError("\n".join(f"{path}: {fault}" for fault in faults))
-    sources = base.sources if base else _chained([row for row in built if row is not None])
+    whole = [row for row in built if row is not None]
+    sources = base.sources if base else _chained(whole)
+    notes = base.notes if base else _not_reached(whole, defaults.activation_density)
     title = defaults.title or (base.title if base else "")
     sources = tuple(replace(source, origin=str(path)) for source in sources)
-    return Workload(defaults.name or path.stem, sources, title=title, origin=str(path), files=_files(path, rows))
+    files = _files(path, rows)
+    return Workload(defaults.name or path.stem, sources, title=title, origin=str(path), files=files, notes=notes)
 
 
 def _files(path: Path, rows: Any) -> tuple[Path, ...]:
@@ -69,19 +68,27 @@ def _base(table: NetworkTable, faults: list[str]) -> Workload | None:
     except InputError as error:
         faults.append(f"network = {table.network!r}: {error}")
         return None
-    given = {"weights": table.weight_density, "activations": table.activation_density}
-    changes = {name: density for name, density in given.items() if density is not None}
-    network = replace(network, densities=tuple(replace(d, **changes) for d in network.densities))
     workload = Workload.of_network(network)
-    sources = tuple(
-        replace(
-            source,
-            weights=Drawn(d.weights, table.weight_pattern or UNIFORM),
-            activations=DrawnBatch(d.activations, table.activation_pattern or UNIFORM),
-        )
-        for source, d in zip(workload.sources, network.densities, strict=True)
+    if table.relu_input is not None:
+        told = tuple(s if _reads_image(s) else replace(s, relu_input=table.relu_input) for s in workload.sources)
+        workload = replace(workload, sources=told)
+    workload = workload.with_densities(table.weight_density, table.activation_density)
+    return replace(workload, sources=tuple(_arranged(table, source) for source in workload.sources))
+
+
+def _reads_image(source: LayerSource) -> bool:
+    return source.index == 0 and source.input_in_dram is not False
+
+
+def _arranged(table: NetworkTable, source: LayerSource) -> LayerSource:
+    """A layer of a built-in network under the file's patterns."""
+    weights, activations = source.weights, source.activations
+    assert isinstance(weights, Drawn) and isinstance(activations, DrawnBatch)  # noqa: S101, PT018 (see `of_network`)
+    return replace(
+        source,
+        weights=replace(weights, pattern=table.weight_pattern or UNIFORM),
+        activations=replace(activations, pattern=table.activation_pattern or UNIFORM),
     )
-    return replace(workload, sources=sources)
 
 
 @dataclass(frozen=True)
@@ -91,15 +98,21 @@ class _Row:
     activations: TensorSource
     input_density: float
     output_density: float | None
+    relu_input: bool
+    reached: bool  # whether its activations are as dense as the layer or the file says
 
 
-def _row(path: Path, defaults: NetworkTable, raw: Any, key: str, faults: list[str]) -> _Row | None:
+def _row(path: Path, defaults: NetworkTable, raw: Any, place: int, faults: list[str]) -> _Row | None:
     """A layer with its tensors, or None after adding its faults."""
+    key = f"layers[{place}]"
     table = check(layer_table(raw), raw, key, faults)
     if table is None:
         return None
     weight_density = _first(table.weight_density, defaults.weight_density, 1.0)
-    input_density = _first(table.activation_density, defaults.activation_density, 1.0)
+    relu_input = _first(table.relu_input, place > 0 and _first(defaults.relu_input, True))
+    own, common = table.activation_density, defaults.activation_density
+    reached = relu_input or common is None or own is not None or table.activation_file is not None
+    input_density = _first(own, common if reached else None, 1.0)
     weight_pattern = _first(table.weight_pattern, defaults.weight_pattern, UNIFORM)
     activation_pattern = _first(table.activation_pattern, defaults.activation_pattern, UNIFORM)
     try:
@@ -109,7 +122,12 @@ def _row(path: Path, defaults: NetworkTable, raw: Any, key: str, faults: list[st
     except InputError as error:
         faults.append(f"{key}: {error}")
         return None
-    return _Row(layer, weights, activations, input_density, table.output_density)
+    return _Row(layer, weights, activations, input_density, table.output_density, relu_input, reached)
+
+
+def _not_reached(rows: list[_Row], density: float | None) -> tuple[str, ...]:
+    apart = [row.layer.name for row in rows if not row.reached]
+    return (not_reached(density, apart),) if density is not None and apart else ()
 
 
 def _first(*values: Any) -> Any:
@@ -121,7 +139,7 @@ def _chained(rows: list[_Row]) -> tuple[LayerSource, ...]:
     inputs, known = [row.input_density for row in rows], [row.output_density for row in rows]
     outputs = output_densities([row.layer for row in rows], inputs, known)
     return tuple(
-        LayerSource(i, row.layer, row.weights, row.activations, output)
+        LayerSource(i, row.layer, row.weights, row.activations, output, relu_input=row.relu_input)
         for i, (row, output) in enumerate(zip(rows, outputs, strict=True))
     )
 

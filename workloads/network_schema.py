@@ -67,6 +67,12 @@ def _share(value: Any) -> float:
     return float(value)
 
 
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _fault("must be true or false")
+    return value
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise _fault("must be a non-empty text")
@@ -99,6 +105,7 @@ Name = Annotated[str, PlainValidator(_name)]
 Text = Annotated[str, PlainValidator(_text)]
 Share = Annotated[float, PlainValidator(_share)]
 Count = Annotated[int, _whole(1)]
+Flag = Annotated[bool, PlainValidator(_flag)]
 
 
 class Table(BaseModel):
@@ -108,12 +115,17 @@ class Table(BaseModel):
 
 
 class TensorKeys(Table):
-    """How dense tensors are and how their non-zeros lie: for one layer, or for all that say nothing else."""
+    """How dense tensors are and how their non-zeros lie: for one layer, or for all that say nothing else.
+
+    relu_input says whether a ReLU wrote the input; the density of activations that stands for all layers reaches no
+    other input, and as a value for all layers it leaves out the first, which reads the image.
+    """
 
     weight_density: Share | None = None
     weight_pattern: Annotated[Any, _pattern(*WEIGHT_PATTERNS)] = None
     activation_density: Share | None = None
     activation_pattern: Annotated[Any, _pattern(*ACTIVATION_PATTERNS)] = None
+    relu_input: Flag | None = None
 
 
 class LayerTable(TensorKeys):

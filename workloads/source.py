@@ -108,6 +108,7 @@ class LayerSource:
     index          its place in the whole network
     origin         for readers alone: layers from equal content are equal, wherever they come from
     input_in_dram  see `LayerTrace`; None: where it is the network's first layer. An excerpt of a network says False.
+    relu_input     whether a ReLU wrote the input, so that it holds zeros; None: see `reads_relu`
     """
 
     index: int
@@ -117,6 +118,14 @@ class LayerSource:
     output_density: float = 1.0
     origin: str = field(default="", compare=False)
     input_in_dram: bool | None = None
+    relu_input: bool | None = None
+
+    @property
+    def reads_relu(self) -> bool:
+        """Whether a ReLU wrote the input; where nothing is said, of every layer but the one that reads the image."""
+        if self.relu_input is not None:
+            return self.relu_input
+        return self.index > 0 or self.input_in_dram is False
 
     def weight_array(self, seed: int) -> np.ndarray:
         """The layer's weights (K, C/G, [T,] R, S), made now."""

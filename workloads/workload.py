@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from workloads.errors import InputError, nearest
+from workloads.errors import InputError, listed, nearest
 from workloads.files import refuse_stream
 from workloads.layer import Layer
 from workloads.names import LONGEST_NAME, LONGEST_TEXT, plain_name
@@ -31,6 +32,7 @@ class Workload:
     origin   papers, data or file that shapes and densities come from
     prunings what `prune` applied, as on a command line
     files    every file (or folder, for all files in it) that shapes, densities or tensors were read from
+    notes    lines for the user: what was assumed, and what prunings could not do
     """
 
     name: str
@@ -40,6 +42,7 @@ class Workload:
     origin: str = ""
     prunings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for key, longest in (("name", LONGEST_NAME), ("title", LONGEST_TEXT), ("origin", LONGEST_TEXT)):
@@ -72,13 +75,47 @@ class Workload:
         """
         return replace(self, sources=tuple(replace(s, layer=s.layer.with_batch(batch)) for s in self.sources))
 
+    def with_densities(self, weights: float | None, activations: float | None) -> Self:
+        """The same layers under uniform masks of other densities; None leaves a tensor as it is.
+
+        The density of activations reaches the inputs that a ReLU wrote and the outputs that such a layer reads (those
+        of the last layer if any is reached); a note names the layers that it does not reach.
+        """
+        sources = self.sources
+        if weights is not None:
+            sources = tuple(replace(source, weights=Drawn(weights)) for source in sources)
+        if activations is None:
+            return replace(self, sources=sources)
+        reached = [source.reads_relu for source in sources]
+        apart = [source.layer.name for source in sources if not source.reads_relu]
+        changed = tuple(
+            replace(
+                source,
+                activations=DrawnBatch(activations) if reads else source.activations,
+                output_density=activations if _writes_relu(sources, place) else source.output_density,
+            )
+            for place, (source, reads) in enumerate(zip(sources, reached, strict=True))
+        )
+        return replace(self, sources=changed, notes=(not_reached(activations, apart),) if apart else ())
+
     def prune(self, pruning: Pruning) -> Self:
         """The same layers with pruned weights; prunings add up."""
-        return replace(self, sources=pruning.apply(self.sources), prunings=(*self.prunings, str(pruning)))
+        return replace(
+            self,
+            sources=pruning.apply(self.sources),
+            prunings=(*self.prunings, str(pruning)),
+            notes=(*self.notes, *pruning.notes(self.sources)),
+        )
 
     def describe(self) -> dict[str, Any]:
         """What a report says about its workload; JSON types only."""
-        return {"name": self.name, "title": self.title, "origin": self.origin, "prunings": list(self.prunings)}
+        return {
+            "name": self.name,
+            "title": self.title,
+            "origin": self.origin,
+            "prunings": list(self.prunings),
+            "notes": list(self.notes),
+        }
 
     @classmethod
     def of_network(cls, network: Network, seed: int = 0) -> Self:
@@ -89,11 +126,28 @@ class Workload:
         sources = tuple(
             LayerSource(
                 i, layer, Drawn(d.weights), DrawnBatch(d.activations), out, f"uniform masks, {network.name}",
-                input_in_dram=False if network.excerpt else None,
+                input_in_dram=False if network.excerpt else None, relu_input=relu,
             )
-            for i, (layer, d, out) in enumerate(zip(network.layers, network.densities, outputs, strict=True))
+            for i, (layer, d, out, relu) in enumerate(
+                zip(network.layers, network.densities, outputs, network.relu_inputs, strict=True)
+            )
         )  # fmt: skip
-        return cls(network.name, sources, seed, network.title, "; ".join(network.sources))
+        change = f'to change it, sweep activation_density or write a network file (network = "{network.name}")'
+        notes = tuple(f"{network.name}: {assumed}; {change}" for assumed in network.assumed)
+        return cls(network.name, sources, seed, network.title, "; ".join(network.sources), notes=notes)
+
+
+def not_reached(density: float, names: Sequence[str]) -> str:
+    """The note about layers that a density for all activations does not reach."""
+    return f"activation_density = {density} does not reach {listed(names)}: no ReLU wrote what they read (relu_input)"
+
+
+def _writes_relu(sources: Sequence[LayerSource], place: int) -> bool:
+    """Whether a ReLU follows a layer, as its reader says where that plainly is the next one."""
+    following = sources[place + 1 : place + 2]
+    if following and following[0].layer.in_channels == sources[place].layer.out_channels:
+        return following[0].reads_relu
+    return any(source.reads_relu for source in sources)
 
 
 def load_workload(text: str = "blazepose", seed: int = 0, batch: int | None = None) -> Workload:

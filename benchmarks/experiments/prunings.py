@@ -3,8 +3,9 @@
     python -m benchmarks.experiments.prunings [FOLDER]
 
 Prints, as Markdown: cycles, utilization, load imbalance and bytes at a quarter of the weights on a 3x3 and on a 1x1
-layer; with FOLDER (real ResNet-50 masks) the load imbalance of structured prunings applied to them; and the bits of
-nested networks stored once and apart.
+layer, at the activation densities measured for the unpruned networks; what machines gain when removed filters leave a
+network and when they stay as zeros; with FOLDER (real ResNet-50 masks) the load imbalance of structured prunings
+applied to them; and the bits of nested networks stored once and apart.
 """
 
 import sys
@@ -14,11 +15,12 @@ from dataflows.registry import create
 from simulator.network_simulation import simulate
 from workloads import formats, pruning
 from workloads.pruning import nested
-from workloads.workload import Workload, load_workload
+from workloads.workload import load_workload
 
 LAYERS = (("vgg16", "conv4_2"), ("resnet50", "layer3_1.conv1"))
 SHARED_FETCH = {"fetch": "shared", "window": 64}
-# pruning, machine it was designed for, settings of the machine; all keep a quarter of the weights or of the work
+# pruning, machine it was designed for, settings of the machine; all keep a quarter of the weights or of the work.
+# Without links a layer loses its own filters or channels alone, so that a quarter of its weights stays.
 CASES: tuple[tuple[str, str, dict], ...] = (
     ("unstructured:density=0.25", "cambricon-x", {}),
     ("unstructured:density=0.25", "cambricon-x", SHARED_FETCH),
@@ -27,10 +29,12 @@ CASES: tuple[tuple[str, str, dict], ...] = (
     ("unstructured:density=0.25", "scnn", {}),
     ("vector:density=0.25", "scnn", {}),
     ("block:density=0.25", "scnn", {}),
-    ("filter:density=0.25", "scnn", {}),
+    ("filter:density=0.25,links=none", "scnn", {}),
+    ("filter:density=0.25,links=none", "dcnn", {}),
     ("unstructured:density=0.25", "structured", {}),
     ("shape:density=0.25", "structured", {}),
-    ("channel:density=0.25", "structured", {}),
+    ("channel:density=0.25,links=none", "structured", {}),
+    ("channel:density=0.25,links=none", "dcnn", {}),
     ("unstructured:density=0.25", "pattern", {}),
     ("kernel:density=0.25,balance=filter", "pattern", {}),
     ("pattern:set=pconv,connectivity=0.5625", "pattern", {}),
@@ -40,6 +44,7 @@ CASES: tuple[tuple[str, str, dict], ...] = (
     ("nested:levels=0.1/0.25/0.5,level=2", "stacked", {}),
     ("unstructured:density=0.25+quantize:bits=4", "abm", {}),
 )
+REMOVING = ("dcnn", "systolic", "cambricon-x", "scnn")
 REAL = (
     "unstructured:density=0.1",
     "aap:conv_g=16,conv_p=14",
@@ -52,13 +57,15 @@ LEVELS, VALUE_BITS, INDEX_BITS = (0.1, 0.25, 0.5), 16, 4
 
 
 def designed_for(network: str, layer: str) -> list[tuple]:
-    """One row a case; the layer's factors are added up where it became several."""
+    """One row a case, against the machine's dense baseline on the whole layer; a layer's factors are added up."""
     rows = [("pruning", "machine", "cycles", "of dense", "utilization", "max/mean PE", "weight MB", "total MB")]
     for text, machine, settings in CASES:
-        pruned = load_workload(network).prune(pruning.parse(text))
-        chosen = Workload.select(pruned, f"{layer}*")
-        (report,) = simulate([create(machine, settings)], chosen)
-        total = report.total
+        whole = load_workload(network)
+        accelerator = create(machine, settings)
+        dense, total = (
+            simulate([accelerator], workload.select(f"{layer}*"))[0].total
+            for workload in (whole, whole.prune(pruning.parse(text)))
+        )
         weights = total.dram.tensors["weight"]
         label = ", ".join((machine, *(f"{key}={value}" for key, value in settings.items())))
         rows.append(
@@ -66,13 +73,28 @@ def designed_for(network: str, layer: str) -> list[tuple]:
                 text,
                 label,
                 f"{total.cycles:,}",
-                f"{total.cycles / total.dense_cycles:.2f}",
+                f"{total.cycles / dense.dense_cycles:.2f}",
                 f"{total.utilization:.1%}",
                 f"{total.load_imbalance:.2f}",
                 f"{(weights.read_bytes + weights.write_bytes) / 1e6:.2f}",
                 f"{total.dram.total_bytes / 1e6:.2f}",
             )
         )
+    return rows
+
+
+def removed() -> list[tuple]:
+    """VGG-16's convolutions without half of their filters: as zeros in place, and gone from all layers."""
+    whole = load_workload("vgg16")
+    workloads = [whole, *(whole.prune(pruning.parse(f"filter:density=0.5,remove={how}")) for how in ("zero", "shrink"))]
+    totals = [
+        [report.total for report in simulate([create(name) for name in REMOVING], workload.select("conv*"))]
+        for workload in workloads
+    ]
+    rows = [("machine", "all filters", "half, zeros in place", "half, gone", "faster")]
+    for name, unpruned, zeros, gone in zip(REMOVING, *totals, strict=True):
+        cycles = (f"{total.cycles:,}" for total in (unpruned, zeros, gone))
+        rows.append((name, *cycles, f"{unpruned.cycles / gone.cycles:.2f}"))
     return rows
 
 
@@ -115,6 +137,7 @@ def stacked_storage() -> list[tuple]:
 if __name__ == "__main__":
     for network, layer in LAYERS:
         print_markdown(f"{network} {layer}, a quarter of the weights", designed_for(network, layer))
+    print_markdown("VGG-16's convolutions without half of their filters, cycles", removed())
     if len(sys.argv) > 1:
         print_markdown("layer3 of a really pruned ResNet-50, pruned further", on_real_masks(sys.argv[1]))
     print_markdown("Three nested levels of conv4_2, bits a weight position, 16-bit values", stacked_storage())

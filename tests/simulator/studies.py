@@ -17,6 +17,7 @@ kernel_size = 3
 padding = 1
 weight_density = 0.4
 activation_density = 0.5
+relu_input = true
 [[layers]]
 name = "second"
 in_channels = 16

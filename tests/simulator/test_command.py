@@ -116,7 +116,10 @@ def test_compare_gives_a_report_for_each_machine_and_names_those_that_refuse(cli
     data = json.loads(result.out)
     assert [report["accelerator"]["name"] for report in data["reports"]] == ["dcnn", "ideal"]
     assert list(data["refused"]) == ["scnn"]
-    assert result.err.startswith("warning: scnn cannot run layer 'conv5b': ")
+    warning, note = result.err.splitlines()
+    assert note.startswith("note: c3d: activations are dense; ")
+    assert data["workload"]["notes"] == [note.removeprefix("note: ")]
+    assert warning.startswith("warning: scnn cannot run layer 'conv5b': ")
 
 
 def test_compare_all_prints_a_row_for_each_machine(cli):

@@ -12,6 +12,7 @@ from simulator.study_point import Point, run_point
 from simulator.study_workers import Workers
 from tests.simulator.studies import NETWORK, network, study
 from workloads.errors import InputError
+from workloads.workload import load_workload
 
 HERE = Workers(1)
 
@@ -31,6 +32,19 @@ def test_densities_are_those_that_were_asked_for(tmp_path):
     assert (both.weight_density, both.activation_density) == pytest.approx((0.25, 0.25), abs=0.01)
     one = Point("ideal", network(tmp_path), density=0.25, weight_density=0.5).traced().trace(0)
     assert (one.weight_density, one.activation_density) == pytest.approx((0.5, 0.25), abs=0.01)
+
+
+def test_a_density_leaves_the_image_as_it_is(tmp_path):
+    plain = tmp_path / "plain.toml"
+    plain.write_text(NETWORK.replace("relu_input = true\n", ""))
+    point = Point("ideal", str(plain), activation_density=0.25)
+    assert [point.traced().trace(i).activation_density for i in (0, 1)] == pytest.approx([0.5, 0.25], abs=0.01)
+    table = study(title="t", machines=["ideal"], workloads=[str(plain), "c3d"], axes=[{"activation_density": [0.25]}])
+    assert [line.partition(":")[0] for line in table.notes()] == [
+        "activation_density = 0.25 does not reach first",
+        "activation_density = 0.25 does not reach conv1a",
+    ]
+    assert study(title="t", machines=["ideal", "scnn"], workloads=["c3d"]).notes() == list(load_workload("c3d").notes)
 
 
 def test_a_pattern_moves_the_non_zeros_of_drawn_masks_and_keeps_their_number():

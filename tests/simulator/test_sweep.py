@@ -47,6 +47,17 @@ def test_a_study_prints_a_row_a_combination_with_the_range_over_seeds(cli, tmp_p
     assert " \u00b1" in shallow
 
 
+def test_what_workloads_assume_is_said_once(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ("--layers", "block1.expand", "--vary", "activation_density=0.5", "--seeds", 2, "--jobs", 1)
+    result = cli("sweep", "mobilenet-v2", "--on", "dcnn", *arguments)
+    note, count = result.err.splitlines()
+    assert note.startswith(
+        "note: activation_density = 0.5 does not reach conv1, block1.expand, block2.expand and 15 more"
+    )
+    assert count == "sweep.sqlite: 2 points computed, 0 found, 0 failed"
+
+
 def test_csv_and_parquet_hold_a_row_a_point(cli, tmp_path):
     arguments = ("sweep", write_study(tmp_path), "--store", tmp_path / "s.sqlite", "--jobs", 1)
     cli(*arguments, "--csv", tmp_path / "s.csv", "--parquet", tmp_path / "s.parquet")

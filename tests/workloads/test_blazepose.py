@@ -24,6 +24,18 @@ def test_38_pointwise_convolutions_hold_a_quarter_of_their_weights():
     assert sum(layer.dense_macs for layer in workload.layers) == 429_859_360
 
 
+def test_inputs_without_any_zero_are_those_that_no_relu_wrote():
+    workload = load_workload("blazepose")
+    dense = [workload.trace(i).activation_density == 1.0 for i in range(73)]
+    assert dense == [not source.reads_relu for source in workload.sources]
+    assert sum(dense) == 25
+    assert [s.layer.name for s in workload.sources if not s.reads_relu][:3] == [
+        "op003_conv",
+        "op014_conv",
+        "op026_conv",
+    ]
+
+
 @needs_shared
 def test_counts_and_shapes_are_those_of_the_reference():
     rows = json.loads((FOLDER / "pose_detection_astronaut_layers.json").read_text())

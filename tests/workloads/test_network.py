@@ -119,6 +119,57 @@ def test_deep_compression_sets_hold_the_published_weight_densities(name, table):
 
 
 @needs_shared
+@pytest.mark.parametrize(
+    ("name", "path", "column", "pick"),
+    [
+        ("alexnet", "activation_density", "input_density_unpadded", ("network", "AlexNet")),
+        ("vgg16", "activation_density", "input_density_unpadded", ("network", "VGG-16")),
+        ("squeezenet1.1", "activation_density_googlenet_squeezenet", "input_density", ("network", "SqueezeNet1.1")),
+    ],
+)
+def test_networks_hold_the_measured_activation_densities(name, path, column, pick):
+    table = [row for row in rows("models", f"{path}.csv") if row[pick[0]] == pick[1]]
+    measured = [float(row[column]) for row in table if row.get("model", "dense").startswith("dense")]
+    assert [d.activations for d in load_network(name).densities] == measured
+
+
+@needs_shared
+def test_googlenet_holds_the_measured_activation_densities():
+    table = [
+        row for row in rows("models", "activation_density_googlenet_squeezenet.csv") if row["network"] == "GoogLeNet"
+    ]
+    measured = sorted((int(row["C"]), int(row["K"]), int(row["R"]), float(row["input_density"])) for row in table)
+    network = load_network("googlenet")
+    ours = zip(network.layers, network.densities, strict=True)
+    assert sorted((la.in_channels, la.out_channels, la.kernel_size[0], d.activations) for la, d in ours) == measured
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("mobilenet-v1", "mobilenet_v1_0.75_192_quant_chelsea"),
+        ("mobilenet-v2", "mobilenet_v2_1.0_224_quant_chelsea"),
+    ],
+)
+def test_mobilenets_hold_the_measured_activation_densities(name, table):
+    measured = [float(row["x_density"]) for row in rows("data", "density", f"{table}.csv")]
+    assert [d.activations for d in load_network(name).densities] == measured
+
+
+def test_which_layers_read_what_a_relu_wrote():
+    for name in network_names():
+        network = load_network(name)
+        linear = [la.name for la, relu in zip(network.layers, network.relu_inputs, strict=True) if not relu]
+        if name == "yolov2":
+            assert len(linear) == len(network.layers)
+        elif name == "mobilenet-v2":
+            assert linear == ["conv1", *(f"block{i}.expand" for i in range(1, 17)), "conv_last"]
+        else:
+            assert linear == ([] if network.excerpt else [network.layers[0].name])
+
+
+@needs_shared
 def test_str_sets_hold_the_published_budgets():
     table = rows("models", "resnet50_str_budgets.csv")
     names = [name for name in network_names() if "@str-" in name]

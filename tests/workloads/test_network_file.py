@@ -79,6 +79,36 @@ def test_a_built_in_network_with_other_densities_or_patterns(tmp_path):
     assert denser.select("conv3").trace(0).weight_density == 0.5
 
 
+def test_a_density_for_all_layers_reaches_what_a_relu_wrote(tmp_path):
+    three = "".join(
+        CONV.replace('"conv"', f'"{name}"') + SHAPE + own
+        for name, own in zip("abc", ("", "relu_input = false\n", ""), strict=True)
+    )
+    workload = load(tmp_path, "activation_density = 0.5\n" + three)
+    assert [workload.trace(i).activation_density for i in range(3)] == [1.0, 1.0, 0.5]
+    assert workload.notes == (
+        "activation_density = 0.5 does not reach a, b: no ReLU wrote what they read (relu_input)",
+    )
+    own = load(tmp_path, "activation_density = 0.5\n" + CONV + SHAPE + "activation_density = 0.25\n")
+    assert own.trace(0).activation_density == 0.25
+    told = load(tmp_path, "activation_density = 0.5\n" + CONV + SHAPE + "relu_input = true\n")
+    assert told.trace(0).activation_density == 0.5
+    assert own.notes == told.notes == ()
+    none = load(tmp_path, "activation_density = 0.5\nrelu_input = false\n" + three)
+    assert [none.trace(i).activation_density for i in range(3)] == [1.0] * 3
+
+
+def test_a_density_for_a_built_in_network_reaches_what_a_relu_wrote(tmp_path):
+    leaky = load(tmp_path, 'network = "yolov2"\nactivation_density = 0.5\n')
+    assert {source.activations.density for source in leaky.sources} == {1.0}
+    plain = load(tmp_path, 'network = "yolov2"\nactivation_density = 0.5\nrelu_input = true\n')
+    assert [source.activations.density for source in plain.sources] == [1.0, *[0.5] * 22]
+    denser = load(tmp_path, 'network = "vgg16"\nactivation_density = 0.75\n')
+    assert {source.output_density for source in denser.sources} == {0.75}
+    assert [source.activations.density for source in denser.sources] == [1.0, *[0.75] * 15]
+    assert load(tmp_path, 'network = "c3d"\n').notes == load_workload("c3d").notes
+
+
 def test_tensors_from_files_beside_the_network_file(tmp_path):
     weights = np.arange(6 * 4 * 9, dtype=np.float32).reshape(6, 4, 3, 3)
     images = np.ones((2, 4, 6, 6), bool)
@@ -125,6 +155,7 @@ SHARE = "must be a number between 0 and 1"
         (CONV + SHAPE + "weight_density = 1.2", [f"layers[0].weight_density = 1.2: {SHARE}"]),
         (CONV + SHAPE + "activation_density = -0.2", [f"layers[0].activation_density = -0.2: {SHARE}"]),
         ("weight_density = nan\n" + CONV + SHAPE, [f"weight_density = nan: {SHARE}"]),
+        (CONV + SHAPE + "relu_input = 1", ["layers[0].relu_input = 1: must be true or false"]),
         (CONV + SHAPE + "output_density = true", [f"layers[0].output_density = True: {SHARE}"]),
         (CONV + SHAPE + "paddin = 1", ["unknown key 'layers[0].paddin': did you mean 'padding'?"]),
         ("titel = 'x'\n" + CONV + SHAPE, ["unknown key 'titel': did you mean 'title'?"]),

@@ -106,6 +106,16 @@ def test_a_saved_selection_knows_whether_it_begins_with_the_networks_input(tmp_p
     assert wrong == "layer 0: input_in_dram = 1, must be true or false"
 
 
+def test_whether_a_relu_wrote_an_input_is_kept(tmp_path):
+    told = [
+        replace(source, relu_input=relu) for source, relu in zip(workload().sources, (True, False, None), strict=True)
+    ]
+    save_traces(tmp_path / "t.npz", replace(workload(), sources=tuple(told)))
+    assert [source.relu_input for source in load_traces(tmp_path / "t.npz").sources] == [True, False, None]
+    wrong = fault(saved(tmp_path, layer={"relu_input": 1}))
+    assert wrong == "layer 0: relu_input = 1, must be true or false"
+
+
 def test_a_stored_batch_is_repeated_or_cut(tmp_path):
     save_traces(tmp_path / "t.npz", workload(layers=(CONV,)))
     stored = load_traces(tmp_path / "t.npz")

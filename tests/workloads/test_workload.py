@@ -42,9 +42,46 @@ def test_every_density_set_gives_exact_counts(name):
         assert trace.activation_nonzeros == round(source.activations.density * source.layer.input_count)
 
 
-def test_a_network_without_a_set_is_dense():
+def test_a_network_without_a_set_has_dense_weights_and_the_activations_that_were_measured():
     trace = load_workload("mobilenet-v1").select("conv5_dw").trace(0)
-    assert trace.weight_density == trace.activation_density == 1.0
+    assert trace.weight_density == 1.0
+    assert trace.activation_density == pytest.approx(0.58874, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "c3d", "r2plus1d-18", "yolov2"])
+def test_a_network_that_was_not_measured_says_that_it_is_taken_as_dense(name):
+    workload = load_workload(name)
+    assert {source.activations.density for source in workload.sources} == {1.0}
+    (note,) = workload.describe()["notes"]
+    assert note.startswith(f"{name}: activations are dense")
+    assert "sweep activation_density or write a network file" in note
+
+
+def test_a_network_that_was_measured_says_nothing_unless_it_was_another():
+    assert load_workload("vgg16").notes == load_workload("mobilenet-v2").notes == ()
+    (note,) = load_workload("resnet50").notes
+    assert "half width" in note
+
+
+def test_a_density_of_activations_reaches_what_a_relu_wrote_and_nothing_else():
+    workload = load_workload("mobilenet-v2")
+    changed = workload.with_densities(None, 0.5)
+    for before, after in zip(workload.sources, changed.sources, strict=True):
+        linear = after.layer.name.endswith(".expand") or after.layer.name in ("conv1", "conv_last")
+        assert after.activations.density == (before.activations.density if linear else 0.5)
+        if linear:
+            assert after.activations.density > 0.9
+    outputs = {source.layer.name: source.output_density for source in changed.sources}
+    assert outputs["block3.expand"] == outputs["block3.dw"] == 0.5
+    assert outputs["block3.project"] == workload.sources[12].activations.density
+    (note,) = changed.notes
+    assert note.startswith("activation_density = 0.5 does not reach conv1, block1.expand, block2.expand and 15 more: ")
+    assert changed.trace(1).activation_density == 0.5
+    leaky = load_workload("yolov2").with_densities(0.5, 0.5)
+    assert {(s.weights.density, s.activations.density, s.output_density) for s in leaky.sources} == {(0.5, 1.0, 1.0)}
+    assert load_workload("c3d").with_densities(None, 0.4).notes == (
+        "activation_density = 0.4 does not reach conv1a: no ReLU wrote what they read (relu_input)",
+    )
 
 
 def test_the_same_seed_gives_the_same_masks_and_another_seed_others():

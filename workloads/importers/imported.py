@@ -85,6 +85,7 @@ class FoundLayer:
     weights: TensorSource
     activations: np.ndarray | None = None
     output_density: float = 1.0
+    relu_input: bool | None = None  # see `LayerSource`
 
 
 DENSE_INPUTS = "no input was given: activations are taken as dense"
@@ -96,7 +97,7 @@ def workload_of(name: str, found: Iterable[FoundLayer], origin: str, omitted: It
     if not layers:
         raise InputError(f"{origin}: holds no convolution, fully connected layer or product with constant weights")
     sources = tuple(
-        LayerSource(i, one.layer, one.weights, _activations(one), one.output_density, origin)
+        LayerSource(i, one.layer, one.weights, _activations(one), one.output_density, origin, relu_input=one.relu_input)
         for i, one in enumerate(layers)
     )
     title = f"imported from {Path(origin).name}"

@@ -88,5 +88,5 @@ def _imported(path: Path, options: ImportOptions, shape: tuple[int, int], make: 
     if unknown:
         raise InputError(f"--size {min(unknown)}: did you mean 'positions'?")
     layer = product_layer(plain_name(path.stem), (1, positions), shape[1], shape[0])
-    found = FoundLayer(layer, Made(lambda: make().reshape(layer.weight_shape)))
+    found = FoundLayer(layer, Made(lambda: make().reshape(layer.weight_shape)), relu_input=True)
     return Imported(workload_of(path.stem, [found], str(path), ()), warnings=(DENSE_INPUTS,))

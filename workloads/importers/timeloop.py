@@ -50,7 +50,7 @@ def _import(path: Path) -> Imported:
         next((densities[key] for key in keys if key in densities), densities.get("", 1.0))
         for keys in (("weights", "a"), ("inputs", "b"), ("outputs", "z"))
     )
-    source = LayerSource(0, layer, Drawn(weights), DrawnBatch(inputs), outputs, str(path))
+    source = LayerSource(0, layer, Drawn(weights), DrawnBatch(inputs), outputs, str(path), relu_input=True)
     workload = Workload(path.stem, (source,), title=f"imported from {path.name}", origin=str(path))
     return Imported(workload, warnings=warnings)
 

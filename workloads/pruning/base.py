@@ -71,6 +71,11 @@ class Pruning(ABC):
             for place, source in enumerate(sources)
         )
 
+    def notes(self, sources: tuple[LayerSource, ...]) -> tuple[str, ...]:
+        """Lines for the user about what this pruning does otherwise, or cannot do, on these layers."""
+        del sources
+        return ()
+
     def storage_format(self, layer: Layer) -> str:
         """The storage format that suits a pruned layer, as `workloads.formats.parse` takes it."""
         del layer

@@ -38,6 +38,14 @@ class Chain(Pruning):
         """See `Pruning`."""
         return Chain(tuple(pruning.resolved() for pruning in self.prunings))
 
+    def notes(self, sources: tuple[LayerSource, ...]) -> tuple[str, ...]:
+        """See `Pruning`."""
+        found: list[str] = []
+        for pruning in self.prunings:
+            found += pruning.notes(sources)
+            sources = pruning.apply(sources)
+        return tuple(found)
+
     def storage_format(self, layer: Layer) -> str:
         """That of the last pruning that decides the structure."""
         return suited_format(self.prunings, layer)

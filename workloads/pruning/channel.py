@@ -2,84 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from workloads.errors import InputError
 from workloads.layer import Layer
-from workloads.pruning.base import Facts, Pruning, pruning_rng
+from workloads.pruning.base import pruning_rng
 from workloads.pruning.choosing import energies, largest, share
-from workloads.pruning.links import plain_links
 from workloads.pruning.options import choice, density
-from workloads.pruning.shrinking import shrink
+from workloads.pruning.removal import KeptUnits, Removal, by_channel
+from workloads.pruning.units import UnitPruning, links_option, remove_option
 from workloads.source import LayerSource
 
 
 @dataclass(frozen=True)
-class Channel(Pruning):
+class Channel(UnitPruning):
     """Keeps channels by the energy of the weights that read them, in every group of a convolution as many.
 
     scope=layer: round(density x C/G) in each layer, at least one while the density is above 0. scope=global: the share
     of all layers' channels together, those with the largest mean square a weight (of masks random ones), and the best
-    of every group in any case.
-    The network's first layer keeps its channels, which are the image's, as do depthwise layers.
-
-    Where a layer plainly feeds the next (see `links.plain_links`), the filters that write removed channels go too. At
-    branches, sums, joins and grouped layers only the reading weights go. links=none: nowhere do filters go.
-
-    remove=zero: lost weights are zeros; layers and activations stay as they are. remove=shrink: where layers are linked
-    the channels leave the layers and their activations, so that a dense machine gains too; elsewhere they are zeros.
-    It needs scope=layer, whose counts do not depend on the weights.
+    of every group in any case; zeros then stay in place, since how many go depends on the weights.
+    The network's first layer keeps its channels, which are the image's; a depthwise layer keeps those that the next
+    one reads. At a flattened map a channel is its H·W features, which go together.
+    Where a layer plainly feeds the next, the filters that write removed channels go too; at sums and joins they stay,
+    and the layer reads fewer channels than are there. See `UnitPruning` for what leaves the layers.
     """
 
     name: ClassVar[str] = "channel"
     title: ClassVar[str] = "keeps whole channels and drops the filters that write the others"
     literature: ClassVar[str] = "0.5 to 0.7 (He et al., ICCV 2017)"
+    readers_decide: ClassVar[bool] = True
+    follows: ClassVar[str] = "filters that write removed channels stay, as the list does not say which do, before"
 
     density: float = density("the channels")
     scope: str = choice("what the share is taken of", "layer", "global")
-    links: str = choice("whether filters that write removed channels go too", "auto", "none")
-    remove: str = choice("what becomes of channels", "zero", "shrink")
+    links: str = links_option()
+    remove: str = remove_option()
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.remove == "shrink" and (self.scope, self.links) != ("layer", "auto"):
-            raise InputError(f"{self.subject}: remove = shrink: needs scope=layer and links=auto")
-        if self.remove == "shrink" and self.density == 0:
-            raise InputError(f"{self.subject}: remove = shrink: density = 0 leaves no layer")
+    def counts(self, sources: Sequence[LayerSource], links: Sequence[int]) -> list[int | None]:
+        """See `UnitPruning`; at least one a group, as no layer can do without."""
+        return [
+            None if _fixed(source) else source.layer.groups * features * max(self._share(source.layer, features), 1)
+            for source, features in zip(sources, _features(links), strict=True)
+        ]
 
-    def apply(self, sources: tuple[LayerSource, ...]) -> tuple[LayerSource, ...]:
-        """See `Pruning`; with remove=shrink linked layers are smaller."""
-        pruned = super().apply(sources)
-        if self.remove == "zero":
-            return pruned
-        counts = [self.count(source) for source in sources]
-        return shrink(pruned, plain_links(sources), counts)
-
-    def count(self, source: LayerSource) -> int:
-        """Channels that a group of the layer keeps with scope=layer."""
-        channels = source.layer.group_in_channels
-        return channels if _fixed(source) else share(self.density, channels, at_least=1)
-
-    def plan(self, sources: tuple[LayerSource, ...], seed: int) -> tuple[Pruning, ...]:
-        """See `Pruning`."""
+    def removals(self, sources: Sequence[LayerSource]) -> list[Removal]:
+        """See `UnitPruning`; nothing leaves with scope=global."""
         if self.scope == "layer":
-            kept = [largest(_scores(source, seed), self.count(source)) for source in sources]
-        else:
-            kept = self._global(sources, seed)
-        linked = plain_links(sources) if self.links == "auto" else [False] * len(sources)
-        return tuple(
-            KeptChannels(channels, kept[place + 1].reshape(-1) if linked[place] else None)
-            for place, channels in enumerate(kept)
-        )
+            return super().removals(sources)
+        return [
+            Removal(dead_inputs=place > 0 and link > 0) for place, link in enumerate([0, *self.linked(sources)[:-1]])
+        ]
 
-    def _global(self, sources: tuple[LayerSource, ...], seed: int) -> list[np.ndarray]:
-        """Bool (G, C/G) for each layer; round(density x channels) of all layers that have any to lose."""
+    def notes(self, sources: tuple[LayerSource, ...]) -> tuple[str, ...]:
+        """See `UnitPruning`."""
+        if self.scope == "layer" or self.remove == "zero":
+            return super().notes(sources)
+        return (f"{self}: zeros stay in place, since how many channels a layer loses depends on its weights",)
+
+    def masks(self, sources: Sequence[LayerSource], links: Sequence[int], seed: int) -> list[np.ndarray | None]:
+        """See `UnitPruning`."""
+        features = _features(links)
+        if self.scope == "global":
+            kept = self._global(sources, features, seed)
+        else:
+            kept = [
+                None if _fixed(source) else largest(_scores(source, of, seed), self._share(source.layer, of))
+                for source, of in zip(sources, features, strict=True)
+            ]
+        return [
+            None if units is None else np.repeat(units.reshape(-1), of)
+            for units, of in zip(kept, features, strict=True)
+        ]
+
+    def _share(self, layer: Layer, features: int) -> int:
+        """Channels that a group keeps with scope=layer."""
+        return share(self.density, layer.group_in_channels // features, at_least=1)
+
+    def _global(self, sources: Sequence[LayerSource], features: Sequence[int], seed: int) -> list[np.ndarray | None]:
+        """Bool (G, units) for each layer; round(density x channels) of all layers that have any to lose."""
         free = [place for place, source in enumerate(sources) if not _fixed(source)]
-        kept = [np.ones((source.layer.groups, source.layer.group_in_channels), np.bool_) for source in sources]
-        scores = _comparable({place: _mean_scores(sources[place], seed) for place in free})
+        kept: list[np.ndarray | None] = [None] * len(sources)
+        scores = _comparable({place: _mean_scores(sources[place], features[place], seed) for place in free})
         best = {place: largest(scores[place], 1 if self.density else 0) for place in free}
         if not free:
             return kept
@@ -87,77 +93,43 @@ class Channel(Pruning):
         every = np.concatenate([scores[place].reshape(-1) for place in free])
         more = share(self.density, every.size) - int(np.count_nonzero(first))
         chosen = first | largest(np.where(first, 0, every), max(more, 0))
-        start = 0
-        for place in free:
-            kept[place] = chosen[start : start + kept[place].size].reshape(kept[place].shape)
-            start += kept[place].size
+        ends = np.cumsum([scores[place].size for place in free])[:-1]
+        for place, own in zip(free, np.split(chosen, ends), strict=True):
+            kept[place] = own.reshape(scores[place].shape)
         return kept
 
     def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """See `Pruning`; this layer by itself, whatever its place in a network."""
-        scores = energies(_by_channel(layer, weights), rng, (1, 3))
-        kept = largest(scores, share(self.density, layer.group_in_channels, at_least=1))
-        return KeptChannels(kept, None).keep(layer, weights, rng)
+        kept = largest(energies(by_channel(layer, weights), rng, (1, 3)), self._share(layer, 1))
+        return KeptUnits(kept.reshape(-1), None).keep(layer, weights, rng)
 
     def storage_format(self, layer: Layer) -> str:
-        """An enable bit for each channel."""
+        """An enable bit for each channel, where zeros stay."""
         return f"block:filters={min(layer.group_out_channels, 4096)},channels=1"
-
-
-@dataclass(frozen=True, eq=False)
-class KeptChannels(Pruning):
-    """What channel pruning decided for one layer: channels, bool (G, C/G), and filters, bool (K,), that stay."""
-
-    channels: np.ndarray
-    filters: np.ndarray | None
-
-    def __post_init__(self) -> None:
-        """Nothing that a user gave."""
-
-    def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """See `Pruning`."""
-        del rng
-        keep = (_by_channel(layer, weights) != 0) & self.channels[:, np.newaxis, :, np.newaxis]
-        keep = keep.reshape(weights.shape)
-        return keep if self.filters is None else keep & self.filters.reshape(-1, *[1] * (weights.ndim - 1))
-
-    def storage_format(self, layer: Layer) -> str:
-        """As `Channel` has it."""
-        return f"block:filters={min(layer.group_out_channels, 4096)},channels=1"
-
-    def facts(self, layer: Layer, weights: np.ndarray) -> Facts:
-        """Channels and filters that hold a non-zero."""
-        channels = _by_channel(layer, weights).any(axis=(1, 3))
-        filters = weights.reshape(len(weights), -1).any(axis=1)
-        return {
-            "channels": int(channels.sum()),
-            "of": channels.size,
-            "filters": int(filters.sum()),
-            "linked": self.filters is not None,
-        }
 
 
 def _fixed(source: LayerSource) -> bool:
-    """Whether a layer keeps all channels: those of the image, or the only one of a depthwise filter."""
+    """Whether a layer decides nothing: it reads the image, or each filter one channel."""
     return source.index == 0 or source.layer.group_in_channels == 1
 
 
-def _by_channel(layer: Layer, weights: np.ndarray) -> np.ndarray:
-    """(G, K/G, C/G, X)."""
-    return weights.reshape(layer.groups, layer.group_out_channels, layer.group_in_channels, -1)
+def _features(links: Sequence[int]) -> list[int]:
+    """Features that stand for one channel of each layer's input."""
+    return [max(link, 1) for link in (0, *links[:-1])]
 
 
-def _scores(source: LayerSource, seed: int) -> np.ndarray:
-    weights = _by_channel(source.layer, source.weight_array(seed))
-    return energies(weights, pruning_rng(source, seed), (1, 3))
-
-
-def _mean_scores(source: LayerSource, seed: int) -> np.ndarray:
-    """Mean square of a channel's weights; of masks random whole numbers."""
-    scores = _scores(source, seed)
+def _scores(source: LayerSource, features: int, seed: int) -> np.ndarray:
+    """(G, channels of a group)."""
     layer = source.layer
-    size = layer.weight_count // (layer.groups * layer.group_in_channels)
-    return scores if scores.dtype == np.uint32 else scores / size
+    weights = source.weight_array(seed)
+    units = weights.reshape(layer.groups, layer.group_out_channels, layer.group_in_channels // features, -1)
+    return energies(units, pruning_rng(source, seed), (1, 3))
+
+
+def _mean_scores(source: LayerSource, features: int, seed: int) -> np.ndarray:
+    """Mean square of a channel's weights; of masks random whole numbers."""
+    scores = _scores(source, features, seed)
+    return scores if scores.dtype == np.uint32 else scores / (source.layer.weight_count // scores.size)
 
 
 def _comparable(scores: dict[int, np.ndarray]) -> dict[int, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from workloads.layer import Layer
 from workloads.pruning.base import Facts, PrunedWeights, Pruning
-from workloads.pruning.shrinking import ShrunkWeights
+from workloads.pruning.removal import LeftWeights
 from workloads.source import LayerSource
 
 
@@ -61,7 +61,7 @@ def _prunings(source: LayerSource, seed: int) -> list[tuple[str, Pruning]]:
     """Name and pruning, as it stands for this layer, in the order in which they work."""
     found = []
     step = source.weights
-    while isinstance(step, PrunedWeights | ShrunkWeights):
+    while isinstance(step, PrunedWeights | LeftWeights):
         if isinstance(step, PrunedWeights):
             found.append((step.plan.pruning.name, step.plan.layer_pruning(step.place, seed)))
         step = step.weights

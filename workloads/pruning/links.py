@@ -10,11 +10,12 @@ from workloads.pruning.factorization import PARTS, SECOND_HALF
 from workloads.source import LayerSource
 
 
-def plain_links(sources: Sequence[LayerSource]) -> list[bool]:
-    """For each layer, whether the next one reads its outputs and no other layer does.
+def plain_links(sources: Sequence[LayerSource]) -> list[int]:
+    """For each layer, what the next one reads of each channel that it writes, if the next one alone reads them.
 
-    Two layers are linked when the second follows the first in the whole network, neither is grouped, the channels
-    agree, the map fits (pooling may have made it smaller), and one of these holds:
+    0 where that is not certain; 1 where layers are linked; H·W features where a fully connected layer reads a
+    flattened map, channel after channel. Two layers are linked when the second follows the first in the whole network,
+    the channels agree, the map fits (pooling may have made it smaller), and one of these holds:
     - both are the factors of one layer (low-rank factorization);
     - the network has no branches: no name has a block (a part before a dot), and every layer of the list reads what
       the one before it writes;
@@ -27,18 +28,16 @@ def plain_links(sources: Sequence[LayerSource]) -> list[bool]:
     return [_linked(sources, place, chain) for place in range(len(sources))]
 
 
-def _linked(sources: Sequence[LayerSource], place: int, chain: bool) -> bool:
+def _linked(sources: Sequence[LayerSource], place: int, chain: bool) -> int:
     if place + 1 >= len(sources):
-        return False
+        return 0
     first, second = sources[place], sources[place + 1]
-    if not _feeds(first, second) or first.layer.groups > 1 or second.layer.groups > 1:
-        return False
-    if first.layer.out_channels != second.layer.in_channels:
-        return False  # a flattened map: several features for each channel
-    if _place(first) == _place(second):
-        return True
+    if not _feeds(first, second):
+        return 0
     block = _block(first.layer)
-    return chain or (block == _block(second.layer) != "" and not _forks(sources, place, block))
+    in_block = block == _block(second.layer) != "" and not _forks(sources, place, block)
+    plain = _place(first) == _place(second) or chain or in_block
+    return second.layer.in_channels // first.layer.out_channels if plain else 0
 
 
 def _forks(sources: Sequence[LayerSource], place: int, block: str) -> bool:

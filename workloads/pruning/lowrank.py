@@ -82,6 +82,7 @@ class LowRank(Pruning):
                 weights=chosen.second,
                 activations=DrawnBatch(1.0),
                 input_in_dram=False,
+                relu_input=False,
                 origin=origin,
             ),
         )

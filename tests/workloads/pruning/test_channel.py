@@ -38,7 +38,8 @@ def test_one_layer_keeps_whole_channels(case, density):
 
 @pytest.mark.parametrize("kind", ["mask", "float32"])
 def test_the_filters_that_write_removed_channels_go_too(kind):
-    pruned = [chain(kind).prune(parse("channel:density=0.5")).trace(index).weights for index in range(3)]
+    text = "channel:density=0.5,remove=zero"
+    pruned = [chain(kind).prune(parse(text)).trace(index).weights for index in range(3)]
     assert [channels(own).sum() for own in pruned] == [3, 3, 4]
     assert np.array_equal(filters(pruned[0]), channels(pruned[1]))
     assert np.array_equal(filters(pruned[1]), channels(pruned[2]))
@@ -47,8 +48,10 @@ def test_the_filters_that_write_removed_channels_go_too(kind):
         own = chain(kind).trace(1).weights
         chosen = sorted(range(6), key=lambda c: -energy(own[:, c]))[:3]
         assert np.flatnonzero(channels(pruned[1])).tolist() == sorted(chosen)
-    source = chain(kind).prune(parse("channel:density=0.5")).sources[1]
-    assert kept(source, 0).facts == {"channel": {"channels": 3, "of": 6, "filters": 4, "linked": True}}
+    source = chain(kind).prune(parse(text)).sources[1]
+    facts = {"channels": 3, "of_channels": 6, "filters": 4, "of_filters": 8}
+    assert kept(source, 0).facts == {"channel": facts}
+    assert kept(source, 0).storage_format == "block:filters=8,channels=1"
 
 
 def test_without_links_only_reading_weights_go():
@@ -66,7 +69,9 @@ def test_shrunk_layers_are_the_pruned_ones_without_their_zeros(kind):
         alive = channels(whole.weights)
         assert np.array_equal(small.weights, whole.weights[filters(whole.weights)][:, alive])
         assert np.array_equal(small.activations, whole.activations[:, alive])
-    assert kept(shrunk.sources[1], 0).facts["channel"] == {"channels": 3, "of": 3, "filters": 4, "linked": True}
+    facts = {"channels": 3, "of_channels": 3, "filters": 4, "of_filters": 4}
+    assert kept(shrunk.sources[1], 0).facts["channel"] == facts
+    assert kept(shrunk.sources[1], 0).storage_format == "dense"
 
 
 def test_shrinking_fills_up_with_dead_channels():
@@ -74,7 +79,7 @@ def test_shrinking_fills_up_with_dead_channels():
     weights = random_weights(layers[1], "mask", 1, 0)
     weights[:, 1:] = False
     network = workload((layers[0], random_weights(layers[0], "mask", 1, 1)), (layers[1], weights))
-    shrunk = network.prune(parse("channel:density=0.5,remove=shrink"))
+    shrunk = network.prune(parse("channel:density=0.5"))
     assert shrunk.trace(1).weights.shape == (4, 3, 3, 3)
     assert channels(shrunk.trace(1).weights).sum() == 1
 
@@ -111,7 +116,10 @@ def test_a_global_share_leaves_every_layer_a_channel():
 @pytest.mark.parametrize(
     ("name", "linked"),
     [
-        ("vgg16", {"conv1_1", "conv5_2", "fc6", "fc7"}),
+        ("vgg16", {"conv1_1", "conv5_2", "conv5_3", "fc6", "fc7"}),
+        ("alexnet", {"conv1", "conv2", "conv5", "fc7"}),
+        ("mobilenet-v1", {"conv1", "conv2_dw", "conv14_pw"}),
+        ("mobilenet-v2", {"block1.expand", "block1.dw", "block0.dw"}),
         ("resnet18", {"layer1_0.conv1", "layer4_1.conv1"}),
         ("googlenet", {"inception_3a.3x3_reduce", "inception_5b.5x5_reduce"}),
         ("c3d", {"conv1a", "conv5a"}),
@@ -127,16 +135,16 @@ def test_plain_links_are_found(name, linked):
 @pytest.mark.parametrize(
     ("name", "apart"),
     [
-        ("vgg16", {"conv5_3", "fc8"}),  # a flattened map; the end
+        ("vgg16", {"fc8"}),  # the end
         ("resnet18", {"conv1", "layer1_0.conv2", "layer2_0.conv2", "layer2_0.downsample", "layer2_1.conv2"}),
         ("resnet50", {"layer1_0.conv3", "layer1_1.conv3", "layer1_0.downsample"}),
         ("googlenet", {"inception_3a.1x1", "inception_3a.3x3", "inception_3a.5x5", "inception_3a.pool_proj"}),
         ("squeezenet1.1", {"fire2.squeeze1x1", "fire2.expand1x1", "fire2.expand3x3"}),
-        ("mobilenet-v2", {"block1.expand", "block1.dw", "block1.project"}),
-        ("alexnet", {"conv1", "conv2", "conv3", "conv4", "conv5"}),  # grouped
+        ("mobilenet-v2", {"conv1", "block1.project", "block16.project"}),
+        ("yolov2", {"conv1", "conv19"}),
     ],
 )
-def test_branches_sums_joins_and_groups_are_no_plain_links(name, apart):
+def test_branches_sums_and_joins_are_no_plain_links(name, apart):
     network = load_workload(name)
     found = {layer.name for layer, link in zip(network.layers, plain_links(network.sources), strict=True) if link}
     assert not found & apart
@@ -161,8 +169,6 @@ def test_factors_of_a_layer_are_linked_and_so_are_the_layers_around_them():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("channel:density=0.5,scope=global,remove=shrink", "remove = shrink: needs scope=layer and links=auto"),
-        ("channel:density=0,remove=shrink", "remove = shrink: density = 0 leaves no layer"),
         ("channel:density=0.5,links=all", "links = all: must be one of auto, none"),
     ],
 )

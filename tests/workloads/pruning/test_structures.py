@@ -25,8 +25,12 @@ DENSITIES = st.floats(0, 1)
 @given(case=cases(), density=DENSITIES)
 def test_filters(case, density):
     layer, weights = case
-    units = [(k,) for k in range(layer.out_channels)]
-    assert_units(weights, kept_of(Filter(density), layer, weights), units, round(density * len(units)))
+    keep = kept_of(Filter(density), layer, weights)
+    depthwise = layer.groups == layer.in_channels == layer.out_channels
+    size = layer.out_channels if depthwise else layer.group_out_channels
+    for first in range(0, layer.out_channels, size):
+        own = slice(first, first + size)
+        assert_units(weights[own], keep[own], [(k,) for k in range(size)], round(density * size))
 
 
 @given(case=cases(), density=DENSITIES)

@@ -1,0 +1,228 @@
+"""Channels and filters that go: smaller layers and smaller activations, or zeros in place where they cannot leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from workloads.layer import Layer
+from workloads.pruning.base import Facts, Plan, PrunedWeights, Pruning
+from workloads.source import LayerSource, Stream, TensorSource
+
+Kept = TypeVar("Kept", int, np.ndarray)  # what stays of channels or filters: how many, or which (bool)
+Pairs = list[tuple[Kept | None, Kept | None]]  # (channels, filters) of each layer; None: all stay
+
+
+def depthwise(layer: Layer) -> bool:
+    """Whether each channel has one filter of its own, so that filter and channel go together, as a group."""
+    return layer.groups == layer.in_channels == layer.out_channels > 1
+
+
+def upstream(layers: Sequence[Layer], links: Sequence[int], channels: Sequence[Kept | None]) -> Pairs[Kept]:
+    """What stays of each layer where readers decide: a channel takes along the filter that writes it.
+
+    links     as `links.plain_links` gives them
+    channels  of what each layer reads, features counting at flattened maps; None: the layer decides nothing
+    """
+    read: list[Kept | None] = list(channels)
+    written: list[Kept | None] = [None] * len(layers)
+    for place in reversed(range(len(layers) - 1)):
+        reader, features = read[place + 1], links[place]
+        if features and reader is not None:
+            written[place] = reader // features if isinstance(reader, int) else reader[::features]
+            if depthwise(layers[place]):
+                read[place] = written[place]
+    return list(zip(read, written, strict=True))
+
+
+def downstream(layers: Sequence[Layer], links: Sequence[int], filters: Sequence[Kept | None]) -> Pairs[Kept]:
+    """Likewise where writers decide: a filter takes along the channel that it writes; arguments as in `upstream`."""
+    read: list[Kept | None] = [None] * len(layers)
+    written: list[Kept | None] = list(filters)
+    for place, layer in enumerate(layers):
+        writer, features = (written[place - 1], links[place - 1]) if place else (None, 0)
+        if features and writer is not None:
+            read[place] = writer * features if isinstance(writer, int) else np.repeat(writer, features)
+        if depthwise(layer):
+            read[place] = written[place] = written[place] if read[place] is None else read[place]
+    return list(zip(read, written, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class KeptUnits(Pruning):
+    """What a pruning decided for one layer: channels, bool (C,), and filters, bool (K,), that stay; None: all."""
+
+    channels: np.ndarray | None
+    filters: np.ndarray | None
+    storage: str = "dense"
+
+    def __post_init__(self) -> None:
+        """Nothing that a user gave."""
+
+    def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """See `Pruning`."""
+        del rng
+        keep = weights != 0
+        if self.channels is not None:
+            by_group = self.channels.reshape(layer.groups, 1, layer.group_in_channels, 1)
+            keep = (by_channel(layer, keep) & by_group).reshape(weights.shape)
+        return keep if self.filters is None else keep & self.filters.reshape(-1, *[1] * (weights.ndim - 1))
+
+    def facts(self, layer: Layer, weights: np.ndarray) -> Facts:
+        """Channels and filters that hold a non-zero, and how many the layer has."""
+        channels = by_channel(layer, weights).any(axis=(1, 3))
+        filters = weights.reshape(len(weights), -1).any(axis=1)
+        return {
+            "channels": int(channels.sum()),
+            "of_channels": channels.size,
+            "filters": int(filters.sum()),
+            "of_filters": filters.size,
+        }
+
+    def storage_format(self, layer: Layer) -> str:
+        """The pruning's own where zeros stay; a layer that its lost units have left needs none."""
+        del layer
+        return self.storage
+
+
+def by_channel(layer: Layer, weights: np.ndarray) -> np.ndarray:
+    """(G, K/G, C/G, X) of (K, C/G, [T,] R, S)."""
+    return weights.reshape(layer.groups, layer.group_out_channels, layer.group_in_channels, -1)
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What leaves a layer.
+
+    channels, filters  how many stay; None: all do, or lost ones stay as zeros
+    dead_inputs        whether lost channels hold zeros, because nothing writes them any more
+    outputs            share of the outputs that a filter still writes; 1 where lost filters leave
+    """
+
+    channels: int | None = None
+    filters: int | None = None
+    dead_inputs: bool = False
+    outputs: float = 1.0
+
+    def layer(self, layer: Layer) -> Layer:
+        """The layer that is left."""
+        channels = layer.in_channels if self.channels is None else self.channels
+        filters = layer.out_channels if self.filters is None else self.filters
+        groups = filters if depthwise(layer) else layer.groups
+        return replace(layer, in_channels=channels, out_channels=filters, groups=groups)
+
+
+def removals(
+    layers: Sequence[Layer], links: Sequence[int], kept: Pairs[int], *, readers_decide: bool, zero: bool
+) -> list[Removal]:
+    """What leaves each layer; with `zero` nothing does.
+
+    Channels and filters leave where each group of the layer keeps as many: where the layer decided by itself, has one
+    group, or each of its groups belongs to whole groups of the layer that decided. Depthwise groups leave whole.
+    """
+    found = []
+    for place, (layer, (channels, filters)) in enumerate(zip(layers, kept, strict=True)):
+        fed = bool(place and links[place - 1])
+        even_channels = readers_decide or not fed or _whole_groups(layer, layers[place - 1])
+        even_filters = not readers_decide or not links[place] or _whole_groups(layer, layers[place + 1])
+        leaving_filters = filters if not zero and (even_filters or depthwise(layer)) else None
+        leaving_channels = channels if not zero and (even_channels or depthwise(layer)) else None
+        in_place = filters is not None and leaving_filters is None
+        found.append(
+            Removal(
+                leaving_channels if leaving_channels != layer.in_channels else None,
+                leaving_filters if leaving_filters != layer.out_channels else None,
+                dead_inputs=fed and channels is not None,
+                outputs=filters / layer.out_channels if in_place and filters is not None else 1.0,
+            )
+        )
+    return found
+
+
+def _whole_groups(layer: Layer, decider: Layer) -> bool:
+    return layer.groups == 1 or (not depthwise(decider) and decider.groups % layer.groups == 0)
+
+
+def remove(pruned: Sequence[LayerSource], found: Sequence[Removal]) -> tuple[LayerSource, ...]:
+    """The layers without what leaves them; `pruned` holds the pruned weights of the whole layers."""
+    return tuple(_removed(source, removal) for source, removal in zip(pruned, found, strict=True))
+
+
+def _removed(source: LayerSource, removal: Removal) -> LayerSource:
+    pruned = source.weights
+    assert isinstance(pruned, PrunedWeights)  # noqa: S101 (removal follows a pruning)
+    layer, left = source.layer, removal.layer(source.layer)
+    weights = pruned if left == layer else LeftWeights(pruned, layer, removal)
+    activations = source.activations
+    if removal.channels is not None or removal.dead_inputs:
+        activations = LeftActivations(activations, layer, pruned.plan, pruned.place, removal.channels)
+    density = source.output_density * removal.outputs
+    return replace(source, layer=left, weights=weights, activations=activations, output_density=density)
+
+
+def picked(mask: np.ndarray, count: int, groups: int) -> np.ndarray:
+    """Places that stay in each group, int64 (groups, count / groups), rising; dead ones fill up, the first first."""
+    by_group = mask.reshape(groups, -1)
+    return np.sort(np.argsort(~by_group, axis=1, kind="stable")[:, : count // groups], axis=1)
+
+
+def _units(plan: Plan, place: int, seed: int) -> KeptUnits:
+    units = plan.layer_pruning(place, seed)
+    assert isinstance(units, KeptUnits)  # noqa: S101 (prunings that remove plan these)
+    return units
+
+
+@dataclass(frozen=True)
+class LeftWeights:
+    """Weights of a layer without the channels and filters that left it."""
+
+    weights: PrunedWeights
+    layer: Layer
+    removal: Removal
+
+    @property
+    def step(self) -> int:
+        """See `PrunedWeights`."""
+        return self.weights.step
+
+    def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
+        """See `TensorSource`; the whole layer's weights come from their own stream."""
+        layer, removal = self.layer, self.removal
+        units = _units(self.weights.plan, self.weights.place, stream.seed)
+        whole = by_channel(layer, self.weights.array(layer.weight_shape, stream))
+        if depthwise(layer) and removal.filters is not None and units.filters is not None:
+            return whole[picked(units.filters, removal.filters, 1)[0]].reshape(shape)
+        for axis, mask, count in ((1, units.filters, removal.filters), (2, units.channels, removal.channels)):
+            if mask is not None and count is not None:
+                places = picked(mask, count, layer.groups)
+                shaped = places.reshape(layer.groups, *(places.shape[1] if axis == one else 1 for one in (1, 2, 3)))
+                whole = np.take_along_axis(whole, shaped, axis)
+        return whole.reshape(shape)
+
+
+@dataclass(frozen=True)
+class LeftActivations:
+    """Activations without lost channels, or with zeros there; `channels`: how many stay, None: all, zeros included."""
+
+    activations: TensorSource
+    layer: Layer
+    plan: Plan
+    place: int
+    channels: int | None
+
+    def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
+        """See `TensorSource`."""
+        layer = self.layer
+        whole = self.activations.array((shape[0], layer.in_channels, *shape[2:]), stream)
+        mask = _units(self.plan, self.place, stream.seed).channels
+        if mask is None:
+            return whole
+        if self.channels is None:
+            return np.where(mask.reshape(-1, *[1] * (whole.ndim - 2)), whole, np.zeros((), whole.dtype))
+        groups = 1 if depthwise(layer) else layer.groups
+        places = picked(mask, self.channels, groups)
+        first = np.arange(groups)[:, np.newaxis] * (layer.in_channels // groups)
+        return whole[:, (places + first).reshape(-1)]

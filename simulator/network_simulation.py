@@ -17,6 +17,7 @@ from dataflows.registry import baseline_of
 from dataflows.schedule import Cause, LayerSchedule
 from simulator.books import check_books
 from simulator.dram_report import DramReport
+from simulator.equal_size import size_of
 from simulator.layer_simulation import LayerSimulation, Played
 from simulator.memory import NANOSECONDS
 from simulator.memory_kinds import peak_bytes_per_cycle
@@ -225,6 +226,7 @@ def _network_report(
     digest = hashlib.sha256(json.dumps([described, digests], sort_keys=True).encode()).hexdigest()
     return NetworkReport(
         accelerator=described,
+        size=size_of(accelerator),
         workload=workload.describe(),
         seed=workload.seed,
         digest=digest,

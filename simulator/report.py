@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 DERIVED = (
-    "utilization", "effectual_utilization", "empty_lanes", "load_imbalance", "speedup", "speedup_factors", "bound_ratio",
+    "utilization", "effectual_utilization", "empty_lanes", "load_imbalance", "speedup", "speedup_factors",
+    "bound_ratio",
 )  # fmt: skip
 """Properties of `Measures` that the JSON report carries beside its fields."""
 
@@ -154,7 +155,10 @@ class LayerReport(Measures):
 
 @dataclass(frozen=True)
 class NetworkReport:
-    """A workload on one machine: its layers in order, their total, and what it takes to run them again."""
+    """A workload on one machine: its layers in order, their total, and what it takes to run them again.
+
+    size  multipliers, clock_ghz, on_chip_kib, bandwidth_gbs and bits of the machine; None for what it does not have
+    """
 
     accelerator: dict[str, Any]
     workload: dict[str, Any]
@@ -162,6 +166,7 @@ class NetworkReport:
     digest: str
     layers: tuple[LayerReport, ...]
     tool: dict[str, str] = field(default_factory=dict)
+    size: dict[str, Any] = field(default_factory=dict)
 
     @property
     def machine(self) -> str:
@@ -179,6 +184,7 @@ class NetworkReport:
             "schema": SCHEMA,
             "tool": self.tool,
             "accelerator": self.accelerator,
+            "size": self.size,
             "workload": self.workload,
             "seed": self.seed,
             "digest": self.digest,

@@ -21,6 +21,7 @@ import numpy as np
 from dataflows.accelerator import Accelerator
 from dataflows.registry import machine
 from simulator.configuration import idle_settings, merge, validate
+from simulator.equal_size import at_equal_size, parse_equal_size, scaled_line, shortfalls
 from simulator.network_simulation import DenseCycles, simulate
 from workloads import pruning
 from workloads.errors import InputError, PrunesimError
@@ -41,6 +42,7 @@ class Point:
                 uniformly, with this share of non-zeros in every layer; prunings come after
     weight_pattern, activation_pattern  how the non-zeros of drawn masks lie (see `patterns`)
     layers      glob of layer names
+    equal       the size that the machine is brought to, as for '--equal'
     """
 
     machine: str
@@ -55,13 +57,27 @@ class Point:
     activation_pattern: str | None = None
     batch: int | None = None
     seed: int = 0
+    equal: str | None = None
 
     def accelerator(self) -> Accelerator:
         """The machine. Raises `InputError` with a line for each setting that is not allowed."""
         chosen, values = machine(self.machine), {}
         for key, value in self.settings:
             merge(values, key, value)
-        return chosen(validate(chosen, values, self.machine))
+        if self.equal is None:
+            return chosen(validate(chosen, values, self.machine))
+        given = [key for key, _ in self.settings]
+        return at_equal_size(chosen, values, parse_equal_size(self.equal), given, self.machine)[0]
+
+    def scaled(self) -> tuple[str, list[str]]:
+        """What bringing the machine to its equal size made of it, in one line, and what it could not reach."""
+        if self.equal is None:
+            return "", []
+        chosen, values, size = machine(self.machine), {}, parse_equal_size(self.equal)
+        for key, value in self.settings:
+            merge(values, key, value)
+        accelerator, settings = at_equal_size(chosen, values, size, (), self.machine)
+        return scaled_line(accelerator, settings), shortfalls(accelerator, size)
 
     def idle(self) -> dict[str, str]:
         """The given settings that have no effect in this configuration, and why."""

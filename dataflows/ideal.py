@@ -48,7 +48,7 @@ class Ideal(Accelerator):
     Spec: ClassVar[type[AcceleratorSpec]] = IdealSpec
     baseline_name: ClassVar[str | None] = "ideal"
     scaling: ClassVar[Scaling] = Scaling(
-        factors=("multipliers",), growing=("multipliers",), reason="data is always at hand, without buffers"
+        factors=("multipliers",), growing=("multipliers",), unsized="data is always at hand, without buffers"
     )
 
     def baseline_settings(self) -> dict[str, Any]:

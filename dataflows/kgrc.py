@@ -167,7 +167,8 @@ class Kgrc(Accelerator):
     scaling = Scaling(
         factors=("filters_parallel", "channels_per_tile", "pixels_parallel", "positions_parallel"),
         growing=("filters_parallel", "pixels_parallel"),
-        reason="PM and PF grow, in whole row groups (assumption); buffers hold two tiles, of sizes not published",
+        reason="PM and PF grow, PM by row groups of a tile (assumption)",
+        unsized="its buffers hold two tiles of any layer, their sizes are not published",
     )
 
     def baseline_settings(self) -> dict[str, Any]:

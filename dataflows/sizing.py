@@ -8,7 +8,7 @@ target from below.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -58,16 +58,22 @@ class Scaling:
     growing  the one or two of them that change with the machine's size; two keep their ratio as well as they can
     buffers  parameters that hold bytes, each with the parameter that counts how many there are ("" for one)
     reason   how it grows, or why it cannot
+    unsized  why it has no buffers to size, where it has none
     """
 
     factors: tuple[str, ...] = ()
     growing: tuple[str, ...] = ()
     buffers: Mapping[str, str] = field(default_factory=dict)
     reason: str = "it declares no way to grow"
+    unsized: str = "it declares no buffers"
 
     def multipliers(self, spec: AcceleratorSpec) -> int | None:
         """Multipliers of a machine with these parameters; None where the machine does not say."""
         return math.prod(getattr(spec, key) for key in self.factors) if self.factors else None
+
+    def step(self, spec: AcceleratorSpec) -> int:
+        """Multipliers that one more of what grows brings."""
+        return math.prod(getattr(spec, key) for key in self.factors if key not in self.growing)
 
     def on_chip_bytes(self, spec: AcceleratorSpec) -> int | None:
         """Bytes of all buffers together; None where the machine has none of a known size.
@@ -98,8 +104,7 @@ def _grown(scaling: Scaling, spec: AcceleratorSpec, multipliers: int) -> dict[st
     """The growing parameters for the most multipliers within the target, or else for the fewest that are possible."""
     if not scaling.growing:
         return {}
-    fixed = math.prod(getattr(spec, key) for key in scaling.factors if key not in scaling.growing)
-    count = multipliers // fixed
+    count = multipliers // scaling.step(spec)
     now = math.prod(getattr(spec, key) for key in scaling.growing)
     for product in (*range(count, 0, -1), *range(max(1, count + 1), now + 1)):
         for values in _shapes(spec, scaling.growing, product):

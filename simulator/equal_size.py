@@ -112,13 +112,21 @@ def shortfalls(accelerator: Accelerator, size: EqualSize) -> list[str]:
         if shared is None and found is not None and _is_alike(key, float(asked), float(found)):
             continue
         shown = "nothing" if found is None else f"{float(found):,.6g}"
-        why = shared or accelerator.scaling.reason
+        why = shared or _limit(accelerator, key, is_there=found is not None)
         lines.append(f"{accelerator.name}: {key}: asked {float(asked):,.6g}, reached {shown}: {why}")
     least = accelerator.least_weight_bits()
     if size.bits is not None and reached["bits"] == size.bits != least:
         halves = f"reached {size.bits} for activations: its weights take {least}"
         lines.append(f"{accelerator.name}: bits: asked {size.bits}, {halves}")
     return lines
+
+
+def _limit(accelerator: Accelerator, key: str, *, is_there: bool) -> str:
+    """Why a machine cannot have the multipliers or the bytes that are asked for."""
+    scaling = accelerator.scaling
+    if key == "multipliers":
+        return f"{scaling.reason}, in steps of {scaling.step(accelerator.spec):,}" if is_there else scaling.reason
+    return "its buffers must hold what a step of it needs" if is_there else scaling.unsized
 
 
 def _is_alike(key: str, asked: float, found: float) -> bool:

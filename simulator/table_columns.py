@@ -66,8 +66,8 @@ LEGEND = (
     "lanes: multiplier slots without a product inside busy PEs; util and they make up busy."
 )
 FACTORS_LEGEND = (
-    "speedup = x size (multipliers and clock over the baseline's) x skipped (products the baseline issues over products "
-    "issued) x util (own utilization over the baseline's)."
+    "speedup = x size (multipliers and clock over the baseline's) x skipped (products the baseline issues over those "
+    "issued here) x util (own utilization over the baseline's)."
 )
 BOUND_LEGEND = "cycles / bound: over the largest of the compute, fullest-PE and memory bounds."
 

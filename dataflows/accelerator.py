@@ -78,8 +78,10 @@ class Accelerator(ABC):
                 raise TypeError(f"two machines are called '{cls.name}'")
             Accelerator.registry[cls.name] = cls
 
-    def __init__(self, spec: AcceleratorSpec | None = None) -> None:
+    def __init__(self, spec: AcceleratorSpec | None = None, equal_size: EqualSize | None = None) -> None:
+        """`equal_size` is the size that the settings were found for, which its dense baseline is brought to as well."""
         self.spec: Any = self.Spec.model_validate({}) if spec is None else spec
+        self.equal_size = equal_size
 
     @abstractmethod
     def schedule(self, trace: LayerTrace) -> LayerSchedule:

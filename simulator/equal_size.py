@@ -65,7 +65,7 @@ def at_equal_size(
             raise InputError(
                 f"{source}: {key} = {settings[key]!r} follows from the equal size, so it cannot be set too"
             )
-    return chosen(validate(chosen, values, source)), settings
+    return chosen(validate(chosen, values, source), size), settings
 
 
 def configure_equal(
@@ -143,7 +143,8 @@ def ideal_beside(ideal: Accelerator, others: Sequence[Accelerator], free: Iterab
         ((multipliers, clock_hz),) = sizes
         wanted = {"multipliers": multipliers, "clock_hz": clock_hz}
         update = {key: value for key, value in wanted.items() if key in free and value is not None}
-        ideal = type(ideal)(type(ideal.spec).model_validate(ideal.spec.model_dump() | update))
+        spec = type(ideal.spec).model_validate(ideal.spec.model_dump() | update)
+        ideal = type(ideal)(spec, ideal.equal_size)
     size = (ideal.multipliers, ideal.spec.clock_hz)
     unlike = [other.name for other in others if (other.multipliers, other.spec.clock_hz) != size]
     if not unlike:

@@ -223,10 +223,14 @@ def _network_report(
     accelerator: Accelerator, workload: Workload, layers: list[LayerReport], digests: list[str]
 ) -> NetworkReport:
     described: dict[str, Any] = {"name": accelerator.name, **_json_values(accelerator.spec.model_dump(mode="json"))}
-    digest = hashlib.sha256(json.dumps([described, digests], sort_keys=True).encode()).hexdigest()
+    size = accelerator.equal_size
+    equal = {} if size is None else _json_values(size.model_dump(exclude_none=True))
+    decides = [described, digests, *([equal] if equal else [])]  # the equal size decides the baseline's
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
     return NetworkReport(
         accelerator=described,
         size=size_of(accelerator),
+        equal=equal,
         workload=workload.describe(),
         seed=workload.seed,
         digest=digest,

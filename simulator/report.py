@@ -157,7 +157,8 @@ class LayerReport(Measures):
 class NetworkReport:
     """A workload on one machine: its layers in order, their total, and what it takes to run them again.
 
-    size  multipliers, clock_ghz, on_chip_kib, bandwidth_gbs and bits of the machine; None for what it does not have
+    size   multipliers, clock_ghz, on_chip_kib, bandwidth_gbs and bits of the machine; None for what it does not have
+    equal  the size that it and its baseline were brought to (`--equal`), empty where it was not
     """
 
     accelerator: dict[str, Any]
@@ -167,6 +168,7 @@ class NetworkReport:
     layers: tuple[LayerReport, ...]
     tool: dict[str, str] = field(default_factory=dict)
     size: dict[str, Any] = field(default_factory=dict)
+    equal: dict[str, Any] = field(default_factory=dict)
 
     @property
     def machine(self) -> str:
@@ -185,6 +187,7 @@ class NetworkReport:
             "tool": self.tool,
             "accelerator": self.accelerator,
             "size": self.size,
+            "equal": self.equal,
             "workload": self.workload,
             "seed": self.seed,
             "digest": self.digest,

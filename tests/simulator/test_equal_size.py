@@ -1,10 +1,11 @@
 """`--equal` through the command: what is read, said and refused, and the size of the ideal machine."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from dataflows.registry import create
+from dataflows.registry import create, machines
 from simulator.equal_size import parse_equal_size, shortfalls, size_of
 from tests.simulator.studies import network
 
@@ -135,3 +136,13 @@ def test_a_wrong_size_in_a_study_names_file_key_and_what_is_allowed(cli, tmp_pat
     result = cli("sweep", study)
     assert result.code == 2
     assert result.err == f"prunesim: {study}: equal = 'bits=12': equal: bits = 12: must be 4, 8, 16 or 32\n"
+
+
+def test_the_documentation_says_how_every_machine_scales():
+    text = (Path(__file__).parents[2] / "docs" / "comparing.md").read_text(encoding="utf-8")
+    for name, chosen in machines().items():
+        scaling = chosen.scaling
+        buffers = [f"{key} of each of the {count}" if count else key for key, count in scaling.buffers.items()]
+        cells = (", ".join(scaling.factors), ", ".join(scaling.growing), ", ".join(buffers) or "-")
+        (row,) = [line for line in text.splitlines() if line.startswith("| `") and f"`{name}`" in line]
+        assert row.split(" | ", 1)[1] == f"{' | '.join(cells)} |"

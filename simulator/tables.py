@@ -99,15 +99,15 @@ def _print_sizes(output: Console, rows: _Rows) -> None:
 def _print_measures(output: Console, title: str, first: str, rows: _Rows, *, factors: bool) -> Columns:
     """The table with as many columns as fit the width; returns those shown."""
     causes = cause_columns([rows[-1][1]] if first == "layer" else [row for _, row in rows])
-    with_factors, least = TIMES | FACTORS | UTILIZATION, {key: TIMES[key] for key in ("cycles", "speedup")}
+    times = TIMES | (FACTORS if factors else {}) | UTILIZATION
     choices = [
-        with_factors | MORE | MOST_LOST | causes,
-        *([with_factors | MORE | MOST_LOST, with_factors | MOST_LOST] if factors else []),
-        *([] if factors else [TIMES | UTILIZATION | MORE | MOST_LOST | causes]),
-        TIMES | UTILIZATION | MORE | MOST_LOST,
-        TIMES | UTILIZATION | MOST_LOST,
-        least | (FACTORS if factors else {}) | UTILIZATION | MOST_LOST,
+        times | MORE | MOST_LOST | causes,
+        times | MORE | MOST_LOST,
+        times | MOST_LOST,
+        {name: form for name, form in times.items() if name != "ms"} | MOST_LOST,
     ]
+    if first != "layer" and not factors:  # a comparison shows them wherever there is room
+        choices.insert(0, TIMES | FACTORS | UTILIZATION | MORE | MOST_LOST | causes)
     built = [(columns, broken) for columns in choices for broken in (False, True)]
     tables = [_built(title, first, columns, rows, break_names=broken) for columns, broken in built]
     return built[fitting(output, tables)][0]

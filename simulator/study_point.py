@@ -61,9 +61,7 @@ class Point:
 
     def accelerator(self) -> Accelerator:
         """The machine. Raises `InputError` with a line for each setting that is not allowed."""
-        chosen, values = machine(self.machine), {}
-        for key, value in self.settings:
-            merge(values, key, value)
+        chosen, values = machine(self.machine), self._values()
         if self.equal is None:
             return chosen(validate(chosen, values, self.machine))
         given = [key for key, _ in self.settings]
@@ -73,11 +71,16 @@ class Point:
         """What bringing the machine to its equal size made of it, in one line, and what it could not reach."""
         if self.equal is None:
             return "", []
-        chosen, values, size = machine(self.machine), {}, parse_equal_size(self.equal)
+        size = parse_equal_size(self.equal)
+        accelerator, settings = at_equal_size(machine(self.machine), self._values(), size, (), self.machine)
+        return scaled_line(accelerator, settings), shortfalls(accelerator, size)
+
+    def _values(self) -> dict[str, Any]:
+        """The settings as nested tables."""
+        values: dict[str, Any] = {}
         for key, value in self.settings:
             merge(values, key, value)
-        accelerator, settings = at_equal_size(chosen, values, size, (), self.machine)
-        return scaled_line(accelerator, settings), shortfalls(accelerator, size)
+        return values
 
     def idle(self) -> dict[str, str]:
         """The given settings that have no effect in this configuration, and why."""

@@ -130,6 +130,19 @@ def test_a_study_brings_its_machines_to_a_size(cli, tmp_path, monkeypatch):
     assert [int(row[at]) for row in rows] == [256, 240, 1024, 1020]
 
 
+def test_a_point_that_sets_what_the_size_decides_fails_and_the_rest_go_on(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = tmp_path / "equal.toml"
+    study.write_text(
+        f'workloads = ["{network(tmp_path)}"]\nequal = "multipliers=256"\nmachines = ["scnn"]\n'
+        "[[points]]\npe_rows = 8\n[[points]]\nqueue_depth = 4\n"
+    )
+    result = cli("sweep", study, "--jobs", 1)
+    assert result.code == 1
+    assert "pe_rows = 4 follows from the equal size, so it cannot be set too" in result.err
+    assert "1 points computed, 0 found, 1 failed" in result.err
+
+
 def test_a_wrong_size_in_a_study_names_file_key_and_what_is_allowed(cli, tmp_path):
     study = tmp_path / "equal.toml"
     study.write_text('machines = ["scnn"]\nequal = "bits=12"\n')

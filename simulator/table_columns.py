@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ Row = Mapping[str, Any]
 Columns = dict[str, Callable[[Row], str]]
 
 _BYTES_PER_MB = 1e6
+_NUMBER = re.compile(r"\d+")
 
 
 def _percent(share: float) -> str:
@@ -91,14 +93,24 @@ def _cause(key: str) -> Callable[[Row], str]:
     return lambda row: _percent(row["pe_cycle_stack"][key] / (sum(row["pe_cycle_stack"].values()) or 1))
 
 
-def notes_by_layers(layers: Sequence[Row]) -> list[str]:
-    """Each note of a machine once, with the layers that it is about."""
-    about: dict[str, list[str]] = {}
+def notes_by_layers(layers: Sequence[Row], *, alike: bool = False) -> list[str]:
+    """Each note of a machine once, with the layers that it is about.
+
+    With `alike` notes that differ in numbers only are one, in the words of the first layer.
+    """
+    about: dict[str, list[tuple[str, str]]] = {}
     for layer in layers:
         for note in layer["notes"]:
-            about.setdefault(note, []).append(layer["name"])
-    return [f"{_listed(names)}: {note}" for note, names in about.items()]
+            key = _NUMBER.sub("#", note) if alike else note
+            about.setdefault(key, []).append((layer["name"], note))
+    return [_note(told) for told in about.values()]
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= 2 else f"{names[0]} and {len(names) - 1} more layers"
+def _note(told: Sequence[tuple[str, str]]) -> str:
+    """One line of (layer, note) that are alike."""
+    (first, note), more = told[0], len(told) - 1
+    same = len({text for _, text in told}) == 1
+    if same and more <= 1:
+        return f"{', '.join(name for name, _ in told)}: {note}"
+    layers = f"{more} more layer{'' if more == 1 else 's'}"
+    return f"{first} and {layers}{'' if same else ' with other numbers'}: {note}"

@@ -87,7 +87,7 @@ def print_comparison(reports: Sequence[NetworkReport], *, factors: bool = False)
     rows = [(name, report["total"]) for name, report in data]
     shown = _print_measures(output, title, "accelerator", rows, factors=factors)
     for name, report in data:
-        for note in notes_by_layers(report["layers"]):
+        for note in notes_by_layers(report["layers"], alike=True):
             output.print(f"  {name}: {note}", style="dim", highlight=False)
     _print_legend(output, shown)
 

@@ -65,5 +65,15 @@ def test_a_comparison_prints_each_note_of_a_machine_once(reports, capsys, monkey
     out = capsys.readouterr().out
     assert out.count("spills") == 1
     assert "  scnn: conv1 and 3 more layers: spills\n" in out
-    for note in notes_by_layers([layer.to_dict() for layer in reports[1].layers]):
+    for note in notes_by_layers([layer.to_dict() for layer in reports[1].layers], alike=True):
         assert out.count(f"  cambricon-x: {note}\n") == 1
+
+
+def test_notes_that_differ_in_numbers_are_one_in_a_comparison_and_each_its_own_in_a_run():
+    layers = [{"name": name, "notes": notes} for name, notes in (
+        ("a", ("2 chunks of 3",)), ("b", ("2 chunks of 3", "spills")), ("c", ("4 chunks of 1",)),
+    )]  # fmt: skip
+    assert notes_by_layers(layers) == ["a, b: 2 chunks of 3", "b: spills", "c: 4 chunks of 1"]
+    assert notes_by_layers(layers, alike=True) == [
+        "a and 2 more layers with other numbers: 2 chunks of 3", "b: spills",
+    ]  # fmt: skip

@@ -37,6 +37,7 @@ from dataflows.column_plan import ColumnPlan, ColumnTraffic, join_filter_blocks,
 from dataflows.filter_blocks import compulsory_bytes, cut_layer
 from dataflows.kernel import run_slices
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
+from dataflows.sizing import Scaling
 from dataflows.value_groups import add_by_value, distinct_values, group_by_value
 from dataflows.windows import PaddedMap
 from workloads.layer import Layer
@@ -87,6 +88,12 @@ class Abm(Accelerator):
     name = "abm"
     title = "ABM-SpConv: add by weight value, then multiply once a value (DAC 2019)"
     Spec = AbmSpec
+    scaling = Scaling(
+        factors=("cores", "adders_per_core"),
+        growing=("cores",),
+        buffers=dict.fromkeys(("input_buffer_bytes", "weight_buffer_bytes", "output_buffer_bytes"), ""),
+        reason="cores are added (assumption)",
+    )
 
     def least_weight_bits(self) -> int:
         """An encoded non-zero."""

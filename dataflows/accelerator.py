@@ -14,6 +14,7 @@ from pydantic import Field
 
 from dataflows.dram_spec import Count, DramSpec, Size, Spec
 from dataflows.schedule import LayerSchedule
+from dataflows.sizing import EqualSize, Scaling, scaled_settings
 from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -56,8 +57,9 @@ class Accelerator(ABC):
 
     Class attributes of a machine: `name` (in commands), `title` (one line for lists), `Spec` (its pydantic class),
     `baseline_name` (the dense machine its paper compares with; None when the machine is its own), `skips_zeros` (False
-    for a dense machine, whose cycles do not depend on where zeros are) and `pointwise_only` (True for a machine that
-    multiplies matrices by vectors: fully connected layers and 1x1 kernels, nothing else).
+    for a dense machine, whose cycles do not depend on where zeros are), `pointwise_only` (True for a machine that
+    multiplies matrices by vectors: fully connected layers and 1x1 kernels, nothing else) and `scaling` (which
+    parameters are its multipliers and buffers, and which of them grow).
     """
 
     name: ClassVar[str]
@@ -66,6 +68,7 @@ class Accelerator(ABC):
     baseline_name: ClassVar[str | None] = None
     skips_zeros: ClassVar[bool] = True
     pointwise_only: ClassVar[bool] = False
+    scaling: ClassVar[Scaling] = Scaling()
     registry: ClassVar[dict[str, type[Accelerator]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -75,8 +78,10 @@ class Accelerator(ABC):
                 raise TypeError(f"two machines are called '{cls.name}'")
             Accelerator.registry[cls.name] = cls
 
-    def __init__(self, spec: AcceleratorSpec | None = None) -> None:
+    def __init__(self, spec: AcceleratorSpec | None = None, equal_size: EqualSize | None = None) -> None:
+        """`equal_size` is the size that the settings were found for, which its dense baseline is brought to as well."""
         self.spec: Any = self.Spec.model_validate({}) if spec is None else spec
+        self.equal_size = equal_size
 
     @abstractmethod
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
@@ -107,6 +112,23 @@ class Accelerator(ABC):
         What all machines have in common it inherits in any case (`registry.baseline_of`).
         """
         return {}
+
+    @property
+    def multipliers(self) -> int | None:
+        """Multipliers of the whole machine; None where it does not say (`scaling`)."""
+        return self.scaling.multipliers(self.spec)
+
+    @property
+    def on_chip_bytes(self) -> int | None:
+        """Bytes of all buffers; None where the machine has none of a known size."""
+        return self.scaling.on_chip_bytes(self.spec)
+
+    def scaled(self, target: EqualSize) -> dict[str, int]:
+        """Settings of this machine's multipliers and buffers for the target's, or as near as it can come.
+
+        Clock, word and bandwidth, which all machines set alike, are not among them.
+        """
+        return scaled_settings(self.scaling, self.spec, target.multipliers, target.on_chip_bytes)
 
     def least_weight_bits(self) -> int:
         """Bits in which a non-zero weight is stored at least, whatever tells its place."""

@@ -40,6 +40,7 @@ from dataflows.index_windows import KeptWeights, WindowCounts, list_offsets, mul
 from dataflows.kernel import run_slices
 from dataflows.neuron_blocks import NeuronBlocks
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
+from dataflows.sizing import Scaling
 from dataflows.weight_format import NATIVE, FormattedWeights, WeightFormat, spread, value_bits_of
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -102,6 +103,12 @@ class CambriconX(Accelerator):
     title = "Cambricon-X: indexing modules select the inputs of kept weights from a window (MICRO 2016)"
     Spec = CambriconXSpec
     baseline_name = "diannao"
+    scaling = Scaling(
+        factors=("pes", "multipliers_per_pe"),
+        growing=("pes",),
+        buffers={"nbin_bytes": "", "nbout_bytes": "", "sb_bytes": "pes"},
+        reason="PEs are added, each with its indexing module and SB (assumption)",
+    )
 
     def baseline_settings(self) -> dict[str, Any]:
         """DianNao with as many multipliers."""

@@ -25,6 +25,7 @@ from dataflows.neuron_outputs import neuron_outputs
 from dataflows.pixel_strips import PixelStrips
 from dataflows.product_layer import product_layer
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
+from dataflows.sizing import Scaling
 from dataflows.windows import inputs_read
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -60,6 +61,12 @@ class DaDianNao(Accelerator):
     title = "DaDianNao: dense, 16 tiles of 16 x 16 multipliers, synapses in eDRAM (MICRO 2014)"
     Spec = DaDianNaoSpec
     skips_zeros = False
+    scaling = Scaling(
+        factors=("tiles", "neurons_per_tile", "inputs_per_neuron"),
+        growing=("tiles",),
+        buffers={"synapse_edram_bytes": "", "central_edram_bytes": ""},
+        reason="tiles are added (assumption)",
+    )
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each group, image and strip of rows, in this order."""

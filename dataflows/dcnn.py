@@ -18,6 +18,7 @@ from dataflows.column_plan import join_filter_blocks
 from dataflows.kernel import kernel, run_slices
 from dataflows.layout import Layout, bits_to_bytes
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
+from dataflows.sizing import Scaling
 from dataflows.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -81,6 +82,12 @@ class Dcnn(Accelerator):
     title = "DCNN: dense planar tiles with dot products, the baseline of SCNN (ISCA 2017)"
     Spec = DcnnSpec
     skips_zeros = False
+    scaling = Scaling(
+        factors=("pe_rows", "pe_columns", "multipliers_per_pe"),
+        growing=("pe_rows", "pe_columns"),
+        buffers={"sram_bytes": ""},
+        reason="PEs are added, as with SCNN",
+    )
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each image and part of the map, through all groups of output channels."""

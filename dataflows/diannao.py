@@ -23,6 +23,7 @@ from dataflows.layout import Layout, bits_to_bytes
 from dataflows.neuron_outputs import neuron_outputs
 from dataflows.position_blocks import PositionBlocks
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
+from dataflows.sizing import Scaling
 from dataflows.windows import inputs_read
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -62,6 +63,12 @@ class DianNao(Accelerator):
     title = "DianNao: dense, 16 output neurons x 16 inputs a cycle (ASPLOS 2014)"
     Spec = DianNaoSpec
     skips_zeros = False
+    scaling = Scaling(
+        factors=("output_neurons", "inputs_per_neuron"),
+        growing=("output_neurons", "inputs_per_neuron"),
+        buffers={"nbin_bytes": "", "sb_bytes": "", "nbout_bytes": ""},
+        reason="Tn and Ti grow together, as its paper has Tn = Ti (assumption)",
+    )
     tiles_about: ClassVar[int] = 256  # bands of blocks are merged into tiles until a layer has at most about so many
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:

@@ -32,6 +32,7 @@ from dataflows.kernel import run_slices
 from dataflows.layout import Layout, bits_to_bytes
 from dataflows.products import count_products
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
+from dataflows.sizing import Scaling
 from dataflows.vector_tiles import VectorTiles
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -70,6 +71,12 @@ class Eie(Accelerator):
     name = "eie"
     title = "EIE: compressed sparse columns times sparse vectors, fully connected layers (ISCA 2016)"
     Spec = EieSpec
+    scaling = Scaling(
+        factors=("pes",),
+        growing=("pes",),
+        buffers=dict.fromkeys(("weight_sram_bytes", "pointer_sram_bytes", "activation_sram_bytes"), "pes"),
+        reason="PEs are added, as in its study of scalability",
+    )
     pointwise_only: ClassVar[bool] = True
 
     def least_weight_bits(self) -> int:

@@ -14,6 +14,7 @@ from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
 from dataflows.products import count_products
 from dataflows.reference import reference_convolution
 from dataflows.schedule import CAUSES, Cause, LayerSchedule, Runs
+from dataflows.sizing import Scaling
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -46,6 +47,9 @@ class Ideal(Accelerator):
     )
     Spec: ClassVar[type[AcceleratorSpec]] = IdealSpec
     baseline_name: ClassVar[str | None] = "ideal"
+    scaling: ClassVar[Scaling] = Scaling(
+        factors=("multipliers",), growing=("multipliers",), unsized="data is always at hand, without buffers"
+    )
 
     def baseline_settings(self) -> dict[str, Any]:
         """The same multipliers, skipping nothing."""

@@ -43,6 +43,7 @@ from dataflows.kernel_groups import KernelGroups, by_tile
 from dataflows.layout import bits_to_bytes
 from dataflows.output_boxes import OutputBoxes
 from dataflows.schedule import CAUSES, BufferUse, LayerSchedule, Tensor
+from dataflows.sizing import Scaling
 from dataflows.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -163,6 +164,12 @@ class Kgrc(Accelerator):
     title = "group-wise pruned 3-D CNNs: kernel-group rows and columns, double-buffered loads (TCAD 2024)"
     Spec = KgrcSpec
     baseline_name = "kgrc"
+    scaling = Scaling(
+        factors=("filters_parallel", "channels_per_tile", "pixels_parallel", "positions_parallel"),
+        growing=("filters_parallel", "pixels_parallel"),
+        reason="PM and PF grow, PM by row groups of a tile (assumption)",
+        unsized="its buffers hold two tiles of any layer, their sizes are not published",
+    )
 
     def baseline_settings(self) -> dict[str, Any]:
         """The dense design with everything but its own sizes as here; a dense machine is its own baseline."""

@@ -81,6 +81,7 @@ from dataflows.kernel import run_slices
 from dataflows.kernel_patterns import Batches, KernelPatterns, multiply_kernels
 from dataflows.pattern_arrays import Pass, deal
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
+from dataflows.sizing import Scaling
 from dataflows.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -151,6 +152,12 @@ class PatternMachine(Accelerator):
     name = "pattern"
     title = "pattern-pruned kernels, stationary and grouped by pattern, on reconfigurable arrays (FCCM 2020)"
     Spec = PatternSpec
+    scaling = Scaling(
+        factors=("arrays", "kernels_parallel", "pixels_parallel"),
+        growing=("arrays",),
+        buffers=dict.fromkeys(("input_buffer_bytes", "weight_buffer_bytes", "output_buffer_bytes"), ""),
+        reason="arrays are added (assumption)",
+    )
 
     def refusal(self, layer: Layer) -> str | None:
         """Volumes are refused."""

@@ -43,15 +43,20 @@ def baseline_of(accelerator: Accelerator) -> Accelerator:
     """The machine's dense baseline: the machine itself, or the one it names, like for like.
 
     The one rule of inheritance: whatever every machine has (`AcceleratorSpec`: clock, word, prefetch, write-back,
-    buffer rates and memory) is the machine's own; `baseline_settings` adds its size. Raises `InputError` where no such
-    baseline can be built.
+    buffer rates and memory) is the machine's own; `baseline_settings` adds its size. A machine that was brought to an
+    equal size brings its baseline there, too. Raises `InputError` where no such baseline can be built.
     """
     if accelerator.baseline_name is None:
         return accelerator
     shared = accelerator.spec.model_dump(include=set(AcceleratorSpec.model_fields))
     settings = accelerator.baseline_settings()
     try:
-        return create(accelerator.baseline_name, shared | settings)
+        baseline = create(accelerator.baseline_name, shared | settings)
+        if (size := accelerator.equal_size) is None:
+            return baseline
+        if baseline.multipliers == accelerator.multipliers:  # of the machine's own shape
+            size = size.model_copy(update={"multipliers": None})
+        return create(accelerator.baseline_name, shared | settings | baseline.scaled(size))
     except ValidationError as error:
         faults = "; ".join(fault["msg"].removeprefix("Value error, ") for fault in error.errors())
         sizes = ", ".join(f"{key} = {value!r}" for key, value in settings.items())

@@ -36,6 +36,7 @@ from dataflows.planar_storage import (
 )
 from dataflows.planar_work import StoredActivations, StoredWeights, tile_work
 from dataflows.schedule import BufferUse, LayerSchedule, Tensor
+from dataflows.sizing import Scaling
 from dataflows.weight_format import (
     NATIVE,
     FormattedWeights,
@@ -127,6 +128,12 @@ class Scnn(Accelerator):
     title = "SCNN: planar tiles, Cartesian products of compressed vectors, banked accumulators (ISCA 2017)"
     Spec = ScnnSpec
     baseline_name = "dcnn"
+    scaling = Scaling(
+        factors=("pe_rows", "pe_columns", "weights_per_vector", "activations_per_vector"),
+        growing=("pe_rows", "pe_columns"),
+        buffers={"iaram_bytes": "pes", "oaram_bytes": "pes"},
+        reason="PEs of F x I multipliers are added (assumption)",
+    )
 
     def baseline_settings(self) -> dict[str, Any]:
         """DCNN of the same array."""

@@ -34,6 +34,7 @@ from dataflows.filter_blocks import compulsory_bytes, cut_layer
 from dataflows.kernel import run_slices
 from dataflows.nested_levels import nested_codes, read_lists
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
+from dataflows.sizing import Scaling
 from dataflows.value_groups import add_by_value
 from dataflows.windows import PaddedMap
 from workloads.layer import Layer
@@ -112,6 +113,12 @@ class Stacked(Accelerator):
     name = "stacked"
     title = "network stacking: one stored copy of nested networks, a mode reads the first levels (JETCAS 2019)"
     Spec = StackedSpec
+    scaling = Scaling(
+        factors=("pes", "lanes"),
+        growing=("pes",),
+        buffers=dict.fromkeys(("input_buffer_bytes", "weight_buffer_bytes", "output_buffer_bytes"), ""),
+        reason="PEs are added (assumption)",
+    )
 
     def refusal(self, layer: Layer) -> str | None:
         """Volumes are refused."""

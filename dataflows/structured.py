@@ -30,6 +30,7 @@ from dataflows.kernel import kernel
 from dataflows.layout import bits_to_bytes
 from dataflows.pixel_strips import PixelStrips
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
+from dataflows.sizing import Scaling
 from dataflows.windows import PaddedMap, inputs_read
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -98,6 +99,12 @@ class Structured(Accelerator):
     name = "structured"
     title = "structured-sparse dataflow: shape-wise pruning, one index list for all filters (TVLSI 2020)"
     Spec = StructuredSpec
+    scaling = Scaling(
+        factors=("output_channels_parallel", "pixels_parallel"),
+        growing=("pixels_parallel",),
+        buffers=dict.fromkeys(("input_buffer_bytes", "weight_buffer_bytes", "output_buffer_bytes"), ""),
+        reason="Pp grows, as it does with narrow words",
+    )
 
     def idle_settings(self) -> dict[str, str]:
         """A vector generator that is faster than the array gains nothing."""

@@ -32,6 +32,7 @@ from dataflows.layout import bits_to_bytes
 from dataflows.pixel_strips import PixelStrips
 from dataflows.product_layer import product_layer
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
+from dataflows.sizing import Scaling
 from dataflows.windows import PaddedMap, inputs_read
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -117,6 +118,12 @@ class Systolic(Accelerator):
     title = "systolic array, weight, output or input stationary (TPU)"
     Spec = SystolicSpec
     skips_zeros = False
+    scaling = Scaling(
+        factors=("rows", "columns"),
+        growing=("rows", "columns"),
+        buffers=dict.fromkeys(("input_buffer_bytes", "weight_buffer_bytes", "output_buffer_bytes"), ""),
+        reason="its sides grow together",
+    )
 
     def idle_settings(self) -> dict[str, str]:
         """Output stationary keeps its sums in the array."""

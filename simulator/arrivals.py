@@ -22,7 +22,7 @@ or where one of the two is there, if that is earlier.
 
 Example: 100 bytes of inputs and 100 of weights, asked for together, at a byte a cycle from cycle 0, and 400 cycles of
 work. x0 = 0 and B = 1, so u = 200 / 400 · 100 = 50, where 25 · 25 of 100 · 100 products, 25 cycles of work, are
-possible: the tile ends at 50 + 375 = 425. It idles for 25 of its first 50 cycles, and the 200 cycles of the load cost no
+possible: the tile ends at 50 + 375 = 425. It idles for 25 of its first 50 cycles; the 200 cycles of the load cost no
 more. With 100 cycles of work u would lie behind the load, and the tile ends with its last burst, at 200 and a little.
 """
 

@@ -51,21 +51,21 @@ def has_key(keys: Iterable[str], key: str) -> bool:
     return any(".".join(parts[:length]) in known for length in range(1, len(parts) + 1))
 
 
-def parse_setting(text: str) -> tuple[str, Any]:
+def parse_setting(text: str, source: str = "--set") -> tuple[str, Any]:
     """`KEY=VALUE` as a dotted key and a value read as TOML; what is no TOML is a text."""
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key:
-        raise InputError(f"--set {text}: must have the form KEY=VALUE")
+        raise InputError(f"{source} {text}: must have the form KEY=VALUE")
     if key.count(".") >= MOST_PARTS:
-        raise InputError(f"--set {key:.60}...: a key has more than {MOST_PARTS} parts")
+        raise InputError(f"{source} {key:.60}...: a key has more than {MOST_PARTS} parts")
     try:
         tomllib.loads(f"value = {value.strip()}")
     except tomllib.TOMLDecodeError:
         return key, value.strip()
     except (ValueError, RecursionError):
         pass  # said by what follows
-    return key, parse_toml(f"value = {value.strip()}", f"--set {key}")["value"]
+    return key, parse_toml(f"value = {value.strip()}", f"{source} {key}")["value"]
 
 
 def merge(base: dict[str, Any], key: str, value: Any) -> None:
@@ -103,6 +103,15 @@ def configure(name: str, config: Path | None = None, settings: Sequence[str] = (
     A warning names a setting that was given but has no effect in the chosen mode. Raises `InputError` with a line for
     each fault.
     """
+    chosen, values, given = read_settings(name, config, settings)
+    accelerator = chosen(validate(chosen, values, f"{name} --set"))
+    return accelerator, idle_warnings(accelerator, given)
+
+
+def read_settings(
+    name: str, config: Path | None, settings: Sequence[str]
+) -> tuple[type[Accelerator], dict[str, Any], list[str]]:
+    """A machine's class, its settings (nested) from a file and from texts, and the dotted keys of the texts."""
     chosen = machine(name)
     values: dict[str, Any] = {}
     if config is not None:
@@ -114,9 +123,13 @@ def configure(name: str, config: Path | None = None, settings: Sequence[str] = (
     given = [parse_setting(text) for text in settings]
     for key, value in given:
         merge(values, key, value)
-    accelerator = chosen(validate(chosen, values, f"{name} --set"))
+    return chosen, values, [key for key, _ in given]
+
+
+def idle_warnings(accelerator: Accelerator, given: Iterable[str]) -> list[str]:
+    """A warning for each given key that has no effect."""
     idle = idle_settings(accelerator)
-    return accelerator, [f"{name}: {key} has no effect: {idle[key]}" for key, _ in given if key in idle]
+    return [f"{accelerator.name}: {key} has no effect: {idle[key]}" for key in given if key in idle]
 
 
 def idle_settings(accelerator: Accelerator) -> dict[str, str]:

@@ -165,7 +165,14 @@ def _one_sided(kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> lis
 def _settings(old: Report, new: Report) -> Iterator[str]:
     """Parameters, workload and seed that differ."""
     described = [
-        flat({**report["accelerator"], "workload": report["workload"], "seed": report.get("seed")})
+        flat(
+            {
+                **report["accelerator"],
+                "equal": report.get("equal", {}),
+                "workload": report["workload"],
+                "seed": report.get("seed"),
+            }
+        )
         | {"workload.prunings": "+".join(report["workload"].get("prunings", []))}
         for report in (old, new)
     ]

@@ -2,53 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from dataflows.schedule import Cause
-
-_BYTES_PER_MB = 1e6
-_Form = Callable[[Mapping[str, Any]], str]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
-
-
-def _speedup(row: Mapping[str, Any]) -> str:
-    return "-" if row["speedup"] is None else f"{row['speedup']:.2f}"
-
-
-def _cause(key: str) -> _Form:
-    return lambda row: _percent(row["pe_cycle_stack"][key] / (sum(row["pe_cycle_stack"].values()) or 1))
-
-
-_COLUMNS: dict[str, _Form] = {
-    "cycles": lambda row: f"{row['cycles']:,}",
-    "ms": lambda row: f"{row['time_us'] / 1000:,.3f}",
-    "speedup": _speedup,
-    "utilization": lambda row: _percent(row["utilization"]),
-    "effectual": lambda row: _percent(row["effectual_utilization"]),
-    "max/mean PE": lambda row: f"{row['load_imbalance']:.2f}",
-    "DRAM MB": lambda row: f"{(row['dram']['read_bytes'] + row['dram']['write_bytes']) / _BYTES_PER_MB:,.2f}",
-    "cycles / bound": lambda row: "-" if row["bound_ratio"] is None else f"{row['bound_ratio']:.2f}",
-}
-LEGEND = (
-    "speedup: over the machine's own dense baseline. utilization: multiplier slots that held a product; effectual: of "
-    "two non-zeros. max/mean PE: busy cycles of the busiest PE over the mean of all, idle ones too, summed over "
-    "barriers. cycles / bound: over the largest of the compute, fullest-PE and memory bounds. Then the share of "
-    "PE-cycles by cause; imbalance there: PEs with work waiting for slower ones."
+from simulator.table_columns import (
+    BOUND,
+    FACTORS,
+    MORE,
+    MOST_LOST,
+    SIZE,
+    TIMES,
+    UTILIZATION,
+    Columns,
+    cause_columns,
 )
 
+Named = Iterable[tuple[str, Mapping[str, Any]]]
 
-def measures_table(rows: Iterable[tuple[str, Mapping[str, Any]]], first: str) -> str:
+
+def measures_table(rows: Named, first: str) -> str:
     """A table of layers or totals, with the figures of the JSON report; a row named total is set apart."""
     rows = list(rows)
-    seen = [cause.key for cause in Cause if any(row["pe_cycle_stack"][cause.key] for _, row in rows)]
-    columns = _COLUMNS | {key.replace("_", " "): _cause(key) for key in seen}
-    body = [(name, *(form(row) for form in columns.values())) for name, row in rows]
-    return table([first, *columns], body)
+    figures = [row for _, row in rows]
+    return _table_of(rows, first, TIMES | UTILIZATION | MORE | BOUND | MOST_LOST | cause_columns(figures))
+
+
+def factors_table(rows: Named, first: str) -> str:
+    """What the speedups of layers or totals consist of; empty where a report is too old to say."""
+    rows = list(rows)
+    if not all("speedup_factors" in row for _, row in rows):
+        return ""
+    return _table_of(rows, first, {"speedup": TIMES["speedup"]} | FACTORS)
+
+
+def size_table(rows: Named) -> str:
+    """The sizes of machines; empty where a report is too old to say."""
+    rows = list(rows)
+    return _table_of(rows, "accelerator", SIZE) if all(row for _, row in rows) else ""
+
+
+def _table_of(rows: Named, first: str, columns: Columns) -> str:
+    return table([first, *columns], [(name, *(form(row) for form in columns.values())) for name, row in rows])
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -17,6 +17,7 @@ from dataflows.registry import baseline_of
 from dataflows.schedule import Cause, LayerSchedule
 from simulator.books import check_books
 from simulator.dram_report import DramReport
+from simulator.equal_size import size_of
 from simulator.layer_simulation import LayerSimulation, Played
 from simulator.memory import NANOSECONDS
 from simulator.memory_kinds import peak_bytes_per_cycle
@@ -29,10 +30,26 @@ from workloads.trace import LayerTrace
 from workloads.workload import Workload
 
 Progress = Callable[[int, int, str], None]
-DenseCycles = dict[tuple[str, str, Layer, bool], int]
 
 _MICROSECONDS = 1_000_000
 _OWN_WORK = (Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT)
+
+
+@dataclass(frozen=True)
+class DenseRun:
+    """What a dense baseline makes of a layer without any zero: in its own cycles, with the products that it issues."""
+
+    cycles: int
+    issued_macs: int
+    multipliers: int
+
+    @property
+    def slots(self) -> int:
+        """Multiplier slots that pass."""
+        return self.multipliers * self.cycles
+
+
+DenseCycles = dict[tuple[str, str, Layer, bool], DenseRun]
 
 
 def dense_trace(layer: Layer, *, input_in_dram: bool = False) -> LayerTrace:
@@ -87,16 +104,22 @@ class MachineRun:
         check_books(report, schedule, products, machine)
         return report
 
-    def dense_cycles(self, trace: LayerTrace) -> int:
-        """Time of the machine's dense baseline on the trace's layer without any zero, in this machine's cycles."""
+    def dense_run(self, trace: LayerTrace) -> DenseRun:
+        """The machine's dense baseline on the trace's layer without any zero."""
         baseline, nameless = self._baseline, replace(trace.layer, name="dense")
         key = (baseline.name, baseline.spec.model_dump_json(), nameless, trace.input_in_dram)
         if key not in self._dense_cycles:
             # A machine that skips nothing takes any trace for a dense one, which need not be made then.
             in_dram = trace.input_in_dram
             dense = dense_trace(nameless, input_in_dram=in_dram) if baseline.skips_zeros else trace
-            self._dense_cycles[key] = play(baseline, baseline.schedule(dense)).cycles
-        return -(-self._dense_cycles[key] * self.accelerator.spec.clock_hz // baseline.spec.clock_hz)
+            schedule = baseline.schedule(dense)
+            cycles = play(baseline, schedule).cycles
+            self._dense_cycles[key] = DenseRun(cycles, int(schedule.issued.sum()), schedule.multipliers)
+        return self._dense_cycles[key]
+
+    def _in_own_cycles(self, baseline_cycles: int) -> int:
+        """Cycles of the baseline as cycles of this machine that pass meanwhile."""
+        return -(-baseline_cycles * self.accelerator.spec.clock_hz // self._baseline.spec.clock_hz)
 
     def _report(
         self, trace: LayerTrace, products: ProductCounts, schedule: LayerSchedule, played: Played
@@ -109,6 +132,8 @@ class MachineRun:
         efficiency = float(moved / (peak * cycles)) if peak and cycles else 0.0
         peak_gbs = float(peak * spec.clock_hz / NANOSECONDS) if peak else None
         dram = DramReport.of(traffic, efficiency, time_us, peak_gbs)
+        own = DenseRun(cycles, issued, schedule.multipliers)  # a machine that skips nothing is its own dense run
+        dense = self.dense_run(trace) if self.accelerator.skips_zeros else own
         own_work = schedule.cycles[:, :, list(_OWN_WORK)].sum(axis=(0, 2))
         return LayerReport(
             name=trace.layer.name,
@@ -120,7 +145,9 @@ class MachineRun:
             weight_macs=products.weight_macs,
             effectual_macs=products.effectual_macs,
             issued_macs=issued,
-            dense_cycles=self.dense_cycles(trace) if self.accelerator.skips_zeros else cycles,
+            dense_cycles=self._in_own_cycles(dense.cycles),
+            dense_issued_macs=dense.issued_macs,
+            dense_slots=dense.slots,
             pe_cycle_stack={cause.key: int(played.pe_cycles[:, cause].sum()) for cause in Cause},
             fragmented_lanes=busy * schedule.lanes_per_pe - issued,
             barrier_busy_cycles=played.barrier_busy_cycles,
@@ -200,9 +227,14 @@ def _network_report(
     accelerator: Accelerator, workload: Workload, layers: list[LayerReport], digests: list[str]
 ) -> NetworkReport:
     described: dict[str, Any] = {"name": accelerator.name, **_json_values(accelerator.spec.model_dump(mode="json"))}
-    digest = hashlib.sha256(json.dumps([described, digests], sort_keys=True).encode()).hexdigest()
+    size = accelerator.equal_size
+    equal = {} if size is None else _json_values(size.model_dump(exclude_none=True))
+    decides = [described, digests, *([equal] if equal else [])]  # the equal size decides the baseline's
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
     return NetworkReport(
         accelerator=described,
+        size=size_of(accelerator),
+        equal=equal,
         workload=workload.describe(),
         seed=workload.seed,
         digest=digest,

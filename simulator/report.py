@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = 1
+DERIVED = (
+    "utilization", "effectual_utilization", "empty_lanes", "load_imbalance", "speedup", "speedup_factors",
+    "bound_ratio",
+)  # fmt: skip
+"""Properties of `Measures` that the JSON report carries beside its fields."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ class Measures:
 
     cycles, dense_cycles, bounds in accelerator cycles; `time_us` in microseconds; `pe_cycle_stack` in PE-cycles by
     cause, summing to pes x cycles; `fragmented_lanes` in multiplier slots; `barrier_busy_cycles` is the sum over
-    barriers of the busiest PE's busy cycles, from which `load_imbalance` follows.
+    barriers of the busiest PE's busy cycles, from which `load_imbalance` follows; `dense_issued_macs` and `dense_slots`
+    are the products that the dense baseline issues and its multiplier slots that pass meanwhile.
     """
 
     name: str
@@ -55,6 +61,8 @@ class Measures:
     effectual_macs: int
     issued_macs: int
     dense_cycles: int
+    dense_issued_macs: int
+    dense_slots: int
     pe_cycle_stack: dict[str, int]
     fragmented_lanes: int
     barrier_busy_cycles: int
@@ -83,6 +91,32 @@ class Measures:
         return self.dense_cycles / self.cycles if self.cycles else None
 
     @property
+    def speedup_factors(self) -> dict[str, float | None]:
+        """What the speedup consists of: three factors from counts, whose product is the speedup.
+
+        size         multipliers x clock over the baseline's
+        skipped      products that the baseline issues over products issued here: what skipping zeros gives
+        utilization  own utilization over the baseline's: what keeping multipliers busy gives, or costs
+
+        Each is None where no product is issued or nothing takes time, and nothing can be divided.
+        """
+        own_slots = self.multipliers * self.cycles
+        if not (self.issued_macs and self.dense_issued_macs and self.dense_cycles and own_slots):
+            return dict.fromkeys(("size", "skipped", "utilization"))
+        return {
+            # dense_cycles is the baseline's time in cycles of this machine's clock, dense_slots counts its own
+            "size": self.dense_cycles * self.multipliers / self.dense_slots,
+            "skipped": self.dense_issued_macs / self.issued_macs,
+            "utilization": self.issued_macs / own_slots * self.dense_slots / self.dense_issued_macs,
+        }
+
+    @property
+    def empty_lanes(self) -> float:
+        """Share of all multiplier slots that are empty inside busy PEs; utilization and it make up the busy share."""
+        slots = self.multipliers * self.cycles
+        return self.fragmented_lanes / slots if slots else 0.0
+
+    @property
     def bound_ratio(self) -> float | None:
         """Cycles / the largest bound; None where every bound is 0."""
         return self.cycles / self.bounds.largest if self.bounds.largest else None
@@ -91,9 +125,7 @@ class Measures:
         """The figures under their names in the JSON report, derived ones included."""
         data = {key: getattr(self, key) for key in self.__dataclass_fields__}
         data |= {"dram": self.dram.to_dict(), "bounds": asdict(self.bounds)}
-        for key in ("utilization", "effectual_utilization", "load_imbalance", "speedup", "bound_ratio"):
-            data[key] = getattr(self, key)
-        return data
+        return data | {key: getattr(self, key) for key in DERIVED}
 
 
 @dataclass(frozen=True)
@@ -123,7 +155,11 @@ class LayerReport(Measures):
 
 @dataclass(frozen=True)
 class NetworkReport:
-    """A workload on one machine: its layers in order, their total, and what it takes to run them again."""
+    """A workload on one machine: its layers in order, their total, and what it takes to run them again.
+
+    size   multipliers, clock_ghz, on_chip_kib, bandwidth_gbs and bits of the machine; None for what it does not have
+    equal  the size that it and its baseline were brought to (`--equal`), empty where it was not
+    """
 
     accelerator: dict[str, Any]
     workload: dict[str, Any]
@@ -131,6 +167,8 @@ class NetworkReport:
     digest: str
     layers: tuple[LayerReport, ...]
     tool: dict[str, str] = field(default_factory=dict)
+    size: dict[str, Any] = field(default_factory=dict)
+    equal: dict[str, Any] = field(default_factory=dict)
 
     @property
     def machine(self) -> str:
@@ -148,6 +186,8 @@ class NetworkReport:
             "schema": SCHEMA,
             "tool": self.tool,
             "accelerator": self.accelerator,
+            "size": self.size,
+            "equal": self.equal,
             "workload": self.workload,
             "seed": self.seed,
             "digest": self.digest,
@@ -200,6 +240,8 @@ def total_of(layers: Sequence[Measures]) -> Measures:
         effectual_macs=add("effectual_macs"),
         issued_macs=add("issued_macs"),
         dense_cycles=add("dense_cycles"),
+        dense_issued_macs=add("dense_issued_macs"),
+        dense_slots=add("dense_slots"),
         pe_cycle_stack={cause.key: sum(layer.pe_cycle_stack[cause.key] for layer in layers) for cause in Cause},
         fragmented_lanes=add("fragmented_lanes"),
         barrier_busy_cycles=add("barrier_busy_cycles"),

@@ -10,7 +10,8 @@ from itertools import count
 from typing import Any
 
 from simulator import plots
-from simulator.html_tables import LEGEND, measures_table, table
+from simulator.html_tables import factors_table, measures_table, size_table, table
+from simulator.table_columns import BOUND_LEGEND, FACTORS_LEGEND, LEGEND, notes_by_layers
 from workloads.errors import InputError
 
 Reports = Sequence[Mapping[str, Any]]
@@ -52,10 +53,7 @@ def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> 
         f"<h1>{escape(names)} on {escape(machines)}</h1>",
         f'<p class="about">{escape(_about(reports))}</p>',
         "<h2>Totals</h2>",
-        _scroll(
-            measures_table([(report["accelerator"]["name"], report["total"]) for report in reports], "accelerator")
-        ),
-        f'<p class="legend">{escape(LEGEND)}</p>',
+        *_totals(reports),
         "<h2>Figures</h2>",
         *_figures(reports, [kind for kind in _CAPTIONS if len(reports) > 1 or kind not in _FOR_SEVERAL], ids),
         *(_figures(timeline, list(_TIMELINE_CAPTIONS), ids) if timeline else ()),
@@ -67,6 +65,20 @@ def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> 
     head = f'<meta charset="utf-8"><title>{escape(names)} on {escape(machines)}</title><style>{_STYLE}</style>'
     text = "\n".join(body)
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n{text}\n</body></html>\n'
+
+
+def _totals(reports: Reports) -> Iterable[str]:
+    """The machines' sizes, their totals, and what their speedups consist of."""
+    totals = [(report["accelerator"]["name"], report["total"]) for report in reports]
+    yield _scroll(size_table([(report["accelerator"]["name"], report.get("size", {})) for report in reports]))
+    yield _scroll(measures_table(totals, "accelerator"))
+    yield _legend(f"{LEGEND} {BOUND_LEGEND}")
+    if factors := factors_table(totals, "accelerator"):
+        yield f"{_scroll(factors)}{_legend(FACTORS_LEGEND)}"
+
+
+def _legend(text: str) -> str:
+    return f'<p class="legend">{escape(text)}</p>'
 
 
 def toml_text(values: Mapping[str, Any], prefix: str = "") -> str:
@@ -114,11 +126,9 @@ def _own_ids(svg: str, number: int) -> str:
 def _layers(report: Mapping[str, Any], *, opened: bool) -> str:
     name = escape(report["accelerator"]["name"])
     rows = [(layer["name"], layer) for layer in report["layers"]] + [("total", report["total"])]
-    notes = [
-        f"<li>{escape(layer['name'])}: {escape(note)}</li>" for layer in report["layers"] for note in layer["notes"]
-    ]
+    notes = [f"<li>{escape(note)}</li>" for note in notes_by_layers(report["layers"])]
     listed = f"<ul>{''.join(notes)}</ul>" if notes else ""
-    inside = _scroll(measures_table(rows, "layer"))
+    inside = _scroll(measures_table(rows, "layer")) + _scroll(factors_table(rows, "layer"))
     return f"<details{' open' if opened else ''}><summary>{name}</summary>{inside}{listed}</details>"
 
 
@@ -128,7 +138,9 @@ def _configuration(report: Mapping[str, Any]) -> str:
     workload = [
         (key, json.dumps(value) if isinstance(value, list) else str(value)) for key, value in report["workload"].items()
     ]
-    facts = [*workload, ("seed", str(report["seed"])), ("digest of configuration and data", report["digest"])]
+    equal = ",".join(f"{key}={value}" for key, value in report.get("equal", {}).items())
+    sized = [("brought to the size", equal)] if equal else []
+    facts = [*workload, *sized, ("seed", str(report["seed"])), ("digest of configuration and data", report["digest"])]
     name = escape(report["accelerator"]["name"])
     listed = table(["workload", ""], facts).replace("<table>", '<table class="facts">', 1)
     return f"<h3>{name}</h3>{_scroll(listed)}<pre>{escape(toml_text(settings))}</pre>"

@@ -16,6 +16,7 @@ from workloads.notices import tell
 
 if TYPE_CHECKING:
     from dataflows.accelerator import Accelerator
+    from dataflows.sizing import EqualSize
     from simulator.observer import Observer
     from simulator.report import NetworkReport
     from workloads.workload import Workload
@@ -24,6 +25,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _SET_HELP = "Set a machine's parameter by its dotted name, e.g. dram.bandwidth_gbs=25.6. Repeatable."
 _PRUNE_HELP = "Prune the network first, e.g. unstructured:density=0.3; several prunings are joined by '+'."
 _SEED_HELP = "Seed of synthetic masks and values."
+EQUAL_HELP = (
+    "Bring machines to one size, each in its own way: any of multipliers, clock_ghz, on_chip_kib, bandwidth_gbs, bits. "
+    "What a machine cannot reach is said on standard error."
+)
+FACTORS_HELP = "Show what each speedup consists of: size x zeros skipped x utilization."
 _CHECK_HELP = "Also compute every output in the machine's own order and compare with a reference convolution."
 OUTPUT_FILE = click.Path(dir_okay=False, allow_dash=True)
 
@@ -34,6 +40,8 @@ def run_options(command: Command) -> Command:
         click.option("--layers", metavar="GLOB", help="Only the layers whose name matches, e.g. 'conv3*'."),
         click.option("--prune", metavar="METHOD:KEY=VALUE,...", help=_PRUNE_HELP),
         click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help=_SET_HELP),
+        click.option("--equal", metavar="KEY=VALUE,...", help=EQUAL_HELP),
+        click.option("--factors", is_flag=True, help=FACTORS_HELP),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=_SEED_HELP),
         click.option("--batch", type=click.IntRange(min=1), help="Images in a batch.  [default: the workload's]"),
         click.option("--json", "json_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write the JSON report."),
@@ -77,14 +85,12 @@ def run(
     own network file (.toml) or a model that 'prunesim import' knows (.onnx, .tflite, ...).  [default: blazepose]
     """
     from simulator import files, scale_sim_report, tables
-    from simulator.configuration import configure
     from simulator.request_recorder import RequestRecorder
     from simulator.timeline import Timeline
 
     requests = dram_trace.partition(":")[2] or None if dram_trace else None
     _require_outputs(options, (scale_sim, timeline, requests), (config, workload))
-    accelerator, warnings = configure(machine, config, settings)
-    _warn(warnings)
+    accelerator = _configure(machine, config, settings, _equal_size(options))
     chosen = _workload(workload, options)
     watch = Timeline() if timeline else None
     recorder = RequestRecorder.of(dram_trace, accelerator.spec.dram) if dram_trace else None
@@ -94,7 +100,7 @@ def run(
     if recorder:
         recorder.write()
     if not _write(report.to_dict(), report.rows(), options):
-        tables.print_report(report)
+        tables.print_report(report, factors=options["factors"])
     if scale_sim:
         files.write_whole(scale_sim, scale_sim_report.to_compute_report(report))
     if check:
@@ -111,7 +117,7 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
     """Run WORKLOAD on several accelerators, side by side.
 
     A --set applies to every accelerator that has the parameter. An accelerator that cannot run a layer is left out,
-    with the reason on standard error.
+    with the reason on standard error. 'ideal' takes the multipliers and clock of the others where they are alike.
     """
     from dataflows.registry import machines as known
     from simulator import tables
@@ -119,12 +125,14 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
 
     _require_outputs(options, (), (workload,))
     names = list(known()) if machines == "all" else [name.strip() for name in machines.split(",")]
-    accelerators = _configure_all(names, settings)
+    size = _equal_size(options)
+    accelerators = _configure_all(names, settings, size)
     chosen = _workload(workload, options)
     able, refused = able_machines(accelerators, chosen)
     _warn(refused.values())
     if not able:
         raise InputError("no accelerator of the list can run this workload")
+    able = _with_ideal_beside(able, settings, size)
     reports = _simulate(able, chosen)
     data = {
         "schema": reports[0].to_dict()["schema"],
@@ -135,7 +143,7 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
         "refused": refused,
     }
     if not _write(data, [row for report in reports for row in report.rows()], options):
-        tables.print_comparison(reports)
+        tables.print_comparison(reports, factors=options["factors"])
     if check:
         _check(able, chosen)
 
@@ -150,10 +158,30 @@ def _workload(name: str, options: dict[str, Any]) -> Workload:
     return chosen.select(options["layers"]) if options["layers"] else chosen
 
 
-def _configure_all(names: list[str], settings: tuple[str, ...]) -> list[Accelerator]:
+def _equal_size(options: dict[str, Any]) -> EqualSize | None:
+    from simulator.equal_size import parse_equal_size
+
+    return parse_equal_size(options["equal"]) if options["equal"] else None
+
+
+def _configure(name: str, config: Path | None, settings: tuple[str, ...], size: EqualSize | None) -> Accelerator:
+    """A machine from all that says what it is; warnings, and what an equal size makes of it, go to standard error."""
+    from simulator.configuration import configure
+    from simulator.equal_size import configure_equal
+
+    if size is None:
+        accelerator, warnings = configure(name, config, settings)
+    else:
+        accelerator, warnings, line = configure_equal(name, config, settings, size)
+        tell(line)
+    _warn(warnings)
+    return accelerator
+
+
+def _configure_all(names: list[str], settings: tuple[str, ...], size: EqualSize | None) -> list[Accelerator]:
     """Machines with the settings that each of them has. Raises `InputError` for a key that none of them has."""
     from dataflows.registry import machine
-    from simulator.configuration import configure, has_key, keys_of, parse_setting
+    from simulator.configuration import has_key, keys_of, parse_setting
     from workloads.errors import nearest
 
     known = {name: keys_of(machine(name).Spec) for name in names}
@@ -161,14 +189,32 @@ def _configure_all(names: list[str], settings: tuple[str, ...]) -> list[Accelera
     for key in (parse_setting(text)[0] for text in settings):
         if not has_key(every, key):
             raise InputError(f"--set: unknown key '{key}': {nearest(key, every)}")
-    accelerators = []
-    for name in names:
-        accelerator, warnings = configure(
-            name, None, [s for s in settings if has_key(known[name], parse_setting(s)[0])]
-        )
-        _warn(warnings)
-        accelerators.append(accelerator)
-    return accelerators
+    return [
+        _configure(name, None, tuple(s for s in settings if has_key(known[name], parse_setting(s)[0])), size)
+        for name in names
+    ]
+
+
+def _with_ideal_beside(
+    accelerators: list[Accelerator], settings: tuple[str, ...], size: EqualSize | None
+) -> list[Accelerator]:
+    """The machines, the ideal one with the size of the others where they have one and the user gives it none."""
+    from simulator.configuration import parse_setting
+    from simulator.equal_size import ideal_beside
+
+    others = [accelerator for accelerator in accelerators if accelerator.name != "ideal"]
+    if not others or len(others) == len(accelerators):
+        return accelerators
+    set_here = {parse_setting(text)[0] for text in settings} | set(size.shared_settings() if size else ())
+    if size is not None and size.multipliers is not None:
+        set_here.add("multipliers")
+    chosen = []
+    for accelerator in accelerators:
+        if accelerator.name == "ideal":
+            accelerator, line = ideal_beside(accelerator, others, {"multipliers", "clock_hz"} - set_here)  # noqa: PLW2901
+            _warn(filter(None, [line]))
+        chosen.append(accelerator)
+    return chosen
 
 
 def _simulate(
@@ -180,7 +226,7 @@ def _simulate(
     with progress(f"{workload.name} on {', '.join(a.name for a in accelerators)}") as advance:
         reports = simulate(accelerators, workload, advance, observers=observers)
     for line in workload.notes:
-        click.echo(f"note: {line}", err=True)
+        tell(f"note: {line}")
     return reports
 
 

@@ -73,13 +73,23 @@ class Study:
         places = tuple(_place(values) for values in combinations)
         return cls(name, title or name, places, _varied(places))
 
+    def scaled_lines(self) -> list[str]:
+        """What each machine that is brought to an equal size becomes: a line for each that differs."""
+        return list(dict.fromkeys(line for line, _ in self._scaled()))
+
+    def _scaled(self) -> Iterator[tuple[str, list[str]]]:
+        for place in self.places:
+            if not place.fault and place.point.equal is not None:
+                yield place.point.scaled()
+
     def warnings(self) -> list[str]:
-        """A line for each setting that has no effect in any of a machine's points."""
+        """A line for each setting that has no effect in any of a machine's points, and each size not reached."""
         idle: dict[str, list[dict[str, str]]] = {}
         for place in self.places:
             if not place.fault:
                 idle.setdefault(place.point.machine, []).append(place.point.idle())
-        return [
+        missed = dict.fromkeys(line for _, lines in self._scaled() for line in lines)
+        return [*missed] + [
             f"{name}: {key} has no effect: {reason}"
             for name, points in idle.items()
             for key, reason in points[0].items()

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from dataflows.registry import machines
 from simulator.configuration import faults, has_key, keys_of, read_toml
+from simulator.equal_size import parse_equal_size
 from simulator.study_limits import require_points
 from workloads.errors import InputError, nearest
 from workloads.patterns import ACTIVATION_PATTERNS, WEIGHT_PATTERNS, parse_pattern
@@ -33,6 +34,17 @@ def _pattern(*allowed: str) -> AfterValidator:
 
 WeightPattern = Annotated[str, _pattern(*WEIGHT_PATTERNS)]
 ActivationPattern = Annotated[str, _pattern(*ACTIVATION_PATTERNS)]
+
+
+def _equal_size(text: str) -> str:
+    try:
+        parse_equal_size(text, "equal")
+    except InputError as error:
+        raise ValueError("; ".join(str(error).splitlines())) from None
+    return text
+
+
+EqualSizeText = Annotated[str, AfterValidator(_equal_size)]
 _LISTED = ("workload", "machine", "seed")  # a study has a list of each
 
 
@@ -55,6 +67,7 @@ class PointKeys(_Table):
         None, description="of drawn activations: uniform, clustered[:KEY=NUMBER,..]"
     )
     batch: Annotated[int, Field(ge=1)] | None = Field(None, description="images in a batch")
+    equal: EqualSizeText | None = Field(None, description="size of all machines, as for '--equal'")
     seed: Seed | None = Field(None, description="seed of synthetic masks")
 
 
@@ -77,6 +90,7 @@ class StudyTable(_Table):
     weight_pattern: WeightPattern | None = None
     activation_pattern: ActivationPattern | None = None
     batch: Annotated[int, Field(ge=1)] | None = None
+    equal: EqualSizeText | None = None
     set: dict[str, Any] = {}
     axes: list[dict[str, Any]] = []
     points: list[dict[str, Any]] = []

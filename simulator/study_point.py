@@ -16,6 +16,7 @@ from dataflows.accelerator import Accelerator
 from dataflows.registry import machine
 from simulator.configuration import idle_settings, merge, validate
 from simulator.content import code_version, described, digest_of, file_digest, loaded
+from simulator.equal_size import at_equal_size, parse_equal_size, scaled_line, shortfalls
 from simulator.network_simulation import DenseCycles, simulate
 from workloads import pruning
 from workloads.errors import InputError, PrunesimError
@@ -38,6 +39,7 @@ class Point:
                 output); prunings come after
     weight_pattern, activation_pattern  how the non-zeros of drawn masks lie (see `patterns`)
     layers      glob of layer names
+    equal       the size that the machine is brought to, as for '--equal'
     """
 
     machine: str
@@ -52,13 +54,30 @@ class Point:
     activation_pattern: str | None = None
     batch: int | None = None
     seed: int = 0
+    equal: str | None = None
 
     def accelerator(self) -> Accelerator:
         """The machine. Raises `InputError` with a line for each setting that is not allowed."""
-        chosen, values = machine(self.machine), {}
+        chosen, values = machine(self.machine), self._values()
+        if self.equal is None:
+            return chosen(validate(chosen, values, self.machine))
+        given = [key for key, _ in self.settings]
+        return at_equal_size(chosen, values, parse_equal_size(self.equal), given, self.machine)[0]
+
+    def scaled(self) -> tuple[str, list[str]]:
+        """What bringing the machine to its equal size made of it, in one line, and what it could not reach."""
+        if self.equal is None:
+            return "", []
+        size = parse_equal_size(self.equal)
+        accelerator, settings = at_equal_size(machine(self.machine), self._values(), size, (), self.machine)
+        return scaled_line(accelerator, settings), shortfalls(accelerator, size)
+
+    def _values(self) -> dict[str, Any]:
+        """The settings as nested tables."""
+        values: dict[str, Any] = {}
         for key, value in self.settings:
             merge(values, key, value)
-        return chosen(validate(chosen, values, self.machine))
+        return values
 
     def idle(self) -> dict[str, str]:
         """The given settings that have no effect in this configuration, and why."""
@@ -95,7 +114,7 @@ class Point:
         chosen = base if self.layers is None else base.select(self.layers)
         return digest_of(
             code_version(),
-            [accelerator.name, accelerator.spec.model_dump_json()],
+            [accelerator.name, accelerator.spec.model_dump_json(), *([self.equal] if self.equal else [])],
             [file_digest(path) for path in base.files],
             [base.name, self.seed, described(base.sources, from_files=bool(base.files))],
             [layer.name for layer in chosen.layers],

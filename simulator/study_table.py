@@ -20,14 +20,24 @@ _COLUMNS: dict[str, tuple[Callable[[dict[str, Any]], float | None], str]] = {
     "ms": (lambda row: row["time_us"] / 1000, "{:,.3f}"),
     "speedup": (lambda row: row["speedup"], "{:.2f}"),
     "util": (lambda row: row["utilization"], "{:.1%}"),
+    "empty lanes": (lambda row: row.get("empty_lanes"), "{:.1%}"),
     "effectual": (lambda row: row["effectual_utilization"], "{:.1%}"),
     "max/mean PE": (lambda row: row["load_imbalance"], "{:.2f}"),
     "DRAM MB": (lambda row: (row["dram.read_bytes"] + row["dram.write_bytes"]) / _BYTES_PER_MB, "{:,.2f}"),
 }
+_FACTORS: dict[str, tuple[Callable[[dict[str, Any]], float | None], str]] = {
+    "x size": (lambda row: row.get("speedup_factors.size"), "{:.2f}"),
+    "x skipped": (lambda row: row.get("speedup_factors.skipped"), "{:.2f}"),
+    "x util": (lambda row: row.get("speedup_factors.utilization"), "{:.2f}"),
+}
 
 
-def print_study(study: Study, store: Store) -> None:
-    """The study's table on standard output; where seeds differ, the mean and half the range."""
+def print_study(study: Study, store: Store, *, factors: bool = False) -> None:
+    """The study's table on standard output; where seeds differ, the mean and half the range.
+
+    With `factors` also what each speedup consists of.
+    """
+    shown = _COLUMNS | (_FACTORS if factors else {})
     keys = study.varied or ("accelerator", "workload")
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     rows = list(store.rows_of(study))
@@ -37,10 +47,10 @@ def print_study(study: Study, store: Store) -> None:
     table = Table(title=study.title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for key in keys:
         table.add_column(key, no_wrap=True)
-    for name in _COLUMNS:
+    for name in shown:
         table.add_column(name, justify="right", no_wrap=True)
     for values, rows in groups.items():
-        table.add_row(*values, *(_cell([read(row) for row in rows], form) for read, form in _COLUMNS.values()))
+        table.add_row(*values, *(_cell([read(row) for row in rows], form) for read, form in shown.values()))
     console().print(table)
 
 

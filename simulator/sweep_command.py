@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simulator.run_command import EQUAL_HELP, FACTORS_HELP
 from workloads.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _OUTPUT = click.Path(dir_okay=False, allow_dash=True)
-_STUDY_KEYS = ("layers", "prune", "batch")
+_STUDY_KEYS = ("layers", "prune", "batch", "equal")
 
 
 @click.command()
@@ -37,6 +38,8 @@ _STUDY_KEYS = ("layers", "prune", "batch")
 @click.option("--layers", metavar="GLOB", help="Only the layers whose name matches.")
 @click.option("--prune", metavar="METHOD:KEY=VALUE,...", help="Prune the network first.")
 @click.option("--batch", type=click.IntRange(min=1), help="Images in a batch.")
+@click.option("--equal", metavar="KEY=VALUE,...", help=EQUAL_HELP)
+@click.option("--factors", is_flag=True, help=FACTORS_HELP)
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Set a parameter for all points.")
 @click.option(
     "--store",
@@ -85,6 +88,8 @@ def sweep(
         raise InputError("--jobs and --cluster: a cluster has workers of its own, give one of them")
     _require_outputs(options)
     study = _study(subject, options)
+    for line in study.scaled_lines():
+        click.echo(line, err=True)
     for line in study.warnings():
         click.echo(f"warning: {line}", err=True)
     for line in study.notes():
@@ -206,4 +211,4 @@ def _write(study: Study, store: Store, options: dict[str, Any]) -> None:
 
         results_file.write_whole(options["parquet_file"], pd.DataFrame(store.rows_of(study)).to_parquet(index=False))
     if options["csv_file"] != "-":
-        study_table.print_study(study, store)
+        study_table.print_study(study, store, factors=options["factors"])

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from dataflows.schedule import Cause
-from simulator.report import LayerReport, Measures, NetworkReport
+from simulator.report import NetworkReport
+from simulator.table_columns import (
+    FACTORS,
+    FACTORS_LEGEND,
+    LEGEND,
+    MORE,
+    MOST_LOST,
+    SIZE,
+    TIMES,
+    UTILIZATION,
+    Columns,
+    Row,
+    cause_columns,
+    notes_by_layers,
+)
 
+_Rows = Sequence[tuple[str, Row]]
 _PIPE_WIDTH = 160  # a pipe has no width of its own; tables must not be cut to 80 columns there
+_UNLIMITED_WIDTH = 1 << 16
+_CAUSE_NAMES = {cause.key.replace("_", " ") for cause in Cause} | {"empty lanes"}
 
 
 def console() -> Console:
-    """Standard output, wide where it is no terminal; names are shown as they are, whatever markup they look like."""
-    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, markup=False, emoji=False)
+    """Standard output, wide where it is no terminal; the environment's COLUMNS overrides both.
+
+    Names are shown as they are, whatever markup they look like.
+    """
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return Console(width=width, markup=False, emoji=False)
 
 
 @contextmanager
@@ -47,68 +70,91 @@ def print_listing(title: str, rows: Sequence[tuple[str, ...]]) -> None:
     output.print()
 
 
-def print_report(report: NetworkReport) -> None:
+def print_report(report: NetworkReport, *, factors: bool = False) -> None:
     """One machine: a row a layer, the total, and where its PE-cycles went."""
-    total = report.total
-    causes = _causes_seen([total])
-    table = _table(f"{report.workload['name']} on {report.machine}", "layer", causes)
-    for layer in report.layers:
-        table.add_row(*_cells(layer.name, layer, causes))
-    table.add_section()
-    table.add_row(*_cells("total", total, causes), style="bold")
+    data = report.to_dict()
+    rows = [(layer["name"], layer) for layer in data["layers"]] + [("total", data["total"])]
     output = console()
-    output.print(table)
-    notes = [f"{layer.name}: {note}" for layer in report.layers for note in layer.notes]
-    for note in notes:
+    _print_sizes(output, [(report.machine, report.size)])
+    shown = _print_measures(output, f"{report.workload['name']} on {report.machine}", "layer", rows, factors=factors)
+    for note in notes_by_layers(data["layers"]):
         output.print(f"  {note}", style="dim", highlight=False)
-    output.print(_LEGEND, style="dim", highlight=False)
+    _print_legend(output, shown)
 
 
-def print_comparison(reports: Sequence[NetworkReport]) -> None:
-    """Several machines: a row each, then cycles layer by layer."""
-    totals = [report.total for report in reports]
-    causes = _causes_seen(totals)
-    table = _table(f"{reports[0].workload['name']}: total of {len(reports[0].layers)} layers", "accelerator", causes)
-    for report, total in zip(reports, totals, strict=True):
-        table.add_row(*_cells(report.machine, total, causes))
+def print_comparison(reports: Sequence[NetworkReport], *, factors: bool = False) -> None:
+    """Several machines: their sizes, a row each, and each one's notes once."""
+    data = [(report.machine, report.to_dict()) for report in reports]
     output = console()
-    output.print(table)
-    output.print(_LEGEND, style="dim", highlight=False)
+    _print_sizes(output, [(name, report["size"]) for name, report in data])
+    title = f"{reports[0].workload['name']}: total of {len(reports[0].layers)} layers"
+    rows = [(name, report["total"]) for name, report in data]
+    shown = _print_measures(output, title, "accelerator", rows, factors=factors)
+    for name, report in data:
+        for note in notes_by_layers(report["layers"], alike=True):
+            output.print(f"  {name}: {note}", style="dim", highlight=False)
+    _print_legend(output, shown)
 
 
-_LEGEND = (
-    "speedup: over the machine's own dense baseline · util: products issued a multiplier slot · effectual: of two\n"
-    "non-zeros · max/mean PE: busy cycles of the busiest PE over the mean of all, idle ones too, summed over\n"
-    "barriers · then the share of PE-cycles by cause; imbalance there: PEs with work waiting for slower ones"
-)
+def _print_sizes(output: Console, rows: _Rows) -> None:
+    fitting(output, [_built("", "accelerator", SIZE, rows, break_names=broken) for broken in (False, True)])
 
 
-def _causes_seen(totals: Sequence[Measures]) -> list[Cause]:
-    return [cause for cause in Cause if any(total.pe_cycle_stack[cause.key] for total in totals)]
+def _print_measures(output: Console, title: str, first: str, rows: _Rows, *, factors: bool) -> Columns:
+    """The table with as many columns as fit the width; returns those shown."""
+    causes = cause_columns([rows[-1][1]] if first == "layer" else [row for _, row in rows])
+    times = TIMES | (FACTORS if factors else {}) | UTILIZATION
+    choices = [
+        times | MORE | MOST_LOST | causes,
+        times | MORE | MOST_LOST,
+        times | MOST_LOST,
+        {name: form for name, form in times.items() if name != "ms"} | MOST_LOST,
+    ]
+    if first != "layer" and not factors:  # a comparison shows them wherever there is room
+        choices.insert(0, TIMES | FACTORS | UTILIZATION | MORE | MOST_LOST | causes)
+    built = [(columns, broken) for columns in choices for broken in (False, True)]
+    tables = [_built(title, first, columns, rows, break_names=broken) for columns, broken in built]
+    return built[fitting(output, tables)][0]
 
 
-def _table(title: str, first: str, causes: Sequence[Cause]) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+def _built(title: str, first: str, columns: Columns, rows: _Rows, *, break_names: bool) -> Table:
+    """A table whose cells are never wrapped; with `break_names` the names of columns take two lines."""
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column(first, no_wrap=True)
-    for name in ("cycles", "ms", "speedup", "util", "effectual", "max/mean PE", "DRAM MB"):
-        table.add_column(name, justify="right")
-    for cause in causes:
-        table.add_column(cause.key.replace("_", " "), justify="right", style="cyan")
+    for name in columns:
+        shown = name.replace(" ", "\n", 1) if break_names else name
+        table.add_column(shown, justify="right", no_wrap=True, style="cyan" if name in _CAUSE_NAMES else "")
+    for name, row in rows:
+        if name == "total":
+            table.add_section()
+        style = "bold" if name == "total" else None
+        table.add_row(name, *(form(row) for form in columns.values()), style=style)
     return table
 
 
-def _cells(name: str, measures: Measures | LayerReport, causes: Sequence[Cause]) -> list[str]:
-    stack = measures.pe_cycle_stack
-    every = sum(stack.values()) or 1
-    speedup = measures.speedup
-    return [
-        name,
-        f"{measures.cycles:,}",
-        f"{measures.time_us / 1000:,.3f}",
-        "-" if speedup is None else f"{speedup:.2f}",
-        f"{measures.utilization:.1%}",
-        f"{measures.effectual_utilization:.1%}",
-        f"{measures.load_imbalance:.2f}",
-        f"{measures.dram.total_bytes / 1e6:,.2f}",
-        *(f"{stack[cause.key] / every:.1%}" for cause in causes),
-    ]
+def fitting(output: Console, tables: Sequence[Table]) -> int:
+    """Print the first of the tables whose cells all fit the width, or the last one as a record a row; which it was."""
+    unlimited = output.options.update(width=_UNLIMITED_WIDTH)
+    for number, table in enumerate(tables):
+        if Measurement.get(output, unlimited, table).maximum <= output.width:
+            output.print(table)
+            return number
+    _print_records(output, tables[-1])
+    return len(tables) - 1
+
+
+def _print_records(output: Console, table: Table) -> None:
+    """Each row as lines of a name and a value, so that nothing is cut on a narrow terminal."""
+    if table.title:
+        output.print(table.title, style="table.title", highlight=False)
+    names = [str(column.header).replace("\n", " ") for column in table.columns]
+    wide = max(map(len, names))
+    for cells in zip(*(column.cells for column in table.columns), strict=True):
+        output.print(f"{names[0]:{wide}} {cells[0]}", style="bold", highlight=False)
+        for name, cell in zip(names[1:], cells[1:], strict=True):
+            output.print(f"{name:{wide}} {cell}", highlight=False)
+
+
+def _print_legend(output: Console, shown: Columns) -> None:
+    text = f"{LEGEND} {FACTORS_LEGEND}" if FACTORS.keys() <= shown.keys() else LEGEND
+    output.print(text, style="dim", highlight=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dataflows.schedule import Cause
-from simulator.report import LayerReport, Measures, NetworkReport, flat
+from simulator.report import DERIVED, LayerReport, Measures, NetworkReport, flat
 from workloads.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -19,9 +19,8 @@ Data: TypeAlias = "NetworkReport | pd.DataFrame | Sequence[NetworkReport | Mappi
 _STACK = "pe_cycle_stack."
 _IDENTITY = ("accelerator", "seed", "study", "key", "digest")
 _SWEPT_DENSITIES = ("weight_density", "activation_density")
-_DERIVED = ("utilization", "effectual_utilization", "load_imbalance", "speedup", "bound_ratio")
-_MEASURED = {*Measures.__dataclass_fields__, *LayerReport.__dataclass_fields__, *_DERIVED}
-_MEASURED_GROUPS = ("pe_cycle_stack.", "bounds.", "buffer_peak_bytes.", "dram.tensors.")
+_MEASURED = {*Measures.__dataclass_fields__, *LayerReport.__dataclass_fields__, *DERIVED}
+_MEASURED_GROUPS = ("pe_cycle_stack.", "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.")
 # Of the columns of `DramReport`, the others being settings of the memory; `dram.burst_bytes` is both, here the measure.
 _MEASURED_DRAM = frozenset(
     f"dram.{key}"

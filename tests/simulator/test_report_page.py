@@ -93,6 +93,39 @@ def test_the_page_holds_tables_figures_configuration_and_digest(text, run):
     assert "weights_per_vector = 4" in text
 
 
+def test_the_page_says_how_large_machines_are_and_what_their_speedups_consist_of(text, run):
+    scnn, dcnn, _ = run
+    rows = Page(text).rows
+    assert ["accelerator", "multipliers", "clock GHz", "on-chip KiB", "GB/s", "bits"] in rows
+    assert ["scnn", "1,024", "1", "1,280.0", "50", "16"] in rows
+    for report in (scnn, dcnn):
+        factors = [f"{factor:.2f}" for factor in report.total.speedup_factors.values()]
+        assert [report.machine, f"{report.total.speedup:.2f}", *factors] in rows
+    (header,) = [row for row in rows if row[:2] == ["accelerator", "cycles"]]
+    assert {"empty lanes", "most lost to"} <= set(header)
+
+
+def test_reports_of_before_these_figures_still_make_a_page(run):
+    data = json.loads(json.dumps(run[0].to_dict()))
+    del data["size"], data["equal"]
+    for row in (*data["layers"], data["total"]):
+        del row["speedup_factors"], row["empty_lanes"]
+    rows = Page(report_page([data])).rows
+    assert not any("x skipped" in row or "multipliers" in row for row in rows)
+    assert ("scnn", f"{run[0].total.cycles:,}") in {tuple(row[:2]) for row in rows}
+
+
+def test_the_page_names_the_size_that_machines_were_brought_to(cli, tmp_path):
+    few = ("--layers", "op01*", "--equal", "multipliers=512,bits=8")
+    cli("run", "blazepose", "--on", "dcnn", *few, "--json", tmp_path / "r.json")
+    (report,) = [json.loads((tmp_path / "r.json").read_text())]
+    assert report["equal"] == {"multipliers": 512, "bits": 8}
+    assert ["brought to the size", "multipliers=512,bits=8"] in Page(report_page([report])).rows
+    plain = json.loads(cli("run", "blazepose", "--on", "dcnn", *few[:2], "--json", "-").out)
+    assert plain["equal"] == {}
+    assert plain["digest"] != report["digest"]
+
+
 def test_figures_that_say_nothing_are_left_out():
     (ideal,) = simulate([create("ideal", {})], load_workload("blazepose").select("op01*"))
     text = report_page([ideal.to_dict()])

@@ -17,6 +17,7 @@ import click
 
 from simulator.run_command import EQUAL_HELP, FACTORS_HELP
 from workloads.errors import InputError
+from workloads.notices import tell
 
 if TYPE_CHECKING:
     from simulator.store import Store
@@ -89,19 +90,19 @@ def sweep(
     _require_outputs(options)
     study = _study(subject, options)
     for line in study.scaled_lines():
-        click.echo(line, err=True)
+        tell(line)
     for line in study.warnings():
-        click.echo(f"warning: {line}", err=True)
+        tell(f"warning: {line}")
     for line in study.notes():
-        click.echo(f"note: {line}", err=True)
+        tell(f"note: {line}")
     name = Path(subject).stem if options["machines"] is None else "sweep"
-    workers = Workers(jobs, cluster, patience, say=lambda line: click.echo(line, err=True))
+    workers = Workers(jobs, cluster, patience, say=tell)
     with _ended_by_signals(), Store(store_file or Path(f"{name}.sqlite")) as store:
         with progress(study.title) as advance:
             summary = run_study(study, store, workers, advance)
         _write(study, store, options)
         for line in study_table.failure_lines(store.failures(study.places)):
-            click.echo(line, err=True)
+            tell(line)
         click.echo(
             f"{store.path}: {summary.computed} points computed, {summary.found} found, {summary.failed} failed",
             err=True,
@@ -122,7 +123,7 @@ def _ended_by_signals() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo("interrupted: what was computed is stored, run again to go on", err=True)
+        tell("interrupted: what was computed is stored, run again to go on")
         raise
     finally:
         if before is not None:
@@ -133,7 +134,7 @@ def _rescue(damaged: Path) -> None:
     from simulator.store_rescue import rescue
 
     target, count = rescue(damaged)
-    click.echo(f"{target}: {count} results that are whole; run the sweep again with --store {target}", err=True)
+    tell(f"{target}: {count} results that are whole; run the sweep again with --store {target}")
 
 
 def _study(subject: str, options: dict[str, Any]) -> Study:

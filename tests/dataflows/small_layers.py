@@ -50,12 +50,15 @@ def small_traces(draw, many_groups=False):
     return LayerTrace(layer, weights, random.random(layer.input_shape) < draw(DENSITIES))
 
 
-def packs(layer, groups, lanes, outputs):
-    """Lists of groups that lie together in a block: the next joins while its channels and filters have room."""
+def packs(layer, groups, lanes, outputs, taps=1):
+    """Lists of groups that lie together in a block: the next joins while its channels and filters have room.
+
+    A channel takes as many lanes as it has `taps`.
+    """
     found = []
     for group in range(layer.groups):
         together = len(found[-1]) + 1 if found else 1
-        fits = together * layer.group_in_channels <= lanes and together * layer.group_out_channels <= outputs
+        fits = together * layer.group_in_channels * taps <= lanes and together * layer.group_out_channels <= outputs
         if groups == "packed" and found and fits:
             found[-1].append(group)
         else:

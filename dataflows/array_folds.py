@@ -137,7 +137,9 @@ class FoldSequence:
         """
         waits = [(wait.folds is self.last, wait.times * wait.cycles) for wait in self.waits()]
         of_last = self.last.count * self.last.passing + sum(cycles for last, cycles in waits if last)
-        of_whole = self.times * self.whole.count * self.whole.passing + sum(cycles for last, cycles in waits if not last)
+        of_whole = self.times * self.whole.count * self.whole.passing + sum(
+            cycles for last, cycles in waits if not last
+        )
         taken = (of_last + of_whole).reshape(-1)
         later = (taken[::-1].cumsum()[::-1] - taken).reshape(self.shape)
         ends = self._ends(self.last, later)

@@ -5,8 +5,8 @@ vector of 16 inputs with the synapses of its own 16 output neurons: 4,096 multip
 N·[O·]P·Q·[T·]R·S·ceil(C/G / 16)·ceil(K/G / 256)·G cycles for G groups one at a time. With groups packed
 (`group_packs`) those whose channels fit the vector share it, so that G counts packs.
 
-Synapses lie in the eDRAM of the tiles, inputs and outputs in the halves of a central one. A layer whose synapses fit has
-them there before it starts; those that do not fit stream in over the links, which is all the memory there is outside,
+Synapses lie in the eDRAM of the tiles, inputs and outputs in the halves of a central one. A layer whose synapses fit
+has them there before it starts; those that do not fit stream in over the links, behind which all memory outside lies,
 the synapses of each round of 256 output neurons when they are needed. Inputs and outputs that fit are those of the
 layers before and behind and do not leave the chip, but for the network's input, which comes once; a map that does not
 fit comes, or goes, in strips of whole rows. The images of a fully connected layer are positions of one product, so that

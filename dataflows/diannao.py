@@ -7,8 +7,8 @@ N·[O·]P·Q·[T·]R·S·ceil(C/G / Ti)·ceil(K/G / Tn)·G cycles for G groups o
 With groups packed (`group_packs`) those whose channels fit Ti and whose filters fit Tn share a round, so that G counts
 packs.
 
-Loops, from the outside: pack of groups, round of Tn output channels, image, block of output positions, chunk of Ti input
-channels, kernel position, output position. A block is as large as its partial sums fit NBout and one chunk of its
+Loops, from the outside: pack of groups, round of Tn output channels, image, block of output positions, chunk of Ti
+input channels, kernel position, output position. A block is as large as its partial sums fit NBout and one chunk of its
 inputs fits NBin; so NBin reads every input again for each round and, at the seams, for each block. SB holds a round's
 synapses when half of it is room enough, so that the next round's can arrive; otherwise they stream in for every block.
 """

@@ -6,8 +6,8 @@ meet a zero, so that they are empty slots, and a block of 16 depthwise channels 
 does not. As many groups lie together as have both their channels on the lanes and their filters on the outputs; a group
 that is larger than the block runs alone, as all of them do with `groups = "alone"`.
 
-Zeros between groups are not stored: DRAM and buffers hold the layer's own weights, which are spread over the diagonal on
-the way into the array.
+Zeros between groups are not stored: DRAM and buffers hold the layer's own weights, which are spread over the diagonal
+on the way into the array.
 """
 
 from __future__ import annotations

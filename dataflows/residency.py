@@ -21,4 +21,4 @@ def residency_notes(what: str, size_bytes: int, room_bytes: int, *, held: bool) 
     if size_bytes <= room_bytes:
         return ()
     then = "are taken to lie there all the same" if held else "stream in"
-    return (f"{what} take {size_bytes} bytes, the chip has {room_bytes}: they {then}",)
+    return (f"{what} take {size_bytes} bytes, there is room for {room_bytes}: they {then}",)

@@ -19,8 +19,8 @@ during the fold before where shadow registers hold them; a fold waits for what h
 leave beside the next fold. Nothing is skipped.
 
 With weights stationary and groups packed (`group_packs`), those whose depths fit the rows and whose filters fit the
-columns lie together in a fold. With inputs or outputs stationary groups pass one after the other in any case, since each
-value that passes belongs to one of them.
+columns lie together in a fold. With inputs or outputs stationary groups pass one after the other in any case, since
+each value that passes belongs to one of them.
 
 Maps that fit both buffers stay there from layer to layer, as in the TPU's unified buffer (`kept_maps`).
 """
@@ -105,8 +105,8 @@ class Systolic(Accelerator):
     """The systolic machine; a PE is a column with its rows as lanes. Its dense baseline is itself.
 
     Column j waits j cycles of each wave (fill), is busy from the first to the last cycle in which any of its rows
-    multiplies, and waits for the columns behind it (drain); rows that start late and end early are fragmented lanes. Back
-    to back these ends show in the last tile; a fold that waits finds rows of the fold before still busy.
+    multiplies, and waits for the columns behind it (drain); rows that start late and end early are fragmented lanes.
+    Back to back these ends show in the last tile; a fold that waits finds rows of the fold before still busy.
     """
 
     name = "systolic"
@@ -207,6 +207,7 @@ class Systolic(Accelerator):
         if sequence.back_to_back:
             self._add_tail(plan, sequence, cycles)
         return cycles, issued
+
     def _wave_ends(self, plan: ColumnPlan, folds: Folds, *, all_folds: bool) -> np.ndarray:
         """int64 (*blocks, columns, CAUSES): what folds take beyond their values, by column; of the last one or of all.
 

@@ -26,7 +26,7 @@ STRESS = [
 ]  # fmt: skip
 # Circumstances in which settings matter that others hide otherwise; settings that a machine does not have are left out.
 # "tight" also shrinks every memory of the machine.
-SHORT = {"weights_resident": False, "accumulators_per_column": 64, "accumulator_entries": 128, "level": 1}
+SHORT = {"weights_resident": "never", "accumulators_per_column": 64, "accumulator_entries": 128, "level": 1}
 BASES: dict[str, dict[str, Any]] = {
     "plain": {},
     "banked": {**SHORT, "dram": {"kind": "banked", "channels": 2}},

@@ -159,8 +159,8 @@ def test_synapses_that_are_not_resident_are_loaded_once_for_all_images_where_the
 
 @pytest.mark.parametrize(("setting", "room", "moved", "note"), [
     ("fitting", 160, 0, None),
-    ("fitting", 159, 160, "synapses take 160 bytes, the chip has 159: they stream in"),
-    ("always", 159, 0, "synapses take 160 bytes, the chip has 159: they are taken to lie there all the same"),
+    ("fitting", 159, 160, "synapses take 160 bytes, there is room for 159: they stream in"),
+    ("always", 159, 0, "synapses take 160 bytes, there is room for 159: they are taken to lie there all the same"),
     ("never", 160, 160, None),
 ])  # fmt: skip
 def test_synapses_stay_where_they_fit(setting, room, moved, note):
@@ -176,7 +176,7 @@ def test_images_of_a_fully_connected_layer_share_synapses_that_do_not_fit():
     schedule, weights = resident_or("fitting", layer)
     assert layer.weight_count * 2 > DaDianNaoSpec().synapse_edram_bytes
     assert schedule.loads.size_bytes[weights].sum() == layer.weight_count * 2
-    assert schedule.notes == ("synapses take 205520896 bytes, the chip has 33554432: they stream in",)
+    assert schedule.notes == ("synapses take 205520896 bytes, there is room for 33554432: they stream in",)
     assert schedule.cycles.sum(axis=2).max(axis=1).sum() == 8 * (25088 // 16) * (4096 // 256)
     assert not resident_or("fitting", layer, chips=7)[1].any(), "seven chips hold them"
 

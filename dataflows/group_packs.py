@@ -12,7 +12,7 @@ on the way into the array.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, Self
 
@@ -68,6 +68,28 @@ class GroupPacks:
     def channels(self) -> np.ndarray:
         """Int64 (packs,): input channels of each."""
         return self.groups * self.layer.group_in_channels
+
+    def block_layer(self) -> Layer:
+        """The layer with a group for each pack, all as large as the largest: groups that are not there are empty."""
+        layer, together = self.layer, self.count * self.together
+        return replace(
+            layer,
+            in_channels=together * layer.group_in_channels,
+            out_channels=together * layer.group_out_channels,
+            groups=self.count,
+        )
+
+    def block_weights(self, weights: np.ndarray) -> np.ndarray:
+        """Weights or mask (K, C/G, [T,] R, S) of `block_layer`: each group on the diagonal of its pack's block."""
+        if self.together == 1:
+            return weights
+        layer, block = self.layer, self.block_layer()
+        blocks = np.zeros(block.weight_shape, weights.dtype)
+        for group in range(layer.groups):
+            first = group % self.together * layer.group_in_channels
+            filters = slice(group * layer.group_out_channels, (group + 1) * layer.group_out_channels)
+            blocks[filters, first : first + layer.group_in_channels] = weights[filters]
+        return blocks
 
     def filters(self, outputs: int) -> np.ndarray:
         """Int64 (packs, rounds): filters of each pack that `outputs` outputs take round by round."""

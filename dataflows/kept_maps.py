@@ -1,8 +1,8 @@
 """Maps that stay on the chip between layers: what of a layer's inputs and outputs crosses DRAM then.
 
 A map that the machine's own activation memory holds stays there: outputs that fit never leave, inputs that fit were
-left there by the layer before, but for the network's own input, which comes once. A map that does not fit comes, or goes, as
-a `ColumnPlan` cuts it.
+left there by the layer before, but for the network's own input, which comes once. A map that does not fit comes, or
+goes, as a `ColumnPlan` cuts it.
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ What the equations leave open is read as follows (benchmarks/experiments/kgrc_re
 - Each of the Ab ports is 128 bits wide, as the device's ports to memory are.
 - A chunk fills the pipeline before it computes (`start_cycles`), and where the layer's rows are listed it waits for
   their list (`row_list_cycles`); loads go on meanwhile. With both 0 the equations stand alone.
+- Convolution groups whose channels fit TN and whose filters fit TM lie together on the diagonal of a tile
+  (`group_packs`); their rows share the lists of a kernel group.
 - A layer runs in the mode with the fewest cycles, of those that list what it drops: rows, positions, both or none. What
   a mode does not list is stored, loaded and computed whole. What has no list costs nothing to list.
 """

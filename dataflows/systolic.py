@@ -70,7 +70,8 @@ class SystolicSpec(GroupedSpec):
         4096, description="sums below a column, in two halves, weight and input stationary (TPU v1: 4,096)"
     )
     input_buffer_bytes: Count = Field(
-        8 * _MIB, description="input buffer (assumption: half of TPU v2's 16 MiB); a map that fits here and there stays"
+        8 * _MIB,
+        description="input buffer (assumption: half of TPU v2's 16 MiB); maps that fit it and the output buffer stay",
     )
     weight_buffer_bytes: Count = Field(4 * _MIB, description="weight buffer (assumption: a quarter)")
     output_buffer_bytes: Count = Field(4 * _MIB, description="output buffer (assumption: a quarter)")

@@ -43,8 +43,8 @@ class Wait:
     """Cycles in which a fold's values do not enter yet; arrays by block of filters.
 
     folds    the folds that wait, `times` times, `cycles` each time
-    rows     rows in which columns 0 to `columns` of the fold before have weights of their own; those that started late
-             are still busy then, one row a cycle
+    rows     rows in which columns 0 to `columns` of the fold before have weights of their own, if it is of the same
+             tile; those that started late are still busy then, one row a cycle
     """
 
     folds: Folds
@@ -106,7 +106,9 @@ class FoldSequence:
         repeated = self.times > 0
         before = _Edge(self._before(self._span(self.last, self.last.last_rows)), self._before(self.last.last_rows))
         whole = _Edge(self._span(self.whole, self.whole.last_rows), self.whole.last_rows)
-        after_before = self._before(self.last.last_own_rows()), self._before(self.last.columns)
+        own_rows = self._before(self.last.last_own_rows())
+        own_rows[..., 0] = 0  # a tile before: its rows are not this tile's to count
+        after_before = own_rows, self._before(self.last.columns)
         after_whole = self.whole.last_own_rows(), self.whole.columns
         return [
             Wait(self.whole, repeated, self._wait(self.whole, before), *after_before),

@@ -107,7 +107,8 @@ class Systolic(Accelerator):
 
     Column j waits j cycles of each wave (fill), is busy from the first to the last cycle in which any of its rows
     multiplies, and waits for the columns behind it (drain); rows that start late and end early are fragmented lanes.
-    Back to back these ends show in the last tile; a fold that waits finds rows of the fold before still busy.
+    Back to back these ends show in the last tile; a fold that waits finds rows of the fold before still busy, which
+    count as busy inside a tile and as fill between two.
     """
 
     name = "systolic"

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from dataflows.group_packs import GroupPacks
 from dataflows.layout import Layout, bits_to_bytes
 from dataflows.pixel_strips import PixelStrips
 from dataflows.schedule import BufferUse, Cause, Runs, Tensor
@@ -25,29 +26,40 @@ def require_two_blocks(output_buffer_bytes: int, values: int, value_bits: int, w
 class ColumnPlan:
     """One layer cut into tiles: (group, image, strip of pixel blocks), in this order.
 
+    A group is a convolution group, or the pack of several that an array takes together (`packs`).
+
     Inside a tile filters go block by block. Any of them meet any of its positions, so that a tile begins with the first
     inputs and weights and goes on as both arrive, however large the buffers are: a larger strip reads less twice and
     never waits longer.
 
     columns  int64 (groups,): kept columns Z of each group
-    filters  int64 (filter blocks,): filters of each block of a group
+    filters  int64 (filter blocks,): filters of each block of a group; (groups, filter blocks) where groups differ
     strips   the output positions of an image
+    packs    the packs that take the place of groups; `columns` are those of one filter all the same
     """
 
     layer: Layer
     columns: np.ndarray
     filters: np.ndarray
     strips: PixelStrips
+    packs: GroupPacks | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Tiles by group, image and strip."""
-        return self.layer.groups, self.layer.batch, self.strips.count
+        return len(self.columns), self.layer.batch, self.strips.count
 
     @property
     def block_shape(self) -> tuple[int, int, int, int]:
         """Blocks of filters by tile."""
-        return *self.shape, len(self.filters)
+        return *self.shape, self.filters.shape[-1]
+
+    @property
+    def channels(self) -> np.ndarray:
+        """Int64 (groups,): input channels that each reads."""
+        if self.packs is not None:
+            return self.packs.channels
+        return np.full(len(self.columns), self.layer.group_in_channels)
 
     @property
     def tiles(self) -> int:
@@ -96,13 +108,13 @@ class ColumnTraffic:
         self._weight_buffer_bytes = weight_buffer_bytes
         entry_bits = max(1, (layer.weight_count // layer.out_channels - 1).bit_length()) if indexed else 0
         self._list_bytes = -(-plan.columns * entry_bits // 8)
-        column_bytes = -(-np.outer(plan.columns, plan.filters) * value_bits // 8)  # (groups, filter blocks)
+        column_bytes = -(-plan.columns[:, None] * plan.filters * value_bits // 8)  # (groups, filter blocks)
         self._weight_bytes = column_bytes if weight_bytes is None else weight_bytes
         self._group_bytes = self._list_bytes + self._weight_bytes.sum(axis=1)
-        self._position_bytes = bits_to_bytes(layer.group_in_channels * value_bits)
+        self._position_bytes = -(-plan.channels * value_bits // 8)  # (groups,)
         self._map_bytes = self._position_bytes * math.prod(layer.input_size)
-        self._layout = Layout.of(self._map_bytes * layer.batch * layer.groups, int(self._group_bytes.sum()))
-        self.holds_weights = min(2, layer.groups) * int(self._group_bytes.max()) <= weight_buffer_bytes
+        self._layout = Layout.of(int(self._map_bytes.sum()) * layer.batch, int(self._group_bytes.sum()))
+        self.holds_weights = min(2, len(plan.columns)) * int(self._group_bytes.max()) <= weight_buffer_bytes
         # A block of filters that fits meets the whole strip; else its weights come with every block of pixels.
         largest = int((self._list_bytes + self._weight_bytes.max(axis=1)).max())
         self.streams_weights = not self.holds_weights and largest > weight_buffer_bytes
@@ -118,7 +130,7 @@ class ColumnTraffic:
     def notes(self) -> tuple[str, ...]:
         """What had to be read again because it did not fit."""
         notes, strips = [], self._plan.strips
-        if strips.streams_inputs and len(self._plan.filters) > 1:
+        if strips.streams_inputs and self._plan.filters.shape[-1] > 1:
             notes.append("the inputs of a pixel block exceed the input buffer: they stream in for every filter block")
         if self.streams_weights and int(strips.blocks.max()) > 1:
             notes.append("the kept weights of a filter block exceed their buffer: they stream in for every pixel block")
@@ -132,21 +144,22 @@ class ColumnTraffic:
 
     def _inputs(self) -> Runs:
         plan, layer, strips = self._plan, self._plan.layer, self._plan.strips
-        image_map = np.arange(layer.batch) * layer.groups + np.arange(layer.groups)[:, None]
-        start = image_map[..., None] * self._map_bytes + strips.run_start * self._position_bytes
-        size = strips.run_positions * self._position_bytes * (plan.columns > 0)[:, None, None]
+        position_bytes = self._position_bytes[:, None, None]
+        map_start = np.arange(layer.batch) * self._map_bytes.sum() + _starts(self._map_bytes)[:, None]
+        start = map_start[..., None] + strips.run_start * position_bytes
+        size = strips.run_positions * position_bytes * (plan.columns > 0)[:, None, None]
         tile, last = plan.tile_index[:, :, strips.run_strip], plan.tile_index[:, :, strips.run_last_strip]
         rows = (row.reshape(-1) for row in np.broadcast_arrays(tile, start, size, last))
         columns = np.stack([row[np.argsort(tile.reshape(-1), kind="stable")] for row in rows])
         if strips.streams_inputs:
-            columns = np.repeat(columns, len(plan.filters), axis=1)
+            columns = np.repeat(columns, plan.filters.shape[-1], axis=1)
         tile, start, size, last = columns
         return Runs.per_tile(Tensor.INPUT, tile, self._layout.input_address + start, size, last_tile=last)
 
     def _weights(self) -> Runs:
         """A group's list and weights, once where they are held, else its list once and the weights for each strip."""
         plan = self._plan
-        start = self._layout.weight_address + np.cumsum(self._group_bytes) - self._group_bytes
+        start = self._layout.weight_address + _starts(self._group_bytes)
         first, last = plan.tile_index[:, 0, 0], plan.tile_index[:, -1, -1]
         if self.holds_weights:
             return Runs.per_tile(Tensor.WEIGHT, first, start, self._group_bytes, last_tile=last)
@@ -160,7 +173,12 @@ class ColumnTraffic:
     def stores(self) -> Runs:
         """Each tile's outputs."""
         plan = self._plan
-        size = -(-plan.strips.pixels * int(plan.filters.sum()) * self._bits // 8)
+        filters = np.broadcast_to(plan.filters.sum(axis=-1), len(plan.columns))
+        size = -(-plan.strips.pixels * filters[:, None, None] * self._bits // 8)
         size = np.broadcast_to(size, plan.shape).reshape(-1)
-        address = self._layout.output_address + np.cumsum(size) - size
+        address = self._layout.output_address + _starts(size)
         return Runs.per_tile(Tensor.OUTPUT, np.arange(len(size)), address, size)
+
+
+def _starts(sizes: np.ndarray) -> np.ndarray:
+    return np.cumsum(sizes) - sizes

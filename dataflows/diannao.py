@@ -2,10 +2,13 @@
 
 Source: Chen et al., "DianNao: A Small-Footprint High-Throughput Accelerator for Ubiquitous Machine-Learning", ASPLOS
 2014. In every cycle the NFU multiplies one vector of Ti inputs with Tn x Ti synapses. It skips nothing:
-N·[O·]P·Q·[T·]R·S·ceil(C/G / Ti)·ceil(K/G / Tn)·G cycles.
+N·[O·]P·Q·[T·]R·S·ceil(C/G / Ti)·ceil(K/G / Tn)·G cycles for G groups one at a time.
 
-Loops, from the outside: group, round of Tn output channels, image, block of output positions, chunk of Ti input
-channels, kernel position, output position. A block is as large as its partial sums fit NBout and one chunk of its
+With groups packed (`group_packs`) those whose channels fit Ti and whose filters fit Tn share a round, so that G counts
+packs.
+
+Loops, from the outside: pack of groups, round of Tn output channels, image, block of output positions, chunk of Ti
+input channels, kernel position, output position. A block is as large as its partial sums fit NBout and one chunk of its
 inputs fits NBin; so NBin reads every input again for each round and, at the seams, for each block. SB holds a round's
 synapses when half of it is room enough, so that the next round's can arrive; otherwise they stream in for every block.
 """
@@ -18,7 +21,8 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec, Size
+from dataflows.accelerator import Accelerator, Count, DramSpec, Size
+from dataflows.group_packs import GroupedSpec, GroupPacks
 from dataflows.layout import Layout, bits_to_bytes
 from dataflows.neuron_outputs import neuron_outputs
 from dataflows.position_blocks import PositionBlocks
@@ -29,7 +33,7 @@ from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
 
-class DianNaoSpec(AcceleratorSpec):
+class DianNaoSpec(GroupedSpec):
     """Parameters of DianNao; defaults are the published machine (Chen et al., ASPLOS 2014) unless marked assumption."""
 
     output_neurons: Count = Field(16, description="Tn, output neurons computed together (section on the accelerator)")
@@ -72,21 +76,21 @@ class DianNao(Accelerator):
     tiles_about: ClassVar[int] = 256  # bands of blocks are merged into tiles until a layer has at most about so many
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
-        """One tile for each group, round, image and strip of blocks, in this order."""
+        """One tile for each pack of groups, round, image and strip of blocks, in this order."""
         spec, layer = self.spec, trace.layer
-        filters = self._round_filters(layer)
-        blocks = self._blocks(layer)
-        passes = (layer.groups, len(filters), layer.batch)
-        places = np.broadcast_to(blocks.strip_positions, (*passes, blocks.strips))
-        mapped = np.arange(spec.output_neurons) < filters[:, None, None, None]
+        packs = self._packs(layer)
+        filters = packs.filters(spec.output_neurons)
+        blocks = self._blocks(packs, filters)
+        places = np.broadcast_to(blocks.strip_positions, (*filters.shape, layer.batch, blocks.strips))
+        mapped = np.arange(spec.output_neurons) < filters[:, :, None, None, None]
         steps = math.prod(layer.kernel_size)
         busy = places * (steps * -(-layer.group_in_channels // spec.inputs_per_neuron))
         cycles = np.zeros((*busy.shape, spec.output_neurons, CAUSES), np.int64)
         cycles[..., Cause.BUSY] = busy[..., None] * mapped
-        cycles[:, :, 0, 0, :, Cause.FILL] = spec.pipeline_fill_cycles * mapped[:, 0, 0]
+        cycles[:, :, 0, 0, :, Cause.FILL] = spec.pipeline_fill_cycles * mapped[:, :, 0, 0]
         issued = (places * (steps * layer.group_in_channels))[..., None] * mapped
         tiles = busy.size
-        loads, stores, holds = self._traffic(layer, blocks, filters)
+        loads, stores, holds = self._traffic(packs, blocks, filters)
         return LayerSchedule(
             pe_grid=(1, spec.output_neurons),
             lanes_per_pe=spec.inputs_per_neuron,
@@ -109,47 +113,46 @@ class DianNao(Accelerator):
             outputs_as_made=True,
         )
 
-    def _round_filters(self, layer: Layer) -> np.ndarray:
-        """int64 (rounds,): output channels of each round of a group; the last may be smaller."""
-        neurons = self.spec.output_neurons
-        return np.minimum(neurons, layer.group_out_channels - np.arange(0, layer.group_out_channels, neurons))
-
-    def _blocks(self, layer: Layer) -> PositionBlocks:
+    def _packs(self, layer: Layer) -> GroupPacks:
         spec = self.spec
-        chunk = min(spec.inputs_per_neuron, layer.group_in_channels)
-        passes = layer.groups * -(-layer.group_out_channels // spec.output_neurons) * layer.batch
+        return GroupPacks.of(layer, spec.groups, inputs=spec.inputs_per_neuron, filters=spec.output_neurons)
+
+    def _blocks(self, packs: GroupPacks, filters: np.ndarray) -> PositionBlocks:
+        spec = self.spec
+        chunk = min(spec.inputs_per_neuron, int(packs.channels.max()))
         return PositionBlocks.of(
-            layer,
+            packs.layer,
             positions=8 * spec.nbout_bytes // (spec.output_neurons * spec.value_bits),
             inputs=8 * spec.nbin_bytes // (chunk * spec.value_bits),
-            strips=max(1, self.tiles_about // passes),
+            strips=max(1, self.tiles_about // (filters.size * packs.layer.batch)),
         )
 
     def _compulsory_bytes(self, layer: Layer) -> int:
         values = layer.weight_count + layer.batch * layer.in_channels * inputs_read(layer) + layer.output_count
         return values * self.spec.value_bits // 8
 
-    def _traffic(self, layer: Layer, blocks: PositionBlocks, filters: np.ndarray) -> tuple[Runs, Runs, bool]:
+    def _traffic(self, packs: GroupPacks, blocks: PositionBlocks, filters: np.ndarray) -> tuple[Runs, Runs, bool]:
         """Loads, stores, and whether SB holds a round's synapses.
 
-        In DRAM inputs lie as (n, g, [d,] h, w, c), weights as (k, c, [t,] r, s), and outputs in the order of the tiles,
-        so that a row of a block, a round's weights and a strip's outputs are single runs. The channels of a position
-        and the weights of a round take whole bytes.
+        In DRAM inputs lie as (n, pack, [d,] h, w, c), weights as (k, c, [t,] r, s), and outputs in the order of the
+        tiles, so that a row of a block, a round's weights and a strip's outputs are single runs. The channels of a
+        position and the weights of a round take whole bytes.
         """
-        bits, strips, batch = self.spec.value_bits, blocks.strips, layer.batch
-        position_bytes = bits_to_bytes(layer.group_in_channels * bits)
+        layer, bits, strips, batch = packs.layer, self.spec.value_bits, blocks.strips, packs.layer.batch
+        position_bytes = -(-packs.channels * bits // 8)
         map_bytes = position_bytes * math.prod(layer.input_size)
-        sizes = np.tile(-(-filters * (layer.weight_count // layer.out_channels) * bits // 8), layer.groups)
-        layout = Layout.of(map_bytes * batch * layer.groups, int(sizes.sum()))
-        group, turn, image = (i.reshape(-1, 1) for i in np.indices((layer.groups, len(filters), batch)))
-        first_tile = np.arange(len(group))[:, None] * strips
+        sizes = (-(-filters * (layer.weight_count // layer.out_channels) * bits // 8)).reshape(-1)
+        layout = Layout.of(int(map_bytes.sum()) * batch, int(sizes.sum()))
+        pack, turn, image = (i.reshape(-1, 1) for i in np.indices((*filters.shape, batch)))
+        first_tile = np.arange(len(pack))[:, None] * strips
 
-        start = (image * layer.groups + group) * map_bytes + blocks.run_start * position_bytes
+        map_start = np.cumsum(map_bytes) - map_bytes
+        start = image * map_bytes.sum() + map_start[pack] + blocks.run_start * position_bytes[pack]
         inputs = Runs.per_tile(
             Tensor.INPUT,
             (first_tile + blocks.run_strip).reshape(-1),
             layout.input_address + start.reshape(-1),
-            np.tile(blocks.run_positions * position_bytes, len(group)),
+            (blocks.run_positions * position_bytes[pack]).reshape(-1),
         )
 
         addresses = layout.weight_address + np.cumsum(sizes) - sizes
@@ -163,7 +166,7 @@ class DianNao(Accelerator):
             times = batch * len(block_strip)
             weights = Runs.per_tile(Tensor.WEIGHT, tile, np.repeat(addresses, times), np.repeat(sizes, times))
 
-        size = (-(-blocks.strip_positions * filters[turn] * bits // 8)).reshape(-1)
+        size = (-(-blocks.strip_positions * filters[pack, turn] * bits // 8)).reshape(-1)
         stores = Runs.per_tile(
             Tensor.OUTPUT, np.arange(len(size)), layout.output_address + np.cumsum(size) - size, size
         )
@@ -171,6 +174,6 @@ class DianNao(Accelerator):
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, chunk by chunk; every product is made."""
-        return neuron_outputs(
-            layer, weights, activations, neurons=self.spec.output_neurons, lanes=self.spec.inputs_per_neuron
-        )
+        spec = self.spec
+        sizes = {"neurons": spec.output_neurons, "lanes": spec.inputs_per_neuron, "groups": spec.groups}
+        return neuron_outputs(layer, weights, activations, **sizes)

@@ -13,7 +13,8 @@ What the machine is taken to do where the paper is silent:
   of rows, each of which is sent the whole vector and has column pointers of its own.
 - Vectors (images of a batch, positions of a 1x1 convolution) follow one another when all PEs are done. Results stay in
   the register file, which is the next layer's source, when it holds them all; otherwise PEs write them to their SRAM.
-- Weights lie in the SRAMs when a layer starts, also where they would exceed them, which a note then says.
+- A layer's entries lie in the matrix SRAMs when it starts where those have room for them, and its pointers in the
+  pointer SRAMs likewise, as in the published benchmark, whose layers run one by one; what exceeds its SRAM streams in.
 - Activations stay on chip when an image's inputs and outputs fit the activation SRAMs; otherwise they stream. The
   network's input is loaded also when it fits.
 """
@@ -31,6 +32,7 @@ from dataflows.csc_columns import ColumnEntries, encode, multiply
 from dataflows.kernel import run_slices
 from dataflows.layout import Layout, bits_to_bytes
 from dataflows.products import count_products
+from dataflows.residency import RESIDENCY_TEXT, Residency, residency_notes, resident
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
 from dataflows.sizing import Scaling
 from dataflows.vector_tiles import VectorTiles
@@ -58,9 +60,9 @@ class EieSpec(AcceleratorSpec):
     pointer_sram_bytes: Count = Field(32 * _KIB, description="both pointer SRAM banks of a PE, bytes (table II)")
     activation_sram_bytes: Count = Field(2 * _KIB, description="activation SRAM of a PE, bytes (table II)")
     sram_port_bits: Count = Field(64, description="bits that a PE writes to its activation SRAM a cycle (section VI)")
-    weights_resident: bool = Field(
-        True, description="true: weights lie in the SRAMs before the layer starts, as published; false: they are "
-        "loaded from DRAM, once where a block of rows fits the SRAMs, otherwise for every vector"
+    weights_resident: Residency = Field(
+        "fitting", description=RESIDENCY_TEXT + "; what is not resident is loaded once where a block of rows fits the "
+        "SRAMs, otherwise for every vector"
     )  # fmt: skip
     clock_hz: Count = Field(800_000_000, description="accelerator clock, Hz (800 MHz)")
 
@@ -186,14 +188,26 @@ class _Matrices:
         pointer_bits = (tiles.layer.group_in_channels + 1) * spec.pointer_bits
         self._entry_bytes = -(-stored * (spec.code_bits + spec.run_bits) // 8)
         self._pointer_bytes = bits_to_bytes(pointer_bits)
-        self._unit_bytes = self._entry_bytes.sum(axis=1) + self._pointer_bytes * np.minimum(spec.pes, tiles.block_rows)
-        self.fits = self._fit(self._entry_bytes.max(axis=1), self._pointer_bytes)
+        self._needed = int(self._entry_bytes.sum(axis=0).max()), len(stored) * self._pointer_bytes  # bytes of a PE
+        self._held = tuple(
+            resident(spec.weights_resident, fits=needed <= room)
+            for needed, room in zip(self._needed, self._rooms, strict=True)
+        )
+        # Entries and pointers of each block of rows that come over DRAM.
+        self._unit_bytes = np.zeros(len(stored), np.int64)
+        for held, part in zip(
+            self._held,
+            (self._entry_bytes.sum(axis=1), self._pointer_bytes * np.minimum(spec.pes, tiles.block_rows)),
+            strict=True,
+        ):
+            self._unit_bytes += 0 if held else part
+        self.fits = (self._entry_bytes.max(axis=1) <= self._rooms[0]) & (self._pointer_bytes <= self._rooms[1])
         self.spills = tiles.activation_bytes > spec.pes * spec.activation_sram_bytes
         self.room_bytes = spec.pes * (spec.weight_sram_bytes + spec.pointer_sram_bytes)
 
-    def _fit(self, entry_bytes: np.ndarray, pointer_bytes: int) -> np.ndarray:
-        spec = self._spec
-        return (entry_bytes <= spec.weight_sram_bytes) & (pointer_bytes <= spec.pointer_sram_bytes)
+    @property
+    def _rooms(self) -> tuple[int, int]:
+        return self._spec.weight_sram_bytes, self._spec.pointer_sram_bytes
 
     def transfers(self, *, input_in_dram: bool) -> tuple[Runs, Runs, int]:
         """Loads, stores, and the bytes that must move."""
@@ -208,21 +222,19 @@ class _Matrices:
         if self.spills:
             stores = tiles.output_stores(layout.output_address)
             compulsory_bytes += stores.total_bytes
-        if not spec.weights_resident:
-            loads.append(tiles.weight_loads(layout.weight_address, self._unit_bytes, self.fits))
-            compulsory_bytes += int(self._unit_bytes.sum())
+        loads.append(tiles.weight_loads(layout.weight_address, self._unit_bytes, self.fits))
+        compulsory_bytes += int(self._unit_bytes.sum())
         return Runs.merge(Runs.none(), *loads), stores, compulsory_bytes
 
     def notes(self) -> tuple[str, ...]:
         """What does not fit the SRAMs."""
-        spec, units = self._spec, len(self._entry_bytes)
-        if not spec.weights_resident:
-            return () if self.fits.all() else ("weights exceed the SRAMs: they stream in for every vector",)
-        entries, pointers = int(self._entry_bytes.sum(axis=0).max()), units * self._pointer_bytes
-        if self._fit(np.array(entries), pointers):
-            return ()
-        note = (
-            f"weights would need {entries} bytes of entries and {pointers} of pointers in a PE that has "
-            f"{spec.weight_sram_bytes} and {spec.pointer_sram_bytes}; they are taken to lie there all the same"
-        )
-        return (note,)
+        notes = [
+            note
+            for what, needed, room, held in zip(
+                ("entries of a PE", "column pointers of a PE"), self._needed, self._rooms, self._held, strict=True
+            )
+            for note in residency_notes(what, needed, room, held=held)
+        ]
+        if self._unit_bytes.any() and not self.fits.all():
+            notes.append("a block of rows exceeds the SRAMs: what does not stay streams in for every vector")
+        return tuple(notes)

@@ -42,7 +42,7 @@ class GroupSteps:
         positions = np.add.reduceat(groups.positions, starts, axis=3, dtype=np.int64)
         rows = groups.row_counts[..., None]
         passes = -(-positions // positions_parallel) * -(-rows // rows_parallel)
-        words = -(-positions // weight_port_values) * rows * groups.channels[:, None]
+        words = -(-positions // weight_port_values) * groups.kept_kernels[..., None]
 
         def by_step(values: np.ndarray) -> np.ndarray:
             """(G, filter tiles, PEs, steps, column groups of a step, chunks), filled up with zeros."""

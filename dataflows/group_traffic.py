@@ -8,8 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
+from dataflows.group_packs import GroupPacks
 from dataflows.kernel_groups import KernelGroups, by_tile
-from dataflows.layout import Layout, bits_to_bytes
+from dataflows.layout import Layout
 from dataflows.output_boxes import OutputBoxes
 from dataflows.schedule import Runs, Tensor
 from dataflows.windows import inputs_read
@@ -20,11 +21,11 @@ from workloads.layer import Layer
 class GroupTraffic:
     """The transfers of tiles (convolution group, image, `row_groups` row groups, box of outputs), in this order.
 
-    In DRAM inputs lie as (n, g, [d,] h, w, c), the channels of a position in whole bytes; weights by (g, filter tile);
-    outputs in the order of the tiles.
+    G counts convolution groups, or packs of them. In DRAM inputs lie as (n, g, [d,] h, w, c), channels of a position
+    in whole bytes; weights by (g, filter tile); outputs in the order of the tiles.
     """
 
-    layer: Layer
+    packs: GroupPacks
     groups: KernelGroups
     boxes: OutputBoxes
     row_groups: int
@@ -40,28 +41,33 @@ class GroupTraffic:
         return -(-by_tile(bits.sum(axis=2), self.row_groups).sum(axis=2) // 8)
 
     @property
-    def _position_bytes(self) -> int:
-        return bits_to_bytes(self.layer.group_in_channels * self.value_bits)
+    def layer(self) -> Layer:
+        """The layer whose groups are packed."""
+        return self.packs.layer
+
+    @property
+    def _position_bytes(self) -> np.ndarray:
+        """Int64 (G,)."""
+        return -(-self.packs.channels * self.value_bits // 8)
 
     @property
     def _layout(self) -> Layout:
-        maps = self.layer.batch * self.layer.groups
-        input_bytes = self._position_bytes * math.prod(self.layer.input_size) * maps
+        input_bytes = int(self._position_bytes.sum()) * math.prod(self.layer.input_size) * self.layer.batch
         return Layout.of(input_bytes, int(self.weight_bytes.sum()))
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Tiles by convolution group, image, filter tile and box."""
-        return self.layer.groups, self.layer.batch, self.weight_bytes.shape[1], self.boxes.count
+        """Tiles by convolution group or pack, image, filter tile and box."""
+        return self.packs.count, self.layer.batch, self.weight_bytes.shape[1], self.boxes.count
 
     def loads(self) -> Runs:
         """Inputs, then weights. A tile that keeps no weight loads nothing."""
         layer, boxes, sizes, layout = self.layer, self.boxes, self.weight_bytes, self._layout
-        position_bytes = self._position_bytes
-        map_bytes = position_bytes * math.prod(layer.input_size)
+        map_bytes = self._position_bytes * math.prod(layer.input_size)
         tile = np.arange(math.prod(self.shape)).reshape(self.shape)
-        image_map = np.arange(layer.batch) * layer.groups + np.arange(layer.groups)[:, None]
-        start = layout.input_address + image_map[..., None, None] * map_bytes + boxes.run_start * position_bytes
+        map_start = np.arange(layer.batch) * map_bytes.sum() + (np.cumsum(map_bytes) - map_bytes)[:, None]
+        position_bytes = self._position_bytes[:, None, None, None]
+        start = layout.input_address + map_start[..., None, None] + boxes.run_start * position_bytes
         size = boxes.run_positions * position_bytes * (sizes > 0)[:, None, :, None]
         first = layout.weight_address + np.cumsum(sizes).reshape(sizes.shape) - sizes
         return Runs.merge(
@@ -79,7 +85,7 @@ class GroupTraffic:
     def compulsory_bytes(self) -> int:
         """Kept weights, outputs, and the inputs of groups that keep any weight."""
         layer, kept = self.layer, self.groups.kept_weights.sum(axis=(1, 2))
-        inputs = int((kept > 0).sum()) * layer.group_in_channels * layer.batch * inputs_read(layer)
+        inputs = int(self.packs.channels[kept > 0].sum()) * layer.batch * inputs_read(layer)
         return (int(kept.sum()) + inputs + layer.output_count) * self.value_bits // 8
 
 

@@ -14,31 +14,36 @@ from typing import Self
 
 import numpy as np
 
+from dataflows.group_packs import GroupPacks
 from dataflows.kernel import kernel, run_slices
-from workloads.layer import Layer
 
 
 @dataclass(frozen=True, eq=False)
 class KernelGroups:
     """The kernel groups of a layer; groups at the edge may be smaller.
 
-    filters    int64 (row groups,): filters of each row group of a convolution group
-    channels   int64 (column groups,): channels of each column group
-    rows       bool (G, row groups, column groups, GM): rows that hold a non-zero
-    positions  bool (G, row groups, column groups, [T·]R·S): kernel positions that hold a non-zero
+    G counts the blocks of weights: convolution groups, or packs of them on the diagonal of a block (`group_packs`), in
+    which a row meets the channels of its own group alone.
+
+    channels      int64 (column groups,): channels of each column group
+    row_channels  int64 (G, row groups, column groups, GM): channels that each row meets; 0: no weight to keep
+    rows          bool (G, row groups, column groups, GM): rows that hold a non-zero
+    positions     bool (G, row groups, column groups, [T·]R·S): kernel positions that hold a non-zero
     """
 
-    filters: np.ndarray
     channels: np.ndarray
+    row_channels: np.ndarray
     rows: np.ndarray
     positions: np.ndarray
 
     @classmethod
-    def of(cls, layer: Layer, weight_mask: np.ndarray, group_filters: int, group_channels: int) -> Self:
+    def of(cls, packs: GroupPacks, weight_mask: np.ndarray, group_filters: int, group_channels: int) -> Self:
         """From a mask (K, C/G, [T,] R, S)."""
-        empty = cls._empty(layer, group_filters, group_channels)
-        mask = weight_mask.reshape(layer.groups, layer.group_out_channels, layer.group_in_channels, -1)
-        per_group = len(empty.filters)
+        empty, layer = cls._empty(packs, group_filters, group_channels), packs.block_layer()
+        mask = packs.block_weights(weight_mask).reshape(
+            layer.groups, layer.group_out_channels, layer.group_in_channels, -1
+        )
+        per_group = empty.rows.shape[1]
 
         def find(index: int) -> None:
             group, row = divmod(index, per_group)
@@ -49,25 +54,39 @@ class KernelGroups:
         return empty
 
     @classmethod
-    def full(cls, layer: Layer, group_filters: int, group_channels: int) -> Self:
+    def full(cls, packs: GroupPacks, group_filters: int, group_channels: int) -> Self:
         """Of a layer that keeps everything."""
-        groups = cls._empty(layer, group_filters, group_channels)
-        groups.rows[:] = _every_row(groups.filters, groups.rows)
+        groups = cls._empty(packs, group_filters, group_channels)
+        groups.rows[:] = groups.every_row
         groups.positions[:] = True
         return groups
 
     @classmethod
-    def _empty(cls, layer: Layer, group_filters: int, group_channels: int) -> Self:
-        filters, channels = (
-            np.minimum(step, size - np.arange(0, size, step))
-            for size, step in (
-                (layer.group_out_channels, group_filters),
-                (layer.group_in_channels, group_channels),
-            )
-        )
-        shape = (layer.groups, len(filters), len(channels))
+    def _empty(cls, packs: GroupPacks, group_filters: int, group_channels: int) -> Self:
+        layer = packs.block_layer()
+        starts = np.arange(0, layer.group_in_channels, group_channels)
+        channels = np.minimum(group_channels, layer.group_in_channels - starts)
+        # By row of a block its own channels, from first to last, and how many of them each column group has.
+        rows = -(-layer.group_out_channels // group_filters) * group_filters
+        first = np.arange(rows) // packs.layer.group_out_channels * packs.layer.group_in_channels
+        end = np.minimum(starts + channels, first[:, None] + packs.layer.group_in_channels)
+        met = np.maximum(end - np.maximum(starts, first[:, None]), 0)
+        there = np.arange(rows) < packs.groups[:, None] * packs.layer.group_out_channels
+        row_channels = (met * there[..., None]).reshape(layer.groups, -1, group_filters, len(channels))
+        row_channels = row_channels.swapaxes(2, 3)
         taps = layer.weight_count // (layer.out_channels * layer.group_in_channels)
-        return cls(filters, channels, np.zeros((*shape, group_filters), bool), np.zeros((*shape, taps), bool))
+        positions = np.zeros((*row_channels.shape[:3], taps), bool)
+        return cls(channels, row_channels, np.zeros(row_channels.shape, bool), positions)
+
+    @property
+    def every_row(self) -> np.ndarray:
+        """Bool (G, row groups, column groups, GM): rows that have weights to keep; the last group may have fewer."""
+        return self.row_channels > 0
+
+    @cached_property
+    def filters(self) -> np.ndarray:
+        """int64 (G, row groups): filters of each."""
+        return self.every_row.any(axis=2).sum(axis=2)
 
     @cached_property
     def row_counts(self) -> np.ndarray:
@@ -77,12 +96,12 @@ class KernelGroups:
     @property
     def drops_rows(self) -> bool:
         """Whether any group of the layer drops a row."""
-        return bool((self.row_counts < self.filters[:, None]).any())
+        return bool((self.every_row & ~self.rows).any())
 
     @property
     def drops_positions(self) -> bool:
         """Whether any group of the layer drops a kernel position."""
-        return not self.positions.all()
+        return not self.positions[self.every_row.any(axis=3)].all()
 
     def modes(self) -> Iterator[Self]:
         """What a machine may compute of them: with lists of rows, of positions, of both or of none.
@@ -90,7 +109,7 @@ class KernelGroups:
         What a mode does not list, it takes whole. A layer that drops none has no lists of it.
         """
         for by_row, by_position in itertools.product(*((True, False) if drops else (False,) for drops in self._drops)):
-            rows = self.rows if by_row else np.broadcast_to(_every_row(self.filters, self.rows), self.rows.shape)
+            rows = self.rows if by_row else self.every_row
             positions = self.positions if by_position else np.ones_like(self.positions)
             yield replace(self, rows=rows, positions=positions)
 
@@ -104,9 +123,14 @@ class KernelGroups:
         return self.positions.sum(axis=3)
 
     @cached_property
+    def kept_kernels(self) -> np.ndarray:
+        """int64 (G, row groups, column groups): pairs of a kept row and a channel that it meets."""
+        return (self.rows * self.row_channels).sum(axis=3)
+
+    @cached_property
     def kept_weights(self) -> np.ndarray:
         """int64 (G, row groups, column groups): weights at kept rows and positions, zeros among them."""
-        return self.row_counts * self.position_counts * self.channels
+        return self.kept_kernels * self.position_counts
 
     def index_bits(self, row_bits: int, position_bits: int) -> np.ndarray:
         """Int64 (G, row groups, column groups): bits of the lists of kept rows and positions.
@@ -117,11 +141,6 @@ class KernelGroups:
         row_list = row_bits if self.drops_rows else 0
         position_list = position_bits if self.drops_positions else 0
         return row_list * rows + position_list * positions
-
-
-def _every_row(filters: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Bool (row groups, 1, GM): which of `rows` are filters; the last group may have fewer."""
-    return (np.arange(rows.shape[-1]) < filters[:, None])[:, None]
 
 
 def by_tile(values: np.ndarray, row_groups: int) -> np.ndarray:

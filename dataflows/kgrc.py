@@ -24,6 +24,8 @@ What the equations leave open is read as follows (benchmarks/experiments/kgrc_re
 - Each of the Ab ports is 128 bits wide, as the device's ports to memory are.
 - A chunk fills the pipeline before it computes (`start_cycles`), and where the layer's rows are listed it waits for
   their list (`row_list_cycles`); loads go on meanwhile. With both 0 the equations stand alone.
+- Convolution groups whose channels fit TN and whose filters fit TM lie together on the diagonal of a tile
+  (`group_packs`); their rows share the lists of a kernel group.
 - A layer runs in the mode with the fewest cycles, of those that list what it drops: rows, positions, both or none. What
   a mode does not list is stored, loaded and computed whole. What has no list costs nothing to list.
 """
@@ -35,7 +37,8 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec, Size
+from dataflows.accelerator import Accelerator, Count, DramSpec, Size
+from dataflows.group_packs import GroupedSpec, GroupPacks
 from dataflows.group_steps import GroupSteps
 from dataflows.group_traffic import GroupTraffic
 from dataflows.kernel import kernel
@@ -64,7 +67,7 @@ _PORT_BITS = 128
 _START_CYCLES = {"dense": 8, "sparse": 20}
 
 
-class KgrcSpec(AcceleratorSpec):
+class KgrcSpec(GroupedSpec):
     """Parameters of the accelerator (Sun et al., TCAD 2024); sizes that are not given follow design and value_bits."""
 
     design: Literal["sparse", "dense"] = Field(
@@ -189,14 +192,14 @@ class Kgrc(Accelerator):
         return {}
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
-        """One tile for each convolution group, image, TM filters, and box of outputs, in this order."""
+        """One tile for each pack of convolution groups, image, TM filters, and box of outputs, in this order."""
         spec, layer = self.spec, trace.layer
-        boxes = self._boxes(layer)
-        groups, cycles = self._fastest(layer, trace.weight_mask, boxes)
+        boxes, packs = self._boxes(layer), self._packs(layer)
+        groups, cycles = self._fastest(packs, trace.weight_mask, boxes)
         moved = GroupTraffic(
-            layer, groups, boxes, spec.row_groups, spec.value_bits, spec.group_filters, spec.positions_per_tile
+            packs, groups, boxes, spec.row_groups, spec.value_bits, spec.group_filters, spec.positions_per_tile
         )
-        filters = by_tile(np.tile(groups.filters, (layer.groups, 1)), spec.row_groups).sum(axis=2)
+        filters = by_tile(groups.filters, spec.row_groups).sum(axis=2)
         kept = by_tile(groups.kept_weights.sum(axis=2), spec.row_groups)
         stored = -(-filters // spec.channel_ports)[..., None] * -(-boxes.outputs // spec.output_port_values)
         shape = moved.shape
@@ -240,13 +243,19 @@ class Kgrc(Accelerator):
             for tensor, size in zip(Tensor, sizes, strict=True)
         )
 
-    def _fastest(self, layer: Layer, weight_mask: np.ndarray, boxes: OutputBoxes) -> tuple[KernelGroups, np.ndarray]:
+    def _packs(self, layer: Layer) -> GroupPacks:
+        spec = self.spec
+        return GroupPacks.of(layer, spec.groups, inputs=spec.channels_per_tile, filters=spec.filters_per_tile)
+
+    def _fastest(
+        self, packs: GroupPacks, weight_mask: np.ndarray, boxes: OutputBoxes
+    ) -> tuple[KernelGroups, np.ndarray]:
         """The groups of the mode with the fewest cycles (of equal ones: the fewest weights), and their cycles."""
         sizes = self.spec.group_filters, self.spec.step_group_channels
         if self.spec.design == "dense":
-            full = KernelGroups.full(layer, *sizes)
+            full = KernelGroups.full(packs, *sizes)
             return full, self._cycles(full, boxes)
-        modes = KernelGroups.of(layer, weight_mask, *sizes).modes()
+        modes = KernelGroups.of(packs, weight_mask, *sizes).modes()
         return min(
             ((groups, self._cycles(groups, boxes)) for groups in modes),
             key=lambda mode: (mode[1].sum(axis=4).max(axis=3).sum(), mode[0].kept_weights.sum()),
@@ -285,19 +294,22 @@ class Kgrc(Accelerator):
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs tile by tile, step by step, chunk by chunk; products outside kept rows and positions are not made."""
-        spec, padded, boxes = self.spec, PaddedMap.of(layer, activations), self._boxes(layer)
-        groups, _ = self._fastest(layer, weights != 0, boxes)
-        matrix = np.ascontiguousarray(weights).reshape(layer.groups, layer.group_out_channels, -1)
-        columns = padded.columns.reshape(layer.group_in_channels, -1)
+        spec, boxes, packs = self.spec, self._boxes(layer), self._packs(layer)
+        block = packs.block_layer()
+        phantom = [(0, block.in_channels - layer.in_channels)] + [(0, 0)] * layer.axes
+        padded = PaddedMap.of(block, np.pad(activations, ((0, 0), *phantom)))
+        groups, _ = self._fastest(packs, weights != 0, boxes)
+        matrix = np.ascontiguousarray(packs.block_weights(weights)).reshape(block.groups, block.group_out_channels, -1)
+        columns = padded.columns.reshape(block.group_in_channels, -1)
         ends = np.cumsum(boxes.outputs)
-        outputs = np.zeros((layer.batch, layer.groups, layer.group_out_channels, len(padded.windows)), np.int64)
-        for group in range(layer.groups):
+        outputs = np.zeros((layer.batch, block.groups, block.group_out_channels, len(padded.windows)), np.int64)
+        for group in range(block.groups):
             _group_products(
                 padded.values[:, group], columns, padded.windows, boxes.members, ends,
-                matrix[group].reshape(layer.group_out_channels, *columns.shape), groups.rows[group],
+                matrix[group].reshape(block.group_out_channels, *columns.shape), groups.rows[group],
                 groups.positions[group], spec.filters_per_tile, spec.step_group_channels, outputs[:, group],
             )  # fmt: skip
-        return outputs.reshape(layer.output_shape)
+        return outputs.reshape(block.output_shape)[:, : layer.out_channels].copy()
 
 
 @kernel

@@ -216,3 +216,18 @@ def test_larger_buffers_never_move_more_and_in_the_end_move_less(name, key, size
     moved = [run(name, trace, {key: size}).dram.total_bytes for size in sizes]
     assert moved == sorted(moved, reverse=True)
     assert moved[0] > moved[-1]
+
+
+DENSE_WITH_GROUPS = [("diannao", {}), ("dadiannao", {}), ("systolic", {}), ("kgrc", {"design": "dense"})]
+
+
+@pytest.mark.parametrize(("name", "design"), DENSE_WITH_GROUPS, ids=[name for name, _ in DENSE_WITH_GROUPS])
+@every_layer
+def test_packed_groups_issue_the_same_products_in_no_more_cycles(name, design, layer):
+    trace = random_trace(layer, 1.0, 1.0)
+    packed, alone = (run(name, trace, design | {"groups": groups}) for groups in ("packed", "alone"))
+    assert packed.issued_macs == alone.issued_macs == layer.dense_macs
+    assert packed.cycles <= alone.cycles
+    assert packed.dram.total_bytes <= alone.dram.total_bytes
+    if layer.groups == layer.in_channels > 1:
+        assert packed.cycles < alone.cycles

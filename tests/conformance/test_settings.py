@@ -22,16 +22,22 @@ STRESS = [
     random_trace(Layer.dense("fully_connected", in_features=3000, out_features=600), 0.05, 0.3),
     random_trace(Layer.dense("dense_batch", in_features=700, out_features=300, batch=4), 0.9, 0.9),
     random_trace(Layer.conv("maps", in_channels=4, out_channels=6, input_size=(112, 112), kernel_size=5, stride=2, padding=2), 0.8, 0.6),
+    random_trace(Layer.conv("depthwise", in_channels=96, out_channels=96, input_size=(14, 14), kernel_size=3, groups=96), 0.9, 0.8),
     random_trace(Layer.conv("volume", in_channels=8, out_channels=64, input_size=(4, 14, 14), kernel_size=3, padding=1), 0.4, 0.5),
 ]  # fmt: skip
 # Circumstances in which settings matter that others hide otherwise; settings that a machine does not have are left out.
 # "tight" also shrinks every memory of the machine.
-SHORT = {"weights_resident": False, "accumulators_per_column": 64, "accumulator_entries": 128, "level": 1}
+SHORT = {"weights_resident": "never", "accumulators_per_column": 64, "accumulator_entries": 128, "level": 1}
 BASES: dict[str, dict[str, Any]] = {
     "plain": {},
     "banked": {**SHORT, "dram": {"kind": "banked", "channels": 2}},
     "conflicts": {**SHORT, "dram": {"kind": "banked", "address_map": "RoCoBaBg"}},
     "slow": {**SHORT, "storage": "coded", "dram": {"bandwidth_gbs": 0.5}},
+    "spilled": {
+        **SHORT,
+        "input_buffer_bytes": 16384,
+        "dram": {"kind": "banked", "write_buffer": 3, "drain_start": 2, "drain_stop": 1},
+    },
     "narrow": {**SHORT, "dram": {"bandwidth_gbs": 500.0}, "buffers": {"banks": 2, "ports": 2, "port_bytes": 1}},
     "tight": {**SHORT, "dram": {"kind": "banked", "write_buffer": 3, "drain_start": 2, "drain_stop": 1}},
 }

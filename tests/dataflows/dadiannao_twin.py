@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from dataflows.schedule import CAUSES, Cause
+from tests.dataflows.small_layers import packs
 
 
 class DaDianNaoTwin:
@@ -15,28 +16,32 @@ class DaDianNaoTwin:
         self.cycles, self.issued = [], []
 
     def run(self):
-        for _group, _image in itertools.product(range(self.layer.groups), range(self.layer.batch)):
-            for strip in self.strips:
-                waiting = list(range(self.layer.group_out_channels))
-                while waiting:
-                    owners = []  # the neurons of each tile: the next ones that still wait
-                    for _ in range(self.spec.tiles):
-                        owners.append(waiting[: self.spec.neurons_per_tile])
-                        del waiting[: self.spec.neurons_per_tile]
-                    self._tile(owners, [position for row in strip for position in row])
+        layer, spec = self.layer, self.spec
+        neurons = spec.chips * spec.tiles * spec.neurons_per_tile
+        for pack in packs(layer, spec.groups, spec.inputs_per_neuron, neurons):
+            vector = [group for group in pack for _ in range(layer.group_in_channels)]
+            for _image in range(layer.batch):
+                for strip in self.strips:
+                    waiting = [group for group in pack for _ in range(layer.group_out_channels)]
+                    while waiting:
+                        owners = []  # the neurons of each tile, by their groups: the next ones that still wait
+                        for _ in range(spec.chips * spec.tiles):
+                            owners.append(waiting[: spec.neurons_per_tile])
+                            del waiting[: spec.neurons_per_tile]
+                        self._tile(owners, vector, [position for row in strip for position in row])
         return np.array(self.cycles, np.int64), np.array(self.issued, np.int64)
 
-    def _tile(self, owners, positions):
-        cycles = np.zeros((self.spec.tiles, CAUSES), np.int64)
-        issued = np.zeros(self.spec.tiles, np.int64)
+    def _tile(self, owners, channels, positions):
+        cycles = np.zeros((len(owners), CAUSES), np.int64)
+        issued = np.zeros(len(owners), np.int64)
         for _position, _tap in itertools.product(positions, np.ndindex(self.layer.kernel_size)):
-            left = self.layer.group_in_channels
+            left = list(channels)
             while left:
-                vector = min(left, self.spec.inputs_per_neuron)
-                left -= vector
+                vector = left[: self.spec.inputs_per_neuron]
+                del left[: self.spec.inputs_per_neuron]
                 for tile, neurons in enumerate(owners):
                     if neurons:
                         cycles[tile, Cause.BUSY] += 1
-                        issued[tile] += vector * len(neurons)
+                        issued[tile] += sum(vector.count(group) for group in neurons)
         self.cycles.append(cycles)
         self.issued.append(issued)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from dataflows.schedule import CAUSES, Cause
-from tests.dataflows.small_layers import positions_read
+from tests.dataflows.small_layers import packs, positions_read
 
 
 class DianNaoTwin:
@@ -18,15 +18,19 @@ class DianNaoTwin:
 
     def run(self):
         layer, neurons = self.layer, self.spec.output_neurons
-        for _group in range(layer.groups):
-            for first in range(0, layer.group_out_channels, neurons):
-                filters = range(first, min(first + neurons, layer.group_out_channels))
+        for pack in packs(layer, self.spec.groups, self.spec.inputs_per_neuron, neurons):
+            # Each filter with the channels that it needs, which lie side by side in the pack.
+            waiting = [(place, group) for group in pack for place in range(layer.group_out_channels)]
+            channels = [group for group in pack for _ in range(layer.group_in_channels)]
+            while waiting:
+                filters = [group for _, group in waiting[:neurons]]
+                del waiting[:neurons]
                 for image in range(layer.batch):
                     for number, strip in enumerate(self.strips):
-                        self._tile(filters, strip, starts_round=image == 0 and number == 0)
+                        self._tile(filters, channels, strip, starts_round=image == 0 and number == 0)
         return np.array(self.cycles, np.int64), np.array(self.issued, np.int64)
 
-    def _tile(self, filters, strip, *, starts_round):
+    def _tile(self, filters, channels, strip, *, starts_round):
         cycles = np.zeros((self.spec.output_neurons, CAUSES), np.int64)
         issued = np.zeros(self.spec.output_neurons, np.int64)
         if starts_round:
@@ -35,13 +39,13 @@ class DianNaoTwin:
                     cycles[neuron, Cause.FILL] += 1
         for _position in strip:
             for _tap in itertools.product(*map(range, self.layer.kernel_size)):
-                waiting = self.layer.group_in_channels
+                waiting = list(channels)
                 while waiting:
-                    vector = min(waiting, self.spec.inputs_per_neuron)
-                    waiting -= vector
-                    for neuron in range(len(filters)):
+                    vector = waiting[: self.spec.inputs_per_neuron]
+                    del waiting[: self.spec.inputs_per_neuron]
+                    for neuron, group in enumerate(filters):
                         cycles[neuron, Cause.BUSY] += 1
-                        issued[neuron] += vector
+                        issued[neuron] += vector.count(group)
         self.cycles.append(cycles)
         self.issued.append(issued)
 
@@ -62,7 +66,9 @@ def strips(spec, layer, tiles_about=1024):
     values = 8 // spec.value_bits if spec.value_bits < 8 else 1
     value_bytes = max(1, spec.value_bits // 8)
     sums = spec.nbout_bytes * values // value_bytes // spec.output_neurons
-    inputs = spec.nbin_bytes * values // value_bytes // min(spec.inputs_per_neuron, layer.group_in_channels)
+    found = packs(layer, spec.groups, spec.inputs_per_neuron, spec.output_neurons)
+    channels = len(found[0]) * layer.group_in_channels
+    inputs = spec.nbin_bytes * values // value_bytes // min(spec.inputs_per_neuron, channels)
     height, width = layer.output_size[-2:]
     sizes = [
         (p, q)
@@ -77,7 +83,7 @@ def strips(spec, layer, tiles_about=1024):
         for p in range(0, height, rows):
             depth = (o,) if layer.axes == 3 else ()
             bands.append([(*depth, y, x) for y in range(p, min(p + rows, height)) for x in range(width)])
-    passes = layer.batch * layer.groups * math.ceil(layer.group_out_channels / spec.output_neurons)
+    passes = layer.batch * len(found) * math.ceil(layer.group_out_channels / spec.output_neurons)
     wanted = max(1, tiles_about // passes)
     together = next(n for n in range(1, len(bands) + 1) if math.ceil(len(bands) / n) <= wanted)
     merged = [list(itertools.chain(*bands[i : i + together])) for i in range(0, len(bands), together)]

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from dataflows.schedule import CAUSES, Cause
-from tests.dataflows.small_layers import positions_read
+from tests.dataflows.small_layers import packs, positions_read
 
 
 def cut(values, size):
@@ -35,8 +35,8 @@ class KgrcTwin:
         """Whether rows and positions are listed; what is not dropped anywhere, or in the dense design, has no list."""
         self.lists_rows = self.lists_positions = self.spec.design == "sparse"
         every = list(self._kernel_groups())
-        by_row = any(len(self._kept(*group)[0]) < len(group[0]) for group in every)
-        by_position = any(len(self._kept(*group)[1]) < len(self._taps) for group in every)
+        by_row = any(len(self._kept(*group)[0]) < len(self._meeting(*group)) for group in every)
+        by_position = any(len(self._kept(*group)[1]) < len(self._taps) for group in every if self._meeting(*group))
         return list(
             itertools.product((True, False) if by_row else (False,), (True, False) if by_position else (False,))
         )
@@ -53,29 +53,44 @@ class KgrcTwin:
         )
         for filters, channels in self._kernel_groups():
             rows, taps = self._kept(filters, channels)
-            self.weights += len(rows) * len(taps) * len(channels)
-        for group in range(layer.groups):
-            filters = range(group * layer.group_out_channels, (group + 1) * layer.group_out_channels)
+            self.weights += len(self._pairs(rows, channels)) * len(taps)
+        for filters, channels in self._packs():
             for _image in range(layer.batch):
                 for tile in cut(filters, spec.filters_per_tile):
                     for box in boxes:
-                        self._tile(cut(tile, spec.group_filters), box)
+                        self._tile(cut(tile, spec.group_filters), channels, box)
+
+    def _packs(self):
+        """Filters and channels of each pack of convolution groups that lie together."""
+        layer, spec = self.layer, self.spec
+        for pack in packs(layer, spec.groups, spec.channels_per_tile, spec.filters_per_tile):
+            yield tuple(
+                range(pack[0] * size, (pack[-1] + 1) * size)
+                for size in (layer.group_out_channels, layer.group_in_channels)
+            )
+
+    def _pairs(self, filters, channels):
+        """Filters with the channels among these that lie in their convolution group."""
+        per_group = self.layer.group_out_channels, self.layer.group_in_channels
+        return [(k, c) for k in filters for c in channels if k // per_group[0] == c // per_group[1]]
+
+    def _meeting(self, filters, channels):
+        """Filters that have any channel among these."""
+        return sorted({k for k, _ in self._pairs(filters, channels)})
 
     def _kernel_groups(self):
         """Filters and channels of every kernel group."""
-        layer, spec = self.layer, self.spec
-        for group in range(layer.groups):
-            filters = range(group * layer.group_out_channels, (group + 1) * layer.group_out_channels)
+        for filters, channels in self._packs():
             yield from itertools.product(
-                cut(filters, spec.group_filters), cut(range(layer.group_in_channels), spec.step_group_channels)
+                cut(filters, self.spec.group_filters), cut(channels, self.spec.step_group_channels)
             )
 
     def _kept(self, filters, channels):
         """Rows and kernel positions of a kernel group that hold a weight; what has no list is kept whole."""
-        taps = self._taps
-        rows = [k for k in filters if any(self.mask[(k, c, *tap)] for c in channels for tap in taps)]
-        kept = [tap for tap in taps if any(self.mask[(k, c, *tap)] for k in filters for c in channels)]
-        return rows if self.lists_rows else filters, kept if self.lists_positions else taps
+        taps, size = self._taps, self.layer.group_in_channels
+        held = [(k, tap) for k, c in self._pairs(filters, channels) for tap in taps if self.mask[(k, c % size, *tap)]]
+        rows = sorted({k for k, _ in held}) if self.lists_rows else self._meeting(filters, channels)
+        return rows, sorted({tap for _, tap in held}) if self.lists_positions else taps
 
     def _window(self, box):
         """Input positions that a box loads: the rows inside the map that it reads, from first column to last."""
@@ -86,14 +101,14 @@ class KgrcTwin:
                 columns.add(column)
         return len(rows) * (max(columns) - min(columns) + 1) if rows else 0
 
-    def _tile(self, row_groups, box):
+    def _tile(self, row_groups, every_channel, box):
         spec, layer = self.spec, self.layer
         pixels = list(itertools.product(*box))
         window = self._window(box)
         self.now = np.zeros((spec.row_groups, CAUSES), np.int64)
         self.products = np.zeros(spec.row_groups, np.int64)
         longest = 0
-        for channels in cut(range(layer.group_in_channels), spec.channels_per_tile):
+        for channels in cut(every_channel, spec.channels_per_tile):
             column_groups = cut(channels, spec.step_group_channels)
             kept = [[self._kept(rows, columns) for columns in column_groups] for rows in row_groups]
             spent, computed = 0, False
@@ -128,7 +143,7 @@ class KgrcTwin:
         transfers = 0  # of the weight ports
         for groups in work:
             for rows, taps, channels in groups:
-                transfers += len(rows) * len(channels) * len(cut(taps, self.spec.weight_port_values))
+                transfers += len(self._pairs(rows, channels)) * len(cut(taps, self.spec.weight_port_values))
         cycles = computing = 0
         before = []  # what a chunk waits for before it computes
         if any(queues):
@@ -158,7 +173,7 @@ class KgrcTwin:
         for vector in cut(pixels, self.spec.pixels_parallel):
             lists = [
                 [
-                    len(r) * len(t) * len(channels) * len(vector)
+                    len(self._pairs(r, channels)) * len(t) * len(vector)
                     for r in cut(rows, self.spec.rows_parallel)
                     for t in cut(taps, self.spec.positions_parallel)
                 ]

@@ -13,9 +13,10 @@ DENSITIES = st.sampled_from([0.0, 0.05, 0.3, 0.6, 1.0])
 
 
 @st.composite
-def small_layers(draw):
+def small_layers(draw, many_groups=False):
     axes = draw(st.sampled_from([2, 2, 3]))
-    groups = draw(st.sampled_from([1, 1, 2, 3]))
+    groups = draw(st.sampled_from([1, 2, 3, 5, 8] if many_groups else [1, 1, 2, 3]))
+    channels = st.integers(1, 3 if groups > 3 else 5)
     size, kernel, stride, dilation, pads = [], [], [], [], []
     for _ in range(axes):
         size.append(draw(st.integers(1, 6 if axes == 2 else 3)))
@@ -27,8 +28,8 @@ def small_layers(draw):
         pads.append((before, max(short, draw(st.integers(0, 2)))))
     return Layer.conv(
         "random",
-        in_channels=groups * draw(st.integers(1, 5)),
-        out_channels=groups * draw(st.integers(1, 5)),
+        in_channels=groups * draw(channels),
+        out_channels=groups * draw(channels),
         input_size=tuple(size),
         kernel_size=tuple(kernel),
         stride=tuple(stride),
@@ -40,13 +41,29 @@ def small_layers(draw):
 
 
 @st.composite
-def small_traces(draw):
-    layer = draw(small_layers())
+def small_traces(draw, many_groups=False):
+    layer = draw(small_layers(many_groups=many_groups))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     weights = random.random(layer.weight_shape) < draw(DENSITIES)
     if draw(st.booleans()):  # shapes: most filters agree on what they drop
         weights &= random.random((1, *layer.weight_shape[1:])) < draw(DENSITIES)
     return LayerTrace(layer, weights, random.random(layer.input_shape) < draw(DENSITIES))
+
+
+def packs(layer, groups, lanes, outputs, taps=1):
+    """Lists of groups that lie together in a block: the next joins while its channels and filters have room.
+
+    A channel takes as many lanes as it has `taps`.
+    """
+    found = []
+    for group in range(layer.groups):
+        together = len(found[-1]) + 1 if found else 1
+        fits = together * layer.group_in_channels * taps <= lanes and together * layer.group_out_channels <= outputs
+        if groups == "packed" and found and fits:
+            found[-1].append(group)
+        else:
+            found.append([group])
+    return found
 
 
 def positions_read(layer, output):
@@ -74,9 +91,9 @@ def bytes_loaded(layer, schedule, tile):
     return loaded
 
 
-def position_bytes(layer, value_bits, at):
-    """The bytes of the first image's and group's channels at an input position."""
-    size = math.ceil(layer.group_in_channels * value_bits / 8)
+def position_bytes(layer, value_bits, at, groups=1):
+    """The bytes of the first image's and groups' channels at an input position."""
+    size = math.ceil(groups * layer.group_in_channels * value_bits / 8)
     first = int(np.ravel_multi_index(at, layer.input_size)) * size
     return slice(first, first + size)
 

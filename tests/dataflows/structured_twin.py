@@ -96,10 +96,13 @@ def rows_read(layer, positions):
     return rows
 
 
-def strips(spec, layer):
-    """Blocks by strip: one block more as long as half the buffers have room; and whether one block is too much."""
+def strips(spec, layer, together=1):
+    """Blocks by strip: one block more as long as half the buffers have room; and whether one block is too much.
+
+    A position's channels are those of all groups that run `together`.
+    """
     all_blocks = blocks(spec, layer)
-    position = math.ceil(layer.group_in_channels * spec.value_bits / 8)
+    position = math.ceil(together * layer.group_in_channels * spec.value_bits / 8)
     in_buffer = spec.input_buffer_bytes // position
 
     def inputs(strip):

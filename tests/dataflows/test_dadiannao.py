@@ -14,7 +14,7 @@ from simulator.network_simulation import MachineRun, dense_trace
 from tests.dataflows import structured_twin
 from tests.dataflows.dadiannao_twin import DaDianNaoTwin
 from tests.dataflows.joined import sums_of_blocks, tiles_of_blocks
-from tests.dataflows.small_layers import assert_transfers_are_whole, bytes_loaded, position_bytes, small_layers
+from tests.dataflows.small_layers import assert_transfers_are_whole, bytes_loaded, packs, position_bytes, small_layers
 from workloads.layer import Layer
 from workloads.network import load_network
 from workloads.trace import LayerTrace
@@ -25,6 +25,10 @@ INFINITE = {"dram": {"bandwidth_gbs": float("inf"), "latency_ns": 0.0}}
 @st.composite
 def specs(draw):
     return DaDianNaoSpec(
+        chips=draw(st.sampled_from([1, 1, 2])),
+        groups=draw(st.sampled_from(["packed", "alone"])),
+        weights_resident=draw(st.sampled_from(["fitting", "always", "never"])),
+        link_gbs=1e6,  # its waits have a test of their own
         tiles=draw(st.integers(1, 3)),
         neurons_per_tile=draw(st.integers(1, 3)),
         inputs_per_neuron=draw(st.integers(1, 4)),
@@ -41,7 +45,7 @@ def map_bytes(spec, layer):
 
 def strips(spec, layer):
     """Rows by strip, by the rule of the structured machine with a half of the central eDRAM for a buffer."""
-    half, endless = spec.central_edram_bytes // 2, 1 << 40
+    half, endless = spec.chips * (spec.central_edram_bytes // 2), 1 << 40
     inputs, _ = map_bytes(spec, layer)
     return structured_twin.strips(
         SimpleNamespace(
@@ -50,25 +54,31 @@ def strips(spec, layer):
             value_bits=spec.value_bits,
         ),
         layer,
+        together(spec, layer),
     )
 
 
+def together(spec, layer):
+    """Groups of the first pack, the largest."""
+    return len(packs(layer, spec.groups, spec.inputs_per_neuron, spec.chips * spec.tiles * spec.neurons_per_tile)[0])
+
+
 @pytest.mark.twin
-@given(specs(), small_layers())
+@given(specs(), small_layers(many_groups=True))
 def test_every_tile_equals_the_twin(spec, layer):
     schedule = DaDianNao(spec).schedule(dense_trace(layer))
     cycles, issued = DaDianNaoTwin(spec, layer, strips(spec, layer)[0]).run()
-    filter_blocks = -(-layer.group_out_channels // (spec.tiles * spec.neurons_per_tile))
+    filter_blocks = -(-layer.group_out_channels // (spec.chips * spec.tiles * spec.neurons_per_tile))
     np.testing.assert_array_equal(schedule.cycles, tiles_of_blocks(cycles, filter_blocks))
     np.testing.assert_array_equal(schedule.issued, sums_of_blocks(issued, filter_blocks))
     assert schedule.expected_issued == issued.sum()
 
 
-@given(specs(), small_layers())
+@given(specs(), small_layers(many_groups=True))
 def test_what_does_not_stay_on_the_chip_is_loaded_and_stored(spec, layer):
     schedule = DaDianNao(spec).schedule(dense_trace(layer))
     check_capacities(schedule)
-    half = spec.central_edram_bytes // 2
+    half = spec.chips * (spec.central_edram_bytes // 2)
     inputs, outputs = map_bytes(spec, layer)
     if outputs <= half:
         assert schedule.stores.total_bytes == 0
@@ -81,11 +91,12 @@ def test_what_does_not_stay_on_the_chip_is_loaded_and_stored(spec, layer):
     for tile, strip in enumerate(found):
         loaded = bytes_loaded(layer, schedule, tile)
         assert all(
-            loaded[position_bytes(layer, spec.value_bits, at)].all() for at in structured_twin.inputs_of(layer, strip)
+            loaded[position_bytes(layer, spec.value_bits, at, together(spec, layer))].all()
+            for at in structured_twin.inputs_of(layer, strip)
         )
 
 
-@given(small_layers(), specs(), st.integers(0, 2**32 - 1))
+@given(small_layers(many_groups=True), specs(), st.integers(0, 2**32 - 1))
 def test_outputs_are_the_convolution(layer, spec, seed):
     random = np.random.default_rng(seed)
     weights, activations = random.integers(-7, 8, layer.weight_shape), random.integers(-7, 8, layer.input_shape)
@@ -128,27 +139,70 @@ def test_fragmented_lanes_alone():
 
 def test_memory_alone():
     layer = Layer.conv("heavy", in_channels=256, out_channels=512, input_size=(4, 4), kernel_size=3, padding=1)
-    found = report(layer, dram={"bandwidth_gbs": 1.0, "latency_ns": 0.0})
+    found = report(layer, dram={"bandwidth_gbs": 1.0, "latency_ns": 0.0}, weights_resident="never")
     assert found.pe_cycle_stack["memory"] > 0
     assert found.dram.total_bytes == layer.weight_count * 2  # both maps stay on the chip
 
 
-def test_synapses_that_fit_are_loaded_once_for_all_images():
+def resident_or(setting, layer, **settings):
+    schedule = DaDianNao(DaDianNaoSpec(weights_resident=setting, **settings)).schedule(dense_trace(layer))
+    return schedule, schedule.loads.tensor == Tensor.WEIGHT
+
+
+def test_synapses_that_are_not_resident_are_loaded_once_for_all_images_where_they_fit():
     layer = Layer.conv("once", in_channels=64, out_channels=512, input_size=(64, 64), kernel_size=3, padding=1, batch=8)
-    schedule = DaDianNao().schedule(dense_trace(layer))
-    weights = schedule.loads.tensor == Tensor.WEIGHT
+    schedule, weights = resident_or("never", layer)
     assert schedule.loads.size_bytes[weights].tolist() == [layer.weight_count * 2]
     assert schedule.loads.tile[weights].tolist() == [0]
     assert schedule.loads.last_tile[weights].tolist() == [schedule.tiles - 1]
 
 
+@pytest.mark.parametrize(("setting", "room", "moved", "note"), [
+    ("fitting", 160, 0, None),
+    ("fitting", 159, 160, "synapses take 160 bytes, there is room for 159: they stream in"),
+    ("always", 159, 0, "synapses take 160 bytes, there is room for 159: they are taken to lie there all the same"),
+    ("never", 160, 160, None),
+])  # fmt: skip
+def test_synapses_stay_where_they_fit(setting, room, moved, note):
+    layer = Layer.dense("fc", in_features=8, out_features=10)
+    schedule, weights = resident_or(setting, layer, synapse_edram_bytes=room)
+    assert schedule.loads.size_bytes[weights].sum() == moved
+    assert schedule.compulsory_bytes == moved
+    assert schedule.notes == (() if note is None else (note,))
+
+
 def test_images_of_a_fully_connected_layer_share_synapses_that_do_not_fit():
     layer = next(layer for layer in load_network("vgg16").layers if layer.name == "fc6").with_batch(8)
-    schedule = DaDianNao().schedule(dense_trace(layer))
+    schedule, weights = resident_or("fitting", layer)
     assert layer.weight_count * 2 > DaDianNaoSpec().synapse_edram_bytes
-    assert schedule.loads.bytes_of(Tensor.WEIGHT) == layer.weight_count * 2
-    assert schedule.notes == ()
+    assert schedule.loads.size_bytes[weights].sum() == layer.weight_count * 2
+    assert schedule.notes == ("synapses take 205520896 bytes, there is room for 33554432: they stream in",)
     assert schedule.cycles.sum(axis=2).max(axis=1).sum() == 8 * (25088 // 16) * (4096 // 256)
+    assert not resident_or("fitting", layer, chips=7)[1].any(), "seven chips hold them"
+
+
+def test_chips_compute_side_by_side_and_exchange_their_outputs():
+    """64 channels, 1,024 filters, 1x1, 4 positions: 4 rounds of 4 x 4 cycles on one chip, one on four. Each of them
+    receives 3/4 of 512 bytes: 384 / 25.6 GB/s = 15 ns, 9.09 cycles at 606 MHz, inside the 16; at a quarter of the rate
+    36.4, of which 21 are waited for."""
+    layer = Layer.conv("spread", in_channels=64, out_channels=1024, input_size=(2, 2), kernel_size=1)
+    assert report(layer).cycles == 64
+    assert report(layer, chips=4).cycles == 16
+    waiting = report(layer, chips=4, link_gbs=6.4)
+    assert waiting.cycles == 37
+    assert waiting.pe_cycle_stack == report(layer, chips=4).pe_cycle_stack | {"port": 21 * 64}
+
+
+def test_groups_share_the_vector_by_hand():
+    """Five groups of 1 channel and 2 filters on 3 inputs and 2 tiles of 4 neurons: packs of 3 and 2 groups, 6 and 4
+    filters; a kernel position a cycle, 4 positions of 4 each."""
+    layer = Layer.conv("grouped", in_channels=5, out_channels=10, input_size=(3, 3), kernel_size=2, groups=5)
+    spec = DaDianNaoSpec(tiles=2, neurons_per_tile=4, inputs_per_neuron=3)
+    schedule = DaDianNao(spec).schedule(dense_trace(layer))
+    assert schedule.cycles[:, :, Cause.BUSY].tolist() == [[16, 16], [16, 0]]
+    assert schedule.issued.tolist() == [[4 * 16, 2 * 16], [4 * 16, 0]]
+    alone = DaDianNao(spec.model_copy(update={"groups": "alone"})).schedule(dense_trace(layer))
+    assert alone.cycles[:, :, Cause.BUSY].tolist() == [[16, 0]] * 5
 
 
 @pytest.mark.parametrize("layer", load_network("vgg16").layers, ids=lambda layer: layer.name)

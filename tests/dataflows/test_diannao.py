@@ -14,6 +14,7 @@ from tests.dataflows.diannao_twin import DianNaoTwin, inputs_of, strips
 from tests.dataflows.small_layers import (
     assert_transfers_are_whole,
     bytes_loaded,
+    packs,
     position_bytes,
     small_layers,
     small_traces,
@@ -33,11 +34,12 @@ def specs(draw):
         nbout_bytes=draw(st.sampled_from([24, 40, 100, 2048])),
         value_bits=draw(st.sampled_from([4, 8, 16, 32])),
         pipeline_fill_cycles=draw(st.integers(0, 3)),
+        groups=draw(st.sampled_from(["packed", "alone"])),
     )
 
 
 @pytest.mark.twin
-@given(specs(), small_traces(), st.sampled_from([1, 6, 1024]))
+@given(specs(), small_traces(many_groups=True), st.sampled_from([1, 6, 1024]))
 def test_every_tile_equals_the_twin(spec, trace, tiles_about):
     machine = DianNao(spec)
     machine.tiles_about = tiles_about
@@ -50,7 +52,7 @@ def test_every_tile_equals_the_twin(spec, trace, tiles_about):
     assert schedule.expected_issued == issued.sum()
 
 
-@given(specs(), small_traces())
+@given(specs(), small_traces(many_groups=True))
 def test_a_tile_loads_every_input_its_windows_read_and_all_its_synapses(spec, trace):
     layer = trace.layer
     schedule = DianNao(spec).schedule(trace)
@@ -58,19 +60,23 @@ def test_a_tile_loads_every_input_its_windows_read_and_all_its_synapses(spec, tr
     assert_transfers_are_whole(layer, schedule, spec.value_bits)
     bands, across = strips(spec, layer)
     loads = schedule.loads
+    found = packs(layer, spec.groups, spec.inputs_per_neuron, spec.output_neurons)
+    together = len(found[0])
     for tile in range(len(bands)):  # the first image's first round
         loaded = bytes_loaded(layer, schedule, tile)
-        assert all(loaded[position_bytes(layer, spec.value_bits, at)].all() for at in inputs_of(layer, bands[tile]))
+        assert all(
+            loaded[position_bytes(layer, spec.value_bits, at, together)].all() for at in inputs_of(layer, bands[tile])
+        )
     columns = layer.weight_count // layer.out_channels
     streamed = schedule.buffers[1].streamed
-    rounds = -(-layer.group_out_channels // spec.output_neurons) * layer.groups
+    rounds = -(-layer.group_out_channels // spec.output_neurons) * len(found)
     times = layer.batch * len(bands) * across if streamed else 1
     assert (loads.tensor == Tensor.WEIGHT).sum() == rounds * times
     if spec.value_bits >= 8:
         assert loads.bytes_of(Tensor.WEIGHT) == times * layer.out_channels * columns * spec.value_bits // 8
 
 
-@given(small_layers(), specs(), st.integers(0, 2**32 - 1))
+@given(small_layers(many_groups=True), specs(), st.integers(0, 2**32 - 1))
 def test_outputs_are_the_convolution(layer, spec, seed):
     random = np.random.default_rng(seed)
     weights, activations = random.integers(-7, 8, layer.weight_shape), random.integers(-7, 8, layer.input_shape)
@@ -88,6 +94,30 @@ def test_a_tile_by_hand():
     assert schedule.cycles[:, :, Cause.BUSY].tolist() == [[16, 16], [16, 0]]
     assert schedule.cycles[:, :, Cause.FILL].tolist() == [[5, 5], [5, 0]]
     assert schedule.issued.tolist() == [[24, 24], [24, 0]]
+
+
+DEPTHWISE = Layer.conv("depthwise", in_channels=5, out_channels=5, input_size=(3, 3), kernel_size=2, groups=5)
+
+
+def test_groups_share_a_round_by_hand():
+    """Five groups of 1 channel and 1 filter on 3 lanes and 4 neurons: packs of 3 and 2; 4 positions of 4 kernel
+    positions each, in which a neuron multiplies the one channel of its group."""
+    spec = DianNaoSpec(output_neurons=4, inputs_per_neuron=3)
+    schedule = DianNao(spec).schedule(dense_trace(DEPTHWISE))
+    assert schedule.cycles[:, :, Cause.BUSY].tolist() == [[16, 16, 16, 0], [16, 16, 0, 0]]
+    assert schedule.issued.tolist() == schedule.cycles[:, :, Cause.BUSY].tolist()
+    one_by_one = DianNao(spec.model_copy(update={"groups": "alone"})).schedule(dense_trace(DEPTHWISE))
+    assert one_by_one.cycles[:, :, Cause.BUSY].tolist() == [[16, 0, 0, 0]] * 5
+
+
+@pytest.mark.parametrize(("channels", "filters", "together"), [(4, 4, 4), (5, 1, 3), (1, 6, 2), (9, 1, 1), (1, 17, 1)])
+def test_a_round_takes_the_groups_whose_channels_and_filters_fit(channels, filters, together):
+    layer = Layer.conv("grouped", in_channels=12 * channels, out_channels=12 * filters, input_size=(2, 2),
+                       kernel_size=1, groups=12)  # fmt: skip
+    schedule = DianNao().schedule(dense_trace(layer))
+    rounds = -(-12 // together) * -(-filters // 16)
+    assert schedule.cycles.sum(axis=2).max(axis=1).sum() == 4 * rounds
+    assert schedule.issued.sum() == layer.dense_macs
 
 
 def alone(layer, **settings):

@@ -118,10 +118,10 @@ def test_results_of_several_vectors_are_written_to_the_sram():
 
 def test_weights_that_are_not_resident_are_waited_for():
     given = trace(["1" * 64] * 4)
-    found, _ = stack(given, pes=2, weights_resident=False, arithmetic_cycles=0)
+    found, _ = stack(given, pes=2, weights_resident="never", arithmetic_cycles=0)
     assert found.pop("memory") > 0
     assert found == {"busy": 256, "fill": 6}
-    assert Eie(EieSpec(pes=2, weights_resident=False)).schedule(given).loads.total_bytes == 256 + 2 * 65 * 2
+    assert Eie(EieSpec(pes=2, weights_resident="never")).schedule(given).loads.total_bytes == 256 + 2 * 65 * 2
     assert Eie(EieSpec(pes=2)).schedule(given).loads.total_bytes == 0
 
 
@@ -140,17 +140,49 @@ def test_large_maps_stream_through_dram():
     assert schedule.compulsory_bytes == 64
 
 
-def test_weights_that_exceed_the_srams_are_noted():
-    layer = Layer.dense("fc", in_features=64, out_features=8)
-    given = LayerTrace(layer, np.ones(layer.weight_shape, bool), np.ones(layer.input_shape, bool))
-    (note,) = Eie(EieSpec(pes=2, weight_sram_bytes=100)).schedule(given).notes
-    assert note == (
-        "weights would need 256 bytes of entries and 130 of pointers in a PE that has 100 and 32768; "
-        "they are taken to lie there all the same"
-    )
-    (note,) = Eie(EieSpec(pes=2, weight_sram_bytes=100, weights_resident=False)).schedule(given).notes
-    assert note == "weights exceed the SRAMs: they stream in for every vector"
-    assert Eie().schedule(given).notes == ()
+DENSE = Layer.dense("fc", in_features=64, out_features=8)  # on 2 PEs 256 bytes of entries and 130 of pointers in each
+
+
+@pytest.mark.parametrize(
+    ("settings", "moved", "notes"),
+    [
+        ({}, 0, ()),
+        ({"weight_sram_bytes": 256, "pointer_sram_bytes": 130}, 0, ()),
+        (
+            {"weight_sram_bytes": 255},
+            512,
+            (
+                "entries of a PE take 256 bytes, there is room for 255: they stream in",
+                "a block of rows exceeds the SRAMs: what does not stay streams in for every vector",
+            ),
+        ),
+        (
+            {"pointer_sram_bytes": 129},
+            260,
+            (
+                "column pointers of a PE take 130 bytes, there is room for 129: they stream in",
+                "a block of rows exceeds the SRAMs: what does not stay streams in for every vector",
+            ),
+        ),
+        (
+            {"weight_sram_bytes": 255, "weights_resident": "always"},
+            0,
+            ("entries of a PE take 256 bytes, there is room for 255: they are taken to lie there all the same",),
+        ),
+        ({"weights_resident": "never"}, 772, ()),
+        # Blocks of 4 rows fit, the layer does not: each is loaded once.
+        (
+            {"weight_sram_bytes": 128, "accumulators_per_pe": 2},
+            512,
+            ("entries of a PE take 256 bytes, there is room for 128: they stream in",),
+        ),
+    ],
+)
+def test_what_exceeds_its_sram_streams_in(settings, moved, notes):
+    given = LayerTrace(DENSE, np.ones(DENSE.weight_shape, bool), np.ones(DENSE.input_shape, bool))
+    schedule = Eie(EieSpec(pes=2, **settings)).schedule(given)
+    assert schedule.loads.bytes_of(Tensor.WEIGHT) == moved == schedule.compulsory_bytes
+    assert schedule.notes == notes
 
 
 def test_deeper_queues_gain_less_and_less():

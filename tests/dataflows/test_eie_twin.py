@@ -49,7 +49,8 @@ def specs(draw):
         sram_port_bits=draw(st.sampled_from([8, 64])),
         weight_sram_bytes=draw(st.sampled_from([4, 1024])),
         activation_sram_bytes=draw(st.sampled_from([1, 1024])),
-        weights_resident=draw(st.booleans()),
+        pointer_sram_bytes=draw(st.sampled_from([8, 1024])),
+        weights_resident=draw(st.sampled_from(["fitting", "always", "never"])),
     )
 
 
@@ -100,19 +101,26 @@ def assert_traffic(spec, trace, schedule, joined):
     np.testing.assert_array_equal(moved(schedule.stores, Tensor.OUTPUT, schedule.tiles), 0 if on_chip else results)
 
     weights = np.zeros((len(every), layer.batch, len(parts)), np.int64)
-    for unit, (_, first, end) in enumerate(every):
+    entries, pointer_bytes = [], 2 * (layer.group_in_channels + 1)
+    for _, first, end in every:
         rows = trace.weight_mask[first:end].reshape(end - first, -1)
-        entries = [
+        stored = [
             sum(len(eie_twin.stored(column, spec.run_bits)) for column in rows[pe :: spec.pes].T)
             for pe in range(min(spec.pes, end - first))
         ]
-        size = sum(-(-n * (4 + spec.run_bits) // 8) + 2 * (rows.shape[1] + 1) for n in entries)
-        if max(-(-n * (4 + spec.run_bits) // 8) for n in entries) <= spec.weight_sram_bytes:
+        entries.append([-(-n * (4 + spec.run_bits) // 8) for n in stored])
+    most = max(sum(unit[pe] for unit in entries if pe < len(unit)) for pe in range(spec.pes))
+    there = {"always": (True, True), "never": (False, False)}.get(
+        spec.weights_resident,
+        (most <= spec.weight_sram_bytes, len(every) * pointer_bytes <= spec.pointer_sram_bytes),
+    )
+    for unit, sizes in enumerate(entries):
+        size = (0 if there[0] else sum(sizes)) + (0 if there[1] else pointer_bytes * len(sizes))
+        if max(sizes) <= spec.weight_sram_bytes and pointer_bytes <= spec.pointer_sram_bytes:
             weights[unit, 0, 0] = size
         else:
             weights[unit] = [size * len(part) for part in parts]
-    expected = 0 if spec.weights_resident else weights.reshape(-1)
-    np.testing.assert_array_equal(moved(schedule.loads, Tensor.WEIGHT, schedule.tiles), expected)
+    np.testing.assert_array_equal(moved(schedule.loads, Tensor.WEIGHT, schedule.tiles), weights.reshape(-1))
 
 
 def moved(runs, tensor, tiles):

@@ -18,6 +18,7 @@ from tests.dataflows.kgrc_twin import KgrcTwin
 from tests.dataflows.small_layers import (
     assert_transfers_are_whole,
     bytes_loaded,
+    packs,
     position_bytes,
     positions_read,
     small_layers,
@@ -44,6 +45,7 @@ def specs(draw):
         rows_per_tile=draw(st.integers(1, 4)),
         columns_per_tile=draw(st.integers(1, 4)),
         positions_per_tile=draw(st.integers(1, 5)),
+        groups=draw(st.sampled_from(["packed", "packed", "alone"])),
         filters_parallel=row_groups * draw(st.integers(1, 3)),
         pixels_parallel=draw(st.integers(1, 3)),
         positions_parallel=draw(st.integers(1, 3)),
@@ -59,7 +61,7 @@ def specs(draw):
 
 
 @pytest.mark.twin
-@given(specs(), small_traces())
+@given(specs(), small_traces(many_groups=True))
 def test_every_tile_equals_the_twin(spec, trace):
     schedule = Kgrc(spec).schedule(trace)
     cycles, issued, drains = KgrcTwin(spec, trace).run()
@@ -69,7 +71,7 @@ def test_every_tile_equals_the_twin(spec, trace):
     assert schedule.expected_issued == issued.sum()
 
 
-@given(specs(), small_traces())
+@given(specs(), small_traces(many_groups=True))
 def test_a_tile_loads_what_it_needs_and_buffers_hold_it(spec, trace):
     layer = trace.layer
     schedule = Kgrc(spec).schedule(trace)
@@ -78,17 +80,18 @@ def test_a_tile_loads_what_it_needs_and_buffers_hold_it(spec, trace):
     sizes = (spec.depth_per_tile, spec.rows_per_tile, spec.columns_per_tile)[3 - layer.axes :]
     outputs = np.indices(layer.output_size).reshape(layer.axes, -1).T
     keys = [tuple(int(at) // size for at, size in zip(output, sizes, strict=True)) for output in outputs]
+    together = len(packs(layer, spec.groups, spec.channels_per_tile, spec.filters_per_tile)[0])
     for tile, box in enumerate(sorted(set(keys))):  # of the first group's first filters
         loaded = bytes_loaded(layer, schedule, tile)
         for output, key in zip(outputs, keys, strict=True):
             if key == box and schedule.issued[tile].any():
                 reads = positions_read(layer, tuple(map(int, output)))
-                assert all(loaded[position_bytes(layer, spec.value_bits, at)].all() for at in reads)
+                assert all(loaded[position_bytes(layer, spec.value_bits, at, together)].all() for at in reads)
     per_tile = np.bincount(schedule.loads.tile, minlength=schedule.tiles) > 0
     assert not per_tile[~schedule.issued.any(axis=1)].any()
 
 
-@given(small_traces(), specs(), st.integers(0, 2**32 - 1))
+@given(small_traces(many_groups=True), specs(), st.integers(0, 2**32 - 1))
 def test_outputs_are_the_convolution(trace, spec, seed):
     layer, random = trace.layer, np.random.default_rng(seed)
     weights = random.integers(-7, 8, layer.weight_shape) * trace.weight_mask
@@ -102,7 +105,7 @@ def simulated_cycles(spec, trace):
     return machine.layer(trace).cycles
 
 
-@given(specs(), small_traces(), st.integers(0, 2**32 - 1))
+@given(specs(), small_traces(many_groups=True), st.integers(0, 2**32 - 1))
 def test_more_zeros_never_take_more_cycles(spec, trace, seed):
     spec = KgrcSpec.model_validate(spec.model_dump() | INFINITE)
     random, kept = np.random.default_rng(seed), trace.weight_mask
@@ -117,7 +120,7 @@ def test_more_zeros_never_take_more_cycles(spec, trace, seed):
 RATES = ("channel_ports", "input_port_values", "weight_port_values", "output_port_values")
 
 
-@given(specs(), small_traces(), st.sampled_from([1.0, 19.2, math.inf]))
+@given(specs(), small_traces(many_groups=True), st.sampled_from([1.0, 19.2, math.inf]))
 def test_twice_a_rate_never_takes_more_cycles(spec, trace, bandwidth_gbs):
     """But for one burst: a tile that is done earlier may send its results before the next tile's data."""
     settings = spec.model_dump() | {"dram": {"bandwidth_gbs": bandwidth_gbs}}
@@ -199,6 +202,29 @@ def test_a_tile_by_hand():
     # 8 weights of 16 bits, 1 + 1 row indices of 1 bit, 3 + 1 position indices of 4 bits.
     assert schedule.loads.bytes_of(Tensor.WEIGHT) == math.ceil((8 * 16 + 2 + 16) / 8)
     assert schedule.loads.bytes_of(Tensor.INPUT) == layer.input_count * 2
+
+
+@pytest.mark.parametrize("design", ["sparse", "dense"])
+def test_groups_share_a_tile_by_hand(design):
+    """Six groups of 1 channel and 1 filter, TN = TM = 4: packs of 4 and 2, 9 positions of 4 outputs, an output a cycle.
+
+    Row groups of 2 filters: two in the first tile, one in the second. Weights are loaded by the pair of a filter and its
+    channel: 4 x 9 through one port, as long as the 9 x 4 cycles that compute; DRAM holds no zeros of other groups."""
+    layer = Layer.conv("grouped", in_channels=6, out_channels=6, input_size=(4, 4), kernel_size=3, groups=6)
+    settings = dict.fromkeys(("channel_ports", "input_port_values", "weight_port_values", "output_port_values"), 1)
+    spec = KgrcSpec(
+        design=design, filters_per_tile=4, filters_parallel=4, group_filters=2, group_channels=4, channels_per_tile=4,
+        pixels_parallel=1, positions_parallel=1, positions_per_tile=9, start_cycles=0, row_list_cycles=0,
+        **settings | {"input_port_values": 16},
+    )  # fmt: skip
+    schedule = Kgrc(spec).schedule(dense_trace(layer))
+    assert schedule.cycles[:, :, Cause.BUSY].tolist() == [[36, 36], [36, 0]]
+    assert schedule.cycles[:, :, Cause.PORT].tolist() == [[0, 0], [0, 0]]
+    assert schedule.issued.tolist() == [[2 * 36, 2 * 36], [2 * 36, 0]]
+    assert schedule.loads.bytes_of(Tensor.WEIGHT) == layer.weight_count * 2
+    assert schedule.stores.total_bytes == layer.output_count * 2
+    alone = Kgrc(spec.model_copy(update={"groups": "alone"})).schedule(dense_trace(layer))
+    assert alone.cycles[:, :, Cause.BUSY].tolist() == [[36, 0]] * 6
 
 
 def causes_of(found):

@@ -24,6 +24,7 @@ STRESS = [
     random_trace(Layer.conv("maps", in_channels=4, out_channels=6, input_size=(112, 112), kernel_size=5, stride=2, padding=2), 0.8, 0.6),
     random_trace(Layer.conv("depthwise", in_channels=96, out_channels=96, input_size=(14, 14), kernel_size=3, groups=96), 0.9, 0.8),
     random_trace(Layer.conv("volume", in_channels=8, out_channels=64, input_size=(4, 14, 14), kernel_size=3, padding=1), 0.4, 0.5),
+    random_trace(Layer.conv("spilling", in_channels=48, out_channels=40, input_size=(128, 128), kernel_size=1, batch=2), 0.6, 0.5),
 ]  # fmt: skip
 # Circumstances in which settings matter that others hide otherwise; settings that a machine does not have are left out.
 # "tight" also shrinks every memory of the machine.

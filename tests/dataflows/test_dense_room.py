@@ -29,4 +29,4 @@ def test_twice_the_room_never_adds_a_cycle_or_a_byte(name, key, layer, bandwidth
         MachineRun(create(name, settings | {key: times * settings[key]})).layer(dense_trace(layer)) for times in (1, 2)
     )
     assert large.dram.total_bytes <= small.dram.total_bytes
-    assert large.cycles <= small.cycles
+    assert large.cycles <= small.cycles + small.tiles, "but for a cycle a tile, by which results may overtake data"

@@ -1,0 +1,573 @@
+"""Cycles of layers on machines, worked out by hand from the machines' descriptions alone, and compared exactly.
+
+Nobody who derived a number looked at a kernel, a schedule or another test: each line's formula comes from the docstrings
+and the settings of the machine. Memory is infinitely fast and buffers take whatever comes, so that cycles are the
+machine's own. Masks are chosen such that what a description leaves open (SCNN's bank conflicts, say) does not matter.
+
+`HAND` holds for every machine, `GROUPED` where groups of a convolution may lie side by side in an array (a setting
+`groups`). What differs between a derivation and the simulator, and where the derivation seems right, is `DISPUTED`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from math import ceil, inf
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from dataflows.registry import create, machine
+from simulator.network_simulation import MachineRun
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Mask = np.ndarray
+MaskOf = "Callable[[tuple[int, ...]], Mask]"
+
+_OWN_CYCLES = {"dram": {"bandwidth_gbs": inf, "latency_ns": 0.0}, "buffers": {"port_bytes": 1 << 30}}
+"""Neither memory nor the ports of buffers ever hold a machine up."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A layer on a machine: masks of its shapes (or values), settings over the defaults, and the derived cycles."""
+
+    machine: str
+    layer: Layer
+    cycles: int
+    settings: dict[str, Any] = field(default_factory=dict)
+    weights: Callable[[tuple[int, ...]], np.ndarray] | None = None
+    activations: Callable[[tuple[int, ...]], np.ndarray] | None = None
+
+    def simulated(self) -> int:
+        """Cycles that the simulator gives; a setting that only some versions of a machine have is left to them."""
+        settings = {**_OWN_CYCLES, **self.settings}
+        if "fold_overlap" in machine(self.machine).Spec.model_fields:
+            settings.setdefault("fold_overlap", "none")
+        run = MachineRun(create(self.machine, settings))
+        return run.layer(LayerTrace(self.layer, _of(self.weights, self.layer.weight_shape),
+                                    _of(self.activations, self.layer.input_shape))).cycles
+
+
+def _of(make: Callable[[tuple[int, ...]], np.ndarray] | None, shape: tuple[int, ...]) -> np.ndarray:
+    return np.ones(shape, bool) if make is None else make(shape)
+
+
+def _conv(name: str, channels: int, filters: int, size: int, kernel: int, **more: Any) -> Layer:
+    return Layer.conv(name, in_channels=channels, out_channels=filters, input_size=(size, size), kernel_size=kernel, **more)
+
+
+# --------------------------------------------------------------------------------------------------------- the layers
+
+PLAIN = _conv("plain 3x3", 64, 64, 28, 3, padding=1)  # 28 x 28 outputs
+IMAGE = _conv("image 3x3", 3, 64, 28, 3, padding=1)  # 28 x 28
+STRIDED = _conv("strided 3x3", 20, 40, 29, 3, stride=2, padding=1)  # (29 + 2 - 3) // 2 + 1 = 15
+POINTWISE = _conv("pointwise 1x1", 250, 70, 13, 1)  # 13 x 13
+DILATED = _conv("dilated 3x3", 20, 24, 14, 3, dilation=2, padding=2)  # 14 x 14
+WIDE = _conv("wide 5x5", 20, 33, 14, 5, padding=2)  # 14 x 14
+GROUPS_2 = _conv("two groups", 32, 48, 14, 3, padding=1, groups=2)  # 14 x 14, 16 channels and 24 filters a group
+DEPTHWISE = _conv("depthwise", 20, 20, 12, 3, padding=1, groups=20)  # 12 x 12
+VOLUME = Layer.conv("volume", in_channels=20, out_channels=40, input_size=(4, 10, 10), kernel_size=3, padding=1)
+FC = Layer.dense("fc", in_features=250, out_features=100)
+FC_BATCH = Layer.dense("fc batch", in_features=300, out_features=70, batch=4)
+
+
+# ---------------------------------------------------------------------------------------------------------- the masks
+
+
+def _taps(*kept: tuple[int, int]) -> Callable[[tuple[int, ...]], np.ndarray]:
+    """Every kernel keeps these positions (r, s)."""
+
+    def make(shape: tuple[int, ...]) -> np.ndarray:
+        mask = np.zeros(shape, bool)
+        for row, column in kept:
+            mask[..., row, column] = True
+        return mask
+
+    return make
+
+
+def _every(step: int, first: int = 0) -> Callable[[tuple[int, ...]], np.ndarray]:
+    """Each filter keeps every `step`-th of its flattened (c, r, s)."""
+
+    def make(shape: tuple[int, ...]) -> np.ndarray:
+        mask = np.zeros((shape[0], int(np.prod(shape[1:]))), bool)
+        mask[:, first::step] = True
+        return mask.reshape(shape)
+
+    return make
+
+
+def _channels(step: int) -> Callable[[tuple[int, ...]], np.ndarray]:
+    """Only every `step`-th channel (axis 1 of weights and of activations) is not zero."""
+
+    def make(shape: tuple[int, ...]) -> np.ndarray:
+        mask = np.zeros(shape, bool)
+        mask[:, ::step] = True
+        return mask
+
+    return make
+
+
+def _grid(step: int, first: int = 0) -> Callable[[tuple[int, ...]], np.ndarray]:
+    """Activations at every `step`-th row and column."""
+
+    def make(shape: tuple[int, ...]) -> np.ndarray:
+        mask = np.zeros(shape, bool)
+        mask[..., first::step, first::step] = True
+        return mask
+
+    return make
+
+
+def _values(count: int) -> Callable[[tuple[int, ...]], np.ndarray]:
+    """Weights without zeros, of `count` distinct values in every filter."""
+    return lambda shape: (np.arange(np.prod(shape)) % count + 1).reshape(shape)
+
+
+def _filters(*kept: int, of: int) -> Callable[[tuple[int, ...]], np.ndarray]:
+    """Only filters whose number mod `of` is among these keep weights, and they keep all."""
+    return lambda shape: np.broadcast_to(
+        np.isin(np.arange(shape[0]) % of, kept).reshape(-1, *[1] * (len(shape) - 1)), shape
+    ).copy()
+
+
+def _by_filter(*patterns: tuple[tuple[int, int], ...]) -> Callable[[tuple[int, ...]], np.ndarray]:
+    """Kernels of filter k keep the positions of pattern k mod their number."""
+
+    def make(shape: tuple[int, ...]) -> np.ndarray:
+        mask = np.zeros(shape, bool)
+        for number, pattern in enumerate(patterns):
+            for row, column in pattern:
+                mask[number :: len(patterns), :, row, column] = True
+        return mask
+
+    return make
+
+
+def _kernel_groups(rows: int, taps: tuple[tuple[int, int], ...]) -> Callable[[tuple[int, ...]], np.ndarray]:
+    """Of each block of 8 filters x 8 channels `rows` filters, which turn with the channels, and these positions."""
+
+    def make(shape: tuple[int, ...]) -> np.ndarray:
+        filters, channels = np.arange(shape[0])[:, None], np.arange(shape[1])[None, :]
+        kept = (filters + channels // 8) % 8 < rows
+        return kept[:, :, None, None] & _taps(*taps)(shape)
+
+    return make
+
+
+ALL_TAPS = tuple((row, column) for row in range(3) for column in range(3))
+CENTRE = (1, 1)
+NORTH, SOUTH, WEST, EAST = (0, 1), (2, 1), (1, 0), (1, 2)
+PCONV = (
+    (CENTRE, NORTH, SOUTH, WEST),
+    (CENTRE, NORTH, SOUTH, EAST),
+    (CENTRE, NORTH, WEST, EAST),
+    (CENTRE, SOUTH, WEST, EAST),
+)
+
+
+# ------------------------------------------------------- DianNao: N·[O·]P·Q·[T·]R·S·ceil(C/G / Ti)·ceil(K/G / Tn)·G
+
+DIANNAO = [
+    Pair("diannao", PLAIN, 28 * 28 * 9 * (64 // 16) * (64 // 16)),
+    Pair("diannao", IMAGE, 28 * 28 * 9 * ceil(3 / 16) * (64 // 16)),
+    Pair("diannao", STRIDED, 15 * 15 * 9 * ceil(20 / 16) * ceil(40 / 16)),
+    Pair("diannao", POINTWISE, 13 * 13 * ceil(250 / 16) * ceil(70 / 16)),
+    Pair("diannao", DILATED, 14 * 14 * 9 * ceil(20 / 16) * ceil(24 / 16)),
+    Pair("diannao", WIDE, 14 * 14 * 25 * ceil(20 / 16) * ceil(33 / 16)),
+    Pair("diannao", FC, ceil(250 / 16) * ceil(100 / 16)),
+    Pair("diannao", FC_BATCH, 4 * ceil(300 / 16) * ceil(70 / 16)),
+    Pair("diannao", VOLUME, 4 * 10 * 10 * 27 * ceil(20 / 16) * ceil(40 / 16)),
+    # 16 channels of a group fill a vector and its 24 filters need two rounds, so that groups cannot share one.
+    Pair("diannao", GROUPS_2, 2 * 14 * 14 * 9 * (16 // 16) * ceil(24 / 16)),
+    # A dense machine: zeros change nothing.
+    Pair("diannao", PLAIN, 28 * 28 * 9 * 4 * 4, weights=_every(4), activations=_grid(2)),
+    # The pipeline fills once a round of output channels, of which there are 64 / 16.
+    Pair("diannao", IMAGE, 28 * 28 * 9 * 4 + 5 * (64 // 16), {"pipeline_fill_cycles": 5}),
+]
+
+# ----------------------------------------------------------------- DaDianNao: as DianNao, with 16 x 16 output neurons
+
+DADIANNAO = [
+    Pair("dadiannao", PLAIN, 28 * 28 * 9 * (64 // 16) * ceil(64 / 256)),
+    Pair("dadiannao", _conv("300 filters", 250, 300, 13, 1), 13 * 13 * ceil(250 / 16) * ceil(300 / 256)),
+    Pair("dadiannao", STRIDED, 15 * 15 * 9 * ceil(20 / 16) * 1),
+    Pair("dadiannao", WIDE, 14 * 14 * 25 * ceil(20 / 16) * 1),
+    Pair("dadiannao", DILATED, 14 * 14 * 9 * ceil(20 / 16) * 1),
+    Pair("dadiannao", FC_BATCH, 4 * ceil(300 / 16) * 1),
+    Pair("dadiannao", VOLUME, 4 * 10 * 10 * 27 * ceil(20 / 16) * 1),
+    Pair("dadiannao", GROUPS_2, 2 * 14 * 14 * 9 * (16 // 16) * 1),
+]
+
+# ---------------------- DCNN: the fullest PE's tile of ceil(P/8) x ceil(Q/8) outputs, R·S·ceil(C/G / 16) cycles each, K
+
+DCNN = [
+    Pair("dcnn", PLAIN, ceil(28 / 8) ** 2 * 9 * (64 // 16) * 64),
+    Pair("dcnn", IMAGE, ceil(28 / 8) ** 2 * 9 * ceil(3 / 16) * 64),
+    Pair("dcnn", STRIDED, ceil(15 / 8) ** 2 * 9 * ceil(20 / 16) * 40),
+    Pair("dcnn", POINTWISE, ceil(13 / 8) ** 2 * ceil(250 / 16) * 70),
+    Pair("dcnn", DILATED, ceil(14 / 8) ** 2 * 9 * ceil(20 / 16) * 24),
+    Pair("dcnn", WIDE, ceil(14 / 8) ** 2 * 25 * ceil(20 / 16) * 33),
+    # Lanes hold channels of one group: a depthwise layer fills one of 16.
+    Pair("dcnn", DEPTHWISE, ceil(12 / 8) ** 2 * 9 * ceil(1 / 16) * 20),
+    Pair("dcnn", GROUPS_2, ceil(14 / 8) ** 2 * 9 * (16 // 16) * 48),
+    # One output position: output channels are spread over the 64 PEs.
+    Pair("dcnn", FC, ceil(100 / 64) * ceil(250 / 16)),
+    Pair("dcnn", FC_BATCH, 4 * ceil(70 / 64) * ceil(300 / 16)),
+    # A PE keeps its tile in all four slices.
+    Pair("dcnn", VOLUME, 4 * ceil(10 / 8) ** 2 * 27 * ceil(20 / 16) * 40),
+]
+
+# ------------------------------------------------ ideal: products of two non-zeros over multipliers; padding has none
+
+IDEAL = [
+    # On a padded axis of 28 the three positions of a kernel meet 27, 28 and 27 inputs.
+    Pair("ideal", PLAIN, ceil(64 * 64 * (27 + 28 + 27) ** 2 / 1024)),
+    Pair("ideal", PLAIN, ceil(64 * 64 * 28 * 28 * 9 / 1024), {"skip": "nothing"}),
+    # Outputs 0..14 read input 2p - 1 + r: position 0 misses p = 0, position 2 misses p = 14.
+    Pair("ideal", STRIDED, ceil(20 * 40 * (14 + 15 + 14) ** 2 / 1024)),
+    Pair("ideal", DILATED, ceil(20 * 24 * (12 + 14 + 12) ** 2 / 1024)),
+    Pair("ideal", PLAIN, ceil(64 * 32 * (27 + 28 + 27) ** 2 / 1024), activations=_channels(2)),
+    # The centre of a kernel meets each of the 14 x 14 inputs that are not zero once.
+    Pair("ideal", PLAIN, ceil(64 * 64 * 14 * 14 / 1024), weights=_taps(CENTRE), activations=_grid(2)),
+    Pair("ideal", FC, ceil(250 * 100 / 100), {"multipliers": 100}),
+    Pair("ideal", GROUPS_2, ceil(2 * 16 * 24 * (13 + 14 + 13) ** 2 / 1024)),
+]
+
+# EIE: an activation is broadcast, taken from the queue and its pointers are read (3 cycles) before its first entry is
+# worked off; with an entry in every PE columns follow without a gap; the last result comes 4 cycles after its entry.
+
+EIE = [
+    # 128 rows: two entries of each column in each of the 64 PEs.
+    Pair("eie", Layer.dense("two rows", in_features=250, out_features=128), 3 + 250 * 2 + 4),
+    # Only non-zero activations are broadcast.
+    Pair("eie", Layer.dense("two rows", in_features=250, out_features=128), 3 + 125 * 2 + 4, activations=_channels(2)),
+    # 100 rows: PEs 0 to 35 have two entries, the others one; the fullest decides.
+    Pair("eie", FC, 3 + 250 * 2 + 4),
+    # Vectors follow one another when all PEs are done: 70 rows, two in PEs 0 to 5.
+    Pair("eie", FC_BATCH, 4 * (3 + 300 * 2 + 4)),
+    # 40 rows a PE of which the last has weights: 39 zeros before it take two fillers, each standing for 16.
+    Pair("eie", Layer.dense("fillers", in_features=50, out_features=64 * 40), 3 + 50 * (2 + 1) + 4,
+         weights=lambda shape: np.broadcast_to(np.arange(shape[0])[:, None, None, None] >= 64 * 39, shape).copy()),
+    # With runs of up to 63 there are none.
+    Pair("eie", Layer.dense("long runs", in_features=50, out_features=64 * 40), 3 + 50 * 1 + 4, {"run_bits": 6},
+         weights=lambda shape: np.broadcast_to(np.arange(shape[0])[:, None, None, None] >= 64 * 39, shape).copy()),
+    # Every other column is empty; its pointers take the cycle that its entry would have taken. The last is not empty.
+    Pair("eie", Layer.dense("empty columns", in_features=251, out_features=64), 3 + 251 + 4, weights=_channels(2)),
+    # Each of 16 output positions is a vector.
+    Pair("eie", _conv("1x1", 32, 64, 4, 1), 16 * (3 + 32 + 4)),
+    # Two blocks of rows (4,096 accumulators), 64 rows a PE and then one, each sent the whole vector; results exceed the
+    # register file, so that PEs write them to their SRAMs, four values of 16 bits a cycle.
+    Pair("eie", Layer.dense("blocks", in_features=10, out_features=4096 + 64),
+         (3 + 10 * 64 + 4 + 64 // 4) + (3 + 10 * 1 + 4 + ceil(1 / 4))),
+]  # fmt: skip
+
+# KGRC (16 bit): TM 32, TN 8, tiles of 4 x 14 x 14, TK 9; PM 16 over 4 row groups, so 4 rows of each; PF 4, PK 3; Ab 4
+# and ports of 8 values. With neither start nor list cycles the published equations stand alone:
+#     tile = steps · max(Lin, Lwgt, Lcmpt) + Lcmpt, layer = tiles · max(tile, Lout) + Lout
+
+ALONE = {"start_cycles": 0, "row_list_cycles": 0}
+POINT_OUT = 32 // 4 * ceil(14 * 14 / 8)  # Lout of 32 filters x 14 x 14 outputs: 8 * 25 = 200
+
+KGRC = [
+    # 2 x 4 tiles, 8 steps. Lcmpt = 49 * 3 * 2 = 294 exceeds Lin = 2 * ceil(15 * 15 / 8) = 58 and Lwgt = 64 * 2 = 128.
+    Pair("kgrc", PLAIN, 8 * (8 * 294 + 294) + POINT_OUT, ALONE),
+    # 4 of 9 positions: Lcmpt = 49 * ceil(4 / 3) * 2 = 196.
+    Pair("kgrc", PLAIN, 8 * (8 * 196 + 196) + POINT_OUT, ALONE, _taps(CENTRE, NORTH, SOUTH, (0, 0))),
+    # 4 of 8 rows: Lcmpt = 49 * 3 * 1 = 147 exceeds Lwgt = 16 * 2 * 2 = 64.
+    Pair("kgrc", PLAIN, 8 * (8 * 147 + 147) + POINT_OUT, ALONE, _kernel_groups(4, ALL_TAPS)),
+    # 2 of 8 rows and 3 positions: Lcmpt = 49 * 1 * 1 is less than Lin = 58, which every step then takes.
+    Pair("kgrc", PLAIN, 8 * (8 * 58 + 49) + POINT_OUT, ALONE, _kernel_groups(2, ((0, 0), (1, 1), (2, 2)))),
+    # 14 x 14 outputs from 28 x 28 inputs: Lin = 2 * ceil(28 * 28 / 8) = 196 < 294; 2 tiles of 3 steps.
+    Pair("kgrc", _conv("strided", 24, 64, 28, 3, stride=2, padding=1), 2 * (3 * 294 + 294) + POINT_OUT, ALONE),
+    # Lcmpt = 49 * 1 * 2 = 98; Lin = 2 * ceil(196 / 8) = 50, Lwgt = 64.
+    Pair("kgrc", _conv("1x1", 256, 64, 14, 1), 2 * (32 * 98 + 98) + POINT_OUT, ALONE),
+    # Only the 14 rows that a 1x1 kernel reads: Lin = 2 * ceil(14 * 27 / 8) = 96 < 98 (of 27 rows it would be 184).
+    Pair("kgrc", _conv("1x1 strided", 24, 64, 27, 1, stride=2), 2 * (3 * 98 + 98) + POINT_OUT, ALONE),
+    # 25 positions in chunks of 9, 9 and 7, each of Lcmpt = 49 * 3 * 2 = 294; the longest chunk's is added.
+    Pair("kgrc", _conv("5x5", 24, 32, 14, 5, padding=2), 3 * 3 * 294 + 294 + POINT_OUT, ALONE),
+    Pair("kgrc", _conv("dilated", 24, 64, 14, 3, dilation=2, padding=2), 2 * (3 * 294 + 294) + POINT_OUT, ALONE),
+    # One position: Lcmpt = 2, Lin = 2; Lwgt = 32 * 8 / 4 * 1 = 64 binds; Lout = 8 * 1. Four tiles of 32 steps.
+    Pair("kgrc", Layer.dense("fc", in_features=256, out_features=128), 4 * (32 * 64 + 2) + 8, ALONE),
+    Pair("kgrc", Layer.dense("fc", in_features=256, out_features=128, batch=4), 16 * (32 * 64 + 2) + 8, ALONE),
+    # 784 outputs a tile; Lcmpt = 196 * 3 * 2 = 1176 for each of three chunks; Lout = 8 * 98.
+    Pair("kgrc", Layer.conv("volume", in_channels=24, out_channels=64, input_size=(4, 14, 14), kernel_size=3, padding=1),
+         2 * (3 * 3 * 1176 + 1176) + 784, ALONE),
+    # 40 filters: a tile of 32 and one of 8, whose outputs leave in 8 / 4 * 25 cycles.
+    Pair("kgrc", _conv("ragged", 24, 40, 14, 3, padding=1), 2 * (3 * 294 + 294) + 8 // 4 * 25, ALONE),
+    # Every chunk of every step begins with 20 cycles, as part of Lcmpt; nothing drops rows.
+    Pair("kgrc", _conv("start", 24, 64, 14, 3, padding=1), 2 * (3 * 314 + 314) + POINT_OUT),
+]  # fmt: skip
+
+# Structured: ceil(K/64)·ceil(P·Q/21)·Z, 8 cycles of fill before and the last block's sums, 64 a cycle, behind.
+
+STRUCTURED = [
+    # 38 pixel blocks, the last of 7 positions: 7 * 64 sums.
+    Pair("structured", PLAIN, 38 * 576 + 8 + 7),
+    Pair("structured", PLAIN, 38 * 144 + 8 + 7, weights=_every(4)),
+    # Half the columns, those of even filters, and a third, those of odd ones: the union keeps 2/3 of 576.
+    Pair("structured", PLAIN, 38 * 384 + 8 + 7,
+         weights=lambda shape: np.where((np.arange(64) % 2 == 0)[:, None, None, None], _every(2)(shape), _every(3)(shape))),
+    # Empty channels are empty columns.
+    Pair("structured", PLAIN, 38 * 32 * 9 + 8 + 7, weights=_channels(2)),
+    Pair("structured", PLAIN, 38 * 576 + 8 + 7, activations=_grid(2)),
+    Pair("structured", IMAGE, 38 * 27 + 8 + 7),
+    # 9 columns: a block's 21 * 64 sums take 21 cycles to leave, longer than the next block computes. The first
+    # computes, 37 blocks leave one after the other, and so does the last one of 7 positions.
+    Pair("structured", IMAGE, 8 + 9 + 37 * 21 + 7, weights=_channels(3)),
+    Pair("structured", PLAIN, 38 * 576 * 2 + 8 + 7, {"index_entries_per_cycle": 0.5}),
+    # 225 = 10 * 21 + 15 positions; 15 * 40 sums.
+    Pair("structured", STRIDED, 11 * 180 + 8 + ceil(15 * 40 / 64)),
+    # Filters in blocks of 64 and 6; 169 = 8 * 21 + 1.
+    Pair("structured", POINTWISE, 2 * 9 * 250 + 8 + 1),
+    # 196 = 9 * 21 + 7; 7 * 24 sums, and 7 * 33.
+    Pair("structured", DILATED, 10 * 180 + 8 + ceil(7 * 24 / 64)),
+    Pair("structured", WIDE, 10 * 500 + 8 + ceil(7 * 33 / 64)),
+    Pair("structured", FC, 2 * 250 + 8 + 1),
+    Pair("structured", FC_BATCH, 4 * 2 * 300 + 8 + 1),
+    Pair("structured", VOLUME, ceil(400 / 21) * 540 + 8 + 1),
+    # A filter block belongs to one group: two of 24 filters and 144 columns; 144 = 6 * 21 + 18.
+    Pair("structured", GROUPS_2, 2 * 10 * 144 + 8 + ceil(7 * 24 / 64)),
+    Pair("structured", DEPTHWISE, 20 * 7 * 9 + 8 + 1),
+]  # fmt: skip
+
+# Systolic, folds one after the other: n + r + c - 2 each; the first fold's operands take a cycle a row before it.
+
+SYSTOLIC = [
+    # depth 576 = 4 * 128 + 64 rows, 64 columns, 784 positions pass.
+    Pair("systolic", PLAIN, 128 + 4 * (784 + 128 + 64 - 2) + (784 + 64 + 64 - 2)),
+    # Without shadow registers each fold waits for its own rows.
+    Pair("systolic", PLAIN, 4 * (128 + 784 + 128 + 64 - 2) + (64 + 784 + 64 + 64 - 2), {"shadow_registers": False}),
+    Pair("systolic", IMAGE, 27 + (784 + 27 + 64 - 2)),
+    Pair("systolic", STRIDED, 128 + (225 + 128 + 40 - 2) + (225 + 52 + 40 - 2)),
+    Pair("systolic", POINTWISE, 128 + (169 + 128 + 70 - 2) + (169 + 122 + 70 - 2)),
+    Pair("systolic", DILATED, 128 + (196 + 128 + 24 - 2) + (196 + 52 + 24 - 2)),
+    # depth 500 = 3 * 128 + 116.
+    Pair("systolic", WIDE, 128 + 3 * (196 + 128 + 33 - 2) + (196 + 116 + 33 - 2)),
+    # The images of a fully connected layer are positions.
+    Pair("systolic", FC_BATCH, 128 + 2 * (4 + 128 + 70 - 2) + (4 + 44 + 70 - 2)),
+    # depth 540 = 4 * 128 + 28.
+    Pair("systolic", VOLUME, 128 + 4 * (400 + 128 + 40 - 2) + (400 + 28 + 40 - 2)),
+    # 250 filters: 128 and 122 columns.
+    Pair("systolic", _conv("250 filters", 64, 250, 10, 1), 64 + (100 + 64 + 128 - 2) + (100 + 64 + 122 - 2)),
+    # A group's depth of 144 exceeds the rows, so that none lies beside it: 128 + 16.
+    Pair("systolic", GROUPS_2, 128 + 2 * ((196 + 128 + 24 - 2) + (196 + 16 + 24 - 2))),
+    # Output stationary: 784 = 6 * 128 + 16 positions in rows, depth passes; sums are not waited for.
+    Pair("systolic", PLAIN, 6 * (576 + 128 + 64 - 2) + (576 + 16 + 64 - 2), {"dataflow": "output"}),
+    Pair("systolic", FC_BATCH, 300 + 4 + 70 - 2, {"dataflow": "output"}),
+    # The two products that the description works out itself.
+    Pair("systolic", Layer.dense("2x2x2", in_features=2, out_features=2, batch=2), 4,
+         {"dataflow": "output", "rows": 2, "columns": 2}),
+    Pair("systolic", Layer.dense("4x4x4", in_features=4, out_features=4, batch=4), 10,
+         {"dataflow": "output", "rows": 4, "columns": 4}),
+    # Input stationary: depth in rows, positions in columns, filters pass.
+    Pair("systolic", PLAIN,
+         128 + 6 * (4 * (64 + 128 + 128 - 2) + (64 + 64 + 128 - 2)) + 4 * (64 + 128 + 16 - 2) + (64 + 64 + 16 - 2),
+         {"dataflow": "input"}),
+]  # fmt: skip
+
+# ABM: for a block of 20 positions a kernel takes max(non-zeros, distinct values x positions / 5); 48 cores.
+
+ABM = [
+    # 16 codes: 16 * 20 / 5 = 64 < 576. Core 0 has filters 0 and 48; 784 / 20 is 40 blocks.
+    Pair("abm", PLAIN, 2 * 40 * 576, {"codebook_values": 16}),
+    # A mask's kernels have as many values as codes tell apart: 255 * 20 / 5 = 1020; the last 4 positions: 204 < 576.
+    Pair("abm", PLAIN, 2 * (39 * 1020 + 576)),
+    # Three values by name.
+    Pair("abm", PLAIN, 2 * 40 * 576, weights=_values(3)),
+    # 36 non-zeros a filter, as many values: 36 * 4 = 144, and 36 * 4 / 5 < 36 for the last 4 positions.
+    Pair("abm", PLAIN, 2 * (39 * 144 + 36), weights=_every(16)),
+    Pair("abm", PLAIN, 2 * (39 * 144 + 36), weights=_every(16), activations=_grid(2)),
+    Pair("abm", IMAGE, 2 * (39 * 27 * 4 + 27)),
+    Pair("abm", STRIDED, 11 * 180 * 4 + 180 * 1),
+    # 169 = 8 * 20 + 9: 250 * 9 / 5 = 450.
+    Pair("abm", POINTWISE, 2 * (8 * 1000 + 450)),
+    Pair("abm", FC, 3 * 250),
+    Pair("abm", FC_BATCH, 4 * 2 * 300),
+    Pair("abm", VOLUME, 20 * 255 * 4),
+    # 196 = 9 * 20 + 16: ceil(144 * 16 / 5) = 461; and 144 = 7 * 20 + 4: ceil(9 * 4 / 5) = 8 < 9.
+    Pair("abm", GROUPS_2, 9 * 144 * 4 + 461),
+    Pair("abm", DEPTHWISE, 7 * 9 * 4 + 9),
+    # 64 cores of 16 adders and 4 multipliers, 16 codes: 16 * 16 / 4 = 64 < 576; 27 < 64 in IMAGE.
+    Pair("sparse-yolo", PLAIN, 49 * 576),
+    Pair("sparse-yolo", IMAGE, 49 * 64),
+]
+
+# Stacked: filter k on PE k mod 16, a weight a cycle with 16 positions. A decoder of 4 entries hides single fillers.
+
+STACKED = [
+    Pair("stacked", PLAIN, 4 * 576 * 49),
+    Pair("stacked", PLAIN, 4 * 288 * 49, weights=_every(2)),
+    Pair("stacked", PLAIN, 4 * 288 * 49, {"levels": "0.5"}, _every(2), _grid(2)),
+    Pair("stacked", IMAGE, 4 * 27 * 49),
+    Pair("stacked", STRIDED, 3 * 180 * ceil(225 / 16)),
+    Pair("stacked", POINTWISE, 5 * 250 * ceil(169 / 16)),
+    Pair("stacked", DILATED, 2 * 180 * ceil(196 / 16)),
+    Pair("stacked", FC, 7 * 250),
+    Pair("stacked", FC_BATCH, 4 * 5 * 300),
+    Pair("stacked", GROUPS_2, 3 * 144 * ceil(196 / 16)),
+    Pair("stacked", DEPTHWISE, 2 * 9 * (144 // 16)),
+    # The last of 576 weights alone: 575 zeros take two fillers of 256; a decoder of one entry needs a cycle for each.
+    Pair("stacked", PLAIN, 4 * 3 * 49, {"levels": "0.5", "decoded_entries": 1}, _every(576, 575)),
+    Pair("stacked", PLAIN, 4 * 1 * 49, {"levels": "0.5"}, _every(576, 575)),
+]
+
+# Cambricon-X: for an output the sum over windows of 256 of max(1, ceil(non-zeros / 16)); filter k on PE k mod 16.
+
+CAMBRICON_X = [
+    # 576 inputs: windows of 256, 256 and 64.
+    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (16 + 16 + 4)),
+    # Zero activations are not skipped.
+    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (16 + 16 + 4), activations=_channels(2)),
+    # Every 8th channel: 8 of 64 at each position, 32, 32 and 8 a window.
+    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (2 + 2 + 1), weights=_channels(8)),
+    # The first kernel row alone: 192 weights in the first window; empty windows take a cycle each.
+    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (12 + 1 + 1), weights=_taps((0, 0), (0, 1), (0, 2))),
+    # One weight a kernel, the centre: list places 256 to 319, so the second window has all 64.
+    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (1 + 4 + 1), weights=_taps(CENTRE)),
+    # Filter 0 alone is there: its PE takes 36 cycles and three for each of its three empty filters.
+    Pair("cambricon-x", PLAIN, 28 * 28 * (36 + 3 * 3), weights=_filters(0, of=64)),
+    Pair("cambricon-x", PLAIN, 28 * 28 * (36 + 3 * 3), {"fetch": "shared"}, _filters(0, of=64)),
+    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (2 + 2 + 1), {"fetch": "shared"}, _channels(8)),
+    Pair("cambricon-x", IMAGE, 28 * 28 * 4 * ceil(27 / 16)),
+    Pair("cambricon-x", STRIDED, 15 * 15 * 3 * ceil(180 / 16)),
+    Pair("cambricon-x", POINTWISE, 13 * 13 * 5 * ceil(250 / 16)),
+    Pair("cambricon-x", DILATED, 14 * 14 * 2 * ceil(180 / 16)),
+    # 500 = 256 + 244.
+    Pair("cambricon-x", WIDE, 14 * 14 * 3 * (16 + 16)),
+    Pair("cambricon-x", FC, 7 * ceil(250 / 16)),
+    Pair("cambricon-x", FC_BATCH, 4 * 5 * (16 + ceil(44 / 16))),
+    # Groups in flight together: 48 filters are three turns of the PEs, 20 are two.
+    Pair("cambricon-x", GROUPS_2, 14 * 14 * 3 * 9),
+    Pair("cambricon-x", DEPTHWISE, 12 * 12 * 2 * 1),
+]
+
+# Pattern: batches of at most 16 kernels of a channel; min(n * reads + 1, X * reads) cycles for n of X positions, reads
+# being the blocks of 16 positions; four arrays take equal parts, behind 8 cycles of fill.
+
+PATTERN = [
+    Pair("pattern", PLAIN, 64 * 4 * 9 * 49 // 4 + 8),
+    Pair("pattern", IMAGE, 3 * 4 * 9 * 49 // 4 + 8),
+    Pair("pattern", STRIDED, 20 * 3 * 9 * 15 // 4 + 8),
+    # 1x1 kernels gain nothing: 70 kernels are five batches; 13750 cycles, 3437.5 an array.
+    Pair("pattern", POINTWISE, ceil(250 * 5 * 1 * 11 / 4) + 8),
+    Pair("pattern", DILATED, 20 * 2 * 9 * 13 // 4 + 8),
+    Pair("pattern", WIDE, 20 * 3 * 25 * 13 // 4 + 8),
+    Pair("pattern", FC, ceil(250 * 7 / 4) + 8),
+    Pair("pattern", FC_BATCH, 4 * (300 * 5 // 4) + 8),
+    # Channels have kernels in their own group alone.
+    Pair("pattern", GROUPS_2, 32 * 2 * 9 * 13 // 4 + 8),
+    Pair("pattern", DEPTHWISE, 20 * 1 * 9 * 9 // 4 + 8),
+    # One pattern of four positions.
+    Pair("pattern", PLAIN, 64 * 4 * (4 * 49 + 1) // 4 + 8, weights=_taps(*PCONV[0])),
+    # Four patterns with 16 kernels each in every channel: sorted, each fills a batch.
+    Pair("pattern", PLAIN, 64 * 4 * (4 * 49 + 1) // 4 + 8, weights=_by_filter(*PCONV)),
+    # In the order of the filters each batch has all four, which need five positions together.
+    Pair("pattern", PLAIN, 64 * 4 * (5 * 49 + 1) // 4 + 8, {"patterns": 0}, _by_filter(*PCONV)),
+    # Two patterns that share the centre, 8 kernels each: one batch of 7 positions beats two of 4.
+    Pair("pattern", _conv("16 filters", 64, 16, 28, 3, padding=1), 64 * (7 * 49 + 1) // 4 + 8,
+         weights=_by_filter((CENTRE, NORTH, SOUTH, WEST), (CENTRE, (0, 0), (2, 2), (0, 2)))),
+    # One weight a kernel; setting the array at no cost; at a cost that exceeds the gain (9 * 49 without).
+    Pair("pattern", PLAIN, 64 * 4 * (1 * 49 + 1) // 4 + 8, weights=_taps(CENTRE)),
+    Pair("pattern", PLAIN, 64 * 4 * (1 * 49) // 4, {"switch_cycles": 0, "fill_cycles": 0}, _taps(CENTRE)),
+    Pair("pattern", PLAIN, 64 * 4 * 9 * 49 // 4 + 8, {"switch_cycles": 400}, _taps(CENTRE)),
+    # Channels without weights are left out; so are empty filters: 32 of 64 are two batches.
+    Pair("pattern", PLAIN, 32 * 4 * 9 * 49 // 4 + 8, weights=_channels(2)),
+    Pair("pattern", PLAIN, 64 * 2 * 9 * 49 // 4 + 8, weights=_filters(0, of=2)),
+    # Channel c on array c mod 4: arrays 0 and 1 have 63 of 250.
+    Pair("pattern", POINTWISE, 63 * 5 * 11 + 8, {"reconfigurable": False}),
+]  # fmt: skip
+
+# SCNN: for a channel of a group ceil(a / I) * ceil(w / F) steps, and behind the last group its halo sums and then its
+# outputs, four a cycle. Earlier drains hide behind the next group's work, which is longer in each pair below.
+
+ONE_WEIGHT = {"weights_per_vector": 1}
+"""Vectors of one weight: four activations of a tile of 4 x 4 or less go to four different banks, so nothing waits."""
+
+SCNN = [
+    # Tiles of 2 x 2 and 8 channels are 32 sums in 32 banks: no two of the 16 products of a step meet. Groups of 8, the
+    # last of 6: two weight vectors each. No halo; 6 * 4 outputs leave.
+    Pair("scnn", POINTWISE, 9 * 250 * 1 * 2 + 6 * 4 // 4),
+    Pair("scnn", POINTWISE, 9 * 250 * 1 * 2 + 6 * 4 // 4, {"queue_depth": 0}),
+    Pair("scnn", POINTWISE, 9 * 125 * 1 * 2 + 6 * 4 // 4, activations=_channels(2)),
+    # Tiles of 4 x 4, sums of 6 x 6; (36 - 16) * 8 sums to neighbours, 16 * 8 outputs.
+    Pair("scnn", PLAIN, 8 * 64 * 4 * 72 + 40 + 32, ONE_WEIGHT),
+    Pair("scnn", IMAGE, 8 * 3 * 4 * 72 + 40 + 32, ONE_WEIGHT),
+    # One weight a kernel: 8 zeros between two, so no stored zeros; 4 weights stand 36 sums apart and a row of a tile has
+    # 4 activations, so that 16 products meet banks 0 to 15 behind some first one.
+    Pair("scnn", PLAIN, 8 * 64 * 4 * 2 + 40 + 32, weights=_taps(CENTRE)),
+    # Empty channels, of activations or weights, cost nothing.
+    Pair("scnn", PLAIN, 8 * 32 * 4 * 2 + 40 + 32, weights=_taps(CENTRE), activations=_channels(2)),
+    Pair("scnn", PLAIN, 8 * 32 * 4 * 72 + 40 + 32, ONE_WEIGHT, _channels(2)),
+    # One activation in each 4 x 4 tile; at its end 15 zeros stand before it, which a run of 4 bits can tell.
+    Pair("scnn", PLAIN, 8 * 64 * 1 * 2 + 40 + 32, weights=_taps(CENTRE), activations=_grid(4)),
+    Pair("scnn", PLAIN, 8 * 64 * 1 * 2 + 40 + 32, weights=_taps(CENTRE), activations=_grid(4, 3)),
+    # The last of a group's 72 weights: 71 zeros before it are four stored zeros and 7; five entries are two vectors.
+    Pair("scnn", PLAIN, 8 * 64 * 4 * ceil(5 / 4) + 40 + 32,
+         weights=lambda shape: _taps((2, 2))(shape) & _filters(7, of=8)(shape)),
+    # Zeros of activations are stored and multiplied.
+    Pair("scnn", PLAIN, 8 * 64 * 4 * 2 + 40 + 32, {"skip": "weights"}, _taps(CENTRE), _grid(4)),
+    # A stride of 2 makes 4 virtual channels of 15 x 15 or less, whose 1 + 2 + 2 + 4 weights a kernel never go to waste;
+    # tiles of 2 x 2, sums of 3 x 3: (9 - 4) * 8 and 4 * 8 leave.
+    Pair("scnn", STRIDED, 5 * 20 * 1 * 72 + 10 + 8, ONE_WEIGHT),
+    # Tiles of 2 x 2, sums of 6 x 6.
+    Pair("scnn", DILATED, 3 * 20 * 1 * 72 + 64 + 8, ONE_WEIGHT),
+    # 33 filters: four groups of 8 and one of a single filter.
+    Pair("scnn", WIDE, 20 * 1 * 33 * 25 + 32 // 4 + 1, ONE_WEIGHT),
+    # A filter meets the 16 channels of its own group; sums of 4 x 4.
+    Pair("scnn", GROUPS_2, 48 * 16 * 1 * 9 + 24 + 8, ONE_WEIGHT),
+    # Fully connected: PEs have slices of the filters, one activation at a time: 2, 4 and 10 filters are 1, 1, 3 vectors.
+    Pair("scnn", FC, 250 * 1 + 1),
+    Pair("scnn", Layer.dense("fc 4", in_features=250, out_features=256), 250 * 1 + 1),
+    Pair("scnn", Layer.dense("fc 10", in_features=250, out_features=640), 250 * 3 + ceil(10 / 4)),
+    Pair("scnn", Layer.dense("fc 10", in_features=250, out_features=640), 125 * 3 + 3, activations=_channels(2)),
+    Pair("scnn", FC_BATCH, 4 * 300 * 1 + 1),
+]  # fmt: skip
+
+HAND = [
+    *DIANNAO, *DADIANNAO, *DCNN, *IDEAL, *EIE, *KGRC, *STRUCTURED, *SYSTOLIC, *ABM, *STACKED, *CAMBRICON_X, *PATTERN, *SCNN,
+]  # fmt: skip
+
+GROUPED: list[Pair] = [
+    # 16 groups of one channel and one filter fill vectors and neurons; four are left.
+    Pair("diannao", DEPTHWISE, 12 * 12 * 9 * ceil(20 / 16)),
+    Pair("diannao", DEPTHWISE, 12 * 12 * 9 * 20, {"groups": "alone"}),
+    # Four groups of 4 channels and 4 filters fill a round.
+    Pair("diannao", _conv("eight groups", 32, 32, 14, 3, padding=1, groups=8), 14 * 14 * 9 * (8 // 4)),
+    Pair("dadiannao", DEPTHWISE, 12 * 12 * 9 * ceil(20 / 16)),
+    Pair("dadiannao", DEPTHWISE, 12 * 12 * 9 * 20, {"groups": "alone"}),
+    # 14 groups of depth 9 fit 128 rows: 126 rows, 14 columns, twice.
+    Pair("systolic", _conv("28 depthwise", 28, 28, 12, 3, padding=1, groups=28), 126 + 2 * (144 + 126 + 14 - 2)),
+    # One after the other: 9 rows and one column each.
+    Pair("systolic", DEPTHWISE, 9 + 20 * (144 + 9 + 1 - 2), {"groups": "alone"}),
+]
+
+DISPUTED: list[tuple[Pair, str]] = []
+
+
+def _name(pair: Pair) -> str:
+    return f"{pair.machine}-{pair.layer.name}"
+
+
+@pytest.mark.parametrize("pair", HAND, ids=_name)
+def test_the_simulator_gives_the_derived_cycles(pair: Pair) -> None:
+    assert pair.simulated() == pair.cycles
+
+
+@pytest.mark.parametrize("pair", GROUPED, ids=_name)
+def test_groups_side_by_side_take_the_derived_cycles(pair: Pair) -> None:
+    if "groups" not in machine(pair.machine).Spec.model_fields:
+        pytest.skip(f"{pair.machine} takes groups one at a time and has no setting for it")
+    assert pair.simulated() == pair.cycles
+
+
+def test_every_machine_has_pairs_of_its_own() -> None:
+    pairs = Counter(pair.machine for pair in HAND)
+    assert sum(pairs.values()) >= 60
+    assert min(pairs.values()) >= 2

@@ -26,8 +26,6 @@ from workloads.trace import LayerTrace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Mask = np.ndarray
-MaskOf = "Callable[[tuple[int, ...]], Mask]"
 
 _OWN_CYCLES = {"dram": {"bandwidth_gbs": inf, "latency_ns": 0.0}, "buffers": {"port_bytes": 1 << 30}}
 """Neither memory nor the ports of buffers ever hold a machine up."""
@@ -125,6 +123,12 @@ def _grid(step: int, first: int = 0) -> Callable[[tuple[int, ...]], np.ndarray]:
     return make
 
 
+def _turns(shape: tuple[int, ...]) -> np.ndarray:
+    """Activations of 4 x 4 tiles, like the fields of a chessboard: half of them in even channels, half in odd ones."""
+    _, channel, row, column = np.indices(shape)
+    return (channel + row // 4 + column // 4) % 2 == 0
+
+
 def _values(count: int) -> Callable[[tuple[int, ...]], np.ndarray]:
     """Weights without zeros, of `count` distinct values in every filter."""
     return lambda shape: (np.arange(np.prod(shape)) % count + 1).reshape(shape)
@@ -220,6 +224,8 @@ DCNN = [
     # One output position: output channels are spread over the 64 PEs.
     Pair("dcnn", FC, ceil(100 / 64) * ceil(250 / 16)),
     Pair("dcnn", FC_BATCH, 4 * ceil(70 / 64) * ceil(300 / 16)),
+    # A map that spills is cut into parts of the PEs' rows, whose outputs add up to the same.
+    Pair("dcnn", PLAIN, ceil(28 / 8) ** 2 * 9 * (64 // 16) * 64, {"sram_bytes": 65536}),
     # A PE keeps its tile in all four slices.
     Pair("dcnn", VOLUME, 4 * ceil(10 / 8) ** 2 * 27 * ceil(20 / 16) * 40),
 ]
@@ -250,8 +256,6 @@ EIE = [
     Pair("eie", Layer.dense("two rows", in_features=250, out_features=128), 3 + 125 * 2 + 4, activations=_channels(2)),
     # 100 rows: PEs 0 to 35 have two entries, the others one; the fullest decides.
     Pair("eie", FC, 3 + 250 * 2 + 4),
-    # Vectors follow one another when all PEs are done: 70 rows, two in PEs 0 to 5.
-    Pair("eie", FC_BATCH, 4 * (3 + 300 * 2 + 4)),
     # 40 rows a PE of which the last has weights: 39 zeros before it take two fillers, each standing for 16.
     Pair("eie", Layer.dense("fillers", in_features=50, out_features=64 * 40), 3 + 50 * (2 + 1) + 4,
          weights=lambda shape: np.broadcast_to(np.arange(shape[0])[:, None, None, None] >= 64 * 39, shape).copy()),
@@ -260,12 +264,12 @@ EIE = [
          weights=lambda shape: np.broadcast_to(np.arange(shape[0])[:, None, None, None] >= 64 * 39, shape).copy()),
     # Every other column is empty; its pointers take the cycle that its entry would have taken. The last is not empty.
     Pair("eie", Layer.dense("empty columns", in_features=251, out_features=64), 3 + 251 + 4, weights=_channels(2)),
-    # Each of 16 output positions is a vector.
-    Pair("eie", _conv("1x1", 32, 64, 4, 1), 16 * (3 + 32 + 4)),
-    # Two blocks of rows (4,096 accumulators), 64 rows a PE and then one, each sent the whole vector; results exceed the
-    # register file, so that PEs write them to their SRAMs, four values of 16 bits a cycle.
-    Pair("eie", Layer.dense("blocks", in_features=10, out_features=4096 + 64),
-         (3 + 10 * 64 + 4 + 64 // 4) + (3 + 10 * 1 + 4 + ceil(1 / 4))),
+    # Two blocks of rows (4,096 accumulators), each sent the whole vector; results exceed the register file, so that PEs
+    # write them to their SRAMs, four values of 16 bits a cycle.
+    Pair("eie", Layer.dense("two blocks", in_features=10, out_features=8192), 2 * (3 + 10 * 64 + 4 + 64 // 4)),
+    # Vectors follow one another when all PEs are done; together their results exceed the register file.
+    Pair("eie", Layer.dense("two vectors", in_features=10, out_features=4096, batch=2),
+         2 * (3 + 10 * 64 + 4 + 64 // 4)),
 ]  # fmt: skip
 
 # KGRC (16 bit): TM 32, TN 8, tiles of 4 x 14 x 14, TK 9; PM 16 over 4 row groups, so 4 rows of each; PF 4, PK 3; Ab 4
@@ -301,8 +305,12 @@ KGRC = [
          2 * (3 * 3 * 1176 + 1176) + 784, ALONE),
     # 40 filters: a tile of 32 and one of 8, whose outputs leave in 8 / 4 * 25 cycles.
     Pair("kgrc", _conv("ragged", 24, 40, 14, 3, padding=1), 2 * (3 * 294 + 294) + 8 // 4 * 25, ALONE),
-    # Every chunk of every step begins with 20 cycles, as part of Lcmpt; nothing drops rows.
-    Pair("kgrc", _conv("start", 24, 64, 14, 3, padding=1), 2 * (3 * 314 + 314) + POINT_OUT),
+    # Every chunk begins with 20 cycles; Lcmpt itself, which is added once, is as in the equation. Nothing drops rows.
+    Pair("kgrc", _conv("start", 24, 64, 14, 3, padding=1), 2 * (3 * (20 + 294) + 294) + POINT_OUT),
+    # Rows are dropped: their list takes 48 more.
+    Pair("kgrc", PLAIN, 8 * (8 * (48 + 20 + 147) + 147) + POINT_OUT, weights=_kernel_groups(4, ALL_TAPS)),
+    # 7 of 8 rows compute in two turns like 8, so that the mode without a list is faster.
+    Pair("kgrc", PLAIN, 8 * (8 * (20 + 294) + 294) + POINT_OUT, weights=_kernel_groups(7, ALL_TAPS)),
 ]  # fmt: skip
 
 # Structured: ceil(K/64)·ceil(P·Q/21)·Z, 8 cycles of fill before and the last block's sums, 64 a cycle, behind.
@@ -322,6 +330,8 @@ STRUCTURED = [
     # computes, 37 blocks leave one after the other, and so does the last one of 7 positions.
     Pair("structured", IMAGE, 8 + 9 + 37 * 21 + 7, weights=_channels(3)),
     Pair("structured", PLAIN, 38 * 576 * 2 + 8 + 7, {"index_entries_per_cycle": 0.5}),
+    # 64 x 39 with 8 bits: 784 = 20 * 39 + 4.
+    Pair("structured", PLAIN, 21 * 576 + 8 + 4, {"value_bits": 8}),
     # 225 = 10 * 21 + 15 positions; 15 * 40 sums.
     Pair("structured", STRIDED, 11 * 180 + 8 + ceil(15 * 40 / 64)),
     # Filters in blocks of 64 and 6; 169 = 8 * 21 + 1.
@@ -354,6 +364,8 @@ SYSTOLIC = [
     Pair("systolic", FC_BATCH, 128 + 2 * (4 + 128 + 70 - 2) + (4 + 44 + 70 - 2)),
     # depth 540 = 4 * 128 + 28.
     Pair("systolic", VOLUME, 128 + 4 * (400 + 128 + 40 - 2) + (400 + 28 + 40 - 2)),
+    # 4,096 positions are twice what half the accumulators hold: two blocks, each of one fold.
+    Pair("systolic", _conv("two blocks", 3, 64, 64, 3, padding=1), 27 + 2 * (2048 + 27 + 64 - 2)),
     # 250 filters: 128 and 122 columns.
     Pair("systolic", _conv("250 filters", 64, 250, 10, 1), 64 + (100 + 64 + 128 - 2) + (100 + 64 + 122 - 2)),
     # A group's depth of 144 exceeds the rows, so that none lies beside it: 128 + 16.
@@ -384,6 +396,9 @@ ABM = [
     # 36 non-zeros a filter, as many values: 36 * 4 = 144, and 36 * 4 / 5 < 36 for the last 4 positions.
     Pair("abm", PLAIN, 2 * (39 * 144 + 36), weights=_every(16)),
     Pair("abm", PLAIN, 2 * (39 * 144 + 36), weights=_every(16), activations=_grid(2)),
+    # Filter 0 is whole, others keep 36: core 0 takes 576 and, for filter 48, 16 * 20 / 5 = 64 (or 36) cycles.
+    Pair("abm", PLAIN, 39 * (576 + 64) + (576 + 36), {"codebook_values": 16},
+         lambda shape: _every(16)(shape) | _filters(0, of=64)(shape)),
     Pair("abm", IMAGE, 2 * (39 * 27 * 4 + 27)),
     Pair("abm", STRIDED, 11 * 180 * 4 + 180 * 1),
     # 169 = 8 * 20 + 9: 250 * 9 / 5 = 450.
@@ -397,7 +412,7 @@ ABM = [
     # 64 cores of 16 adders and 4 multipliers, 16 codes: 16 * 16 / 4 = 64 < 576; 27 < 64 in IMAGE.
     Pair("sparse-yolo", PLAIN, 49 * 576),
     Pair("sparse-yolo", IMAGE, 49 * 64),
-]
+]  # fmt: skip
 
 # Stacked: filter k on PE k mod 16, a weight a cycle with 16 positions. A decoder of 4 entries hides single fillers.
 
@@ -405,6 +420,9 @@ STACKED = [
     Pair("stacked", PLAIN, 4 * 576 * 49),
     Pair("stacked", PLAIN, 4 * 288 * 49, weights=_every(2)),
     Pair("stacked", PLAIN, 4 * 288 * 49, {"levels": "0.5"}, _every(2), _grid(2)),
+    # PE 0 has filter 0, which is whole, and three that keep 36.
+    Pair("stacked", PLAIN, (576 + 3 * 36) * 49, {"levels": "0.5"},
+         lambda shape: _every(16)(shape) | _filters(0, of=64)(shape)),
     Pair("stacked", IMAGE, 4 * 27 * 49),
     Pair("stacked", STRIDED, 3 * 180 * ceil(225 / 16)),
     Pair("stacked", POINTWISE, 5 * 250 * ceil(169 / 16)),
@@ -416,7 +434,7 @@ STACKED = [
     # The last of 576 weights alone: 575 zeros take two fillers of 256; a decoder of one entry needs a cycle for each.
     Pair("stacked", PLAIN, 4 * 3 * 49, {"levels": "0.5", "decoded_entries": 1}, _every(576, 575)),
     Pair("stacked", PLAIN, 4 * 1 * 49, {"levels": "0.5"}, _every(576, 575)),
-]
+]  # fmt: skip
 
 # Cambricon-X: for an output the sum over windows of 256 of max(1, ceil(non-zeros / 16)); filter k on PE k mod 16.
 
@@ -443,6 +461,8 @@ CAMBRICON_X = [
     Pair("cambricon-x", WIDE, 14 * 14 * 3 * (16 + 16)),
     Pair("cambricon-x", FC, 7 * ceil(250 / 16)),
     Pair("cambricon-x", FC_BATCH, 4 * 5 * (16 + ceil(44 / 16))),
+    # 4,096 inputs are twice what half of NBin holds: two chunks or more, in which all PEs take equally long.
+    Pair("cambricon-x", Layer.dense("chunks", in_features=4096, out_features=100), 7 * 16 * 16),
     # Groups in flight together: 48 filters are three turns of the PEs, 20 are two.
     Pair("cambricon-x", GROUPS_2, 14 * 14 * 3 * 9),
     Pair("cambricon-x", DEPTHWISE, 12 * 12 * 2 * 1),
@@ -482,6 +502,8 @@ PATTERN = [
     Pair("pattern", PLAIN, 64 * 2 * 9 * 49 // 4 + 8, weights=_filters(0, of=2)),
     # Channel c on array c mod 4: arrays 0 and 1 have 63 of 250.
     Pair("pattern", POINTWISE, 63 * 5 * 11 + 8, {"reconfigurable": False}),
+    # Every fourth channel alone: array 0 has all of the work.
+    Pair("pattern", PLAIN, 16 * 4 * 9 * 49 + 8, {"reconfigurable": False}, _channels(4)),
 ]  # fmt: skip
 
 # SCNN: for a channel of a group ceil(a / I) * ceil(w / F) steps, and behind the last group its halo sums and then its
@@ -496,6 +518,11 @@ SCNN = [
     Pair("scnn", POINTWISE, 9 * 250 * 1 * 2 + 6 * 4 // 4),
     Pair("scnn", POINTWISE, 9 * 250 * 1 * 2 + 6 * 4 // 4, {"queue_depth": 0}),
     Pair("scnn", POINTWISE, 9 * 125 * 1 * 2 + 6 * 4 // 4, activations=_channels(2)),
+    # 16 products in two of each of 8 banks, which without queues takes two cycles; the last group's second vector has 8.
+    Pair("scnn", POINTWISE, 250 * (8 * 2 * 2 + 2 + 1) + 6, {"accumulator_banks": 8, "queue_depth": 0}),
+    # One bank takes a product a cycle, with or without a queue.
+    Pair("scnn", POINTWISE, 70 * 250 * 4 + 6, {"accumulator_banks": 1, "queue_depth": 0}),
+    Pair("scnn", POINTWISE, 70 * 250 * 4 + 6, {"accumulator_banks": 1}),
     # Tiles of 4 x 4, sums of 6 x 6; (36 - 16) * 8 sums to neighbours, 16 * 8 outputs.
     Pair("scnn", PLAIN, 8 * 64 * 4 * 72 + 40 + 32, ONE_WEIGHT),
     Pair("scnn", IMAGE, 8 * 3 * 4 * 72 + 40 + 32, ONE_WEIGHT),
@@ -511,6 +538,15 @@ SCNN = [
     # The last of a group's 72 weights: 71 zeros before it are four stored zeros and 7; five entries are two vectors.
     Pair("scnn", PLAIN, 8 * 64 * 4 * ceil(5 / 4) + 40 + 32,
          weights=lambda shape: _taps((2, 2))(shape) & _filters(7, of=8)(shape)),
+    # A group's 3 * 4 * 2 steps are fewer than the 72 in which its sums leave, one group's after the other's.
+    Pair("scnn", IMAGE, 24 + 8 * 72, weights=_taps(CENTRE)),
+    # With one copy of the accumulators each group waits until the one before has left.
+    Pair("scnn", IMAGE, 8 * (24 + 72), {"accumulator_copies": 1}, _taps(CENTRE)),
+    # PEs that have activations in even channels and those in odd ones take turns. A channel's block is two vectors; a
+    # FIFO with room for two blocks lets all go on side by side, one with room for one makes them wait for each other.
+    Pair("scnn", PLAIN, 8 * 32 * 4 * 2 + 72, weights=_taps(CENTRE), activations=_turns),
+    Pair("scnn", PLAIN, 8 * 32 * 4 * 2 + 72, {"weight_fifo_vectors": 4}, _taps(CENTRE), _turns),
+    Pair("scnn", PLAIN, 8 * 64 * 4 * 2 + 72, {"weight_fifo_vectors": 2}, _taps(CENTRE), _turns),
     # Zeros of activations are stored and multiplied.
     Pair("scnn", PLAIN, 8 * 64 * 4 * 2 + 40 + 32, {"skip": "weights"}, _taps(CENTRE), _grid(4)),
     # A stride of 2 makes 4 virtual channels of 15 x 15 or less, whose 1 + 2 + 2 + 4 weights a kernel never go to waste;
@@ -520,6 +556,10 @@ SCNN = [
     Pair("scnn", DILATED, 3 * 20 * 1 * 72 + 64 + 8, ONE_WEIGHT),
     # 33 filters: four groups of 8 and one of a single filter.
     Pair("scnn", WIDE, 20 * 1 * 33 * 25 + 32 // 4 + 1, ONE_WEIGHT),
+    # Tiles of 14 x 14 make 16 x 16 sums, twice the 128 that accumulators hold for each of 8 channels; the fewest parts
+    # that fit are three: 5, 5 and 4 rows (7 x 16 sums). 70 and 56 activations are 18 and 14 vectors. Last leave 6 x 16
+    # sums: (96 - 56) * 8 to neighbours, 56 * 8 outputs.
+    Pair("scnn", _conv("parts", 3, 16, 112, 3, padding=1), 2 * 3 * (18 + 18 + 14) * 72 + 80 + 112, ONE_WEIGHT),
     # A filter meets the 16 channels of its own group; sums of 4 x 4.
     Pair("scnn", GROUPS_2, 48 * 16 * 1 * 9 + 24 + 8, ONE_WEIGHT),
     # Fully connected: PEs have slices of the filters, one activation at a time: 2, 4 and 10 filters are 1, 1, 3 vectors.
@@ -548,7 +588,18 @@ GROUPED: list[Pair] = [
     Pair("systolic", DEPTHWISE, 9 + 20 * (144 + 9 + 1 - 2), {"groups": "alone"}),
 ]
 
-DISPUTED: list[tuple[Pair, str]] = []
+_REGISTERS = "results that the register file holds ('Results stay in the register file ... when it holds them all') are written"
+_LAST_BLOCK = "the last block's single row a PE is written as if the block were full ('bits that a PE writes ... a cycle')"
+
+DISPUTED: list[tuple[Pair, str]] = [
+    # 70 rows, two in PEs 0 to 5; 4 * 70 results of 4,096 that the register file holds.
+    (Pair("eie", FC_BATCH, 4 * (3 + 300 * 2 + 4)), _REGISTERS),
+    # Each of 16 output positions is a vector; 16 results a PE, which holds 64.
+    (Pair("eie", _conv("1x1", 32, 64, 4, 1), 16 * (3 + 32 + 4)), _REGISTERS),
+    # A block of 64 rows a PE, and one of a single row.
+    (Pair("eie", Layer.dense("blocks", in_features=10, out_features=4096 + 64),
+          (3 + 10 * 64 + 4 + 64 // 4) + (3 + 10 * 1 + 4 + ceil(1 / 4))), _LAST_BLOCK),
+]  # fmt: skip
 
 
 def _name(pair: Pair) -> str:
@@ -564,6 +615,14 @@ def test_the_simulator_gives_the_derived_cycles(pair: Pair) -> None:
 def test_groups_side_by_side_take_the_derived_cycles(pair: Pair) -> None:
     if "groups" not in machine(pair.machine).Spec.model_fields:
         pytest.skip(f"{pair.machine} takes groups one at a time and has no setting for it")
+    assert pair.simulated() == pair.cycles
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [pytest.param(pair, marks=pytest.mark.xfail(strict=True, reason=why), id=_name(pair)) for pair, why in DISPUTED],
+)
+def test_what_is_disputed_still_differs(pair: Pair) -> None:
     assert pair.simulated() == pair.cycles
 
 

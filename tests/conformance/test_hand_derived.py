@@ -11,189 +11,47 @@ machine's own. Masks are chosen such that what a description leaves open (SCNN's
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
-from math import ceil, inf
-from typing import TYPE_CHECKING, Any
+from math import ceil
 
 import numpy as np
 import pytest
 
-from dataflows.registry import create, machine
-from simulator.network_simulation import MachineRun
+from dataflows.registry import machine
+from tests.conformance.hand_pairs import (
+    ALL_TAPS,
+    BATCH,
+    CENTRE,
+    DEPTHWISE,
+    DILATED,
+    FC,
+    FC_BATCH,
+    GROUPS_2,
+    IMAGE,
+    NARROW,
+    NORTH,
+    PCONV,
+    PLAIN,
+    POINTWISE,
+    SOUTH,
+    STRIDED,
+    VOLUME,
+    WEST,
+    WIDE,
+    Pair,
+    by_filter,
+    channels,
+    conv,
+    corner,
+    every,
+    filters,
+    grid,
+    kernel_groups,
+    last_of_windows,
+    taps,
+    turns,
+    values,
+)
 from workloads.layer import Layer
-from workloads.trace import LayerTrace
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-_OWN_CYCLES = {"dram": {"bandwidth_gbs": inf, "latency_ns": 0.0}, "buffers": {"port_bytes": 1 << 30}}
-"""Neither memory nor the ports of buffers ever hold a machine up."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A layer on a machine: masks of its shapes (or values), settings over the defaults, and the derived cycles."""
-
-    machine: str
-    layer: Layer
-    cycles: int
-    settings: dict[str, Any] = field(default_factory=dict)
-    weights: Callable[[tuple[int, ...]], np.ndarray] | None = None
-    activations: Callable[[tuple[int, ...]], np.ndarray] | None = None
-
-    def simulated(self) -> int:
-        """Cycles that the simulator gives; a setting that only some versions of a machine have is left to them."""
-        settings = {**_OWN_CYCLES, **self.settings}
-        if "fold_overlap" in machine(self.machine).Spec.model_fields:
-            settings.setdefault("fold_overlap", "none")
-        run = MachineRun(create(self.machine, settings))
-        return run.layer(LayerTrace(self.layer, _of(self.weights, self.layer.weight_shape),
-                                    _of(self.activations, self.layer.input_shape))).cycles
-
-
-def _of(make: Callable[[tuple[int, ...]], np.ndarray] | None, shape: tuple[int, ...]) -> np.ndarray:
-    return np.ones(shape, bool) if make is None else make(shape)
-
-
-def _conv(name: str, channels: int, filters: int, size: int, kernel: int, **more: Any) -> Layer:
-    return Layer.conv(name, in_channels=channels, out_channels=filters, input_size=(size, size), kernel_size=kernel, **more)
-
-
-# --------------------------------------------------------------------------------------------------------- the layers
-
-PLAIN = _conv("plain 3x3", 64, 64, 28, 3, padding=1)  # 28 x 28 outputs
-IMAGE = _conv("image 3x3", 3, 64, 28, 3, padding=1)  # 28 x 28
-STRIDED = _conv("strided 3x3", 20, 40, 29, 3, stride=2, padding=1)  # (29 + 2 - 3) // 2 + 1 = 15
-POINTWISE = _conv("pointwise 1x1", 250, 70, 13, 1)  # 13 x 13
-DILATED = _conv("dilated 3x3", 20, 24, 14, 3, dilation=2, padding=2)  # 14 x 14
-WIDE = _conv("wide 5x5", 20, 33, 14, 5, padding=2)  # 14 x 14
-GROUPS_2 = _conv("two groups", 32, 48, 14, 3, padding=1, groups=2)  # 14 x 14, 16 channels and 24 filters a group
-DEPTHWISE = _conv("depthwise", 20, 20, 12, 3, padding=1, groups=20)  # 12 x 12
-VOLUME = Layer.conv("volume", in_channels=20, out_channels=40, input_size=(4, 10, 10), kernel_size=3, padding=1)
-FC = Layer.dense("fc", in_features=250, out_features=100)
-FC_BATCH = Layer.dense("fc batch", in_features=300, out_features=70, batch=4)
-BATCH = PLAIN.with_batch(3)
-NARROW = Layer.conv(  # (20 + 2 - 3) // 2 + 1 = 10 by 9 outputs of 16 x 3 inputs
-    "narrow 3x1", in_channels=16, out_channels=18, input_size=(20, 9), kernel_size=(3, 1), stride=(2, 1), padding=(1, 0)
-)
-
-
-# ---------------------------------------------------------------------------------------------------------- the masks
-
-
-def _taps(*kept: tuple[int, int]) -> Callable[[tuple[int, ...]], np.ndarray]:
-    """Every kernel keeps these positions (r, s)."""
-
-    def make(shape: tuple[int, ...]) -> np.ndarray:
-        mask = np.zeros(shape, bool)
-        for row, column in kept:
-            mask[..., row, column] = True
-        return mask
-
-    return make
-
-
-def _every(step: int, first: int = 0) -> Callable[[tuple[int, ...]], np.ndarray]:
-    """Each filter keeps every `step`-th of its flattened (c, r, s)."""
-
-    def make(shape: tuple[int, ...]) -> np.ndarray:
-        mask = np.zeros((shape[0], int(np.prod(shape[1:]))), bool)
-        mask[:, first::step] = True
-        return mask.reshape(shape)
-
-    return make
-
-
-def _channels(step: int) -> Callable[[tuple[int, ...]], np.ndarray]:
-    """Only every `step`-th channel (axis 1 of weights and of activations) is not zero."""
-
-    def make(shape: tuple[int, ...]) -> np.ndarray:
-        mask = np.zeros(shape, bool)
-        mask[:, ::step] = True
-        return mask
-
-    return make
-
-
-def _grid(step: int, first: int = 0) -> Callable[[tuple[int, ...]], np.ndarray]:
-    """Activations at every `step`-th row and column."""
-
-    def make(shape: tuple[int, ...]) -> np.ndarray:
-        mask = np.zeros(shape, bool)
-        mask[..., first::step, first::step] = True
-        return mask
-
-    return make
-
-
-def _turns(shape: tuple[int, ...]) -> np.ndarray:
-    """Activations of 4 x 4 tiles, like the fields of a chessboard: half of them in even channels, half in odd ones."""
-    _, channel, row, column = np.indices(shape)
-    return (channel + row // 4 + column // 4) % 2 == 0
-
-
-def _corner(shape: tuple[int, ...]) -> np.ndarray:
-    """Activations of an inner 4 x 4 tile alone."""
-    mask = np.zeros(shape, bool)
-    mask[..., 8:12, 8:12] = True
-    return mask
-
-
-def _last_of_windows(shape: tuple[int, ...]) -> np.ndarray:
-    """Of (r, s, c) lists the places 255 and 511."""
-    filters, channels, rows, columns = shape
-    mask = np.zeros((filters, rows, columns, channels), bool)
-    mask.reshape(filters, -1)[:, [255, 511]] = True
-    return mask.transpose(0, 3, 1, 2)
-
-
-def _values(count: int) -> Callable[[tuple[int, ...]], np.ndarray]:
-    """Weights without zeros, of `count` distinct values in every filter."""
-    return lambda shape: (np.arange(np.prod(shape)) % count + 1).reshape(shape)
-
-
-def _filters(*kept: int, of: int) -> Callable[[tuple[int, ...]], np.ndarray]:
-    """Only filters whose number mod `of` is among these keep weights, and they keep all."""
-    return lambda shape: np.broadcast_to(
-        np.isin(np.arange(shape[0]) % of, kept).reshape(-1, *[1] * (len(shape) - 1)), shape
-    ).copy()
-
-
-def _by_filter(*patterns: tuple[tuple[int, int], ...]) -> Callable[[tuple[int, ...]], np.ndarray]:
-    """Kernels of filter k keep the positions of pattern k mod their number."""
-
-    def make(shape: tuple[int, ...]) -> np.ndarray:
-        mask = np.zeros(shape, bool)
-        for number, pattern in enumerate(patterns):
-            for row, column in pattern:
-                mask[number :: len(patterns), :, row, column] = True
-        return mask
-
-    return make
-
-
-def _kernel_groups(rows: int, taps: tuple[tuple[int, int], ...]) -> Callable[[tuple[int, ...]], np.ndarray]:
-    """Of each block of 8 filters x 8 channels `rows` filters, which turn with the channels, and these positions."""
-
-    def make(shape: tuple[int, ...]) -> np.ndarray:
-        filters, channels = np.arange(shape[0])[:, None], np.arange(shape[1])[None, :]
-        kept = (filters + channels // 8) % 8 < rows
-        return kept[:, :, None, None] & _taps(*taps)(shape)
-
-    return make
-
-
-ALL_TAPS = tuple((row, column) for row in range(3) for column in range(3))
-CENTRE = (1, 1)
-NORTH, SOUTH, WEST, EAST = (0, 1), (2, 1), (1, 0), (1, 2)
-PCONV = (
-    (CENTRE, NORTH, SOUTH, WEST),
-    (CENTRE, NORTH, SOUTH, EAST),
-    (CENTRE, NORTH, WEST, EAST),
-    (CENTRE, SOUTH, WEST, EAST),
-)
-
 
 # ------------------------------------------------------- DianNao: N·[O·]P·Q·[T·]R·S·ceil(C/G / Ti)·ceil(K/G / Tn)·G
 
@@ -210,7 +68,7 @@ DIANNAO = [
     # 16 channels of a group fill a vector and its 24 filters need two rounds, so that groups cannot share one.
     Pair("diannao", GROUPS_2, 2 * 14 * 14 * 9 * (16 // 16) * ceil(24 / 16)),
     # A dense machine: zeros change nothing.
-    Pair("diannao", PLAIN, 28 * 28 * 9 * 4 * 4, weights=_every(4), activations=_grid(2)),
+    Pair("diannao", PLAIN, 28 * 28 * 9 * 4 * 4, weights=every(4), activations=grid(2)),
     # The pipeline fills once a round of output channels, of which there are 64 / 16.
     Pair("diannao", IMAGE, 28 * 28 * 9 * 4 + 5 * (64 // 16), {"pipeline_fill_cycles": 5}),
     Pair("diannao", BATCH, 3 * 28 * 28 * 9 * 4 * 4),
@@ -221,7 +79,7 @@ DIANNAO = [
 
 DADIANNAO = [
     Pair("dadiannao", PLAIN, 28 * 28 * 9 * (64 // 16) * ceil(64 / 256)),
-    Pair("dadiannao", _conv("300 filters", 250, 300, 13, 1), 13 * 13 * ceil(250 / 16) * ceil(300 / 256)),
+    Pair("dadiannao", conv("300 filters", 250, 300, 13, 1), 13 * 13 * ceil(250 / 16) * ceil(300 / 256)),
     Pair("dadiannao", STRIDED, 15 * 15 * 9 * ceil(20 / 16) * 1),
     Pair("dadiannao", WIDE, 14 * 14 * 25 * ceil(20 / 16) * 1),
     Pair("dadiannao", DILATED, 14 * 14 * 9 * ceil(20 / 16) * 1),
@@ -264,9 +122,9 @@ IDEAL = [
     # Outputs 0..14 read input 2p - 1 + r: position 0 misses p = 0, position 2 misses p = 14.
     Pair("ideal", STRIDED, ceil(20 * 40 * (14 + 15 + 14) ** 2 / 1024)),
     Pair("ideal", DILATED, ceil(20 * 24 * (12 + 14 + 12) ** 2 / 1024)),
-    Pair("ideal", PLAIN, ceil(64 * 32 * (27 + 28 + 27) ** 2 / 1024), activations=_channels(2)),
+    Pair("ideal", PLAIN, ceil(64 * 32 * (27 + 28 + 27) ** 2 / 1024), activations=channels(2)),
     # The centre of a kernel meets each of the 14 x 14 inputs that are not zero once.
-    Pair("ideal", PLAIN, ceil(64 * 64 * 14 * 14 / 1024), weights=_taps(CENTRE), activations=_grid(2)),
+    Pair("ideal", PLAIN, ceil(64 * 64 * 14 * 14 / 1024), weights=taps(CENTRE), activations=grid(2)),
     Pair("ideal", FC, ceil(250 * 100 / 100), {"multipliers": 100}),
     Pair("ideal", GROUPS_2, ceil(2 * 16 * 24 * (13 + 14 + 13) ** 2 / 1024)),
     # Output row 0 misses the first of its three inputs.
@@ -280,7 +138,7 @@ EIE = [
     # 128 rows: two entries of each column in each of the 64 PEs.
     Pair("eie", Layer.dense("two rows", in_features=250, out_features=128), 3 + 250 * 2 + 4),
     # Only non-zero activations are broadcast.
-    Pair("eie", Layer.dense("two rows", in_features=250, out_features=128), 3 + 125 * 2 + 4, activations=_channels(2)),
+    Pair("eie", Layer.dense("two rows", in_features=250, out_features=128), 3 + 125 * 2 + 4, activations=channels(2)),
     # 100 rows: PEs 0 to 35 have two entries, the others one; the fullest decides.
     Pair("eie", FC, 3 + 250 * 2 + 4),
     # 40 rows a PE of which the last has weights: 39 zeros before it take two fillers, each standing for 16.
@@ -290,7 +148,7 @@ EIE = [
     Pair("eie", Layer.dense("long runs", in_features=50, out_features=64 * 40), 3 + 50 * 1 + 4, {"run_bits": 6},
          weights=lambda shape: np.broadcast_to(np.arange(shape[0])[:, None, None, None] >= 64 * 39, shape).copy()),
     # Every other column is empty; its pointers take the cycle that its entry would have taken. The last is not empty.
-    Pair("eie", Layer.dense("empty columns", in_features=251, out_features=64), 3 + 251 + 4, weights=_channels(2)),
+    Pair("eie", Layer.dense("empty columns", in_features=251, out_features=64), 3 + 251 + 4, weights=channels(2)),
     # Two blocks of rows (4,096 accumulators), each sent the whole vector; results exceed the register file, so that PEs
     # write them to their SRAMs, four values of 16 bits a cycle.
     Pair("eie", Layer.dense("two blocks", in_features=10, out_features=8192), 2 * (3 + 10 * 64 + 4 + 64 // 4)),
@@ -298,7 +156,7 @@ EIE = [
     Pair("eie", Layer.dense("two vectors", in_features=10, out_features=4096, batch=2),
          2 * (3 + 10 * 64 + 4 + 64 // 4)),
     # Only PE 0 has entries, one a column; others read pointers alone and are no slower.
-    Pair("eie", Layer.dense("one PE", in_features=200, out_features=128), 3 + 200 + 4, weights=_filters(0, of=128)),
+    Pair("eie", Layer.dense("one PE", in_features=200, out_features=128), 3 + 200 + 4, weights=filters(0, of=128)),
 ]  # fmt: skip
 
 # KGRC (16 bit): TM 32, TN 8, tiles of 4 x 14 x 14, TK 9; PM 16 over 4 row groups, so 4 rows of each; PF 4, PK 3; Ab 4
@@ -312,20 +170,20 @@ KGRC = [
     # 2 x 4 tiles, 8 steps. Lcmpt = 49 * 3 * 2 = 294 exceeds Lin = 2 * ceil(15 * 15 / 8) = 58 and Lwgt = 64 * 2 = 128.
     Pair("kgrc", PLAIN, 8 * (8 * 294 + 294) + POINT_OUT, ALONE),
     # 4 of 9 positions: Lcmpt = 49 * ceil(4 / 3) * 2 = 196.
-    Pair("kgrc", PLAIN, 8 * (8 * 196 + 196) + POINT_OUT, ALONE, _taps(CENTRE, NORTH, SOUTH, (0, 0))),
+    Pair("kgrc", PLAIN, 8 * (8 * 196 + 196) + POINT_OUT, ALONE, taps(CENTRE, NORTH, SOUTH, (0, 0))),
     # 4 of 8 rows: Lcmpt = 49 * 3 * 1 = 147 exceeds Lwgt = 16 * 2 * 2 = 64.
-    Pair("kgrc", PLAIN, 8 * (8 * 147 + 147) + POINT_OUT, ALONE, _kernel_groups(4, ALL_TAPS)),
+    Pair("kgrc", PLAIN, 8 * (8 * 147 + 147) + POINT_OUT, ALONE, kernel_groups(4, ALL_TAPS)),
     # 2 of 8 rows and 3 positions: Lcmpt = 49 * 1 * 1 is less than Lin = 58, which every step then takes.
-    Pair("kgrc", PLAIN, 8 * (8 * 58 + 49) + POINT_OUT, ALONE, _kernel_groups(2, ((0, 0), (1, 1), (2, 2)))),
+    Pair("kgrc", PLAIN, 8 * (8 * 58 + 49) + POINT_OUT, ALONE, kernel_groups(2, ((0, 0), (1, 1), (2, 2)))),
     # 14 x 14 outputs from 28 x 28 inputs: Lin = 2 * ceil(28 * 28 / 8) = 196 < 294; 2 tiles of 3 steps.
-    Pair("kgrc", _conv("strided", 24, 64, 28, 3, stride=2, padding=1), 2 * (3 * 294 + 294) + POINT_OUT, ALONE),
+    Pair("kgrc", conv("strided", 24, 64, 28, 3, stride=2, padding=1), 2 * (3 * 294 + 294) + POINT_OUT, ALONE),
     # Lcmpt = 49 * 1 * 2 = 98; Lin = 2 * ceil(196 / 8) = 50, Lwgt = 64.
-    Pair("kgrc", _conv("1x1", 256, 64, 14, 1), 2 * (32 * 98 + 98) + POINT_OUT, ALONE),
+    Pair("kgrc", conv("1x1", 256, 64, 14, 1), 2 * (32 * 98 + 98) + POINT_OUT, ALONE),
     # Only the 14 rows that a 1x1 kernel reads: Lin = 2 * ceil(14 * 27 / 8) = 96 < 98 (of 27 rows it would be 184).
-    Pair("kgrc", _conv("1x1 strided", 24, 64, 27, 1, stride=2), 2 * (3 * 98 + 98) + POINT_OUT, ALONE),
+    Pair("kgrc", conv("1x1 strided", 24, 64, 27, 1, stride=2), 2 * (3 * 98 + 98) + POINT_OUT, ALONE),
     # 25 positions in chunks of 9, 9 and 7, each of Lcmpt = 49 * 3 * 2 = 294; the longest chunk's is added.
-    Pair("kgrc", _conv("5x5", 24, 32, 14, 5, padding=2), 3 * 3 * 294 + 294 + POINT_OUT, ALONE),
-    Pair("kgrc", _conv("dilated", 24, 64, 14, 3, dilation=2, padding=2), 2 * (3 * 294 + 294) + POINT_OUT, ALONE),
+    Pair("kgrc", conv("5x5", 24, 32, 14, 5, padding=2), 3 * 3 * 294 + 294 + POINT_OUT, ALONE),
+    Pair("kgrc", conv("dilated", 24, 64, 14, 3, dilation=2, padding=2), 2 * (3 * 294 + 294) + POINT_OUT, ALONE),
     # One position: Lcmpt = 2, Lin = 2; Lwgt = 32 * 8 / 4 * 1 = 64 binds; Lout = 8 * 1. Four tiles of 32 steps.
     Pair("kgrc", Layer.dense("fc", in_features=256, out_features=128), 4 * (32 * 64 + 2) + 8, ALONE),
     Pair("kgrc", Layer.dense("fc", in_features=256, out_features=128, batch=4), 16 * (32 * 64 + 2) + 8, ALONE),
@@ -333,13 +191,21 @@ KGRC = [
     Pair("kgrc", Layer.conv("volume", in_channels=24, out_channels=64, input_size=(4, 14, 14), kernel_size=3, padding=1),
          2 * (3 * 3 * 1176 + 1176) + 784, ALONE),
     # 40 filters: a tile of 32 and one of 8, whose outputs leave in 8 / 4 * 25 cycles.
-    Pair("kgrc", _conv("ragged", 24, 40, 14, 3, padding=1), 2 * (3 * 294 + 294) + 8 // 4 * 25, ALONE),
+    Pair("kgrc", conv("ragged", 24, 40, 14, 3, padding=1), 2 * (3 * 294 + 294) + 8 // 4 * 25, ALONE),
     # Every chunk begins with 20 cycles; Lcmpt itself, which is added once, is as in the equation. Nothing drops rows.
-    Pair("kgrc", _conv("start", 24, 64, 14, 3, padding=1), 2 * (3 * (20 + 294) + 294) + POINT_OUT),
+    Pair("kgrc", conv("start", 24, 64, 14, 3, padding=1), 2 * (3 * (20 + 294) + 294) + POINT_OUT),
     # Rows are dropped: their list takes 48 more.
-    Pair("kgrc", PLAIN, 8 * (8 * (48 + 20 + 147) + 147) + POINT_OUT, weights=_kernel_groups(4, ALL_TAPS)),
+    Pair("kgrc", PLAIN, 8 * (8 * (48 + 20 + 147) + 147) + POINT_OUT, weights=kernel_groups(4, ALL_TAPS)),
     # 7 of 8 rows compute in two turns like 8, so that the mode without a list is faster.
-    Pair("kgrc", PLAIN, 8 * (8 * (20 + 294) + 294) + POINT_OUT, weights=_kernel_groups(7, ALL_TAPS)),
+    Pair("kgrc", PLAIN, 8 * (8 * (20 + 294) + 294) + POINT_OUT, weights=kernel_groups(7, ALL_TAPS)),
+    # A group of 16 channels exceeds TN and runs alone: a tile of 24 filters, 2 steps; Lout = 24 / 4 * 25.
+    Pair("kgrc", GROUPS_2, 2 * (2 * 294 + 294) + 150, ALONE),
+    # The dense design (TM 56, TN 4, PM 56, PF 8, PK 1) skips nothing: Lcmpt = ceil(196 / 8) * 9 = 225 exceeds Lin = 29 and
+    # Lwgt = 56 * 2 = 112; tiles of 56 and of 8 filters, the last of which leaves in 8 / 4 * 25; 8 cycles a chunk.
+    Pair("kgrc", PLAIN, 8 * (16 * 225 + 225) + 50, {**ALONE, "design": "dense"}, kernel_groups(4, ALL_TAPS)),
+    Pair("kgrc", PLAIN, 8 * (16 * (8 + 225) + 225) + 50, {"design": "dense"}),
+    # With 8 bits PF is 8: Lcmpt = 25 * 3 * 2; Ab 8 and ports of 16: Lout = 32 / 8 * ceil(196 / 16).
+    Pair("kgrc", PLAIN, 8 * (8 * 150 + 150) + 4 * 13, {**ALONE, "value_bits": 8}),
     # Images are tiles; all boxes of one filter tile come before the next.
     Pair("kgrc", BATCH, 3 * 8 * (8 * 294 + 294) + POINT_OUT, ALONE),
     # 90 outputs: Lcmpt = 23 * 1 * 2, Lin = 2 * ceil(20 * 9 / 8) = 46, Lwgt = ceil(18 * 8 / 4) * 1 = 36, two steps; Lout
@@ -352,17 +218,17 @@ KGRC = [
 STRUCTURED = [
     # 38 pixel blocks, the last of 7 positions: 7 * 64 sums.
     Pair("structured", PLAIN, 38 * 576 + 8 + 7),
-    Pair("structured", PLAIN, 38 * 144 + 8 + 7, weights=_every(4)),
+    Pair("structured", PLAIN, 38 * 144 + 8 + 7, weights=every(4)),
     # Half the columns, those of even filters, and a third, those of odd ones: the union keeps 2/3 of 576.
     Pair("structured", PLAIN, 38 * 384 + 8 + 7,
-         weights=lambda shape: np.where((np.arange(64) % 2 == 0)[:, None, None, None], _every(2)(shape), _every(3)(shape))),
+         weights=lambda shape: np.where((np.arange(64) % 2 == 0)[:, None, None, None], every(2)(shape), every(3)(shape))),
     # Empty channels are empty columns.
-    Pair("structured", PLAIN, 38 * 32 * 9 + 8 + 7, weights=_channels(2)),
-    Pair("structured", PLAIN, 38 * 576 + 8 + 7, activations=_grid(2)),
+    Pair("structured", PLAIN, 38 * 32 * 9 + 8 + 7, weights=channels(2)),
+    Pair("structured", PLAIN, 38 * 576 + 8 + 7, activations=grid(2)),
     Pair("structured", IMAGE, 38 * 27 + 8 + 7),
     # 9 columns: a block's 21 * 64 sums take 21 cycles to leave, longer than the next block computes. The first
     # computes, 37 blocks leave one after the other, and so does the last one of 7 positions.
-    Pair("structured", IMAGE, 8 + 9 + 37 * 21 + 7, weights=_channels(3)),
+    Pair("structured", IMAGE, 8 + 9 + 37 * 21 + 7, weights=channels(3)),
     Pair("structured", PLAIN, 38 * 576 * 2 + 8 + 7, {"index_entries_per_cycle": 0.5}),
     # 64 x 39 with 8 bits: 784 = 20 * 39 + 4.
     Pair("structured", PLAIN, 21 * 576 + 8 + 4, {"value_bits": 8}),
@@ -402,9 +268,9 @@ SYSTOLIC = [
     # depth 540 = 4 * 128 + 28.
     Pair("systolic", VOLUME, 128 + 4 * (400 + 128 + 40 - 2) + (400 + 28 + 40 - 2)),
     # 4,096 positions are twice what half the accumulators hold: two blocks, each of one fold.
-    Pair("systolic", _conv("two blocks", 3, 64, 64, 3, padding=1), 27 + 2 * (2048 + 27 + 64 - 2)),
+    Pair("systolic", conv("two blocks", 3, 64, 64, 3, padding=1), 27 + 2 * (2048 + 27 + 64 - 2)),
     # 250 filters: 128 and 122 columns.
-    Pair("systolic", _conv("250 filters", 64, 250, 10, 1), 64 + (100 + 64 + 128 - 2) + (100 + 64 + 122 - 2)),
+    Pair("systolic", conv("250 filters", 64, 250, 10, 1), 64 + (100 + 64 + 128 - 2) + (100 + 64 + 122 - 2)),
     # A group's depth of 144 exceeds the rows, so that none lies beside it: 128 + 16.
     Pair("systolic", GROUPS_2, 128 + 2 * ((196 + 128 + 24 - 2) + (196 + 16 + 24 - 2))),
     # Output stationary: 784 = 6 * 128 + 16 positions in rows, depth passes; sums are not waited for.
@@ -425,7 +291,7 @@ SYSTOLIC = [
     Pair("systolic", Layer.dense("waits", in_features=192, out_features=4), 128 + 129 + 65 + (128 - 65) + 129 + 65,
          {"columns": 2}),
     # Likewise two blocks of two positions through which one filter passes.
-    Pair("systolic", _conv("waits", 192, 1, 2, 1), 128 + 129 + 65 + (128 - 65) + 129 + 65,
+    Pair("systolic", conv("waits", 192, 1, 2, 1), 128 + 129 + 65 + (128 - 65) + 129 + 65,
          {"dataflow": "input", "columns": 2}),
 ]  # fmt: skip
 
@@ -437,13 +303,13 @@ ABM = [
     # A mask's kernels have as many values as codes tell apart: 255 * 20 / 5 = 1020; the last 4 positions: 204 < 576.
     Pair("abm", PLAIN, 2 * (39 * 1020 + 576)),
     # Three values by name.
-    Pair("abm", PLAIN, 2 * 40 * 576, weights=_values(3)),
+    Pair("abm", PLAIN, 2 * 40 * 576, weights=values(3)),
     # 36 non-zeros a filter, as many values: 36 * 4 = 144, and 36 * 4 / 5 < 36 for the last 4 positions.
-    Pair("abm", PLAIN, 2 * (39 * 144 + 36), weights=_every(16)),
-    Pair("abm", PLAIN, 2 * (39 * 144 + 36), weights=_every(16), activations=_grid(2)),
+    Pair("abm", PLAIN, 2 * (39 * 144 + 36), weights=every(16)),
+    Pair("abm", PLAIN, 2 * (39 * 144 + 36), weights=every(16), activations=grid(2)),
     # Filter 0 is whole, others keep 36: core 0 takes 576 and, for filter 48, 16 * 20 / 5 = 64 (or 36) cycles.
     Pair("abm", PLAIN, 39 * (576 + 64) + (576 + 36), {"codebook_values": 16},
-         lambda shape: _every(16)(shape) | _filters(0, of=64)(shape)),
+         lambda shape: every(16)(shape) | filters(0, of=64)(shape)),
     Pair("abm", IMAGE, 2 * (39 * 27 * 4 + 27)),
     Pair("abm", STRIDED, 11 * 180 * 4 + 180 * 1),
     # 169 = 8 * 20 + 9: 250 * 9 / 5 = 450.
@@ -466,11 +332,11 @@ ABM = [
 
 STACKED = [
     Pair("stacked", PLAIN, 4 * 576 * 49),
-    Pair("stacked", PLAIN, 4 * 288 * 49, weights=_every(2)),
-    Pair("stacked", PLAIN, 4 * 288 * 49, {"levels": "0.5"}, _every(2), _grid(2)),
+    Pair("stacked", PLAIN, 4 * 288 * 49, weights=every(2)),
+    Pair("stacked", PLAIN, 4 * 288 * 49, {"levels": "0.5"}, every(2), grid(2)),
     # PE 0 has filter 0, which is whole, and three that keep 36.
     Pair("stacked", PLAIN, (576 + 3 * 36) * 49, {"levels": "0.5"},
-         lambda shape: _every(16)(shape) | _filters(0, of=64)(shape)),
+         lambda shape: every(16)(shape) | filters(0, of=64)(shape)),
     Pair("stacked", IMAGE, 4 * 27 * 49),
     Pair("stacked", STRIDED, 3 * 180 * ceil(225 / 16)),
     Pair("stacked", POINTWISE, 5 * 250 * ceil(169 / 16)),
@@ -480,8 +346,8 @@ STACKED = [
     Pair("stacked", GROUPS_2, 3 * 144 * ceil(196 / 16)),
     Pair("stacked", DEPTHWISE, 2 * 9 * (144 // 16)),
     # The last of 576 weights alone: 575 zeros take two fillers of 256; a decoder of one entry needs a cycle for each.
-    Pair("stacked", PLAIN, 4 * 3 * 49, {"levels": "0.5", "decoded_entries": 1}, _every(576, 575)),
-    Pair("stacked", PLAIN, 4 * 1 * 49, {"levels": "0.5"}, _every(576, 575)),
+    Pair("stacked", PLAIN, 4 * 3 * 49, {"levels": "0.5", "decoded_entries": 1}, every(576, 575)),
+    Pair("stacked", PLAIN, 4 * 1 * 49, {"levels": "0.5"}, every(576, 575)),
     Pair("stacked", BATCH, 3 * 4 * 576 * 49),
     Pair("stacked", NARROW, 2 * 48 * ceil(90 / 16)),
 ]  # fmt: skip
@@ -492,17 +358,17 @@ CAMBRICON_X = [
     # 576 inputs: windows of 256, 256 and 64.
     Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (16 + 16 + 4)),
     # Zero activations are not skipped.
-    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (16 + 16 + 4), activations=_channels(2)),
+    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (16 + 16 + 4), activations=channels(2)),
     # Every 8th channel: 8 of 64 at each position, 32, 32 and 8 a window.
-    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (2 + 2 + 1), weights=_channels(8)),
+    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (2 + 2 + 1), weights=channels(8)),
     # The first kernel row alone: 192 weights in the first window; empty windows take a cycle each.
-    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (12 + 1 + 1), weights=_taps((0, 0), (0, 1), (0, 2))),
+    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (12 + 1 + 1), weights=taps((0, 0), (0, 1), (0, 2))),
     # One weight a kernel, the centre: list places 256 to 319, so the second window has all 64.
-    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (1 + 4 + 1), weights=_taps(CENTRE)),
+    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (1 + 4 + 1), weights=taps(CENTRE)),
     # Filter 0 alone is there: its PE takes 36 cycles and three for each of its three empty filters.
-    Pair("cambricon-x", PLAIN, 28 * 28 * (36 + 3 * 3), weights=_filters(0, of=64)),
-    Pair("cambricon-x", PLAIN, 28 * 28 * (36 + 3 * 3), {"fetch": "shared"}, _filters(0, of=64)),
-    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (2 + 2 + 1), {"fetch": "shared"}, _channels(8)),
+    Pair("cambricon-x", PLAIN, 28 * 28 * (36 + 3 * 3), weights=filters(0, of=64)),
+    Pair("cambricon-x", PLAIN, 28 * 28 * (36 + 3 * 3), {"fetch": "shared"}, filters(0, of=64)),
+    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (2 + 2 + 1), {"fetch": "shared"}, channels(8)),
     Pair("cambricon-x", IMAGE, 28 * 28 * 4 * ceil(27 / 16)),
     Pair("cambricon-x", STRIDED, 15 * 15 * 3 * ceil(180 / 16)),
     Pair("cambricon-x", POINTWISE, 13 * 13 * 5 * ceil(250 / 16)),
@@ -522,9 +388,9 @@ CAMBRICON_X = [
     Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (3 + 3 + 1), {"multipliers_per_pe": 100}),
     # Runs of up to 15 zeros: in each window of 256 the last weight alone stands behind 255 zeros, 15 fillers that stand
     # for 16 each, and with it they are one selection of 16; the third window is empty.
-    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * 3, {"index_bits": 4}, _last_of_windows),
+    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * 3, {"index_bits": 4}, last_of_windows),
     # With three bits the fillers, which stand for 8, are 31: two selections of 16.
-    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (2 + 2 + 1), {"index_bits": 3}, _last_of_windows),
+    Pair("cambricon-x", PLAIN, 28 * 28 * 4 * (2 + 2 + 1), {"index_bits": 3}, last_of_windows),
 ]
 
 # Pattern: batches of at most 16 kernels of a channel; min(n * reads + 1, X * reads) cycles for n of X positions, reads
@@ -544,25 +410,25 @@ PATTERN = [
     Pair("pattern", GROUPS_2, 32 * 2 * 9 * 13 // 4 + 8),
     Pair("pattern", DEPTHWISE, 20 * 1 * 9 * 9 // 4 + 8),
     # One pattern of four positions.
-    Pair("pattern", PLAIN, 64 * 4 * (4 * 49 + 1) // 4 + 8, weights=_taps(*PCONV[0])),
+    Pair("pattern", PLAIN, 64 * 4 * (4 * 49 + 1) // 4 + 8, weights=taps(*PCONV[0])),
     # Four patterns with 16 kernels each in every channel: sorted, each fills a batch.
-    Pair("pattern", PLAIN, 64 * 4 * (4 * 49 + 1) // 4 + 8, weights=_by_filter(*PCONV)),
+    Pair("pattern", PLAIN, 64 * 4 * (4 * 49 + 1) // 4 + 8, weights=by_filter(*PCONV)),
     # In the order of the filters each batch has all four, which need five positions together.
-    Pair("pattern", PLAIN, 64 * 4 * (5 * 49 + 1) // 4 + 8, {"patterns": 0}, _by_filter(*PCONV)),
+    Pair("pattern", PLAIN, 64 * 4 * (5 * 49 + 1) // 4 + 8, {"patterns": 0}, by_filter(*PCONV)),
     # Two patterns that share the centre, 8 kernels each: one batch of 7 positions beats two of 4.
-    Pair("pattern", _conv("16 filters", 64, 16, 28, 3, padding=1), 64 * (7 * 49 + 1) // 4 + 8,
-         weights=_by_filter((CENTRE, NORTH, SOUTH, WEST), (CENTRE, (0, 0), (2, 2), (0, 2)))),
+    Pair("pattern", conv("16 filters", 64, 16, 28, 3, padding=1), 64 * (7 * 49 + 1) // 4 + 8,
+         weights=by_filter((CENTRE, NORTH, SOUTH, WEST), (CENTRE, (0, 0), (2, 2), (0, 2)))),
     # One weight a kernel; setting the array at no cost; at a cost that exceeds the gain (9 * 49 without).
-    Pair("pattern", PLAIN, 64 * 4 * (1 * 49 + 1) // 4 + 8, weights=_taps(CENTRE)),
-    Pair("pattern", PLAIN, 64 * 4 * (1 * 49) // 4, {"switch_cycles": 0, "fill_cycles": 0}, _taps(CENTRE)),
-    Pair("pattern", PLAIN, 64 * 4 * 9 * 49 // 4 + 8, {"switch_cycles": 400}, _taps(CENTRE)),
+    Pair("pattern", PLAIN, 64 * 4 * (1 * 49 + 1) // 4 + 8, weights=taps(CENTRE)),
+    Pair("pattern", PLAIN, 64 * 4 * (1 * 49) // 4, {"switch_cycles": 0, "fill_cycles": 0}, taps(CENTRE)),
+    Pair("pattern", PLAIN, 64 * 4 * 9 * 49 // 4 + 8, {"switch_cycles": 400}, taps(CENTRE)),
     # Channels without weights are left out; so are empty filters: 32 of 64 are two batches.
-    Pair("pattern", PLAIN, 32 * 4 * 9 * 49 // 4 + 8, weights=_channels(2)),
-    Pair("pattern", PLAIN, 64 * 2 * 9 * 49 // 4 + 8, weights=_filters(0, of=2)),
+    Pair("pattern", PLAIN, 32 * 4 * 9 * 49 // 4 + 8, weights=channels(2)),
+    Pair("pattern", PLAIN, 64 * 2 * 9 * 49 // 4 + 8, weights=filters(0, of=2)),
     # Channel c on array c mod 4: arrays 0 and 1 have 63 of 250.
     Pair("pattern", POINTWISE, 63 * 5 * 11 + 8, {"reconfigurable": False}),
     # Every fourth channel alone: array 0 has all of the work.
-    Pair("pattern", PLAIN, 16 * 4 * 9 * 49 + 8, {"reconfigurable": False}, _channels(4)),
+    Pair("pattern", PLAIN, 16 * 4 * 9 * 49 + 8, {"reconfigurable": False}, channels(4)),
     Pair("pattern", BATCH, 3 * (64 * 4 * 9 * 49 // 4) + 8),
     Pair("pattern", NARROW, 16 * 2 * 3 * 6 // 4 + 8),
 ]  # fmt: skip
@@ -578,7 +444,7 @@ SCNN = [
     # last of 6: two weight vectors each. No halo; 6 * 4 outputs leave.
     Pair("scnn", POINTWISE, 9 * 250 * 1 * 2 + 6 * 4 // 4),
     Pair("scnn", POINTWISE, 9 * 250 * 1 * 2 + 6 * 4 // 4, {"queue_depth": 0}),
-    Pair("scnn", POINTWISE, 9 * 125 * 1 * 2 + 6 * 4 // 4, activations=_channels(2)),
+    Pair("scnn", POINTWISE, 9 * 125 * 1 * 2 + 6 * 4 // 4, activations=channels(2)),
     # 16 products in two of each of 8 banks, which without queues takes two cycles; the last group's second vector has 8.
     Pair("scnn", POINTWISE, 250 * (8 * 2 * 2 + 2 + 1) + 6, {"accumulator_banks": 8, "queue_depth": 0}),
     # One bank takes a product a cycle, with or without a queue.
@@ -589,27 +455,27 @@ SCNN = [
     Pair("scnn", IMAGE, 8 * 3 * 4 * 72 + 40 + 32, ONE_WEIGHT),
     # One weight a kernel: 8 zeros between two, so no stored zeros; 4 weights stand 36 sums apart and a row of a tile has
     # 4 activations, so that 16 products meet banks 0 to 15 behind some first one.
-    Pair("scnn", PLAIN, 8 * 64 * 4 * 2 + 40 + 32, weights=_taps(CENTRE)),
+    Pair("scnn", PLAIN, 8 * 64 * 4 * 2 + 40 + 32, weights=taps(CENTRE)),
     # Empty channels, of activations or weights, cost nothing.
-    Pair("scnn", PLAIN, 8 * 32 * 4 * 2 + 40 + 32, weights=_taps(CENTRE), activations=_channels(2)),
-    Pair("scnn", PLAIN, 8 * 32 * 4 * 72 + 40 + 32, ONE_WEIGHT, _channels(2)),
+    Pair("scnn", PLAIN, 8 * 32 * 4 * 2 + 40 + 32, weights=taps(CENTRE), activations=channels(2)),
+    Pair("scnn", PLAIN, 8 * 32 * 4 * 72 + 40 + 32, ONE_WEIGHT, channels(2)),
     # One activation in each 4 x 4 tile; at its end 15 zeros stand before it, which a run of 4 bits can tell.
-    Pair("scnn", PLAIN, 8 * 64 * 1 * 2 + 40 + 32, weights=_taps(CENTRE), activations=_grid(4)),
-    Pair("scnn", PLAIN, 8 * 64 * 1 * 2 + 40 + 32, weights=_taps(CENTRE), activations=_grid(4, 3)),
+    Pair("scnn", PLAIN, 8 * 64 * 1 * 2 + 40 + 32, weights=taps(CENTRE), activations=grid(4)),
+    Pair("scnn", PLAIN, 8 * 64 * 1 * 2 + 40 + 32, weights=taps(CENTRE), activations=grid(4, 3)),
     # The last of a group's 72 weights: 71 zeros before it are four stored zeros and 7; five entries are two vectors.
     Pair("scnn", PLAIN, 8 * 64 * 4 * ceil(5 / 4) + 40 + 32,
-         weights=lambda shape: _taps((2, 2))(shape) & _filters(7, of=8)(shape)),
+         weights=lambda shape: taps((2, 2))(shape) & filters(7, of=8)(shape)),
     # A group's 3 * 4 * 2 steps are fewer than the 72 in which its sums leave, one group's after the other's.
-    Pair("scnn", IMAGE, 24 + 8 * 72, weights=_taps(CENTRE)),
+    Pair("scnn", IMAGE, 24 + 8 * 72, weights=taps(CENTRE)),
     # With one copy of the accumulators each group waits until the one before has left.
-    Pair("scnn", IMAGE, 8 * (24 + 72), {"accumulator_copies": 1}, _taps(CENTRE)),
+    Pair("scnn", IMAGE, 8 * (24 + 72), {"accumulator_copies": 1}, taps(CENTRE)),
     # PEs that have activations in even channels and those in odd ones take turns. A channel's block is two vectors; a
     # FIFO with room for two blocks lets all go on side by side, one with room for one makes them wait for each other.
-    Pair("scnn", PLAIN, 8 * 32 * 4 * 2 + 72, weights=_taps(CENTRE), activations=_turns),
-    Pair("scnn", PLAIN, 8 * 32 * 4 * 2 + 72, {"weight_fifo_vectors": 4}, _taps(CENTRE), _turns),
-    Pair("scnn", PLAIN, 8 * 64 * 4 * 2 + 72, {"weight_fifo_vectors": 2}, _taps(CENTRE), _turns),
+    Pair("scnn", PLAIN, 8 * 32 * 4 * 2 + 72, weights=taps(CENTRE), activations=turns),
+    Pair("scnn", PLAIN, 8 * 32 * 4 * 2 + 72, {"weight_fifo_vectors": 4}, taps(CENTRE), turns),
+    Pair("scnn", PLAIN, 8 * 64 * 4 * 2 + 72, {"weight_fifo_vectors": 2}, taps(CENTRE), turns),
     # Zeros of activations are stored and multiplied.
-    Pair("scnn", PLAIN, 8 * 64 * 4 * 2 + 40 + 32, {"skip": "weights"}, _taps(CENTRE), _grid(4)),
+    Pair("scnn", PLAIN, 8 * 64 * 4 * 2 + 40 + 32, {"skip": "weights"}, taps(CENTRE), grid(4)),
     # A stride of 2 makes 4 virtual channels of 15 x 15 or less, whose 1 + 2 + 2 + 4 weights a kernel never go to waste;
     # tiles of 2 x 2, sums of 3 x 3: (9 - 4) * 8 and 4 * 8 leave.
     Pair("scnn", STRIDED, 5 * 20 * 1 * 72 + 10 + 8, ONE_WEIGHT),
@@ -620,7 +486,7 @@ SCNN = [
     # Tiles of 14 x 14 make 16 x 16 sums, twice the 128 that accumulators hold for each of 8 channels; the fewest parts
     # that fit are three: 5, 5 and 4 rows (7 x 16 sums). 70 and 56 activations are 18 and 14 vectors. Last leave 6 x 16
     # sums: (96 - 56) * 8 to neighbours, 56 * 8 outputs.
-    Pair("scnn", _conv("parts", 3, 16, 112, 3, padding=1), 2 * 3 * (18 + 18 + 14) * 72 + 80 + 112, ONE_WEIGHT),
+    Pair("scnn", conv("parts", 3, 16, 112, 3, padding=1), 2 * 3 * (18 + 18 + 14) * 72 + 80 + 112, ONE_WEIGHT),
     # A filter meets the 16 channels of its own group; sums of 4 x 4.
     Pair("scnn", GROUPS_2, 48 * 16 * 1 * 9 + 24 + 8, ONE_WEIGHT),
     # Output channels are accumulated eight together whatever their groups: 8, 8 and 4. A filter meets one channel.
@@ -629,13 +495,13 @@ SCNN = [
     Pair("scnn", FC, 250 * 1 + 1),
     Pair("scnn", Layer.dense("fc 4", in_features=250, out_features=256), 250 * 1 + 1),
     Pair("scnn", Layer.dense("fc 10", in_features=250, out_features=640), 250 * 3 + ceil(10 / 4)),
-    Pair("scnn", Layer.dense("fc 10", in_features=250, out_features=640), 125 * 3 + 3, activations=_channels(2)),
+    Pair("scnn", Layer.dense("fc 10", in_features=250, out_features=640), 125 * 3 + 3, activations=channels(2)),
     Pair("scnn", FC_BATCH, 4 * 300 * 1 + 1),
     Pair("scnn", BATCH, 3 * 8 * 64 * 4 * 72 + 40 + 32, ONE_WEIGHT),
     # Virtual maps of 10 x 9, tiles of 2 x 2, sums of 3 x 2; the last of three groups has two filters.
     Pair("scnn", NARROW, 18 * 16 * 1 * 3 + 1 + 2, ONE_WEIGHT),
     # One PE alone has activations: it is as slow as all.
-    Pair("scnn", PLAIN, 8 * 64 * 4 * 2 + 40 + 32, weights=_taps(CENTRE), activations=_corner),
+    Pair("scnn", PLAIN, 8 * 64 * 4 * 2 + 40 + 32, weights=taps(CENTRE), activations=corner),
 ]  # fmt: skip
 
 HAND = [
@@ -659,30 +525,44 @@ GROUPED: list[Pair] = [
     Pair("diannao", DEPTHWISE, 12 * 12 * 9 * ceil(20 / 16)),
     Pair("diannao", DEPTHWISE, 12 * 12 * 9 * 20, {"groups": "alone"}),
     # Four groups of 4 channels and 4 filters fill a round.
-    Pair("diannao", _conv("eight groups", 32, 32, 14, 3, padding=1, groups=8), 14 * 14 * 9 * (8 // 4)),
+    Pair("diannao", conv("eight groups", 32, 32, 14, 3, padding=1, groups=8), 14 * 14 * 9 * (8 // 4)),
     Pair("dadiannao", DEPTHWISE, 12 * 12 * 9 * ceil(20 / 16)),
     Pair("dadiannao", DEPTHWISE, 12 * 12 * 9 * 20, {"groups": "alone"}),
+    Pair("dadiannao", conv("eight groups", 32, 32, 14, 3, padding=1, groups=8), 14 * 14 * 9 * (8 // 4)),
+    # Three filters a group: five groups have theirs on 16 neurons, the sixth is left.
+    Pair("diannao", conv("multiplier", 6, 18, 7, 3, padding=1, groups=6), 7 * 7 * 9 * 2),
+    # 8 channels a step: packs of 8, 8 and 4 groups. Lcmpt = 36 * 3 * 2, of 4 filters 36 * 3 * 1; Lout = 4 / 4 * 18.
+    Pair("kgrc", DEPTHWISE, 2 * (216 + 216) + (108 + 108) + 18, ALONE),
+    Pair("kgrc", DEPTHWISE, 20 * (108 + 108) + 18, {**ALONE, "groups": "alone"}),
+    # 14 groups of depth 9 fit 128 rows; six are left.
+    Pair("systolic", DEPTHWISE, 126 + (144 + 126 + 14 - 2) + (144 + 54 + 6 - 2)),
     # 14 groups of depth 9 fit 128 rows: 126 rows, 14 columns, twice.
-    Pair("systolic", _conv("28 depthwise", 28, 28, 12, 3, padding=1, groups=28), 126 + 2 * (144 + 126 + 14 - 2)),
+    Pair("systolic", conv("28 depthwise", 28, 28, 12, 3, padding=1, groups=28), 126 + 2 * (144 + 126 + 14 - 2)),
     # One after the other: 9 rows and one column each.
     Pair("systolic", DEPTHWISE, 9 + 20 * (144 + 9 + 1 - 2), {"groups": "alone"}),
 ]
 
-_REGISTERS = "results that the register file holds ('Results stay in the register file ... when it holds them all') are written"
-_LAST_BLOCK = "the last block's single row a PE is written as if the block were full ('bits that a PE writes ... a cycle')"
-_FIRST_STORE = "'tiles · max(..., Lout) + Lout' lets the first tile wait for a store as well, of which there is none yet"
+_REGISTERS = (
+    "results that the register file holds ('Results stay in the register file ... when it holds them all') are written"
+)
+_LAST_BLOCK = (
+    "the last block's single row a PE is written as if the block were full ('bits that a PE writes ... a cycle')"
+)
+_FIRST_STORE = (
+    "'tiles · max(..., Lout) + Lout' lets the first tile wait for a store as well, of which there is none yet"
+)
 
 DISPUTED: list[tuple[Pair, str]] = [
     # 70 rows, two in PEs 0 to 5; 4 * 70 results of 4,096 that the register file holds.
     (Pair("eie", FC_BATCH, 4 * (3 + 300 * 2 + 4)), _REGISTERS),
     # Each of 16 output positions is a vector; 16 results a PE, which holds 64.
-    (Pair("eie", _conv("1x1", 32, 64, 4, 1), 16 * (3 + 32 + 4)), _REGISTERS),
+    (Pair("eie", conv("1x1", 32, 64, 4, 1), 16 * (3 + 32 + 4)), _REGISTERS),
     # A block of 64 rows a PE, and one of a single row.
     (Pair("eie", Layer.dense("blocks", in_features=10, out_features=4096 + 64),
           (3 + 10 * 64 + 4 + 64 // 4) + (3 + 10 * 1 + 4 + ceil(1 / 4))), _LAST_BLOCK),
     # Lcmpt = 49 * 1 * 2 = 98: 98 + 98 is less than Lout = 200, which by the equation binds for both tiles. (By events no
     # store goes before the first tile, so that it takes 196.)
-    (Pair("kgrc", _conv("stores", 8, 64, 14, 1), 2 * max(98 + 98, POINT_OUT) + POINT_OUT, ALONE), _FIRST_STORE),
+    (Pair("kgrc", conv("stores", 8, 64, 14, 1), 2 * max(98 + 98, POINT_OUT) + POINT_OUT, ALONE), _FIRST_STORE),
 ]  # fmt: skip
 
 

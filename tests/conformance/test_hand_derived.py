@@ -542,6 +542,17 @@ GROUPED: list[Pair] = [
     Pair("systolic", DEPTHWISE, 9 + 20 * (144 + 9 + 1 - 2), {"groups": "alone"}),
 ]
 
+BACK_TO_BACK = {"fold_overlap": "back_to_back"}
+
+OVERLAPPED: list[Pair] = [
+    # Behind the first fold's rows, 784 cycles a fold; the skew of the last, of 64 rows, shows.
+    Pair("systolic", PLAIN, 128 + 5 * 784 + (64 + 64 - 2), BACK_TO_BACK),
+    Pair("systolic", IMAGE, 27 + 784 + (27 + 64 - 2), BACK_TO_BACK),
+    Pair("systolic", POINTWISE, 128 + 2 * 169 + (122 + 70 - 2), BACK_TO_BACK),
+    # Output stationary: 6 folds of 128 positions and one of 16, through each of which 576 values pass.
+    Pair("systolic", PLAIN, 7 * 576 + (16 + 64 - 2), {**BACK_TO_BACK, "dataflow": "output"}),
+]
+
 _REGISTERS = (
     "results that the register file holds ('Results stay in the register file ... when it holds them all') are written"
 )
@@ -584,6 +595,13 @@ def test_conflicts_add_little_to_the_derived_steps(pair: Pair) -> None:
 def test_groups_side_by_side_take_the_derived_cycles(pair: Pair) -> None:
     if "groups" not in machine(pair.machine).Spec.model_fields:
         pytest.skip(f"{pair.machine} takes groups one at a time and has no setting for it")
+    assert pair.simulated() == pair.cycles
+
+
+@pytest.mark.parametrize("pair", OVERLAPPED, ids=_name)
+def test_folds_back_to_back_take_the_derived_cycles(pair: Pair) -> None:
+    if "fold_overlap" not in machine(pair.machine).Spec.model_fields:
+        pytest.skip("folds do not overlap and there is no setting for it")
     assert pair.simulated() == pair.cycles
 
 

@@ -102,7 +102,7 @@ class Eie(Accelerator):
         for unit in range(tiles.shape[0]):
             entries = ColumnEntries.of(tiles.matrix(trace.weight_mask, unit), spec.pes, spec.run_bits)
             stored[unit, : len(entries.per_pe)] = entries.per_pe
-            self._play(tiles, vectors[:, unit // tiles.blocks], entries, cycles[unit])
+            self._play(tiles, unit, vectors[:, unit // tiles.blocks], entries, cycles[unit])
         cycles = cycles.reshape(-1, spec.pes, CAUSES)
         matrices = _Matrices(tiles, stored, spec)
         loads, stores, compulsory_bytes = matrices.transfers(input_in_dram=trace.input_in_dram)
@@ -132,7 +132,9 @@ class Eie(Accelerator):
     def _tiles(self, layer: Layer) -> VectorTiles:
         return VectorTiles(layer, self.spec.pes * self.spec.accumulators_per_pe, self.spec.value_bits)
 
-    def _play(self, tiles: VectorTiles, vectors: np.ndarray, entries: ColumnEntries, cycles: np.ndarray) -> None:
+    def _play(
+        self, tiles: VectorTiles, unit: int, vectors: np.ndarray, entries: ColumnEntries, cycles: np.ndarray
+    ) -> None:
         """Fill cycles (images, tiles of an image, PEs, CAUSES) of one block of rows."""
         spec, mapped = self.spec, entries.kept.shape[1]
         _, images, parts = tiles.shape
@@ -146,16 +148,19 @@ class Eie(Accelerator):
             tile = cycles[image, part, :mapped]
             tile[:, [Cause.BUSY, Cause.INDEX, Cause.PORT, Cause.IMBALANCE, Cause.FILL]] = did[0]
             tile[:, Cause.FILL] += spec.arithmetic_cycles * np.count_nonzero(own.any(axis=1))
-            tile[:, Cause.DRAIN] += len(own) * self._write_cycles(tiles)
+            tile[:, Cause.DRAIN] += len(own) * self._write_cycles(tiles, unit)
 
         run_slices(play, range(len(tasks)))
 
-    def _write_cycles(self, tiles: VectorTiles) -> int:
-        """Cycles in which a PE writes a vector's results to its SRAM; none when the register file holds the layer's."""
-        if tiles.shape[0] * tiles.layer.batch * tiles.positions == 1:
+    def _write_cycles(self, tiles: VectorTiles, unit: int) -> int:
+        """Cycles in which a PE writes a vector's results of a block of rows to its SRAM.
+
+        None when the register file holds all results of the layer.
+        """
+        results = -(-tiles.block_rows // self.spec.pes)  # of a PE, by block
+        if int(results.sum()) * tiles.layer.batch * tiles.positions <= self.spec.accumulators_per_pe:
             return 0
-        most = -(-int(tiles.block_rows.max()) // self.spec.pes)
-        return -(-most * self.spec.value_bits // self.spec.sram_port_bits)
+        return -(-int(results[unit]) * self.spec.value_bits // self.spec.sram_port_bits)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs block of rows by block of rows, PE by PE, column by column, from encoded entries."""

@@ -14,7 +14,8 @@ positions TK at a time. Published cycles, with RR and RC the shares of rows and 
     store outputs  Lout  = TM/Ab · ceil(TF/Bout)
 
 Loads are double-buffered: a step takes the longest of the first three, and the first step's loads one Lcmpt more.
-Stores are double-buffered too: tiles · max(ceil(N/TN)·max(Lin, Lwgt, Lcmpt) + Lcmpt, Lout) + Lout.
+Stores are double-buffered too: tiles · max(ceil(N/TN)·max(Lin, Lwgt, Lcmpt) + Lcmpt, Lout) + Lout, but that no store
+goes before the first tile.
 
 What the equations leave open is read as follows (benchmarks/experiments/kgrc_readings.py compares the readings):
 

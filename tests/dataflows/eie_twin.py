@@ -102,11 +102,11 @@ def run(spec, layer, weights, activations):
     """For each unit, image and position: the PEs' cycles by cause, write-back included."""
     every = list(units(layer, spec))
     places = list(product(*map(range, layer.output_size)))
-    alone = len(every) * layer.batch * len(places) == 1
-    largest = max(-(-(end - first) // spec.pes) for _, first, end in every)
-    write = 0 if alone else -(-largest * spec.value_bits // spec.sram_port_bits)
+    results = sum(-(-(end - first) // spec.pes) for _, first, end in every) * layer.batch * len(places)  # of PE 0
+    stay = results <= spec.accumulators_per_pe
     channels = layer.group_in_channels
     for group, first, end in every:
+        write = 0 if stay else -(-(-(-(end - first) // spec.pes)) * spec.value_bits // spec.sram_port_bits)
         matrix = [[bool(w) for w in weights[k].reshape(-1)] for k in range(first, end)]
         for image in range(layer.batch):
             for output in places:

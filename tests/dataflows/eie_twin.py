@@ -106,7 +106,8 @@ def run(spec, layer, weights, activations):
     stay = results <= spec.accumulators_per_pe
     channels = layer.group_in_channels
     for group, first, end in every:
-        write = 0 if stay else -(-(-(-(end - first) // spec.pes)) * spec.value_bits // spec.sram_port_bits)
+        bits = -(-(end - first) // spec.pes) * spec.value_bits
+        write = 0 if stay else -(-bits // spec.sram_port_bits)
         matrix = [[bool(w) for w in weights[k].reshape(-1)] for k in range(first, end)]
         for image in range(layer.batch):
             for output in places:

@@ -111,9 +111,12 @@ def test_unmapped_alone():
     assert found == {"busy": 4, "fill": 3, "unmapped": 2 * 7}
 
 
-def test_results_of_several_vectors_are_written_to_the_sram():
-    found, _ = stack(trace(["1", "1"], columns=5), pes=2, arithmetic_cycles=0, sram_port_bits=8)
-    assert found == {"busy": 10, "fill": 30, "drain": 2 * 5 * 2}
+def test_results_that_the_register_file_cannot_hold_are_written_to_the_sram():
+    settings = {"pes": 2, "arithmetic_cycles": 0, "sram_port_bits": 8}
+    held, _ = stack(trace(["1", "1"], columns=5), **settings, accumulators_per_pe=5)
+    written, _ = stack(trace(["1", "1"], columns=5), **settings, accumulators_per_pe=4)
+    assert held == {"busy": 10, "fill": 30}
+    assert written == {"busy": 10, "fill": 30, "drain": 2 * 5 * 2}
 
 
 def test_weights_that_are_not_resident_are_waited_for():

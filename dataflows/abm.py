@@ -11,16 +11,18 @@ sum of each value and position then goes through one of the core's fewer multipl
 cycles for a block of positions: additions and multiplications run side by side.
 
 A slot of this machine is an adder's: issued = non-zero weights x N x [O x] P x Q, since every product costs an
-addition. Zero activations and padding are added like others. What the multipliers need longer than the adders is
-charged as drain, the post-processing of finished sums.
+addition. Zero activations and padding are added like others. All these cycles are busy, also where the multipliers need
+longer than the adders: multiplying is what the machine is there for. The adders' slots are empty then.
 
 What the machine is taken to do where the papers are silent:
 
 - Inside a strip of positions filter k runs on core k mod cores; cores run apart and meet at the strip's end.
 - A grouped convolution is to this machine a sparse one over all channels: a strip holds all groups' inputs, and a
   kernel's non-zeros point at those of its own group.
-- Weights known only as a mask have as many distinct values as a kernel's codes can tell apart, or as it has non-zeros.
-  Weights known by value have those that they have, but never more than the codes.
+- Weights known by value have as many distinct values as they have, but never more than a kernel's codes.
+- Weights known only as a mask are taken for quantized to `mask_codebook_values` values, each equally likely: a kernel
+  has as many distinct ones as its non-zeros draw on average. A network made for this machine has far fewer values than
+  weights, and no other likelihoods of so many values give as many distinct ones.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from dataflows.filter_blocks import compulsory_bytes, cut_layer
 from dataflows.kernel import run_slices
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.sizing import Scaling
-from dataflows.value_groups import add_by_value, distinct_values, group_by_value
+from dataflows.value_groups import add_by_value, distinct_values, expected_distinct, group_by_value
 from dataflows.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -58,6 +60,10 @@ class AbmSpec(AcceleratorSpec):
     codebook_values: Count = Field(
         255, description="distinct non-zero weights that a kernel can have (assumption: fixed point of 8 bits)"
     )
+    mask_codebook_values: Count = Field(
+        16, description="values from which weights known only as a mask are taken to be drawn, up to codebook_values "
+        "(assumption: 4 bits, as EIE's; convolutions of Deep Compression have 256, its fully connected layers 32)"
+    )  # fmt: skip
     encoded_weight_bits: Count = Field(16, description="bits of a stored non-zero with its position (DAC 2019)")
     input_buffer_bytes: Count = Field(1024 * _KIB, description="input buffer, bytes (assumption: of 6.25 MB of M20K)")
     weight_buffer_bytes: Count = Field(1024 * _KIB, description="buffer of encoded weights, bytes (assumption)")
@@ -103,9 +109,9 @@ class Abm(Accelerator):
         """One tile for each image and strip of positions, in this order."""
         spec, layer = self.spec, replace(trace.layer, groups=1)
         nonzeros = np.count_nonzero(trace.weight_mask.reshape(1, layer.out_channels, -1), axis=2)
-        found = distinct_values(trace.weights).reshape(nonzeros.shape)
+        distinct, notes = self._distinct(trace)
         plan, weight_bytes = self._plan(layer, nonzeros)
-        cycles, issued = self._cycles(plan, nonzeros, np.minimum(found, spec.codebook_values))
+        cycles, issued = self._cycles(plan, nonzeros, distinct[None])
         moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False, weight_bytes=weight_bytes)
         return LayerSchedule(
             pe_grid=(spec.cores, 1),
@@ -122,7 +128,7 @@ class Abm(Accelerator):
             compulsory_bytes=compulsory_bytes(
                 layer, int(weight_bytes.sum()), spec.value_bits, reads_inputs=bool(nonzeros.any())
             ),
-            notes=(*moved.notes(), *self._codebook_note(trace, found)),
+            notes=(*moved.notes(), *notes),
             outputs_as_made=True,
         )
 
@@ -143,7 +149,7 @@ class Abm(Accelerator):
         )
 
     def _cycles(self, plan: ColumnPlan, nonzeros: np.ndarray, distinct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """int64 (tiles, cores, CAUSES) before any wait for memory, and (tiles, cores) additions."""
+        """Int64 (tiles, cores, CAUSES) before any wait for memory, and (tiles, cores) additions."""
         spec, strips = self.spec, plan.strips
 
         def per_core(per_filter: np.ndarray) -> np.ndarray:
@@ -162,20 +168,21 @@ class Abm(Accelerator):
         whole = excess(spec.adders_per_core) * (strips.blocks - 1)[:, None, None, None]
         added = np.broadcast_to(per_core(nonzeros), last.shape)
         cycles = np.zeros((*plan.block_shape, spec.cores, CAUSES), np.int64)
-        for cause, part in (
-            (Cause.BUSY, added * strips.blocks[:, None, None, None]),
-            (Cause.DRAIN, whole + last),
-        ):
-            cycles[..., cause] = part.swapaxes(0, 1)[:, None]
+        busy = added * strips.blocks[:, None, None, None] + whole + last
+        cycles[..., Cause.BUSY] = busy.swapaxes(0, 1)[:, None]
         issued = (added * strips.pixels[:, None, None, None]).swapaxes(0, 1)[:, None]
         issued = np.broadcast_to(issued, cycles.shape[:-1]).sum(axis=3)
         return join_filter_blocks(cycles), issued.reshape(plan.tiles, spec.cores)
 
-    def _codebook_note(self, trace: LayerTrace, found: np.ndarray) -> tuple[str, ...]:
-        most = int(found.max())
-        if trace.weights.dtype == np.bool_ or most <= self.spec.codebook_values:
-            return ()
-        return (f"a kernel has up to {most} distinct weights, taken as quantized to {self.spec.codebook_values}",)
+    def _distinct(self, trace: LayerTrace) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Int64 (K,): distinct values of each kernel, and a note where that is fewer than the trace has."""
+        codes = self.spec.codebook_values
+        if trace.weights.dtype == np.bool_:
+            nonzeros = np.count_nonzero(trace.weights.reshape(len(trace.weights), -1), axis=1)
+            return expected_distinct(nonzeros, min(codes, self.spec.mask_codebook_values)), ()
+        found = distinct_values(trace.weights)
+        notes = (f"a kernel has up to {found.max()} distinct weights, taken as quantized to {codes}",)
+        return np.minimum(found, codes), notes if found.max() > codes else ()
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs filter by filter, block of positions by block, value by value: first the sums, then the products."""

@@ -9,6 +9,8 @@ of filters and what they move in `filter_rounds`.
 
 What the machine is taken to do where the paper is silent:
 
+- A window may span kernel positions (`window_spans`): nothing published decides it. If it did not, layers of up to 16
+  input channels would gain nothing over DianNao. A window without any kept weight takes a cycle either way.
 - Filter k runs on PE k mod PEs. A PE runs its filters one after the other and meets the others when NBin is reloaded.
   The cost of an output position depends on weights alone, so the wait of a block is that of a position times the
   block's positions, and a schedule's tile may stand for all blocks of several rows without changing a cycle of any PE.
@@ -36,7 +38,7 @@ from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
 from dataflows.filter_rounds import FilterRounds
-from dataflows.index_windows import KeptWeights, WindowCounts, list_offsets, multiply_block
+from dataflows.index_windows import KeptWeights, Span, WindowCounts, list_offsets, multiply_block, window_edges
 from dataflows.kernel import run_slices
 from dataflows.neuron_blocks import NeuronBlocks
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
@@ -54,6 +56,10 @@ class CambriconXSpec(AcceleratorSpec):
         16, description="multipliers of a PE, and neurons its indexing module selects a cycle"
     )
     window: Count = Field(256, description="input neurons among which the indexing module selects")
+    window_spans: Span = Field(
+        "kernel", description="kernel: a window may hold inputs of several kernel positions; position: of one only, so "
+        "that few input channels leave most of it empty (assumption: not known which; see DEVIATIONS.md)"
+    )  # fmt: skip
     index_bits: int = Field(8, ge=0, le=16, description="bits of a step index; a longer run of zeros takes fillers "
                             "(assumption: 8, which span a window of 256)")  # fmt: skip
     nbin_bytes: Count = Field(8192, description="NBin, input neurons, both halves together, bytes")
@@ -164,7 +170,13 @@ class CambriconX(Accelerator):
         """What the windows of a mask cost; bool (K, C/G, R, S)."""
         spec = self.spec
         taps = mask.view(np.uint8).reshape(*layer.weight_shape[:2], -1)
-        return WindowCounts.of(taps, window=spec.window, selected=spec.multipliers_per_pe, index_bits=spec.index_bits)
+        edges = self.window_edges(layer)
+        return WindowCounts.of(taps, edges, selected=spec.multipliers_per_pe, index_bits=spec.index_bits)
+
+    def window_edges(self, layer: Layer) -> np.ndarray:
+        """Int64 (windows + 1,): where the windows of an output's input list begin."""
+        taps = math.prod(layer.kernel_size)
+        return window_edges(layer.group_in_channels, taps, self.spec.window, self.spec.window_spans)
 
     def step_bits(self, counts: WindowCounts) -> np.ndarray:
         """Int64 (K, windows): bits of the weights of each window as the machine's own steps."""
@@ -213,28 +225,29 @@ class CambriconX(Accelerator):
 
     def _ways(self, layer: Layer, stored_bits: np.ndarray, held_neurons: int) -> list[FilterRounds]:
         """All ways to run a layer with so much of half of NBin."""
-        spec, windows = self.spec, stored_bits.shape[1]
+        spec, edges, windows = self.spec, self.window_edges(layer), stored_bits.shape[1]
         groups = _groups_in_flight(layer, spec.pes, held_neurons)
         orders = ("inputs_outer", "weights_outer") if spec.loop_order == "auto" else (spec.loop_order,)
         ways = []
-        for chunk_windows in self._chunk_choices(layer, windows):
+        for chunk_windows in self._chunk_choices(layer, edges):
             chunked = chunk_windows < windows
             for filters in {
                 self._round_filters(layer, stored_bits, groups, order, chunked=chunked) for order in orders
             }:
                 sums = spec.held_sums // filters
-                blocks = NeuronBlocks.of(layer, spec.window, chunk_windows, groups, held_neurons, sums)
+                blocks = NeuronBlocks.of(layer, edges, chunk_windows, groups, held_neurons, sums)
                 if blocks is not None:
                     sizes = (spec.pes, spec.sb_bytes, spec.value_bits)
                     ways.append(FilterRounds(blocks, stored_bits, chunk_windows, filters, *sizes))
         return ways
 
-    def _chunk_choices(self, layer: Layer, windows: int) -> list[int]:
+    def _chunk_choices(self, layer: Layer, edges: np.ndarray) -> list[int]:
         """Windows of a chunk, longest first: the whole list, then what half of NBin holds, cut into equal parts.
 
         Shorter chunks make room for wider blocks and may fit the SBs; a single position has no use for them.
         """
-        longest = min(windows, self.spec.held_neurons // self.spec.window)
+        windows, widest = len(edges) - 1, int(np.diff(edges).max())
+        longest = min(windows, self.spec.held_neurons // widest)
         if math.prod(layer.output_size) == 1:
             return [windows, longest]
         parts = {-(-windows // count) for count in range(1, windows + 1)}
@@ -258,7 +271,7 @@ class CambriconX(Accelerator):
         """
         self.require(layer)
         spec, group_channels = self.spec, (layer.group_in_channels, layer.group_out_channels)
-        kept = KeptWeights.of(weights, spec.window)
+        kept = KeptWeights.of(weights, self.window_edges(layer))
         counts = self.count(layer, weights != 0)
         work = self.arrange(layer, self.step_bits(counts), counts.busy + counts.index)
         padded = np.pad(activations, ((0, 0), (0, 0), *layer.padding))

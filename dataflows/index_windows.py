@@ -1,29 +1,42 @@
 """Windows of the dense input list, and what the kept weights of a filter cost in each: steps, fillers, selections.
 
 An output neuron's inputs form one list: kernel row by kernel row, column by column, the input channels of the group
-innermost (neurons lie contiguous by channel). The list is scanned in windows. Every kept weight carries the number of
-zeros skipped since the one before it (step index); where the number does not fit its bits, a filler (a stored zero)
-stands in. A run of zeros starts anew with each window.
+innermost (neurons lie contiguous by channel). The list is scanned in windows, cut through the whole list or through
+each kernel position's part of it (`window_edges`). Every kept weight carries the number of zeros skipped since the one
+before it (step index); where the number does not fit its bits, a filler (a stored zero) stands in. A run of zeros
+starts anew with each window.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 
 from dataflows.kernel import kernel, run_slices, thread_count
 from workloads.layer import Layer
 
+Span = Literal["kernel", "position"]
+
+
+def window_edges(channels: int, taps: int, window: int, spans: Span) -> np.ndarray:
+    """Int64 (windows + 1,): where each window of a list of `channels` inputs at each of `taps` kernel positions begins.
+
+    spans  "kernel": every window has `window` inputs, whatever kernel positions they belong to, but for the last;
+           "position": a window ends with its kernel position, so that each position has ceil(channels / window) windows
+    """
+    part, parts = (channels * taps, 1) if spans == "kernel" else (channels, taps)
+    starts = np.arange(parts)[:, None] * part + np.arange(0, part, window)
+    return np.append(starts.ravel(), channels * taps)
+
 
 @kernel
-def _count_flat(mask: np.ndarray, window: int, first: int, end: int, nonzeros: np.ndarray) -> None:
+def _count_flat(mask: np.ndarray, edges: np.ndarray, first: int, end: int, nonzeros: np.ndarray) -> None:
     """Count into int32 (K, windows) filters first..end whose list is their row; mask uint8 (K, list)."""
-    length = mask.shape[1]
     for k in range(first, end):
         for i in range(nonzeros.shape[1]):
-            part = mask[k, i * window : min((i + 1) * window, length)]
+            part = mask[k, edges[i] : edges[i + 1]]
             count = np.int32(0)
             for j in range(part.size):  # from 0, so that the compiler sees no index below 0 and adds vectors
                 count += np.int32(part[j])
@@ -43,8 +56,8 @@ def _count_taps(mask: np.ndarray, window_of: np.ndarray, first: int, end: int, n
 @kernel
 def _count_fillers(
     mask: np.ndarray,
+    edges: np.ndarray,
     selected: int,
-    window: int,
     step_limit: int,
     first: int,
     end: int,
@@ -52,7 +65,10 @@ def _count_fillers(
     entries: np.ndarray,
     busy: np.ndarray,
 ) -> None:
-    """Filters first..end in list order, weight by weight; mask uint8 (K, C/G, taps), results int32 (K, windows)."""
+    """Filters first..end in list order, weight by weight.
+
+    mask uint8 (K, C/G, taps), edges int64 (windows + 1,), results int32 (K, windows)
+    """
     _, channels, taps = mask.shape
     ordered = np.empty(channels * taps, np.uint8)
     for k in range(first, end):
@@ -61,7 +77,7 @@ def _count_fillers(
                 ordered[tap * channels + c] = mask[k, c, tap]
         for i in range(nonzeros.shape[1]):
             kept, stored, working, last_cycle, zeros = 0, 0, 0, -1, 0
-            for j in range(i * window, min((i + 1) * window, len(ordered))):
+            for j in range(edges[i], edges[i + 1]):
                 if ordered[j] == 0:
                     zeros += 1
                     continue
@@ -93,43 +109,46 @@ class WindowCounts:
     index: np.ndarray
 
     @classmethod
-    def of(cls, mask: np.ndarray, *, window: int, selected: int, index_bits: int) -> Self:
-        """Count the windows of weights uint8 (K, C/G, R * S); `selected` entries leave the window in a cycle."""
-        filters, channels, taps = mask.shape
-        windows = -(-channels * taps // window)
+    def of(cls, mask: np.ndarray, edges: np.ndarray, *, selected: int, index_bits: int) -> Self:
+        """Count the windows of weights uint8 (K, C/G, R * S); `selected` entries leave the window in a cycle.
+
+        edges  int64 (windows + 1,): `window_edges`
+        """
+        filters = len(mask)
         step_limit = 1 << index_bits
-        nonzeros = np.zeros((filters, windows), np.int32)
+        nonzeros = np.zeros((filters, len(edges) - 1), np.int32)
         parts = min(filters, thread_count() if mask.size > 1 << 16 else 1)
-        edges = np.linspace(0, filters, parts + 1).astype(int).tolist()
-        if min(window, channels * taps) > step_limit:
+        slices = np.linspace(0, filters, parts + 1).astype(int).tolist()
+        if np.diff(edges).max() > step_limit:
             entries, busy = np.zeros_like(nonzeros), np.zeros_like(nonzeros)
 
             def count(part: int) -> None:
-                rules = (selected, window, step_limit)
-                _count_fillers(mask, *rules, edges[part], edges[part + 1], nonzeros, entries, busy)
+                rules = (edges, selected, step_limit)
+                _count_fillers(mask, *rules, slices[part], slices[part + 1], nonzeros, entries, busy)
 
             run_slices(count, range(parts))
         else:
-            _count(mask, window, edges, nonzeros)
+            _count(mask, edges, slices, nonzeros)
             entries, busy = nonzeros, -(-nonzeros // selected)
         index = np.maximum(1, -(-entries // selected)) - busy
         return cls(*(array.astype(np.int64) for array in (nonzeros, entries, busy, index)))
 
 
-def _count(mask: np.ndarray, window: int, edges: list[int], nonzeros: np.ndarray) -> None:
+def _count(mask: np.ndarray, edges: np.ndarray, slices: list[int], nonzeros: np.ndarray) -> None:
     """Non-zeros of every window, where no filler can arise and the order inside a window does not matter."""
     filters, channels, taps = mask.shape
     flat = mask.reshape(filters, channels * taps)
-    window_of = (np.arange(taps) * channels + np.arange(channels)[:, None]).ravel() // window
+    place = np.arange(taps) * channels + np.arange(channels)[:, None]
+    window_of = (np.searchsorted(edges, place.ravel(), side="right") - 1).astype(np.int32)
 
     def count(part: int) -> None:
-        slices = (edges[part], edges[part + 1], nonzeros)
+        rest = (slices[part], slices[part + 1], nonzeros)
         if taps == 1:
-            _count_flat(flat, window, *slices)
+            _count_flat(flat, edges, *rest)
         else:
-            _count_taps(flat, window_of.astype(np.int32), *slices)
+            _count_taps(flat, window_of, *rest)
 
-    run_slices(count, range(len(edges) - 1))
+    run_slices(count, range(len(slices) - 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,14 +165,13 @@ class KeptWeights:
     value: np.ndarray
 
     @classmethod
-    def of(cls, weights: np.ndarray, window: int) -> Self:
-        """Lists of int64 weights (K, C/G, R, S)."""
+    def of(cls, weights: np.ndarray, edges: np.ndarray) -> Self:
+        """Lists of int64 weights (K, C/G, R, S), cut at edges int64 (windows + 1,)."""
         filters, channels = weights.shape[:2]
         lists = np.ascontiguousarray(weights.reshape(filters, channels, -1).transpose(0, 2, 1)).reshape(filters, -1)
         row, place = np.nonzero(lists)
-        windows = -(-lists.shape[1] // window)
-        bounds = np.arange(filters)[:, None] * windows + np.arange(windows + 1)
-        start = np.searchsorted(row * windows + place // window, bounds)
+        length = lists.shape[1]
+        start = np.searchsorted(row * length + place, np.arange(filters)[:, None] * length + edges)
         return cls(start, place, lists[row, place])
 
 

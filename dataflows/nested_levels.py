@@ -1,7 +1,7 @@
-"""Levels of a nested network that is stored once: which weight belongs to which, and what reading a level costs.
+"""Levels of a nested network that is stored once: which weight belongs to which, and how long the stored lists are.
 
 A filter's stored list has its weights in the order (c, r, s), each with the number of zeros before it; where that does
-not fit its bits, a filler (a stored zero) stands in. A decoder looks at a few stored entries at a time.
+not fit its bits, a filler (a stored zero) stands in.
 """
 
 from __future__ import annotations
@@ -37,50 +37,32 @@ def nested_codes(weights: np.ndarray, densities: tuple[float, ...], level: int, 
     return codes.reshape(weights.shape)
 
 
-def read_lists(
-    codes: np.ndarray, stored: tuple[int, int], level: int, *, index_bits: int, decoded: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Entries of each filter's list, and the decoder's cycles without a weight of the level; int64 (K,), (K,).
+def stored_entries(codes: np.ndarray, stored: tuple[int, int], index_bits: int) -> np.ndarray:
+    """Int64 (K,): entries of each filter's list, fillers included.
 
     codes    uint8 (K, ...)
-    stored   first and last level of the list;  level  the one that runs
-    decoded  stored entries that the decoder looks at together; a group takes a cycle for every weight, at least one
+    stored   first and last level of the list
     """
     lists = codes.reshape(len(codes), -1)
-    entries, empty = np.zeros(len(lists), np.int64), np.zeros(len(lists), np.int64)
+    entries = np.zeros(len(lists), np.int64)
     edges = np.linspace(0, len(lists), min(len(lists), thread_count()) + 1).astype(int).tolist()
 
-    def read(part: int) -> None:
+    def count(part: int) -> None:
         own = slice(edges[part], edges[part + 1])
-        _read_lists(lists[own], stored, level, 1 << index_bits, decoded, entries[own], empty[own])
+        _count_entries(lists[own], stored, 1 << index_bits, entries[own])
 
-    run_slices(read, range(len(edges) - 1))
-    return entries, empty
+    run_slices(count, range(len(edges) - 1))
+    return entries
 
 
 @kernel
-def _read_lists(
-    lists: np.ndarray,
-    stored: tuple[int, int],
-    level: int,
-    step_limit: int,
-    decoded: int,
-    entries: np.ndarray,
-    empty: np.ndarray,
-) -> None:
+def _count_entries(lists: np.ndarray, stored: tuple[int, int], step_limit: int, entries: np.ndarray) -> None:
     for k in range(len(lists)):
-        count, zeros, working, last_group = 0, 0, 0, -1
+        count, zeros = 0, 0
         for j in range(lists.shape[1]):
-            code = lists[k, j]
-            if code < stored[0] or code > stored[1]:
+            if stored[0] <= lists[k, j] <= stored[1]:
+                count += zeros // step_limit + 1
+                zeros = 0
+            else:
                 zeros += 1
-                continue
-            count += zeros // step_limit
-            zeros = 0
-            if code <= level:
-                group = count // decoded
-                working += group != last_group
-                last_group = group
-            count += 1
         entries[k] = count
-        empty[k] = (count + decoded - 1) // decoded - working

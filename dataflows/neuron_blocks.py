@@ -7,6 +7,7 @@ and rows that it shares with the next block are loaded again.
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -69,13 +70,13 @@ class Segment:
     neurons: int
 
 
-def chunk_segments(layer: Layer, window: int, chunk_windows: int) -> tuple[tuple[Segment, ...], ...]:
-    """The kernel rows of every chunk of the list."""
-    channels, (rows, columns) = layer.group_in_channels, layer.kernel_size
-    row_length, chunk = columns * channels, window * chunk_windows
+def chunk_segments(layer: Layer, edges: np.ndarray, chunk_windows: int) -> tuple[tuple[Segment, ...], ...]:
+    """The kernel rows of every chunk of the list, whose windows begin at edges int64 (windows + 1,)."""
+    channels = layer.group_in_channels
+    row_length = layer.kernel_size[1] * channels
+    bounds = [*edges[:-1:chunk_windows].tolist(), int(edges[-1])]
     chunks = []
-    for low in range(0, rows * row_length, chunk):
-        high = min(low + chunk, rows * row_length)
+    for low, high in itertools.pairwise(bounds):
         segments = []
         for row in range(low // row_length, (high - 1) // row_length + 1):
             first, last = max(low, row * row_length) - row * row_length, min(high, (row + 1) * row_length) - 1
@@ -106,13 +107,14 @@ class NeuronBlocks:
 
     @classmethod
     def of(
-        cls, layer: Layer, window: int, chunk_windows: int, groups: int, held_neurons: int, held_sums: int
+        cls, layer: Layer, edges: np.ndarray, chunk_windows: int, groups: int, held_neurons: int, held_sums: int
     ) -> Self | None:
         """The largest blocks, along a row first; None when a position's chunk exceeds the buffer.
 
+        edges         int64 (windows + 1,): where the list's windows begin
         held_neurons  neurons that the buffer holds;  held_sums  partial sums for each filter that wait
         """
-        chunks = chunk_segments(layer, window, chunk_windows)
+        chunks = chunk_segments(layer, edges, chunk_windows)
         rows, columns = Axis.both(layer)
         whole = len(chunks) == 1
 

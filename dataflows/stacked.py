@@ -12,7 +12,11 @@ level that runs (pruning `nested` with the same levels and level). How the copy 
 The array is a plain weight-skipping one, since the paper's is not in our sources: filter k runs on PE k mod PEs, a PE
 takes a weight a cycle and multiplies it with a block of output positions, a lane each. A decoder before each PE looks
 at a few stored entries at a time and hands over one weight of the level a cycle; entries without any (fillers, weights
-of larger levels) take a cycle (index). Zero activations are not skipped. PEs run apart within a strip of blocks.
+of larger levels) take a cycle (index). Zero activations are not skipped.
+
+Every weight needs another vector of inputs. The input memory sends `input_ports` vectors a cycle, each to all PEs whose
+filters need it, which hold a few in a queue (`vector_broadcast`); waiting for one is `port`. The filters that run
+together start and end a block of positions together, so that waiting for the slowest is imbalance inside a tile.
 
 - Where the other levels' weights lie is not in a trace: see `nested_levels`.
 - A layer without zeros is stored dense, with neither index nor levels.
@@ -32,10 +36,11 @@ from dataflows.accelerator import Accelerator, AcceleratorSpec, Count, DramSpec
 from dataflows.column_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
 from dataflows.filter_blocks import compulsory_bytes, cut_layer
 from dataflows.kernel import run_slices
-from dataflows.nested_levels import nested_codes, read_lists
+from dataflows.nested_levels import nested_codes, stored_entries
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.sizing import Scaling
 from dataflows.value_groups import add_by_value
+from dataflows.vector_broadcast import play_turns
 from dataflows.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.pruning.choosing import share
@@ -66,6 +71,11 @@ class StackedSpec(AcceleratorSpec):
     index_bits: int = Field(8, ge=1, le=16, description="bits of a run of zeros; a longer one takes fillers "
                             "(assumption: as in Deep Compression)")  # fmt: skip
     decoded_entries: Count = Field(4, description="stored entries that a PE's decoder looks at together (assumption)")
+    input_ports: Count = Field(
+        8, description="vectors, a value a lane, that the input memory sends a cycle (assumption: half of 512 KiB is "
+        "64 block RAMs of 4 KiB; a vector that begins anywhere needs one for each of 16 lanes: 4 banks of two ports)"
+    )  # fmt: skip
+    input_queue_depth: Count = Field(8, description="vectors that wait before a PE (assumption: as many as in EIE)")
     input_buffer_bytes: Count = Field(512 * _KIB, description="input buffer, bytes (assumption)")
     weight_buffer_bytes: Count = Field(
         8192 * _KIB, description="stored weights, bytes (assumption: room for all levels of a layer of VGG-16)"
@@ -100,10 +110,15 @@ class StackedSpec(AcceleratorSpec):
 
 @dataclass(frozen=True, eq=False)
 class StoredFilters:
-    """Int64 (K,) each: weights of the level, decoder cycles without one, bits that are loaded."""
+    """The filters of a layer as they are stored and read.
 
-    kept: np.ndarray
-    empty: np.ndarray
+    codes  uint8 (K, C/G * R * S): the smallest level of each weight, 0 where there is none
+    lists  first and last level of each list that the running level reads
+    bits   int64 (K,): what is loaded
+    """
+
+    codes: np.ndarray
+    lists: list[tuple[int, int]]
     bits: np.ndarray
 
 
@@ -141,12 +156,11 @@ class Stacked(Accelerator):
         filters = self.stored_filters(trace.weights)
         plan, weight_bytes = self._plan(layer, filters)
         moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False, weight_bytes=weight_bytes)
-        kept, empty = (self._per_pe(plan, each) for each in (filters.kept, filters.empty))
+        turns = self._turns(layer, filters)
+        per_block = np.add.reduceat(turns, (np.cumsum(plan.filters) - plan.filters) // spec.pes)
         blocks, pixels = (each[:, None, None] for each in (plan.strips.blocks, plan.strips.pixels))
-        cycles = np.zeros((*plan.block_shape, spec.pes, CAUSES), np.int64)
-        cycles[..., Cause.BUSY] = kept * blocks
-        cycles[..., Cause.INDEX] = empty * blocks
-        issued = np.broadcast_to(kept * pixels, cycles.shape[:-1]).sum(axis=3)
+        cycles = np.broadcast_to(per_block * blocks[..., None], (*plan.block_shape, spec.pes, CAUSES))
+        issued = np.broadcast_to(per_block[..., Cause.BUSY] * pixels, cycles.shape[:-1]).sum(axis=3)
         return LayerSchedule(
             pe_grid=(spec.pes, 1),
             lanes_per_pe=spec.lanes,
@@ -169,9 +183,11 @@ class Stacked(Accelerator):
     def stored_filters(self, weights: np.ndarray) -> StoredFilters:
         """What each filter of weights (K, C/G, [T,] R, S), values or a mask, takes."""
         spec, running, last = self.spec, self.spec.running, len(self.spec.densities)
-        kept = np.count_nonzero(weights.reshape(len(weights), -1), axis=1)
-        if kept.sum() == weights.size:
-            return StoredFilters(kept, np.zeros_like(kept), kept * spec.value_bits)
+        flat = weights.reshape(len(weights), -1)
+        if np.count_nonzero(flat) == flat.size:
+            return StoredFilters(
+                np.ones(flat.shape, np.uint8), [(1, 1)], np.full(len(flat), flat.shape[1] * spec.value_bits)
+            )
         lists = {  # of the whole copy: first and last level of each
             "sectioned": [(level, level) for level in range(1, last + 1)],
             "coded": [(1, last)],
@@ -179,16 +195,32 @@ class Stacked(Accelerator):
         }[spec.storage]
         read = {"sectioned": lists[:running], "coded": lists, "separate": lists[running - 1 : running]}[spec.storage]
         loaded = lists if spec.loaded == "all" else read
-        codes = nested_codes(weights, spec.densities, running, loaded[-1][1])
+        codes = nested_codes(flat, spec.densities, running, loaded[-1][1])
         code_bits = (last - 1).bit_length() if spec.storage == "coded" else 0
-        empty, bits = np.zeros_like(kept), np.zeros_like(kept)
-        rules = {"index_bits": spec.index_bits, "decoded": spec.decoded_entries}
-        for stored in loaded:
-            entries, without = read_lists(codes, stored, running, **rules)
-            bits += entries * (spec.value_bits + spec.index_bits + code_bits)
-            if stored in read:
-                empty += without
-        return StoredFilters(kept, empty, bits)
+        entries = sum(stored_entries(codes, stored, spec.index_bits) for stored in loaded)
+        return StoredFilters(codes, read, entries * (spec.value_bits + spec.index_bits + code_bits))
+
+    def _turns(self, layer: Layer, filters: StoredFilters) -> np.ndarray:
+        """Int64 (turns, PEs, CAUSES): what a filter on each PE takes for a block of positions, until all are done."""
+        spec = self.spec
+        own = play_turns(
+            filters.codes,
+            filters.lists,
+            spec.running,
+            pes=spec.pes,
+            group_filters=layer.group_out_channels,
+            step_limit=1 << spec.index_bits,
+            decoded=spec.decoded_entries,
+            ports=spec.input_ports,
+            depth=spec.input_queue_depth,
+        )
+        cycles = np.zeros((*own.shape[:2], CAUSES), np.int64)
+        cycles[..., [Cause.BUSY, Cause.INDEX, Cause.PORT]] = own
+        taken = own.sum(axis=2)
+        waits = taken.max(axis=1, keepdims=True) - taken
+        cycles[..., Cause.IMBALANCE] = np.where(taken > 0, waits, 0)
+        cycles[..., Cause.UNMAPPED] = np.where(taken > 0, 0, waits)
+        return cycles
 
     def _plan(self, layer: Layer, filters: StoredFilters) -> tuple[ColumnPlan, np.ndarray]:
         """The tiles, and the bytes of their stored weights, int64 (1, blocks of filters)."""
@@ -202,14 +234,6 @@ class Stacked(Accelerator):
             input_bytes=spec.input_buffer_bytes,
             weight_bytes=spec.weight_buffer_bytes,
         )
-
-    def _per_pe(self, plan: ColumnPlan, per_filter: np.ndarray) -> np.ndarray:
-        """Int64 (blocks of filters, PEs): sums of (K,)."""
-        starts = np.cumsum(plan.filters) - plan.filters
-        place = np.arange(len(per_filter)) - np.repeat(starts, plan.filters)
-        sums = np.zeros((len(starts), self.spec.pes), np.int64)
-        np.add.at(sums, (np.repeat(np.arange(len(starts)), plan.filters), place % self.spec.pes), per_filter)
-        return sums
 
     def _density_note(self, trace: LayerTrace) -> tuple[str, ...]:
         spec, size = self.spec, trace.layer.weight_count

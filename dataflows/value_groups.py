@@ -8,11 +8,17 @@ from dataflows.kernel import kernel, run_slices
 
 
 def distinct_values(weights: np.ndarray) -> np.ndarray:
-    """Int64 (K,): distinct non-zero values of each filter (K, ...); of a mask, whose values are unknown, non-zeros."""
+    """Int64 (K,): distinct non-zero values of each filter (K, ...)."""
     filters = weights.reshape(len(weights), -1)
-    if weights.dtype == np.bool_:
-        return np.count_nonzero(filters, axis=1).astype(np.int64)
     return np.array(run_slices(lambda k: len(np.unique(filters[k][filters[k] != 0])), range(len(filters))), np.int64)
+
+
+def expected_distinct(draws: np.ndarray, values: int) -> np.ndarray:
+    """Int64: how many different ones, to the nearest whole, so many draws from equally likely values give on average.
+
+    Of m values a draw misses one with probability 1 - 1/m, so that n draws find m (1 - (1 - 1/m)^n).
+    """
+    return np.floor(values * (1 - (1 - 1 / values) ** draws) + 0.5).astype(np.int64)
 
 
 def group_by_value(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

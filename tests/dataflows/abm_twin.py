@@ -4,6 +4,8 @@ From the machine's description. The cut of the positions into strips and of the 
 the machine's plan; everything inside a tile is stepped through.
 """
 
+from fractions import Fraction
+
 import numpy as np
 
 from dataflows.schedule import CAUSES, Cause
@@ -23,29 +25,38 @@ class Core:
             if not self.todo:
                 return False
             kernel, self.positions = self.todo.pop(0)
-            self.to_add = list(kernel)
-            self.to_multiply = min(len(set(kernel)), self.spec.codebook_values) * self.positions
+            additions, values = kernel
+            self.to_add = [None] * additions
+            self.to_multiply = values * self.positions
         if self.to_add:  # one non-zero, added at every position
             self.to_add.pop()
             self.issued += self.positions
-            self.did[Cause.BUSY] += 1
-        else:
-            self.did[Cause.DRAIN] += 1
+        self.did[Cause.BUSY] += 1
         self.to_multiply -= min(self.to_multiply, self.spec.multipliers_per_core)
         return True
 
 
-def kernels(weights):
-    """The non-zero values of each filter; of a mask, as many values as there are non-zeros."""
+def drawn(codes, draws):
+    """Different codes that so many draws give on average, to the nearest whole: every draw finds what was missed."""
+    found = Fraction(0)
+    for _ in range(draws):
+        found += 1 - found / codes
+    return int(found + Fraction(1, 2))
+
+
+def kernels(spec, weights):
+    """Non-zeros and distinct values of each filter; those of a mask are drawn from a codebook."""
     flat = weights.reshape(len(weights), -1)
     if flat.dtype == np.bool_:
-        return [list(range(np.count_nonzero(row))) for row in flat]
-    return [[value for value in row.tolist() if value] for row in flat]
+        codes = min(spec.mask_codebook_values, spec.codebook_values)
+        return [(int(row.sum()), drawn(codes, int(row.sum()))) for row in flat]
+    rows = [[value for value in row.tolist() if value] for row in flat]
+    return [(len(row), min(len(set(row)), spec.codebook_values)) for row in rows]
 
 
 def run(spec, layer, weights, strips, filter_blocks):
     """(cycles, issued) of every tile; `strips` as lists of blocks of positions, `filter_blocks` as numbers of filters."""
-    values, cycles, issued = kernels(weights), [], []
+    values, cycles, issued = kernels(spec, weights), [], []
     for _image in range(layer.batch):
         for strip in strips:
             first = 0

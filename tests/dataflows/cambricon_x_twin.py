@@ -14,14 +14,25 @@ from dataflows.schedule import CAUSES, Cause
 FILLER = None
 
 
-def synapses(weights, window, index_bits):
-    """A filter (C, R, S) as windows of stored synapses: (r, s, c) of each, FILLER where a step would be too long."""
-    channels, rows, columns = weights.shape
-    places = [(r, s, c) for r in range(rows) for s in range(columns) for c in range(channels)]
+def scanned(channels, rows, columns, spec):
+    """The windows of an output neuron's inputs, in the order in which they are scanned: (r, s, c) of each input."""
     windows = []
-    for first in range(0, len(places), window):
+    for r in range(rows):
+        for s in range(columns):
+            for c in range(channels):
+                leaves = spec.window_spans == "position" and c == 0
+                if not windows or len(windows[-1]) == spec.window or leaves:
+                    windows.append([])
+                windows[-1].append((r, s, c))
+    return windows
+
+
+def synapses(weights, scan, index_bits):
+    """A filter (C, R, S) as windows of stored synapses: (r, s, c) of each, FILLER where a step would be too long."""
+    windows = []
+    for window in scan:
         stored, step = [], 0
-        for r, s, c in places[first : first + window]:
+        for r, s, c in window:
             if not weights[c, r, s]:
                 step += 1
                 continue
@@ -64,7 +75,8 @@ class Pe:
 class Twin:
     def __init__(self, spec, layer, weights, work):
         self.spec, self.layer, self.work = spec, layer, work
-        self.windows = [synapses(filter_, spec.window, spec.index_bits) for filter_ in weights]
+        self.scan = scanned(layer.group_in_channels, *layer.kernel_size, spec)
+        self.windows = [synapses(filter_, self.scan, spec.index_bits) for filter_ in weights]
         tiles = work.tiles
         self.cycles = np.zeros((tiles, spec.pes, CAUSES), np.int64)
         self.issued = np.zeros((tiles, spec.pes), np.int64)
@@ -157,14 +169,11 @@ class Twin:
 
     def block(self, tile, filters, positions, chunk):
         layer, spec = self.layer, self.spec
-        channels, columns = layer.group_in_channels, layer.kernel_size[1]
-        length = channels * layer.kernel_size[0] * columns
         patch = set()
         for p, q in positions:
             h, w = self.corner(p, q)
-            for place in range(chunk[0] * spec.window, min((chunk[-1] + 1) * spec.window, length)):
-                r, s, c = place // channels // columns, place // channels % columns, place % channels
-                patch.add((h + r * layer.dilation[0], w + s * layer.dilation[1], c))
+            for i in chunk:
+                patch |= {(h + r * layer.dilation[0], w + s * layer.dilation[1], c) for r, s, c in self.scan[i]}
         groups = {k // layer.group_out_channels for k in filters}
         assert len(patch) * len(groups) * spec.value_bits <= spec.nbin_bytes * 8 // 2
         inside = [n for n in patch if 0 <= n[0] < layer.input_size[0] and 0 <= n[1] < layer.input_size[1]]

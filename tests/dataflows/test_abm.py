@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from dataflows.abm import Abm, AbmSpec, SparseYoloSpec
 from dataflows.reference import reference_convolution
 from dataflows.registry import create
-from dataflows.schedule import Tensor
-from dataflows.value_groups import distinct_values, group_by_value
+from dataflows.schedule import Cause, Tensor
+from dataflows.value_groups import distinct_values, expected_distinct, group_by_value
 from simulator.layer_simulation import check_capacities
 from simulator.network_simulation import MachineRun
 from tests.dataflows import abm_twin
@@ -31,6 +31,7 @@ def specs(draw):
         adders_per_core=adders,
         multipliers_per_core=draw(st.integers(1, 4)),
         codebook_values=draw(st.sampled_from([1, 3, 255])),
+        mask_codebook_values=draw(st.sampled_from([1, 2, 7, 16])),
         encoded_weight_bits=draw(st.sampled_from([5, 16])),
         input_buffer_bytes=draw(st.sampled_from([1, 30, 100, 4096])),
         weight_buffer_bytes=draw(st.sampled_from([1, 20, 100, 4096])),
@@ -118,8 +119,9 @@ def test_a_tile_by_hand():
     spec = AbmSpec(cores=2, adders_per_core=4, multipliers_per_core=2)
     schedule = Abm(spec).schedule(given)
     assert schedule.tiles == 1
-    busy, drain = schedule.cycles[0, :, 0].tolist(), schedule.cycles[0, :, 3].tolist()
-    assert (busy, drain) == ([4 + 4 + 1 + 1, 3 + 3], [0 + 0 + 1 + 0, 3 + 0])
+    assert schedule.cycles[0, :, Cause.BUSY].tolist() == [4 + 4 + 2 + 1, 6 + 3]
+    assert schedule.cycles[0, :, Cause.IMBALANCE].tolist() == [0, 2]
+    assert schedule.cycles.sum() == 11 + 11  # no other cause
     assert schedule.issued[0].tolist() == [25, 15]
     assert schedule.loads.bytes_of(Tensor.WEIGHT) == 8 * 2
     assert schedule.loads.bytes_of(Tensor.INPUT) == 4 * 5
@@ -133,8 +135,9 @@ def test_additions_alone():
 
 
 def test_multiplications_of_distinct_values_hold_the_adders():
-    found, _ = stack(pointwise([[1, 2, 3, 4, 5, 6]]), **SMALL)
-    assert found == {"busy": 6, "drain": 6}
+    found, report = stack(pointwise([[1, 2, 3, 4, 5, 6]]), **SMALL)
+    assert found == {"busy": 12}  # 24 products, two a cycle
+    assert report.fragmented_lanes == 6 * 4  # the adders have nothing to do in half of them
 
 
 def test_imbalance_alone():
@@ -173,11 +176,27 @@ def test_kernels_of_different_groups_run_side_by_side():
     assert found == {"busy": 6 * 9}
 
 
-def test_a_mask_has_as_many_values_as_codes_allow():
+def test_a_mask_has_as_many_values_as_draws_from_a_codebook_give():
     mask = np.ones((1, 12), bool)
-    for codes, cycles in ((1, 12), (8, 16), (255, 24)):
-        found, _ = stack(pointwise(mask), **SMALL, codebook_values=codes)
-        assert sum(found.values()) == cycles  # additions: 12; multiplications: codes x 4 positions / 2
+    # Additions: 12. Of 1, 8 and 16 values, 12 draws find 1, 8 (1 - (7/8)^12) = 6.4 and 16 (1 - (15/16)^12) = 8.6.
+    for values, cycles in ((1, 12), (8, 6 * 2), (16, 9 * 2), (10**6, 12 * 2)):
+        found, _ = stack(pointwise(mask), **SMALL, mask_codebook_values=values, codebook_values=10**6)
+        assert found == {"busy": cycles}  # multiplications: values x 4 positions / 2
+    found, _ = stack(pointwise(mask), **SMALL, mask_codebook_values=16, codebook_values=8)
+    assert found == {"busy": 12}
+
+
+def test_cycles_of_a_mask_follow_its_density():
+    layer = Layer.conv("l", in_channels=256, out_channels=96, input_size=(20, 20), kernel_size=3, padding=1)
+    random = np.random.default_rng(1).random(layer.weight_shape)
+    activations = np.ones(layer.input_shape, bool)
+    cycles = [stack(LayerTrace(layer, random < density, activations))[1].cycles for density in (0.4, 0.1)]
+    assert cycles[0] / cycles[1] == pytest.approx(4, rel=0.1)
+
+
+@pytest.mark.parametrize(("draws", "values", "found"), [(0, 5, 0), (1, 5, 1), (2, 2, 2), (100, 3, 3), (10, 1, 1)])
+def test_expected_distinct_values(draws, values, found):
+    assert expected_distinct(np.array([draws]), values).tolist() == [found]
 
 
 def test_more_values_than_codes_are_noted():
@@ -187,7 +206,6 @@ def test_more_values_than_codes_are_noted():
 
 def test_distinct_values_do_not_count_zeros():
     assert distinct_values(np.array([[1.5, -1.5, 0.0, 1.5], [0.0, -0.0, 0.0, 0.0]])).tolist() == [2, 0]
-    assert distinct_values(np.array([[True, False, True, True]])).tolist() == [3]
 
 
 def test_filters_come_in_blocks_that_fit_half_of_the_weight_buffer():

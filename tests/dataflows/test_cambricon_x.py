@@ -55,6 +55,32 @@ def test_a_tile_by_hand():
 
 
 @pytest.mark.parametrize(
+    ("spans", "busy", "index"),
+    [
+        ("kernel", [1 + 1, 1], [0, 1]),  # (1 0 0 1)(1 1): two weights each; (0 1 0 1)(0 0): two and none
+        ("position", [1 + 2, 1 + 1], [0, 0]),  # (1 0 0)(1 1 1): one and three; (0 1 0)(1 0 0): one each
+    ],
+)
+def test_a_tile_by_hand_of_windows_that_span_the_kernel_or_a_position(spans, busy, index):
+    # Kernel of 1 x 2, three channels; windows of 4 inputs, two selected a cycle; two output positions.
+    layer = Layer.conv("l", in_channels=3, out_channels=2, input_size=(1, 3), kernel_size=(1, 2))
+    filters = [[[1, 0, 0], [1, 1, 1]], [[0, 1, 0], [1, 0, 0]]]  # (K, kernel position, C)
+    mask = np.array(filters, bool).transpose(0, 2, 1).reshape(layer.weight_shape)
+    spec = CambriconXSpec(pes=2, multipliers_per_pe=2, window=4, index_bits=2, window_spans=spans)
+    schedule = CambriconX(spec).schedule(full_mask(layer, mask))
+    assert schedule.cycles[0, :, Cause.BUSY].tolist() == [2 * cycles for cycles in busy]
+    assert schedule.cycles[0, :, Cause.INDEX].tolist() == [2 * cycles for cycles in index]
+    assert schedule.issued[0].tolist() == [2 * 4, 2 * 2]
+
+
+@pytest.mark.parametrize(("spans", "windows"), [("kernel", 2), ("position", 121)])
+def test_few_channels_leave_windows_of_a_position_nearly_empty(spans, windows):
+    layer = Layer.conv("l", in_channels=3, out_channels=16, input_size=(11, 11), kernel_size=11)
+    empty = full_mask(layer, np.zeros(layer.weight_shape, bool))
+    assert busiest(empty, {"window_spans": spans}) == windows  # a cycle each
+
+
+@pytest.mark.parametrize(
     ("index_bits", "row", "busy", "index"),
     [
         (3, "00000001", 1, 0),
@@ -179,6 +205,7 @@ MACHINES = [
     {},
     {"pes": 3, "multipliers_per_pe": 2, "window": 16, "nbin_bytes": 128, "nbout_bytes": 64, "sb_bytes": 40},
     {"pes": 5, "window": 7, "index_bits": 1, "nbin_bytes": 64, "nbout_bytes": 64, "loop_order": "weights_outer"},
+    {"pes": 3, "window": 5, "window_spans": "position", "nbin_bytes": 48, "nbout_bytes": 64, "sb_bytes": 40},
 ]
 
 

@@ -62,6 +62,7 @@ def specs(draw):
         nbout_bytes=value_bits // 4 * (pes + draw(st.integers(0, 40))),
         sb_bytes=draw(st.sampled_from([1, 10, 30, 100, 2048])),
         loop_order=draw(st.sampled_from(["auto", "inputs_outer", "weights_outer"])),
+        window_spans=draw(st.sampled_from(["kernel", "position"])),
         fetch=draw(st.sampled_from(["asynchronous", "shared"])),
         dram=DramSpec(bandwidth_gbs=1.0),  # type: ignore[call-arg]
     )

@@ -40,6 +40,8 @@ def specs(draw):
         lanes=lanes,
         index_bits=draw(st.integers(1, 4)),
         decoded_entries=draw(st.integers(1, 5)),
+        input_ports=draw(st.sampled_from([1, 2, 3, 8])),
+        input_queue_depth=draw(st.sampled_from([1, 2, 4, 100])),
         value_bits=value_bits,
         input_buffer_bytes=draw(st.sampled_from([1, 30, 100, 4096])),
         weight_buffer_bytes=draw(st.sampled_from([1, 20, 100, 4096])),
@@ -68,7 +70,7 @@ def test_every_tile_equals_the_twin(spec, trace):
     ends = np.cumsum(plan.strips.blocks).tolist()
     strips = [blocks[end - size : end] for end, size in zip(ends, plan.strips.blocks.tolist(), strict=True)]
     if trace.weight_mask.all():  # stored dense
-        read = [[[1] * layer.weight_shape[1] * math.prod(layer.kernel_size)]] * layer.out_channels
+        read = [[[(place, 1) for place in range(math.prod(layer.weight_shape[1:]))]]] * layer.out_channels
         bits = [len(entries[0]) * spec.value_bits for entries in read]
     else:
         codes = (
@@ -176,7 +178,8 @@ def test_products_are_those_of_the_level_and_coded_lists_cost_small_levels_cycle
             assert report.notes == ()
             cycles[storage, level] = report.cycles
     assert cycles["sectioned", 1] < 0.3 * cycles["sectioned", 3]
-    assert cycles["coded", 1] > 1.4 * cycles["sectioned", 1]
+    # Without a bound on the vectors that are sent it would be more: sections wait for ports more than a whole list does.
+    assert cycles["coded", 1] > 1.25 * cycles["sectioned", 1]
     assert cycles["separate", 1] == pytest.approx(cycles["sectioned", 1], rel=0.02)
 
 
@@ -232,6 +235,45 @@ def test_index_alone_by_weights_of_larger_levels():
 def test_index_alone_by_fillers():
     found, _ = stack(pointwise([[0] * 8 + [9] + [0] * 7]), level=2, levels="0.03125/0.0625", index_bits=1)
     assert found == {"busy": 1, "index": 2}  # four fillers, two at a time
+
+
+ONE_LIST = {"levels": "0.5", "pes": 2}
+
+
+def port_and_imbalance(weights, **settings):
+    """Cycles of the PEs in wait of vectors and of each other, PE by PE."""
+    schedule = Stacked(StackedSpec(**SMALL | ONE_LIST | settings)).schedule(pointwise(weights))
+    return schedule.cycles[0][:, [Cause.BUSY, Cause.PORT, Cause.IMBALANCE]].tolist()
+
+
+def test_a_turn_by_hand_that_waits_for_vectors():
+    different = [[9, 0, 8, 0], [0, 7, 0, 6]]  # a vector a cycle: PE 0 has its own in cycles 0 and 2, PE 1 in 1 and 3
+    assert port_and_imbalance(different, input_ports=1) == [[2, 1, 1], [2, 2, 0]]
+    assert port_and_imbalance(different, input_ports=2) == [[2, 0, 0], [2, 0, 0]]
+    assert port_and_imbalance([[9, 0, 8, 0]] * 2, input_ports=1) == [[2, 1 - 1, 0]] * 2  # a vector is sent to both
+
+
+def test_a_turn_by_hand_that_waits_for_room_in_a_queue():
+    apart = [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]]
+    # Room for one: PE 0's third is sent in cycle 2, and with it PE 1's first. Room for three: both in cycle 1.
+    assert port_and_imbalance(apart, input_ports=2, input_queue_depth=1) == [[3, 0, 2], [3, 2, 0]]
+    assert port_and_imbalance(apart, input_ports=2, input_queue_depth=3) == [[3, 0, 1], [3, 1, 0]]
+
+
+def test_filters_of_a_group_share_vectors_and_others_do_not():
+    shared = Layer.conv("l", in_channels=4, out_channels=4, input_size=(1, 4), kernel_size=1)
+    apart = Layer.conv("l", in_channels=4, out_channels=4, input_size=(1, 4), kernel_size=1, groups=4)
+    machine = Stacked(StackedSpec(**SMALL | {"pes": 4, "input_ports": 1}))
+    for layer, port in ((shared, [0, 0, 0, 0]), (apart, [0, 1, 2, 3])):
+        trace = LayerTrace(layer, np.ones(layer.weight_shape, bool), np.ones(layer.input_shape, bool))
+        assert machine.schedule(trace).cycles[0, :, Cause.PORT].tolist() == port
+
+
+@given(traces(), specs(), st.sampled_from(["input_ports", "input_queue_depth"]))
+def test_more_ports_or_longer_queues_never_cost_a_cycle(trace, spec, setting):
+    more = StackedSpec.model_validate(spec.model_dump() | {setting: getattr(spec, setting) + 1})
+    few, many = (Stacked(each).schedule(trace).cycles.sum(axis=2) for each in (spec, more))
+    assert (many <= few).all()
 
 
 def test_imbalance_and_unmapped_alone():

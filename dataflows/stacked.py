@@ -72,8 +72,8 @@ class StackedSpec(AcceleratorSpec):
                             "(assumption: as in Deep Compression)")  # fmt: skip
     decoded_entries: Count = Field(4, description="stored entries that a PE's decoder looks at together (assumption)")
     input_ports: Count = Field(
-        8, description="vectors, a value a lane, that the input memory sends a cycle (assumption: half of 512 KiB is "
-        "64 block RAMs of 4 KiB; a vector that begins anywhere needs one for each of 16 lanes: 4 banks of two ports)"
+        16, description="vectors, a value a lane, that the input memory sends a cycle (assumption, a bound: 512 KiB "
+        "are 128 block RAMs of 4 KiB; a vector that begins anywhere needs one for each of 16 lanes: 8 banks, two ports)"
     )  # fmt: skip
     input_queue_depth: Count = Field(8, description="vectors that wait before a PE (assumption: as many as in EIE)")
     input_buffer_bytes: Count = Field(512 * _KIB, description="input buffer, bytes (assumption)")

@@ -42,7 +42,9 @@ def play_turns(
     rules = (group_filters, step_limit, decoded, ports, depth)
 
     def play(turn: int) -> None:
-        _play_turn(codes, levels, level, turn * pes, min(len(codes), (turn + 1) * pes), rules, cycles[turn])
+        first = turn * pes
+        own = np.ascontiguousarray(codes[first : first + pes].T)
+        _play_turn(own, first, levels, level, rules, cycles[turn])
 
     run_slices(play, range(turns))
     return cycles
@@ -62,15 +64,15 @@ def _has_room(codes: np.ndarray, lowest: int, highest: int, first: int, received
 @kernel
 def _play_turn(
     codes: np.ndarray,
+    first: int,
     lists: np.ndarray,
     level: int,
-    first: int,
-    end: int,
     rules: tuple[int, int, int, int, int],
     cycles: np.ndarray,
 ) -> None:
+    """Count one turn, which begins with filter `first`, into cycles (PEs, 3); codes uint8 (columns, filters)."""
     group_filters, step_limit, decoded, ports, depth = rules
-    members = end - first
+    members = codes.shape[1]
     ready = np.zeros(members, np.int64)  # cycle in which the PE can take its next vector
     received = np.zeros(members, np.int64)
     taken = np.full((members, depth), -1)  # cycles in which the last `depth` vectors left the queue
@@ -79,24 +81,23 @@ def _play_turn(
     for number in range(len(lists)):
         lowest, highest = lists[number]
         entries = np.zeros(members, np.int64)
-        zeros = np.zeros(members, np.int64)
+        last_place = np.full(members, -1)  # of the entry before
         last_group = np.full(members, -1)  # of entries, the last that held a weight
-        for j in range(codes.shape[1]):
-            start = first
-            while start < end:  # the filters of a group share the vector
-                stop = min(end, (start // group_filters + 1) * group_filters)
-                room = _has_room(codes[start:stop, j], lowest, min(highest, level), start - first, received, taken)
+        for j in range(codes.shape[0]):
+            start = 0
+            while start < members:  # the filters of a group share the vector
+                stop = min(members, ((first + start) // group_filters + 1) * group_filters - first)
+                room = _has_room(codes[j, start:stop], lowest, min(highest, level), start, received, taken)
                 if room >= 0:
                     sending = max(sending, sent_at[sent % ports] + 1, room)
                     sent_at[sent % ports] = sending
                     sent += 1
-                for k in range(start, stop):
-                    pe, code = k - first, codes[k, j]
+                for pe in range(start, stop):
+                    code = codes[j, pe]
                     if code < lowest or code > highest:
-                        zeros[pe] += 1
                         continue
-                    entries[pe] += zeros[pe] // step_limit
-                    zeros[pe] = 0
+                    entries[pe] += (j - last_place[pe] - 1) // step_limit
+                    last_place[pe] = j
                     if code <= level:
                         group = entries[pe] // decoded
                         empty = max(0, group - last_group[pe] - 1)

@@ -10,12 +10,15 @@ from rich.table import Table
 
 from simulator.store import Store
 from simulator.study import Study
-from simulator.tables import console
+from simulator.tables import console, fitting
 
 _FAILURES_SHOWN = 10
 _BYTES_PER_MB = 1e6
+Groups = dict[tuple[str, ...], list[dict[str, Any]]]
+Columns = dict[str, tuple[Callable[[dict[str, Any]], float | None], str]]
+_LEAST = ("cycles", "speedup", "util")  # of a table that has to be narrow
 _NO_SPREAD = " \u00b10.0%"
-_COLUMNS: dict[str, tuple[Callable[[dict[str, Any]], float | None], str]] = {
+_COLUMNS: Columns = {
     "cycles": (lambda row: row["cycles"], "{:,.0f}"),
     "ms": (lambda row: row["time_us"] / 1000, "{:,.3f}"),
     "speedup": (lambda row: row["speedup"], "{:.2f}"),
@@ -25,7 +28,7 @@ _COLUMNS: dict[str, tuple[Callable[[dict[str, Any]], float | None], str]] = {
     "max/mean PE": (lambda row: row["load_imbalance"], "{:.2f}"),
     "DRAM MB": (lambda row: (row["dram.read_bytes"] + row["dram.write_bytes"]) / _BYTES_PER_MB, "{:,.2f}"),
 }
-_FACTORS: dict[str, tuple[Callable[[dict[str, Any]], float | None], str]] = {
+_FACTORS: Columns = {
     "x size": (lambda row: row.get("speedup_factors.size"), "{:.2f}"),
     "x skipped": (lambda row: row.get("speedup_factors.skipped"), "{:.2f}"),
     "x util": (lambda row: row.get("speedup_factors.utilization"), "{:.2f}"),
@@ -35,23 +38,31 @@ _FACTORS: dict[str, tuple[Callable[[dict[str, Any]], float | None], str]] = {
 def print_study(study: Study, store: Store, *, factors: bool = False) -> None:
     """The study's table on standard output; where seeds differ, the mean and half the range.
 
-    With `factors` also what each speedup consists of.
+    With `factors` also what each speedup consists of. Every varied column shows; of the others what fits.
     """
     shown = _COLUMNS | (_FACTORS if factors else {})
     keys = study.varied or ("accelerator", "workload")
-    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    groups: Groups = {}
     rows = list(store.rows_of(study))
     columns = [f"set.{key}" if any(f"set.{key}" in row for row in rows) else key for key in keys]
     for row in rows:
         groups.setdefault(tuple(_text(row.get(column)) for column in columns), []).append(row)
-    table = Table(title=study.title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    least = {name: column for name, column in shown.items() if name in _LEAST or name in _FACTORS}
+    choices = [(columns, broken) for columns in (shown, least) for broken in (False, True)]
+    tables = [_built(study.title, keys, groups, columns, break_names=broken) for columns, broken in choices]
+    fitting(console(), tables)
+
+
+def _built(title: str, keys: Sequence[str], groups: Groups, shown: Columns, *, break_names: bool) -> Table:
+    """A table whose cells are never wrapped; with `break_names` the names of columns take two lines."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for key in keys:
         table.add_column(key, no_wrap=True)
     for name in shown:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name.replace(" ", "\n", 1) if break_names else name, justify="right", no_wrap=True)
     for values, rows in groups.items():
         table.add_row(*values, *(_cell([read(row) for row in rows], form) for read, form in shown.values()))
-    console().print(table)
+    return table
 
 
 def failure_lines(failures: Sequence[tuple[dict[str, Any], str]]) -> Iterable[str]:

@@ -144,6 +144,18 @@ def last_of_windows(shape: tuple[int, ...]) -> np.ndarray:
     return mask.transpose(0, 3, 1, 2)
 
 
+def own_values(make: Maker | None) -> Maker:
+    """The non-zeros of a mask with 1, 2, 3, ... in each filter; values stay as they are."""
+
+    def made(shape: tuple[int, ...]) -> np.ndarray:
+        drawn = _of(make, shape)
+        if drawn.dtype != np.bool_:
+            return drawn
+        return (np.cumsum(drawn.reshape(shape[0], -1), axis=1).reshape(shape) * drawn).astype(np.int64)
+
+    return made
+
+
 def values(count: int) -> Maker:
     """Weights without zeros, of `count` distinct values in every filter."""
     return lambda shape: (np.arange(np.prod(shape)) % count + 1).reshape(shape)

@@ -14,6 +14,7 @@ at the end of `HAND`.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
@@ -50,6 +51,7 @@ from tests.conformance.hand_pairs import (
     grid,
     kernel_groups,
     last_of_windows,
+    own_values,
     taps,
     turns,
     values,
@@ -298,12 +300,13 @@ SYSTOLIC = [
          {"dataflow": "input", "columns": 2}),
 ]  # fmt: skip
 
-# ABM: for a block of 20 positions a kernel takes max(non-zeros, distinct values x positions / 5); 48 cores.
+# ABM: for a block of 20 positions a kernel takes max(non-zeros, distinct values x positions / 5); 48 cores. Unless a pair
+# says otherwise, every non-zero of a kernel has a value of its own.
 
 ABM = [
     # 16 codes: 16 * 20 / 5 = 64 < 576. Core 0 has filters 0 and 48; 784 / 20 is 40 blocks.
     Pair("abm", PLAIN, 2 * 40 * 576, {"codebook_values": 16}),
-    # A mask's kernels have as many values as codes tell apart: 255 * 20 / 5 = 1020; the last 4 positions: 204 < 576.
+    # As many values as codes tell apart: 255 * 20 / 5 = 1020; the last 4 positions: 204 < 576.
     Pair("abm", PLAIN, 2 * (39 * 1020 + 576)),
     # Three values by name.
     Pair("abm", PLAIN, 2 * 40 * 576, weights=values(3)),
@@ -330,12 +333,14 @@ ABM = [
     # 90 = 4 * 20 + 10.
     Pair("abm", NARROW, 4 * 48 * 4 + 48 * 2),
 ]  # fmt: skip
+ABM = [replace(pair, weights=own_values(pair.weights)) for pair in ABM]
 
 # Stacked: filter k on PE k mod 16, a weight a cycle with 16 positions. A decoder of 4 entries hides single fillers.
 
 STACKED = [
     Pair("stacked", PLAIN, 4 * 576 * 49),
-    Pair("stacked", PLAIN, 4 * 288 * 49, weights=every(2)),
+    # The other levels' weights lie anywhere, so that filters drift apart: ports enough for all.
+    Pair("stacked", PLAIN, 4 * 288 * 49, {"input_ports": 16}, every(2)),
     Pair("stacked", PLAIN, 4 * 288 * 49, {"levels": "0.5"}, every(2), grid(2)),
     # PE 0 has filter 0, which is whole, and three that keep 36.
     Pair("stacked", PLAIN, (576 + 3 * 36) * 49, {"levels": "0.5"},
@@ -347,7 +352,8 @@ STACKED = [
     Pair("stacked", FC, 7 * 250),
     Pair("stacked", FC_BATCH, 4 * 5 * 300),
     Pair("stacked", GROUPS_2, 3 * 144 * ceil(196 / 16)),
-    Pair("stacked", DEPTHWISE, 2 * 9 * (144 // 16)),
+    # 16 filters need 16 channels: 16 * 9 vectors through 8 ports; 4 filters 4 of them a cycle.
+    Pair("stacked", DEPTHWISE, (16 * 9 // 8 + 9) * (144 // 16)),
     # The last of 576 weights alone: 575 zeros take two fillers of 256; a decoder of one entry needs a cycle for each.
     Pair("stacked", PLAIN, 4 * 3 * 49, {"levels": "0.5", "decoded_entries": 1}, every(576, 575)),
     Pair("stacked", PLAIN, 4 * 1 * 49, {"levels": "0.5"}, every(576, 575)),

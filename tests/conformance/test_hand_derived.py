@@ -339,8 +339,8 @@ ABM = [replace(pair, weights=own_values(pair.weights)) for pair in ABM]
 
 STACKED = [
     Pair("stacked", PLAIN, 4 * 576 * 49),
-    # The other levels' weights lie anywhere, so that filters drift apart: ports enough for all.
-    Pair("stacked", PLAIN, 4 * 288 * 49, {"input_ports": 16}, every(2)),
+    # The other levels' weights lie anywhere, so that filters drift apart: ports and queues enough for all.
+    Pair("stacked", PLAIN, 4 * 288 * 49, {"input_ports": 64, "input_queue_depth": 576}, every(2)),
     Pair("stacked", PLAIN, 4 * 288 * 49, {"levels": "0.5"}, every(2), grid(2)),
     # PE 0 has filter 0, which is whole, and three that keep 36.
     Pair("stacked", PLAIN, (576 + 3 * 36) * 49, {"levels": "0.5"},
@@ -352,8 +352,9 @@ STACKED = [
     Pair("stacked", FC, 7 * 250),
     Pair("stacked", FC_BATCH, 4 * 5 * 300),
     Pair("stacked", GROUPS_2, 3 * 144 * ceil(196 / 16)),
-    # 16 filters need 16 channels: 16 * 9 vectors through 8 ports; 4 filters 4 of them a cycle.
-    Pair("stacked", DEPTHWISE, (16 * 9 // 8 + 9) * (144 // 16)),
+    # 16 filters need 16 channels: 16 * 9 vectors through 16 or 8 ports; 4 filters 4 of them a cycle.
+    Pair("stacked", DEPTHWISE, (9 + 9) * (144 // 16), {"input_ports": 16}),
+    Pair("stacked", DEPTHWISE, (16 * 9 // 8 + 9) * (144 // 16), {"input_ports": 8}),
     # The last of 576 weights alone: 575 zeros take two fillers of 256; a decoder of one entry needs a cycle for each.
     Pair("stacked", PLAIN, 4 * 3 * 49, {"levels": "0.5", "decoded_entries": 1}, every(576, 575)),
     Pair("stacked", PLAIN, 4 * 1 * 49, {"levels": "0.5"}, every(576, 575)),

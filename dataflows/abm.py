@@ -20,8 +20,8 @@ What the machine is taken to do where the papers are silent:
 - A grouped convolution is to this machine a sparse one over all channels: a strip holds all groups' inputs, and a
   kernel's non-zeros point at those of its own group.
 - Weights known by value have as many distinct values as they have, but never more than a kernel's codes.
-- Weights known only as a mask are taken for quantized, to as many values as the network's codebooks have where the
-  workload tells (`LayerTrace.codebook_values`), else to `mask_codebook_values`, and never to more than a kernel's codes.
+- Weights known only as a mask are taken for quantized, to as many values as the layer's codebook has where the
+  workload tells it (`LayerTrace.codebook_values`), else to `mask_codebook_values`, never to more than a kernel's codes.
   Each value is equally likely: a kernel has as many distinct ones as its non-zeros draw on average. A network made for
   this machine has far fewer values than weights, and no other likelihoods of so many values give as many distinct ones.
   The dense baseline has the same codebook.

@@ -97,7 +97,7 @@ class LayerTrace:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of geometry, masks, output density, codebook size and where the input lies, not of name and origin."""
+        """SHA-256 of geometry, masks, output density, codebook size and where the input lies, not of names."""
         layer = self.layer
         digest = hashlib.sha256(
             repr(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -50,8 +50,21 @@ def traces(draw):
     return LayerTrace(given.layer, drawn * given.weight_mask, given.activations)
 
 
+def pointwise(weights, positions=4):
+    """1x1 filters (K, C) at a row of positions, all activations non-zero."""
+    weights = np.asarray(weights)
+    layer = Layer.conv(
+        "l", in_channels=weights.shape[1], out_channels=len(weights), input_size=(1, positions), kernel_size=1
+    )
+    return LayerTrace(layer, weights.reshape(layer.weight_shape), np.ones(layer.input_shape, bool))
+
+
+QUANTIZED = replace(pointwise(np.ones((3, 12), bool)), codebook_values=5)  # of three kernels, the multipliers decide
+
+
 @pytest.mark.twin
 @given(specs(), traces())
+@example(AbmSpec(cores=2, adders_per_core=3, multipliers_per_core=1), QUANTIZED)
 def test_every_tile_equals_the_twin(spec, trace):
     layer, machine = trace.layer, Abm(spec)
     schedule = machine.schedule(trace)
@@ -91,15 +104,6 @@ def test_groups_are_the_values_of_a_filter(weights):
     assert values.tolist() == sorted({weight for weight in weights if weight})
     for value, places in zip(values, groups, strict=True):
         assert places.tolist() == [i for i, weight in enumerate(weights) if weight == value]
-
-
-def pointwise(weights, positions=4):
-    """1x1 filters (K, C) at a row of positions, all activations non-zero."""
-    weights = np.asarray(weights)
-    layer = Layer.conv(
-        "l", in_channels=weights.shape[1], out_channels=len(weights), input_size=(1, positions), kernel_size=1
-    )
-    return LayerTrace(layer, weights.reshape(layer.weight_shape), np.ones(layer.input_shape, bool))
 
 
 def stack(given, **settings):

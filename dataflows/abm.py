@@ -20,9 +20,11 @@ What the machine is taken to do where the papers are silent:
 - A grouped convolution is to this machine a sparse one over all channels: a strip holds all groups' inputs, and a
   kernel's non-zeros point at those of its own group.
 - Weights known by value have as many distinct values as they have, but never more than a kernel's codes.
-- Weights known only as a mask are taken for quantized to `mask_codebook_values` values, each equally likely: a kernel
-  has as many distinct ones as its non-zeros draw on average. A network made for this machine has far fewer values than
-  weights, and no other likelihoods of so many values give as many distinct ones.
+- Weights known only as a mask are taken for quantized, to as many values as the layer's codebook has where the
+  workload tells it (`LayerTrace.codebook_values`), else to `mask_codebook_values`, never to more than a kernel's codes.
+  Each value is equally likely: a kernel has as many distinct ones as its non-zeros draw on average. A network made for
+  this machine has far fewer values than weights, and no other likelihoods of so many values give as many distinct ones.
+  The dense baseline has the same codebook.
 """
 
 from __future__ import annotations
@@ -61,8 +63,9 @@ class AbmSpec(AcceleratorSpec):
         255, description="distinct non-zero weights that a kernel can have (assumption: fixed point of 8 bits)"
     )
     mask_codebook_values: Count = Field(
-        16, description="values from which weights known only as a mask are taken to be drawn, up to codebook_values "
-        "(assumption: 4 bits, as EIE's; convolutions of Deep Compression have 256, its fully connected layers 32)"
+        16, description="values from which weights known only as a mask are taken to be drawn, up to codebook_values, "
+        "where the workload tells no codebook of its own, as density sets @deep-compression do "
+        "(assumption: 4 bits, as EIE's)"
     )  # fmt: skip
     encoded_weight_bits: Count = Field(16, description="bits of a stored non-zero with its position (DAC 2019)")
     input_buffer_bytes: Count = Field(1024 * _KIB, description="input buffer, bytes (assumption: of 6.25 MB of M20K)")
@@ -179,7 +182,8 @@ class Abm(Accelerator):
         codes = self.spec.codebook_values
         if trace.weights.dtype == np.bool_:
             nonzeros = np.count_nonzero(trace.weights.reshape(len(trace.weights), -1), axis=1)
-            return expected_distinct(nonzeros, min(codes, self.spec.mask_codebook_values)), ()
+            told = trace.codebook_values or self.spec.mask_codebook_values
+            return expected_distinct(nonzeros, min(codes, told)), ()
         found = distinct_values(trace.weights)
         notes = (f"a kernel has up to {found.max()} distinct weights, taken as quantized to {codes}",)
         return np.minimum(found, codes), notes if found.max() > codes else ()

@@ -49,13 +49,13 @@ class DenseRun:
         return self.multipliers * self.cycles
 
 
-DenseCycles = dict[tuple[str, str, Layer, bool], DenseRun]
+DenseCycles = dict[tuple[str, str, Layer, bool, int | None], DenseRun]
 
 
-def dense_trace(layer: Layer, *, input_in_dram: bool = False) -> LayerTrace:
-    """The layer with no zero at all."""
+def dense_trace(layer: Layer, *, input_in_dram: bool = False, codebook_values: int | None = None) -> LayerTrace:
+    """The layer with no zero at all, its weights quantized as told."""
     masks = np.ones(layer.weight_shape, np.bool_), np.ones(layer.input_shape, np.bool_)
-    return LayerTrace(layer, *masks, input_in_dram=input_in_dram)
+    return LayerTrace(layer, *masks, input_in_dram=input_in_dram, codebook_values=codebook_values)
 
 
 def play(machine: Accelerator, schedule: LayerSchedule, observers: tuple[Observer, ...] = ()) -> Played:
@@ -107,11 +107,12 @@ class MachineRun:
     def dense_run(self, trace: LayerTrace) -> DenseRun:
         """The machine's dense baseline on the trace's layer without any zero."""
         baseline, nameless = self._baseline, replace(trace.layer, name="dense")
-        key = (baseline.name, baseline.spec.model_dump_json(), nameless, trace.input_in_dram)
+        in_dram, codes = trace.input_in_dram, trace.codebook_values
+        key = (baseline.name, baseline.spec.model_dump_json(), nameless, in_dram, codes)
         if key not in self._dense_cycles:
             # A machine that skips nothing takes any trace for a dense one, which need not be made then.
-            in_dram = trace.input_in_dram
-            dense = dense_trace(nameless, input_in_dram=in_dram) if baseline.skips_zeros else trace
+            skips = baseline.skips_zeros
+            dense = dense_trace(nameless, input_in_dram=in_dram, codebook_values=codes) if skips else trace
             schedule = baseline.schedule(dense)
             cycles = play(baseline, schedule).cycles
             self._dense_cycles[key] = DenseRun(cycles, int(schedule.issued.sum()), schedule.multipliers)

@@ -5,9 +5,10 @@ name, kind (conv or fc), in_channels, out_channels, input, kernel, stride, paddi
 by `x` (16x112x112: depth, rows, columns), a single number stands for every axis. Where they were measured, it adds
 activation_density and output_density of the dense network, and relu_input = no where a layer reads what no ReLU wrote
 (the image, which the first layer reads, never is). A density set, `NETWORK@SET.csv`, adds weight_density,
-activation_density and output_density, and leaves the shape columns out when they are the network's own. A comment line
-`excerpt` says that its layers are taken from amid networks: none reads a network's input. One that begins with
-`assumed` says in a line what is no measurement of this very network; users are shown it.
+activation_density and output_density, and leaves the shape columns out when they are the network's own; that of a
+quantized network may add codebook_values, how many values a layer's non-zero weights share. A comment line `excerpt`
+says that its layers are taken from amid networks: none reads a network's input. One that begins with `assumed` says in
+a line what is no measurement of this very network; users are shown it.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Network:
     sources      papers and data that the shapes and densities come from
     excerpt      whether the layers are taken from amid networks, so that the first one's input is not a network's own
     relu_inputs  for each layer, whether a ReLU wrote its input, so that it holds zeros
+    codebooks    for each layer, how many values its non-zero weights share; None where nothing is known
     assumed      what is no measurement of this network, a line each
     """
 
@@ -52,6 +54,7 @@ class Network:
     sources: tuple[str, ...]
     excerpt: bool
     relu_inputs: tuple[bool, ...]
+    codebooks: tuple[int | None, ...]
     assumed: tuple[str, ...] = ()
 
     @property
@@ -83,8 +86,10 @@ def load_network(name: str) -> Network:
         image = () if "excerpt" in titles else (0,)
         relu_inputs = tuple(row.get("relu_input") != "no" and i not in image for i, row in enumerate(rows))
     densities = tuple(_densities(row) for row in rows)
+    codebooks = tuple(int(row["codebook_values"]) if row.get("codebook_values") else None for row in rows)
     assumed = tuple(text for key, text in notes if key == "assumed")
-    return Network(name, layers, densities, titles["title"], sources, "excerpt" in titles, relu_inputs, assumed)
+    excerpt = "excerpt" in titles
+    return Network(name, layers, densities, titles["title"], sources, excerpt, relu_inputs, codebooks, assumed)
 
 
 def _read_table(path: Path) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:

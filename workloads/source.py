@@ -109,6 +109,7 @@ class LayerSource:
     origin         for readers alone: layers from equal content are equal, wherever they come from
     input_in_dram  see `LayerTrace`; None: where it is the network's first layer. An excerpt of a network says False.
     relu_input     whether a ReLU wrote the input, so that it holds zeros; None: see `reads_relu`
+    codebook_values  see `LayerTrace`
     """
 
     index: int
@@ -119,6 +120,7 @@ class LayerSource:
     origin: str = field(default="", compare=False)
     input_in_dram: bool | None = None
     relu_input: bool | None = None
+    codebook_values: int | None = None
 
     @property
     def reads_relu(self) -> bool:
@@ -145,7 +147,9 @@ class LayerSource:
             weights = self.weight_array(seed)
             activations = self.activations.array(self.layer.input_shape, Stream(seed, (self.index, 1)))
             in_dram = self.index == 0 if self.input_in_dram is None else self.input_in_dram
-            return LayerTrace(self.layer, weights, activations, self.output_density, in_dram, self.origin)
+            return LayerTrace(
+                self.layer, weights, activations, self.output_density, in_dram, self.origin, self.codebook_values
+            )
 
 
 def output_densities(

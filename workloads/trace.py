@@ -30,8 +30,10 @@ class LayerTrace:
     input_in_dram    True: the input is the network's own (the image), which every machine has to load. False, as for a
                  layer amid a network: the layer before made it, so that it lies where the machine keeps activations,
                  which is on the chip when its memory for them has room.
+    codebook_values  how many values the layer's non-zero weights share, where it was quantized and only a mask of them
+                 is known. None: nothing is said.
 
-    Raises `InputError` when a shape does not match the layer or a value is not finite.
+    Raises `InputError` when a shape does not match the layer, a value is not finite or a number lies out of its range.
     """
 
     layer: Layer
@@ -40,6 +42,7 @@ class LayerTrace:
     output_density: float = 1.0
     input_in_dram: bool = False
     source: str = field(default="", compare=False)
+    codebook_values: int | None = None
 
     def __post_init__(self) -> None:
         for name, array, shape in (
@@ -59,6 +62,8 @@ class LayerTrace:
             raise InputError(
                 f"layer '{self.layer.name}': output_density = {self.output_density}, must lie between 0 and 1"
             )
+        if self.codebook_values is not None and self.codebook_values < 1:
+            raise InputError(f"layer '{self.layer.name}': codebook_values = {self.codebook_values}, must be at least 1")
 
     @cached_property
     def weight_mask(self) -> np.ndarray:
@@ -92,7 +97,7 @@ class LayerTrace:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of geometry, masks, output density and where the input lies; name and origin do not enter."""
+        """SHA-256 of geometry, masks, output density, codebook size and where the input lies, not of names."""
         layer = self.layer
         digest = hashlib.sha256(
             repr(
@@ -108,6 +113,7 @@ class LayerTrace:
                     layer.batch,
                     self.output_density,
                     self.input_in_dram,
+                    self.codebook_values,
                 )
             ).encode()
         )

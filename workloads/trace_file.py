@@ -4,8 +4,8 @@ The file is a zip archive of npy entries (`numpy.load` opens it). docs/trace-fil
 
     header          uint8: UTF-8 JSON {"format": "prunesim-trace", "version": 1, "name", "title", "origin", "layers"};
                     `layers` lists every field of `Layer` plus output_density, weights and activations ("mask" or
-                    "values"), input_in_dram unless it is true for the first layer or false for another, and
-                    relu_input where it is known whether a ReLU wrote the input
+                    "values"), input_in_dram unless it is true for the first layer or false for another, and, where
+                    known, relu_input (whether a ReLU wrote the input) and codebook_values (see `LayerTrace`)
     weights/I       layer I's weights (K, C/G, [T,] R, S): values as they are, or the mask's bits packed by
                     `numpy.packbits` after flattening (row-major, first element in the highest bit)
     activations/I   its input activations (N, C, [D,] H, W) likewise
@@ -55,9 +55,9 @@ def _write_layers(archive: zipfile.ZipFile, workload: Workload) -> None:
             _write_entry(archive, f"{name}/{index}", np.packbits(array) if mask else array)
         usual = trace.input_in_dram == (index == 0)
         where = {} if usual else {"input_in_dram": trace.input_in_dram}
-        relu = workload.sources[index].relu_input
-        reads = {} if relu is None else {"relu_input": relu}
-        layers.append({**asdict(trace.layer), "output_density": trace.output_density, **kinds, **where, **reads})
+        told = {"relu_input": workload.sources[index].relu_input, "codebook_values": trace.codebook_values}
+        known = {key: value for key, value in told.items() if value is not None}
+        layers.append({**asdict(trace.layer), "output_density": trace.output_density, **kinds, **where, **known})
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -124,13 +124,16 @@ def _layer_source(path: Path, archive: zipfile.ZipFile, index: int, entry: Any) 
         relu_input = entry.get("relu_input")
         if not isinstance(relu_input, bool | None):
             raise InputError(f"relu_input = {relu_input!r}, must be true or false")  # noqa: TRY301
+        codes = entry.get("codebook_values")
+        if codes is not None and (type(codes) is not int or codes < 1):  # bool is an int
+            raise InputError(f"codebook_values = {codes!r}, must be a whole number of at least 1")  # noqa: TRY301
     except (InputError, KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"key {error} is missing" if isinstance(error, KeyError) else error
         raise InputError(f"{path}: layer {index}: {reason}") from None
     weights.check(archive, layer.weight_shape)
     activations.check(archive, layer.input_shape)
     repeated = RepeatedImages(activations, layer.batch)
-    return LayerSource(index, layer, weights, repeated, output_density, str(path), input_in_dram, relu_input)
+    return LayerSource(index, layer, weights, repeated, output_density, str(path), input_in_dram, relu_input, codes)
 
 
 def _tensor(path: Path, name: str, index: int, kind: str) -> StoredTensor:

@@ -126,10 +126,10 @@ class Workload:
         sources = tuple(
             LayerSource(
                 i, layer, Drawn(d.weights), DrawnBatch(d.activations), out, f"uniform masks, {network.name}",
-                input_in_dram=False if network.excerpt else None, relu_input=relu,
+                input_in_dram=False if network.excerpt else None, relu_input=relu, codebook_values=codes,
             )
-            for i, (layer, d, out, relu) in enumerate(
-                zip(network.layers, network.densities, outputs, network.relu_inputs, strict=True)
+            for i, (layer, d, out, relu, codes) in enumerate(
+                zip(network.layers, network.densities, outputs, network.relu_inputs, network.codebooks, strict=True)
             )
         )  # fmt: skip
         change = f'to change it, sweep activation_density or write a network file (network = "{network.name}")'

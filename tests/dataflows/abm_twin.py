@@ -44,20 +44,20 @@ def drawn(codes, draws):
     return int(found + Fraction(1, 2))
 
 
-def kernels(spec, weights):
-    """Non-zeros and distinct values of each filter; those of a mask are drawn from a codebook."""
+def kernels(spec, weights, codebook):
+    """Non-zeros and distinct values of each filter; those of a mask are drawn from its codebook, or from the spec's."""
     flat = weights.reshape(len(weights), -1)
     if flat.dtype == np.bool_:
-        codes = min(spec.mask_codebook_values, spec.codebook_values)
+        codes = min(spec.mask_codebook_values if codebook is None else codebook, spec.codebook_values)
         return [(int(row.sum()), drawn(codes, int(row.sum()))) for row in flat]
     rows = [[value for value in row.tolist() if value] for row in flat]
     return [(len(row), min(len(set(row)), spec.codebook_values)) for row in rows]
 
 
-def run(spec, layer, weights, strips, filter_blocks):
+def run(spec, trace, strips, filter_blocks):
     """(cycles, issued) of every tile; `strips` as lists of blocks of positions, `filter_blocks` as numbers of filters."""
-    values, cycles, issued = kernels(spec, weights), [], []
-    for _image in range(layer.batch):
+    values, cycles, issued = kernels(spec, trace.weights, trace.codebook_values), [], []
+    for _image in range(trace.layer.batch):
         for strip in strips:
             first = 0
             for count in filter_blocks:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -21,6 +21,7 @@ from tests.dataflows.joined import sums_of_blocks, tiles_of_blocks
 from tests.dataflows.small_layers import assert_transfers_are_whole, small_traces
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.workload import load_workload
 
 
 @st.composite
@@ -43,14 +44,27 @@ def specs(draw):
 def traces(draw):
     given = draw(small_traces())
     if draw(st.booleans()):
-        return given
+        return replace(given, codebook_values=draw(st.sampled_from([None, 1, 5, 300])))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     drawn = random.choice(np.array([-2.5, -1.0, 0.5, 3.0]), given.layer.weight_shape)
     return LayerTrace(given.layer, drawn * given.weight_mask, given.activations)
 
 
+def pointwise(weights, positions=4):
+    """1x1 filters (K, C) at a row of positions, all activations non-zero."""
+    weights = np.asarray(weights)
+    layer = Layer.conv(
+        "l", in_channels=weights.shape[1], out_channels=len(weights), input_size=(1, positions), kernel_size=1
+    )
+    return LayerTrace(layer, weights.reshape(layer.weight_shape), np.ones(layer.input_shape, bool))
+
+
+QUANTIZED = replace(pointwise(np.ones((3, 12), bool)), codebook_values=5)  # of three kernels, the multipliers decide
+
+
 @pytest.mark.twin
 @given(specs(), traces())
+@example(AbmSpec(cores=2, adders_per_core=3, multipliers_per_core=1), QUANTIZED)
 def test_every_tile_equals_the_twin(spec, trace):
     layer, machine = trace.layer, Abm(spec)
     schedule = machine.schedule(trace)
@@ -60,7 +74,7 @@ def test_every_tile_equals_the_twin(spec, trace):
     blocks = [positions[i : i + spec.adders_per_core] for i in range(0, len(positions), spec.adders_per_core)]
     ends = np.cumsum(plan.strips.blocks).tolist()
     strips = [blocks[end - size : end] for end, size in zip(ends, plan.strips.blocks.tolist(), strict=True)]
-    cycles, issued = abm_twin.run(spec, layer, trace.weights, strips, plan.filters.tolist())
+    cycles, issued = abm_twin.run(spec, trace, strips, plan.filters.tolist())
     np.testing.assert_array_equal(schedule.cycles, tiles_of_blocks(cycles, len(plan.filters)))
     np.testing.assert_array_equal(schedule.issued, sums_of_blocks(issued, len(plan.filters)))
     assert schedule.expected_issued == issued.sum()
@@ -90,15 +104,6 @@ def test_groups_are_the_values_of_a_filter(weights):
     assert values.tolist() == sorted({weight for weight in weights if weight})
     for value, places in zip(values, groups, strict=True):
         assert places.tolist() == [i for i, weight in enumerate(weights) if weight == value]
-
-
-def pointwise(weights, positions=4):
-    """1x1 filters (K, C) at a row of positions, all activations non-zero."""
-    weights = np.asarray(weights)
-    layer = Layer.conv(
-        "l", in_channels=weights.shape[1], out_channels=len(weights), input_size=(1, positions), kernel_size=1
-    )
-    return LayerTrace(layer, weights.reshape(layer.weight_shape), np.ones(layer.input_shape, bool))
 
 
 def stack(given, **settings):
@@ -184,6 +189,35 @@ def test_a_mask_has_as_many_values_as_draws_from_a_codebook_give():
         assert found == {"busy": cycles}  # multiplications: values x 4 positions / 2
     found, _ = stack(pointwise(mask), **SMALL, mask_codebook_values=16, codebook_values=8)
     assert found == {"busy": 12}
+
+
+def test_a_mask_of_a_quantized_network_has_values_of_its_own_codebook():
+    given = pointwise(np.ones((1, 12), bool))
+    for values, cycles in ((1, 12), (16, 9 * 2), (10**6, 12 * 2)):  # as above
+        found, _ = stack(replace(given, codebook_values=values), **SMALL, mask_codebook_values=2, codebook_values=10**6)
+        assert found == {"busy": cycles}
+    found, _ = stack(replace(given, codebook_values=10**6), **SMALL, codebook_values=8)
+    assert found == {"busy": 12}, "never more than the machine's codes"
+    by_value = replace(pointwise(np.arange(1.0, 13)[None]), codebook_values=1)
+    assert stack(by_value, **SMALL)[0] == {"busy": 12 * 2}, "values are counted where they are known"
+
+
+def test_the_dense_baseline_has_the_codebook_of_the_pruned_layer():
+    machine = MachineRun(create("abm", {"dram": {"bandwidth_gbs": float("inf")}, **SMALL}))
+    for values, cycles in ((1, 12), (10**6, 12 * 2), (None, 9 * 2)):  # one machine: each has a baseline of its own
+        given = replace(pointwise(np.ones((1, 12), bool)), codebook_values=values)
+        report = machine.layer(given)
+        assert report.cycles == report.dense_cycles
+        assert report.pe_cycle_stack["busy"] == cycles
+
+
+def test_a_set_of_deep_compression_takes_more_values_than_the_machine_assumes():
+    layer = load_workload("vgg16@deep-compression").select("conv1_1").trace(0)
+    kernels = np.count_nonzero(layer.weights.reshape(64, -1), axis=1)
+    products = sum(round(255 * (1 - (1 - 1 / 255) ** int(n))) for n in kernels)  # 256 values, up to 255 codes
+    distinct, _ = Abm()._distinct(layer)
+    assert distinct.sum() == products
+    assert products > Abm()._distinct(replace(layer, codebook_values=None))[0].sum()
 
 
 def test_cycles_of_a_mask_follow_its_density():

@@ -119,6 +119,27 @@ def test_deep_compression_sets_hold_the_published_weight_densities(name, table):
 
 
 @needs_shared
+@pytest.mark.parametrize(("name", "table"), [("alexnet", "AlexNet"), ("vgg16", "VGG-16")])
+def test_deep_compression_sets_hold_the_published_codebooks(name, table):
+    published = {
+        row["layer"]: 2 ** int(row["weight_bits_PQ"])
+        for row in rows("models", "deep_compression_density.csv")
+        if row["network"] == table and row["layer"] != "Total"
+    }
+    network = load_network(f"{name}@deep-compression")
+    ours = dict(zip((layer.name for layer in network.layers), network.codebooks, strict=True))
+    assert ours == published
+
+
+def test_which_sets_know_their_codebooks():
+    for name in network_names():
+        network = load_network(name)
+        quantized = name.endswith("@deep-compression")
+        for layer, codes in zip(network.layers, network.codebooks, strict=True):
+            assert codes == ((32 if layer.fully_connected else 256) if quantized else None)
+
+
+@needs_shared
 @pytest.mark.parametrize(
     ("name", "path", "column", "pick"),
     [

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,9 +31,10 @@ def test_the_digest_knows_geometry_and_zeros_but_no_names():
     fewer = np.ones(LAYER.input_shape, bool)
     fewer[0, 1, 2, 3] = False
     assert trace(renamed).digest == trace().digest
-    others = {trace(strided).digest, trace(activations=fewer).digest, trace(output_density=0.5).digest}
+    quantized = {replace(trace(), codebook_values=values).digest for values in (16, 256)}
+    others = {trace(strided).digest, trace(activations=fewer).digest, trace(output_density=0.5).digest, *quantized}
     assert trace().digest not in others
-    assert len(others) == 3
+    assert len(others) == 5
 
 
 def test_a_trace_cannot_be_changed():
@@ -56,3 +59,8 @@ def test_impossible_traces_cannot_be_built(changes, message):
     with pytest.raises(InputError) as caught:
         trace(**changes)
     assert str(caught.value) == message
+
+
+def test_a_codebook_without_values_cannot_be():
+    with pytest.raises(InputError, match="layer 'conv': codebook_values = 0, must be at least 1"):
+        replace(trace(), codebook_values=0)

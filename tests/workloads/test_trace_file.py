@@ -116,6 +116,21 @@ def test_whether_a_relu_wrote_an_input_is_kept(tmp_path):
     assert wrong == "layer 0: relu_input = 1, must be true or false"
 
 
+def test_the_codebook_of_a_quantized_layer_is_kept_where_it_is_known(tmp_path):
+    told = [
+        replace(source, codebook_values=codes) for source, codes in zip(workload().sources, (256, None, 1), strict=True)
+    ]
+    save_traces(tmp_path / "t.npz", replace(workload(), sources=tuple(told)))
+    loaded = load_traces(tmp_path / "t.npz")
+    assert [loaded.trace(i).codebook_values for i in range(3)] == [256, None, 1]
+    with np.load(tmp_path / "t.npz") as file:
+        layers = json.loads(file["header"].tobytes())["layers"]
+    assert ["codebook_values" in layer for layer in layers] == [True, False, True]
+    for codes in (0, -1, 1.5, True, "16"):
+        wrong = fault(saved(tmp_path, layer={"codebook_values": codes}))
+        assert wrong == f"layer 0: codebook_values = {codes!r}, must be a whole number of at least 1"
+
+
 def test_a_stored_batch_is_repeated_or_cut(tmp_path):
     save_traces(tmp_path / "t.npz", workload(layers=(CONV,)))
     stored = load_traces(tmp_path / "t.npz")

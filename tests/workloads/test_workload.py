@@ -42,6 +42,22 @@ def test_every_density_set_gives_exact_counts(name):
         assert trace.activation_nonzeros == round(source.activations.density * source.layer.input_count)
 
 
+@pytest.mark.parametrize(
+    ("pruning", "values"),
+    [
+        ("unstructured:density=0.2", 256),  # the weights that stay are what they were
+        ("filter:density=0.5", 256),
+        ("quantize:bits=4", None),  # new values
+        ("lowrank:ratio=4", None),  # products of new weights stand for the old ones
+    ],
+)
+def test_a_quantized_networks_codebook_outlives_prunings_that_keep_its_values(pruning, values):
+    workload = load_workload("alexnet@deep-compression").select("conv3")
+    assert workload.trace(0).codebook_values == 256
+    pruned = workload.prune(parse(pruning))
+    assert {pruned.trace(i).codebook_values for i in range(len(pruned.layers))} == {values}
+
+
 def test_a_network_without_a_set_has_dense_weights_and_the_activations_that_were_measured():
     trace = load_workload("mobilenet-v1").select("conv5_dw").trace(0)
     assert trace.weight_density == 1.0

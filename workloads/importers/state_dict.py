@@ -53,7 +53,7 @@ def import_weights(path: Path, options: ImportOptions) -> Imported:
     found, guessed = _match(path, base.layers, tensors)
     origin = f"{path}; shapes of {base.name}"
     sources = tuple(
-        replace(source, weights=_source(one, source.layer), origin=origin)
+        replace(source, weights=_source(one, source.layer), origin=origin, codebook_values=None)
         for source, one in zip(base.sources, found, strict=True)
     )
     workload = replace(base, name=path.stem, sources=sources, title=f"weights of {path.name} in {base.name}")

@@ -73,6 +73,7 @@ class LowRank(Pruning):
             return (source,)
         origin = f"{source.origin}; {self.scheme} factor of rank {rank}"
         chosen = replace(factorization, rank=rank)
+        source = replace(source, codebook_values=None)  # factors of quantized weights are not quantized
         return (
             replace(source, layer=first, weights=chosen.first, output_density=1.0, origin=origin),
             replace(

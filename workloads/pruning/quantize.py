@@ -138,8 +138,8 @@ class Quantize(Pruning):
         return to_grid(weights, self.bits) if self.method == "uniform" else to_codebook(weights, self.bits)
 
     def apply(self, sources: tuple[LayerSource, ...]) -> tuple[LayerSource, ...]:
-        """See `Pruning`."""
-        sources = super().apply(sources)
+        """See `Pruning`; the new values take the place of a codebook that the layers had."""
+        sources = tuple(replace(source, codebook_values=None) for source in super().apply(sources))
         if not self.activation_bits:
             return sources
         return tuple(

@@ -134,13 +134,17 @@ def _built(title: str, first: str, columns: Columns, rows: _Rows, *, break_names
 
 def fitting(output: Console, tables: Sequence[Table]) -> int:
     """Print the first of the tables whose cells all fit the width, or the last one as a record a row; which it was."""
-    unlimited = output.options.update(width=_UNLIMITED_WIDTH)
     for number, table in enumerate(tables):
-        if Measurement.get(output, unlimited, table).maximum <= output.width:
+        if width_of(output, table) <= output.width:
             output.print(table)
             return number
     _print_records(output, tables[-1])
     return len(tables) - 1
+
+
+def width_of(output: Console, table: Table) -> int:
+    """Characters that a table takes when nothing of it is cut or wrapped."""
+    return Measurement.get(output, output.options.update(width=_UNLIMITED_WIDTH), table).maximum
 
 
 def _print_records(output: Console, table: Table) -> None:

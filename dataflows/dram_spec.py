@@ -25,6 +25,8 @@ class OnlyWith:
 
 
 _IDEAL, _BANKED = OnlyWith("ideal"), OnlyWith("banked")
+# Peak of a channel, 10^9 bytes a second: transfers a second times the bytes of its bus (JEDEC; HBM2: a pseudo channel).
+_CHANNEL_GBS = {"DDR3-1600": 12.8, "DDR4-2400": 19.2, "DDR4-3200": 25.6, "LPDDR4-3200": 6.4, "HBM2": 16.0}
 
 
 class DramSpec(Spec):
@@ -87,3 +89,10 @@ class DramSpec(Spec):
         elif self.channels == 1:
             idle["interleave_bytes"] = "a single channel takes no turns"
         return idle
+
+    @property
+    def planned_gbs(self) -> float:
+        """Peak bandwidth that a machine's control may count on when it chooses an order, 10^9 bytes a second."""
+        if self.kind == "ideal":
+            return self.bandwidth_gbs
+        return _CHANNEL_GBS.get(self.standard, self.bandwidth_gbs) * self.channels

@@ -5,8 +5,10 @@ import re
 import pytest
 from pydantic import ValidationError
 
+from dataflows.dram_spec import DramSpec
 from simulator.dram.spec import BankedDramSpec
 from simulator.dram.standards import STANDARDS, standard_named
+from simulator.memory_kinds import peak_bytes_per_cycle
 from workloads.errors import InputError
 
 BYTES_GBS = {"DDR3-1600": (64, 12.8), "DDR4-2400": (64, 19.21), "DDR4-3200": (64, 25.6)}
@@ -106,3 +108,10 @@ def test_numbers_that_make_no_sense(change, text):
 def test_settings_that_make_no_sense(settings, text):
     with pytest.raises(ValidationError, match=re.escape(text)):
         BankedDramSpec.model_validate(settings)
+
+
+@pytest.mark.parametrize("name", sorted(STANDARDS))
+def test_machines_plan_with_the_peak_of_every_standard(name):
+    dram = DramSpec.model_validate({"kind": "banked", "standard": name, "channels": 2})
+    peak = peak_bytes_per_cycle(dram, 1_000_000_000)
+    assert dram.planned_gbs == pytest.approx(float(peak), rel=1e-3)

@@ -1,4 +1,5 @@
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -12,9 +13,9 @@ from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
 
-def products_one_by_one(trace: LayerTrace) -> tuple[int, int]:
-    """(weight products, effectual products) by walking over every weight and every output position."""
-    layer, weight_macs, effectual_macs = trace.layer, 0, 0
+def meetings(trace: LayerTrace) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Every non-zero weight (k, c, kernel position) with every input (channel, place) that it meets inside the map."""
+    layer = trace.layer
     for k, c, *kernel in zip(*np.nonzero(trace.weight_mask), strict=True):
         channel = k // layer.group_out_channels * layer.group_in_channels + c
         for output in itertools.product(*map(range, layer.output_size)):
@@ -25,27 +26,25 @@ def products_one_by_one(trace: LayerTrace) -> tuple[int, int]:
                 )
             ]
             if all(0 <= at < size for at, size in zip(read, layer.input_size, strict=True)):
-                weight_macs += layer.batch
-                effectual_macs += int(trace.activation_mask[(slice(None), channel, *read)].sum())
+                yield (k, c, *kernel), (channel, *read)
+
+
+def products_one_by_one(trace: LayerTrace) -> tuple[int, int]:
+    """(weight products, effectual products) by walking over every weight and every output position."""
+    weight_macs, effectual_macs = 0, 0
+    for _, read in meetings(trace):
+        weight_macs += trace.layer.batch
+        effectual_macs += int(trace.activation_mask[(slice(None), *read)].sum())
     return weight_macs, effectual_macs
 
 
 def met_values(trace: LayerTrace) -> tuple[int, int]:
     """(non-zero weights that meet a non-zero activation, non-zero activations that meet one), product by product."""
-    layer, weights, inputs = trace.layer, set(), set()
-    for k, c, *kernel in zip(*np.nonzero(trace.weight_mask), strict=True):
-        channel = k // layer.group_out_channels * layer.group_in_channels + c
-        for output in itertools.product(*map(range, layer.output_size)):
-            read = [
-                o * stride + position * dilation - before
-                for o, stride, position, dilation, (before, _) in zip(
-                    output, layer.stride, kernel, layer.dilation, layer.padding, strict=True
-                )
-            ]
-            if all(0 <= at < size for at, size in zip(read, layer.input_size, strict=True)):
-                for image in np.flatnonzero(trace.activation_mask[(slice(None), channel, *read)]).tolist():
-                    weights.add((k, c, *kernel))
-                    inputs.add((image, channel, *read))
+    weights, inputs = set(), set()
+    for weight, read in meetings(trace):
+        for image in np.flatnonzero(trace.activation_mask[(slice(None), *read)]).tolist():
+            weights.add(weight)
+            inputs.add((image, *read))
     return len(weights), len(inputs)
 
 

@@ -12,6 +12,7 @@ settings.register_profile("default", max_examples=50, deadline=None, suppress_he
 settings.register_profile("ci", max_examples=2000, deadline=None, suppress_health_check=_QUIET, derandomize=True)
 settings.register_profile("long", max_examples=100_000, deadline=None, suppress_health_check=_QUIET)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+os.environ.pop("COLUMNS", None)  # processes of the test runner set it; tables are tested as where nobody says how wide
 
 
 @pytest.fixture

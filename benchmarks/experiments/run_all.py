@@ -13,7 +13,7 @@ from statistics import fmean
 from matplotlib.figure import Figure
 
 from simulator import plots
-from simulator.plots.style import legend_below, machine_styles, new_figure, save
+from simulator.plots.style import legend_below, machine_styles, new_figure, save, scale_log
 from simulator.store import Store
 from simulator.study import Study, run_study
 from simulator.study_table import print_study
@@ -44,7 +44,7 @@ def curve(x: str, x_title: str, by: str, *, log: bool = False) -> Callable[[Rows
             axes.set_xticks(range(len(places)), [f"{place:,}" if isinstance(place, int) else place for place in places])
             axes.set(xlabel=x_title, ylabel="cycles, relative to the fewest")
             if log:
-                axes.set_yscale("log")
+                scale_log(axes, "y")
             else:
                 axes.set_ylim(bottom=0)
             axes.grid()

@@ -17,7 +17,7 @@ class GroupSteps:
 
     passes         int64 (G, filter tiles, PEs, steps, chunks): cycles that a PE needs for each vector of pixels
     weight_cycles  int64 (G, filter tiles, steps, chunks): cycles that the weight port needs
-    channels       int64 (steps,): channels of each step
+    channels       int64 (G, steps): channels of each step
     """
 
     passes: np.ndarray
@@ -52,13 +52,13 @@ class GroupSteps:
             return padded.reshape(len(values), tiles, row_groups, steps, column_groups, -1)
 
         loaded = by_step(words).sum(axis=(2, 4))
-        channels = np.add.reduceat(groups.channels, np.arange(0, len(groups.channels), column_groups))
+        channels = np.add.reduceat(groups.channels, np.arange(0, groups.channels.shape[1], column_groups), axis=1)
         return cls(by_step(passes).max(axis=4), -(-loaded // channel_ports), channels)
 
     def cycles(self, pixel_vectors: int, input_cycles: np.ndarray, start_cycles: int, list_cycles: int) -> np.ndarray:
         """Int64 (G, filter tiles, PEs, CAUSES) of a tile with so many vectors of pixels.
 
-        input_cycles  (steps,): what the input port needs for a step
+        input_cycles  (G, steps): what the input port needs for a step
         start_cycles  of each chunk that any PE computes, before it computes; likewise list_cycles, for its lists
 
         Chunks begin together on all PEs; a chunk lasts as long as its start and computation or its weights, a step as
@@ -71,7 +71,7 @@ class GroupSteps:
         own = computing + (start_cycles + list_cycles) * (computing > 0)
         chunks = np.maximum(own, self.weight_cycles).sum(axis=3)
         needed = computing.any(axis=3)
-        waiting = (np.maximum(chunks, input_cycles * needed) - own.sum(axis=3)).sum(axis=2)
+        waiting = (np.maximum(chunks, input_cycles[:, None] * needed) - own.sum(axis=3)).sum(axis=2)
         busy = self.passes.sum(axis=(3, 4)) * pixel_vectors
         cycles = np.zeros((*busy.shape, CAUSES), np.int64)
         mapped = busy > 0

@@ -25,7 +25,7 @@ class KernelGroups:
     G counts the blocks of weights: convolution groups, or packs of them on the diagonal of a block (`group_packs`), in
     which a row meets the channels of its own group alone.
 
-    channels      int64 (column groups,): channels of each column group
+    channels      int64 (G, column groups): channels of each column group; the last pack may have fewer
     row_channels  int64 (G, row groups, column groups, GM): channels that each row meets; 0: no weight to keep
     rows          bool (G, row groups, column groups, GM): rows that hold a non-zero
     positions     bool (G, row groups, column groups, [T·]R·S): kernel positions that hold a non-zero
@@ -76,6 +76,8 @@ class KernelGroups:
         row_channels = row_channels.swapaxes(2, 3)
         taps = layer.weight_count // (layer.out_channels * layer.group_in_channels)
         positions = np.zeros((*row_channels.shape[:3], taps), bool)
+        present = packs.groups[:, None] * packs.layer.group_in_channels
+        channels = np.clip(present - starts, 0, channels)
         return cls(channels, row_channels, np.zeros(row_channels.shape, bool), positions)
 
     @property

@@ -71,6 +71,22 @@ def test_every_tile_equals_the_twin(spec, trace):
     assert schedule.expected_issued == issued.sum()
 
 
+def test_the_last_pack_loads_only_the_groups_it_has():
+    # Three groups of one channel and one filter: packs of two and of one. A value each cycle comes in, and a step's
+    # inputs take as long as its channels, so no tile waits: neither the two pairs of the first nor the pair of the last.
+    spec = KgrcSpec(
+        design="dense", value_bits=4, filters_per_tile=2, channels_per_tile=2, depth_per_tile=1, rows_per_tile=1,
+        columns_per_tile=1, positions_per_tile=1, filters_parallel=1, pixels_parallel=1, positions_parallel=1,
+        group_filters=2, group_channels=1, channel_ports=1, input_port_values=1, weight_port_values=1,
+        output_port_values=1, start_cycles=0, row_list_cycles=0,
+    )  # fmt: skip
+    layer = Layer.conv("grouped", in_channels=3, out_channels=3, input_size=(1, 1), kernel_size=1, groups=3)
+    cycles = Kgrc(spec).schedule(dense_trace(layer)).cycles
+    assert cycles[:, 0, Cause.BUSY].tolist() == [2, 1]
+    assert cycles[:, 0, Cause.FILL].tolist() == [2, 1]
+    assert cycles.sum() == 6
+
+
 @given(specs(), small_traces(many_groups=True))
 def test_a_tile_loads_what_it_needs_and_buffers_hold_it(spec, trace):
     layer = trace.layer

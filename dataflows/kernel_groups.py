@@ -76,9 +76,8 @@ class KernelGroups:
         row_channels = row_channels.swapaxes(2, 3)
         taps = layer.weight_count // (layer.out_channels * layer.group_in_channels)
         positions = np.zeros((*row_channels.shape[:3], taps), bool)
-        present = packs.groups[:, None] * packs.layer.group_in_channels
-        channels = np.clip(present - starts, 0, channels)
-        return cls(channels, row_channels, np.zeros(row_channels.shape, bool), positions)
+        present = np.clip(packs.channels[:, None] - starts, 0, channels)
+        return cls(present, row_channels, np.zeros(row_channels.shape, bool), positions)
 
     @property
     def every_row(self) -> np.ndarray:

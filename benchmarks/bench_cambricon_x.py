@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.measure import CONV3_2, CONV3_2_DENSITIES, best_seconds, random_trace
-from dataflows.cambricon_x import CambriconX
-from dataflows.index_windows import WindowCounts, window_edges
+from dataflows.machines.cambricon_x.cambricon_x import CambriconX
+from dataflows.machines.cambricon_x.index_windows import WindowCounts, window_edges
 from workloads.layer import Layer
 
 CONV5_2 = Layer.conv("conv5_2", in_channels=512, out_channels=512, input_size=(14, 14), kernel_size=3, padding=1)

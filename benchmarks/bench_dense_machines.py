@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from benchmarks.measure import best_seconds
-from dataflows.kept_columns import kept_columns
-from dataflows.reference import reference_convolution
+from dataflows.machines.structured import kept_columns
 from dataflows.registry import create
+from dataflows.truth.convolution import reference_convolution
 from workloads.layer import Layer
 from workloads.network import load_network
 from workloads.trace import LayerTrace

@@ -2,10 +2,10 @@
 
 import pytest
 
-from simulator.dram.agreement import MAPS, reference_bands
-from simulator.dram.patterns import PATTERNS, REQUESTS
-from simulator.dram.replay import replay
 from simulator.dram.spec import BankedDramSpec
+from simulator.validation.dram_agreement import MAPS, reference_bands
+from simulator.validation.dram_patterns import PATTERNS, REQUESTS
+from simulator.validation.dram_replay import replay
 
 # Twenty times less than the 3 us that DRAMsim3 and Ramulator 2.1 need at least (3 to 8 us a request).
 LIMIT_NANOSECONDS = 150

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks.measure import best_seconds, random_trace
-from dataflows.csc_columns import ColumnEntries
-from dataflows.eie import Eie
-from dataflows.products import count_products
+from dataflows.machines.eie.csc_columns import ColumnEntries
+from dataflows.machines.eie.eie import Eie
 from dataflows.registry import create
+from dataflows.truth.products import count_products
 from workloads.layer import Layer
 from workloads.network import load_network
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from workloads.formats import parse
-from workloads.synthetic import uniform_mask
+from workloads.masks.synthetic import uniform_mask
 
 EVERY_TENSOR = [
     "dense",

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from workloads.arrays.trace_file import save_traces
+from workloads.catalog import SHIPPED
 from workloads.readers import read_mediapipe_pose
 from workloads.source import Stream, TensorSource
-from workloads.trace_file import save_traces
-from workloads.workload import SHIPPED
 
 
 @dataclass(frozen=True)

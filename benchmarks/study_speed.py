@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 from simulator.network_simulation import MachineRun
-from simulator.store import Store
-from simulator.study import Study, run_study
-from simulator.study_file import StudyTable
-from simulator.study_workers import Workers
+from simulator.studies.store import Store
+from simulator.studies.study import Study, run_study
+from simulator.studies.study_file import StudyTable
+from simulator.studies.workers import Workers
 
 POINTS = 200
 

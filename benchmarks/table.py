@@ -21,12 +21,13 @@ from benchmarks.measure import (
     network_dense_seconds,
     random_trace,
 )
-from dataflows.products import count_products
 from dataflows.registry import create
+from dataflows.truth.products import count_products
 from simulator.network_simulation import MachineRun, simulate
+from workloads.catalog import load_workload
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
-from workloads.workload import Workload, load_workload
+from workloads.workload import Workload
 
 MACHINES = ("cambricon-x", "dcnn", "diannao", "ideal", "scnn", "structured")
 NETWORKS = ("blazepose", "alexnet@deep-compression", "vgg16@deep-compression", "googlenet@scnn", "resnet50@str-90.23")

@@ -1,55 +1,22 @@
-"""`Accelerator`: what every machine is to the rest of the project, and the specs that all machines share.
+"""`Accelerator`: what every machine is to the rest of the project.
 
-A machine is one file in this package: a spec (pydantic, frozen, strict, unknown keys refused; the source of a default
-stands in its field's description) and a subclass of `Accelerator`. Defining the subclass registers it.
+A machine is one file or folder in `machines`: a spec (pydantic, frozen, strict, unknown keys refused; the source of a
+default stands in its field's description) and a subclass of `Accelerator`. Defining the subclass registers it.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
 
-from dataflows.dram_spec import Count, DramSpec, Size, Spec
 from dataflows.schedule import LayerSchedule
 from dataflows.sizing import EqualSize, Scaling, scaled_settings
+from dataflows.specs import AcceleratorSpec
 from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
-
-__all__ = ["Accelerator", "AcceleratorSpec", "BufferSpec", "Count", "DramSpec", "Size", "Spec"]
-
-
-class BufferSpec(Spec):
-    """How fast on-chip buffers take data from DRAM; their capacities are parameters of each machine."""
-
-    banks: Count = Field(64, description="banks of a buffer that loads are spread over (assumption)")
-    ports: Count = Field(1, description="write ports of a bank (assumption)")
-    port_bytes: Count = Field(8, description="bytes that a port writes in a cycle (assumption)")
-
-    @property
-    def bytes_per_cycle(self) -> int:
-        """Bytes that a buffer takes in a cycle."""
-        return self.banks * self.ports * self.port_bytes
-
-
-class AcceleratorSpec(Spec):
-    """Parameters that every machine has."""
-
-    clock_hz: Annotated[int, Field(ge=1)] = Field(1_000_000_000, description="accelerator clock, Hz")
-    value_bits: Literal[4, 8, 16, 32] = Field(16, description="bits of a stored weight or activation")
-    prefetch_tiles: Size = Field(
-        1,
-        description="tiles whose loads may run ahead of the computing one; "
-        "0: no double buffering, a tile's loads start when the tile before has ended",
-    )
-    write_back: Literal["overlapped", "blocking"] = Field(
-        "overlapped", description="overlapped: later tiles compute while results are written; blocking: they wait"
-    )
-    buffers: BufferSpec = BufferSpec()  # type: ignore[call-arg]
-    dram: DramSpec = DramSpec()  # type: ignore[call-arg]
 
 
 class Accelerator(ABC):

@@ -1,4 +1,4 @@
-"""Find machines by name: every module of this package is imported once, and defining a machine registers it."""
+"""Find machines by name: every module of `machines` is imported once, and defining a machine registers it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-import dataflows
-from dataflows.accelerator import Accelerator, AcceleratorSpec
+from dataflows import machines as rooms
+from dataflows.accelerator import Accelerator
+from dataflows.specs import AcceleratorSpec
 from workloads.errors import InputError, nearest
 
 
 @cache
 def machines() -> dict[str, type[Accelerator]]:
     """Every machine of the package by its name, sorted."""
-    for module in pkgutil.iter_modules(dataflows.__path__):
-        importlib.import_module(f"dataflows.{module.name}")
+    for module in pkgutil.walk_packages(rooms.__path__, f"{rooms.__name__}."):
+        importlib.import_module(module.name)
     return dict(sorted(Accelerator.registry.items()))
 
 

@@ -10,14 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from dataflows.dram_spec import Count, Spec
-
-if TYPE_CHECKING:
-    from dataflows.accelerator import AcceleratorSpec
+from dataflows.specs import AcceleratorSpec, Count, Spec
 
 KIB = 1024
 _SKEW = 4.0  # how far two parameters that grow together may leave their default ratio

@@ -9,18 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from simulator.layer_simulation import LayerSimulation
+    from simulator.engine.layer_simulation import LayerSimulation
+    from simulator.engine.observer import Observer
     from simulator.network_simulation import simulate
-    from simulator.observer import Observer
-    from simulator.report import LayerReport, NetworkReport
-    from simulator.store import load_results
+    from simulator.reports.report import LayerReport, NetworkReport
+    from simulator.studies.store import load_results
 
 _HOMES = {
-    "LayerReport": "simulator.report",
-    "LayerSimulation": "simulator.layer_simulation",
-    "NetworkReport": "simulator.report",
-    "Observer": "simulator.observer",
-    "load_results": "simulator.store",
+    "LayerReport": "simulator.reports.report",
+    "LayerSimulation": "simulator.engine.layer_simulation",
+    "NetworkReport": "simulator.reports.report",
+    "Observer": "simulator.engine.observer",
+    "load_results": "simulator.studies.store",
     "simulate": "simulator.network_simulation",
 }
 

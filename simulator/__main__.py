@@ -1,5 +1,5 @@
 """`python -m simulator` is the `prunesim` command."""
 
-from simulator.command import main
+from simulator.commands.main import main
 
 main()

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from dataflows.accelerator import Accelerator
 from dataflows.registry import machine, over_defaults
-from simulator.memory_kinds import check_memory
+from simulator.engine.memory_kinds import check_memory
 from workloads.errors import InputError, nearest
 from workloads.texts import MOST_PARTS, parse_toml, read_toml
 

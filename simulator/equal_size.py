@@ -18,8 +18,8 @@ from simulator.configuration import (
     read_settings,
     validate,
 )
-from simulator.memory import NANOSECONDS
-from simulator.memory_kinds import peak_bytes_per_cycle
+from simulator.engine.ideal_memory import NANOSECONDS
+from simulator.engine.memory_kinds import peak_bytes_per_cycle
 from workloads.errors import InputError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dataflows.accelerator import Accelerator
-from dataflows.reference import reference_convolution
+from dataflows.truth.convolution import reference_convolution
 from simulator.network_simulation import Progress
 from workloads.trace import LayerTrace
 from workloads.workload import Workload

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from dataflows.accelerator import Accelerator
-from dataflows.products import ProductCounts, count_products
 from dataflows.registry import baseline_of
 from dataflows.schedule import Cause, LayerSchedule
-from simulator.books import check_books
-from simulator.dram_report import DramReport
+from dataflows.truth.products import ProductCounts, count_products
+from simulator.engine.ideal_memory import NANOSECONDS
+from simulator.engine.layer_simulation import LayerSimulation, Played
+from simulator.engine.memory_kinds import peak_bytes_per_cycle
+from simulator.engine.observer import Observer
 from simulator.equal_size import size_of
-from simulator.layer_simulation import LayerSimulation, Played
-from simulator.memory import NANOSECONDS
-from simulator.memory_kinds import peak_bytes_per_cycle
-from simulator.observer import Observer
-from simulator.report import Bounds, LayerReport, NetworkReport
+from simulator.reports.books import check_books
+from simulator.reports.dram_report import DramReport
+from simulator.reports.report import Bounds, LayerReport, NetworkReport
 from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.limits import naming_shortage

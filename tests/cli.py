@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from simulator.command import main
+from simulator.commands.main import main
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def test_workloads_needs_numpy_only():
 
 
 def test_help_loads_neither_kernels_nor_plots():
-    loaded = modules_after("import simulator.command")
+    loaded = modules_after("import simulator.commands.main")
     assert not {"numba", "pydantic", "simpy", "matplotlib", "numpy", "rich"} & loaded
 
 

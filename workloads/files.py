@@ -12,7 +12,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -181,3 +181,30 @@ def unreadable(path: Path, error: OSError) -> InputError:
     if isinstance(error, IsADirectoryError):
         return InputError(f"{path}: is a directory, must be a file")
     return InputError(f"{path}: cannot be read: {error.strerror or error}")
+
+
+def require_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str | Path | None] = ()) -> None:
+    """Check every output of a command before it starts; None and "-" (standard output) are passed over.
+
+    Raises `InputError` for one that cannot be written, that another output would replace, or that is an input.
+    """
+    read = [path for path in inputs if path is not None and os.path.exists(path)]  # noqa: PTH110 (or a built-in name)
+    taken = {os.path.realpath(path): "is read by this command" for path in read}
+    for path in outputs:
+        if path is None or str(path) == "-":
+            continue
+        require_writable(Path(path))
+        real = os.path.realpath(path)
+        if os.path.isfile(real) or not os.path.exists(real):  # noqa: PTH110, PTH113 (streams may be shared)
+            if real in taken:
+                raise InputError(f"{path}: cannot be written: {taken[real]}")
+            taken[real] = "another output goes there"
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Replace a file by a whole new one, or write to a stream; an interrupted run leaves the old file as it was.
+
+    Raises `InputError` naming the file when it cannot be written.
+    """
+    with whole_file(path) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)

@@ -17,7 +17,7 @@ import numpy as np
 from workloads.errors import InputError
 from workloads.layer import Layer
 from workloads.limits import naming_shortage, require_size
-from workloads.synthetic import UNIFORM, Pattern
+from workloads.masks.synthetic import UNIFORM, Pattern
 from workloads.trace import LayerTrace
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -11,17 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from workloads.errors import InputError, listed, nearest
-from workloads.files import refuse_stream
 from workloads.layer import Layer
 from workloads.names import LONGEST_NAME, LONGEST_TEXT, plain_name
-from workloads.network import Network, load_network, network_names
+from workloads.network import Network
 from workloads.source import Drawn, DrawnBatch, LayerSource, output_densities
 from workloads.trace import LayerTrace
 
 if TYPE_CHECKING:
     from workloads.pruning import Pruning
-
-SHIPPED = {"blazepose": Path(__file__).parent / "data" / "blazepose.npz"}
 
 
 @dataclass(frozen=True)
@@ -148,66 +144,3 @@ def _writes_relu(sources: Sequence[LayerSource], place: int) -> bool:
     if following and following[0].layer.in_channels == sources[place].layer.out_channels:
         return following[0].reads_relu
     return any(source.reads_relu for source in sources)
-
-
-def load_workload(text: str = "blazepose", seed: int = 0, batch: int | None = None) -> Workload:
-    """The workload that a user named: a built-in network, NETWORK@SET, or the path of a file.
-
-    Paths: a trace file or reference data (.npz), a network file (.toml), a density table (.csv), a folder of reference
-    data, or what `workloads.importers` knows (.onnx, .tflite and others). NETWORK@WEIGHTS.safetensors (or .pt, .pth)
-    takes shapes from one and weights from the other. Raises `InputError` with the nearest known name, or naming the
-    file and what is wrong with it.
-    """
-    workload = replace(_resolve(text), seed=seed)
-    return workload if batch is None else workload.with_batch(batch)
-
-
-def _resolve(text: str) -> Workload:
-    from workloads import importers, trace_file  # noqa: PLC0415 (they import this module)
-
-    if text in SHIPPED:
-        return trace_file.load_traces(SHIPPED[text])
-    if text in network_names():
-        return Workload.of_network(load_network(text))
-    network, _, weights = text.rpartition("@")
-    if network and weights.endswith(importers.WEIGHTS_ALONE):
-        return importers.import_model(weights, importers.ImportOptions(network=network)).workload
-    path = Path(text)
-    if path.suffix in (".npz", ".toml", ".csv", *importers.SUFFIXES) or os.path.exists(path):  # noqa: PTH110 (False for a name too long)
-        return _from_path(path)
-    known = (*SHIPPED, *network_names())
-    raise InputError(f"unknown workload '{text}': {nearest(text, known)} (or the path of a file)")
-
-
-def _from_path(path: Path) -> Workload:
-    from workloads import importers, network_file, readers, trace_file  # noqa: PLC0415 (they import this module)
-
-    refuse_stream(path)
-    if importers.recognise(path) is not None:
-        return importers.import_model(path).workload
-    reader = readers.recognise(path)
-    if reader is not None:
-        return reader(path)
-    if path.suffix == ".toml":
-        return network_file.load_network_file(path)
-    return trace_file.load_traces(path)
-
-
-@dataclass(frozen=True)
-class WorkloadEntry:
-    """A line of `prunesim list workloads`."""
-
-    name: str
-    description: str
-    layers: int
-    dense_macs: int
-
-
-def available_workloads() -> tuple[WorkloadEntry, ...]:
-    """Every workload that can be named, the default first."""
-    shipped = [_resolve(name) for name in SHIPPED]
-    built_in = [Workload.of_network(load_network(name)) for name in network_names()]
-    return tuple(
-        WorkloadEntry(w.name, w.title, len(w.layers), sum(layer.dense_macs for layer in w.layers))
-        for w in (*shipped, *built_in)
-    )

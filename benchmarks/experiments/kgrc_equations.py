@@ -1,8 +1,8 @@
 """The published closed form of the 3-D machine KGRC, with every choice it leaves open as an option of a reading.
 
-Source: Sun et al., IEEE TCAD 2024 (the equations in the docstring of dataflows/kgrc.py, sizes of Table V). Everything
-is counted from a layer's shape and ratios alone, without a mask, a schedule or events, so that hundreds of readings
-of the same equations can be compared in seconds. `SHIPPED` is the reading that dataflows/kgrc.py implements.
+Source: Sun et al., IEEE TCAD 2024 (the equations in the docstring of the machine, sizes of Table V). Everything is
+counted from a layer's shape and ratios alone, without a mask, a schedule or events, so that hundreds of readings of the
+same equations can be compared in seconds. `SHIPPED` is the reading that dataflows/machines/kgrc implements.
 """
 
 import math
@@ -13,11 +13,11 @@ from fnmatch import fnmatch
 from functools import cache
 from itertools import product
 
-from dataflows.kgrc import KgrcSpec
-from dataflows.windows import places_read
+from dataflows.machines.kgrc.kgrc import KgrcSpec
+from dataflows.tiling.windows import places_read
+from workloads.catalog import load_workload
 from workloads.layer import Layer
-from workloads.pruning.group_ratios import load_ratios
-from workloads.workload import load_workload
+from workloads.pruning.methods.kernel_groups.group_ratios import load_ratios
 
 # Options of each choice, the shipped one first. Cycles of starts are constants, not options.
 OPTIONS: dict[str, tuple[str, ...]] = {

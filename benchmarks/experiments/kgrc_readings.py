@@ -19,8 +19,8 @@ from itertools import product
 
 from benchmarks.experiments.kgrc_equations import OPTIONS, SHIPPED, Design, Reading, latency_ms
 from benchmarks.table import print_markdown
-from simulator.figure_rows import Figure
-from simulator.figures import FigureSet
+from simulator.validation.figure_rows import Figure
+from simulator.validation.figures import FigureSet
 
 GOAL, READING_ERROR_MS = 0.03, 0.5
 EQUATIONS = replace(SHIPPED, dense_cycles=0, sparse_cycles=0, row_cycles=0)

@@ -9,9 +9,9 @@
 from benchmarks.table import print_markdown
 from dataflows.registry import create
 from simulator.network_simulation import simulate
-from simulator.report import Measures
+from simulator.reports.report import Measures
 from workloads import pruning
-from workloads.workload import load_workload
+from workloads.catalog import load_workload
 
 LAYER, DENSITY = "conv4_2", 0.3
 MACHINES: tuple[tuple[str, dict], ...] = (

@@ -14,8 +14,8 @@ from benchmarks.table import print_markdown
 from dataflows.registry import create
 from simulator.network_simulation import simulate
 from workloads import formats, pruning
-from workloads.pruning import nested
-from workloads.workload import load_workload
+from workloads.catalog import load_workload
+from workloads.pruning.methods import nested
 
 LAYERS = (("vgg16", "conv4_2"), ("resnet50", "layer3_1.conv1"))
 SHARED_FETCH = {"fetch": "shared", "window": 64}

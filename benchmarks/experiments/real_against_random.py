@@ -17,9 +17,10 @@ import numpy as np
 from benchmarks.table import print_markdown
 from dataflows.registry import create, machines
 from simulator.network_simulation import able_machines, simulate
+from workloads.catalog import load_workload
+from workloads.masks.synthetic import Clustered, Pattern, Skewed, Uniform
 from workloads.source import Drawn, LayerSource
-from workloads.synthetic import Clustered, Pattern, Skewed, Uniform
-from workloads.workload import Workload, load_workload
+from workloads.workload import Workload
 
 SEEDS = range(10)
 

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 
 from simulator import plots
 from simulator.plots.style import legend_below, machine_styles, new_figure, save, scale_log
-from simulator.store import Store
-from simulator.study import Study, run_study
-from simulator.study_table import print_study
-from simulator.study_workers import Workers
-from simulator.tables import progress
+from simulator.studies.store import Store
+from simulator.studies.study import Study, run_study
+from simulator.studies.workers import Workers
+from simulator.terminal.reports import progress
+from simulator.terminal.studies import print_study
 
 FOLDER = Path(__file__).parent
 STUDIES = sorted(FOLDER.glob("*.toml"))

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.table import print_markdown
+from dataflows.machines.structured import StructuredSpec
 from dataflows.registry import create
-from dataflows.structured import StructuredSpec
-from simulator.figures import FigureSet
 from simulator.network_simulation import simulate
-from simulator.report import Measures
+from simulator.reports.report import Measures
+from simulator.validation.figures import FigureSet
 from workloads import pruning
+from workloads.catalog import load_workload
 from workloads.layer import Layer
-from workloads.workload import load_workload
 
 KEPT = 0.336  # of VGG-16's products (Zhu et al., TVLSI 2020)
 _FIGURES = {figure.id: figure.published for figure in FigureSet.read().figures}

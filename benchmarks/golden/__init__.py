@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from dataflows.registry import create
-from simulator.diff import Difference, Tolerances, difference
 from simulator.network_simulation import simulate
-from simulator.results_file import read_reports
-from workloads.workload import load_workload
+from simulator.reports.diff import Difference, Tolerances, difference
+from simulator.reports.files import read_reports
+from workloads.catalog import load_workload
 
 FOLDER = Path(__file__).parent
 _LAYER_KEYS = ("name", "cycles", "dense_cycles", "issued_macs")

@@ -4,8 +4,8 @@ import sys
 
 from benchmarks.golden import FOLDER, moved, path, report_now, text
 from dataflows.registry import machines
-from simulator.diff_table import print_difference
-from simulator.files import write_whole
+from simulator.terminal.diffs import print_difference
+from workloads.files import write_whole
 
 SHOWN = 12
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dataflows.kernel import kernel
+from dataflows.kernels.compiled import kernel
 from simulator.dram.layout import (
     ACTIVATE,
     AGE_SHIFT,

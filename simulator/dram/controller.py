@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from dataflows.kernel import kernel
+from dataflows.kernels.compiled import kernel
 from simulator.dram.candidates import best_candidate, list_end, reconsider, reconsider_all
 from simulator.dram.device import activate, column, column_ready, precharge, precharge_all, refresh
 from simulator.dram.latency import latency_bin

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dataflows.kernel import kernel
+from dataflows.kernels.compiled import kernel
 from simulator.dram.layout import NONE, READ, WRITE, as_index
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from dataflows.kernel import kernel
+from dataflows.kernels.compiled import kernel
 from simulator.dram.layout import BINS_PER_OCTAVE, FINE_CLOCKS, LATENCY_BINS, OCTAVES, as_index
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dataflows.kernel import kernel
+from dataflows.kernels.compiled import kernel
 from simulator.dram.candidates import list_end, reconsider
 from simulator.dram.latency import latency_bin
 from simulator.dram.layout import FAR, MAX_BANKS, NONE, READ, ROW_BINS, UNKNOWN, WRITE, State, as_index

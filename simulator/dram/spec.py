@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from dataflows.dram_spec import Count, DramSpec, Size, Spec
+from dataflows.specs import Count, DramSpec, Size, Spec
 from simulator.dram.address_map import AddressMap
 from simulator.dram.layout import LIMITS, MAX_QUEUE
 from simulator.dram.standards import DramStandard, standard_named

@@ -9,9 +9,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from simulator.figure_metrics import crossover
 from simulator.plots.data import Data, Row, by_run, density_column, layer_rows, rows_of, total_rows, value
 from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure, scale_log
+from simulator.validation.figure_metrics import crossover
 from workloads.errors import InputError
 
 # Figures of one machine at one density: density, and the values of all rows (seeds) there.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.plots.data import Data, Row
-from simulator.results_file import cell_text, plain_texts, read_reports
+from simulator.reports.files import cell_text, plain_texts, read_reports
 from workloads.errors import InputError, nearest
 from workloads.files import require_file
 from workloads.names import LONGEST_TEXT, plain_name
@@ -69,7 +69,7 @@ def read_timeline(path: Path) -> dict[str, Any]:
 
 
 def _read_store(path: Path, study: str | None, where: Sequence[str], *, whole: bool) -> list[Row]:
-    from simulator.store import Store  # noqa: PLC0415 (only where there is one)
+    from simulator.studies.store import Store  # noqa: PLC0415 (only where there is one)
 
     with Store(path, reading=True) as store:
         names = store.studies()

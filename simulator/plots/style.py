@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation
 
 from dataflows.schedule import Cause
-from simulator.files import write_whole
 from workloads.errors import InputError
+from workloads.files import write_whole
 
 FORMATS = ("png", "svg", "pdf")
 IDEAL = "ideal"  # the bound of machines with its multipliers; drawn as a bound, not as one of them

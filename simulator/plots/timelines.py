@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from dataflows.schedule import Tensor
+from simulator.observers.timeline import ARRAY, DRAIN, DRAM, LAYERS, TILES, WAIT
 from simulator.plots.style import PARTS, legend_below, new_figure
-from simulator.timeline import ARRAY, DRAIN, DRAM, LAYERS, TILES, WAIT
 from workloads.errors import InputError, nearest
 
 Timeline = Mapping[str, Any]

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.experiments.run_all import FIGURES, STUDIES
 from dataflows.registry import machines
-from simulator.study import Study
+from simulator.studies.study import Study
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

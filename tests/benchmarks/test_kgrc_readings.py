@@ -18,8 +18,8 @@ from benchmarks.experiments.kgrc_readings import (
 from dataflows.registry import create
 from simulator.network_simulation import MachineRun
 from workloads import pruning
-from workloads.pruning.group_ratios import load_ratios
-from workloads.workload import load_workload
+from workloads.catalog import load_workload
+from workloads.pruning.methods.kernel_groups.group_ratios import load_ratios
 
 EDGES = 1.5e-3  # the first tile waits for no store, and a last tile of few filters stores less
 INFINITE = {"dram": {"bandwidth_gbs": float("inf"), "latency_ns": 0.0}}

@@ -21,7 +21,7 @@ from benchmarks.experiments.structured_shapes import (
 from dataflows.registry import create
 from simulator.network_simulation import MachineRun
 from workloads import pruning
-from workloads.workload import load_workload
+from workloads.catalog import load_workload
 
 
 @pytest.mark.parametrize(("filters", "pixels"), [(64, 21), (32, 39), (64, 39), (16, 157), (100, 10)])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dataflows.accelerator import AcceleratorSpec
 from dataflows.registry import baseline_of, create, machines
+from dataflows.specs import AcceleratorSpec
 from simulator.configuration import keys_of
 from simulator.network_simulation import MachineRun
 from tests.conformance.layers import LAYERS, random_trace

@@ -5,9 +5,10 @@ import pytest
 from dataflows.registry import create, machines
 from simulator.network_simulation import MachineRun
 from workloads import pruning
+from workloads.catalog import load_workload
 from workloads.errors import PrunesimError
 from workloads.network import network_names
-from workloads.workload import Workload, load_workload
+from workloads.workload import Workload
 
 NETWORKS = [name for name in network_names() if "@" not in name]
 PRUNINGS = {

@@ -9,7 +9,7 @@ from dataflows.registry import create, machines
 from dataflows.schedule import Cause, Tensor
 from simulator.functional import differing_outputs
 from simulator.network_simulation import MachineRun
-from simulator.report import LayerReport
+from simulator.reports.report import LayerReport
 from tests.conformance.layers import LAYERS, random_trace
 from tests.dataflows.small_layers import positions_read
 from workloads.errors import UnsupportedLayerError

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.command import main
+from simulator.commands.main import main
 from simulator.configuration import configure
 from simulator.plots.files import read_results, read_timeline
-from simulator.study_file import StudyTable
-from tests.workloads.importers.onnx_models import save
+from simulator.studies.study_file import StudyTable
+from tests.workloads.importers.onnx.onnx_models import save
+from workloads.arrays.trace_file import save_traces
+from workloads.catalog import load_workload
 from workloads.errors import PrunesimError
 from workloads.importers import ImportOptions, import_model
-from workloads.trace_file import save_traces
-from workloads.workload import load_workload
 
 pytestmark = pytest.mark.nightly
 

@@ -7,7 +7,7 @@ import pytest
 
 from dataflows.registry import create, machines
 from simulator.equal_size import parse_equal_size, shortfalls, size_of
-from tests.simulator.studies import network
+from tests.simulator.studies.studies import network
 
 FEW = ("--layers", "op01*")
 

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.experiments.run_all import FOLDER
 from simulator.equal_size import size_of
-from simulator.study import Study
-from simulator.validation import simulated
+from simulator.studies.study import Study
+from simulator.validation.results import simulated
 
 
 @cache

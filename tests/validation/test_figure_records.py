@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from simulator import figure_records
-from simulator.figure_records import BEGIN, END, markdown, renewed, rewrite
-from simulator.figure_rows import Figure, Goal, Outside, Reading
-from simulator.figures import FigureSet
-from simulator.sensitivity import Effect, moved_shares
-from simulator.validation import Result
+from simulator.validation.figure_records import BEGIN, END, markdown, renewed, rewrite
+from simulator.validation.figure_rows import Figure, Goal, Outside, Reading
+from simulator.validation.figures import FigureSet
+from simulator.validation.results import Result, figure_records
+from simulator.validation.sensitivity import Effect, moved_shares
 from tests.validation.own_figures import OWN, own_figures
 from workloads.errors import InputError
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from simulator import figures, sensitivity, validation
-from simulator.figure_metrics import METRICS, Run
-from simulator.figure_rows import Figure, Goal, Outside, Reading
-from simulator.figures import FigureSet
-from simulator.sensitivity import Effect
-from simulator.validation import Result
+from simulator.validation.figure_metrics import METRICS, Run
+from simulator.validation.figure_rows import Figure, Goal, Outside, Reading
+from simulator.validation.figures import FigureSet
+from simulator.validation.results import Result, figures, sensitivity
+from simulator.validation.results import results as validation
+from simulator.validation.sensitivity import Effect
 from tests.validation.own_figures import OWN, own_figures
 from workloads.errors import InputError
 

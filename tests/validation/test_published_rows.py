@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from simulator.figures import FigureSet
+from simulator.validation.figures import FigureSet
 from tests.shared_data import SHARED, needs_shared
 
 PUBLISHED = FigureSet.read()

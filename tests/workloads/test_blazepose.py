@@ -3,8 +3,8 @@ import json
 import numpy as np
 
 from tests.shared_data import SHARED, needs_shared
+from workloads.catalog import SHIPPED, load_workload
 from workloads.source import Stream
-from workloads.workload import SHIPPED, load_workload
 
 FOLDER = SHARED / "data" / "mediapipe_pose"
 

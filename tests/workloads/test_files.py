@@ -10,9 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from simulator.files import require_outputs, write_whole
 from workloads.errors import InputError
-from workloads.files import read_bytes, read_text, require_file, require_writable, whole_file
+from workloads.files import (
+    read_bytes,
+    read_text,
+    require_file,
+    require_outputs,
+    require_writable,
+    whole_file,
+    write_whole,
+)
 
 needs_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="changes its user")
 
@@ -69,7 +76,7 @@ def test_a_failed_block_sends_nothing_to_a_stream():
 
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 def test_standard_output_in_a_file_is_written_to_behind_what_stands_there(tmp_path, name):
-    code = f"from pathlib import Path; from simulator.files import write_whole; print('first'); write_whole(Path({name!r}), 'second\\n'); print('third')"
+    code = f"from pathlib import Path; from workloads.files import write_whole; print('first'); write_whole(Path({name!r}), 'second\\n'); print('third')"
     target = tmp_path / "out.txt"
     with target.open("wb") as stream:
         inode = target.stat().st_ino
@@ -194,7 +201,7 @@ def test_inputs_end_somewhere(tmp_path):
 
 
 def test_every_output_of_a_run_is_checked_before_it_starts(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr("workloads.workload.load_workload", lambda *_, **__: pytest.fail("it started"))
+    monkeypatch.setattr("workloads.catalog.load_workload", lambda *_, **__: pytest.fail("it started"))
     for options in (
         ["run", "blazepose", "--on", "ideal", "--scale-sim"],
         ["run", "blazepose", "--on", "ideal", "--timeline"],

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from workloads.catalog import available_workloads, load_workload
 from workloads.errors import InputError
 from workloads.layer import Layer
 from workloads.network import network_names
 from workloads.pruning import parse
 from workloads.source import Drawn, DrawnBatch, LayerSource, output_densities
-from workloads.workload import Workload, available_workloads, load_workload
+from workloads.workload import Workload
 
 
 def same(first, second):
@@ -233,8 +234,8 @@ def test_a_density_outside_0_to_1_is_refused():
 
 def test_importing_workloads_needs_numpy_only():
     code = (
-        "import workloads.workload, workloads.trace_file, workloads.pruning, workloads.readers, workloads.synthetic, sys;"
-        "workloads.workload.load_workload().trace(0); workloads.workload.available_workloads();"
+        "import workloads.catalog, workloads.arrays.trace_file, workloads.pruning, workloads.readers, workloads.masks.synthetic, sys;"
+        "workloads.catalog.load_workload().trace(0); workloads.catalog.available_workloads();"
         "print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

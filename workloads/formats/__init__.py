@@ -1,7 +1,7 @@
-"""Storage formats of sparse weights and activations: one file each, one interface (`Format` in storage.py).
+"""Storage formats of sparse weights and activations: one interface (`Format` in storage.py), one file each in kinds/.
 
-A format is a frozen dataclass whose fields are its options. Dropping a file with a subclass of `Format` into this
-package registers it. On a command line it is written NAME or NAME:KEY=VALUE,KEY=VALUE.
+A format is a frozen dataclass whose fields are its options. Dropping a file with a subclass of `Format` into
+kinds/ registers it. On a command line it is written NAME or NAME:KEY=VALUE,KEY=VALUE.
 
     chosen = parse("relative:index_bits=4,value_bits=16")
     chosen.bits(mask)                       exact bits, without building anything
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workloads.errors import InputError, nearest
+from workloads.formats import kinds
 from workloads.formats.options import described, read
 from workloads.formats.storage import Encoded, Format, Sizes, Stream, as_tensor
 
@@ -38,9 +39,9 @@ __all__ = [
 
 
 def formats() -> dict[str, type[Format]]:
-    """Every format of this package by name, sorted."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
+    """Every format of kinds/ by name, sorted."""
+    for module in pkgutil.walk_packages(kinds.__path__, f"{kinds.__name__}."):
+        importlib.import_module(module.name)
     return dict(sorted(Format.registry.items()))
 
 

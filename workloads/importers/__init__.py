@@ -12,9 +12,12 @@ from pathlib import Path
 
 from workloads.errors import InputError
 from workloads.files import refuse_stream
-from workloads.importers import matrices, onnx_file, scale_sim, state_dict, tensor_folder, tflite_file, timeloop
 from workloads.importers.imported import Imported, ImportOptions, Omitted
-from workloads.importers.torch_capture import capture
+from workloads.importers.onnx import model as onnx_file
+from workloads.importers.tables import matrices, scale_sim, tensor_folder, timeloop
+from workloads.importers.tflite import model as tflite_file
+from workloads.importers.torch import state_dict
+from workloads.importers.torch.capture import capture
 
 __all__ = ["SUFFIXES", "WEIGHTS_ALONE", "ImportOptions", "Imported", "Omitted", "capture", "import_model", "recognise"]
 

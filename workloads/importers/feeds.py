@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from workloads.arrays.stored import read_arrays
 from workloads.errors import InputError
 from workloads.files import require_file
 from workloads.importers.imported import ImportOptions, require
-from workloads.stored import read_arrays
 
 Feed = dict[str, np.ndarray]
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from workloads.arrays.stored import entry_shape, open_archive, read_entry, read_label
 from workloads.errors import InputError
 from workloads.limits import require_size
-from workloads.stored import entry_shape, open_archive, read_entry, read_label
 
 
 @dataclass(frozen=True, eq=False)

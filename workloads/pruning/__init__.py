@@ -1,7 +1,7 @@
-"""Prunings: one file each, one interface (`Pruning` in base.py).
+"""Prunings: one interface (`Pruning` in base.py), one file or folder each in methods/.
 
 A pruning is a frozen dataclass whose fields are its options. Defining a subclass of `Pruning` with a `name` registers
-it; dropping a file into this package is enough. On a command line it is written METHOD:KEY=VALUE,KEY=VALUE, and
+it; dropping a file into methods/ is enough. On a command line it is written METHOD:KEY=VALUE,KEY=VALUE, and
 several one after the other METHOD:...+METHOD:...
 """
 
@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 
 from workloads.errors import InputError, nearest
+from workloads.pruning import methods
 from workloads.pruning.base import PrunedWeights, Pruning
 from workloads.pruning.chain import Chain
 from workloads.pruning.kept import Kept, kept, storage_format
@@ -39,9 +40,9 @@ _NEXT = re.compile(r"\+(?=[a-z][a-z0-9-]*(?::|\+|$)|$)")  # a plus sign inside a
 
 
 def prunings() -> dict[str, type[Pruning]]:
-    """Every pruning of this package by name, sorted."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
+    """Every pruning of methods/ by name, sorted."""
+    for module in pkgutil.walk_packages(methods.__path__, f"{methods.__name__}."):
+        importlib.import_module(module.name)
     return dict(sorted(Pruning.registry.items()))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from workloads.arrays.stored import open_archive
 from workloads.errors import InputError
 from workloads.readers import mediapipe_pose, resnet50_dlmc, squeezenet_dc, vgg16_hed
 from workloads.readers.density_table import read_density_table
@@ -17,7 +18,6 @@ from workloads.readers.reference import find_archive, find_table
 from workloads.readers.resnet50_dlmc import read_resnet50_dlmc
 from workloads.readers.squeezenet_dc import read_squeezenet_dc
 from workloads.readers.vgg16_hed import read_vgg16_hed
-from workloads.stored import open_archive
 from workloads.workload import Workload
 
 __all__ = [

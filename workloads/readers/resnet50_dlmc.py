@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from workloads.arrays.stored import StoredTensor
 from workloads.layer import Layer
+from workloads.masks.synthetic import Clustered, Pattern
 from workloads.network import load_network
 from workloads.readers.reference import TensorPair, find_archive, read_folder
 from workloads.source import Drawn, DrawnBatch, TensorSource
-from workloads.stored import StoredTensor
-from workloads.synthetic import Clustered, Pattern
 from workloads.workload import Workload
 
 ENTRIES = frozenset({"wmask"})

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from workloads.arrays.stored import StoredTensor
 from workloads.layer import Layer
 from workloads.readers.reference import TensorPair, read_folder
 from workloads.source import OneImage, RepeatedImages, Stream
-from workloads.stored import StoredTensor
 from workloads.workload import Workload
 
 ENTRIES = frozenset({"code", "codebook", "x"})

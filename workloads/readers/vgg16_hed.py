@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from workloads.arrays.stored import StoredTensor
 from workloads.layer import Layer
 from workloads.readers.reference import TensorPair, read_folder
 from workloads.source import OneImage, RepeatedImages
-from workloads.stored import StoredTensor
 from workloads.workload import Workload
 
 ENTRIES = frozenset({"wmask", "xmask"})

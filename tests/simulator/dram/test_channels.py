@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from simulator.dram.channels import DramChannels
 from simulator.dram.clock_domain import ClockDomain
-from simulator.dram.replay import replay
 from simulator.dram.spec import BankedDramSpec
 from simulator.dram.trace_export import RequestTrace
+from simulator.validation.dram_replay import replay
 from workloads.errors import InputError
 
 TAGS = ["input", "output"]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from simulator.dram.channels import DramChannels
-from simulator.dram.replay import replay
 from simulator.dram.spec import BankedDramSpec
+from simulator.validation.dram_replay import replay
 
 QUIET = BankedDramSpec(refresh=False)  # row, bank, group, column from the highest bit; 128 bursts a row
 LINE, ROW = 64, 64 * 128 * 16

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from simulator.dram.latency import ReadLatency, latency_bin, longest_clocks
 from simulator.dram.layout import FINE_CLOCKS, LATENCY_BINS
-from simulator.dram.replay import replay
 from simulator.dram.spec import BankedDramSpec
+from simulator.validation.dram_replay import replay
 
 ENDLESS = 1 << 20
 

@@ -5,10 +5,10 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from dataflows.dram_spec import DramSpec
+from dataflows.specs import DramSpec
 from simulator.dram.spec import BankedDramSpec
 from simulator.dram.standards import STANDARDS, standard_named
-from simulator.memory_kinds import peak_bytes_per_cycle
+from simulator.engine.memory_kinds import peak_bytes_per_cycle
 from workloads.errors import InputError
 
 BYTES_GBS = {"DDR3-1600": (64, 12.8), "DDR4-2400": (64, 19.21), "DDR4-3200": (64, 25.6)}

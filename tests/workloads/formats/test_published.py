@@ -12,7 +12,7 @@ import pytest
 
 from tests.shared_data import SHARED, needs_shared
 from workloads.formats import parse
-from workloads.synthetic import uniform_mask
+from workloads.masks.synthetic import uniform_mask
 
 TABLE = SHARED / "models" / "deep_compression_density.csv"
 LAYERS = (

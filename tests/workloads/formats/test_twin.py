@@ -108,7 +108,7 @@ def test_long_lists_are_counted_in_pieces(text, data):
     tensor = data.draw(tensors_for(chosen))
     whole = chosen.bits(tensor)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workloads.formats.gaps._CHUNK", data.draw(st.integers(1, 30)))
+        patch.setattr("workloads.formats.kinds.gaps._CHUNK", data.draw(st.integers(1, 30)))
         assert chosen.bits(tensor) == whole
 
 

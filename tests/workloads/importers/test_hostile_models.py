@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.workloads.importers.onnx_models import save, whole
+from tests.workloads.importers.onnx.onnx_models import save, whole
+from workloads.catalog import load_workload
 from workloads.errors import InputError
 from workloads.importers import ImportOptions, import_model
-from workloads.importers.state_dict import _torch_array, widened
-from workloads.workload import load_workload
+from workloads.importers.torch.state_dict import _torch_array, widened
 
 onnx = pytest.importorskip("onnx")
 node = onnx.helper.make_node

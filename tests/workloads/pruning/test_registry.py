@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tests.workloads.pruning.cases import conv, random_weights, workload
 from workloads import formats
+from workloads.catalog import load_workload
 from workloads.errors import InputError
 from workloads.network import network_names
 from workloads.pruning import Chain, available_prunings, kept, parse, prunings, storage_format
-from workloads.workload import load_workload
 
 TEXTS = [
     "unstructured:density=0.3",

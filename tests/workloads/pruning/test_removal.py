@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.workloads.pruning.cases import Held, conv, random_weights, workload
+from workloads.catalog import load_workload
 from workloads.layer import Layer
 from workloads.pruning import parse
 from workloads.source import LayerSource
-from workloads.workload import Workload, load_workload
+from workloads.workload import Workload
 
 
 def outputs(trace):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.shared_data import SHARED, needs_shared
+from workloads.catalog import load_workload
 from workloads.errors import InputError
+from workloads.masks.synthetic import Uniform
 from workloads.readers import read_density_table, read_resnet50_dlmc, read_squeezenet_dc
-from workloads.synthetic import Uniform
-from workloads.workload import load_workload
 
 DATA = SHARED / "data"
 FOLDERS = {

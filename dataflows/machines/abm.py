@@ -1,0 +1,250 @@
+"""ABM-SpConv and Sparse-YOLO: add the activations that meet the same weight value, then multiply once a value.
+
+Source: Wang et al., "ABM-SpConv: A Novel Approach to FPGA-Based Acceleration of Convolutional Neural Network
+Inference", DAC 2019, and Wang et al., "Sparse-YOLO: Hardware/Software Co-Design of an FPGA Accelerator for YOLOv2",
+IEEE Access 2020. Quantized weights of a kernel have few distinct values. A convolution core takes a kernel's non-zeros
+value by value, one a cycle, and adds the activations that it meets at a block of output positions, an adder each. The
+sum of each value and position then goes through one of the core's fewer multipliers. A kernel takes
+
+    max(non-zeros, distinct values x positions / multipliers)
+
+cycles for a block of positions: additions and multiplications run side by side.
+
+A slot of this machine is an adder's: issued = non-zero weights x N x [O x] P x Q, since every product costs an
+addition. Zero activations and padding are added like others. All these cycles are busy, also where the multipliers need
+longer than the adders: multiplying is what the machine is there for. The adders' slots are empty then.
+
+What the machine is taken to do where the papers are silent:
+
+- Inside a strip of positions filter k runs on core k mod cores; cores run apart and meet at the strip's end.
+- A grouped convolution is to this machine a sparse one over all channels: a strip holds all groups' inputs, and a
+  kernel's non-zeros point at those of its own group.
+- Weights known by value have as many distinct values as they have, but never more than a kernel's codes.
+- Weights known only as a mask are taken for quantized, to as many values as the layer's codebook has where the
+  workload tells it (`LayerTrace.codebook_values`), else to `mask_codebook_values`, never to more than a kernel's codes.
+  Each value is equally likely: a kernel has as many distinct ones as its non-zeros draw on average. A network made for
+  this machine has far fewer values than weights, and no other likelihoods of so many values give as many distinct ones.
+  The dense baseline has the same codebook.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from dataflows.accelerator import Accelerator
+from dataflows.kernels.add_by_value import add_by_value
+from dataflows.kernels.compiled import run_slices
+from dataflows.schedule import CAUSES, Cause, LayerSchedule
+from dataflows.sizing import Scaling
+from dataflows.specs import AcceleratorSpec, Count, DramSpec
+from dataflows.tiling.filter_blocks import compulsory_bytes, cut_layer
+from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
+from dataflows.tiling.windows import PaddedMap
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+_KIB = 1024
+
+
+class AbmSpec(AcceleratorSpec):
+    """Parameters of ABM-SpConv on a Stratix-V GXA7; the paper's own are not in our sources, so most are assumptions."""
+
+    cores: Count = Field(48, description="convolution cores, a kernel each at a time (assumption)")
+    adders_per_core: Count = Field(20, description="output positions that a core adds for in a cycle (assumption)")
+    multipliers_per_core: Count = Field(
+        5, description="multipliers of a core (assumption: 240 in all, a DSP block each; the paper uses 6.25 % fewer "
+        "than the 256 of the Stratix-V GXA7)"
+    )  # fmt: skip
+    codebook_values: Count = Field(
+        255, description="distinct non-zero weights that a kernel can have (assumption: fixed point of 8 bits)"
+    )
+    mask_codebook_values: Count = Field(
+        16, description="values from which weights known only as a mask are taken to be drawn, up to codebook_values, "
+        "where the workload tells no codebook of its own, as density sets @deep-compression do "
+        "(assumption: 4 bits, as EIE's)"
+    )  # fmt: skip
+    encoded_weight_bits: Count = Field(16, description="bits of a stored non-zero with its position (DAC 2019)")
+    input_buffer_bytes: Count = Field(1024 * _KIB, description="input buffer, bytes (assumption: of 6.25 MB of M20K)")
+    weight_buffer_bytes: Count = Field(1024 * _KIB, description="buffer of encoded weights, bytes (assumption)")
+    output_buffer_bytes: Count = Field(512 * _KIB, description="output buffer, bytes (assumption)")
+    value_bits: Literal[4, 8, 16, 32] = Field(
+        8, description="bits of an activation (assumption: fixed point of 8 bits)"
+    )
+    clock_hz: Count = Field(200_000_000, description="accelerator clock, Hz (assumption)")
+    dram: DramSpec = Field(
+        DramSpec(bandwidth_gbs=12.8),  # type: ignore[call-arg]
+        description="assumption: a channel of DDR3-1600",
+    )
+
+    @model_validator(mode="after")
+    def _outputs_of_a_block_fit(self) -> Self:
+        require_two_blocks(
+            self.output_buffer_bytes,
+            self.cores * self.adders_per_core,
+            self.value_bits,
+            "two blocks of outputs of every core",
+        )
+        return self
+
+
+class Abm(Accelerator):
+    """The ABM-SpConv machine; its dense baseline is itself on the unpruned layer."""
+
+    name = "abm"
+    title = "ABM-SpConv: add by weight value, then multiply once a value (DAC 2019)"
+    Spec = AbmSpec
+    scaling = Scaling(
+        factors=("cores", "adders_per_core"),
+        growing=("cores",),
+        buffers=dict.fromkeys(("input_buffer_bytes", "weight_buffer_bytes", "output_buffer_bytes"), ""),
+        reason="cores are added (assumption)",
+    )
+
+    def least_weight_bits(self) -> int:
+        """An encoded non-zero."""
+        return self.spec.encoded_weight_bits
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile for each image and strip of positions, in this order."""
+        spec, layer = self.spec, replace(trace.layer, groups=1)
+        nonzeros = np.count_nonzero(trace.weight_mask.reshape(1, layer.out_channels, -1), axis=2)
+        distinct, notes = self._distinct(trace)
+        plan, weight_bytes = self._plan(layer, nonzeros)
+        cycles, issued = self._cycles(plan, nonzeros, distinct[None])
+        moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False, weight_bytes=weight_bytes)
+        return LayerSchedule(
+            pe_grid=(spec.cores, 1),
+            lanes_per_pe=spec.adders_per_core,
+            cycles=cycles,
+            issued=issued,
+            drain_cycles=np.zeros(plan.tiles, np.int64),
+            accumulator_copies=2,
+            loads=moved.loads(),
+            stores=moved.stores(),
+            buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes),
+            prefetch_tiles=spec.prefetch_tiles,
+            expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
+            compulsory_bytes=compulsory_bytes(
+                layer, int(weight_bytes.sum()), spec.value_bits, reads_inputs=bool(nonzeros.any())
+            ),
+            notes=(*moved.notes(), *notes),
+            outputs_as_made=True,
+        )
+
+    def _plan(self, layer: Layer, nonzeros: np.ndarray) -> tuple[ColumnPlan, np.ndarray]:
+        """The tiles, and the bytes of their encoded weights, int64 (1, blocks of filters).
+
+        layer  has one group; nonzeros int64 (1, K)
+        """
+        spec = self.spec
+        return cut_layer(
+            layer,
+            nonzeros[0] * spec.encoded_weight_bits,
+            turn=spec.cores,
+            pixels=spec.adders_per_core,
+            value_bits=spec.value_bits,
+            input_bytes=spec.input_buffer_bytes,
+            weight_bytes=spec.weight_buffer_bytes,
+        )
+
+    def _cycles(self, plan: ColumnPlan, nonzeros: np.ndarray, distinct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Int64 (tiles, cores, CAUSES) before any wait for memory, and (tiles, cores) additions."""
+        spec, strips = self.spec, plan.strips
+
+        def per_core(per_filter: np.ndarray) -> np.ndarray:
+            """(1, blocks of filters, cores) sums of (1, K)."""
+            room = len(plan.filters) * -(-int(plan.filters[0]) // spec.cores) * spec.cores
+            padded = np.pad(per_filter, ((0, 0), (0, room - per_filter.shape[1])))
+            return padded.reshape(len(padded), len(plan.filters), -1, spec.cores).sum(axis=2)
+
+        def excess(positions: int) -> np.ndarray:
+            """What the multipliers need longer than the adders for a block of so many positions."""
+            products = -(-distinct * positions // spec.multipliers_per_core)
+            return per_core(np.maximum(products - nonzeros, 0))
+
+        sizes, which = np.unique(strips.last_pixels, return_inverse=True)
+        last = np.stack([excess(positions) for positions in sizes.tolist()])[which]  # (strips, 1, blocks, cores)
+        whole = excess(spec.adders_per_core) * (strips.blocks - 1)[:, None, None, None]
+        added = np.broadcast_to(per_core(nonzeros), last.shape)
+        cycles = np.zeros((*plan.block_shape, spec.cores, CAUSES), np.int64)
+        busy = added * strips.blocks[:, None, None, None] + whole + last
+        cycles[..., Cause.BUSY] = busy.swapaxes(0, 1)[:, None]
+        issued = (added * strips.pixels[:, None, None, None]).swapaxes(0, 1)[:, None]
+        issued = np.broadcast_to(issued, cycles.shape[:-1]).sum(axis=3)
+        return join_filter_blocks(cycles), issued.reshape(plan.tiles, spec.cores)
+
+    def _distinct(self, trace: LayerTrace) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Int64 (K,): distinct values of each kernel, and a note where that is fewer than the trace has."""
+        codes = self.spec.codebook_values
+        if trace.weights.dtype == np.bool_:
+            nonzeros = np.count_nonzero(trace.weights.reshape(len(trace.weights), -1), axis=1)
+            told = trace.codebook_values or self.spec.mask_codebook_values
+            return expected_distinct(nonzeros, min(codes, told)), ()
+        found = distinct_values(trace.weights)
+        notes = (f"a kernel has up to {found.max()} distinct weights, taken as quantized to {codes}",)
+        return np.minimum(found, codes), notes if found.max() > codes else ()
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """Outputs filter by filter, block of positions by block, value by value: first the sums, then the products."""
+        padded = PaddedMap.of(layer, activations)
+        outputs = np.zeros((layer.out_channels, layer.batch, len(padded.windows)), np.int64)
+
+        def run(k: int) -> None:
+            values, ends, order = group_by_value(weights[k].reshape(-1))
+            own = padded.values[:, k // layer.group_out_channels]
+            offsets = padded.columns[order]
+            add_by_value(own, padded.windows, values, ends, offsets, self.spec.adders_per_core, outputs[k])
+
+        run_slices(run, range(layer.out_channels))
+        return outputs.swapaxes(0, 1).reshape(layer.output_shape)
+
+
+class SparseYoloSpec(AbmSpec):
+    """Sparse-YOLO's machine on an Arria-10 GX1150 (IEEE Access 2020); what is not published there is an assumption."""
+
+    cores: Count = Field(64, description="convolution cores (assumption: filters of YOLOv2 come in multiples of 32)")
+    adders_per_core: Count = Field(16, description="output positions that a core adds for in a cycle (assumption)")
+    multipliers_per_core: Count = Field(4, description="multipliers of a core (assumption: an adder's quarter)")
+    codebook_values: Count = Field(
+        16, description="distinct non-zero weights of a kernel (the paper clusters weights; assumption: into 16)"
+    )
+    clock_hz: Count = Field(211_000_000, description="accelerator clock, Hz (211 MHz)")
+    dram: DramSpec = Field(
+        DramSpec(bandwidth_gbs=17.0),  # type: ignore[call-arg]
+        description="assumption: a 64-bit channel of DDR4-2133",
+    )
+
+
+class SparseYolo(Abm):
+    """ABM-SpConv as Sparse-YOLO uses it."""
+
+    name = "sparse-yolo"
+    title = "Sparse-YOLO: ABM-SpConv at the size and clock of its YOLOv2 detector (IEEE Access 2020)"
+    Spec = SparseYoloSpec
+
+
+def distinct_values(weights: np.ndarray) -> np.ndarray:
+    """Int64 (K,): distinct non-zero values of each filter (K, ...)."""
+    filters = weights.reshape(len(weights), -1)
+    return np.array(run_slices(lambda k: len(np.unique(filters[k][filters[k] != 0])), range(len(filters))), np.int64)
+
+
+def expected_distinct(draws: np.ndarray, values: int) -> np.ndarray:
+    """Int64: how many different ones, to the nearest whole, so many draws from equally likely values give on average.
+
+    Of m values a draw misses one with probability 1 - 1/m, so that n draws find m (1 - (1 - 1/m)^n).
+    """
+    return np.floor(values * (1 - (1 - 1 / values) ** draws) + 0.5).astype(np.int64)
+
+
+def group_by_value(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct non-zero values (V,) of a filter, ends (V,) of their runs, and its non-zeros' places, run by run."""
+    places = np.flatnonzero(weights)
+    order = places[np.argsort(weights[places], kind="stable")]
+    values, counts = np.unique(weights[places], return_counts=True)
+    return values, np.cumsum(counts), order

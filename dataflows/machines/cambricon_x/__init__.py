@@ -1,0 +1,1 @@
+"""Cambricon-X: PEs that select the activations of their non-zero weights."""

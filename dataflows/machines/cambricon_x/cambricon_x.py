@@ -1,0 +1,308 @@
+"""Cambricon-X: every PE picks, out of a window of dense inputs, the neurons that its kept weights need.
+
+Source: Zhang et al., "Cambricon-X: An Accelerator for Sparse Neural Networks", MICRO 2016. NBin holds dense input
+neurons. Each PE works on output neurons of its own with its own compressed synapses (SB); its indexing module selects,
+by step index, up to as many neurons a cycle as the PE has multipliers out of a window. Zeros in NBin are not skipped.
+
+The rules of a window stand in `index_windows`, the blocks of positions that NBin holds in `neuron_blocks`, the rounds
+of filters and what they move in `filter_rounds`.
+
+What the machine is taken to do where the paper is silent:
+
+- A window may span kernel positions (`window_spans`): nothing published decides it. If it did not, layers of up to 16
+  input channels would gain nothing over DianNao. A window without any kept weight takes a cycle either way.
+- Filter k runs on PE k mod PEs. A PE runs its filters one after the other and meets the others when NBin is reloaded.
+  The cost of an output position depends on weights alone, so the wait of a block is that of a position times the
+  block's positions, and a schedule's tile may stand for all blocks of several rows without changing a cycle of any PE.
+- Padded positions lie in NBin as zeros and take multiplier slots: issued = non-zero weights x P x Q x N.
+- NBin and NBout work in halves, one of which is filled or written out while the other is used.
+- Filters go in rounds. A round whose weights fit the SBs loads them once; otherwise the weights of a chunk of the input
+  list are loaded once for the positions whose partial sums NBout holds, or, if a chunk's do not fit either, streamed
+  for every block. `loop_order` decides between one round of all filters and rounds that fit.
+- Input neurons lie in DRAM channels innermost; the end of a window costs no storage in a weight stream.
+
+`fetch = "shared"` is the simpler machine that accelerator-aware pruning is for (Kang, IEEE TCSVT 2020): one fetch of
+`window` neurons serves all PEs, and the next follows when the slowest has selected what it needs. Masks with as many
+weights in every fetch never stall it; the waits of others are imbalance inside a tile. With convolution groups a fetch
+brings the window of every group in flight.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from dataflows.accelerator import Accelerator
+from dataflows.kernels.compiled import run_slices
+from dataflows.machines.cambricon_x.filter_rounds import FilterRounds
+from dataflows.machines.cambricon_x.index_windows import (
+    KeptWeights,
+    Span,
+    WindowCounts,
+    list_offsets,
+    multiply_block,
+    window_edges,
+)
+from dataflows.machines.cambricon_x.neuron_blocks import NeuronBlocks
+from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
+from dataflows.sizing import Scaling
+from dataflows.specs import AcceleratorSpec, Count, DramSpec
+from dataflows.tiling.stored_weights import NATIVE, FormattedWeights, WeightFormat, spread, value_bits_of
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+
+class CambriconXSpec(AcceleratorSpec):
+    """Parameters of Cambricon-X; defaults are the published machine (Zhang et al., MICRO 2016) unless marked."""
+
+    pes: Count = Field(16, description="PEs, each with an indexing module of its own (section on the PE)")
+    multipliers_per_pe: Count = Field(
+        16, description="multipliers of a PE, and neurons its indexing module selects a cycle"
+    )
+    window: Count = Field(256, description="input neurons among which the indexing module selects")
+    window_spans: Span = Field(
+        "kernel", description="kernel: a window may hold inputs of several kernel positions; position: of one only, so "
+        "that few input channels leave most of it empty (assumption: not known which; see DEVIATIONS.md)"
+    )  # fmt: skip
+    index_bits: int = Field(8, ge=0, le=16, description="bits of a step index; a longer run of zeros takes fillers "
+                            "(assumption: 8, which span a window of 256)")  # fmt: skip
+    nbin_bytes: Count = Field(8192, description="NBin, input neurons, both halves together, bytes")
+    nbout_bytes: Count = Field(8192, description="NBout, output neurons and partial sums, both halves together, bytes")
+    sb_bytes: Count = Field(2048, description="SB, compressed synapses of one PE, bytes")
+    loop_order: Literal["auto", "inputs_outer", "weights_outer"] = Field(
+        "auto", description="inputs_outer: a block of inputs meets all filters; weights_outer: rounds of filters that "
+        "fit the SBs meet all inputs; auto: whichever takes less time (assumption)"
+    )  # fmt: skip
+    fetch: Literal["asynchronous", "shared"] = Field(
+        "asynchronous", description="asynchronous: PEs run apart, as published; shared: a fetch of a window serves all "
+        "PEs, which wait for the slowest (the machine of accelerator-aware pruning, Kang, TCSVT 2020)"
+    )  # fmt: skip
+    weight_format: WeightFormat = Field(
+        NATIVE, description="storage of weights: native (values and steps, selected as they come) or another format, "
+        "e.g. csc, with that format's bits; each PE's decoder then takes a filter's entries once an output"
+    )  # fmt: skip
+    dram: DramSpec = DramSpec(bandwidth_gbs=256.0)  # type: ignore[call-arg]
+
+    @property
+    def held_neurons(self) -> int:
+        """Neurons in one half of NBin."""
+        return self.nbin_bytes * 8 // self.value_bits // 2
+
+    @property
+    def held_sums(self) -> int:
+        """Partial sums in one half of NBout, stored like neurons."""
+        return self.nbout_bytes * 8 // self.value_bits // 2
+
+    @model_validator(mode="after")
+    def _buffers_hold_a_step(self) -> Self:
+        if self.held_neurons < self.window:
+            raise ValueError(
+                f"nbin_bytes = {self.nbin_bytes}: half of it cannot hold a window of {self.window} neurons"
+            )
+        if self.held_sums < self.pes:
+            raise ValueError(
+                f"nbout_bytes = {self.nbout_bytes}: half of it cannot hold a sum for each of {self.pes} PEs"
+            )
+        return self
+
+
+class CambriconX(Accelerator):
+    """The Cambricon-X machine."""
+
+    name = "cambricon-x"
+    title = "Cambricon-X: indexing modules select the inputs of kept weights from a window (MICRO 2016)"
+    Spec = CambriconXSpec
+    baseline_name = "diannao"
+    scaling = Scaling(
+        factors=("pes", "multipliers_per_pe"),
+        growing=("pes",),
+        buffers={"nbin_bytes": "", "nbout_bytes": "", "sb_bytes": "pes"},
+        reason="PEs are added, each with its indexing module and SB (assumption)",
+    )
+
+    def baseline_settings(self) -> dict[str, Any]:
+        """DianNao with as many multipliers."""
+        return {"output_neurons": self.spec.pes, "inputs_per_neuron": self.spec.multipliers_per_pe}
+
+    def least_weight_bits(self) -> int:
+        """A value of the format in which DRAM holds weights."""
+        return value_bits_of(self.spec.weight_format, self.spec.value_bits)
+
+    def refusal(self, layer: Layer) -> str | None:
+        """Volumes are refused."""
+        if layer.axes != 2:
+            return "its window and address generator step over two-dimensional maps, the layer has three axes"
+        return None
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """Tiles: round of filters, image, rows of output positions, chunk of the input list, in this order."""
+        self.require(trace.layer)
+        spec, layer = self.spec, trace.layer
+        counts = self.count(layer, trace.weight_mask)
+        stored_bits, decoded = self._formatted(trace.weight_mask, counts)
+        window_cycles = counts.busy + counts.index + decoded
+        work = self.arrange(layer, stored_bits, window_cycles)
+        cycles = np.zeros((work.tiles, spec.pes, CAUSES), np.int64)
+        cycles[..., Cause.BUSY] = work.per_tile(counts.busy)
+        cycles[..., Cause.INDEX] = work.per_tile(counts.index + decoded)
+        if spec.fetch == "shared":
+            cycles[..., Cause.IMBALANCE] = work.waits_per_tile(window_cycles)
+        loads, stores, compulsory_bytes = work.transfers()
+        return LayerSchedule(
+            pe_grid=(1, spec.pes),
+            lanes_per_pe=spec.multipliers_per_pe,
+            cycles=cycles,
+            issued=work.per_tile(counts.nonzeros),
+            drain_cycles=np.zeros(work.tiles, np.int64),
+            accumulator_copies=2,
+            loads=loads,
+            stores=stores,
+            buffers=(
+                BufferUse("nbin", Tensor.INPUT, spec.nbin_bytes, streamed=True),
+                BufferUse("sb", Tensor.WEIGHT, spec.sb_bytes * spec.pes, streamed=True),
+                BufferUse("nbout", Tensor.OUTPUT, spec.nbout_bytes, streamed=True),
+            ),
+            prefetch_tiles=spec.prefetch_tiles,
+            expected_issued=trace.weight_nonzeros * math.prod(layer.output_size) * layer.batch,
+            compulsory_bytes=compulsory_bytes,
+            notes=work.notes(),
+            operands_in_step=True,
+            outputs_as_made=True,
+        )
+
+    def count(self, layer: Layer, mask: np.ndarray) -> WindowCounts:
+        """What the windows of a mask cost; bool (K, C/G, R, S)."""
+        spec = self.spec
+        taps = mask.view(np.uint8).reshape(*layer.weight_shape[:2], -1)
+        edges = self.window_edges(layer)
+        return WindowCounts.of(taps, edges, selected=spec.multipliers_per_pe, index_bits=spec.index_bits)
+
+    def window_edges(self, layer: Layer) -> np.ndarray:
+        """Int64 (windows + 1,): where the windows of an output's input list begin."""
+        taps = math.prod(layer.kernel_size)
+        return window_edges(layer.group_in_channels, taps, self.spec.window, self.spec.window_spans)
+
+    def step_bits(self, counts: WindowCounts) -> np.ndarray:
+        """Int64 (K, windows): bits of the weights of each window as the machine's own steps."""
+        return counts.entries.astype(np.int64) * (self.spec.value_bits + self.spec.index_bits)
+
+    def _formatted(self, mask: np.ndarray, counts: WindowCounts) -> tuple[np.ndarray, np.ndarray]:
+        """Bits of each filter's windows as DRAM and the SBs hold them, and cycles that its PE waits for the decoder.
+
+        A format stores each filter on its own; its bits and waits are spread over the windows by their weights.
+        """
+        if self.spec.weight_format == NATIVE:
+            return self.step_bits(counts), np.zeros_like(counts.busy)
+        stored = FormattedWeights.of(self.spec.weight_format, mask, np.arange(len(mask) + 1))
+        own = (counts.busy + counts.index).sum(axis=1)
+        waits = np.maximum(stored.decode_cycles - own, 0)
+        return spread(stored.size_bytes * 8, counts.nonzeros), spread(waits, counts.nonzeros)
+
+    def arrange(self, layer: Layer, stored_bits: np.ndarray, window_cycles: np.ndarray) -> FilterRounds:
+        """The way that takes the least time, among those that `loop_order` and the buffers allow.
+
+        Time is the longest of computing, with PEs that meet at the end of each round's chunk, behind the first weights
+        that no work can hide, of moving all bytes at the memory's peak, and of filling NBin or the SBs by their ports.
+        Of equal ways the one that moves fewer bytes, then of longer chunks, then of more filters. Where moving takes
+        longest, ways that leave parts of NBin unused are tried, too: blocks as large as they can be do not always cut a
+        map into the fewest bytes.
+
+        stored_bits, window_cycles  int64 (K, windows)
+        """
+        spec = self.spec
+        shared, bytes_per_cycle = spec.fetch == "shared", spec.dram.planned_gbs * 1e9 / spec.clock_hz
+
+        def cost(way: FilterRounds) -> tuple[float, int, int, int]:
+            loaded = sum(way.loaded_bytes)
+            moving = (loaded + way.stored_output_bytes) / bytes_per_cycle
+            filling = max(way.loaded_bytes) / min(bytes_per_cycle, spec.buffers.bytes_per_cycle)
+            cycles = way.chunk_cycles(window_cycles, shared=shared)
+            first = way.first_weight_bytes / bytes_per_cycle - cycles[0, 0] * way.first_positions
+            computing = way.all_positions * int(cycles.sum()) + max(0, first)
+            return max(computing, moving, filling), loaded, -way.chunk_windows, -way.filters
+
+        best = min(self._ways(layer, stored_bits, spec.held_neurons), key=cost)
+        if cost(best)[0] > best.all_positions * int(best.chunk_cycles(window_cycles, shared=shared).sum()):
+            parts = [held for held in (spec.held_neurons // 2, spec.held_neurons // 4) if held >= spec.window]
+            best = min([best, *(way for held in parts for way in self._ways(layer, stored_bits, held))], key=cost)
+        return best
+
+    def _ways(self, layer: Layer, stored_bits: np.ndarray, held_neurons: int) -> list[FilterRounds]:
+        """All ways to run a layer with so much of half of NBin."""
+        spec, edges, windows = self.spec, self.window_edges(layer), stored_bits.shape[1]
+        groups = _groups_in_flight(layer, spec.pes, held_neurons)
+        orders = ("inputs_outer", "weights_outer") if spec.loop_order == "auto" else (spec.loop_order,)
+        ways = []
+        for chunk_windows in self._chunk_choices(layer, edges):
+            chunked = chunk_windows < windows
+            for filters in {
+                self._round_filters(layer, stored_bits, groups, order, chunked=chunked) for order in orders
+            }:
+                sums = spec.held_sums // filters
+                blocks = NeuronBlocks.of(layer, edges, chunk_windows, groups, held_neurons, sums)
+                if blocks is not None:
+                    sizes = (spec.pes, spec.sb_bytes, spec.value_bits)
+                    ways.append(FilterRounds(blocks, stored_bits, chunk_windows, filters, *sizes))
+        return ways
+
+    def _chunk_choices(self, layer: Layer, edges: np.ndarray) -> list[int]:
+        """Windows of a chunk, longest first: the whole list, then what half of NBin holds, cut into equal parts.
+
+        Shorter chunks make room for wider blocks and may fit the SBs; a single position has no use for them.
+        """
+        windows, widest = len(edges) - 1, int(np.diff(edges).max())
+        longest = min(windows, self.spec.held_neurons // widest)
+        if math.prod(layer.output_size) == 1:
+            return [windows, longest]
+        parts = {-(-windows // count) for count in range(1, windows + 1)}
+        return sorted((size for size in parts if size in (windows, 1) or size <= longest), reverse=True)
+
+    def _round_filters(self, layer: Layer, stored_bits: np.ndarray, groups: int, order: str, *, chunked: bool) -> int:
+        """Filters of a round: whole turns of the PEs, or all filters of the groups in flight."""
+        spec, every = self.spec, groups * layer.group_out_channels
+        turns = -(-every // spec.pes)
+        if order == "weights_outer":
+            fullest_bits = int(stored_bits.sum(axis=1).max())
+            turns = min(turns, max(1, spec.sb_bytes * 8 // max(1, fullest_bits)))
+        if chunked:
+            turns = min(turns, spec.held_sums // spec.pes)
+        return min(every, turns * spec.pes)
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """Outputs round by round, block by block, PE by PE, filter by filter, window by window.
+
+        A shared fetch interleaves the PEs otherwise but changes no PE's own order.
+        """
+        self.require(layer)
+        spec, group_channels = self.spec, (layer.group_in_channels, layer.group_out_channels)
+        kept = KeptWeights.of(weights, self.window_edges(layer))
+        counts = self.count(layer, weights != 0)
+        work = self.arrange(layer, self.step_bits(counts), counts.busy + counts.index)
+        padded = np.pad(activations, ((0, 0), (0, 0), *layer.padding))
+        neurons = np.ascontiguousarray(padded.transpose(0, 2, 3, 1))
+        offsets, windows = list_offsets(layer), kept.start.shape[1] - 1
+        chunks = [(low, min(low + work.chunk_windows, windows)) for low in range(0, windows, work.chunk_windows)]
+        outputs = np.zeros(layer.output_shape, np.int64)
+
+        def run(task: int) -> None:
+            (_, *filters), image = work.rounds[task // layer.batch].tolist(), task % layer.batch
+            for strip in work.blocks.strip_blocks():
+                for chunk, block in itertools.product(chunks, strip):
+                    multiply_block(
+                        kept.start, kept.place, kept.value, offsets, neurons[image], layer.stride, group_channels,
+                        spec.pes, spec.multipliers_per_pe, chunk, tuple(filters), block, outputs[image],
+                    )  # fmt: skip
+
+        run_slices(run, range(len(work.rounds) * layer.batch))
+        return outputs
+
+
+def _groups_in_flight(layer: Layer, pes: int, held_neurons: int) -> int:
+    """Convolution groups whose filters run together: enough to give every PE as many filters, as far as NBin holds."""
+    even = math.lcm(layer.group_out_channels, pes) // layer.group_out_channels
+    inputs = math.prod(layer.weight_shape[1:])
+    return max(1, min(even, layer.groups, held_neurons // inputs))

@@ -1,0 +1,224 @@
+"""Windows of the dense input list, and what the kept weights of a filter cost in each: steps, fillers, selections.
+
+An output neuron's inputs form one list: kernel row by kernel row, column by column, the input channels of the group
+innermost (neurons lie contiguous by channel). The list is scanned in windows, cut through the whole list or through
+each kernel position's part of it (`window_edges`). Every kept weight carries the number of zeros skipped since the one
+before it (step index); where the number does not fit its bits, a filler (a stored zero) stands in. A run of zeros
+starts anew with each window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+
+from dataflows.kernels.compiled import kernel, run_slices, thread_count
+from workloads.layer import Layer
+
+Span = Literal["kernel", "position"]
+
+
+def window_edges(channels: int, taps: int, window: int, spans: Span) -> np.ndarray:
+    """Int64 (windows + 1,): where each window of a list of `channels` inputs at each of `taps` kernel positions begins.
+
+    spans  "kernel": every window has `window` inputs, whatever kernel positions they belong to, but for the last;
+           "position": a window ends with its kernel position, so that each position has ceil(channels / window) windows
+    """
+    part, parts = (channels * taps, 1) if spans == "kernel" else (channels, taps)
+    starts = np.arange(parts)[:, None] * part + np.arange(0, part, window)
+    return np.append(starts.ravel(), channels * taps)
+
+
+@kernel
+def _count_flat(mask: np.ndarray, edges: np.ndarray, first: int, end: int, nonzeros: np.ndarray) -> None:
+    """Count into int32 (K, windows) filters first..end whose list is their row; mask uint8 (K, list)."""
+    for k in range(first, end):
+        for i in range(nonzeros.shape[1]):
+            part = mask[k, edges[i] : edges[i + 1]]
+            count = np.int32(0)
+            for j in range(part.size):  # from 0, so that the compiler sees no index below 0 and adds vectors
+                count += np.int32(part[j])
+            nonzeros[k, i] = count
+
+
+@kernel
+def _count_taps(mask: np.ndarray, window_of: np.ndarray, first: int, end: int, nonzeros: np.ndarray) -> None:
+    """The same for filters over several kernel positions; mask uint8 (K, C/G * taps), window_of int32 (C/G * taps,)."""
+    for k in range(first, end):
+        row = mask[k]
+        counts = nonzeros[k]
+        for j in range(row.size):
+            counts[window_of[j]] += np.int32(row[j])
+
+
+@kernel
+def _count_fillers(
+    mask: np.ndarray,
+    edges: np.ndarray,
+    selected: int,
+    step_limit: int,
+    first: int,
+    end: int,
+    nonzeros: np.ndarray,
+    entries: np.ndarray,
+    busy: np.ndarray,
+) -> None:
+    """Filters first..end in list order, weight by weight.
+
+    mask uint8 (K, C/G, taps), edges int64 (windows + 1,), results int32 (K, windows)
+    """
+    _, channels, taps = mask.shape
+    ordered = np.empty(channels * taps, np.uint8)
+    for k in range(first, end):
+        for c in range(channels):
+            for tap in range(taps):
+                ordered[tap * channels + c] = mask[k, c, tap]
+        for i in range(nonzeros.shape[1]):
+            kept, stored, working, last_cycle, zeros = 0, 0, 0, -1, 0
+            for j in range(edges[i], edges[i + 1]):
+                if ordered[j] == 0:
+                    zeros += 1
+                    continue
+                stored += zeros // step_limit
+                zeros = 0
+                cycle = stored // selected
+                working += cycle != last_cycle
+                last_cycle = cycle
+                stored += 1
+                kept += 1
+            nonzeros[k, i] = kept
+            entries[k, i] = stored
+            busy[k, i] = working
+
+
+@dataclass(frozen=True, eq=False)
+class WindowCounts:
+    """Per filter and window, int64 (K, windows), for one output neuron.
+
+    nonzeros  weights that are not zero
+    entries   stored weights: non-zeros and fillers
+    busy      cycles that select at least one non-zero weight's neuron
+    index     cycles that select fillers only, and the one cycle that an empty window takes
+    """
+
+    nonzeros: np.ndarray
+    entries: np.ndarray
+    busy: np.ndarray
+    index: np.ndarray
+
+    @classmethod
+    def of(cls, mask: np.ndarray, edges: np.ndarray, *, selected: int, index_bits: int) -> Self:
+        """Count the windows of weights uint8 (K, C/G, R * S); `selected` entries leave the window in a cycle.
+
+        edges  int64 (windows + 1,): `window_edges`
+        """
+        filters = len(mask)
+        step_limit = 1 << index_bits
+        nonzeros = np.zeros((filters, len(edges) - 1), np.int32)
+        parts = min(filters, thread_count() if mask.size > 1 << 16 else 1)
+        slices = np.linspace(0, filters, parts + 1).astype(int).tolist()
+        if np.diff(edges).max() > step_limit:
+            entries, busy = np.zeros_like(nonzeros), np.zeros_like(nonzeros)
+
+            def count(part: int) -> None:
+                rules = (edges, selected, step_limit)
+                _count_fillers(mask, *rules, slices[part], slices[part + 1], nonzeros, entries, busy)
+
+            run_slices(count, range(parts))
+        else:
+            _count(mask, edges, slices, nonzeros)
+            entries, busy = nonzeros, -(-nonzeros // selected)
+        index = np.maximum(1, -(-entries // selected)) - busy
+        return cls(*(array.astype(np.int64) for array in (nonzeros, entries, busy, index)))
+
+
+def _count(mask: np.ndarray, edges: np.ndarray, slices: list[int], nonzeros: np.ndarray) -> None:
+    """Non-zeros of every window, where no filler can arise and the order inside a window does not matter."""
+    filters, channels, taps = mask.shape
+    flat = mask.reshape(filters, channels * taps)
+    place = np.arange(taps) * channels + np.arange(channels)[:, None]
+    window_of = (np.searchsorted(edges, place.ravel(), side="right") - 1).astype(np.int32)
+
+    def count(part: int) -> None:
+        rest = (slices[part], slices[part + 1], nonzeros)
+        if taps == 1:
+            _count_flat(flat, edges, *rest)
+        else:
+            _count_taps(flat, window_of, *rest)
+
+    run_slices(count, range(len(slices) - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class KeptWeights:
+    """The non-zero weights of every filter in list order.
+
+    start   int64 (K, windows + 1): where each window's weights begin
+    place   int64: the weight's place in its filter's list
+    value   int64
+    """
+
+    start: np.ndarray
+    place: np.ndarray
+    value: np.ndarray
+
+    @classmethod
+    def of(cls, weights: np.ndarray, edges: np.ndarray) -> Self:
+        """Lists of int64 weights (K, C/G, R, S), cut at edges int64 (windows + 1,)."""
+        filters, channels = weights.shape[:2]
+        lists = np.ascontiguousarray(weights.reshape(filters, channels, -1).transpose(0, 2, 1)).reshape(filters, -1)
+        row, place = np.nonzero(lists)
+        length = lists.shape[1]
+        start = np.searchsorted(row * length + place, np.arange(filters)[:, None] * length + edges)
+        return cls(start, place, lists[row, place])
+
+
+@kernel
+def multiply_block(
+    start: np.ndarray,
+    place: np.ndarray,
+    value: np.ndarray,
+    offset_of: np.ndarray,
+    neurons: np.ndarray,
+    stride: tuple[int, int],
+    group_channels: tuple[int, int],
+    pes: int,
+    selected: int,
+    chunk: tuple[int, int],
+    filters: tuple[int, int],
+    block: tuple[int, int, int, int],
+    outputs: np.ndarray,
+) -> None:
+    """One block of output positions against one round of filters: PE by PE, filter by filter, window by window.
+
+    start, place, value  `KeptWeights`
+    offset_of            int64 (list,): from an output's first neuron to each of its list (`list_offsets`)
+    neurons              int64 (rows, columns, C): the padded inputs
+    group_channels       input and output channels of a group
+    chunk, filters       windows and filters (first, end);  block  output rows (first, end), columns (first, end)
+    outputs              int64 (K, P, Q): receives the sums
+    """
+    _, columns, channels = neurons.shape
+    flat = neurons.reshape(neurons.size)
+    for pe in range(pes):
+        for k in range(filters[0] + (pe - filters[0]) % pes, filters[1], pes):
+            first_channel = k // group_channels[1] * group_channels[0]
+            for p in range(block[0], block[1]):
+                for q in range(block[2], block[3]):
+                    corner = (p * stride[0] * columns + q * stride[1]) * channels + first_channel
+                    for i in range(chunk[0], chunk[1]):
+                        for first in range(start[k, i], start[k, i + 1], selected):
+                            total = np.int64(0)
+                            for lane in range(first, min(first + selected, start[k, i + 1])):
+                                total += value[lane] * flat[corner + offset_of[place[lane]]]
+                            outputs[k, p, q] += total
+
+
+def list_offsets(layer: Layer) -> np.ndarray:
+    """Int64 (C/G * R * S,): from an output's first neuron to each of its list, in padded inputs (rows, columns, C)."""
+    width = layer.input_size[1] + sum(layer.padding[1])
+    rows, columns = (np.arange(k) * d for k, d in zip(layer.kernel_size, layer.dilation, strict=True))
+    position = (rows[:, None] * width + columns).ravel()
+    return (position[:, None] * layer.in_channels + np.arange(layer.group_in_channels)).ravel()

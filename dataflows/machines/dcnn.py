@@ -1,0 +1,248 @@
+"""DCNN: the dense machine that SCNN is compared with. Planar tiles, dot products inside the PE, nothing skipped.
+
+Source: Parashar et al., ISCA 2017, section on the evaluated architectures: the PE array of SCNN, dense activations and
+weights, a dot-product dataflow, 2 MB of SRAM for activations.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from dataflows.accelerator import Accelerator
+from dataflows.kernels.compiled import kernel, run_slices
+from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
+from dataflows.sizing import Scaling
+from dataflows.specs import AcceleratorSpec, Count, DramSpec
+from dataflows.tiling.dram_layout import Layout, bits_to_bytes
+from dataflows.tiling.strip_plan import join_filter_blocks
+from dataflows.tiling.windows import PaddedMap
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+
+class DcnnSpec(AcceleratorSpec):
+    """Parameters of DCNN; defaults are the published machine (Parashar et al., ISCA 2017) unless marked assumption."""
+
+    pe_rows: Count = Field(8, description="rows of PEs (64 PEs, as SCNN)")
+    pe_columns: Count = Field(8, description="columns of PEs (64 PEs, as SCNN)")
+    multipliers_per_pe: Count = Field(16, description="products of one dot-product step (16 in a PE, as SCNN)")
+    output_channel_group: Count = Field(8, description="output channels between two barriers (assumption: SCNN's Kc)")
+    sram_bytes: int = Field(
+        2 * 1024 * 1024, ge=2, description="activation SRAM, bytes: half for inputs, half for outputs (DCNN's 2 MB)"
+    )
+    dram: DramSpec = DramSpec(bandwidth_gbs=50.0)  # type: ignore[call-arg]
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """One image's work: planar tiles, cut into parts that run one after the other through all output channels.
+
+    channels  int64 (groups + 1,): first output channel of each group, and the end
+    rows      int64 (2, parts, PE rows): first output row, and the one after the last, of a part in each row of PEs
+    columns   int64 (2, PE columns): likewise for output columns
+    outputs   int64 (parts, groups, PEs): outputs of each PE
+    """
+
+    channels: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+    outputs: np.ndarray
+
+    @property
+    def parts(self) -> int:
+        """Parts of the map."""
+        return self.outputs.shape[0]
+
+    @property
+    def groups(self) -> int:
+        """Groups of output channels."""
+        return self.outputs.shape[1]
+
+
+class Dcnn(Accelerator):
+    """PE (i, j) computes a planar tile of ceil(P/rows) x ceil(Q/columns) outputs by dot products.
+
+    A step of a dot product multiplies `multipliers` input channels of one kernel position, so that an output costs
+    [T·]R·S·ceil(C/G / multipliers) cycles: the published bar of the oracle on VGG-16 conv1_1, 9.43, is 16/3 over the
+    weights' density of 0.565, so its 3 channels leave 13 of 16 lanes empty. PEs at a ragged edge hold fewer outputs and
+    wait. A layer with a single output position (fully connected) spreads its output channels over the PEs instead.
+    Maps that fit their halves of the SRAM stay there from layer to layer; the network's input is loaded once.
+
+    Approximations: lanes hold channels of one group, so that a depthwise layer fills one lane; padding positions take
+    slots like any other; a map that spills is loaded in equal slices, so that rows which two parts read are loaded
+    once; a map of which not even one row of tiles fits is read again for every group of output channels; weights stream
+    in without a buffer of their own.
+    """
+
+    name = "dcnn"
+    title = "DCNN: dense planar tiles with dot products, the baseline of SCNN (ISCA 2017)"
+    Spec = DcnnSpec
+    skips_zeros = False
+    scaling = Scaling(
+        factors=("pe_rows", "pe_columns", "multipliers_per_pe"),
+        growing=("pe_rows", "pe_columns"),
+        buffers={"sram_bytes": ""},
+        reason="PEs are added, as with SCNN",
+    )
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile for each image and part of the map, through all groups of output channels."""
+        spec, layer = self.spec, trace.layer
+        work = self._work(layer)
+        steps = math.prod(layer.kernel_size) * -(-layer.group_in_channels // spec.multipliers_per_pe)
+        cycles = np.zeros((layer.batch, *work.outputs.shape, CAUSES), np.int64)
+        cycles[..., Cause.BUSY] = work.outputs * steps
+        outputs = np.tile(work.outputs.sum(axis=1), (layer.batch, 1))
+        loads, stores, compulsory = self._transfers(trace, work)
+        half, inputs_stay = spec.sram_bytes // 2, self._inputs_stay(layer, work)
+        return LayerSchedule(
+            pe_grid=(spec.pe_rows, spec.pe_columns),
+            lanes_per_pe=spec.multipliers_per_pe,
+            cycles=join_filter_blocks(cycles),
+            issued=outputs * math.prod(layer.weight_shape[1:]),
+            drain_cycles=np.zeros(len(outputs), np.int64),
+            accumulator_copies=2,
+            loads=loads,
+            stores=stores,
+            buffers=(
+                BufferUse("weight_stream", Tensor.WEIGHT, 0, streamed=True),
+                BufferUse("input_sram", Tensor.INPUT, half, streamed=not inputs_stay),
+                BufferUse("output_sram", Tensor.OUTPUT, half),
+            ),
+            prefetch_tiles=spec.prefetch_tiles,
+            expected_issued=layer.dense_macs,
+            compulsory_bytes=compulsory,
+            outputs_as_made=True,
+            spills=max(self._map_bytes(layer)) > half,
+        )
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """Every product, part by part and PE by PE, a kernel position's channels `multipliers_per_pe` at a time."""
+        work, padded = self._work(layer), PaddedMap.of(layer, activations)
+        by_position = np.ascontiguousarray(weights.reshape(*layer.weight_shape[:2], -1).transpose(0, 2, 1))
+        taps = np.ascontiguousarray(padded.columns.reshape(layer.group_in_channels, -1).T)
+        size = (math.prod(layer.output_size[:-2]), *layer.output_size[-2:])
+        windows = padded.windows.reshape(size)
+        outputs = np.zeros((layer.batch, layer.out_channels, *size), np.int64)
+
+        def compute(group: int) -> None:
+            for k in range(work.channels[group], work.channels[group + 1]):
+                values = padded.values[:, k // layer.group_out_channels]
+                _dot_products(
+                    values, taps, windows, by_position[k], work.rows, work.columns,
+                    self.spec.multipliers_per_pe, outputs[:, k],
+                )  # fmt: skip
+
+        run_slices(compute, range(work.groups))
+        return outputs.reshape(layer.output_shape)
+
+    def _bytes(self, values: int) -> int:
+        return bits_to_bytes(values * self.spec.value_bits)
+
+    def _work(self, layer: Layer) -> _Work:
+        spec = self.spec
+        grid, (height, width) = (spec.pe_rows, spec.pe_columns), layer.output_size[-2:]
+        tile_rows, tile_columns = -(-height // grid[0]), -(-width // grid[1])
+        parts = self._parts(layer, tile_rows)
+        cuts = np.arange(parts + 1) * tile_rows // parts
+        starts = np.arange(grid[0]) * tile_rows
+        rows = np.minimum(starts + np.stack((cuts[:-1], cuts[1:]))[:, :, None], height)
+        rows = np.minimum(rows, np.minimum(starts + tile_rows, height))
+        columns = np.minimum(np.arange(grid[1]) * tile_columns + np.array([[0], [tile_columns]]), width)
+        pes = grid[0] * grid[1]
+        if math.prod(layer.output_size) == 1:
+            channels = _edges(layer.out_channels, pes * spec.output_channel_group)
+            in_turn = (np.diff(channels)[:, None] - np.arange(pes) + pes - 1) // pes
+            return _Work(channels, rows, columns, in_turn[None])
+        channels = _edges(layer.out_channels, spec.output_channel_group)
+        positions = (rows[1] - rows[0])[:, :, None] * (columns[1] - columns[0]) * math.prod(layer.output_size[:-2])
+        return _Work(channels, rows, columns, positions.reshape(parts, 1, pes) * np.diff(channels)[:, None])
+
+    def _parts(self, layer: Layer, tile_rows: int) -> int:
+        """The fewest parts of which two fit the SRAM's input half; as many as a tile has rows when that is too few."""
+        inputs, half = self._map_bytes(layer)[0], self.spec.sram_bytes // 2
+        return min(tile_rows, -(-2 * inputs // half)) if inputs > half else 1
+
+    def _map_bytes(self, layer: Layer) -> tuple[int, int]:
+        """Bytes of one image's inputs and outputs."""
+        return self._bytes(layer.input_count // layer.batch), self._bytes(layer.output_count // layer.batch)
+
+    def _inputs_stay(self, layer: Layer, work: _Work) -> bool:
+        """Whether a part's inputs fit their SRAM, so that all groups of output channels find them there."""
+        return -(-self._map_bytes(layer)[0] // work.parts) <= self.spec.sram_bytes // 2
+
+    def _transfers(self, trace: LayerTrace, work: _Work) -> tuple[Runs, Runs, int]:
+        """Loads, stores and compulsory bytes: weights stream by for every part; maps move only when they do not fit.
+
+        Inputs also move when they are the network's.
+        """
+        layer = trace.layer
+        half = self.spec.sram_bytes // 2
+        inputs, outputs = self._map_bytes(layer)
+        weights = self._bytes(layer.weight_count)
+        layout = Layout.of(inputs * layer.batch, weights)
+        tile = np.arange(layer.batch * work.parts)
+        loads = [Runs.per_tile(Tensor.WEIGHT, tile, np.full(len(tile), layout.weight_address), np.array(weights))]
+        stores, compulsory = Runs.none(), weights
+        if inputs > half or trace.input_in_dram:
+            cuts = np.arange(len(tile) + 1) * inputs // work.parts
+            times = 1 if self._inputs_stay(layer, work) else work.groups
+            columns = (np.repeat(column, times) for column in (tile, cuts[:-1], np.diff(cuts)))
+            loads.append(Runs.per_tile(Tensor.INPUT, *columns))
+            compulsory += inputs * layer.batch
+        if outputs > half:
+            made = np.tile(work.outputs.sum(axis=(1, 2)), layer.batch) * self.spec.value_bits
+            ends = -(-np.cumsum(made) // 8)
+            begins = np.concatenate(([0], ends[:-1]))
+            stores = Runs.per_tile(Tensor.OUTPUT, tile, layout.output_address + begins, ends - begins)
+            compulsory += outputs * layer.batch
+        return Runs.merge(*loads), stores, compulsory
+
+
+def _edges(size: int, step: int) -> np.ndarray:
+    """Int64: 0, step, 2 step ... and `size` at the end."""
+    return np.append(np.arange(0, size, step), size)
+
+
+@kernel
+def _dot_product(values: np.ndarray, first_value: int, taps: np.ndarray, weights: np.ndarray, lanes: int) -> Any:
+    """One output, step by step: the adder tree of a PE sums `lanes` channels of a kernel position."""
+    total = np.int64(0)
+    for position in range(weights.shape[0]):
+        for first in range(0, weights.shape[1], lanes):
+            tree = np.int64(0)
+            for c in range(first, min(first + lanes, weights.shape[1])):
+                tree += weights[position, c] * values[first_value + taps[position, c]]
+            total += tree
+    return total
+
+
+@kernel
+def _dot_products(
+    values: np.ndarray,
+    taps: np.ndarray,
+    windows: np.ndarray,
+    weights: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    lanes: int,
+    outputs: np.ndarray,
+) -> None:
+    """Add one output channel to outputs (N, O, P, Q), part by part and PE by PE.
+
+    taps, weights  int64 ([T·]R·S, C/G): how far from its window's first value each weight reads, and its value
+    """
+    for n in range(outputs.shape[0]):
+        for part in range(rows.shape[1]):
+            for i in range(rows.shape[2]):
+                for j in range(columns.shape[1]):
+                    for o in range(outputs.shape[1]):
+                        for p in range(rows[0, part, i], rows[1, part, i]):
+                            for q in range(columns[0, j], columns[1, j]):
+                                first_value = windows[o, p, q]
+                                outputs[n, o, p, q] += _dot_product(values[n], first_value, taps, weights, lanes)

@@ -1,0 +1,1 @@
+"""DianNao and DaDianNao: dense multiply-add trees, on one tile and on many."""

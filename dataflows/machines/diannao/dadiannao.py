@@ -1,0 +1,179 @@
+"""DaDianNao: DianNao's datapath in sixteen tiles, with all synapses and maps in embedded DRAM on the chip.
+
+Source: Chen et al., "DaDianNao: A Machine-Learning Supercomputer", MICRO 2014. Each of 16 tiles multiplies the same
+vector of 16 inputs with the synapses of its own 16 output neurons: 4,096 multipliers, which skip nothing:
+N·[O·]P·Q·[T·]R·S·ceil(C/G / 16)·ceil(K/G / 256)·G cycles for G groups one at a time. With groups packed
+(`group_packs`) those whose channels fit the vector share it, so that G counts packs.
+
+Synapses lie in the eDRAM of the tiles, inputs and outputs in the halves of a central one. A layer whose synapses fit
+has them there before it starts; those that do not fit stream in over the links, behind which all memory outside lies,
+the synapses of each round of 256 output neurons when they are needed. Inputs and outputs that fit are those of the
+layers before and behind and do not leave the chip, but for the network's input, which comes once; a map that does not
+fit comes, or goes, in strips of whole rows. The images of a fully connected layer are positions of one product, so that
+they share its synapses.
+
+Several chips spread output neurons, and with them synapses, over all of their tiles. The outputs of a layer then lie
+where they were made, and each chip receives those of the others over its links while the next layer computes; what the
+links need beyond that is waited for (port).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from pydantic import Field
+
+from dataflows.accelerator import Accelerator
+from dataflows.machines.diannao.neuron_outputs import neuron_outputs
+from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
+from dataflows.sizing import Scaling
+from dataflows.specs import Count, DramSpec
+from dataflows.tiling.dram_layout import bits_to_bytes
+from dataflows.tiling.group_packs import GroupedSpec, GroupPacks
+from dataflows.tiling.kept_maps import KeptMaps
+from dataflows.tiling.matrix_product import product_layer
+from dataflows.tiling.residency import RESIDENCY_TEXT, Residency, residency_notes, resident
+from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic, join_filter_blocks
+from dataflows.tiling.strips import PixelStrips
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+_MIB = 1024 * 1024
+
+
+class DaDianNaoSpec(GroupedSpec):
+    """Parameters of DaDianNao chips; defaults are the published machine (Chen et al., MICRO 2014) unless marked."""
+
+    chips: Count = Field(1, description="chips (nodes) over which output neurons and synapses are spread")
+    tiles: Count = Field(16, description="tiles of a chip")
+    neurons_per_tile: Count = Field(16, description="output neurons computed together in a tile")
+    inputs_per_neuron: Count = Field(16, description="inputs multiplied for each of them in a cycle")
+    synapse_edram_bytes: Count = Field(
+        32 * _MIB, description="eDRAM of all tiles of a chip together, bytes (2 MB a tile)"
+    )
+    central_edram_bytes: Count = Field(
+        4 * _MIB,
+        description="central eDRAM of a chip, bytes: half for inputs, half for outputs (4 MB; the split is an "
+        "assumption)",
+    )
+    weights_resident: Residency = Field("fitting", description=RESIDENCY_TEXT)
+    link_gbs: float = Field(
+        25.6,
+        gt=0,
+        allow_inf_nan=False,
+        description="what a chip receives from others, GB/s (four HyperTransport links of 6.4 GB/s)",
+    )
+    clock_hz: Count = Field(606_000_000, description="accelerator clock, Hz (606 MHz)")
+    dram: DramSpec = Field(
+        DramSpec(bandwidth_gbs=25.6),  # type: ignore[call-arg]
+        description="what lies outside the chips, behind their links (assumption: no faster than one chip's 25.6 GB/s)",
+    )
+
+    @property
+    def neurons(self) -> int:
+        """Output neurons computed together."""
+        return self.chips * self.tiles * self.neurons_per_tile
+
+    @property
+    def map_bytes(self) -> int:
+        """Room for inputs, and for outputs, of all chips together."""
+        return self.chips * (self.central_edram_bytes // 2)
+
+
+class DaDianNao(Accelerator):
+    """The DaDianNao machine; a PE is a tile with neurons x inputs as lanes. Its dense baseline is itself.
+
+    Approximations: the synapses of a layer fit when the tiles' eDRAM together has room for them, whatever other layers
+    need; what several chips exchange is spread evenly over a layer's outputs.
+    """
+
+    name = "dadiannao"
+    title = "DaDianNao: dense, 16 tiles of 16 x 16 multipliers, synapses in eDRAM (MICRO 2014)"
+    Spec = DaDianNaoSpec
+    skips_zeros = False
+    scaling = Scaling(
+        factors=("chips", "tiles", "neurons_per_tile", "inputs_per_neuron"),
+        growing=("tiles",),
+        buffers={"synapse_edram_bytes": "chips", "central_edram_bytes": "chips"},
+        reason="tiles are added (assumption)",
+    )
+
+    def idle_settings(self) -> dict[str, str]:
+        """A single chip exchanges nothing."""
+        return {"link_gbs": "a single chip receives nothing from others"} if self.spec.chips == 1 else {}
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile for each pack of groups, image and strip of rows, in this order."""
+        spec, layer = self.spec, product_layer(trace.layer)
+        maps = KeptMaps(layer, trace.input_in_dram, spec.map_bytes, spec.value_bits)
+        plan = self._plan(layer, maps)
+        room = spec.chips * spec.synapse_edram_bytes
+        synapse_bytes = bits_to_bytes(layer.weight_count * spec.value_bits)
+        held = resident(spec.weights_resident, fits=synapse_bytes <= room)
+        moved = ColumnTraffic(plan, spec.value_bits, room, indexed=False)
+        cycles, issued = self._cycles(plan, maps)
+        return LayerSchedule(
+            pe_grid=(spec.chips, spec.tiles),
+            lanes_per_pe=spec.neurons_per_tile * spec.inputs_per_neuron,
+            cycles=cycles,
+            issued=issued,
+            drain_cycles=np.zeros(plan.tiles, np.int64),
+            accumulator_copies=2,
+            loads=maps.loads(plan, moved, weights_resident=held),
+            stores=maps.stores(moved),
+            buffers=(
+                BufferUse("central_edram_inputs", Tensor.INPUT, spec.map_bytes, streamed=plan.strips.streams_inputs),
+                BufferUse("synapse_edram", Tensor.WEIGHT, room, streamed=not moved.holds_weights),
+                BufferUse("central_edram_outputs", Tensor.OUTPUT, spec.map_bytes),
+            ),
+            prefetch_tiles=spec.prefetch_tiles,
+            expected_issued=layer.dense_macs,
+            compulsory_bytes=maps.compulsory_bytes + (0 if held else synapse_bytes),
+            notes=(*residency_notes("synapses", synapse_bytes, room, held=held), *(() if held else moved.notes())),
+            outputs_as_made=True,
+            spills=maps.spills,
+        )
+
+    def _cycles(self, plan: ColumnPlan, maps: KeptMaps) -> tuple[np.ndarray, np.ndarray]:
+        """int64 (tiles, PEs, CAUSES) and the products (tiles, PEs)."""
+        spec, layer = self.spec, plan.layer
+        pes = spec.chips * spec.tiles
+        first_neuron = np.arange(pes) * spec.neurons_per_tile
+        neurons = np.clip(plan.filters[..., None] - first_neuron, 0, spec.neurons_per_tile)  # (packs, rounds, PEs)
+        neurons = neurons[:, None, None]
+        steps = plan.strips.pixels[:, None, None] * math.prod(layer.kernel_size)
+        blocks = np.zeros((*plan.block_shape, pes, CAUSES), np.int64)
+        blocks[..., Cause.BUSY] = steps * -(-layer.group_in_channels // spec.inputs_per_neuron) * (neurons > 0)
+        issued = np.zeros((*plan.block_shape, pes), np.int64)
+        issued += steps * layer.group_in_channels * neurons
+        cycles = join_filter_blocks(blocks)
+        local = cycles.sum(axis=2)
+        waiting = np.maximum(self._exchange(plan, maps) - local.max(axis=1), 0)
+        cycles[..., Cause.PORT] = waiting[:, None] * (cycles[..., Cause.BUSY] > 0)
+        return cycles, issued.sum(axis=3).reshape(plan.tiles, pes)
+
+    def _exchange(self, plan: ColumnPlan, maps: KeptMaps) -> np.ndarray:
+        """Int64 (tiles,): cycles in which each chip receives what others hold of the inputs, an even share a tile."""
+        spec, layer = self.spec, plan.layer
+        if spec.chips == 1 or not maps.inputs_stay or maps.input_in_dram:
+            return np.zeros(plan.tiles, np.int64)
+        received = layer.input_count * spec.value_bits / 8 * (spec.chips - 1) / spec.chips
+        share = np.broadcast_to(plan.channels[:, None, None] * plan.strips.pixels, plan.shape).reshape(-1)
+        ends = np.cumsum(share) * (received * spec.clock_hz / (spec.link_gbs * 1e9) / share.sum())
+        return np.diff(np.ceil(ends).astype(np.int64), prepend=0)
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """Outputs round by round, chunk by chunk; every product is made."""
+        spec = self.spec
+        sizes = {"neurons": spec.neurons, "lanes": spec.inputs_per_neuron, "groups": spec.groups}
+        return neuron_outputs(layer, weights, activations, **sizes)
+
+    def _plan(self, layer: Layer, maps: KeptMaps) -> ColumnPlan:
+        spec = self.spec
+        packs = GroupPacks.of(layer, spec.groups, inputs=spec.inputs_per_neuron, filters=spec.neurons)
+        position_bytes = bits_to_bytes(spec.value_bits * int(packs.channels.max()))
+        inputs = maps.input_positions(spec.map_bytes // position_bytes)
+        strips = PixelStrips.of(layer, layer.output_size[-1], inputs=inputs)
+        columns = np.full(packs.count, layer.weight_count // layer.out_channels)
+        return ColumnPlan(layer, columns, packs.filters(spec.neurons), strips, packs)

@@ -1,0 +1,59 @@
+"""Outputs of the dense machines of the DianNao family: rounds of output neurons, each a sum over vectors of inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dataflows.kernels.compiled import kernel
+from dataflows.tiling.group_packs import GroupPacks, Groups
+from dataflows.tiling.windows import PaddedMap
+from workloads.layer import Layer
+
+
+def neuron_outputs(
+    layer: Layer, weights: np.ndarray, activations: np.ndarray, *, neurons: int, lanes: int, groups: Groups
+) -> np.ndarray:
+    """Int64 (N, K, [O,] P, Q), computed round by round of `neurons` filters and `lanes` channels at a time.
+
+    Every product is made, padding included; of convolution groups packed into a round, each filter's own channels only.
+    """
+    packs = GroupPacks.of(layer, groups, inputs=lanes, filters=neurons)
+    padded = PaddedMap.of(layer, activations)
+    # (g, columns, k): the synapses of one input lie side by side, as in the synapse buffer.
+    synapses = weights.reshape(layer.groups, layer.group_out_channels, -1).transpose(0, 2, 1)
+    outputs = np.zeros((layer.batch, layer.groups, len(padded.windows), layer.group_out_channels), np.int64)
+    _neuron_outputs(
+        padded.values, padded.columns.reshape(layer.group_in_channels, -1), padded.windows,
+        np.ascontiguousarray(synapses), packs.together, neurons, lanes, outputs,
+    )  # fmt: skip
+    return outputs.transpose(0, 1, 3, 2).reshape(layer.output_shape)
+
+
+@kernel
+def _neuron_outputs(
+    values: np.ndarray,
+    columns: np.ndarray,
+    windows: np.ndarray,
+    synapses: np.ndarray,
+    together: int,
+    neurons: int,
+    lanes: int,
+    outputs: np.ndarray,
+) -> None:
+    """Fill outputs (N, G, positions, K/G) from `PaddedMap` arrays (columns as (C/G, kernel positions))."""
+    channels, taps = columns.shape
+    groups, filters = outputs.shape[1], outputs.shape[3]
+    for pack in range(0, groups, together):
+        for first in range(0, filters, neurons):
+            last = min(first + neurons, filters)
+            for image in range(outputs.shape[0]):
+                for position in range(windows.size):
+                    for chunk in range(0, channels, lanes):
+                        for tap in range(taps):
+                            for group in range(pack, min(pack + together, groups)):
+                                sums = outputs[image, group, position, first:last]
+                                for c in range(chunk, min(chunk + lanes, channels)):
+                                    value = values[image, group, windows[position] + columns[c, tap]]
+                                    row = synapses[group, c * taps + tap, first:last]
+                                    for k in range(sums.size):
+                                        sums[k] += value * row[k]

@@ -1,0 +1,1 @@
+"""EIE: compressed matrices times broadcast activations."""

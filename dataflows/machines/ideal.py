@@ -1,0 +1,89 @@
+"""`ideal`: the bound of all machines with its multipliers and clock. Each does one effectual product in every cycle.
+
+Its size is a setting (1,024 multipliers as SCNN by default): machines with more of them may well be faster.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from dataflows.accelerator import Accelerator
+from dataflows.schedule import CAUSES, Cause, LayerSchedule, Runs
+from dataflows.sizing import Scaling
+from dataflows.specs import AcceleratorSpec, Count, DramSpec
+from dataflows.truth.convolution import reference_convolution
+from dataflows.truth.products import count_products
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+
+class IdealSpec(AcceleratorSpec):
+    """Parameters of the ideal machine."""
+
+    multipliers: Count = Field(
+        1024, description="multipliers, as many as SCNN has; set those of the machine that it is compared with"
+    )
+    skip: Literal["both", "nothing"] = Field(
+        "both", description="both: only products of two non-zeros cost a slot; nothing: every product does (dense)"
+    )
+    dram: DramSpec = Field(
+        DramSpec(bandwidth_gbs=float("inf")),  # type: ignore[call-arg]
+        description="nothing is ever transferred",
+    )
+
+
+class Ideal(Accelerator):
+    """Products over multipliers, perfectly balanced, data always at hand: what zeros can give a machine of its size.
+
+    One PE with all multipliers as its lanes, so the only loss is the last cycle's empty lanes. Its dense baseline is
+    itself without skipping.
+    """
+
+    name: ClassVar[str] = "ideal"
+    title: ClassVar[str] = (
+        "bound for machines of its 1,024 multipliers (a setting): effectual products, balanced, no memory"
+    )
+    Spec: ClassVar[type[AcceleratorSpec]] = IdealSpec
+    baseline_name: ClassVar[str | None] = "ideal"
+    scaling: ClassVar[Scaling] = Scaling(
+        factors=("multipliers",), growing=("multipliers",), unsized="data is always at hand, without buffers"
+    )
+
+    def baseline_settings(self) -> dict[str, Any]:
+        """The same multipliers, skipping nothing."""
+        return {"multipliers": self.spec.multipliers, "skip": "nothing"}
+
+    def idle_settings(self) -> dict[str, str]:
+        """Data is always at hand."""
+        idle = ("value_bits", "prefetch_tiles", "write_back")
+        tables = {"buffers": type(self.spec.buffers), "dram": type(self.spec.dram)}
+        inner = [f"{table}.{key}" for table, spec in tables.items() for key in spec.model_fields]
+        return dict.fromkeys((*idle, *inner), "this machine moves no data")
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile of ceil(products / multipliers) busy cycles."""
+        counts = count_products(trace)
+        products = counts.effectual_macs if self.spec.skip == "both" else counts.dense_macs
+        cycles = np.zeros((1, 1, CAUSES), np.int64)
+        cycles[0, 0, Cause.BUSY] = -(-products // self.spec.multipliers)
+        return LayerSchedule(
+            pe_grid=(1, 1),
+            lanes_per_pe=self.spec.multipliers,
+            cycles=cycles,
+            issued=np.full((1, 1), products, np.int64),
+            drain_cycles=np.zeros(1, np.int64),
+            accumulator_copies=1,
+            loads=Runs.none(),
+            stores=Runs.none(),
+            buffers=(),
+            prefetch_tiles=self.spec.prefetch_tiles,
+            expected_issued=products,
+            compulsory_bytes=0,
+        )
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """The ideal machine has no order of its own: the reference convolution."""
+        return reference_convolution(layer, weights, activations)

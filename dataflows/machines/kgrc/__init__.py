@@ -1,0 +1,1 @@
+"""The 3-D machine that skips pruned kernel groups."""

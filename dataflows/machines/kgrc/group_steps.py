@@ -1,0 +1,83 @@
+"""Steps of a tile of kernel groups: what each row group computes and what the ports must bring meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from dataflows.machines.kgrc.kernel_groups import KernelGroups
+from dataflows.schedule import CAUSES, Cause
+
+
+@dataclass(frozen=True, eq=False)
+class GroupSteps:
+    """Tiles of filters by steps of channels by chunks of kernel positions. PEs are the row groups of a tile.
+
+    passes         int64 (G, filter tiles, PEs, steps, chunks): cycles that a PE needs for each vector of pixels
+    weight_cycles  int64 (G, filter tiles, steps, chunks): cycles that the weight port needs
+    channels       int64 (G, steps): channels of each step
+    """
+
+    passes: np.ndarray
+    weight_cycles: np.ndarray
+    channels: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        groups: KernelGroups,
+        *,
+        row_groups: int,
+        column_groups: int,
+        chunk_positions: int,
+        rows_parallel: int,
+        positions_parallel: int,
+        channel_ports: int,
+        weight_port_values: int,
+    ) -> Self:
+        """Tiles of `row_groups` and steps of `column_groups` kernel groups, chunks of `chunk_positions` positions."""
+        starts = np.arange(0, groups.positions.shape[3], chunk_positions)
+        positions = np.add.reduceat(groups.positions, starts, axis=3, dtype=np.int64)
+        rows = groups.row_counts[..., None]
+        passes = -(-positions // positions_parallel) * -(-rows // rows_parallel)
+        words = -(-positions // weight_port_values) * groups.kept_kernels[..., None]
+
+        def by_step(values: np.ndarray) -> np.ndarray:
+            """(G, filter tiles, PEs, steps, column groups of a step, chunks), filled up with zeros."""
+            tiles, steps = -(-values.shape[1] // row_groups), -(-values.shape[2] // column_groups)
+            fill = (tiles * row_groups - values.shape[1], steps * column_groups - values.shape[2])
+            padded = np.pad(values, ((0, 0), (0, fill[0]), (0, fill[1]), (0, 0)))
+            return padded.reshape(len(values), tiles, row_groups, steps, column_groups, -1)
+
+        loaded = by_step(words).sum(axis=(2, 4))
+        channels = np.add.reduceat(groups.channels, np.arange(0, groups.channels.shape[1], column_groups), axis=1)
+        return cls(by_step(passes).max(axis=4), -(-loaded // channel_ports), channels)
+
+    def cycles(self, pixel_vectors: int, input_cycles: np.ndarray, start_cycles: int, list_cycles: int) -> np.ndarray:
+        """Int64 (G, filter tiles, PEs, CAUSES) of a tile with so many vectors of pixels.
+
+        input_cycles  (G, steps): what the input port needs for a step
+        start_cycles  of each chunk that any PE computes, before it computes; likewise list_cycles, for its lists
+
+        Chunks begin together on all PEs; a chunk lasts as long as its start and computation or its weights, a step as
+        long as its chunks or its inputs; what nobody needs is not loaded. Loads run one step ahead, so the first step's
+        are waited for: the longest computation of a chunk is added.
+        """
+        longest = self.passes.max(axis=2)  # (G, filter tiles, steps, chunks)
+        computing = longest * pixel_vectors
+        started = np.count_nonzero(computing, axis=(2, 3))
+        own = computing + (start_cycles + list_cycles) * (computing > 0)
+        chunks = np.maximum(own, self.weight_cycles).sum(axis=3)
+        needed = computing.any(axis=3)
+        waiting = (np.maximum(chunks, input_cycles[:, None] * needed) - own.sum(axis=3)).sum(axis=2)
+        busy = self.passes.sum(axis=(3, 4)) * pixel_vectors
+        cycles = np.zeros((*busy.shape, CAUSES), np.int64)
+        mapped = busy > 0
+        cycles[..., Cause.BUSY] = busy
+        cycles[..., Cause.FILL] = (computing.max(axis=(2, 3)) + start_cycles * started)[..., None] * mapped
+        cycles[..., Cause.INDEX] = (list_cycles * started)[..., None] * mapped
+        cycles[..., Cause.PORT] = waiting[..., None] * mapped
+        cycles[..., Cause.IMBALANCE] = (computing.sum(axis=(2, 3))[..., None] - busy) * mapped
+        return cycles

@@ -1,0 +1,162 @@
+"""Kernel groups: which rows and which kernel positions of each block of GM filters x GN channels are not zero.
+
+The pattern of group-wise pruning (Sun et al., IEEE TCAD 2024): KGR drops rows (filters) of a group, KGC the same kernel
+positions in all of its kernels, KGRC both.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from dataflows.kernels.compiled import kernel, run_slices
+from dataflows.tiling.group_packs import GroupPacks
+
+
+@dataclass(frozen=True, eq=False)
+class KernelGroups:
+    """The kernel groups of a layer; groups at the edge may be smaller.
+
+    G counts the blocks of weights: convolution groups, or packs of them on the diagonal of a block (`group_packs`), in
+    which a row meets the channels of its own group alone.
+
+    channels      int64 (G, column groups): channels of each column group; the last pack may have fewer
+    row_channels  int64 (G, row groups, column groups, GM): channels that each row meets; 0: no weight to keep
+    rows          bool (G, row groups, column groups, GM): rows that hold a non-zero
+    positions     bool (G, row groups, column groups, [T·]R·S): kernel positions that hold a non-zero
+    """
+
+    channels: np.ndarray
+    row_channels: np.ndarray
+    rows: np.ndarray
+    positions: np.ndarray
+
+    @classmethod
+    def of(cls, packs: GroupPacks, weight_mask: np.ndarray, group_filters: int, group_channels: int) -> Self:
+        """From a mask (K, C/G, [T,] R, S)."""
+        empty, layer = cls._empty(packs, group_filters, group_channels), packs.block_layer()
+        mask = packs.block_weights(weight_mask).reshape(
+            layer.groups, layer.group_out_channels, layer.group_in_channels, -1
+        )
+        per_group = empty.rows.shape[1]
+
+        def find(index: int) -> None:
+            group, row = divmod(index, per_group)
+            filters = mask[group, row * group_filters : (row + 1) * group_filters]
+            _find_kept(filters, group_channels, empty.rows[group, row], empty.positions[group, row])
+
+        run_slices(find, range(layer.groups * per_group))
+        return empty
+
+    @classmethod
+    def full(cls, packs: GroupPacks, group_filters: int, group_channels: int) -> Self:
+        """Of a layer that keeps everything."""
+        groups = cls._empty(packs, group_filters, group_channels)
+        groups.rows[:] = groups.every_row
+        groups.positions[:] = True
+        return groups
+
+    @classmethod
+    def _empty(cls, packs: GroupPacks, group_filters: int, group_channels: int) -> Self:
+        layer = packs.block_layer()
+        starts = np.arange(0, layer.group_in_channels, group_channels)
+        channels = np.minimum(group_channels, layer.group_in_channels - starts)
+        # By row of a block its own channels, from first to last, and how many of them each column group has.
+        rows = -(-layer.group_out_channels // group_filters) * group_filters
+        first = np.arange(rows) // packs.layer.group_out_channels * packs.layer.group_in_channels
+        end = np.minimum(starts + channels, first[:, None] + packs.layer.group_in_channels)
+        met = np.maximum(end - np.maximum(starts, first[:, None]), 0)
+        there = np.arange(rows) < packs.groups[:, None] * packs.layer.group_out_channels
+        row_channels = (met * there[..., None]).reshape(layer.groups, -1, group_filters, len(channels))
+        row_channels = row_channels.swapaxes(2, 3)
+        taps = layer.weight_count // (layer.out_channels * layer.group_in_channels)
+        positions = np.zeros((*row_channels.shape[:3], taps), bool)
+        present = np.clip(packs.channels[:, None] - starts, 0, channels)
+        return cls(present, row_channels, np.zeros(row_channels.shape, bool), positions)
+
+    @property
+    def every_row(self) -> np.ndarray:
+        """Bool (G, row groups, column groups, GM): rows that have weights to keep; the last group may have fewer."""
+        return self.row_channels > 0
+
+    @cached_property
+    def filters(self) -> np.ndarray:
+        """int64 (G, row groups): filters of each."""
+        return self.every_row.any(axis=2).sum(axis=2)
+
+    @cached_property
+    def row_counts(self) -> np.ndarray:
+        """int64 (G, row groups, column groups): rows kept."""
+        return self.rows.sum(axis=3)
+
+    @property
+    def drops_rows(self) -> bool:
+        """Whether any group of the layer drops a row."""
+        return bool((self.every_row & ~self.rows).any())
+
+    @property
+    def drops_positions(self) -> bool:
+        """Whether any group of the layer drops a kernel position."""
+        return not self.positions[self.every_row.any(axis=3)].all()
+
+    def modes(self) -> Iterator[Self]:
+        """What a machine may compute of them: with lists of rows, of positions, of both or of none.
+
+        What a mode does not list, it takes whole. A layer that drops none has no lists of it.
+        """
+        for by_row, by_position in itertools.product(*((True, False) if drops else (False,) for drops in self._drops)):
+            rows = self.rows if by_row else self.every_row
+            positions = self.positions if by_position else np.ones_like(self.positions)
+            yield replace(self, rows=rows, positions=positions)
+
+    @property
+    def _drops(self) -> tuple[bool, bool]:
+        return self.drops_rows, self.drops_positions
+
+    @cached_property
+    def position_counts(self) -> np.ndarray:
+        """int64 (G, row groups, column groups): kernel positions kept."""
+        return self.positions.sum(axis=3)
+
+    @cached_property
+    def kept_kernels(self) -> np.ndarray:
+        """int64 (G, row groups, column groups): pairs of a kept row and a channel that it meets."""
+        return (self.rows * self.row_channels).sum(axis=3)
+
+    @cached_property
+    def kept_weights(self) -> np.ndarray:
+        """int64 (G, row groups, column groups): weights at kept rows and positions, zeros among them."""
+        return self.kept_kernels * self.position_counts
+
+    def index_bits(self, row_bits: int, position_bits: int) -> np.ndarray:
+        """Int64 (G, row groups, column groups): bits of the lists of kept rows and positions.
+
+        A layer none of whose groups drops rows has no list of rows; likewise positions.
+        """
+        rows, positions = self.row_counts, self.position_counts
+        row_list = row_bits if self.drops_rows else 0
+        position_list = position_bits if self.drops_positions else 0
+        return row_list * rows + position_list * positions
+
+
+def by_tile(values: np.ndarray, row_groups: int) -> np.ndarray:
+    """Values (G, row groups) as (G, filter tiles, row groups of a tile), filled up with zeros."""
+    padded = np.pad(values, ((0, 0), (0, -values.shape[1] % row_groups)))
+    return padded.reshape(len(values), -1, row_groups)
+
+
+@kernel
+def _find_kept(mask: np.ndarray, group_channels: int, rows: np.ndarray, positions: np.ndarray) -> None:
+    """Fill rows (column groups, GM) and positions (column groups, taps) of a row group's mask (filters, C/G, taps)."""
+    for row in range(mask.shape[0]):
+        for c in range(mask.shape[1]):
+            group = c // group_channels
+            for tap in range(mask.shape[2]):
+                if mask[row, c, tap]:
+                    rows[group, row] = True
+                    positions[group, tap] = True

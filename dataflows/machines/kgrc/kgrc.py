@@ -1,0 +1,350 @@
+"""KGRC: a 3-D CNN accelerator for group-wise pruned kernels, and the dense design that it is compared with.
+
+Sources: Sun et al., "3D CNN Acceleration on FPGA using Hardware-Aware Pruning", DAC 2020; Sun et al.,
+"Hardware-Friendly 3-D CNN Acceleration With Balanced Kernel Group Sparsity", IEEE TCAD 2024 (ZCU102, 150 MHz, modes for
+dense, KGR, KGC and KGRC layers). A kernel group is GM filters x GN channels. Only its kept rows and kept kernel
+positions, named by two index lists, are loaded and computed; zeros among them are not skipped.
+
+A tile is TM filters x (TD x TR x TC) outputs. It goes through its channels TN at a time and through their kernel
+positions TK at a time. Published cycles, with RR and RC the shares of rows and positions that are dropped:
+
+    load inputs    Lin   = TN/Ab · ceil(TinF/Bin)
+    load weights   Lwgt  = TM(1-RR)·TN/Ab · ceil(TK(1-RC)/Bwgt)
+    compute        Lcmpt = ceil(TF/PF) · ceil(TK(1-RC)/PK) · ceil(GM(1-RR)/(rows of PM for each group))
+    store outputs  Lout  = TM/Ab · ceil(TF/Bout)
+
+Loads are double-buffered: a step takes the longest of the first three, and the first step's loads one Lcmpt more.
+Stores are double-buffered too: tiles · max(ceil(N/TN)·max(Lin, Lwgt, Lcmpt) + Lcmpt, Lout) + Lout, but that no store
+goes before the first tile.
+
+What the equations leave open is read as follows (benchmarks/experiments/kgrc_readings.py compares the readings):
+
+- Kernels of more than TK positions load the inputs of TN channels once; weights and products follow TK positions by TK,
+  a chunk; the Lcmpt that is added is the longest chunk's. Chunks that no group of the tile keeps are left out.
+- TinF are the positions that are there and needed: no padding, and of strided kernels only the rows that they read.
+- Each of the Ab ports is 128 bits wide, as the device's ports to memory are.
+- A chunk fills the pipeline before it computes (`start_cycles`), and where the layer's rows are listed it waits for
+  their list (`row_list_cycles`); loads go on meanwhile. With both 0 the equations stand alone.
+- Convolution groups whose channels fit TN and whose filters fit TM lie together on the diagonal of a tile
+  (`group_packs`); their rows share the lists of a kernel group.
+- A layer runs in the mode with the fewest cycles, of those that list what it drops: rows, positions, both or none. What
+  a mode does not list is stored, loaded and computed whole. What has no list costs nothing to list.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from dataflows.accelerator import Accelerator
+from dataflows.kernels.compiled import kernel
+from dataflows.machines.kgrc.group_steps import GroupSteps
+from dataflows.machines.kgrc.group_traffic import GroupTraffic
+from dataflows.machines.kgrc.kernel_groups import KernelGroups, by_tile
+from dataflows.machines.kgrc.output_boxes import OutputBoxes
+from dataflows.schedule import CAUSES, BufferUse, LayerSchedule, Tensor
+from dataflows.sizing import Scaling
+from dataflows.specs import Count, DramSpec, Size
+from dataflows.tiling.dram_layout import bits_to_bytes
+from dataflows.tiling.group_packs import GroupedSpec, GroupPacks
+from dataflows.tiling.windows import PaddedMap
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+_SIZES = ("filters_per_tile", "filters_parallel", "channels_per_tile", "pixels_parallel", "positions_parallel")
+# Sun et al., TCAD 2024, Table V: TM, PM, TN = PN, PF, PK of each design and precision.
+_DESIGNS = {
+    ("dense", 16): (56, 56, 4, 8, 1),
+    ("sparse", 16): (32, 16, 8, 4, 3),
+    ("dense", 8): (48, 48, 8, 8, 1),
+    ("sparse", 8): (32, 16, 8, 8, 3),
+    ("dense", 4): (32, 32, 8, 8, 3),
+    ("sparse", 4): (64, 32, 8, 8, 3),
+}
+_CHANNEL_PORTS = {4: 16, 8: 8, 16: 4, 32: 2}
+_PORTS = ("input_port_values", "weight_port_values", "output_port_values")
+_PORT_BITS = 128
+_START_CYCLES = {"dense": 8, "sparse": 20}
+
+
+class KgrcSpec(GroupedSpec):
+    """Parameters of the accelerator (Sun et al., TCAD 2024); sizes that are not given follow design and value_bits."""
+
+    design: Literal["sparse", "dense"] = Field(
+        "sparse",
+        description="sparse: skips dropped rows and positions of kernel groups; dense: skips nothing (Table V)",
+    )
+    filters_per_tile: Count = Field(32, description="TM, filters of a tile (Table V, by design and value_bits)")
+    channels_per_tile: Count = Field(8, description="TN = PN, channels of a step, computed together (Table V)")
+    depth_per_tile: Count = Field(4, description="TD, output slices of a tile (Table V)")
+    rows_per_tile: Count = Field(14, description="TR, output rows of a tile (Table V)")
+    columns_per_tile: Count = Field(14, description="TC, output columns of a tile (Table V)")
+    positions_per_tile: Count = Field(9, description="TK, kernel positions whose weights are loaded together (Table V)")
+    filters_parallel: Count = Field(16, description="PM, filters computed together (Table V)")
+    pixels_parallel: Count = Field(4, description="PF, output positions computed together (Table V)")
+    positions_parallel: Count = Field(3, description="PK, kernel positions computed together (Table V)")
+    group_filters: Count = Field(8, description="GM, filters of a kernel group (Table V)")
+    group_channels: Count = Field(8, description="GN, channels of a kernel group (Table V)")
+    channel_ports: Count = Field(
+        4,
+        description="Ab, channels moved side by side, each through ports of its own (4 with 16-bit values, 8 with 8; "
+        "assumption: 16 with 4, 2 with 32)",
+    )
+    input_port_values: Count = Field(
+        8, description="Bin, values a cycle through an input port (assumption: 128 bits, so 128 / value_bits)"
+    )
+    weight_port_values: Count = Field(8, description="Bwgt, likewise of a weight port (assumption: 128 bits)")
+    output_port_values: Count = Field(8, description="Bout, likewise of an output port (assumption: 128 bits)")
+    start_cycles: Size = Field(
+        20,
+        description="cycles that fill the pipeline before TK positions compute (assumption, from published latencies: "
+        "20 in the sparse design, 8 in the dense one; 0 in the published equations)",
+    )
+    row_list_cycles: Size = Field(
+        48,
+        description="cycles that TK positions wait for the lists of kept rows in layers that drop rows (assumption, "
+        "from published latencies; 0 in the published equations)",
+    )
+    clock_hz: Count = Field(150_000_000, description="accelerator clock, Hz (150 MHz)")
+    dram: DramSpec = Field(
+        DramSpec(bandwidth_gbs=19.2),  # type: ignore[call-arg]
+        description="assumption: the ZCU102's 64-bit DDR4-2400",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sizes_of_the_design(cls, values: Any) -> Any:
+        """Sizes and ports that are not given follow the design and the bits of a value."""
+        if not isinstance(values, dict):
+            return values
+        design, bits = values.get("design", "sparse"), values.get("value_bits", 16)
+        of_bits = {key[0]: sizes for key, sizes in _DESIGNS.items() if key[1] == (16 if bits == 32 else bits)}
+        sizes = of_bits.get(design) if isinstance(design, str) else None
+        if sizes is None:
+            return values  # a fault that pydantic names
+        of_design = dict(zip(_SIZES, sizes, strict=True)) | {"start_cycles": _START_CYCLES[design]}
+        return of_design | {"channel_ports": _CHANNEL_PORTS[bits]} | dict.fromkeys(_PORTS, _PORT_BITS // bits) | values
+
+    @property
+    def row_groups(self) -> int:
+        """Row groups of a tile, which are computed side by side."""
+        return self.filters_per_tile // self.group_filters
+
+    @property
+    def rows_parallel(self) -> int:
+        """Rows of each group that are computed together."""
+        return self.filters_parallel // self.row_groups
+
+    @property
+    def step_group_channels(self) -> int:
+        """Channels of a kernel group as the design sees them: the dense one takes whole steps."""
+        return self.group_channels if self.design == "sparse" else self.channels_per_tile
+
+    @model_validator(mode="after")
+    def _groups_fit_tiles(self) -> Self:
+        for whole, part, size in (
+            ("filters_per_tile", "group_filters", self.group_filters),
+            ("filters_parallel", "row groups of a tile", max(1, self.row_groups)),
+            ("channels_per_tile", "group_channels", self.step_group_channels),
+        ):
+            if getattr(self, whole) % size:
+                raise ValueError(f"{whole} = {getattr(self, whole)}, must be a multiple of the {size} {part}")
+        return self
+
+
+class Kgrc(Accelerator):
+    """The group-sparse 3-D CNN machine; a PE is a row group of the tile. Its baseline is its dense design.
+
+    Loads slower than the computation because of the ports are charged to port. 2-D layers run
+    as volumes of depth 1.
+
+    Approximations: all groups of a step begin each chunk of kernel positions together; the buffers hold two tiles of
+    any layer's windows (sizes are not published); the inputs of a step that no filter needs take no port cycles but
+    come over DRAM with the tile's others; DRAM has no part in the choice of a layer's mode.
+    """
+
+    name = "kgrc"
+    title = "group-wise pruned 3-D CNNs: kernel-group rows and columns, double-buffered loads (TCAD 2024)"
+    Spec = KgrcSpec
+    baseline_name = "kgrc"
+    scaling = Scaling(
+        factors=("filters_parallel", "channels_per_tile", "pixels_parallel", "positions_parallel"),
+        growing=("filters_parallel", "pixels_parallel"),
+        reason="PM and PF grow, PM by row groups of a tile (assumption)",
+        unsized="its buffers hold two tiles of any layer, their sizes are not published",
+    )
+
+    def baseline_settings(self) -> dict[str, Any]:
+        """The dense design with everything but its own sizes as here; a dense machine is its own baseline."""
+        same = self.spec.model_dump()
+        if self.spec.design == "dense":
+            return same
+        own = {*_SIZES, "group_filters", "group_channels", "start_cycles", "row_list_cycles"}
+        return {key: value for key, value in same.items() if key not in own} | {"design": "dense"}
+
+    def idle_settings(self) -> dict[str, str]:
+        """The dense design takes channels by the step."""
+        if self.spec.design == "dense":
+            return {
+                "group_channels": "the dense design skips nothing, so its channels are not grouped",
+                "row_list_cycles": "the dense design has no lists",
+            }
+        return {}
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile for each pack of convolution groups, image, TM filters, and box of outputs, in this order."""
+        spec, layer = self.spec, trace.layer
+        boxes, packs = self._boxes(layer), self._packs(layer)
+        groups, cycles = self._fastest(packs, trace.weight_mask, boxes)
+        moved = GroupTraffic(
+            packs, groups, boxes, spec.row_groups, spec.value_bits, spec.group_filters, spec.positions_per_tile
+        )
+        filters = by_tile(groups.filters, spec.row_groups).sum(axis=2)
+        kept = by_tile(groups.kept_weights.sum(axis=2), spec.row_groups)
+        stored = -(-filters // spec.channel_ports)[..., None] * -(-boxes.outputs // spec.output_port_values)
+        shape = moved.shape
+
+        def spread(values: np.ndarray, *per_tile: int) -> np.ndarray:
+            """Values (G, filter tiles, boxes, ...) for every tile, images included."""
+            return np.broadcast_to(values[:, None], (*shape, *per_tile)).reshape(-1, *per_tile).copy()
+
+        return LayerSchedule(
+            pe_grid=(1, spec.row_groups),
+            lanes_per_pe=spec.rows_parallel * spec.channels_per_tile * spec.pixels_parallel * spec.positions_parallel,
+            cycles=spread(cycles, spec.row_groups, CAUSES),
+            issued=spread(kept[:, :, None] * boxes.outputs[:, None], spec.row_groups),
+            drain_cycles=spread(stored),
+            accumulator_copies=2,
+            loads=moved.loads(),
+            stores=moved.stores(filters),
+            buffers=self._buffers(boxes),
+            prefetch_tiles=spec.prefetch_tiles,
+            expected_issued=int(groups.kept_weights.sum()) * layer.output_count // layer.out_channels,
+            compulsory_bytes=moved.compulsory_bytes(),
+            notes=self._notes(trace, groups),
+            operands_in_step=True,
+        )
+
+    def _notes(self, trace: LayerTrace, groups: KernelGroups) -> tuple[str, ...]:
+        kept = int(groups.kept_weights.sum())
+        zeros = kept - trace.weight_nonzeros
+        if self.spec.design == "dense" or not zeros:
+            return ()
+        return (f"{zeros} of {kept} weights are zero but share a kept row and a kept position of their group",)
+
+    def _buffers(self, boxes: OutputBoxes) -> tuple[BufferUse, ...]:
+        spec = self.spec
+        inputs = int(boxes.loaded.max()) * spec.channels_per_tile
+        weights = spec.filters_per_tile * spec.channels_per_tile * spec.positions_per_tile
+        outputs = spec.filters_per_tile * spec.depth_per_tile * spec.rows_per_tile * spec.columns_per_tile
+        sizes = (2 * bits_to_bytes(values * spec.value_bits) for values in (inputs, weights, outputs))
+        return tuple(
+            BufferUse(f"{tensor.key}_buffer", tensor, size, streamed=tensor != Tensor.OUTPUT)
+            for tensor, size in zip(Tensor, sizes, strict=True)
+        )
+
+    def _packs(self, layer: Layer) -> GroupPacks:
+        spec = self.spec
+        return GroupPacks.of(layer, spec.groups, inputs=spec.channels_per_tile, filters=spec.filters_per_tile)
+
+    def _fastest(
+        self, packs: GroupPacks, weight_mask: np.ndarray, boxes: OutputBoxes
+    ) -> tuple[KernelGroups, np.ndarray]:
+        """The groups of the mode with the fewest cycles (of equal ones: the fewest weights), and their cycles."""
+        sizes = self.spec.group_filters, self.spec.step_group_channels
+        if self.spec.design == "dense":
+            full = KernelGroups.full(packs, *sizes)
+            return full, self._cycles(full, boxes)
+        modes = KernelGroups.of(packs, weight_mask, *sizes).modes()
+        return min(
+            ((groups, self._cycles(groups, boxes)) for groups in modes),
+            key=lambda mode: (mode[1].sum(axis=4).max(axis=3).sum(), mode[0].kept_weights.sum()),
+        )
+
+    def _boxes(self, layer: Layer) -> OutputBoxes:
+        size = (self.spec.depth_per_tile, self.spec.rows_per_tile, self.spec.columns_per_tile)
+        return OutputBoxes.of(layer, size[3 - layer.axes :])
+
+    def _cycles(self, groups: KernelGroups, boxes: OutputBoxes) -> np.ndarray:
+        """int64 (G, filter tiles, boxes, PEs, CAUSES)."""
+        spec = self.spec
+        steps = GroupSteps.of(
+            groups,
+            row_groups=spec.row_groups,
+            column_groups=spec.channels_per_tile // spec.step_group_channels,
+            chunk_positions=spec.positions_per_tile,
+            rows_parallel=spec.rows_parallel,
+            positions_parallel=spec.positions_parallel,
+            channel_ports=spec.channel_ports,
+            weight_port_values=spec.weight_port_values,
+        )
+        turns = -(-steps.channels // spec.channel_ports)
+        list_cycles = spec.row_list_cycles if groups.drops_rows else 0
+        sizes, box_size = np.unique(np.stack([boxes.outputs, boxes.loaded]), axis=1, return_inverse=True)
+        found = [
+            steps.cycles(
+                -(-outputs // spec.pixels_parallel),
+                turns * -(-loaded // spec.input_port_values),
+                spec.start_cycles,
+                list_cycles,
+            )
+            for outputs, loaded in sizes.T.tolist()
+        ]
+        return np.stack(found, axis=2)[:, :, box_size.reshape(-1)]
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """Outputs tile by tile, step by step, chunk by chunk; products outside kept rows and positions are not made."""
+        spec, boxes, packs = self.spec, self._boxes(layer), self._packs(layer)
+        block = packs.block_layer()
+        phantom = [(0, block.in_channels - layer.in_channels)] + [(0, 0)] * layer.axes
+        padded = PaddedMap.of(block, np.pad(activations, ((0, 0), *phantom)))
+        groups, _ = self._fastest(packs, weights != 0, boxes)
+        matrix = np.ascontiguousarray(packs.block_weights(weights)).reshape(block.groups, block.group_out_channels, -1)
+        columns = padded.columns.reshape(block.group_in_channels, -1)
+        ends = np.cumsum(boxes.outputs)
+        outputs = np.zeros((layer.batch, block.groups, block.group_out_channels, len(padded.windows)), np.int64)
+        for group in range(block.groups):
+            _group_products(
+                padded.values[:, group], columns, padded.windows, boxes.members, ends,
+                matrix[group].reshape(block.group_out_channels, *columns.shape), groups.rows[group],
+                groups.positions[group], spec.filters_per_tile, spec.step_group_channels, outputs[:, group],
+            )  # fmt: skip
+        return outputs.reshape(block.output_shape)[:, : layer.out_channels].copy()
+
+
+@kernel
+def _group_products(
+    values: np.ndarray,
+    columns: np.ndarray,
+    windows: np.ndarray,
+    members: np.ndarray,
+    box_ends: np.ndarray,
+    weights: np.ndarray,
+    rows: np.ndarray,
+    positions: np.ndarray,
+    tile_filters: int,
+    group_channels: int,
+    outputs: np.ndarray,
+) -> None:
+    """Fill outputs (N, K/G, positions) of one convolution group from weights (K/G, C/G, taps) and the groups' lists."""
+    channels, taps = columns.shape
+    group_filters = rows.shape[2]
+    for image in range(outputs.shape[0]):
+        for first in range(0, weights.shape[0], tile_filters):
+            for box in range(box_ends.size):
+                begin = box_ends[box - 1] if box else 0
+                for column_group in range(positions.shape[1]):
+                    start = column_group * group_channels
+                    for tap in range(taps):
+                        for k in range(first, min(first + tile_filters, weights.shape[0])):
+                            row_group = k // group_filters
+                            kept = positions[row_group, column_group, tap]
+                            if not kept or not rows[row_group, column_group, k % group_filters]:
+                                continue
+                            for c in range(start, min(start + group_channels, channels)):
+                                weight = weights[k, c, tap]
+                                for member in members[begin : box_ends[box]]:
+                                    value = values[image, windows[member] + columns[c, tap]]
+                                    outputs[image, k, member] += weight * value

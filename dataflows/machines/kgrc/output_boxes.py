@@ -1,0 +1,72 @@
+"""Boxes of output positions, cut along every axis, and the input positions that they load."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from dataflows.tiling.windows import places_read
+from workloads.layer import Axes, Layer
+
+
+@dataclass(frozen=True, eq=False)
+class OutputBoxes:
+    """One image's output positions in boxes; those at the far edges may be smaller.
+
+    outputs        int64 (boxes,): output positions of each box
+    loaded         int64 (boxes,): input positions in its runs, of one channel; padding is not loaded
+    members        int64 ([O·]P·Q,): output positions, box after box, each by its number in the map
+    run_box        int64 (runs,): the box that reads a run of input positions; ascending
+    run_start      int64 (runs,): first position of the run in the map ([d,] h, w) of one channel
+    run_positions  int64 (runs,): positions in the run
+    """
+
+    outputs: np.ndarray
+    loaded: np.ndarray
+    members: np.ndarray
+    run_box: np.ndarray
+    run_start: np.ndarray
+    run_positions: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """Number of boxes."""
+        return len(self.outputs)
+
+    @classmethod
+    def of(cls, layer: Layer, size: Axes) -> Self:
+        """Boxes of at most `size` positions an axis, the last axis innermost."""
+        cuts = [
+            [range(start, min(start + step, total)) for start in range(0, total, step)]
+            for total, step in zip(layer.output_size, size, strict=True)
+        ]
+        numbers = np.arange(math.prod(layer.output_size)).reshape(layer.output_size)
+        outputs, members, runs = [], [], []
+        for box, sides in enumerate(itertools.product(*cuts)):
+            outputs.append(math.prod(len(side) for side in sides))
+            members.append(numbers[tuple(slice(side.start, side.stop) for side in sides)].reshape(-1))
+            runs += [(box, *run) for run in _runs_read(layer, sides)]
+        run_box, run_start, run_positions = np.array(runs, np.int64).reshape(-1, 3).T
+        loaded = np.bincount(run_box, run_positions, len(outputs)).astype(np.int64)
+        return cls(np.array(outputs), loaded, np.concatenate(members), run_box, run_start, run_positions)
+
+
+def _runs_read(layer: Layer, sides: tuple[range, ...]) -> Iterator[tuple[int, int]]:
+    """(start, positions) of a box's runs: rows that a window reads, from the first column read to the last.
+
+    Neighbouring rows of full width make one run.
+    """
+    *slices, rows, columns = (places_read(layer, axis, side) for axis, side in enumerate(sides))
+    if not len(rows) or not len(columns):
+        return
+    height, width = layer.input_size[-2:]
+    first, length = int(columns[0]), int(columns[-1] - columns[0]) + 1
+    apart = np.flatnonzero(np.diff(rows) > 1) + 1 if length == width else np.arange(1, len(rows))
+    joined = [(int(part[0]), len(part)) for part in np.split(rows, apart)]
+    for d in slices[0].tolist() if slices else (0,):
+        yield from (((d * height + row) * width + first, count * length) for row, count in joined)

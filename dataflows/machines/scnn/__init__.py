@@ -1,0 +1,1 @@
+"""SCNN: Cartesian products of non-zero weights and activations."""

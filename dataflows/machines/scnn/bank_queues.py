@@ -1,0 +1,194 @@
+"""Accumulator banks with queues: the exact generic kernel, for any vector lengths, banks, hash and queue depth.
+
+A bank retires one product a cycle while its queue is not empty. The state of a bank is therefore one number, the cycle
+at whose start its queue will be empty: a product that joins in cycle t makes it max(free, t) + 1, and the queue's
+length after cycle t is free - (t + 1). Nothing has to be done for cycles in which nothing joins, so that stalls and
+waits cost no time to simulate.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dataflows.kernels.compiled import kernel
+from dataflows.schedule import CAUSES, Cause
+
+# What the kernels count for each PE of a tile, in this order; products issued come fifth.
+_COUNTED = [Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT, Cause.IMBALANCE]
+WORK_COUNTS = len(_COUNTED) + 1
+
+
+def cycles_and_issued(work: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A schedule's cycles (tiles, PEs, CAUSES) and issued (tiles, PEs) of what kernels counted, (tiles, PEs, 5)."""
+    cycles = np.zeros((*work.shape[:2], CAUSES), np.int64)
+    cycles[:, :, _COUNTED] = work[:, :, :-1]
+    return cycles, np.ascontiguousarray(work[:, :, -1])
+
+
+def linear_banks(entries: int, banks: int) -> np.ndarray:
+    """uint32 (entries,): bank of each accumulator address, address mod banks."""
+    return (np.arange(entries) % banks).astype(np.uint32)
+
+
+def mixed_banks(channels: int, region: tuple[int, int], banks: int) -> np.ndarray:
+    """uint32 (channels * rows * columns,): bank of each accumulator address by a bit mix of channel k, row y, column x.
+
+    h = 37 k + 11 y + x; bank = (h xor (h >> 3)) mod banks: odd factors spread neighbours in each direction over the
+    banks, the shift folds higher bits in. The published machine's hash is not known; this one is an assumption.
+    """
+    k, y, x = np.ogrid[:channels, : region[0], : region[1]]
+    mixed = 37 * k + 11 * y + x
+    return ((mixed ^ (mixed >> 3)) % banks).astype(np.uint32).reshape(-1)
+
+
+@dataclass(frozen=True)
+class QueueRules:
+    """What decides a PE's steps: vector lengths, accumulator banks, their hash and queues, the weight FIFO."""
+
+    weights_per_vector: int
+    activations_per_vector: int
+    banks: int
+    mixed_hash: bool
+    depth: int
+    fifo_vectors: int
+
+    def bank_of(self, channels: int, region: tuple[int, int]) -> np.ndarray:
+        """uint32 (channels * rows * columns,): bank of each accumulator address."""
+        if self.mixed_hash:
+            return mixed_banks(channels, region, self.banks)
+        return linear_banks(channels * math.prod(region), self.banks)
+
+
+@kernel
+def enter_block(sizes: np.ndarray, v: int, capacity: int, state: np.ndarray, finished: np.ndarray) -> Any:
+    """Cycle at which weight block v (sizes[v] vectors) has entered the FIFO, given when all PEs finished older blocks.
+
+    state holds (oldest resident block, resident vectors); blocks enter whole and in order. A block that is larger than
+    the FIFO enters when the FIFO is empty.
+    """
+    state[1] += sizes[v]
+    entered = 0
+    while state[1] > capacity and state[0] < v:
+        entered = finished[state[0]]
+        state[1] -= sizes[state[0]]
+        state[0] += 1
+    return entered
+
+
+@kernel
+def run_channel(
+    a_offset: np.ndarray,
+    first_a: int,
+    end_a: int,
+    w_offset: np.ndarray,
+    first_w: int,
+    end_w: int,
+    F: int,
+    I: int,
+    bank_of: np.ndarray,
+    free: np.ndarray,
+    now: Any,
+    depth: int,
+    work: np.ndarray,
+) -> Any:
+    """All steps of one PE in one channel, counted in `work` (see `run_groups`). Returns the cycle after them.
+
+    A step takes one vector of activations and one of weights; its products join the queues in cycle `now`. Positions
+    are unsigned so that no index is tested for a count from the end.
+    """
+    one = np.uint64(1)
+    stop_a = np.uint64(end_a)
+    stop_w = np.uint64(end_w)
+    begun = now
+    steps = busy = issued = 0
+    a = np.uint64(first_a)
+    while a < stop_a:
+        next_a = min(a + np.uint64(I), stop_a)
+        w = np.uint64(first_w)
+        while w < stop_w:
+            next_w = min(w + np.uint64(F), stop_w)
+            products = 0
+            latest = now + 1 + depth
+            i = a
+            while i < next_a:
+                address = a_offset[i]
+                i += one
+                if address < 0:
+                    continue
+                j = w
+                while j < next_w:
+                    other = w_offset[j]
+                    j += one
+                    if other < 0:
+                        continue
+                    bank = bank_of[np.uint32(address + other)]
+                    empty = max(free[bank], now) + 1
+                    free[bank] = empty
+                    latest = max(latest, empty)
+                    products += 1
+            now = latest - depth
+            steps += 1
+            busy += products > 0
+            issued += products
+            w = next_w
+        a = next_a
+    work[0] += busy
+    work[1] += steps - busy
+    work[2] += now - begun - steps
+    work[4] += issued
+    return now
+
+
+@kernel
+def run_groups(
+    a_start: np.ndarray,
+    a_offset: np.ndarray,
+    w_start: np.ndarray,
+    w_offset: np.ndarray,
+    F: int,
+    I: int,
+    bank_of: np.ndarray,
+    banks: int,
+    depth: int,
+    fifo_vectors: int,
+    work: np.ndarray,
+) -> None:
+    """Several groups of output channels, one after the other, on all PEs that take part in a sub-tile.
+
+    a_start (PEs, V + 1) and w_start (groups, V + 1) point into the lists of activations and weights; bank_of is uint32.
+    work, int64 (groups, PEs, 5), receives busy, index, bank-conflict and FIFO-wait cycles and products issued. Queues
+    carry over from channel to channel; at the end of a group each PE waits until its own are empty.
+    """
+    pes = len(a_start)
+    channels = w_start.shape[1] - 1
+    finished = np.zeros(channels, np.int64)
+    sizes = np.zeros(channels, np.int64)
+    for row in range(len(w_start)):
+        now = np.zeros(pes, np.int64)
+        free = np.zeros((pes, banks), np.int64)
+        resident = np.zeros(2, np.int64)
+        blocks = 0
+        for v in range(channels):
+            first_w = w_start[row, v]
+            end_w = w_start[row, v + 1]
+            if first_w == end_w:
+                continue
+            sizes[blocks] = (end_w - first_w + F - 1) // F
+            entered = enter_block(sizes, blocks, fifo_vectors, resident, finished)
+            latest = 0
+            for p in range(pes):
+                cycle = max(now[p], entered)
+                work[row, p, 3] += cycle - now[p]
+                now[p] = run_channel(
+                    a_offset, a_start[p, v], a_start[p, v + 1], w_offset, first_w, end_w, F, I,
+                    bank_of, free[p], cycle, depth, work[row, p],
+                )  # fmt: skip
+                latest = max(latest, now[p])
+            finished[blocks] = latest
+            blocks += 1
+        for p in range(pes):
+            work[row, p, 2] += max(0, free[p].max() - now[p])

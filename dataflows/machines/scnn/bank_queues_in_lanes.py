@@ -1,0 +1,311 @@
+"""Accumulator banks with queues, fast: all banks of sixteen PEs advance in a few dozen vector instructions a step.
+
+With the linear hash an activation and a weight meet in bank (a + w) mod banks. So an activation vector is a histogram
+over the banks, kept as bit planes, and a weight rotates it; adding it to the queues (`bit_queues`) and retiring one
+product from each are adders and borrow chains of bitwise operations on all banks at once. Sixteen PEs, which see the
+same weights, stand side by side in lanes. A PE that has run out of activation vectors before the others is masked and
+stands still in its own time; only at channel boundaries do the PEs' times meet, in the weight FIFO.
+
+Exact for power-of-two bank counts up to 32 (fewer banks fill the words by repetition), vectors of up to four entries,
+queue depths up to 11, so that a queue never exceeds what a step's planes hold, and tiles of less than 2^32 cycles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from dataflows.kernels.compiled import kernel, run_slices
+from dataflows.kernels.lanes import LANES, Lanes, any_bit, largest, largest_word, load, rotate, spread, store
+from dataflows.machines.scnn.bank_queues import QueueRules, enter_block
+from dataflows.machines.scnn.bit_sliced_queues import idle_for, join, join_ones, longer, longest_queue, retire, stall
+from dataflows.machines.scnn.nonzero_lists import NonzeroLists
+
+_WORD_BITS = 32
+_LONGEST_VECTOR = 4
+_DEEPEST_QUEUE = 11  # + 4 products of a step that spread over banks at most once per weight = 15, four planes
+_ROWS = 4  # of a stored activation vector: planes 1, 2, 4 and the mask of lanes that have the vector
+
+
+def fits_planes(rules: QueueRules) -> bool:
+    """Whether a machine is inside the fast kernel's range."""
+    return (
+        not rules.mixed_hash
+        and max(rules.weights_per_vector, rules.activations_per_vector) <= _LONGEST_VECTOR
+        and _WORD_BITS % rules.banks == 0
+        and rules.depth <= _DEEPEST_QUEUE
+    )
+
+
+@kernel
+def _fill_planes(
+    start: np.ndarray,
+    offset: np.ndarray,
+    width: int,
+    repeat: int,
+    bank_bits: int,
+    first: np.ndarray,
+    planes: np.ndarray,
+    single: np.ndarray,
+    counts: np.ndarray,
+) -> None:
+    """Histograms of one lane group: start (up to 16 PEs, V + 1), first (V + 1,), counts (V * 3, 16); else as below."""
+    pes = len(start)
+    last = len(offset) - 1
+    for v in range(len(first) - 1):
+        for lane in range(pes):
+            counts[3 * v, lane] = (start[lane, v + 1] - start[lane, v] + width - 1) // width
+        for vector in range(first[v], first[v + 1]):
+            crowded = np.uint32(0)
+            for lane in range(16):
+                low = end = 0
+                if lane < pes:
+                    low = start[lane, v] + (vector - first[v]) * width
+                    end = min(low + width, start[lane, v + 1])
+                ones = twos = fours = real = np.uint32(0)
+                for slot in range(4):
+                    value = offset[np.uint64(min(low + slot, last))]
+                    present = np.uint32(low + slot < end) & np.uint32(value >= 0)
+                    bit = (repeat * present) << np.uint32(value & bank_bits)
+                    real += present
+                    carry = ones & bit
+                    ones ^= bit
+                    fours |= twos & carry
+                    twos ^= carry
+                planes[vector * 4, lane] = ones
+                planes[vector * 4 + 1, lane] = twos
+                planes[vector * 4 + 2, lane] = fours
+                planes[vector * 4 + 3, lane] = np.uint32(0xFFFFFFFF) if low < end else np.uint32(0)
+                counts[3 * v + 1, lane] += np.uint32(real > 0)
+                counts[3 * v + 2, lane] += real
+                crowded |= twos | fours
+            single[vector] = crowded == 0
+
+
+@kernel
+def _turns(
+    w_offset: np.ndarray, low: int, high: int, width: int, turn: np.ndarray, keep: np.ndarray
+) -> tuple[Any, Any, Any]:
+    """Rotations and masks of a block's weights, vector by vector; absent weights are masked.
+
+    Returns the vectors, those with a weight that is no placeholder, and such weights.
+    """
+    vectors = busy = real = 0
+    for first in range(low, high, width):
+        found = 0
+        for i in range(4):
+            entry = first + i
+            present = i < width and entry < high and w_offset[min(entry, high - 1)] >= 0
+            turn[vectors, i] = np.uint32(w_offset[entry] & 31) if present else np.uint32(0)
+            keep[vectors, i] = np.uint32(0xFFFFFFFF) if present else np.uint32(0)
+            found += present
+        vectors += 1
+        busy += found > 0
+        real += found
+    return np.uint32(vectors), np.uint32(busy), np.uint32(real)
+
+
+@kernel(inline="always")  # a call with so many arrays costs more than a small block
+def _run_lane_group(
+    queues: np.ndarray,
+    group: int,
+    idle: Lanes,
+    low: int,
+    end: int,
+    planes: np.ndarray,
+    single: np.ndarray,
+    turn: np.ndarray,
+    keep: np.ndarray,
+    vectors: int,
+    depths: np.ndarray,
+) -> Lanes:
+    """Sixteen PEs in one channel: they wait for `idle` cycles, then meet activation vectors low..end with the block's.
+
+    depths (4, 16) holds the inverted planes of the queue depth. Returns the cycles in which lanes stalled.
+    """
+    q1, q2 = load(queues, group * 4), load(queues, group * 4 + 1)
+    q4, q8 = load(queues, group * 4 + 2), load(queues, group * 4 + 3)
+    d1, d2, d4, d8 = load(depths, 0), load(depths, 1), load(depths, 2), load(depths, 3)
+    none = spread(np.uint32(0))
+    lost = none
+    if any_bit(idle):
+        q1, q2, q4, q8 = idle_for(q1, q2, q4, q8, idle)
+    for vector in range(low, end):
+        x1 = load(planes, vector * 4)
+        active = load(planes, vector * 4 + 3)
+        if single[vector]:
+            for w in range(vectors):
+                a = rotate(x1, turn[w, 0]) & spread(keep[w, 0])
+                b = rotate(x1, turn[w, 1]) & spread(keep[w, 1])
+                c = rotate(x1, turn[w, 2]) & spread(keep[w, 2])
+                d = rotate(x1, turn[w, 3]) & spread(keep[w, 3])
+                q1, q2, q4, q8 = join_ones(q1, q2, q4, q8, a, b, c, d)
+                q1, q2, q4, q8, _ = retire(q1, q2, q4, q8, none, active)
+                if any_bit(longer(q1, q2, q4, q8, none, d1, d2, d4, d8)):
+                    q1, q2, q4, q8, lost = stall(q1, q2, q4, q8, none, d1, d2, d4, d8, lost)
+        else:
+            x2, x4 = load(planes, vector * 4 + 1), load(planes, vector * 4 + 2)
+            for w in range(vectors):
+                q16 = none
+                for i in range(4):
+                    kept = spread(keep[w, i])
+                    r1, r2, r4 = rotate(x1, turn[w, i]), rotate(x2, turn[w, i]), rotate(x4, turn[w, i])
+                    q1, q2, q4, q8, q16 = join(q1, q2, q4, q8, q16, r1 & kept, r2 & kept, r4 & kept)
+                q1, q2, q4, q8, q16 = retire(q1, q2, q4, q8, q16, active)
+                q1, q2, q4, q8, lost = stall(q1, q2, q4, q8, q16, d1, d2, d4, d8, lost)
+    store(queues, group * 4, q1)
+    store(queues, group * 4 + 1, q2)
+    store(queues, group * 4 + 2, q4)
+    store(queues, group * 4 + 3, q8)
+    return lost
+
+
+@kernel
+def _add(rows: np.ndarray, row: int, lanes: Lanes) -> None:
+    store(rows, row, load(rows, row) + lanes)
+
+
+@kernel(inline="always")  # likewise
+def _run_block(
+    first: np.ndarray,
+    planes: np.ndarray,
+    single: np.ndarray,
+    counts: np.ndarray,
+    v: int,
+    block: tuple[int, int, int],
+    entered: Any,
+    turn: np.ndarray,
+    keep: np.ndarray,
+    depths: np.ndarray,
+    queues: np.ndarray,
+    clock: np.ndarray,
+    totals: np.ndarray,
+) -> Any:
+    """All lane groups in channel v, whose weight block enters the FIFO in cycle `entered`. Returns the last's end."""
+    vectors, busy, real = block
+    channels = first.shape[1] - 1
+    latest = spread(np.uint32(0))
+    for group in range(len(first)):
+        before = load(clock, group)
+        begun = largest(before, spread(entered))
+        idle = begun - before
+        lost = _run_lane_group(
+            queues, group, idle, first[group, v], first[group, v + 1], planes, single, turn, keep, vectors, depths
+        )
+        held = (group * channels + v) * 3
+        steps = load(counts, held) * spread(vectors)
+        end = begun + steps + lost
+        store(clock, group, end)
+        latest = largest(latest, end)
+        _add(totals, group * 5, steps)
+        _add(totals, group * 5 + 1, load(counts, held + 1) * spread(busy))
+        _add(totals, group * 5 + 2, lost)
+        _add(totals, group * 5 + 3, idle)
+        _add(totals, group * 5 + 4, load(counts, held + 2) * spread(real))
+    return largest_word(latest)
+
+
+@kernel
+def _report(totals: np.ndarray, queues: np.ndarray, work: np.ndarray) -> None:
+    """Lanes' totals (steps, busy steps, stalls, waits, products) as the PEs' work, with the wait for empty queues."""
+    for p in range(len(work)):
+        group, lane = p // 16, p % 16
+        steps, busy = totals[group * 5, lane], totals[group * 5 + 1, lane]
+        work[p, 0] = busy
+        work[p, 1] = steps - busy
+        work[p, 2] = totals[group * 5 + 2, lane] + longest_queue(queues, group * 4, lane)
+        work[p, 3] = totals[group * 5 + 3, lane]
+        work[p, 4] = totals[group * 5 + 4, lane]
+
+
+@kernel
+def run_groups_in_lanes(
+    first: np.ndarray,
+    planes: np.ndarray,
+    single: np.ndarray,
+    counts: np.ndarray,
+    w_start: np.ndarray,
+    w_offset: np.ndarray,
+    F: int,
+    depth: int,
+    fifo_vectors: int,
+    work: np.ndarray,
+) -> None:
+    """Groups of output channels on all PEs of a sub-tile; the fast twin of `bank_queues.run_groups`.
+
+    first, planes, single and counts are an `ActivationPlanes`; w_start (groups, V + 1) points into w_offset; work,
+    int64 (groups, PEs, 5), receives busy, index, bank-conflict and FIFO-wait cycles and products issued.
+    """
+    lane_groups = len(first)
+    channels = w_start.shape[1] - 1
+    depths = np.zeros((4, 16), np.uint32)
+    for plane in range(4):
+        if (depth >> plane) & 1 == 0:
+            depths[plane] = np.uint32(0xFFFFFFFF)
+    finished, sizes = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
+    widest = 0
+    for row in range(len(w_start)):
+        for v in range(channels):
+            widest = max(widest, w_start[row, v + 1] - w_start[row, v])
+    turn, keep = np.zeros((widest + 1, 4), np.uint32), np.zeros((widest + 1, 4), np.uint32)
+    for row in range(len(w_start)):
+        queues = np.zeros((lane_groups * 4, 16), np.uint32)
+        clock = np.zeros((lane_groups, 16), np.uint32)
+        totals = np.zeros((lane_groups * 5, 16), np.uint32)
+        resident = np.zeros(2, np.int64)
+        blocks = 0
+        for v in range(channels):
+            low, high = w_start[row, v], w_start[row, v + 1]
+            if low == high:
+                continue
+            block = _turns(w_offset, low, high, F, turn, keep)
+            sizes[blocks] = block[0]
+            entered = np.uint32(enter_block(sizes, blocks, fifo_vectors, resident, finished))
+            finished[blocks] = _run_block(
+                first, planes, single, counts, v, block, entered, turn, keep, depths, queues, clock, totals
+            )
+            blocks += 1
+        _report(totals, queues, work[row])
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationPlanes:
+    """The activation vectors of one image and sub-tile as histograms over the banks, sixteen PEs a lane group.
+
+    first   int64 (lane groups, V + 1): vectors of lane group g and channel v are first[g, v]:first[g, v + 1], as many
+            as the fullest of the PEs has
+    planes  uint32 (vectors * 4, 16): planes 1, 2 and 4 of each vector's histogram, and the mask of lanes that have it
+    single  bool (vectors,): no lane has two activations in one bank, so that planes 2 and 4 are empty
+    counts  uint32 (lane groups * V * 3, 16): each lane's vectors, vectors with a non-zero, and non-zeros
+    """
+
+    first: np.ndarray
+    planes: np.ndarray
+    single: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, lists: NonzeroLists, rules: QueueRules) -> Self:
+        """Histograms of the lists, one PE a row."""
+        pes, channels = len(lists.start), lists.start.shape[1] - 1
+        groups, width, banks = -(-pes // LANES), rules.activations_per_vector, rules.banks
+        vectors = -(-np.diff(lists.start, axis=1) // width)
+        longest = np.maximum.reduceat(vectors, np.arange(0, pes, LANES), axis=0)
+        ends = np.cumsum(longest).reshape(longest.shape)
+        first = np.concatenate([ends[:, :1] - longest[:, :1], ends], axis=1)
+        total = int(ends[-1, -1])
+        planes = np.empty((total * _ROWS, LANES), np.uint32)
+        single = np.empty(total, np.bool_)
+        counts = np.zeros((groups, channels * 3, LANES), np.uint32)
+        repeat = np.uint32(sum(1 << shift for shift in range(0, _WORD_BITS, banks)))
+
+        def fill(group: int) -> None:
+            start = lists.start[group * LANES : (group + 1) * LANES]
+            _fill_planes(
+                start, lists.offset, width, repeat, banks - 1, first[group], planes, single, counts[group],
+            )  # fmt: skip
+
+        run_slices(fill, range(groups))
+        return cls(first, planes, single, counts.reshape(-1, LANES))

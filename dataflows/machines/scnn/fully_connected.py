@@ -1,0 +1,186 @@
+"""Fully connected geometry on an array for planar tiles: each PE takes a slice of the output channels instead.
+
+A 1x1 map has one position, so that planar tiling would leave one PE. Here the activations are broadcast, one of a
+channel at a time, and each PE multiplies it with its own stream of weight vectors: at most F of the F x I multipliers
+work, a quarter of the published machine's peak. Source: Parashar et al., ISCA 2017, on fully connected layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from dataflows.kernels.compiled import kernel, run_slices
+from dataflows.kernels.words import trailing_zeros
+from dataflows.machines.scnn.bank_queues import WORK_COUNTS, QueueRules, run_channel
+from dataflows.machines.scnn.nonzero_lists import ListRules
+from workloads.layer import Layer
+
+_CHUNK = 512  # channels whose columns of the weight mask are turned into words together
+
+
+@kernel
+def _pack_columns(mask: np.ndarray, keep: int, low: int, high: int, first: int, words: np.ndarray) -> None:
+    """Fill words, uint64 (words, channels): bit k of channel i says whether weight (low + k, first + i) is stored."""
+    words[:] = 0
+    for k in range(low, high):
+        shift = np.uint64((k - low) & 63)
+        word = words[(k - low) >> 6]
+        row = mask[k, first : first + words.shape[1]]
+        for c in range(len(row)):
+            word[c] |= np.uint64(row[c] | keep) << shift
+
+
+@kernel
+def _list_column(words: np.ndarray, column: int, run_bits: int, shift: int, entries: np.ndarray) -> int:
+    """The stored entries of one channel: accumulator number of each non-zero, -1 for placeholders. Returns how many."""
+    n = 0
+    last = -1
+    for i in range(len(words)):
+        word = words[i, column]
+        while word != 0:
+            k = i * 64 + trailing_zeros(word)
+            word &= word - np.uint64(1)
+            for _ in range((k - last - 1) >> run_bits):
+                entries[n] = -1
+                n += 1
+            entries[n] = k + shift
+            n += 1
+            last = k
+    return n
+
+
+@kernel
+def _run_slice(
+    mask: np.ndarray,
+    keep: int,
+    active: np.ndarray,
+    low: int,
+    high: int,
+    groups: int,
+    F: int,
+    run_bits: int,
+    bank_of: np.ndarray,
+    banks: int,
+    depth: int,
+    work: np.ndarray,
+) -> int:
+    """Output channels low..high of one PE for every image; work (images, 5) receives what `run_groups` counts.
+
+    mask uint8 (K, C/G), active uint8 (N, C). Returns the number of stored weight entries of the slice.
+    """
+    images = len(active)
+    in_channels = mask.shape[1]
+    group_channels = len(mask) // groups
+    now = np.zeros(images, np.int64)
+    free = np.zeros((images, banks), np.int64)
+    here = np.zeros(1, np.int32)  # the one activation of a channel adds nothing to the accumulator's number
+    entries = np.empty(high - low + 1, np.int32)
+    words = np.empty(((high - low + 63) >> 6, _CHUNK), np.uint64)
+    stored = 0
+    for group in range(low // group_channels, (high - 1) // group_channels + 1):
+        first_k = max(low, group * group_channels)
+        end_k = min(high, (group + 1) * group_channels)
+        for first in range(0, in_channels, _CHUNK):
+            _pack_columns(mask, keep, first_k, end_k, first, words)
+            for column in range(min(_CHUNK, in_channels - first)):
+                n = _list_column(words, column, run_bits, first_k - low, entries)
+                stored += n
+                for image in range(images):
+                    if n == 0 or active[image, group * in_channels + first + column] == 0:
+                        continue
+                    now[image] = run_channel(
+                        here, 0, 1, entries, 0, n, F, 1, bank_of, free[image], now[image], depth, work[image]
+                    )
+    for image in range(images):
+        work[image, 2] += max(0, free[image].max() - now[image])
+    return stored
+
+
+@dataclass(frozen=True, eq=False)
+class SlicedWork:
+    """What each PE does in each round, a round being what the accumulators hold of a PE's slice.
+
+    work      int64 (images * rounds, PEs, 5): what the kernels count (see `run_groups`)
+    stored    int64 (rounds, PEs): weight entries, placeholders included
+    channels  int64 (rounds, PEs): output channels
+    """
+
+    work: np.ndarray
+    stored: np.ndarray
+    channels: np.ndarray
+
+    @property
+    def size(self) -> np.ndarray:
+        """int64 (rounds,): output channels of the fullest PE."""
+        return self.channels.max(axis=1)
+
+    @classmethod
+    def of(
+        cls,
+        mask: np.ndarray,
+        active: np.ndarray,
+        groups: int,
+        *,
+        pes: int,
+        accumulators: int,
+        stored_by: ListRules,
+        rules: QueueRules,
+    ) -> Self:
+        """Run a layer; mask uint8 (K, C/G), active uint8 (N, C): where an activation is broadcast."""
+        share = -(-len(mask) // pes)
+        rounds = -(-share // accumulators)
+        work = np.zeros((rounds, pes, len(active), WORK_COUNTS), np.int64)
+        stored, channels = np.zeros((2, rounds, pes), np.int64)
+        bank_of = rules.bank_of(min(share, accumulators), (1, 1))
+
+        def run(pe: int) -> None:
+            for i in range(rounds):
+                low = pe * share + i * accumulators
+                high = min(low + accumulators, (pe + 1) * share, len(mask))
+                if low < high:
+                    channels[i, pe] = high - low
+                    stored[i, pe] = _run_slice(
+                        mask, np.uint8(stored_by.keep_zeros), active, low, high, groups, rules.weights_per_vector,
+                        stored_by.run_limit.bit_length() - 1, bank_of, rules.banks, rules.depth, work[i, pe],
+                    )  # fmt: skip
+
+        run_slices(run, range(pes))
+        by_tile = np.ascontiguousarray(work.transpose(2, 0, 1, 3)).reshape(-1, pes, WORK_COUNTS)
+        return cls(by_tile, stored, channels)
+
+
+@kernel
+def _multiply(weights: np.ndarray, activations: np.ndarray, groups: int, share: int, outputs: np.ndarray) -> None:
+    """Outputs int64 (N, K) of weights (K, C/G) and activations (N, C): PE by PE, activation by activation.
+
+    Only products of two non-zeros are made. share: output channels of a PE.
+    """
+    group_channels = len(weights) // groups
+    in_channels = weights.shape[1]
+    for image in range(len(activations)):
+        for first in range(0, len(weights), share):
+            for channel in range(activations.shape[1]):
+                activation = activations[image, channel]
+                if activation == 0:
+                    continue
+                group = channel // in_channels
+                low = max(first, group * group_channels)
+                for k in range(low, min(first + share, len(weights), (group + 1) * group_channels)):
+                    weight = weights[k, channel % in_channels]
+                    if weight != 0:
+                        outputs[image, k] += weight * activation
+
+
+def sliced_outputs(layer: Layer, weights: np.ndarray, activations: np.ndarray, share: int) -> np.ndarray:
+    """Outputs int64 (N, K, P, Q) of int64 weights (K, C/G, 1, 1) and activations (N, C, 1, 1)."""
+    outputs = np.zeros(layer.output_shape, np.int64)
+    row, column = (divmod(pad[0], stride) for pad, stride in zip(layer.padding, layer.stride, strict=True))
+    if row[1] == column[1] == 0:  # else the stride steps over the one position
+        reached = np.zeros((layer.batch, layer.out_channels), np.int64)
+        flat = (weights.reshape(layer.weight_shape[:2]), activations.reshape(layer.batch, -1))
+        _multiply(*flat, layer.groups, share, reached)
+        outputs[:, :, row[0], column[0]] = reached
+    return outputs

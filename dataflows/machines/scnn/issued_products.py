@@ -1,0 +1,77 @@
+"""Products of two non-zeros, counted from the masks alone: a closed form without tiles, lists or vectors.
+
+A stride sends each weight to the activations of one phase (h mod stride, w mod stride); every weight of a channel meets
+every activation of its phase, those whose product falls outside the output map included.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dataflows.kernels.compiled import kernel, run_slices, thread_count
+from workloads.layer import Layer
+
+
+@kernel
+def _phase_counts(mask: np.ndarray, stride_y: int, stride_x: int, counts: np.ndarray) -> None:
+    """Fill counts, int64 (channels, stride_y, stride_x): stored values of each phase; mask uint8 (channels, H, W)."""
+    channels, height, width = mask.shape
+    for c in range(channels):
+        for h in range(height):
+            row = mask[c, h]
+            for phase in range(min(stride_x, width)):
+                found = 0
+                for w in range(phase, width, stride_x):
+                    found += row[w]
+                counts[c, h % stride_y, phase] += found
+
+
+@kernel
+def _tap_counts(mask: np.ndarray, first: int, end: int, groups: int, counts: np.ndarray) -> None:
+    """Fill counts, int32 (groups, C/G * taps), with the weights of channels first..end; mask uint8 (K, C/G * taps)."""
+    group_channels = len(mask) // groups
+    for k in range(first, end):
+        row = mask[k]
+        total = counts[k // group_channels]
+        for i in range(len(row)):
+            total[i] += row[i]
+
+
+def issued_products(layer: Layer, weights: np.ndarray, activations: np.ndarray, keep: tuple[bool, bool]) -> int:
+    """Products of all images; weights uint8 (K, C/G, R, S), activations uint8 (N, C, H, W).
+
+    keep  whether zeros of the weights, and of the activations, are multiplied like non-zeros.
+    """
+    keep_weights, keep_activations = keep
+    stride_y, stride_x = layer.stride
+    if keep_activations:
+        activations = np.ones((1, 1, *layer.input_size), np.uint8)
+    images, channels = activations.shape[:2]
+    per_phase = np.zeros((images * channels, stride_y, stride_x), np.int64)
+    _phase_counts(activations.reshape(-1, *layer.input_size), stride_y, stride_x, per_phase)
+    per_phase = per_phase.reshape(images, channels, stride_y, stride_x).sum(axis=0) * (layer.batch // images)
+    per_phase = np.broadcast_to(per_phase, (layer.in_channels, stride_y, stride_x))
+    rows, columns = (
+        (np.arange(size) * dilation - pad[0]) % stride
+        for size, dilation, pad, stride in zip(
+            layer.kernel_size, layer.dilation, layer.padding, layer.stride, strict=True
+        )
+    )
+    met = per_phase[:, rows[:, None], columns]
+    if keep_weights:
+        return int(met.sum()) * layer.group_out_channels
+    return int((_per_tap(layer, weights).reshape(met.shape) * met).sum())
+
+
+def _per_tap(layer: Layer, weights: np.ndarray) -> np.ndarray:
+    """int64 (C, R * S): non-zero weights that meet a channel, by tap."""
+    mask = weights.reshape(layer.out_channels, -1)
+    slices = thread_count() if mask.size > 1 << 22 else 1
+    edges = np.linspace(0, len(mask), slices + 1).astype(int).tolist()
+
+    def count(i: int) -> np.ndarray:
+        counts = np.zeros((layer.groups, mask.shape[1]), np.int32)
+        _tap_counts(mask, edges[i], edges[i + 1], layer.groups, counts)
+        return counts
+
+    return np.sum(run_slices(count, range(slices)), axis=0, dtype=np.int64).reshape(layer.in_channels, -1)

@@ -1,0 +1,203 @@
+"""Compressed lists: the non-zeros of weights and activations in the order in which a PE reads them.
+
+An entry is a non-zero (its offset in the accumulator region, at least 0) or a placeholder (-1): a stored zero that the
+zero-run field needs when 2^bits zeros stand in a row before a non-zero. Zeros after the last non-zero need none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from dataflows.kernels.compiled import kernel
+from dataflows.machines.scnn.planar_map import PlanarMap
+
+
+@kernel
+def _without_trailing(offset: np.ndarray, first: Any, n: Any) -> Any:
+    """The end of a list once placeholders behind its last non-zero are dropped."""
+    while n > first and offset[n - np.uint64(1)] < 0:
+        n -= np.uint64(1)
+    return n
+
+
+@kernel
+def _activation_lists(
+    mask: np.ndarray,
+    keep: int,
+    run_limit: int,
+    windows: np.ndarray,
+    phases: np.ndarray,
+    stride: np.ndarray,
+    row_step: int,
+    start: np.ndarray,
+    offset: np.ndarray,
+    real: np.ndarray,
+) -> Any:
+    """Fill the arrays of `NonzeroLists`, one row a PE, and its non-zeros. Returns the entries. keep = 1 keeps zeros.
+
+    No branch on the value, which would be mispredicted every other time: an entry is always written, and kept by moving
+    n. Numbers are unsigned so that no index is tested for a count from the end.
+    """
+    channels, map_rows, map_columns = mask.shape
+    n = np.uint64(0)
+    step = np.uint64(stride[1])
+    for p in range(len(windows)):
+        top, bottom, left, right = windows[p]
+        found = np.uint64(0)
+        v = 0
+        for c in range(channels):
+            for phase in range(len(phases)):
+                start[p, v] = n
+                v += 1
+                first = n
+                zeros = np.uint64(0)
+                rows = min(bottom, (map_rows - phases[phase, 0] + stride[0] - 1) // stride[0])
+                columns = min(right, (map_columns - phases[phase, 1] + stride[1] - 1) // stride[1]) - left
+                for y in range(top, rows):
+                    row = mask[c, y * stride[0] + phases[phase, 0]]
+                    w = np.uint64(left * stride[1] + phases[phase, 1])
+                    value = np.int32((y - top) * row_step)
+                    for _ in range(columns):
+                        present = np.uint64(row[w] | keep)
+                        found += present
+                        offset[n] = value
+                        n += present
+                        zeros = (zeros + np.uint64(1)) & (present - np.uint64(1))
+                        if zeros == run_limit:
+                            offset[n] = -1
+                            n += np.uint64(1)
+                            zeros = np.uint64(0)
+                        w += step
+                        value += np.int32(1)
+                n = _without_trailing(offset, first, n)
+        start[p, v] = n
+        real[p] = found
+    return np.int64(n)
+
+
+@kernel
+def _weight_lists(
+    mask: np.ndarray,
+    keep: int,
+    run_limit: int,
+    first_row: int,
+    groups: int,
+    group_channels: int,
+    tap_start: np.ndarray,
+    tap_index: np.ndarray,
+    tap_offset: np.ndarray,
+    area: int,
+    start: np.ndarray,
+    offset: np.ndarray,
+) -> Any:
+    """Fill the arrays of `NonzeroLists`; row i is output-channel group first_row + i.
+
+    Returns the entries. `groups` are the layer's own; channels of groups that a row does not reach have empty lists.
+    """
+    out_channels, in_channels, _ = mask.shape
+    per_group = out_channels // groups
+    phases = len(tap_start) - 1
+    n = np.uint64(0)
+    for row in range(len(start)):
+        low = (first_row + row) * group_channels
+        high = min(low + group_channels, out_channels)
+        v = low // per_group * in_channels * phases
+        start[row, :v] = n
+        for group in range(low // per_group, (high - 1) // per_group + 1):
+            k_low = max(low, group * per_group)
+            k_high = min(high, (group + 1) * per_group)
+            for c in range(in_channels):
+                for phase in range(phases):
+                    start[row, v] = n
+                    v += 1
+                    first = n
+                    zeros = np.uint64(0)
+                    for k in range(k_low, k_high):
+                        taps = mask[k, c]
+                        base = (k - low) * area
+                        for tap in range(tap_start[phase], tap_start[phase + 1]):
+                            present = np.uint64(taps[tap_index[tap]] | keep)
+                            offset[n] = base + tap_offset[tap]
+                            n += present
+                            zeros = (zeros + np.uint64(1)) & (present - np.uint64(1))
+                            if zeros == run_limit:
+                                offset[n] = -1
+                                n += np.uint64(1)
+                                zeros = np.uint64(0)
+                    n = _without_trailing(offset, first, n)
+        start[row, v:] = n
+    return np.int64(n)
+
+
+def as_bytes(mask: np.ndarray) -> np.ndarray:
+    """A bool mask as read-only uint8 without a copy, so that kernels are compiled for one type."""
+    view = np.ascontiguousarray(mask).view(np.uint8)
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True)
+class ListRules:
+    """How an operand is stored: `run_limit` zeros in a row need a placeholder; dense if zeros are kept as entries."""
+
+    run_limit: int
+    keep_zeros: bool
+
+
+@dataclass(frozen=True, eq=False)
+class NonzeroLists:
+    """Lists of several rows (PEs, or groups of output channels), one list for each row and virtual channel.
+
+    start   int64 (rows, virtual channels + 1): the list of (i, v) is offset[start[i, v]:start[i, v + 1]]
+    offset  int32 (entries,): offset in the accumulator region, -1 for a placeholder
+    """
+
+    start: np.ndarray
+    offset: np.ndarray
+
+    @classmethod
+    def of_activations(
+        cls, mask: np.ndarray, plan: PlanarMap, windows: np.ndarray, rules: ListRules
+    ) -> tuple[Self, np.ndarray]:
+        """Lists of some PEs' windows of one image, mask uint8 (C, H, W), one row a PE; and each PE's non-zeros."""
+        channels = len(mask) * len(plan.taps.phases)
+        top, bottom, left, right = windows.T
+        positions = int(((bottom - top) * (right - left)).sum())
+        start = np.empty((len(windows), channels + 1), np.int64)
+        offset = np.empty(positions * channels + 1, np.int32)  # one more: the kernel writes before it keeps
+        nonzeros = np.empty(len(windows), np.int64)
+        count = _activation_lists(
+            mask, np.uint8(rules.keep_zeros), np.uint64(rules.run_limit), windows,
+            plan.taps.phases, np.array(plan.stride), plan.region[1], start, offset, nonzeros,
+        )  # fmt: skip
+        return cls(start, offset[:count]), nonzeros
+
+    @classmethod
+    def of_weights(cls, mask: np.ndarray, plan: PlanarMap, rows: range, groups: int, rules: ListRules) -> Self:
+        """Lists of the output-channel groups `rows`; mask uint8 (K, C/G, R * S), `groups` the layer's own groups."""
+        taps, size = plan.taps, plan.group_channels
+        out_channels, in_channels, kernel_positions = mask.shape
+        start = np.empty((len(rows), in_channels * groups * len(taps.phases) + 1), np.int64)
+        offset = np.empty(min(len(rows) * size, out_channels) * in_channels * kernel_positions + 1, np.int32)
+        count = _weight_lists(
+            mask, np.uint8(rules.keep_zeros), np.uint64(rules.run_limit), rows.start, groups, size,
+            taps.start, taps.index, plan.tap_offsets, plan.region[0] * plan.region[1], start, offset,
+        )  # fmt: skip
+        return cls(start, offset[:count])
+
+    @classmethod
+    def joined(cls, parts: list[Self]) -> Self:
+        """The rows of several lists, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        shifts = np.cumsum([0, *(len(part.offset) for part in parts[:-1])])
+        starts = [part.start + shift for part, shift in zip(parts, shifts, strict=True)]
+        return cls(np.concatenate(starts), np.concatenate([part.offset for part in parts]))
+
+    @property
+    def entries(self) -> np.ndarray:
+        """int64 (rows,): stored entries of each row, placeholders included."""
+        return self.start[:, -1] - self.start[:, 0]

@@ -1,0 +1,139 @@
+"""The outputs of a planar layer, product by product in the order of its PEs: the functional side of the lists."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from dataflows.kernels.compiled import kernel, run_slices
+from dataflows.machines.scnn.nonzero_lists import NonzeroLists
+from dataflows.machines.scnn.planar_map import PlanarMap
+from dataflows.machines.scnn.tile_work import StoredActivations, StoredWeights
+from workloads.layer import Layer
+
+
+@kernel
+def _add_products(
+    a_offset: np.ndarray,
+    a_value: np.ndarray,
+    w_offset: np.ndarray,
+    w_value: np.ndarray,
+    F: int,
+    I: int,
+    region: np.ndarray,
+) -> None:
+    """The Cartesian product of two lists, vector by vector, into one PE's accumulators."""
+    for a in range(0, len(a_offset), I):
+        for w in range(0, len(w_offset), F):
+            for i in range(a, min(a + I, len(a_offset))):
+                for j in range(w, min(w + F, len(w_offset))):
+                    if a_offset[i] >= 0 and w_offset[j] >= 0:
+                        region[a_offset[i] + w_offset[j]] += a_value[i] * w_value[j]
+
+
+@kernel
+def _add_region(region: np.ndarray, row_step: int, top: int, left: int, outputs: np.ndarray) -> None:
+    """One PE's accumulators (channels * rows * row_step) to their places in outputs (K, P, Q); the rest is dropped."""
+    area = len(region) // len(outputs)
+    for k in range(len(outputs)):
+        for entry in range(area):
+            y, x = top + entry // row_step, left + entry % row_step
+            if 0 <= y < outputs.shape[1] and 0 <= x < outputs.shape[2]:
+                outputs[k, y, x] += region[k * area + entry]
+
+
+@kernel
+def _multiply(
+    a_start: np.ndarray,
+    a_offset: np.ndarray,
+    a_value: np.ndarray,
+    w_start: np.ndarray,
+    w_offset: np.ndarray,
+    w_value: np.ndarray,
+    F: int,
+    I: int,
+    corners: np.ndarray,
+    area: int,
+    row_step: int,
+    outputs: np.ndarray,
+) -> None:
+    """One group of output channels of one sub-tile, outputs (channels, P, Q): all PEs' products, then their results.
+
+    corners (PEs, 2): the output at each PE's first accumulator, which may lie outside the map.
+    """
+    for p in range(len(a_start)):
+        region = np.zeros(len(outputs) * area, np.int64)
+        for v in range(len(w_start) - 1):
+            a = slice(a_start[p, v], a_start[p, v + 1])
+            w = slice(w_start[v], w_start[v + 1])
+            _add_products(a_offset[a], a_value[a], w_offset[w], w_value[w], F, I, region)
+        _add_region(region, row_step, corners[p, 0], corners[p, 1], outputs)
+
+
+def _activation_values(
+    lists: NonzeroLists, plan: PlanarMap, windows: np.ndarray, activations: np.ndarray
+) -> np.ndarray:
+    """int64 (entries,): the values of listed activations (C, H, W); 0 for placeholders."""
+    phases = plan.taps.phases
+    rows = np.repeat(np.arange(len(lists.start)), lists.entries)
+    lengths = np.diff(lists.start, axis=1)
+    channels = np.repeat(np.tile(np.arange(lengths.shape[1]), len(lengths)), lengths.reshape(-1))
+    row, column = np.divmod(np.maximum(lists.offset, 0), plan.region[1])
+    h = (windows[rows, 0] + row) * plan.stride[0] + phases[channels % len(phases), 0]
+    w = (windows[rows, 2] + column) * plan.stride[1] + phases[channels % len(phases), 1]
+    return np.where(lists.offset < 0, 0, activations[channels // len(phases), h, w])
+
+
+def _weight_values(lists: NonzeroLists, plan: PlanarMap, rows: range, weights: np.ndarray) -> np.ndarray:
+    """int64 (entries,): the values of listed weights (K, C/G, R * S); 0 for placeholders."""
+    taps, area = plan.taps, plan.region[0] * plan.region[1]
+    tap_at = np.zeros((len(taps.phases), area), np.int64)  # an offset names a tap only within its phase
+    for phase, (low, high) in enumerate(itertools.pairwise(taps.start.tolist())):
+        tap_at[phase, plan.tap_offsets[low:high]] = taps.index[low:high]
+    groups = np.repeat(np.asarray(rows), lists.entries)
+    lengths = np.diff(lists.start, axis=1)
+    channels = np.repeat(np.tile(np.arange(lengths.shape[1]), len(lengths)), lengths.reshape(-1))
+    k, offset = np.divmod(np.maximum(lists.offset, 0), area)
+    in_channel = channels // len(taps.phases) % weights.shape[1]
+    values = weights[groups * plan.group_channels + k, in_channel, tap_at[channels % len(taps.phases), offset]]
+    return np.where(lists.offset < 0, 0, values)
+
+
+def planar_outputs(
+    layer: Layer,
+    plan: PlanarMap,
+    weights: np.ndarray,
+    activations: np.ndarray,
+    stored: tuple[StoredActivations, StoredWeights],
+    vectors: tuple[int, int],
+) -> np.ndarray:
+    """Outputs int64 (N, K, P, Q) of int64 weights (K, C/G, R, S) and activations (N, C, H, W).
+
+    stored   both operands as the machine's lists
+    vectors  weights and activations of a vector (F, I)
+    """
+    stored_activations, stored_weights = stored
+    outputs = np.zeros(layer.output_shape, np.int64)
+    kernels = weights.reshape(*weights.shape[:2], -1)
+    blocks, size = stored_weights.lists, plan.group_channels
+    w_values = [
+        _weight_values(block, plan, rows, kernels) for block, rows in zip(blocks, stored_weights.rows, strict=True)
+    ]
+    origin = np.array([plan.taps.dy.min(), plan.taps.dx.min()])
+    for image, cut in itertools.product(range(layer.batch), range(plan.cut_count)):
+        lists, windows = stored_activations.lists(image, cut), plan.windows(cut)
+        a_values = _activation_values(lists, plan, windows, activations[image])
+
+        def run(part: int, image: int = image, of_tile: tuple = (lists, windows, a_values)) -> None:
+            lists, windows, a_values = of_tile
+            block = blocks[part]
+            for row, group in enumerate(stored_weights.rows[part]):
+                _multiply(
+                    lists.start, lists.offset, a_values, block.start[row], block.offset, w_values[part], *vectors,
+                    windows[:, [0, 2]] + origin, plan.region[0] * plan.region[1], plan.region[1],
+                    outputs[image, group * size : (group + 1) * size],
+                )  # fmt: skip
+
+        run_slices(run, range(len(blocks)))
+    return outputs

@@ -1,0 +1,159 @@
+"""The PEs' work on a planar tiling: every tile's cycles by cause, from the layer's own non-zeros.
+
+A tile is one image, one sub-tile and one group of output channels. Tiles are independent of one another, so they are
+shared out to threads: whole sub-tiles where there are many, groups of output channels where there are few.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+import numpy as np
+
+from dataflows.kernels.compiled import run_slices, thread_count
+from dataflows.machines.scnn.bank_queues import WORK_COUNTS, QueueRules, run_groups
+from dataflows.machines.scnn.bank_queues_in_lanes import ActivationPlanes, fits_planes, run_groups_in_lanes
+from dataflows.machines.scnn.nonzero_lists import ListRules, NonzeroLists
+from dataflows.machines.scnn.planar_map import PlanarMap
+
+_KEPT_LIST_BYTES = 64 << 20  # lists of a layer are built again for the second pass when they could be larger
+_TASKS_PER_THREAD = 4
+_BLOCK_ELEMENTS = 1 << 17  # about 0.2 ms of list building, several times what a task costs
+
+
+def _blocks(elements: int, tasks: int) -> int:
+    """Blocks into which each of some equal tasks is cut, so that threads have enough to share out."""
+    if thread_count() == 1 or elements < _BLOCK_ELEMENTS:
+        return 1
+    return -(-_TASKS_PER_THREAD * thread_count() // tasks)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredActivations:
+    """A layer's activations as the PEs store them: one list for each image, sub-tile, PE and virtual channel.
+
+    mask     uint8 (N, C, H, W)
+    entries  int64 (N, sub-tiles, PEs): stored entries, placeholders included
+    nonzeros int64 (N, sub-tiles, PEs): those that are not placeholders
+    kept     the lists, image by image and sub-tile by sub-tile; empty when they would take too much memory
+    """
+
+    mask: np.ndarray
+    plan: PlanarMap
+    rules: ListRules
+    entries: np.ndarray
+    nonzeros: np.ndarray
+    kept: tuple[NonzeroLists, ...]
+
+    @classmethod
+    def of(cls, mask: np.ndarray, plan: PlanarMap, rules: ListRules) -> Self:
+        """Compress the activations for one tiling; both stored zeros and sizes depend on it."""
+        images, cuts, pes = len(mask), plan.cut_count, math.prod(plan.pe_grid)
+        blocks = _blocks(mask[0].size // cuts, images * cuts)
+        entries, nonzeros = np.zeros((2, images, cuts, pes), np.int64)
+        keep_lists = mask.size * 4 <= _KEPT_LIST_BYTES
+
+        def compress(task: int) -> NonzeroLists | None:
+            (image, cut), block = divmod(task // blocks, cuts), task % blocks
+            part = slice(block * pes // blocks, (block + 1) * pes // blocks)
+            chosen = plan.pes(cut)[part]
+            lists, found = NonzeroLists.of_activations(mask[image], plan, plan.windows(cut)[part], rules)
+            entries[image, cut, chosen], nonzeros[image, cut, chosen] = lists.entries, found
+            return lists if keep_lists else None
+
+        parts = [lists for lists in run_slices(compress, range(images * cuts * blocks)) if lists is not None]
+        kept = tuple(NonzeroLists.joined(parts[i : i + blocks]) for i in range(0, len(parts), blocks))
+        return cls(mask, plan, rules, entries, nonzeros, kept)
+
+    def lists(self, image: int, cut: int) -> NonzeroLists:
+        """The lists of one image and sub-tile, one row for each PE that has a part of it."""
+        if self.kept:
+            return self.kept[image * self.plan.cut_count + cut]
+        return NonzeroLists.of_activations(self.mask[image], self.plan, self.plan.windows(cut), self.rules)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class StoredWeights:
+    """A layer's weights as they are streamed: slices of output-channel groups, `rows` groups in each."""
+
+    rows: tuple[range, ...]
+    lists: tuple[NonzeroLists, ...]
+
+    @classmethod
+    def of(cls, mask: np.ndarray, plan: PlanarMap, groups: int, rules: ListRules) -> Self:
+        """Compress weights, mask uint8 (K, C/G, R * S), in slices that threads can share out."""
+        channel_groups = -(-len(mask) // plan.group_channels)
+        slices = min(channel_groups, _TASKS_PER_THREAD * thread_count())
+        edges = np.linspace(0, channel_groups, slices + 1).astype(int).tolist()
+        rows = tuple(range(low, high) for low, high in itertools.pairwise(edges))
+        lists = run_slices(lambda i: NonzeroLists.of_weights(mask, plan, rows[i], groups, rules), range(slices))
+        return cls(rows, tuple(lists))
+
+    @property
+    def entries(self) -> np.ndarray:
+        """int64 (output-channel groups,): stored entries of each group."""
+        return np.concatenate([lists.entries for lists in self.lists])
+
+
+@dataclass(frozen=True, eq=False)
+class TileOperand:
+    """The activations of one image and sub-tile, ready for the kernels.
+
+    pes     PEs that have a part of the sub-tile; rows of the lists
+    planes  the lists as histograms over the banks, None where the rules are outside the fast kernel's range
+    """
+
+    pes: np.ndarray
+    lists: NonzeroLists
+    planes: ActivationPlanes | None
+
+    @classmethod
+    def of(cls, activations: StoredActivations, pair: int, rules: QueueRules) -> Self:
+        """The operand of one of the (image, sub-tile) pairs."""
+        image, cut = divmod(pair, activations.plan.cut_count)
+        lists = activations.lists(image, cut)
+        planes = ActivationPlanes.of(lists, rules) if fits_planes(rules) else None
+        return cls(activations.plan.pes(cut), lists, planes)
+
+    def work(self, weights: NonzeroLists, rules: QueueRules, bank_of: np.ndarray) -> np.ndarray:
+        """int64 (output-channel groups, pes, 5): what the kernels count (see `run_groups`)."""
+        work = np.zeros((len(weights.start), len(self.pes), WORK_COUNTS), np.int64)
+        if self.planes is not None:
+            run_groups_in_lanes(
+                self.planes.first, self.planes.planes, self.planes.single, self.planes.counts,
+                weights.start, weights.offset, rules.weights_per_vector, rules.depth, rules.fifo_vectors, work,
+            )  # fmt: skip
+        else:
+            run_groups(
+                self.lists.start, self.lists.offset, weights.start, weights.offset,
+                rules.weights_per_vector, rules.activations_per_vector,
+                bank_of, rules.banks, rules.depth, rules.fifo_vectors, work,
+            )  # fmt: skip
+        return work
+
+
+def tile_work(activations: StoredActivations, weights: StoredWeights, rules: QueueRules) -> np.ndarray:
+    """int64 (tiles, PEs, 5): what the kernels count of every tile, in order."""
+    images, cuts, pes = activations.entries.shape
+    pairs, groups, parts = images * cuts, weights.rows[-1].stop, range(len(weights.rows))
+    work = np.zeros((pairs, groups, pes, WORK_COUNTS), np.int64)
+    bank_of = rules.bank_of(activations.plan.group_channels, activations.plan.region)
+
+    def run(pair: int, operand: TileOperand, part: int) -> None:
+        rows = weights.rows[part]
+        work[pair][rows.start : rows.stop, operand.pes] = operand.work(weights.lists[part], rules, bank_of)
+
+    def run_pair(pair: int) -> None:
+        operand = TileOperand.of(activations, pair, rules)
+        run_slices(partial(run, pair, operand), parts)
+
+    if pairs >= _TASKS_PER_THREAD * thread_count():
+        run_slices(run_pair, range(pairs))
+    else:
+        for pair in range(pairs):
+            run_pair(pair)
+    return work.reshape(pairs * groups, pes, WORK_COUNTS)

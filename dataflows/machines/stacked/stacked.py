@@ -1,0 +1,266 @@
+"""A multi-mode accelerator that runs one level of a nested network from a single stored copy.
+
+Source: Moon et al. on network stacking, IEEE JETCAS 2019. The weights of a small network lie inside those of the next
+larger one. All are stored once, level by level, with a multi-level index, and a mode reads only the first levels;
+published are up to 33 % less memory and up to 1.94 times less energy in a case study. A trace holds the weights of the
+level that runs (pruning `nested` with the same levels and level). How the copy is stored is a setting:
+
+    sectioned   each level's additional weights are a list of their own; a mode reads the first lists
+    coded       one list of all levels, a level code beside each entry; a mode reads all of it and passes over the rest
+    separate    no stacking: a list for every level, holding all that it keeps
+
+The array is a plain weight-skipping one, since the paper's is not in our sources: filter k runs on PE k mod PEs, a PE
+takes a weight a cycle and multiplies it with a block of output positions, a lane each. A decoder before each PE looks
+at a few stored entries at a time and hands over one weight of the level a cycle; entries without any (fillers, weights
+of larger levels) take a cycle (index). Zero activations are not skipped.
+
+Every weight needs another vector of inputs. The input memory sends `input_ports` vectors a cycle, each to all PEs whose
+filters need it, which hold a few in a queue (`vector_broadcast`); waiting for one is `port`. The filters that run
+together start and end a block of positions together, so that waiting for the slowest is imbalance inside a tile.
+
+- Where the other levels' weights lie is not in a trace: see `nested_levels`.
+- A layer without zeros is stored dense, with neither index nor levels.
+- A grouped convolution is to this machine a sparse one over all channels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from dataflows.accelerator import Accelerator
+from dataflows.kernels.add_by_value import add_by_value
+from dataflows.kernels.compiled import run_slices
+from dataflows.machines.stacked.nested_levels import nested_codes, stored_entries
+from dataflows.machines.stacked.vector_broadcast import play_turns
+from dataflows.schedule import CAUSES, Cause, LayerSchedule
+from dataflows.sizing import Scaling
+from dataflows.specs import AcceleratorSpec, Count, DramSpec
+from dataflows.tiling.filter_blocks import compulsory_bytes, cut_layer
+from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
+from dataflows.tiling.windows import PaddedMap
+from workloads.layer import Layer
+from workloads.pruning.choosing import share
+from workloads.pruning.methods.nested import Nested
+from workloads.trace import LayerTrace
+
+_KIB = 1024
+
+
+class StackedSpec(AcceleratorSpec):
+    """Parameters of the stacked accelerator; the paper's own are not in our sources, so all are assumptions."""
+
+    levels: str = Field(
+        "0.1/0.25/0.5",
+        description="densities of the levels in rising order, as pruning 'nested' takes them (assumption)",
+    )
+    level: int = Field(0, ge=0, le=16, description="the level that runs, 1 being the smallest; 0: the largest")
+    storage: Literal["sectioned", "coded", "separate"] = Field(
+        "sectioned", description="sectioned: level by level, a mode reads the first (JETCAS 2019); coded: one list "
+        "with level codes; separate: every level on its own, for comparison"
+    )  # fmt: skip
+    loaded: Literal["running", "all"] = Field(
+        "running", description="running: what the level needs; all: the whole stored copy, so that the level can "
+        "change without a load (assumption)"
+    )  # fmt: skip
+    pes: Count = Field(16, description="PEs, a filter each at a time (assumption)")
+    lanes: Count = Field(16, description="multipliers of a PE, an output position each (assumption)")
+    index_bits: int = Field(8, ge=1, le=16, description="bits of a run of zeros; a longer one takes fillers "
+                            "(assumption: as in Deep Compression)")  # fmt: skip
+    decoded_entries: Count = Field(4, description="stored entries that a PE's decoder looks at together (assumption)")
+    input_ports: Count = Field(
+        16, description="vectors, a value a lane, that the input memory sends a cycle (assumption, a bound: 512 KiB "
+        "are 128 block RAMs of 4 KiB; a vector that begins anywhere needs one for each of 16 lanes: 8 banks, two ports)"
+    )  # fmt: skip
+    input_queue_depth: Count = Field(8, description="vectors that wait before a PE (assumption: as many as in EIE)")
+    input_buffer_bytes: Count = Field(512 * _KIB, description="input buffer, bytes (assumption)")
+    weight_buffer_bytes: Count = Field(
+        8192 * _KIB, description="stored weights, bytes (assumption: room for all levels of a layer of VGG-16)"
+    )
+    output_buffer_bytes: Count = Field(
+        256 * _KIB, description="output buffer, both halves together, bytes (assumption)"
+    )
+    clock_hz: Count = Field(200_000_000, description="accelerator clock, Hz (assumption)")
+    dram: DramSpec = Field(
+        DramSpec(bandwidth_gbs=12.8),  # type: ignore[call-arg]
+        description="assumption: a channel of DDR3-1600",
+    )
+
+    @property
+    def densities(self) -> tuple[float, ...]:
+        """Of the levels."""
+        return Nested(levels=self.levels).densities
+
+    @property
+    def running(self) -> int:
+        """The level that runs, counted from 1."""
+        return self.level or len(self.densities)
+
+    @model_validator(mode="after")
+    def _levels_and_buffers(self) -> Self:
+        Nested(levels=self.levels, level=self.level)  # checks both
+        require_two_blocks(
+            self.output_buffer_bytes, self.pes * self.lanes, self.value_bits, "two blocks of outputs of every PE"
+        )
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class StoredFilters:
+    """The filters of a layer as they are stored and read.
+
+    codes  uint8 (K, C/G * R * S): the smallest level of each weight, 0 where there is none
+    lists  first and last level of each list that the running level reads
+    bits   int64 (K,): what is loaded
+    """
+
+    codes: np.ndarray
+    lists: list[tuple[int, int]]
+    bits: np.ndarray
+
+
+class Stacked(Accelerator):
+    """The stacked machine; its dense baseline is itself on the dense layer."""
+
+    name = "stacked"
+    title = "network stacking: one stored copy of nested networks, a mode reads the first levels (JETCAS 2019)"
+    Spec = StackedSpec
+    scaling = Scaling(
+        factors=("pes", "lanes"),
+        growing=("pes",),
+        buffers=dict.fromkeys(("input_buffer_bytes", "weight_buffer_bytes", "output_buffer_bytes"), ""),
+        reason="PEs are added (assumption)",
+    )
+
+    def refusal(self, layer: Layer) -> str | None:
+        """Volumes are refused."""
+        if layer.axes != 2:
+            return "its networks are of two-dimensional convolutions, the layer has three axes"
+        return None
+
+    def idle_settings(self) -> dict[str, str]:
+        """A single level has nothing to share."""
+        if len(self.spec.densities) == 1:
+            return dict.fromkeys(("storage", "loaded"), "there is one level only")
+        if self.spec.storage == "coded":
+            return {"loaded": "a coded list is loaded whole, whichever level runs"}
+        return {}
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile for each image and strip of positions, in this order."""
+        self.require(trace.layer)
+        spec, layer = self.spec, trace.layer
+        filters = self.stored_filters(trace.weights)
+        plan, weight_bytes = self._plan(layer, filters)
+        moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False, weight_bytes=weight_bytes)
+        turns = self._turns(layer, filters)
+        per_block = np.add.reduceat(turns, (np.cumsum(plan.filters) - plan.filters) // spec.pes)
+        blocks, pixels = (each[:, None, None] for each in (plan.strips.blocks, plan.strips.pixels))
+        cycles = np.broadcast_to(per_block * blocks[..., None], (*plan.block_shape, spec.pes, CAUSES))
+        issued = np.broadcast_to(per_block[..., Cause.BUSY] * pixels, cycles.shape[:-1]).sum(axis=3)
+        return LayerSchedule(
+            pe_grid=(spec.pes, 1),
+            lanes_per_pe=spec.lanes,
+            cycles=join_filter_blocks(cycles),
+            issued=issued.reshape(plan.tiles, spec.pes),
+            drain_cycles=np.zeros(plan.tiles, np.int64),
+            accumulator_copies=2,
+            loads=moved.loads(),
+            stores=moved.stores(),
+            buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes),
+            prefetch_tiles=spec.prefetch_tiles,
+            expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
+            compulsory_bytes=compulsory_bytes(
+                layer, int(weight_bytes.sum()), spec.value_bits, reads_inputs=bool(weight_bytes.any())
+            ),
+            notes=(*moved.notes(), *self._density_note(trace)),
+            outputs_as_made=True,
+        )
+
+    def stored_filters(self, weights: np.ndarray) -> StoredFilters:
+        """What each filter of weights (K, C/G, [T,] R, S), values or a mask, takes."""
+        spec, running, last = self.spec, self.spec.running, len(self.spec.densities)
+        flat = weights.reshape(len(weights), -1)
+        if np.count_nonzero(flat) == flat.size:
+            return StoredFilters(
+                np.ones(flat.shape, np.uint8), [(1, 1)], np.full(len(flat), flat.shape[1] * spec.value_bits)
+            )
+        lists = {  # of the whole copy: first and last level of each
+            "sectioned": [(level, level) for level in range(1, last + 1)],
+            "coded": [(1, last)],
+            "separate": [(1, level) for level in range(1, last + 1)],
+        }[spec.storage]
+        read = {"sectioned": lists[:running], "coded": lists, "separate": lists[running - 1 : running]}[spec.storage]
+        loaded = lists if spec.loaded == "all" else read
+        codes = nested_codes(flat, spec.densities, running, loaded[-1][1])
+        code_bits = (last - 1).bit_length() if spec.storage == "coded" else 0
+        entries = sum(stored_entries(codes, stored, spec.index_bits) for stored in loaded)
+        return StoredFilters(codes, read, entries * (spec.value_bits + spec.index_bits + code_bits))
+
+    def _turns(self, layer: Layer, filters: StoredFilters) -> np.ndarray:
+        """Int64 (turns, PEs, CAUSES): what a filter on each PE takes for a block of positions, until all are done."""
+        spec = self.spec
+        own = play_turns(
+            filters.codes,
+            filters.lists,
+            spec.running,
+            pes=spec.pes,
+            group_filters=layer.group_out_channels,
+            step_limit=1 << spec.index_bits,
+            decoded=spec.decoded_entries,
+            ports=spec.input_ports,
+            depth=spec.input_queue_depth,
+        )
+        cycles = np.zeros((*own.shape[:2], CAUSES), np.int64)
+        cycles[..., [Cause.BUSY, Cause.INDEX, Cause.PORT]] = own
+        taken = own.sum(axis=2)
+        waits = taken.max(axis=1, keepdims=True) - taken
+        cycles[..., Cause.IMBALANCE] = np.where(taken > 0, waits, 0)
+        cycles[..., Cause.UNMAPPED] = np.where(taken > 0, 0, waits)
+        return cycles
+
+    def _plan(self, layer: Layer, filters: StoredFilters) -> tuple[ColumnPlan, np.ndarray]:
+        """The tiles, and the bytes of their stored weights, int64 (1, blocks of filters)."""
+        spec = self.spec
+        return cut_layer(
+            layer,
+            filters.bits,
+            turn=spec.pes,
+            pixels=spec.lanes,
+            value_bits=spec.value_bits,
+            input_bytes=spec.input_buffer_bytes,
+            weight_bytes=spec.weight_buffer_bytes,
+        )
+
+    def _density_note(self, trace: LayerTrace) -> tuple[str, ...]:
+        spec, size = self.spec, trace.layer.weight_count
+        expected = share(spec.densities[spec.running - 1], size)
+        if trace.weight_nonzeros in (expected, size):
+            return ()
+        kept = trace.weight_nonzeros
+        return (
+            f"level {spec.running} should keep {expected} of {size} weights but has {kept}; the others nest with it",
+        )
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """Outputs filter by filter, block of positions by block, weight by weight, in the order of the stored lists."""
+        self.require(layer)
+        spec, padded = self.spec, PaddedMap.of(layer, activations)
+        codes = nested_codes(weights, spec.densities, spec.running, spec.running).reshape(len(weights), -1)
+        values = weights.reshape(len(weights), -1)
+        outputs = np.zeros((layer.out_channels, layer.batch, len(padded.windows)), np.int64)
+
+        def run(k: int) -> None:
+            places = np.flatnonzero(values[k])
+            if spec.storage == "sectioned":
+                places = places[np.argsort(codes[k, places], kind="stable")]
+            own = padded.values[:, k // layer.group_out_channels]
+            each = np.arange(1, len(places) + 1)  # every weight is a group of its own
+            add_by_value(own, padded.windows, values[k, places], each, padded.columns[places], spec.lanes, outputs[k])
+
+        run_slices(run, range(layer.out_channels))
+        return outputs.swapaxes(0, 1).reshape(layer.output_shape)

@@ -1,0 +1,248 @@
+"""The structured-sparse dataflow: all filters keep the same positions, so one index list feeds a whole array.
+
+Source: Zhu et al., "An Efficient Hardware Accelerator for Structured Sparse Convolutional Neural Networks on FPGAs",
+IEEE TVLSI 2020 (ZCU102). Shape-wise pruning removes whole columns of the weight matrix. Where the filters of a group
+disagree, a column stays when any of them needs it, and its zero weights take slots like the others.
+
+The array is Pk output channels (a PE each) by Pp output positions (the lanes of a PE). A pixel block is Pp positions
+of one image, a filter block Pk filters of one group. For each pair a vector generator walks the index list; with every
+kept column it picks the activations of the Pp windows and broadcasts them, with the column's Pk weights, over the
+array: ceil(K/Pk)·ceil(P·Q/Pp)·Z cycles for Z kept columns. Zero activations are gated, which saves no cycle.
+
+Where the vector generator needs longer for an entry than a cycle, the array waits for it (index). The accumulators have
+two copies: a block's sums drain while the next block computes, and the copies cannot be exchanged before they have left
+(drain).
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from dataflows.accelerator import Accelerator
+from dataflows.kernels.compiled import kernel, run_slices, thread_count
+from dataflows.schedule import CAUSES, Cause, LayerSchedule
+from dataflows.sizing import Scaling
+from dataflows.specs import AcceleratorSpec, Count, DramSpec, Size
+from dataflows.tiling.dram_layout import bits_to_bytes
+from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
+from dataflows.tiling.strips import PixelStrips
+from dataflows.tiling.windows import PaddedMap, inputs_read
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+_KIB = 1024
+_NARROW_BITS, _NARROW_PIXELS = (4, 8), 39
+
+
+class StructuredSpec(AcceleratorSpec):
+    """Parameters of the structured-sparse accelerator; defaults follow Zhu et al., TVLSI 2020, where published."""
+
+    output_channels_parallel: Count = Field(
+        64, description="Pk, filters computed together (assumption: the widths of VGG-16 are multiples of 64; with "
+        "value_bits 16 the paper uses 1,350 DSP, a DSP a multiplier; with 8 bits 2 DSP a multiplier, at most 1,260)"
+    )  # fmt: skip
+    pixels_parallel: Count = Field(
+        21, description="Pp, output positions computed together (assumption, by value_bits: 64 x 21 of the 1,350 DSP "
+        "with 16 bits, 64 x 39 of at most 2,520 products a cycle with 8 or fewer)"
+    )  # fmt: skip
+    index_entries_per_cycle: float = Field(
+        1.0, gt=0, allow_inf_nan=False, description="entries of the index list that the vector generator takes a "
+        "cycle; from 1 on it keeps up with the array (assumption)"
+    )  # fmt: skip
+    fill_cycles: Size = Field(
+        8,
+        description="cycles from a layer's first index entry to the first product (assumption: depth of the pipeline)",
+    )
+    drain_entries_per_cycle: Count = Field(
+        64, description="sums that leave the accumulators a cycle (assumption: one position of all Pk filters)"
+    )
+    input_buffer_bytes: Count = Field(
+        1536 * _KIB, description="input buffer (assumption: of the ZCU102's 4 MB of BRAM)"
+    )
+    weight_buffer_bytes: Count = Field(
+        1024 * _KIB, description="buffer of weights and index list (assumption, likewise)"
+    )
+    output_buffer_bytes: Count = Field(512 * _KIB, description="output buffer (assumption, likewise)")
+    clock_hz: Count = Field(200_000_000, description="accelerator clock, Hz (200 MHz)")
+    dram: DramSpec = Field(
+        DramSpec(bandwidth_gbs=19.2),  # type: ignore[call-arg]
+        description="assumption: the ZCU102's 64-bit DDR4-2400",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _array_of_the_word(cls, values: Any) -> Any:
+        """Narrow words have an array of their own, where none is given."""
+        if isinstance(values, dict) and values.get("value_bits") in _NARROW_BITS:
+            return {"pixels_parallel": _NARROW_PIXELS} | values
+        return values
+
+    @model_validator(mode="after")
+    def _outputs_of_a_block_fit(self) -> Self:
+        require_two_blocks(
+            self.output_buffer_bytes,
+            self.output_channels_parallel * self.pixels_parallel,
+            self.value_bits,
+            "the outputs of two pixel blocks",
+        )
+        return self
+
+
+class Structured(Accelerator):
+    """The structured-sparse machine; its dense baseline is itself on the unpruned layer."""
+
+    name = "structured"
+    title = "structured-sparse dataflow: shape-wise pruning, one index list for all filters (TVLSI 2020)"
+    Spec = StructuredSpec
+    scaling = Scaling(
+        factors=("output_channels_parallel", "pixels_parallel"),
+        growing=("pixels_parallel",),
+        buffers=dict.fromkeys(("input_buffer_bytes", "weight_buffer_bytes", "output_buffer_bytes"), ""),
+        reason="Pp grows, as it does with narrow words",
+    )
+
+    def idle_settings(self) -> dict[str, str]:
+        """A vector generator that is faster than the array gains nothing."""
+        if self.spec.index_entries_per_cycle > 1:
+            return {"index_entries_per_cycle": "the array takes one kept column a cycle, so 1 is as fast"}
+        return {}
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile for each group, image and strip of pixel blocks, in this order."""
+        spec, layer = self.spec, trace.layer
+        kept = kept_columns(trace.weight_mask, layer.groups).sum(axis=1)
+        plan = self._plan(layer, kept)
+        cycles, drain_cycles = self._cycles(plan)
+        mapped = np.arange(spec.output_channels_parallel) < plan.filters[:, None]
+        issued = kept[:, None, None, None, None] * plan.strips.pixels[:, None, None] * mapped
+        moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes)
+        return LayerSchedule(
+            pe_grid=(spec.output_channels_parallel, 1),
+            lanes_per_pe=spec.pixels_parallel,
+            cycles=join_filter_blocks(cycles),
+            issued=np.broadcast_to(issued, (*plan.block_shape, len(mapped[0]))).sum(axis=3).reshape(plan.tiles, -1),
+            drain_cycles=drain_cycles[..., -1].reshape(plan.tiles),
+            accumulator_copies=2,
+            loads=moved.loads(),
+            stores=moved.stores(),
+            buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes),
+            prefetch_tiles=spec.prefetch_tiles,
+            expected_issued=int(kept.sum()) * layer.output_count // layer.groups,
+            compulsory_bytes=self._compulsory_bytes(layer, kept),
+            notes=moved.notes(),
+            outputs_as_made=True,
+        )
+
+    def _plan(self, layer: Layer, kept: np.ndarray) -> ColumnPlan:
+        spec, parallel = self.spec, self.spec.output_channels_parallel
+        filters = np.minimum(parallel, layer.group_out_channels - np.arange(0, layer.group_out_channels, parallel))
+        strips = PixelStrips.of(
+            layer,
+            spec.pixels_parallel,
+            inputs=spec.input_buffer_bytes // bits_to_bytes(spec.value_bits * layer.group_in_channels),
+        )
+        return ColumnPlan(layer, kept, filters, strips)
+
+    def _cycles(self, plan: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:
+        """int64 (*blocks, PEs, CAUSES) before any wait for memory, and (*blocks,) drain of the last pixel block.
+
+        The blocks are those of filters: `plan.block_shape`.
+        """
+        spec, strips = self.spec, plan.strips
+        rate = Fraction(str(spec.index_entries_per_cycle))
+        decode = np.array([max(0, math.ceil(z / rate) - z) for z in plan.columns.tolist()], np.int64)
+        compute = (plan.columns + decode)[:, None, None, None]
+
+        def drain(pixels: np.ndarray) -> np.ndarray:
+            return -(-pixels[:, None] * plan.filters // spec.drain_entries_per_cycle)
+
+        shape = plan.block_shape
+        last_drain = np.broadcast_to(drain(strips.last_pixels), shape)
+        # A block of pixels waits for the sums of the one before it: of the same filters or of those before.
+        before = np.concatenate(([0], last_drain.reshape(-1)[:-1])).reshape(shape)
+        inside = np.maximum(drain(np.full(strips.count, spec.pixels_parallel)) - compute, 0)
+        exposed = np.maximum(before - compute, 0) + inside * (strips.blocks - 1)[:, None]
+        cycles = np.zeros((*shape, spec.output_channels_parallel, CAUSES), np.int64)
+        mapped = np.arange(spec.output_channels_parallel) < plan.filters[:, None]
+        blocks = strips.blocks[:, None]
+        for cause, part in (
+            (Cause.BUSY, plan.columns[:, None, None, None] * blocks),
+            (Cause.INDEX, decode[:, None, None, None] * blocks),
+            (Cause.DRAIN, exposed),
+        ):
+            cycles[..., cause] = part[..., None] * mapped
+        cycles[0, 0, 0, 0, :, Cause.FILL] = spec.fill_cycles * mapped[0]
+        return cycles, last_drain.copy()
+
+    def _compulsory_bytes(self, layer: Layer, kept: np.ndarray) -> int:
+        used = int(np.count_nonzero(kept))
+        weights = int(kept.sum()) * layer.group_out_channels
+        inputs = used * layer.group_in_channels * layer.batch * inputs_read(layer)
+        return (weights + inputs + layer.output_count) * self.spec.value_bits // 8
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """Outputs column by column of each group's index list; the products of dropped columns are never made."""
+        spec, padded = self.spec, PaddedMap.of(layer, activations)
+        kept = kept_columns(weights != 0, layer.groups)
+        matrix = weights.reshape(layer.groups, layer.group_out_channels, -1)
+        outputs = np.zeros((layer.batch, layer.groups, layer.group_out_channels, len(padded.windows)), np.int64)
+        for group in range(layer.groups):
+            index_list = np.flatnonzero(kept[group])
+            _broadcast_columns(
+                padded.values[:, group], padded.columns[index_list], padded.windows,
+                np.ascontiguousarray(matrix[group][:, index_list]),
+                spec.output_channels_parallel, spec.pixels_parallel, outputs[:, group],
+            )  # fmt: skip
+        return outputs.reshape(layer.output_shape)
+
+
+@kernel
+def _broadcast_columns(
+    values: np.ndarray,
+    columns: np.ndarray,
+    windows: np.ndarray,
+    weights: np.ndarray,
+    filters: int,
+    pixels: int,
+    outputs: np.ndarray,
+) -> None:
+    """Fill outputs (N, K/G, positions) of one group from its kept columns (Z,) and weights (K/G, Z)."""
+    vector = np.zeros(pixels, np.int64)
+    for image in range(outputs.shape[0]):
+        for first in range(0, windows.size, pixels):
+            size = min(pixels, windows.size - first)
+            for first_filter in range(0, weights.shape[0], filters):
+                for z in range(columns.size):
+                    for i in range(size):
+                        vector[i] = values[image, windows[first + i] + columns[z]]
+                    for k in range(first_filter, min(first_filter + filters, weights.shape[0])):
+                        for i in range(size):
+                            outputs[image, k, first + i] += weights[k, z] * vector[i]
+
+
+def kept_columns(weight_mask: np.ndarray, groups: int) -> np.ndarray:
+    """Bool (groups, C/G·[T·]R·S): the union over a group's filters of a mask (K, C/G, [T,] R, S)."""
+    filters, columns = weight_mask.shape[0], math.prod(weight_mask.shape[1:])
+    matrix = weight_mask.reshape(filters, columns).view(np.uint8)
+    slices = np.linspace(0, filters, min(filters, thread_count()) + 1).astype(int).tolist()
+
+    def gather(part: int) -> np.ndarray:
+        kept = np.zeros((groups, columns), np.uint8)
+        _gather(matrix, filters // groups, slices[part], slices[part + 1], kept)
+        return kept
+
+    return np.bitwise_or.reduce(run_slices(gather, range(len(slices) - 1))).view(np.bool_)
+
+
+@kernel
+def _gather(matrix: np.ndarray, group_filters: int, first: int, last: int, kept: np.ndarray) -> None:
+    """Add the filters first..last of a mask, uint8 (K, columns), to kept, uint8 (groups, columns)."""
+    for k in range(first, last):
+        row, union = matrix[k], kept[k // group_filters]
+        for j in range(row.size):
+            union[j] |= row[j]

@@ -1,0 +1,1 @@
+"""Systolic arrays of three stationarities."""

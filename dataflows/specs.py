@@ -1,0 +1,128 @@
+"""What every machine is configured with (`AcceleratorSpec`), its memory included, and the base of all specs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=0)]
+
+
+class Spec(BaseModel):
+    """Base of everything a user may set: frozen, strict, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, strict=True)
+
+
+@dataclass(frozen=True)
+class OnlyWith:
+    """Marks a field of `DramSpec` that has an effect with one kind of memory only."""
+
+    kind: Literal["ideal", "banked"]
+
+
+_IDEAL, _BANKED = OnlyWith("ideal"), OnlyWith("banked")
+# Peak of a channel, 10^9 bytes a second: transfers a second times the bytes of its bus (JEDEC; HBM2: a pseudo channel).
+_CHANNEL_GBS = {"DDR3-1600": 12.8, "DDR4-2400": 19.2, "DDR4-3200": 25.6, "LPDDR4-3200": 6.4, "HBM2": 16.0}
+
+
+class DramSpec(Spec):
+    """External memory: `ideal` knows bandwidth and latency, `banked` knows banks, rows, refresh and a controller.
+
+    Fields marked `OnlyWith` a kind, as their descriptions say, have an effect with that kind only. What a standard and
+    an address map are called, and which combinations are possible, is checked where the memory is simulated.
+    """
+
+    kind: Literal["ideal", "banked"] = Field(
+        "ideal", description="'ideal' (bandwidth and latency) or 'banked' (a DRAM standard behind a controller)"
+    )
+    channels: Count = Field(1, description="channels; with ideal memory they share the bandwidth")
+    bandwidth_gbs: Annotated[float, _IDEAL] = Field(
+        12.8, gt=0, description="ideal: peak bandwidth, 10^9 bytes a second, all channels; inf: memory never waits"
+    )
+    latency_ns: Annotated[float, _IDEAL] = Field(
+        60.0, ge=0, allow_inf_nan=False, description="ideal: from a request to its first byte, ns"
+    )
+    burst_bytes: Annotated[Count, _IDEAL] = Field(
+        64, description="ideal: smallest transfer; partial bursts cost whole ones"
+    )
+    standard: Annotated[str, _BANKED] = Field("DDR4-2400", description="banked: DRAM standard, by name")
+    override: Annotated[dict[str, int], _BANKED] = Field(
+        {}, description="banked: numbers of the standard to replace, by JEDEC's names"
+    )
+    address_map: Annotated[str, _BANKED] = Field(
+        "RoBaBgCo", description="banked: fields of an address from the highest bit to the lowest"
+    )
+    interleave_bytes: Annotated[Count, _BANKED] = Field(
+        256, description="banked: channels take turns every so many bytes (assumption)"
+    )
+    read_queue: Annotated[Count, _BANKED] = Field(
+        32, description="banked: reads that the controller chooses from (Ramulator 2's default)"
+    )
+    write_buffer: Annotated[Count, _BANKED] = Field(
+        32, description="banked: writes that it can hold back (Ramulator 2's default)"
+    )
+    drain_start: Annotated[Count, _BANKED] = Field(
+        26, description="banked: buffered writes at which it turns to them (0.8 of the buffer)"
+    )
+    drain_stop: Annotated[Size, _BANKED] = Field(
+        6, description="banked: buffered writes at which it leaves them (0.2 of the buffer)"
+    )
+    scheduler: Annotated[Literal["row_hit", "first_ready"], _BANKED] = Field(
+        "row_hit", description="banked: row_hit: a precharge waits for older requests of the open row; first_ready: not"
+    )
+    refresh: Annotated[bool, _BANKED] = Field(True, description="banked: refresh all banks every nREFI, none postponed")
+
+    def idle_settings(self) -> dict[str, str]:
+        """Fields that have no effect with this kind of memory, and why."""
+        other = "banked" if self.kind == "ideal" else "ideal"
+        idle = {
+            name: f"it belongs to {other} memory, and kind is '{self.kind}'"
+            for name, field in type(self).model_fields.items()
+            if OnlyWith(other) in field.metadata
+        }
+        if self.kind == "ideal":
+            idle["channels"] = "channels of ideal memory share the bandwidth, which is bandwidth_gbs in all"
+        elif self.channels == 1:
+            idle["interleave_bytes"] = "a single channel takes no turns"
+        return idle
+
+    @property
+    def planned_gbs(self) -> float:
+        """Peak bandwidth that a machine's control may count on when it chooses an order, 10^9 bytes a second."""
+        if self.kind == "ideal":
+            return self.bandwidth_gbs
+        return _CHANNEL_GBS.get(self.standard, self.bandwidth_gbs) * self.channels
+
+
+class BufferSpec(Spec):
+    """How fast on-chip buffers take data from DRAM; their capacities are parameters of each machine."""
+
+    banks: Count = Field(64, description="banks of a buffer that loads are spread over (assumption)")
+    ports: Count = Field(1, description="write ports of a bank (assumption)")
+    port_bytes: Count = Field(8, description="bytes that a port writes in a cycle (assumption)")
+
+    @property
+    def bytes_per_cycle(self) -> int:
+        """Bytes that a buffer takes in a cycle."""
+        return self.banks * self.ports * self.port_bytes
+
+
+class AcceleratorSpec(Spec):
+    """Parameters that every machine has."""
+
+    clock_hz: Annotated[int, Field(ge=1)] = Field(1_000_000_000, description="accelerator clock, Hz")
+    value_bits: Literal[4, 8, 16, 32] = Field(16, description="bits of a stored weight or activation")
+    prefetch_tiles: Size = Field(
+        1,
+        description="tiles whose loads may run ahead of the computing one; "
+        "0: no double buffering, a tile's loads start when the tile before has ended",
+    )
+    write_back: Literal["overlapped", "blocking"] = Field(
+        "overlapped", description="overlapped: later tiles compute while results are written; blocking: they wait"
+    )
+    buffers: BufferSpec = BufferSpec()  # type: ignore[call-arg]
+    dram: DramSpec = DramSpec()  # type: ignore[call-arg]

@@ -1,0 +1,97 @@
+"""Convolution groups side by side in one block of an array: the one rule of all machines that multiply dense blocks.
+
+The weights of several groups lie on the diagonal of a block of lanes (inputs) x outputs: each group's channels on lanes
+of their own, its filters on outputs of their own. Every output sums all lanes; those that hold another group's channels
+meet a zero, so that they are empty slots, and a block of 16 depthwise channels needs no hardware that a dense layer
+does not. As many groups lie together as have both their channels on the lanes and their filters on the outputs; a group
+that is larger than the block runs alone, as all of them do with `groups = "alone"`.
+
+Zeros between groups are not stored: DRAM and buffers hold the layer's own weights, which are spread over the diagonal
+on the way into the array.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field
+
+from dataflows.specs import AcceleratorSpec
+from workloads.layer import Layer
+
+Groups = Literal["packed", "alone"]
+
+
+class GroupedSpec(AcceleratorSpec):
+    """Parameters of machines that can run the groups of a layer either way."""
+
+    groups: Groups = Field(
+        "packed",
+        description="convolution groups in a block of the array: packed: as many side by side as have their channels "
+        "and filters there, zeros between them; alone: one at a time (a reading; packing needs no hardware)",
+    )
+
+
+@dataclass(frozen=True)
+class GroupPacks:
+    """A layer's groups in packs that an array takes together, in order; the last may have fewer.
+
+    together  groups of a pack
+    """
+
+    layer: Layer
+    together: int
+
+    @classmethod
+    def of(cls, layer: Layer, groups: Groups, *, inputs: int, filters: int, taps: int = 1) -> Self:
+        """The packs of a block of `inputs` lanes x `filters` outputs.
+
+        taps  kernel positions of a channel that take a lane each
+        """
+        room = min(inputs // (layer.group_in_channels * taps), filters // layer.group_out_channels, layer.groups)
+        return cls(layer, max(1, room) if groups == "packed" else 1)
+
+    @property
+    def count(self) -> int:
+        """Packs of the layer."""
+        return -(-self.layer.groups // self.together)
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """Int64 (packs,): groups of each."""
+        return np.minimum(self.together, self.layer.groups - np.arange(0, self.layer.groups, self.together))
+
+    @property
+    def channels(self) -> np.ndarray:
+        """Int64 (packs,): input channels of each."""
+        return self.groups * self.layer.group_in_channels
+
+    def block_layer(self) -> Layer:
+        """The layer with a group for each pack, all as large as the largest: groups that are not there are empty."""
+        layer, together = self.layer, self.count * self.together
+        return replace(
+            layer,
+            in_channels=together * layer.group_in_channels,
+            out_channels=together * layer.group_out_channels,
+            groups=self.count,
+        )
+
+    def block_weights(self, weights: np.ndarray) -> np.ndarray:
+        """Weights or mask (K, C/G, [T,] R, S) of `block_layer`: each group on the diagonal of its pack's block."""
+        if self.together == 1:
+            return weights
+        layer, block = self.layer, self.block_layer()
+        blocks = np.zeros(block.weight_shape, weights.dtype)
+        for group in range(layer.groups):
+            first = group % self.together * layer.group_in_channels
+            filters = slice(group * layer.group_out_channels, (group + 1) * layer.group_out_channels)
+            blocks[filters, first : first + layer.group_in_channels] = weights[filters]
+        return blocks
+
+    def filters(self, outputs: int) -> np.ndarray:
+        """Int64 (packs, rounds): filters of each pack that `outputs` outputs take round by round."""
+        every = self.groups[:, None] * self.layer.group_out_channels
+        return np.minimum(outputs, every - np.arange(0, int(every.max()), outputs))

@@ -1,0 +1,86 @@
+"""Maps that stay on the chip between layers: what of a layer's inputs and outputs crosses DRAM then.
+
+A map that the machine's own activation memory holds stays there: outputs that fit never leave, inputs that fit were
+left there by the layer before, but for the network's own input, which comes once. A map that does not fit comes, or
+goes, as a `ColumnPlan` cuts it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from dataflows.schedule import Runs, Tensor
+from dataflows.tiling.dram_layout import bits_to_bytes
+from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic
+from dataflows.tiling.windows import inputs_read
+from workloads.layer import Layer
+
+
+@dataclass(frozen=True)
+class KeptMaps:
+    """The maps of a layer beside a memory that has room for `room_bytes` of inputs, and for as many of outputs.
+
+    layer          the layer as the machine runs it
+    input_in_dram  whether the input is the network's own
+    """
+
+    layer: Layer
+    input_in_dram: bool
+    room_bytes: int
+    value_bits: int
+
+    @property
+    def inputs_stay(self) -> bool:
+        """Whether the inputs of the whole batch fit."""
+        return self._fits(self.layer.input_count)
+
+    @property
+    def outputs_stay(self) -> bool:
+        """Whether the outputs of the whole batch fit."""
+        return self._fits(self.layer.output_count)
+
+    @property
+    def spills(self) -> bool:
+        """Whether either does not."""
+        return not (self.inputs_stay and self.outputs_stay)
+
+    def _fits(self, values: int) -> bool:
+        return bits_to_bytes(values * self.value_bits) <= self.room_bytes
+
+    def input_positions(self, held: int) -> int:
+        """Input positions that strips may read: as many as a map has twice where it stays, else `held`."""
+        return 2 * math.prod(self.layer.input_size) if self.inputs_stay else held
+
+    def loads(self, plan: ColumnPlan, moved: ColumnTraffic, *, weights_resident: bool = False) -> Runs:
+        """Inputs, then weights unless they lie on the chip before the layer starts."""
+        every = moved.loads()
+        on_chip = np.zeros(len(every.tensor), np.bool_)
+        for tensor, there in ((Tensor.INPUT, self.inputs_stay), (Tensor.WEIGHT, weights_resident)):
+            on_chip |= (every.tensor == tensor) & there
+        runs = Runs(*(getattr(every, name)[~on_chip] for name in Runs.__dataclass_fields__))
+        return Runs.merge(self._whole_maps(plan), runs) if self.inputs_stay and self.input_in_dram else runs
+
+    def _whole_maps(self, plan: ColumnPlan) -> Runs:
+        """Each image's and group's input map, once; they lie one after the other from address 0, as (n, g)."""
+        values = np.tile(plan.channels * math.prod(self.layer.input_size), self.layer.batch)
+        edges = -(-np.append(0, np.cumsum(values)) * self.value_bits // 8)
+        order = np.arange(len(values)).reshape(self.layer.batch, -1).T.reshape(-1)
+        first, last = plan.tile_index[:, :, 0].reshape(-1), plan.tile_index[:, :, -1].reshape(-1)
+        return Runs.per_tile(Tensor.INPUT, first, edges[order], np.diff(edges)[order], last_tile=last)
+
+    def stores(self, moved: ColumnTraffic) -> Runs:
+        """Outputs that do not stay."""
+        return Runs.none() if self.outputs_stay else moved.stores()
+
+    @property
+    def compulsory_bytes(self) -> int:
+        """Bytes of maps that must cross DRAM."""
+        values = 0
+        if self.input_in_dram or not self.inputs_stay:
+            values += self.layer.batch * self.layer.in_channels * inputs_read(self.layer)
+        if not self.outputs_stay:
+            values += self.layer.output_count
+        return values * self.value_bits // 8

@@ -1,0 +1,151 @@
+"""Strips of output positions, whole blocks of Pp positions each, whose inputs and outputs fit on-chip buffers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from dataflows.tiling.windows import read_range
+from workloads.layer import Layer
+
+
+@dataclass(frozen=True, eq=False)
+class PixelStrips:
+    """One image's output positions, in the order ([o,] p, q), cut into blocks and the blocks gathered into strips.
+
+    blocks         int64 (strips,): blocks of each strip; all have Pp positions but for the image's last
+    pixels         int64 (strips,): positions of each strip
+    last_pixels    int64 (strips,): positions of each strip's last block
+    first_pixel    int64 (strips,): first position of each strip
+    run_strip      int64 (runs,): the strip for which a run of input positions is loaded; ascending
+    run_last_strip int64 (runs,): the last of the strips in a row that read it; what the next strip reads, too, stays
+    run_start      int64 (runs,): first position of the run in the map ([d,] h, w) of one channel
+    run_positions  int64 (runs,): positions in the run
+    streams_inputs   True when the inputs of a single block do not fit; nothing stays then
+    """
+
+    blocks: np.ndarray
+    pixels: np.ndarray
+    last_pixels: np.ndarray
+    first_pixel: np.ndarray
+    run_strip: np.ndarray
+    run_last_strip: np.ndarray
+    run_start: np.ndarray
+    run_positions: np.ndarray
+    streams_inputs: bool
+
+    @property
+    def count(self) -> int:
+        """Number of strips."""
+        return len(self.blocks)
+
+    @classmethod
+    def of(cls, layer: Layer, pixels: int, *, inputs: int, outputs: int | None = None) -> Self:
+        """Strips as long as they read at most half of `inputs` input positions and make at most `outputs` outputs.
+
+        What the next strip reads besides arrives in the other half; one strip that is the whole layer may fill the
+        buffer. A strip has at least one block of `pixels` positions (Pp).
+        """
+        total = math.prod(layer.output_size)
+        count = -(-total // pixels)
+        most = count if outputs is None else max(1, outputs // pixels)
+
+        def runs_of(first_block: int, blocks: int) -> list[tuple[int, int]]:
+            return _runs_read(layer, first_block * pixels, min((first_block + blocks) * pixels, total) - 1)
+
+        def read(first_block: int, blocks: int) -> int:
+            return sum(size for _, size in runs_of(first_block, blocks))
+
+        alone = layer.batch * layer.groups == 1 and most >= count and read(0, count) <= inputs
+        room = inputs if alone else inputs // 2
+        cuts, start = [], 0
+        while start < count:
+            cuts.append(start)
+            start += _longest(lambda blocks, start=start: read(start, blocks) <= room, min(most, count - start))
+        first = np.array(cuts, np.int64)
+        blocks = np.diff(first, append=count)
+        runs = [runs_of(start, size) for start, size in zip(first.tolist(), blocks.tolist(), strict=True)]
+        streams_inputs = max(sum(size for _, size in own) for own in runs) > room
+        sizes = np.minimum((first + blocks) * pixels, total) - first * pixels
+        return cls(
+            blocks,
+            sizes,
+            sizes - (blocks - 1) * pixels,
+            first * pixels,
+            *_loads(runs, layer.input_size[-1], keep=not streams_inputs),
+            streams_inputs=streams_inputs,
+        )
+
+
+def _loads(runs: list[list[tuple[int, int]]], width: int, *, keep: bool) -> tuple[np.ndarray, ...]:
+    """Int64 (runs,) four times: strip, last strip, start and positions of the rows that strips load.
+
+    runs  by strip (start, positions) of whole rows of `width` positions; a row that strips in a row read is loaded once
+          where it is kept
+    """
+    owner = np.repeat(np.arange(len(runs)), [sum(size // width for _, size in own) for own in runs])
+    rows = np.concatenate([np.arange(start // width, (start + size) // width) for own in runs for start, size in own] or
+                          [np.zeros(0, np.int64)])  # fmt: skip
+    order = np.lexsort((owner, rows))
+    row, strip = rows[order], owner[order]
+    again = (np.diff(row, prepend=-1) == 0) & (np.diff(strip, prepend=-2) == 1) & keep
+    begins = np.flatnonzero(~again)
+    last = strip[np.append(begins[1:], len(strip)) - 1] if len(strip) else strip
+    row, strip = row[begins], strip[begins]
+    order = np.lexsort((row, strip))
+    row, strip, last = row[order], strip[order], last[order]
+    # Neighbouring rows of one strip that stay equally long are one run.
+    apart = (np.diff(row, prepend=-2) != 1) | (np.diff(strip, prepend=-1) != 0) | (np.diff(last, prepend=-1) != 0)
+    heads = np.flatnonzero(apart)
+    return strip[heads], last[heads], row[heads] * width, np.diff(heads, append=len(row)) * width
+
+
+def _longest(fits: Callable[[int], bool], most: int) -> int:
+    """The largest number in 1..most that fits, by bisection; 1 when none does."""
+    low, high = 1, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def _runs_read(layer: Layer, first: int, last: int) -> list[tuple[int, int]]:
+    """(start, positions) of the input rows that output positions first..last may read, in map order."""
+    height, width = layer.output_size[-2:]
+    map_height, map_width = layer.input_size[-2:]
+    (first_slice, top), (last_slice, bottom) = divmod(first // width, height), divmod(last // width, height)
+    rows_of: dict[int, list[tuple[int, int]]] = {}  # by input depth slice
+    for o in range(first_slice, last_slice + 1):
+        ends = top if o == first_slice else 0, bottom if o == last_slice else height - 1
+        for d, _ in _places_read(layer, 0, o, o) if layer.axes == 3 else ((0, 1),):
+            rows_of.setdefault(d, []).extend(_places_read(layer, layer.axes - 2, *ends))
+    return [
+        ((d * map_height + start) * map_width, (stop - start) * map_width)
+        for d in sorted(rows_of)
+        for start, stop in _joined(rows_of[d])
+    ]
+
+
+def _places_read(layer: Layer, axis: int, first: int, last: int) -> list[tuple[int, int]]:
+    """Ranges of input positions on an axis that the outputs first..last read; single ones where they skip some."""
+    if layer.dilation[axis] == 1 and layer.stride[axis] <= layer.kernel_size[axis] and axis == layer.axes - 2:
+        return [read_range(layer, axis, first, last)]
+    taps = np.arange(layer.kernel_size[axis]) * layer.dilation[axis] - layer.padding[axis][0]
+    places = np.unique(np.add.outer(np.arange(first, last + 1) * layer.stride[axis], taps))
+    inside = places[(places >= 0) & (places < layer.input_size[axis])]
+    return [(place, place + 1) for place in inside.tolist()]
+
+
+def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same numbers in as few ranges as possible, ascending."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in sorted(ranges):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], stop)
+        elif stop > start:
+            joined.append((start, stop))
+    return joined

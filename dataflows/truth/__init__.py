@@ -1,0 +1,1 @@
+"""What every machine must agree with: the convolution, and the counts of its products."""

@@ -1,0 +1,132 @@
+"""The `prunesim` command: what a user types, and nothing else; every subcommand hands over to the library.
+
+Modules are imported inside the functions that need them, so that `prunesim --help` does not load numba or pydantic.
+Results go to standard output, progress and warnings to standard error. Exit codes: 0 done, 1 a check or comparison
+failed, 2 bad input.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import version as installed_version
+from typing import ClassVar
+
+import click
+
+from simulator.commands import streams
+from workloads.errors import PrunesimError
+from workloads.notices import tell
+
+
+class LazyGroup(click.Group):
+    """A group that also knows commands in modules of their own, loaded when they are called or described."""
+
+    # name -> "module:attribute" of a click command
+    modules: ClassVar[dict[str, str]] = {
+        "compare": "simulator.commands.run:compare",
+        "diff": "simulator.commands.diff:diff",
+        "import": "simulator.commands.import_:command",
+        "inspect": "simulator.commands.inspect:command",
+        "plot": "simulator.commands.plot:plot",
+        "report": "simulator.commands.report:report",
+        "run": "simulator.commands.run:run",
+        "sweep": "simulator.commands.sweep:sweep",
+        "validate": "simulator.commands.validate:validate",
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command's name, sorted."""
+        return sorted({*super().list_commands(ctx), *self.modules})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, from its module if need be."""
+        if cmd_name not in self.modules:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.modules[cmd_name].partition(":")
+        return getattr(import_module(module), attribute)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(installed_version("prunesim"), prog_name="prunesim")
+def cli() -> None:
+    """Simulate sparse CNN accelerators on pruned networks.
+
+    Reports cycles, utilization, load imbalance, the cause of every lost PE-cycle and what DRAM saw.
+
+    \b
+    prunesim run blazepose --on scnn      the shipped, really pruned network
+    prunesim compare blazepose --on all   the same on every accelerator
+    prunesim run vgg16@deep-compression --on cambricon-x --layers 'conv3*'
+    prunesim config scnn > my.toml        an accelerator's parameters, to edit
+    """  # noqa: D301 (click reads the backspace as: keep these lines as they are)
+
+
+@cli.command("list")
+@click.argument("kind", type=click.Choice(["accelerators", "workloads", "prunings", "formats"]), required=False)
+def list_names(kind: str | None) -> None:
+    """List accelerators, workloads, prunings and storage formats."""
+    from simulator.terminal import listing
+    from simulator.terminal import reports as tables
+
+    for name in [kind] if kind else listing.KINDS:
+        tables.print_listing(name, listing.KINDS[name]())
+
+
+@cli.command()
+@click.argument("machine")
+def config(machine: str) -> None:
+    """Print the complete, commented TOML of MACHINE, ready to edit and pass as --config FILE."""
+    from simulator.configuration import commented_toml, configure
+
+    accelerator, _ = configure(machine)
+    click.echo(commented_toml(accelerator), nl=False)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The entry point: what goes wrong becomes one clear line on standard error and exit code 2, never a traceback."""
+    if not streams.opened():
+        tell("prunesim: standard output is closed; send it to /dev/null if it is not wanted")
+        sys.exit(2)
+    try:
+        sys.exit(_exit_code(arguments))
+    finally:
+        streams.settle()
+
+
+def _exit_code(arguments: list[str] | None) -> int:
+    code: object = 2
+    try:
+        code = cli.main(arguments, standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Abort:
+        code = 130
+    except BrokenPipeError:
+        code = 1  # as the library of tables ends there
+    except click.ClickException as error:
+        _tell(error.format_message())
+    except PrunesimError as error:
+        _tell(str(error))
+    except (MemoryError, OSError, ImportError, RuntimeError) as error:
+        if _is_shortage(error):
+            _tell(f"not enough memory: {str(error) or 'the system gives no more'}")
+        elif isinstance(error, OSError):
+            _tell(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        else:
+            raise
+    return code if isinstance(code, int) else 0
+
+
+def _is_shortage(error: Exception) -> bool:
+    """Whether it says that memory has run out; libraries and threads that cannot start have errors of their own."""
+    texts = ("failed to map segment", "cannot allocate memory", "can't start new thread", "could not find/load shared")
+    return (
+        isinstance(error, MemoryError)
+        or str(error).lower().startswith("bad_alloc")
+        or any(text in str(error).lower() for text in texts)
+    )
+
+
+def _tell(text: str) -> None:
+    for line in text.splitlines():
+        tell(f"prunesim: {line}")

@@ -1,0 +1,278 @@
+"""`prunesim run` and `prunesim compare`: a workload on one accelerator, and on several side by side.
+
+This module loads quickly, since `prunesim --help` reads it; what simulates is imported where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from workloads.errors import InputError
+from workloads.notices import tell
+
+if TYPE_CHECKING:
+    from dataflows.accelerator import Accelerator
+    from dataflows.sizing import EqualSize
+    from simulator.engine.observer import Observer
+    from simulator.reports.report import NetworkReport
+    from workloads.workload import Workload
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_SET_HELP = "Set a machine's parameter by its dotted name, e.g. dram.bandwidth_gbs=25.6. Repeatable."
+_PRUNE_HELP = "Prune the network first, e.g. unstructured:density=0.3; several prunings are joined by '+'."
+_SEED_HELP = "Seed of synthetic masks and values."
+EQUAL_HELP = (
+    "Bring machines to one size, each in its own way: any of multipliers, clock_ghz, on_chip_kib, bandwidth_gbs, bits. "
+    "What a machine cannot reach is said on standard error."
+)
+FACTORS_HELP = "Show what each speedup consists of: size x zeros skipped x utilization."
+_CHECK_HELP = "Also compute every output in the machine's own order and compare with a reference convolution."
+OUTPUT_FILE = click.Path(dir_okay=False, allow_dash=True)
+
+
+def run_options(command: Command) -> Command:
+    """The options that `run` and `compare` share."""
+    options = [
+        click.option("--layers", metavar="GLOB", help="Only the layers whose name matches, e.g. 'conv3*'."),
+        click.option("--prune", metavar="METHOD:KEY=VALUE,...", help=_PRUNE_HELP),
+        click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help=_SET_HELP),
+        click.option("--equal", metavar="KEY=VALUE,...", help=EQUAL_HELP),
+        click.option("--factors", is_flag=True, help=FACTORS_HELP),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=_SEED_HELP),
+        click.option("--batch", type=click.IntRange(min=1), help="Images in a batch.  [default: the workload's]"),
+        click.option("--json", "json_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write the JSON report."),
+        click.option("--csv", "csv_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write one row a layer."),
+        click.option("--check", is_flag=True, help=_CHECK_HELP),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("workload", default="blazepose")
+@click.option("--on", "machine", metavar="MACHINE", required=True, help="The accelerator; see 'prunesim list'.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE", help="A machine's TOML from 'prunesim config'."
+)
+@click.option(
+    "--scale-sim", type=click.Path(path_type=Path), metavar="FILE", help="Write SCALE-Sim's COMPUTE_REPORT columns."
+)
+@click.option(
+    "--timeline", type=click.Path(path_type=Path), metavar="FILE", help="Write a trace for Perfetto (ui.perfetto.dev)."
+)
+@click.option("--dram-trace", metavar="FORMAT:FILE", help="Write DRAM's requests for 'ramulator2' or 'dramsim3'.")
+@run_options
+def run(
+    workload: str,
+    machine: str,
+    config: Path | None,
+    scale_sim: Path | None,
+    timeline: Path | None,
+    dram_trace: str | None,
+    *,
+    check: bool,
+    settings: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Run WORKLOAD on one accelerator.
+
+    WORKLOAD is a built-in network (vgg16), a density set of one (vgg16@deep-compression), a trace file (.npz), your
+    own network file (.toml) or a model that 'prunesim import' knows (.onnx, .tflite, ...).  [default: blazepose]
+    """
+    from simulator.observers.dram_requests import RequestRecorder
+    from simulator.observers.timeline import Timeline
+    from simulator.reports import scale_sim as scale_sim_report
+    from simulator.terminal import reports as tables
+    from workloads import files
+
+    requests = dram_trace.partition(":")[2] or None if dram_trace else None
+    _require_outputs(options, (scale_sim, timeline, requests), (config, workload))
+    accelerator = _configure(machine, config, settings, _equal_size(options))
+    chosen = _workload(workload, options)
+    watch = Timeline() if timeline else None
+    recorder = RequestRecorder.of(dram_trace, accelerator.spec.dram) if dram_trace else None
+    (report,) = _simulate([accelerator], chosen, tuple(filter(None, (watch, recorder))))
+    if timeline and watch:
+        files.write_whole(timeline, watch.to_json(report))
+    if recorder:
+        recorder.write()
+    if not _write(report.to_dict(), report.rows(), options):
+        tables.print_report(report, factors=options["factors"])
+    if scale_sim:
+        files.write_whole(scale_sim, scale_sim_report.to_compute_report(report))
+    if check:
+        _check([accelerator], chosen)
+
+
+@click.command()
+@click.argument("workload", default="blazepose")
+@click.option(
+    "--on", "machines", metavar="M1,M2,...|all", required=True, help="Accelerators, by comma; 'all' for every one."
+)
+@run_options
+def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, ...], **options: Any) -> None:
+    """Run WORKLOAD on several accelerators, side by side.
+
+    A --set applies to every accelerator that has the parameter. An accelerator that cannot run a layer is left out,
+    with the reason on standard error. 'ideal' takes the multipliers and clock of the others where they are alike.
+    """
+    from dataflows.registry import machines as known
+    from simulator.network_simulation import able_machines
+    from simulator.terminal import reports as tables
+
+    _require_outputs(options, (), (workload,))
+    names = list(known()) if machines == "all" else [name.strip() for name in machines.split(",")]
+    size = _equal_size(options)
+    accelerators = _configure_all(names, settings, size)
+    chosen = _workload(workload, options)
+    able, refused = able_machines(accelerators, chosen)
+    _warn(refused.values())
+    if not able:
+        raise InputError("no accelerator of the list can run this workload")
+    able = _with_ideal_beside(able, settings, size)
+    reports = _simulate(able, chosen)
+    data = {
+        "schema": reports[0].to_dict()["schema"],
+        "tool": reports[0].tool,
+        "workload": reports[0].workload,
+        "seed": reports[0].seed,
+        "reports": [report.to_dict() for report in reports],
+        "refused": refused,
+    }
+    if not _write(data, [row for report in reports for row in report.rows()], options):
+        tables.print_comparison(reports, factors=options["factors"])
+    if check:
+        _check(able, chosen)
+
+
+def _workload(name: str, options: dict[str, Any]) -> Workload:
+    from workloads import pruning
+    from workloads.catalog import load_workload
+
+    chosen = load_workload(name, seed=options["seed"], batch=options["batch"])
+    if options["prune"]:  # before layers are selected, for prunings may look at the whole network
+        chosen = chosen.prune(pruning.parse(options["prune"]))
+    return chosen.select(options["layers"]) if options["layers"] else chosen
+
+
+def _equal_size(options: dict[str, Any]) -> EqualSize | None:
+    from simulator.equal_size import parse_equal_size
+
+    return parse_equal_size(options["equal"]) if options["equal"] else None
+
+
+def _configure(name: str, config: Path | None, settings: tuple[str, ...], size: EqualSize | None) -> Accelerator:
+    """A machine from all that says what it is; warnings, and what an equal size makes of it, go to standard error."""
+    from simulator.configuration import configure
+    from simulator.equal_size import configure_equal
+
+    if size is None:
+        accelerator, warnings = configure(name, config, settings)
+    else:
+        accelerator, warnings, line = configure_equal(name, config, settings, size)
+        tell(line)
+    _warn(warnings)
+    return accelerator
+
+
+def _configure_all(names: list[str], settings: tuple[str, ...], size: EqualSize | None) -> list[Accelerator]:
+    """Machines with the settings that each of them has. Raises `InputError` for a key that none of them has."""
+    from dataflows.registry import machine
+    from simulator.configuration import has_key, keys_of, parse_setting
+    from workloads.errors import nearest
+
+    known = {name: keys_of(machine(name).Spec) for name in names}
+    every = {key for keys in known.values() for key in keys}
+    for key in (parse_setting(text)[0] for text in settings):
+        if not has_key(every, key):
+            raise InputError(f"--set: unknown key '{key}': {nearest(key, every)}")
+    return [
+        _configure(name, None, tuple(s for s in settings if has_key(known[name], parse_setting(s)[0])), size)
+        for name in names
+    ]
+
+
+def _with_ideal_beside(
+    accelerators: list[Accelerator], settings: tuple[str, ...], size: EqualSize | None
+) -> list[Accelerator]:
+    """The machines, the ideal one with the size of the others where they have one and the user gives it none."""
+    from simulator.configuration import parse_setting
+    from simulator.equal_size import ideal_beside
+
+    others = [accelerator for accelerator in accelerators if accelerator.name != "ideal"]
+    if not others or len(others) == len(accelerators):
+        return accelerators
+    set_here = {parse_setting(text)[0] for text in settings} | set(size.shared_settings() if size else ())
+    if size is not None and size.multipliers is not None:
+        set_here.add("multipliers")
+    chosen = []
+    for accelerator in accelerators:
+        if accelerator.name == "ideal":
+            accelerator, line = ideal_beside(accelerator, others, {"multipliers", "clock_hz"} - set_here)  # noqa: PLW2901
+            _warn(filter(None, [line]))
+        chosen.append(accelerator)
+    return chosen
+
+
+def _simulate(
+    accelerators: list[Accelerator], workload: Workload, observers: tuple[Observer, ...] = ()
+) -> list[NetworkReport]:
+    from simulator.network_simulation import simulate
+    from simulator.terminal.reports import progress
+
+    with progress(f"{workload.name} on {', '.join(a.name for a in accelerators)}") as advance:
+        reports = simulate(accelerators, workload, advance, observers=observers)
+    for line in workload.notes:
+        tell(f"note: {line}")
+    return reports
+
+
+def _check(accelerators: list[Accelerator], workload: Workload) -> None:
+    """Exit with 1 when a machine's outputs differ from the reference convolution."""
+    from simulator.functional import differing_layers
+    from simulator.terminal.reports import progress
+
+    with progress("checking outputs") as advance:
+        wrong = differing_layers(accelerators, workload, advance)
+    for line in wrong:
+        tell(line)
+    if wrong:
+        raise SystemExit(1)
+    tell(f"outputs checked: {len(workload.layers)} layers equal the reference convolution")
+
+
+def _require_outputs(
+    options: dict[str, Any], others: tuple[str | Path | None, ...], inputs: tuple[str | Path | None, ...]
+) -> None:
+    """Refuse outputs that could not be written, before anything is simulated."""
+    from workloads.files import require_outputs
+
+    files = [options["json_file"], options["csv_file"]]
+    if files == ["-", "-"]:
+        raise InputError("--json - and --csv -: only one of them can go to standard output")
+    require_outputs([*files, *others], inputs)
+
+
+def _write(data: dict[str, Any], rows: list[dict[str, Any]], options: dict[str, Any]) -> bool:
+    """Write the files asked for; True when standard output is taken by one of them."""
+    from simulator.reports import files as results_file
+
+    for file, text in (
+        (options["json_file"], results_file.to_json(data)),
+        (options["csv_file"], results_file.to_csv(rows)),
+    ):
+        if file == "-":
+            click.echo(text, nl=False)
+        elif file:
+            results_file.write_whole(Path(file), text)
+    return "-" in (options["json_file"], options["csv_file"])
+
+
+def _warn(lines: Any) -> None:
+    for line in lines:
+        tell(f"warning: {line}")

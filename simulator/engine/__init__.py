@@ -1,0 +1,1 @@
+"""One schedule played as discrete events: array, buffers, memory seen as transfers."""

@@ -1,0 +1,116 @@
+"""How far a tile can go while its data arrive: the rule that lets loads and computation of the same data overlap.
+
+Data arrive evenly between a load's first burst and its last. With a share x of a tile's inputs and y of its weights
+
+    x·y       of the work can be done where any of its filters meet any of its positions,
+    min(x, y) where both are used in one order (`LayerSchedule.operands_in_step`);
+
+what already lay on the chip counts as 1. Loads that are on their way at the same time share the memory, whichever was
+asked for first: burst by burst in turn until one of them is there, which is the order that makes most work possible at
+any time, or in step as far as both have come. They share it from the moment `joined` at which the later one's first
+burst can come. A tile that may start at `start` and needs `duration` cycles ends no earlier than
+
+    max over u of  (joined + u + (1 - possible(u)) · duration),
+
+since u after `joined` only possible(u) of the work can have been done; the share of the last burst is done behind it.
+Where possible(u) is a straight line this is the larger of joined + duration and last burst + its share. While p bytes,
+of which a share x0 is there, and q bytes, of which none is, come in turn, B bytes a cycle in all, it is a parabola:
+
+    possible(u) = (x0 + B·u / 2p) · (B·u / 2q),   largest loss at u = (2q / (B·duration) - x0) · p / B
+
+or where one of the two is there, if that is earlier.
+
+Example: 100 bytes of inputs and 100 of weights, asked for together, at a byte a cycle from cycle 0, and 400 cycles of
+work. x0 = 0 and B = 1, so u = 200 / 400 · 100 = 50, where 25 · 25 of 100 · 100 products, 25 cycles of work, are
+possible: the tile ends at 50 + 375 = 425. It idles for 25 of its first 50 cycles; the 200 cycles of the load cost no
+more. With 100 cycles of work u would lie behind the load, and the tile ends with its last burst, at 200 and a little.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import simpy
+
+from dataflows.schedule import Tensor
+from simulator.engine.ideal_memory import Moved, Transfer
+
+
+@dataclass(slots=True)
+class Arrival:
+    """One tensor's data for a tile, on their way. Cycles; `first_at` and `last_at` are known once the events fired.
+
+    bursts  in which memory brings them
+    filled  the event that the last byte has passed the buffer's port; `moved.last` where the port is no limit
+    """
+
+    tensor: Tensor
+    size_bytes: int
+    bursts: int
+    asked_at: int
+    moved: Moved
+    filled: simpy.Event
+    first_at: int = -1
+    last_at: int = -1
+
+    @classmethod
+    def of(cls, env: simpy.Environment, part: Transfer, burst_bytes: int, moved: Moved, filled: simpy.Event) -> Arrival:
+        """Watch a transfer that was asked for now."""
+        arrival = cls(part.tensor, part.size_bytes, part.burst_bytes // burst_bytes, int(env.now), moved, filled)
+
+        def note_first(_: simpy.Event) -> None:
+            arrival.first_at = int(env.now)
+
+        def note_last(_: simpy.Event) -> None:
+            arrival.last_at = int(env.now)
+
+        for event, note in ((moved.first, note_first), (filled, note_last)):
+            assert event.callbacks is not None  # noqa: S101 (a transfer takes at least until the next event)
+            event.callbacks.append(note)
+        return arrival
+
+
+def earliest_end(start: int, duration: int, arrivals: Sequence[Arrival], *, in_step: bool) -> int:
+    """The first cycle in which a tile can end that started at `start`; all of `arrivals` must have arrived.
+
+    `arrivals` in the order in which they were asked for, one or two.
+    """
+    if not duration or all(arrival.last_at <= start for arrival in arrivals):
+        return start + duration
+    early, late = arrivals[0], arrivals[-1]
+    joined, there = early.first_at, Fraction(0)
+    if late.asked_at > early.asked_at:
+        joined, there = _joined(early, late)
+    end, rest = max(start, joined) + duration, (1 - there) * early.bursts
+    last = early if rest > late.bursts else late
+    end = max(end, max(early.last_at, late.last_at) + -(-duration // last.bursts))
+    if len(arrivals) == 1 or in_step or there == 1:
+        return end
+    return max(end, _end_of_grid(start, duration, joined, there, early, late))
+
+
+def _joined(early: Arrival, late: Arrival) -> tuple[int, Fraction]:
+    """When the first burst of the later load can come, and which share of the earlier one is there by then."""
+    shared_from = max(early.first_at, late.asked_at)
+    if early.last_at <= shared_from:
+        return late.first_at, Fraction(1)
+    # In the memory the earlier one's rest comes first; taking turns, the later one's first burst comes so much sooner.
+    joined = late.first_at - (early.last_at - shared_from)
+    return joined, Fraction(shared_from - early.first_at, early.last_at - early.first_at)
+
+
+def _end_of_grid(start: int, duration: int, joined: int, there: Fraction, early: Arrival, late: Arrival) -> int:
+    """The bound of two operands that arrive burst by burst in turn, any part of one meeting any of the other."""
+    p, q = early.bursts, late.bursts
+    rest, time = (1 - there) * p, max(early.last_at, late.last_at) - joined
+    if time <= 0:
+        return 0
+    rate = (rest + q) / time
+    u = min((2 * q / (rate * duration) - there) * p / rate, 2 * min(rest, q) / rate)
+    if u <= max(0, start - joined):
+        return 0
+    possible = (there + rate * u / (2 * p)) * (rate * u / (2 * q))
+    return joined + math.ceil(u + (1 - possible) * duration)

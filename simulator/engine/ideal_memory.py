@@ -1,0 +1,229 @@
+"""External memory as the event model sees it: transfers in, completion events out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from heapq import heappop, heappush
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import simpy
+
+from dataflows.schedule import Runs, Tensor
+from dataflows.specs import DramSpec
+from simulator.dram.latency import ReadLatency
+
+NANOSECONDS = 1_000_000_000
+_TENSORS = tuple(Tensor)
+
+
+class Transfer(NamedTuple):
+    """One tensor's share of a tile's traffic: rows start..stop of the runs, and their bytes."""
+
+    tensor: Tensor
+    start: int
+    stop: int
+    size_bytes: int
+    burst_bytes: int
+
+
+def transfers_by_tile(runs: Runs, burst_bytes: int) -> dict[int, list[Transfer]]:
+    """The runs of one direction cut by tile and tensor, so that playing them needs no search; tiles in order.
+
+    A burst is aligned to its size, and a run pays for every burst that it touches.
+    """
+    by_tile: dict[int, list[Transfer]] = {}
+    if not len(runs.tile):
+        return by_tile
+    change = np.flatnonzero((np.diff(runs.tile) != 0) | (np.diff(runs.tensor) != 0)) + 1
+    starts = np.concatenate(([0], change))
+    bursts = (runs.address + runs.size_bytes - 1) // burst_bytes - runs.address // burst_bytes + 1
+    columns = (
+        runs.tile[starts],
+        runs.tensor[starts],
+        starts,
+        np.append(change, len(runs.tile)),
+        np.add.reduceat(runs.size_bytes, starts),
+        np.add.reduceat(bursts, starts) * burst_bytes,
+    )
+    for tile, tensor, start, stop, size, burst in zip(*(column.tolist() for column in columns), strict=True):
+        by_tile.setdefault(tile, []).append(Transfer(_TENSORS[tensor], start, stop, size, burst))
+    return by_tile
+
+
+@dataclass(slots=True)
+class TensorTraffic:
+    """What memory has carried of one tensor.
+
+    Bytes are useful ones; `burst_bytes` counts whole bursts, so it includes what partial ones waste. A row hit found
+    its row open, a miss its bank closed, a conflict another row open. `read_latency` is None where memory is not that
+    detailed.
+    """
+
+    read_bytes: int = 0
+    write_bytes: int = 0
+    burst_bytes: int = 0
+    row_hits: int = 0
+    row_misses: int = 0
+    row_conflicts: int = 0
+    read_latency: ReadLatency | None = None
+
+    def add(self, part: Transfer, *, write: bool) -> None:
+        """Count a transfer."""
+        if write:
+            self.write_bytes += part.size_bytes
+        else:
+            self.read_bytes += part.size_bytes
+        self.burst_bytes += part.burst_bytes
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What memory has carried, by tensor, and how often it opened a row; `clock_ps` is DRAM's clock, 0 for ideal."""
+
+    tensors: dict[Tensor, TensorTraffic]
+    activates: int = 0
+    clock_ps: int = 0
+
+
+class Moved(NamedTuple):
+    """Events of a transfer: its first burst, and its last byte, have been moved."""
+
+    first: simpy.Event
+    last: simpy.Event
+
+
+class Memory(Protocol):
+    """What `LayerSimulation` needs of a memory; `burst_bytes` is its smallest transfer."""
+
+    burst_bytes: int
+
+    def transfer(self, runs: Runs, part: Transfer, urgency: int, *, write: bool) -> Moved:
+        """Start to move a part of some runs; returns when its first burst and its last byte are there.
+
+        `urgency` orders transfers that wait at the same time, the smallest first, where memory can choose.
+        """
+        ...
+
+    def channel_bytes(self) -> list[int]:
+        """What each channel has moved up to now, in whole bursts."""
+        ...
+
+    def traffic(self) -> Traffic:
+        """What has been carried so far."""
+        ...
+
+
+@dataclass(slots=True, order=True)
+class _Job:
+    """Bursts that wait for the channels: the most urgent first, of equals the one asked for first.
+
+    work   what is left, in bytes times the denominator of bytes per cycle
+    moved  the event that the last of them is there
+    """
+
+    urgency: int
+    number: int
+    work: int = field(compare=False)
+    moved: simpy.Event = field(compare=False)
+
+
+class IdealMemory:
+    """Bandwidth and latency: no banks, rows or refresh.
+
+    The channels move bursts at peak bandwidth, those of the most urgent transfer first: what a tile that comes later
+    needs never holds up an earlier one, however far loads run ahead. The last byte arrives one latency after it was
+    moved; latencies overlap. With infinite bandwidth memory is not modelled at all and every transfer is there at once.
+
+    Time is kept in cycles times the numerator of bytes per cycle, so that this clock is exact, where rounding each
+    transfer to a cycle would drift.
+    """
+
+    def __init__(self, env: simpy.Environment, dram: DramSpec, clock_hz: int) -> None:
+        self.burst_bytes = dram.burst_bytes
+        self._env = env
+        self._bytes_per_cycle = ideal_bytes_per_cycle(dram, clock_hz)
+        self._latency = Fraction(str(dram.latency_ns)) * clock_hz / NANOSECONDS
+        self._tensors = {tensor: TensorTraffic() for tensor in Tensor}
+        self._jobs: list[_Job] = []
+        self._number = 0
+        self._served_until = 0
+        self._awake_at: int | None = None
+
+    def transfer(self, runs: Runs, part: Transfer, urgency: int, *, write: bool) -> Moved:
+        """Start to move a part of some runs; returns when its first burst and its last byte are there."""
+        del runs
+        self._tensors[part.tensor].add(part, write=write)
+        if self._bytes_per_cycle is None:
+            now = self._env.timeout(0)
+            return Moved(now, now)
+        self._serve()
+        sizes = [part.burst_bytes]
+        if not write and part.burst_bytes > self.burst_bytes:
+            sizes = [self.burst_bytes, part.burst_bytes - self.burst_bytes]
+        events = [self._ask(size * self._bytes_per_cycle.denominator, urgency) for size in sizes]
+        self._wake()
+        return Moved(events[0], events[-1])
+
+    def _ask(self, work: int, urgency: int) -> simpy.Event:
+        event = self._env.event()
+        heappush(self._jobs, _Job(urgency, self._number, work, event))
+        self._number += 1
+        return event
+
+    def _serve(self) -> None:
+        """Move what can have been moved up to now."""
+        unit, latency = (self._bytes_per_cycle or Fraction(1)).numerator, self._latency
+        now = int(self._env.now) * unit
+        while self._jobs and self._served_until < now:
+            job = self._jobs[0]
+            moved = min(job.work, now - self._served_until)
+            job.work -= moved
+            self._served_until += moved
+            if job.work:
+                return
+            heappop(self._jobs)
+            done = self._served_until * latency.denominator + latency.numerator * unit
+            event = job.moved
+            event._ok, event._value = True, None  # noqa: SLF001 (a success in the future, as a Timeout is)
+            self._env.schedule(event, delay=-(-done // (unit * latency.denominator)) - int(self._env.now))
+        if not self._jobs:
+            self._served_until = max(self._served_until, now)
+
+    def _wake(self) -> None:
+        """Come back in the cycle in which the most urgent transfer will have been moved."""
+        if not self._jobs:
+            return
+        unit = (self._bytes_per_cycle or Fraction(1)).numerator
+        at = -(-(self._served_until + self._jobs[0].work) // unit)
+        if self._awake_at is None or at < self._awake_at:
+            self._awake_at = at
+            event = self._env.timeout(at - int(self._env.now))
+            assert event.callbacks is not None  # noqa: S101 (just made)
+            event.callbacks.append(self._awake)
+
+    def _awake(self, _: simpy.Event) -> None:
+        if self._awake_at == int(self._env.now):
+            self._awake_at = None
+            self._serve()
+            self._wake()
+
+    def channel_bytes(self) -> list[int]:
+        """What has been moved up to now; the channels of an ideal memory are one."""
+        asked = sum(tensor.burst_bytes for tensor in self._tensors.values())
+        if self._bytes_per_cycle is None:
+            return [asked]
+        self._serve()
+        return [asked - -(-sum(job.work for job in self._jobs) // self._bytes_per_cycle.denominator)]
+
+    def traffic(self) -> Traffic:
+        """What has been carried so far; an ideal memory has no rows."""
+        return Traffic(self._tensors)
+
+
+def ideal_bytes_per_cycle(dram: DramSpec, clock_hz: int) -> Fraction | None:
+    """Bytes that ideal memory can move in one accelerator cycle, exactly; None when bandwidth is infinite."""
+    if dram.bandwidth_gbs == float("inf"):
+        return None
+    return Fraction(str(dram.bandwidth_gbs)) * NANOSECONDS / clock_hz

@@ -1,0 +1,1 @@
+"""What can watch a run: the timeline and the recorder of DRAM requests."""

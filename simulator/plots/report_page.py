@@ -1,0 +1,150 @@
+"""The report page: one HTML file with tables, figures and the exact configuration, that needs nothing else to open."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from itertools import count
+from typing import Any
+
+from simulator import plots
+from simulator.reports.columns import BOUND_LEGEND, FACTORS_LEGEND, LEGEND, notes_by_layers
+from simulator.reports.html_tables import factors_table, measures_table, size_table, table
+from workloads.errors import InputError
+
+Reports = Sequence[Mapping[str, Any]]
+
+_CAPTIONS = {
+    "causes": "Where the PE-cycles of each accelerator went.",
+    "layers": "Where the cycles of each layer went.",
+    "utilization": "Utilization against weight sparsity: a point a layer, lines through means of ten percent.",
+    "roofline": "Layers under the limits of multipliers and DRAM; a point's area is its share of the cycles.",
+    "imbalance": "How unevenly work falls: by layer, and by PE within its layer (middle half, and 5 to 95 %).",
+    "heatmap": "Busy cycles of every PE on the array's shape.",
+    "pareto": "Cycles against DRAM traffic.",
+}
+_FOR_SEVERAL = ("pareto",)  # figures that compare machines
+_TIMELINE_CAPTIONS = {
+    "bandwidth": "DRAM bandwidth over time.",
+    "gantt": "Fetch, compute and drain in the longest layer.",
+}
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 78rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
+p.about { margin-top: .3rem; color: #555; } figure { margin: 1.2rem 0; } figcaption, .legend { color: #555; font-size: 13px; }
+svg { max-width: 100%; height: auto; } .scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; margin: .6rem 0; }
+th, td { padding: .15rem .42rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #eee; }
+th:first-child { text-align: left; font-weight: 500; } thead th { border-bottom: 1px solid #888; font-weight: 600; }
+.facts td { text-align: left; white-space: normal; } tr.total > * { border-top: 1px solid #888; font-weight: 600; } summary { cursor: pointer; }
+pre { background: #f6f6f6; padding: .8rem; font-size: 12.5px; overflow-x: auto; } code { font-size: 12.5px; overflow-wrap: anywhere; }
+@media print { details > * { display: block; } .scroll { overflow: visible; } }
+"""  # noqa: E501 (style sheets have long rows)
+
+
+def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> str:
+    """The page of the JSON reports of a run or of a comparison; with a timeline, also its figures."""
+    names = ", ".join(dict.fromkeys(report["workload"]["name"] for report in reports))
+    machines = ", ".join(report["accelerator"]["name"] for report in reports)
+    ids = count()
+    body = [
+        f"<h1>{escape(names)} on {escape(machines)}</h1>",
+        f'<p class="about">{escape(_about(reports))}</p>',
+        "<h2>Totals</h2>",
+        *_totals(reports),
+        "<h2>Figures</h2>",
+        *_figures(reports, [kind for kind in _CAPTIONS if len(reports) > 1 or kind not in _FOR_SEVERAL], ids),
+        *(_figures(timeline, list(_TIMELINE_CAPTIONS), ids) if timeline else ()),
+        "<h2>Layers</h2>",
+        *(_layers(report, opened=len(reports) == 1) for report in reports),
+        "<h2>Configuration</h2>",
+        *(_configuration(report) for report in reports),
+    ]
+    head = f'<meta charset="utf-8"><title>{escape(names)} on {escape(machines)}</title><style>{_STYLE}</style>'
+    text = "\n".join(body)
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n{text}\n</body></html>\n'
+
+
+def _totals(reports: Reports) -> Iterable[str]:
+    """The machines' sizes, their totals, and what their speedups consist of."""
+    totals = [(report["accelerator"]["name"], report["total"]) for report in reports]
+    yield _scroll(size_table([(report["accelerator"]["name"], report.get("size", {})) for report in reports]))
+    yield _scroll(measures_table(totals, "accelerator"))
+    yield _legend(f"{LEGEND} {BOUND_LEGEND}")
+    if factors := factors_table(totals, "accelerator"):
+        yield f"{_scroll(factors)}{_legend(FACTORS_LEGEND)}"
+
+
+def _legend(text: str) -> str:
+    return f'<p class="legend">{escape(text)}</p>'
+
+
+def toml_text(values: Mapping[str, Any], prefix: str = "") -> str:
+    """A machine's settings as TOML, as `prunesim run --config` reads it; what is not set is left out."""
+    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
+    lines = [f"{key} = {_toml_value(value)}" for key, value in plain.items() if value is not None]
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            lines += ["", f"[{prefix}{key}]", toml_text(value, f"{prefix}{key}.")]
+    return "\n".join(lines)
+
+
+def _toml_value(value: Any) -> str:
+    return "inf" if value == "inf" else json.dumps(value, ensure_ascii=False)
+
+
+def _about(reports: Reports) -> str:
+    tools = dict.fromkeys(f"{report['tool']['name']} {report['tool']['version']}" for report in reports)
+    seeds = ", ".join(dict.fromkeys(str(report["seed"]) for report in reports))
+    titles = dict.fromkeys(str(report["workload"].get("title", "")) for report in reports)
+    return " · ".join(part for part in (*titles, f"seed {seeds}", *tools) if part)
+
+
+def _figures(data: Any, kinds: Iterable[str], ids: Iterable[int]) -> Iterable[str]:
+    """The figures that the data can be drawn as: a machine without memory traffic, say, has no roofline."""
+    captions = _CAPTIONS | _TIMELINE_CAPTIONS
+    for kind, number in zip(kinds, ids, strict=False):
+        try:
+            drawn = plots.svg_text(plots.KINDS[kind](data))
+        except InputError:
+            continue
+        caption = f"<figcaption>{escape(captions[kind])}</figcaption>"
+        yield f'<figure id="{kind}">{_own_ids(drawn, number)}{caption}</figure>'
+
+
+def _own_ids(svg: str, number: int) -> str:
+    """The same drawing with ids that no other figure of the page has.
+
+    Pictures (of heat maps and their scales) lose theirs, which nothing refers to and which equal pictures share.
+    """
+    svg = re.sub(r' id="image\w+"', "", svg)
+    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>f{number}-", svg)
+
+
+def _layers(report: Mapping[str, Any], *, opened: bool) -> str:
+    name = escape(report["accelerator"]["name"])
+    rows = [(layer["name"], layer) for layer in report["layers"]] + [("total", report["total"])]
+    notes = [f"<li>{escape(note)}</li>" for note in notes_by_layers(report["layers"])]
+    listed = f"<ul>{''.join(notes)}</ul>" if notes else ""
+    inside = _scroll(measures_table(rows, "layer")) + _scroll(factors_table(rows, "layer"))
+    return f"<details{' open' if opened else ''}><summary>{name}</summary>{inside}{listed}</details>"
+
+
+def _configuration(report: Mapping[str, Any]) -> str:
+    """Everything that it takes to run this again, and the digest that tells whether it was the same."""
+    settings = {key: value for key, value in report["accelerator"].items() if key != "name"}
+    workload = [
+        (key, json.dumps(value) if isinstance(value, list) else str(value)) for key, value in report["workload"].items()
+    ]
+    equal = ",".join(f"{key}={value}" for key, value in report.get("equal", {}).items())
+    sized = [("brought to the size", equal)] if equal else []
+    facts = [*workload, *sized, ("seed", str(report["seed"])), ("digest of configuration and data", report["digest"])]
+    name = escape(report["accelerator"]["name"])
+    listed = table(["workload", ""], facts).replace("<table>", '<table class="facts">', 1)
+    return f"<h3>{name}</h3>{_scroll(listed)}<pre>{escape(toml_text(settings))}</pre>"
+
+
+def _scroll(inside: str) -> str:
+    return f'<div class="scroll">{inside}</div>'

@@ -1,0 +1,1 @@
+"""What a run says: values, conservation laws, files and differences."""

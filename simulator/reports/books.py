@@ -1,0 +1,61 @@
+"""The conservation laws that every run must obey; a report that breaks one is never shown.
+
+Each compares two counts that do not follow from one another: of the machine's tiles with the trace's, of the schedule
+with what was played, of the report with its bounds. What is true by definition is no law: `fragmented_lanes` is what
+busy cycles leave of issued products, and a schedule's `compulsory_bytes` come from the file that makes its transfers.
+"""
+
+from __future__ import annotations
+
+from dataflows.accelerator import Accelerator
+from dataflows.schedule import Cause, LayerSchedule, Tensor
+from dataflows.truth.products import ProductCounts
+from simulator.engine.errors import BooksError
+from simulator.reports.report import LayerReport
+
+
+def check_books(
+    report: LayerReport, schedule: LayerSchedule, products: ProductCounts, accelerator: Accelerator
+) -> None:
+    """Raise `BooksError`, naming every law that is broken with its two sides, when a report does not balance."""
+    stack, dram, bounds = report.pe_cycle_stack, report.dram, report.bounds
+    scheduled_bytes = schedule.loads.total_bytes + schedule.stores.total_bytes
+    busy, issued = schedule.cycles[:, :, Cause.BUSY], schedule.issued
+    laws = [
+        ("causes sum to PEs x cycles", sum(stack.values()) == report.pes * report.cycles),
+        ("no cause is negative", min(stack.values()) >= 0),
+        ("all busy cycles of the schedule were played", stack[Cause.BUSY.key] == int(busy.sum())),
+        ("a busy cycle issues a product on one lane at least", bool((busy <= issued).all())),
+        ("and on no more lanes than there are", bool((issued <= busy * schedule.lanes_per_pe).all())),
+        ("every product of the machine's kind is issued once", report.issued_macs == schedule.expected_issued),
+        ("utilization lies between 0 and 1", 0 <= report.utilization <= 1),
+        ("effectual <= weight <= dense products", report.effectual_macs <= report.weight_macs <= report.dense_macs),
+        ("every effectual product is issued", report.effectual_macs <= report.issued_macs),
+        ("DRAM carries what was scheduled", dram.total_bytes == scheduled_bytes),
+        *_whole_tensors(report, products, accelerator),
+        ("bursts cover the bytes", dram.all.wasted_bytes >= 0),
+        ("achieved bandwidth is at most peak", dram.efficiency <= 1),
+        ("cycles are at least each bound", report.cycles >= bounds.largest),
+        ("load imbalance lies between 1 and the PEs", 1 - 1e-9 <= report.load_imbalance <= report.pes + 1e-9),
+    ]
+    broken = [law for law, holds in laws if not holds]
+    if broken:
+        raise BooksError(f"layer '{report.name}': the books do not balance: {'; '.join(broken)}; {report}")
+
+
+def _whole_tensors(report: LayerReport, products: ProductCounts, accelerator: Accelerator) -> list[tuple[str, bool]]:
+    """A tensor that crosses DRAM at all does so with every value that the trace says is needed."""
+    bits = accelerator.spec.value_bits
+    tensors = report.dram.tensors
+    sides = {
+        Tensor.INPUT: (tensors[Tensor.INPUT.key].read_bytes, products.needed_inputs * bits),
+        Tensor.WEIGHT: (
+            tensors[Tensor.WEIGHT.key].read_bytes,
+            products.needed_weights * accelerator.least_weight_bits(),
+        ),
+        Tensor.OUTPUT: (tensors[Tensor.OUTPUT.key].write_bytes, products.needed_outputs * bits),
+    }
+    return [
+        (f"the {tensor.key} tensor crosses DRAM whole or not at all", not moved or 8 * moved >= needed_bits)
+        for tensor, (moved, needed_bits) in sides.items()
+    ]

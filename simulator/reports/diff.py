@@ -1,0 +1,182 @@
+"""What moved between two sets of reports: which layers and metrics, by how much, and whether that is tolerated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from simulator.reports.report import flat
+from workloads.errors import InputError
+
+Report = Mapping[str, Any]
+_TOTAL = "total"
+_SUMMED = "cycles"  # a layer's share of the total's cycles weighs its ratios
+
+
+@dataclass(frozen=True)
+class Change:
+    """One metric of one layer (or of the total) on one machine.
+
+    relative   (new - old) / |old|; infinite where old is 0
+    effect     what it means for the whole network: a count's change over the total's count, a ratio's relative change
+               weighed by the layer's share of the cycles
+    """
+
+    machine: str
+    layer: str
+    metric: str
+    old: Any
+    new: Any
+    relative: float
+    effect: float
+    tolerated: bool
+
+
+@dataclass(frozen=True)
+class Difference:
+    """All that differs: `changes` by effect, largest first, and what stands on one side only.
+
+    settings   what the reports were made with, where that differs; it explains and does not count as a difference
+    """
+
+    changes: tuple[Change, ...]
+    missing: tuple[str, ...]
+    settings: tuple[str, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether nothing is missing and every change is tolerated."""
+        return not self.missing and all(change.tolerated for change in self.changes)
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """How far metrics may move, relatively: (glob of metrics, limit). The last that matches counts; without one, 0."""
+
+    limits: tuple[tuple[str, float], ...] = ()
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Tolerances:
+        """From METRIC=REL, or REL for all metrics. Raises `InputError`."""
+        limits = []
+        for text in texts:
+            metric, equals, number = text.rpartition("=")
+            try:
+                limit = float(number)
+            except ValueError:
+                limit = math.nan
+            if not limit >= 0 or (equals and not metric):
+                raise InputError(f"--tolerance {text}: must have the form METRIC=REL or REL, REL at least 0")
+            limits.append((metric or "*", limit))
+        return cls(tuple(limits))
+
+    def of(self, metric: str) -> float:
+        """The limit of a metric."""
+        return next((limit for glob, limit in reversed(self.limits) if fnmatchcase(metric, glob)), 0.0)
+
+    def require_known(self, metrics: Iterable[str]) -> None:
+        """Raise `InputError` for a glob that matches none of the metrics, which must be a mistake."""
+        known = list(metrics)
+        for glob, _ in self.limits:
+            if not any(fnmatchcase(metric, glob) for metric in known):
+                raise InputError(f"--tolerance {glob}: the reports have no such metric in common")
+
+
+def difference(old: Sequence[Report], new: Sequence[Report], tolerances: Tolerances) -> Difference:
+    """Compare reports machine by machine, layer by layer, metric by metric.
+
+    Metrics that only one side has are not compared: a report may be a summary. Raises `InputError` for a tolerance of
+    an unknown metric.
+    """
+    before, after = _by_name(old), _by_name(new)
+    missing = _one_sided("accelerator", before, after)
+    settings, changes, metrics = [], [], set()
+    for name in before:
+        if name not in after:
+            continue
+        settings += [f"{name}: {line}" for line in _settings(before[name], after[name])]
+        old_rows, new_rows = _rows(before[name]), _rows(after[name])
+        missing += [f"{name}: {line}" for line in _one_sided("layer", old_rows, new_rows)]
+        for layer in old_rows:
+            if layer in new_rows:
+                metrics |= old_rows[layer].keys() & new_rows[layer].keys()
+                changes += _changes(name, layer, old_rows, new_rows[layer], tolerances)
+    tolerances.require_known(metrics)
+    changes.sort(key=lambda change: (-change.effect, change.machine, change.layer != _TOTAL, change.layer))
+    return Difference(tuple(changes), tuple(missing), tuple(settings))
+
+
+def _changes(
+    machine: str, layer: str, old_rows: Mapping[str, dict[str, Any]], new: Mapping[str, Any], tolerances: Tolerances
+) -> Iterator[Change]:
+    old, total = old_rows[layer], old_rows[_TOTAL]
+    share = old.get(_SUMMED, 0) / total[_SUMMED] if total.get(_SUMMED) else 1.0
+    for metric in sorted(old.keys() & new.keys()):
+        before, after = old[metric], new[metric]
+        if before == after:
+            continue
+        relative = _relative(before, after)
+        effect = abs(relative) * share
+        if isinstance(before, int) and isinstance(after, int) and total.get(metric):
+            effect = abs(after - before) / abs(total[metric])
+        yield Change(
+            machine, layer, metric, before, after, relative, effect, abs(relative) <= tolerances.of(metric)
+        )  # fmt: skip
+
+
+def _relative(old: Any, new: Any) -> float:
+    if not isinstance(old, int | float) or not isinstance(new, int | float) or not old:
+        return math.inf  # from nothing, or a value that is no number on one side
+    return (new - old) / abs(old)
+
+
+def _by_name(reports: Sequence[Report]) -> dict[str, Report]:
+    """Reports by machine; further ones of the same machine are numbered."""
+    named: dict[str, Report] = {}
+    for report in reports:
+        name = report["accelerator"]["name"]
+        number = sum(key.partition(" #")[0] == name for key in named)
+        named[f"{name} #{number + 1}" if number else name] = report
+    return named
+
+
+def _rows(report: Report) -> dict[str, dict[str, Any]]:
+    """Metrics by layer, the total last; a second layer of one name is numbered."""
+    rows: dict[str, dict[str, Any]] = {}
+    for number, layer in enumerate(report["layers"]):
+        name = layer["name"] if layer["name"] not in rows else f"{layer['name']} #{number}"
+        rows[name] = _numbers(layer)
+    rows[_TOTAL] = _numbers(report["total"])
+    return rows
+
+
+def _numbers(measures: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in flat(dict(measures)).items() if not isinstance(value, str)}
+
+
+def _one_sided(kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    gone = [f"{kind} '{name}' is missing in the new report" for name in old if name not in new]
+    return gone + [f"{kind} '{name}' is missing in the old report" for name in new if name not in old]
+
+
+def _settings(old: Report, new: Report) -> Iterator[str]:
+    """Parameters, workload and seed that differ."""
+    described = [
+        flat(
+            {
+                **report["accelerator"],
+                "equal": report.get("equal", {}),
+                "workload": report["workload"],
+                "seed": report.get("seed"),
+            }
+        )
+        | {"workload.prunings": "+".join(report["workload"].get("prunings", []))}
+        for report in (old, new)
+    ]
+    for key in dict.fromkeys([*described[0], *described[1]]):
+        before, after = (values.get(key) for values in described)
+        if before != after:
+            yield f"{key}: {before} -> {after}"

@@ -1,0 +1,55 @@
+"""Tables of reports as HTML, for the report page and for notebooks; every text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from simulator.reports.columns import (
+    BOUND,
+    FACTORS,
+    MORE,
+    MOST_LOST,
+    SIZE,
+    TIMES,
+    UTILIZATION,
+    Columns,
+    cause_columns,
+)
+
+Named = Iterable[tuple[str, Mapping[str, Any]]]
+
+
+def measures_table(rows: Named, first: str) -> str:
+    """A table of layers or totals, with the figures of the JSON report; a row named total is set apart."""
+    rows = list(rows)
+    figures = [row for _, row in rows]
+    return _table_of(rows, first, TIMES | UTILIZATION | MORE | BOUND | MOST_LOST | cause_columns(figures))
+
+
+def factors_table(rows: Named, first: str) -> str:
+    """What the speedups of layers or totals consist of; empty where a report is too old to say."""
+    rows = list(rows)
+    if not all("speedup_factors" in row for _, row in rows):
+        return ""
+    return _table_of(rows, first, {"speedup": TIMES["speedup"]} | FACTORS)
+
+
+def size_table(rows: Named) -> str:
+    """The sizes of machines; empty where a report is too old to say."""
+    rows = list(rows)
+    return _table_of(rows, "accelerator", SIZE) if all(row for _, row in rows) else ""
+
+
+def _table_of(rows: Named, first: str, columns: Columns) -> str:
+    return table([first, *columns], [(name, *(form(row) for form in columns.values())) for name, row in rows])
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table whose first column names its rows."""
+    lines = ["<table><thead><tr>", *(f"<th>{escape(name)}</th>" for name in header), "</tr></thead><tbody>"]
+    for name, *cells in rows:
+        kind = ' class="total"' if name == "total" else ""
+        lines.append(f"<tr{kind}><th>{escape(name)}</th>" + "".join(f"<td>{escape(c)}</td>" for c in cells) + "</tr>")
+    return "\n".join([*lines, "</tbody></table>"])

@@ -1,0 +1,255 @@
+"""`LayerReport` and `NetworkReport`: what a run says, under the names of the JSON report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dataflows.schedule import Cause
+from simulator.reports.dram_report import DramReport
+from simulator.reports.html_tables import measures_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+DERIVED = (
+    "utilization", "effectual_utilization", "empty_lanes", "load_imbalance", "speedup", "speedup_factors",
+    "bound_ratio",
+)  # fmt: skip
+"""Properties of `Measures` that the JSON report carries beside its fields."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Cycles that no run can stay below.
+
+    compute_cycles      issued products / multipliers, rounded up
+    fullest_pe_cycles   the most cycles that one PE works or is held up by its own work (busy, index, bank conflicts)
+    memory_cycles       DRAM bytes / peak bandwidth, rounded up
+    """
+
+    compute_cycles: int
+    fullest_pe_cycles: int
+    memory_cycles: int
+
+    @property
+    def largest(self) -> int:
+        """The bound that binds."""
+        return max(self.compute_cycles, self.fullest_pe_cycles, self.memory_cycles)
+
+
+@dataclass(frozen=True)
+class Measures:
+    """The figures that a layer and the total of a network share; names and definitions are those of the JSON report.
+
+    cycles, dense_cycles, bounds in accelerator cycles; `time_us` in microseconds; `pe_cycle_stack` in PE-cycles by
+    cause, summing to pes x cycles; `fragmented_lanes` in multiplier slots; `barrier_busy_cycles` is the sum over
+    barriers of the busiest PE's busy cycles, from which `load_imbalance` follows; `dense_issued_macs` and `dense_slots`
+    are the products that the dense baseline issues and its multiplier slots that pass meanwhile.
+    """
+
+    name: str
+    cycles: int
+    time_us: float
+    multipliers: int
+    pes: int
+    dense_macs: int
+    weight_macs: int
+    effectual_macs: int
+    issued_macs: int
+    dense_cycles: int
+    dense_issued_macs: int
+    dense_slots: int
+    pe_cycle_stack: dict[str, int]
+    fragmented_lanes: int
+    barrier_busy_cycles: int
+    dram: DramReport
+    bounds: Bounds
+
+    @property
+    def utilization(self) -> float:
+        """issued_macs / (multipliers x cycles)."""
+        return self.issued_macs / (self.multipliers * self.cycles) if self.cycles else 0.0
+
+    @property
+    def effectual_utilization(self) -> float:
+        """effectual_macs / (multipliers x cycles)."""
+        return self.effectual_macs / (self.multipliers * self.cycles) if self.cycles else 0.0
+
+    @property
+    def load_imbalance(self) -> float:
+        """Sum over barriers of the busiest PE's busy cycles over the sum of the mean; 1.0 where nothing is busy."""
+        busy = self.pe_cycle_stack[Cause.BUSY.key]
+        return self.barrier_busy_cycles * self.pes / busy if busy else 1.0
+
+    @property
+    def speedup(self) -> float | None:
+        """Cycles of the machine's dense baseline / cycles; None for a layer that costs nothing."""
+        return self.dense_cycles / self.cycles if self.cycles else None
+
+    @property
+    def speedup_factors(self) -> dict[str, float | None]:
+        """What the speedup consists of: three factors from counts, whose product is the speedup.
+
+        size         multipliers x clock over the baseline's
+        skipped      products that the baseline issues over products issued here: what skipping zeros gives
+        utilization  own utilization over the baseline's: what keeping multipliers busy gives, or costs
+
+        Each is None where no product is issued or nothing takes time, and nothing can be divided.
+        """
+        own_slots = self.multipliers * self.cycles
+        if not (self.issued_macs and self.dense_issued_macs and self.dense_cycles and own_slots):
+            return dict.fromkeys(("size", "skipped", "utilization"))
+        return {
+            # dense_cycles is the baseline's time in cycles of this machine's clock, dense_slots counts its own
+            "size": self.dense_cycles * self.multipliers / self.dense_slots,
+            "skipped": self.dense_issued_macs / self.issued_macs,
+            "utilization": self.issued_macs / own_slots * self.dense_slots / self.dense_issued_macs,
+        }
+
+    @property
+    def empty_lanes(self) -> float:
+        """Share of all multiplier slots that are empty inside busy PEs; utilization and it make up the busy share."""
+        slots = self.multipliers * self.cycles
+        return self.fragmented_lanes / slots if slots else 0.0
+
+    @property
+    def bound_ratio(self) -> float | None:
+        """Cycles / the largest bound; None where every bound is 0."""
+        return self.cycles / self.bounds.largest if self.bounds.largest else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures under their names in the JSON report, derived ones included."""
+        data = {key: getattr(self, key) for key in self.__dataclass_fields__}
+        data |= {"dram": self.dram.to_dict(), "bounds": asdict(self.bounds)}
+        return data | {key: getattr(self, key) for key in DERIVED}
+
+
+@dataclass(frozen=True)
+class LayerReport(Measures):
+    """One layer on one machine.
+
+    pe_grid           rows and columns of the PE array
+    pe_busy_cycles    busy cycles of each PE, row-major
+    buffer_peak_bytes fullest level of each buffer
+    notes             what the machine had to do to fit the layer
+    spills            whether activations that the machine keeps on the chip between layers do not fit there
+    """
+
+    weight_density: float
+    activation_density: float
+    tiles: int
+    pe_grid: tuple[int, int]
+    pe_busy_cycles: list[int]
+    buffer_peak_bytes: dict[str, int]
+    notes: tuple[str, ...] = ()
+    spills: bool = False
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return measures_table([(self.name, self.to_dict())], "layer")
+
+
+@dataclass(frozen=True)
+class NetworkReport:
+    """A workload on one machine: its layers in order, their total, and what it takes to run them again.
+
+    size   multipliers, clock_ghz, on_chip_kib, bandwidth_gbs and bits of the machine; None for what it does not have
+    equal  the size that it and its baseline were brought to (`--equal`), empty where it was not
+    """
+
+    accelerator: dict[str, Any]
+    workload: dict[str, Any]
+    seed: int
+    digest: str
+    layers: tuple[LayerReport, ...]
+    tool: dict[str, str] = field(default_factory=dict)
+    size: dict[str, Any] = field(default_factory=dict)
+    equal: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def machine(self) -> str:
+        """The machine's name."""
+        return self.accelerator["name"]
+
+    @property
+    def total(self) -> Measures:
+        """The layers added up, as if they ran one after the other."""
+        return total_of(self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON report."""
+        return {
+            "schema": SCHEMA,
+            "tool": self.tool,
+            "accelerator": self.accelerator,
+            "size": self.size,
+            "equal": self.equal,
+            "workload": self.workload,
+            "seed": self.seed,
+            "digest": self.digest,
+            "layers": [layer.to_dict() for layer in self.layers],
+            "total": self.total.to_dict(),
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat row a layer and a last one for the total; nested keys are joined by a dot."""
+        rows = [*self.layers, self.total]
+        return [{"accelerator": self.machine, "workload": self.workload["name"], **flat(row.to_dict())} for row in rows]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a row a layer and the total."""
+        return measures_table([(row.name, row.to_dict()) for row in (*self.layers, self.total)], self.machine)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The layers (without the total) as a pandas frame."""
+        import pandas as pd  # noqa: PLC0415 (pandas is optional and slow to load)
+
+        return pd.DataFrame(self.rows()[:-1])
+
+
+def flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one level with dotted keys; lists and tuples are left out, for they have no column."""
+    row: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, dict):
+            row |= flat(value, f"{prefix}{key}.")
+        elif not isinstance(value, list | tuple):
+            row[prefix + key] = value
+    return row
+
+
+def total_of(layers: Sequence[Measures]) -> Measures:
+    """The sum of layers of one machine; `multipliers` and `pes` are the machine's."""
+
+    def add(key: str) -> int:
+        return sum(getattr(layer, key) for layer in layers)
+
+    cycles = add("cycles")
+    return Measures(
+        name="total",
+        cycles=cycles,
+        time_us=math.fsum(layer.time_us for layer in layers),
+        multipliers=layers[0].multipliers,
+        pes=layers[0].pes,
+        dense_macs=add("dense_macs"),
+        weight_macs=add("weight_macs"),
+        effectual_macs=add("effectual_macs"),
+        issued_macs=add("issued_macs"),
+        dense_cycles=add("dense_cycles"),
+        dense_issued_macs=add("dense_issued_macs"),
+        dense_slots=add("dense_slots"),
+        pe_cycle_stack={cause.key: sum(layer.pe_cycle_stack[cause.key] for layer in layers) for cause in Cause},
+        fragmented_lanes=add("fragmented_lanes"),
+        barrier_busy_cycles=add("barrier_busy_cycles"),
+        dram=DramReport.sum([layer.dram for layer in layers]),
+        bounds=Bounds(
+            *(
+                sum(getattr(layer.bounds, key) for layer in layers)
+                for key in ("compute_cycles", "fullest_pe_cycles", "memory_cycles")
+            )
+        ),
+    )

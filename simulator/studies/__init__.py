@@ -1,0 +1,1 @@
+"""Many points: file, point, store and workers."""

@@ -1,0 +1,1 @@
+"""Our figures beside published ones, our DRAM beside other simulators, with their data."""

@@ -1,0 +1,141 @@
+"""What is recorded of figures outside their goals: renewed from results, and told in a document."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from textwrap import fill
+
+from simulator.studies.study import Progress
+from simulator.validation.figure_rows import VERDICTS, Figure, Outside, Verdict
+from simulator.validation.figures import RECORDED, FigureSet
+from simulator.validation.results import Result, results
+from simulator.validation.sensitivity import recorded_effects
+from workloads.errors import InputError
+from workloads.files import write_whole
+
+BEGIN = "<!-- verdicts: rewritten by `prunesim validate --markdown FILE` -->"
+END = "<!-- end of verdicts -->"
+_HEAD = """\
+# Deviations of figures outside their goals, with seed 0: recorded by `prunesim validate --renew`, which never changes
+# a goal. `reading` is one of readings.toml, `share` what it alone explains of the deviation, which is explained where
+# what is left is within the goal or at most half. `note` says what else is known.
+"""
+_WIDTH = 120
+_TABLE = (
+    "| figure | published | simulated | deviation | goal | verdict | reading and its share, and what else is known |"
+)
+
+
+def renew(
+    whole: FigureSet, chosen: FigureSet, folder: Path, jobs: int | None = 1, progress: Progress | None = None
+) -> Path:
+    """Measure the chosen figures and recorded readings; write the records of the whole. Raises as `measure`."""
+    found = results(chosen, jobs=jobs, progress=progress)
+    values = {result.figure.id: result.simulated for result in found}
+    shares = {effect.figure.id: effect.share for effect in recorded_effects(chosen, values, jobs, progress)}
+    return write_records(renewed(whole, found, shares), folder)
+
+
+def renewed(chosen: FigureSet, measured: Sequence[Result], shares: Mapping[str, float | None]) -> list[Outside]:
+    """Records as these results ask for, in the order of the figures; those of figures without a result stay.
+
+    shares    what each figure's recorded reading explains now
+    """
+    found = {result.figure.id: result for result in measured}
+    rows = []
+    for name in (figure.id for figure in chosen.figures):
+        old = chosen.recorded.get(name)
+        if name not in found:
+            rows += [] if old is None else [old]
+        elif not found[name].inside:
+            rows.append(_renewed(found[name], old, shares.get(name)))
+    return rows
+
+
+def _renewed(result: Result, old: Outside | None, share: float | None) -> Outside:
+    new = {"id": result.figure.id, "deviation": round(result.deviation, 3), "note": old.note if old else ""}
+    if old is None or share is None:
+        return Outside(**new)
+    return Outside(**new, reading=old.reading, share=round(share, 2))
+
+
+def write_records(rows: Sequence[Outside], folder: Path) -> Path:
+    """Write a folder's records. Raises `InputError` when the file cannot be written."""
+    path = folder / RECORDED
+    tables = ["\n".join(["[[outside]]", *_keys(row)]) for row in rows]
+    write_whole(path, "\n\n".join([_HEAD.rstrip("\n"), *tables]) + "\n")
+    return path
+
+
+def _keys(row: Outside) -> Iterator[str]:
+    for key, value in row.model_dump(exclude_defaults=True).items():
+        yield f"{key} = {json.dumps(value, ensure_ascii=False) if isinstance(value, str) else value}"
+
+
+def recorded_verdict(chosen: FigureSet, figure: Figure) -> Verdict:
+    """The verdict that the records say."""
+    row = chosen.recorded.get(figure.id)
+    return "within" if row is None else row.verdict(chosen.allowed(figure))
+
+
+def rewrite(path: Path, chosen: FigureSet) -> None:
+    """Put the records between a document's markers. Raises `InputError` when it has none, or cannot be written."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise InputError(f"{path}: must have the lines '{BEGIN}' and '{END}'")
+    write_whole(path, f"{before}{BEGIN}\n{markdown(chosen)}{END}{after}")
+
+
+def markdown(chosen: FigureSet) -> str:
+    """Goals, counts and deviations as Markdown tables; all from the records, which `prunesim validate` asserts."""
+    parts = [_goals(chosen), _counts(chosen), _outside(chosen), _within(chosen)]
+    return "".join(f"\n{part}\n" for part in parts) + "\n"
+
+
+def _goals(chosen: FigureSet) -> str:
+    kinds = [f"| {kind} | ±{goal} | {goal.what} |" for kind, goal in chosen.goals.items()]
+    return "\n".join(["| kind of figure | goal | what |", "|---|---|---|", *kinds])
+
+
+def _counts(chosen: FigureSet) -> str:
+    counts: dict[str, Counter[Verdict]] = {}
+    for figure in chosen.figures:
+        counts.setdefault(chosen.machine_of(figure), Counter())[recorded_verdict(chosen, figure)] += 1
+    total = sum(counts.values(), Counter())
+    lines = [f"| machine | figures | {' | '.join(VERDICTS)} |", "|---|---|---|---|---|"]
+    for name, own in [*counts.items(), ("all", total)]:
+        lines.append(f"| {name} | {own.total()} | {' | '.join(str(own[verdict]) for verdict in VERDICTS)} |")
+    return "\n".join(lines)
+
+
+def _outside(chosen: FigureSet) -> str:
+    lines = [_TABLE, "|---|---|---|---|---|---|---|"]
+    for figure in chosen.figures:
+        row = chosen.recorded.get(figure.id)
+        if row is None:
+            continue
+        why = "; ".join(part for part in (row.told, row.note) if part)
+        simulated = figure.published * (1 + row.deviation)
+        lines.append(
+            f"| {figure.id} | {figure.published:.4g} {figure.unit} | {simulated:.3g} | {100 * row.deviation:+.1f} % | "
+            f"±{chosen.goal_of(figure)} | {recorded_verdict(chosen, figure)} | {why} |"
+        )
+    return "\n".join(lines)
+
+
+def _within(chosen: FigureSet) -> str:
+    names: dict[str, list[str]] = {}
+    for figure in chosen.figures:
+        if figure.id not in chosen.recorded:
+            names.setdefault(chosen.machine_of(figure), []).append(figure.id)
+    items = [f"- {machine}: {', '.join(own)}." for machine, own in names.items()]
+    lines = [fill(item, _WIDTH, subsequent_indent="  ", break_on_hyphens=False) for item in items]
+    return "\n".join(["Within their goals:", "", *lines])

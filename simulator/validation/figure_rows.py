@@ -1,0 +1,133 @@
+"""The rows of a folder of published figures: goals, figures, other readings, recorded deviations, refused rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from simulator.studies.study_file import flattened
+from simulator.validation.figure_metrics import METRICS, Run
+
+Verdict = Literal["within", "explained", "unexplained"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+LEFT = 0.5  # the most that a reading that explains a deviation leaves of it, where it does not meet the goal
+
+
+def _metric(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(f"must be one of {', '.join(METRICS)}")
+    return name
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Goal(_Row):
+    """How near figures of a kind shall come: `relative` of the published value and `absolute` in `unit` together."""
+
+    relative: float = Field(ge=0)
+    absolute: float = Field(default=0.0, ge=0)
+    unit: str = ""
+    what: str = Field(default="", description="what figures are of this kind")
+
+    def allowed(self, published: float) -> float:
+        """The largest relative deviation from a published value."""
+        return self.relative + self.absolute / published
+
+    def __str__(self) -> str:
+        absolute = f" + {self.absolute:g} {self.unit}" if self.absolute else ""
+        return f"{100 * self.relative:g} %{absolute}"
+
+
+class Figure(_Row):
+    """A published figure, the study that rebuilds it, and what to take from there."""
+
+    id: str
+    study: str = Field(description="name of a study file of the folder, without .toml")
+    where: dict[str, Any] = Field(
+        default={}, description="what picks the study's points: values, or lists of them; empty for all"
+    )
+    metric: Annotated[str, AfterValidator(_metric)]
+    unit: str
+    published: float = Field(gt=0)
+    kind: str = Field(description="name of the goal")
+    rows: list[str] = Field(default=[], description="names of the rows of published tables that it stands for")
+    most: bool = Field(default=False, description="whether the published value is an upper limit")
+    random: bool = Field(default=False, description="whether the value depends on how masks are drawn")
+    source: str
+    how: str = ""
+
+    def picks(self, values: dict[str, Any]) -> bool:
+        """Whether a point with these values belongs to the figure."""
+        return all(
+            values.get(key) in (value if isinstance(value, list) else [value]) for key, value in self.where.items()
+        )
+
+    def of(self, runs: Sequence[Run]) -> float:
+        """The figure's value from the runs of its study."""
+        return float(METRICS[self.metric]([run for run in runs if self.picks(run.values)]))
+
+
+class Reading(_Row):
+    """Another value of a parameter that is not published, or other masks: `changes` to a machine's studies."""
+
+    machine: str
+    parameter: str
+    label: str
+    changes: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What recorded deviations call it."""
+        return f"{self.parameter}: {self.label}"
+
+    @property
+    def flat_changes(self) -> dict[str, Any]:
+        """The changes with dotted keys."""
+        return flattened(self.changes)
+
+
+class Outside(_Row):
+    """A recorded deviation beyond the goal.
+
+    `reading` names one of the folder's readings, `share` what it alone explains of the deviation. The deviation is
+    explained where what is left is within the goal or at most half of it; otherwise, and without a reading, it is
+    unexplained. `note` says what else is known.
+    """
+
+    id: str
+    deviation: float = Field(description="relative, as measured with seed 0")
+    reading: str = ""
+    share: float | None = None
+    note: str = ""
+
+    @property
+    def told(self) -> str:
+        """The reading and its share in words; empty without a reading."""
+        return "" if self.share is None else f"{self.reading} explains {self.share:.0%}"
+
+    @property
+    def left(self) -> float:
+        """What is left of the deviation with the reading."""
+        return self.deviation * (1 - (self.share or 0.0))
+
+    def verdict(self, goal: float) -> Verdict:
+        """Whether the reading explains the deviation of a figure with this goal, relative."""
+        enough = self.share is not None and abs(self.left) <= max(goal, LEFT * abs(self.deviation)) + 1e-12
+        return "explained" if enough else "unexplained"
+
+    @model_validator(mode="after")
+    def _reading_is_measured(self) -> Self:
+        if bool(self.reading) != (self.share is not None):
+            raise ValueError("reading and share must both be given, or neither")
+        return self
+
+
+class Refused(_Row):
+    """Rows of published tables, as globs, that no figure stands for."""
+
+    rows: list[str]
+    reason: str

@@ -1,0 +1,100 @@
+"""What could explain a figure's deviation: other readings of what papers leave open, one at a time.
+
+Each reading is laid over the study of a figure; what it changes in the figure's value, over what is missing to the
+published value, is the share of the deviation that it can explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from simulator.studies.study import Progress
+from simulator.validation.figure_rows import Figure, Reading
+from simulator.validation.figures import FigureSet
+from simulator.validation.results import known, measure
+
+_SAME = 0.1  # change of a recorded share from which it is another one
+_NOTHING = 0.01  # relative deviation that needs no explanation
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A figure under a reading, beside its value without."""
+
+    figure: Figure
+    reading: Reading
+    simulated: float
+    unchanged: float
+
+    @property
+    def change(self) -> float:
+        """The figure's relative change."""
+        return self.simulated / self.unchanged - 1
+
+    @property
+    def share(self) -> float | None:
+        """The share of the deviation that the reading explains, negative where it adds to it.
+
+        None where there is nothing to explain: a deviation below one percent, or a limit that is kept.
+        """
+        missing = self.figure.published - self.unchanged
+        if self.figure.most or abs(missing) < _NOTHING * self.figure.published:
+            return None
+        return (self.simulated - self.unchanged) / missing
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "figure": self.figure.id,
+            "parameter": self.reading.parameter,
+            "label": self.reading.label,
+            "changes": self.reading.flat_changes,
+            "published": self.figure.published,
+            "unchanged": known(self.unchanged),
+            "simulated": known(self.simulated),
+            "share": None if self.share is None else known(self.share),
+        }
+
+
+def effects(chosen: FigureSet, jobs: int | None = 1, progress: Progress | None = None) -> list[Effect]:
+    """Every figure under every reading of its machine, machine by machine. Raises as `measure`."""
+    found: list[Effect] = []
+    for machine in dict.fromkeys(chosen.machine_of(figure) for figure in chosen.figures):
+        own = chosen.only(machine)
+        readings = chosen.readings_of(machine)
+        values = measure(own, [{}, *(reading.flat_changes for reading in readings)], jobs, progress)
+        for figure, (unchanged, *changed) in zip(own.figures, values, strict=True):
+            found += [
+                Effect(figure, reading, value, unchanged) for reading, value in zip(readings, changed, strict=True)
+            ]
+    return found
+
+
+def recorded_effects(
+    chosen: FigureSet, unchanged: Mapping[str, float], jobs: int | None = 1, progress: Progress | None = None
+) -> list[Effect]:
+    """Every figure, its value without changes known, under the one reading recorded with it. Raises as `measure`."""
+    found: list[Effect] = []
+    readings = {figure.id: chosen.reading_of(figure) for figure in chosen.figures}
+    for reading in chosen.readings:
+        own = replace(chosen, figures=tuple(figure for figure in chosen.figures if readings[figure.id] == reading))
+        if own.figures:
+            values = measure(own, [reading.flat_changes], jobs, progress)
+            pairs = zip(own.figures, values, strict=True)
+            found += [Effect(figure, reading, changed, unchanged[figure.id]) for figure, (changed,) in pairs]
+    return found
+
+
+def moved_shares(chosen: FigureSet, found: Sequence[Effect]) -> list[str]:
+    """A line for each recorded reading that explains another share than is recorded."""
+    lines = []
+    for effect in found:
+        recorded = chosen.recorded.get(effect.figure.id)
+        if recorded is None or recorded.share is None or chosen.reading_of(effect.figure) != effect.reading:
+            continue
+        if effect.share is None or abs(effect.share - recorded.share) > _SAME:
+            now = "nothing" if effect.share is None else f"{effect.share:.0%}"
+            lines.append(f"{effect.figure.id}: '{recorded.reading}' explains {now}, recorded {recorded.share:.0%}")
+    return lines

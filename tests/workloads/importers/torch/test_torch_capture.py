@@ -1,0 +1,113 @@
+"""`capture`: a PyTorch model's layers and traces. Skipped where torch is absent."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402 (skips first)
+from torch.nn.utils import prune  # noqa: E402
+
+from dataflows.truth.convolution import reference_convolution  # noqa: E402
+from workloads.arrays.trace_file import load_traces, save_traces  # noqa: E402
+from workloads.errors import InputError  # noqa: E402
+from workloads.importers import capture  # noqa: E402
+
+torch.manual_seed(5)
+
+
+def whole(*shape):
+    return torch.randint(-3, 4, shape).float()
+
+
+def make_whole(module):
+    module.weight.data = whole(*module.weight.shape)
+    if module.bias is not None:
+        module.bias.data.zero_()
+    return module
+
+
+CASES = {
+    "plain": (nn.Conv2d(4, 6, 3, padding=1), (2, 4, 7, 8)),
+    "grouped": (nn.Conv2d(4, 6, (3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=2), (1, 4, 9, 8)),
+    "same": (nn.Conv2d(3, 5, (2, 4), padding="same"), (1, 3, 6, 7)),
+    "valid": (nn.Conv2d(3, 5, 3, padding="valid"), (1, 3, 6, 7)),
+    "reflect": (nn.Conv2d(3, 5, 3, padding=(2, 1), padding_mode="reflect"), (1, 3, 6, 7)),
+    "circular": (nn.Conv2d(3, 5, 3, padding=1, padding_mode="circular"), (1, 3, 6, 7)),
+    "replicate": (nn.Conv1d(3, 5, 3, padding=1, padding_mode="replicate"), (1, 3, 9)),
+    "row": (nn.Conv1d(3, 5, 3, stride=2, padding=1), (2, 3, 9)),
+    "video": (nn.Conv3d(2, 4, (3, 2, 3), padding=(1, 0, 1)), (1, 2, 4, 5, 6)),
+    "no_batch": (nn.Conv2d(3, 5, 3), (3, 6, 7)),
+    "linear": (nn.Linear(6, 4), (3, 6)),
+    "tokens": (nn.Linear(6, 4), (2, 5, 6)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+@pytest.mark.parametrize("name", CASES)
+def test_a_layer_computes_what_torch_computes(name):
+    module, shape = CASES[name]
+    make_whole(module)
+    x = whole(*shape)
+    trace = capture(nn.Sequential(module), x).workload.trace(0)
+    outputs = reference_convolution(trace.layer, trace.weights.astype(np.int64), trace.activations.astype(np.int64))
+    wanted = module(x).detach().numpy()
+    if isinstance(module, nn.Linear):
+        outputs = outputs.reshape(trace.layer.batch, 4, -1).transpose(0, 2, 1)
+    np.testing.assert_array_equal(outputs.reshape(wanted.shape), wanted)
+
+
+def small():
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 4, 3), nn.Flatten(), nn.Linear(64, 5)
+    )
+
+
+def test_masks_of_torch_prune_are_respected(tmp_path):
+    model = small()
+    prune.l1_unstructured(model[0], "weight", amount=0.75)
+    prune.ln_structured(model[3], "weight", amount=2, n=2, dim=0)
+    imported = capture(model, torch.rand(2, 3, 8, 8))
+    traces = [imported.workload.trace(i) for i in range(3)]
+    assert traces[0].weight_nonzeros == 54
+    assert traces[1].weight_mask.reshape(4, -1).any(axis=1).sum() == 2
+    assert [trace.layer.name for trace in traces] == ["0", "3", "5"]
+    assert traces[0].output_density == traces[1].activation_density < 1
+    assert [(one.operator, one.count) for one in imported.omitted] == [("BatchNorm2d", 1), ("ReLU", 1), ("Flatten", 1)]
+    save_traces(tmp_path / "t.npz", imported.workload)
+    assert load_traces(tmp_path / "t.npz").trace(1).digest == traces[1].digest
+
+
+def test_the_model_is_left_as_it_was():
+    model = small()
+    model[1].eval()
+    capture(model, torch.rand(2, 3, 8, 8))
+    assert model.training
+    assert not model[1].training
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_module_called_twice_is_two_layers():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 1)
+
+        def forward(self, x, y):
+            return self.conv(self.conv(x)) + y
+
+    layers = capture(Twice(), (torch.rand(1, 3, 4, 4), torch.rand(1))).workload.layers
+    assert [layer.name for layer in layers] == ["conv", "conv_2"]
+
+
+def test_in_place_operations_do_not_change_what_was_seen():
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(1, 1, 1), nn.ReLU(inplace=True))
+    x = torch.tensor([[[[1.0, -1.0]]]])
+    assert capture(model, x).workload.trace(0).activations.ravel().tolist() == [1, 0]
+
+
+def test_what_hooks_do_not_see_is_refused():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 2, 3))
+    imported = capture(model, torch.rand(1, 3, 8, 8))
+    assert imported.omitted[0].reason == "refused: no machine here models a transposed convolution"
+    with pytest.raises(InputError, match="holds no convolution"):
+        capture(nn.ReLU(), torch.rand(3))

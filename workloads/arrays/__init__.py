@@ -1,0 +1,1 @@
+"""Arrays and traces in files of ours."""

@@ -1,0 +1,151 @@
+"""Trace files: a pruned network with its weights and input activations in one npz file, without pickles.
+
+The file is a zip archive of npy entries (`numpy.load` opens it). docs/trace-file.md describes it for users.
+
+    header          uint8: UTF-8 JSON {"format": "prunesim-trace", "version": 1, "name", "title", "origin", "layers"};
+                    `layers` lists every field of `Layer` plus output_density, weights and activations ("mask" or
+                    "values"), input_in_dram unless it is true for the first layer or false for another, and, where
+                    known, relu_input (whether a ReLU wrote the input) and codebook_values (see `LayerTrace`)
+    weights/I       layer I's weights (K, C/G, [T,] R, S): values as they are, or the mask's bits packed by
+                    `numpy.packbits` after flattening (row-major, first element in the highest bit)
+    activations/I   its input activations (N, C, [D,] H, W) likewise
+
+Tensors are read one at a time when a layer is asked for; loading checks every entry's type and shape.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workloads.arrays.stored import StoredTensor, entry_shape, open_archive, read_entry
+from workloads.errors import InputError
+from workloads.files import whole_file
+from workloads.layer import Layer
+from workloads.source import LayerSource, RepeatedImages
+from workloads.texts import parse_json
+from workloads.workload import Workload
+
+FORMAT, VERSION = "prunesim-trace", 1
+_HEADER_LIMIT = 1 << 26
+
+
+def save_traces(path: str | Path, workload: Workload) -> None:
+    """Write a workload's traces to a file, one layer at a time; an existing file is replaced only by a whole one.
+
+    The bytes depend on the traces and the workload's name alone. Raises `InputError` when the file cannot be written.
+    """
+    with whole_file(Path(path)) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        _write_layers(archive, workload)
+
+
+def _write_layers(archive: zipfile.ZipFile, workload: Workload) -> None:
+    layers = []
+    for index in range(len(workload.layers)):
+        trace = workload.trace(index)
+        kinds = {}
+        for name, array in (("weights", trace.weights), ("activations", trace.activations)):
+            mask = array.dtype == np.bool_
+            kinds[name] = "mask" if mask else "values"
+            _write_entry(archive, f"{name}/{index}", np.packbits(array) if mask else array)
+        usual = trace.input_in_dram == (index == 0)
+        where = {} if usual else {"input_in_dram": trace.input_in_dram}
+        told = {"relu_input": workload.sources[index].relu_input, "codebook_values": trace.codebook_values}
+        known = {key: value for key, value in told.items() if value is not None}
+        layers.append({**asdict(trace.layer), "output_density": trace.output_density, **kinds, **where, **known})
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": workload.name,
+        "title": workload.title,
+        "origin": workload.origin,
+        "layers": layers,
+    }
+    _write_entry(archive, "header", np.frombuffer(json.dumps(header).encode(), np.uint8))
+
+
+def _write_entry(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+    entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    with archive.open(entry, "w", force_zip64=True) as stream:
+        np.lib.format.write_array(stream, array, allow_pickle=False)  # type: ignore[arg-type]
+
+
+def load_traces(path: str | Path) -> Workload:
+    """The workload that a trace file holds; its tensors are read when a layer's trace is asked for.
+
+    Raises `InputError` naming the file when it is missing, a directory, damaged, of another version, or holds pickles,
+    entries of wrong shape, or too few entries.
+    """
+    path = Path(path).absolute()
+    with open_archive(path) as archive:
+        header = _read_header(path, archive)
+        sources = tuple(_layer_source(path, archive, index, entry) for index, entry in enumerate(header["layers"]))
+    if not sources:
+        raise InputError(f"{path}: the trace holds no layers")
+    title, origin = header.get("title", ""), header.get("origin", "")
+    return Workload(header["name"], sources, title=title, origin=origin, files=(path,))
+
+
+def _read_header(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
+    if "header.npy" not in archive.NameToInfo:
+        raise InputError(f"{path}: not a prunesim trace: entry 'header' is missing")
+    shape = entry_shape(path, archive, "header")
+    if len(shape) != 1 or shape[0] > _HEADER_LIMIT:
+        raise InputError(f"{path}: entry 'header' has shape {shape}, must be at most ({_HEADER_LIMIT},)")
+    data = read_entry(path, archive, "header", shape, np.uint8)
+    header = parse_json(data.tobytes(), f"{path}: entry 'header'", "JSON")
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise InputError(f"{path}: not a prunesim trace: its format is not '{FORMAT}'")
+    if header.get("version") != VERSION:
+        raise InputError(f"{path}: trace version {header.get('version')!r}, this prunesim reads version {VERSION}")
+    if not all(isinstance(header.get(key, ""), str) for key in ("title", "origin")):
+        raise InputError(f"{path}: entry 'header': title and origin must be texts")
+    if not isinstance(header.get("name"), str) or not isinstance(header.get("layers"), list):
+        raise InputError(f"{path}: entry 'header' lacks the network's name or its layers")
+    return header
+
+
+def _layer_source(path: Path, archive: zipfile.ZipFile, index: int, entry: Any) -> LayerSource:
+    try:
+        layer = _layer(entry)
+        weights, activations = (_tensor(path, name, index, entry[name]) for name in ("weights", "activations"))
+        output_density = float(entry["output_density"])
+        if not 0.0 <= output_density <= 1.0:
+            raise InputError(f"output_density = {output_density}, must lie between 0 and 1")  # noqa: TRY301
+        input_in_dram = entry.get("input_in_dram", index == 0)
+        if not isinstance(input_in_dram, bool):
+            raise InputError(f"input_in_dram = {input_in_dram!r}, must be true or false")  # noqa: TRY301
+        relu_input = entry.get("relu_input")
+        if not isinstance(relu_input, bool | None):
+            raise InputError(f"relu_input = {relu_input!r}, must be true or false")  # noqa: TRY301
+        codes = entry.get("codebook_values")
+        if codes is not None and (type(codes) is not int or codes < 1):  # bool is an int
+            raise InputError(f"codebook_values = {codes!r}, must be a whole number of at least 1")  # noqa: TRY301
+    except (InputError, KeyError, TypeError, ValueError, OverflowError) as error:
+        reason = f"key {error} is missing" if isinstance(error, KeyError) else error
+        raise InputError(f"{path}: layer {index}: {reason}") from None
+    weights.check(archive, layer.weight_shape)
+    activations.check(archive, layer.input_shape)
+    repeated = RepeatedImages(activations, layer.batch)
+    return LayerSource(index, layer, weights, repeated, output_density, str(path), input_in_dram, relu_input, codes)
+
+
+def _tensor(path: Path, name: str, index: int, kind: str) -> StoredTensor:
+    if kind not in ("mask", "values"):
+        raise InputError(f"{name} = {kind!r}, must be 'mask' or 'values'")
+    return StoredTensor(path, f"{name}/{index}", packed=kind == "mask")
+
+
+def _layer(entry: Any) -> Layer:
+    """The layer of a header's entry; JSON's lists become the tuples that a layer holds."""
+    values = {field.name: entry[field.name] for field in fields(Layer)}
+    for name in ("input_size", "kernel_size", "stride", "dilation"):
+        values[name] = tuple(values[name])
+    values["padding"] = tuple(tuple(pair) for pair in values["padding"])
+    return Layer(**values)

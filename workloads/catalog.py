@@ -1,0 +1,76 @@
+"""Find a workload by name: the built-in networks, the shipped traces, and the path of any file that can be read."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from workloads import importers, readers
+from workloads.arrays.trace_file import load_traces
+from workloads.errors import InputError, nearest
+from workloads.files import refuse_stream
+from workloads.network import load_network, network_names
+from workloads.network_files.file import load_network_file
+from workloads.workload import Workload
+
+SHIPPED = {"blazepose": Path(__file__).parent / "data" / "blazepose.npz"}
+
+
+def load_workload(text: str = "blazepose", seed: int = 0, batch: int | None = None) -> Workload:
+    """The workload that a user named: a built-in network, NETWORK@SET, or the path of a file.
+
+    Paths: a trace file or reference data (.npz), a network file (.toml), a density table (.csv), a folder of reference
+    data, or what `workloads.importers` knows (.onnx, .tflite and others). NETWORK@WEIGHTS.safetensors (or .pt, .pth)
+    takes shapes from one and weights from the other. Raises `InputError` with the nearest known name, or naming the
+    file and what is wrong with it.
+    """
+    workload = replace(_resolve(text), seed=seed)
+    return workload if batch is None else workload.with_batch(batch)
+
+
+def _resolve(text: str) -> Workload:
+    if text in SHIPPED:
+        return load_traces(SHIPPED[text])
+    if text in network_names():
+        return Workload.of_network(load_network(text))
+    network, _, weights = text.rpartition("@")
+    if network and weights.endswith(importers.WEIGHTS_ALONE):
+        return importers.import_model(weights, importers.ImportOptions(network=network)).workload
+    path = Path(text)
+    if path.suffix in (".npz", ".toml", ".csv", *importers.SUFFIXES) or os.path.exists(path):  # noqa: PTH110 (False for a name too long)
+        return _from_path(path)
+    known = (*SHIPPED, *network_names())
+    raise InputError(f"unknown workload '{text}': {nearest(text, known)} (or the path of a file)")
+
+
+def _from_path(path: Path) -> Workload:
+    refuse_stream(path)
+    if importers.recognise(path) is not None:
+        return importers.import_model(path).workload
+    reader = readers.recognise(path)
+    if reader is not None:
+        return reader(path)
+    if path.suffix == ".toml":
+        return load_network_file(path)
+    return load_traces(path)
+
+
+@dataclass(frozen=True)
+class WorkloadEntry:
+    """A line of `prunesim list workloads`."""
+
+    name: str
+    description: str
+    layers: int
+    dense_macs: int
+
+
+def available_workloads() -> tuple[WorkloadEntry, ...]:
+    """Every workload that can be named, the default first."""
+    shipped = [_resolve(name) for name in SHIPPED]
+    built_in = [Workload.of_network(load_network(name)) for name in network_names()]
+    return tuple(
+        WorkloadEntry(w.name, w.title, len(w.layers), sum(layer.dense_macs for layer in w.layers))
+        for w in (*shipped, *built_in)
+    )

@@ -1,0 +1,1 @@
+"""The storage formats, a file each."""

@@ -1,0 +1,83 @@
+"""Step index: the distance from each non-zero to the one before it, inside windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from workloads.formats.kinds.gaps import GapCode
+from workloads.formats.options import whole
+from workloads.formats.storage import Format, Sizes, Stream, decode_rate, nonzero_counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Format):
+    """Rows cut into windows; there each non-zero with its distance to the one before, in k = `index_bits` bits.
+
+    The first distance of a window is counted from its first element, so it may be 0. A field holds at most 2^k - 1:
+    where a distance D is longer, (D - 1) // (2^k - 1) fillers, stored zeros, bridge it. Each window stores how many
+    entries it has. Scan order: row by row (a filter), window by window.
+    Bits of n non-zeros and f fillers of b bits, M rows of N elements, windows of w:
+    (n + f)·(b + k) + M·ceil(N / w)·(floor(log2 w) + 1).
+
+    Cambricon-X (Zhang et al., MICRO 2016): step indexing, chosen there over a bitmap ("direct indexing") as cheaper;
+    its selector finds up to 16 neurons a cycle in a window. The widths of window, index and count are assumptions;
+    with the 8 bits here a window of 256 never needs a filler. Index entries are the stored values, fillers included.
+    """
+
+    name: ClassVar[str] = "step"
+    title: ClassVar[str] = "non-zeros with the distance to the one before, counted anew in each window"
+
+    decode_entries_per_cycle: int = decode_rate(16, "stored values")
+    index_bits: int = whole("bits of a distance", 1, 16, 8)
+    window: int = whole("elements of a row that one selector sees", 1, 65536, 256)
+
+    @classmethod
+    def variants(cls, value_bits: int) -> tuple[Self, ...]:
+        """See `Format`: distances of 1 to 8 bits."""
+        return tuple(cls(value_bits=value_bits, index_bits=bits) for bits in range(1, 9))
+
+    @property
+    def _code(self) -> GapCode:
+        return GapCode(origin=0, reach=(1 << self.index_bits) - 1)
+
+    def _windows(self, tiles: np.ndarray) -> np.ndarray:
+        """(..., C, X) as (..., windows, elements), padded with zeros; a view where nothing is padded."""
+        rows = tiles.reshape(*tiles.shape[:-2], -1)
+        window = min(self.window, rows.shape[-1])
+        short = -rows.shape[-1] % window
+        if short:
+            rows = np.pad(rows, (*[(0, 0)] * (rows.ndim - 1), (0, short)))
+        return rows.reshape(*rows.shape[:-1], -1, window)
+
+    def _sizes(self, tiles: np.ndarray) -> Sizes:
+        windows = self._windows(tiles)
+        lists = windows.reshape(-1, windows.shape[-1])
+        nonzeros = nonzero_counts(tiles)
+        entries = nonzeros + self._code.fillers(lists).reshape(len(tiles), -1).sum(axis=1)
+        return Sizes.of(
+            nonzeros,
+            entries,
+            entries,
+            values=entries * self.value_bits,
+            indices=entries * self.index_bits,
+            counts=len(lists) // len(tiles) * self.window.bit_length(),
+        )
+
+    def _streams(self, tensor: np.ndarray) -> dict[str, Stream]:
+        windows = self._windows(tensor)
+        values, steps, bounds = self._code.encode(windows.reshape(-1, windows.shape[-1]))
+        return {
+            "values": Stream(values, self.value_bits),
+            "indices": Stream(steps, self.index_bits),
+            "counts": Stream(np.diff(bounds), self.window.bit_length()),
+        }
+
+    def _restore(self, streams: dict[str, np.ndarray], tensor: np.ndarray) -> None:
+        padded = np.zeros_like(self._windows(tensor))
+        bounds = np.concatenate(([0], np.cumsum(streams["counts"])))
+        self._code.decode(streams["values"], streams["indices"], bounds, padded.reshape(-1, padded.shape[-1]))
+        rows = tensor.reshape(len(tensor), -1)
+        rows[:] = padded.reshape(len(tensor), -1)[:, : rows.shape[1]]

@@ -1,0 +1,180 @@
+"""Which operators of an ONNX graph are simulated, where their operands stand, and why the others are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from workloads.errors import InputError
+from workloads.importers.onnx.graph import OnnxGraph, attributes, label
+from workloads.layer import Pads
+from workloads.names import LONGEST_NAME, plain_name
+
+# Places of (activations, their zero point, weights, their zero point) among a node's inputs.
+OPERANDS: dict[str, tuple[int, int | None, int, int | None]] = {
+    "Conv": (0, None, 1, None),
+    "Gemm": (0, None, 1, None),
+    "MatMul": (0, None, 1, None),
+    "ConvInteger": (0, 2, 1, 3),
+    "MatMulInteger": (0, 2, 1, 3),
+    "QLinearConv": (0, 2, 3, 5),
+    "QLinearMatMul": (0, 2, 3, 5),
+}
+PRODUCTS = ("Gemm", "MatMul", "MatMulInteger", "QLinearMatMul")
+# Operators that act on each element of one tensor, so that what they give is what the layer's outputs become.
+_ELEMENTWISE = frozenset(
+    {"BatchNormalization", "Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Elu", "Selu"}
+    | {"Tanh", "Softplus", "Mish", "Gelu", "QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Dropout"}
+)
+_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+_RECURRENT = "recurrent, its products depend on one another"
+_CONTROL = "control flow, whose body is not looked at"
+_REASONS = {
+    "ConvTranspose": "no machine here models a transposed convolution",
+    "DeformConv": "no machine here models a deformable convolution",
+    "Einsum": "a product in a free notation; export it as MatMul",
+    "Attention": "neither side of its products is constant, and machines here need weights",
+    "LSTM": _RECURRENT,
+    "GRU": _RECURRENT,
+    "RNN": _RECURRENT,
+    "If": _CONTROL,
+    "Loop": _CONTROL,
+    "Scan": _CONTROL,
+}
+_TWO_ACTIVATIONS = "neither side is constant (attention), and machines here need weights"
+_NO_MATRIX = "its constant side is no matrix but a vector or a stack of matrices"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A node to simulate: its operands' names (zero points None where there is none) and its attributes.
+
+    `around`: zeros that a Pad operator puts around a convolution's activations, (before, after) for each axis.
+    """
+
+    node: Any
+    name: str
+    activations: str
+    activation_zero: str | None
+    weights: str
+    weight_zero: str | None
+    attributes: dict[str, Any]
+    around: Pads = ()
+
+    @property
+    def tensors(self) -> list[str]:
+        """What a run must give."""
+        return [self.activations, *filter(None, [self.activation_zero])]
+
+    @property
+    def product(self) -> bool:
+        """Whether it is a matrix product, else a convolution."""
+        return self.node.op_type in PRODUCTS
+
+    def turned(self) -> Operator:
+        """The product with its sides exchanged, each read the other way round: (A·B)^T = B^T·A^T."""
+        turn = {
+            "transA": not self.attributes.get("transB", 0),
+            "transB": not self.attributes.get("transA", 0),
+        }
+        return Operator(
+            self.node, self.name, self.weights, self.weight_zero, self.activations, self.activation_zero, turn
+        )
+
+
+def find_operators(graph: OnnxGraph) -> tuple[list[Operator], list[tuple[str, str]]]:
+    """What is simulated, and (operator, reason) of every other node that is not constant."""
+    operators: list[Operator] = []
+    seen = []
+    for node, name in _named(graph):
+        if all(graph.is_constant(one) for one in node.output):
+            continue
+        if node.domain not in _DOMAINS:
+            seen.append((node.op_type, f"an operator of the domain '{node.domain}', which may hold products"))
+            continue
+        if node.op_type not in OPERANDS:
+            seen.append((node.op_type, _REASONS.get(node.op_type, "")))
+            continue
+        operator = _operands(graph, node, name)
+        reason = _refusal(graph, operator)
+        if reason:
+            seen.append((node.op_type, reason))
+        else:
+            operators.append(operator)
+    return operators, seen
+
+
+def _named(graph: OnnxGraph) -> Iterator[tuple[Any, str]]:
+    """Nodes with a name each that no other has; made from the output where a node has none."""
+    used: set[str] = set()
+    for node in graph.nodes:
+        plain = name = plain_name(node.name or next(filter(None, node.output), node.op_type), LONGEST_NAME - 10)
+        copies = 1
+        while name in used:
+            copies += 1
+            name = f"{plain}_{copies}"
+        used.add(name)
+        yield node, name
+
+
+def _operands(graph: OnnxGraph, node: Any, name: str) -> Operator:
+    def at(place: int | None) -> str | None:
+        return node.input[place] if place is not None and place < len(node.input) and node.input[place] else None
+
+    activations, activation_zero, weights, weight_zero = (at(place) for place in OPERANDS[node.op_type])
+    if activations is None or weights is None:
+        raise InputError(f"{graph.path}: {label(node)} lacks an input")
+    one = Operator(node, name, activations, activation_zero, weights, weight_zero, attributes(node))
+    if node.op_type in PRODUCTS and not graph.is_constant(weights) and graph.is_constant(activations):
+        return one.turned()
+    if node.op_type != "Conv":
+        return one
+    source, around = _unpadded(graph, activations)
+    return replace(one, activations=source, around=around)
+
+
+def _unpadded(graph: OnnxGraph, name: str) -> tuple[str, Pads]:
+    """The tensor before a Pad operator that surrounds maps with zeros, and its padding; else the tensor itself."""
+    node = graph.producers.get(name)
+    if node is None or node.op_type != "Pad":
+        return name, ()
+    given = attributes(node)
+    if given.get("mode", b"constant") != b"constant" or not all(
+        graph.is_constant(one) for one in node.input[1:] if one
+    ):
+        return name, ()
+    constants = [graph.constant(one) if one else None for one in node.input[1:]]
+    pads, value, axes = (constants + [None] * 3)[:3]
+    flat = given.get("pads", ()) if pads is None else pads.tolist()  # an attribute before operator set 11
+    filled = given.get("value", 0.0) if value is None else value
+    if axes is not None or len(flat) < 6 or min(flat) < 0 or np.any(np.asarray(filled) != 0):
+        return name, ()
+    pairs = tuple(zip(flat[: len(flat) // 2], flat[len(flat) // 2 :], strict=True))
+    return (node.input[0], pairs[2:]) if pairs[:2] == ((0, 0), (0, 0)) else (name, ())
+
+
+def _refusal(graph: OnnxGraph, one: Operator) -> str:
+    """Why a product is left out, or empty. Raises `InputError` for a convolution whose weights are not constant."""
+    constant = graph.is_constant(one.weights)
+    if one.node.op_type not in PRODUCTS:
+        if not constant:
+            raise InputError(f"{graph.path}: {label(one.node)}: weights '{one.weights}' are computed, not constant")
+        return ""
+    if not constant:
+        return _TWO_ACTIVATIONS
+    shape = graph.shape(one.weights)
+    return _NO_MATRIX if shape is not None and len(shape) != 2 else ""
+
+
+def stored_output(graph: OnnxGraph, node: Any) -> str:
+    """The tensor that a layer's outputs become before several operators, or one of many inputs, read them."""
+    name = node.output[0]
+    while name not in graph.outputs and len(graph.consumers[name]) == 1:
+        (reader,) = graph.consumers[name]
+        if reader.op_type not in _ELEMENTWISE or reader.input[0] != name:
+            break
+        name = reader.output[0]
+    return name

@@ -1,0 +1,232 @@
+"""TFLite models: CONV_2D, DEPTHWISE_CONV_2D, CONV_3D and FULLY_CONNECTED with constant weights.
+
+Weights may be sparse-encoded, float16, or integers, of which the zero point is taken off. Zeros that a PAD operator
+puts around a convolution's input become the layer's own padding. Layers are named by operator number and kind.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workloads.errors import InputError
+from workloads.importers.feeds import read_feeds
+from workloads.importers.imported import (
+    DENSE_INPUTS,
+    FoundLayer,
+    Imported,
+    ImportOptions,
+    Made,
+    less_zero_point,
+    omitted_operators,
+    product_activations,
+    product_layer,
+    workload_of,
+)
+from workloads.importers.tflite.capture import capture, inputs_of
+from workloads.importers.tflite.graph import DAMAGE, TfliteGraph
+from workloads.layer import Layer, Pads
+
+SUFFIXES = (".tflite",)
+
+_KINDS = {"CONV_2D": "conv", "DEPTHWISE_CONV_2D": "dw", "CONV_3D": "conv3d", "FULLY_CONNECTED": "fc"}
+_TRANSPOSED = "no machine here models a transposed convolution"
+_RECURRENT = "recurrent, its products depend on one another"
+_NOT_CONSTANT = "its weights are computed, not constant"
+_REASONS = {
+    "TRANSPOSE_CONV": _TRANSPOSED,
+    "CONV_3D_TRANSPOSE": _TRANSPOSED,
+    "BATCH_MATMUL": "neither side is constant (attention), and machines here need weights",
+    "CUSTOM": "an operator of the model's own, which may hold products",
+    "LSTM": _RECURRENT,
+    "RNN": _RECURRENT,
+    "SVDF": _RECURRENT,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": _RECURRENT,
+    "UNIDIRECTIONAL_SEQUENCE_RNN": _RECURRENT,
+    "BIDIRECTIONAL_SEQUENCE_LSTM": _RECURRENT,
+}
+# Operators that act on each element of one tensor, so that what they give is what the layer's outputs become.
+_ELEMENTWISE = frozenset(
+    {"PRELU", "RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC", "TANH", "ELU", "GELU"}
+    | {"QUANTIZE", "DEQUANTIZE"}
+)
+_SAME = 0  # Padding.SAME
+
+
+def import_tflite(path: Path, options: ImportOptions) -> Imported:
+    """The layers of a TFLite file in order. Raises `InputError` naming the file and the operator."""
+    try:
+        return _import(path, options)
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if text.startswith((str(path), "TFLite", "-")) else f"{path}: {text}") from None
+    except DAMAGE:
+        raise InputError(f"{path}: not a TFLite model, or truncated") from None
+
+
+def _import(path: Path, options: ImportOptions) -> Imported:
+    graph = TfliteGraph(path)
+    found, seen = [], []
+    for number, name, operator in graph.operators:
+        if name in _KINDS and graph.stored(int(operator.Inputs(1))) >= 0:
+            found.append(_found(graph, f"op{number:03}_{_KINDS[name]}", name, operator))
+        elif graph.stored(int(operator.Outputs(0))) < 0:
+            seen.append((name, _NOT_CONSTANT if name in _KINDS else _REASONS.get(name, "")))
+    omitted = omitted_operators(seen)
+    tensors: dict[int, np.ndarray] = {}
+    if options.inputs:
+        feeds = read_feeds(options, inputs_of(graph), "NHWC")
+        tensors = capture(graph, [number for one in found for number in (one.source, one.end)], feeds)
+    layers = [_with_tensors(graph, one, tensors) for one in found]
+    warnings = () if options.inputs else (DENSE_INPUTS,)
+    return Imported(workload_of(path.stem, layers, str(path), omitted), omitted, warnings)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A layer, the tensors of its input and of what its output becomes, and its weights."""
+
+    layer: Layer
+    source: int
+    end: int
+    weights: Made
+
+
+def _found(graph: TfliteGraph, label: str, name: str, operator: Any) -> _Found:
+    weights = int(operator.Inputs(1))
+    build = _product if name == "FULLY_CONNECTED" else _conv
+    source, layer = build(graph, label, name, operator)
+    stored = graph.stored(weights)
+    if math.prod(graph.shapes[stored]) != layer.weight_count:
+        raise InputError(f"{label}: weights of shape {graph.shapes[stored]} do not fit its input")
+
+    def make() -> np.ndarray:
+        values = graph.constant(weights)
+        turned = values.transpose(_TO_FILTERS_FIRST[name]) if name in _TO_FILTERS_FIRST else values
+        return np.ascontiguousarray(turned).reshape(layer.weight_shape)
+
+    return _Found(layer, source, _end(graph, int(operator.Outputs(0))), Made(make))
+
+
+def _end(graph: TfliteGraph, number: int) -> int:
+    """The tensor that a layer's outputs become before several operators, or one of many inputs, read them."""
+    outputs = set(map(int, graph.graph.OutputsAsNumpy()))
+    while number not in outputs and len(graph.readers.get(number, ())) == 1:
+        name, reader = graph.readers[number][0]
+        if name not in _ELEMENTWISE:
+            break
+        number = int(reader.Outputs(0))
+    return number
+
+
+def _with_tensors(graph: TfliteGraph, one: _Found, tensors: dict[int, np.ndarray]) -> FoundLayer:
+    if not tensors:
+        return FoundLayer(one.layer, one.weights)
+    inputs, outputs = (_less_zero_point(graph, number, tensors[number]) for number in (one.source, one.end))
+    first = graph.shapes[one.source][0]
+    layer = one.layer.with_batch(one.layer.batch * len(inputs) // first)
+    if layer.fully_connected or inputs.ndim < 4:
+        held = product_activations(layer, inputs)
+    else:
+        held = np.moveaxis(inputs, -1, 1)
+    return FoundLayer(layer, one.weights, held, int(np.count_nonzero(outputs)) / outputs.size)
+
+
+def _less_zero_point(graph: TfliteGraph, number: int, array: np.ndarray) -> np.ndarray:
+    return array if array.dtype.kind == "f" else less_zero_point(array, *graph.zero_points(number))
+
+
+# From (K, R, S, C), (1, R, S, K) and (T, R, S, C, K).
+_TO_FILTERS_FIRST = {"CONV_2D": (0, 3, 1, 2), "DEPTHWISE_CONV_2D": (3, 0, 1, 2), "CONV_3D": (4, 3, 0, 1, 2)}
+
+
+def _product(graph: TfliteGraph, label: str, name: str, operator: Any) -> tuple[int, Layer]:
+    del name
+    out_features, in_features = graph.shapes[int(operator.Inputs(1))]
+    shape = _known(graph, label, int(operator.Inputs(0)))
+    rows = shape[:-1] if shape and shape[-1] == in_features else (math.prod(shape) // in_features,)
+    if math.prod(rows) * in_features != math.prod(shape):
+        raise InputError(f"{label}: weights take {in_features} features, its input has shape {shape}")
+    return int(operator.Inputs(0)), product_layer(label, rows, in_features, out_features)
+
+
+def _known(graph: TfliteGraph, label: str, number: int) -> tuple[int, ...]:
+    shape = graph.shapes[number]
+    if not all(size > 0 for size in shape):
+        raise InputError(f"{label}: the size of its input is not known: {shape}")
+    return shape
+
+
+@dataclass(frozen=True)
+class _Window:
+    """How a convolution's kernel moves: per axis, and whether the ends are padded."""
+
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    same: bool
+
+
+def _window(graph: TfliteGraph, name: str, operator: Any) -> _Window:
+    kinds = {"CONV_2D": "Conv2DOptions", "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions", "CONV_3D": "Conv3DOptions"}
+    chosen = graph.options(operator, kinds[name])
+    stride = (chosen.StrideH(), chosen.StrideW())
+    dilation = (chosen.DilationHFactor(), chosen.DilationWFactor())
+    if name == "CONV_3D":
+        stride, dilation = (chosen.StrideD(), *stride), (chosen.DilationDFactor(), *dilation)
+    return _Window(stride, dilation, chosen.Padding() == _SAME)
+
+
+def _conv(graph: TfliteGraph, label: str, name: str, operator: Any) -> tuple[int, Layer]:
+    window = _window(graph, name, operator)
+    source, around = _unpadded(graph, int(operator.Inputs(0)))
+    shape = _known(graph, label, source)
+    weights = graph.shapes[int(operator.Inputs(1))]
+    if len(shape) != len(weights):
+        raise InputError(f"{label}: input of shape {shape} with weights of shape {weights}")
+    filters, kernel, depth = {
+        "CONV_2D": (weights[0], weights[1:-1], weights[-1]),
+        "DEPTHWISE_CONV_2D": (weights[-1], weights[1:-1], 1),
+        "CONV_3D": (weights[-1], weights[:-2], weights[-2]),
+    }[name]
+    if shape[-1] % depth:
+        raise InputError(f"{label}: weights take {depth} channels, its input has {shape[-1]}")
+    padded = tuple(size + sum(pair) for size, pair in zip(shape[1:-1], around, strict=True))
+    own = _same_pads(padded, kernel, window) if window.same else ((0, 0),) * len(kernel)
+    layer = Layer(
+        name=label,
+        in_channels=shape[-1],
+        out_channels=filters,
+        input_size=shape[1:-1],
+        kernel_size=kernel,
+        stride=window.stride,
+        padding=tuple((a[0] + b[0], a[1] + b[1]) for a, b in zip(around, own, strict=True)),
+        dilation=window.dilation,
+        groups=shape[-1] // depth,
+        batch=shape[0],
+    )
+    return source, layer
+
+
+def _same_pads(size: tuple[int, ...], kernel: tuple[int, ...], window: _Window) -> Pads:
+    """TensorFlow's SAME: as many outputs as strides fit, the odd zero behind."""
+    totals = [
+        max((-(-length // step) - 1) * step + (taps - 1) * spread + 1 - length, 0)
+        for length, taps, step, spread in zip(size, kernel, window.stride, window.dilation, strict=True)
+    ]
+    return tuple((total // 2, total - total // 2) for total in totals)
+
+
+def _unpadded(graph: TfliteGraph, number: int) -> tuple[int, Pads]:
+    """The tensor before a PAD operator that surrounds maps with zeros, and its padding per axis; else the tensor."""
+    none = ((0, 0),) * (len(graph.shapes[number]) - 2)
+    name, operator = graph.producers.get(number, ("", None))
+    if name != "PAD" or operator is None or graph.stored(int(operator.Inputs(1))) < 0:
+        return number, none
+    pairs = [tuple(map(int, pair)) for pair in graph.constant(int(operator.Inputs(1)))]
+    if pairs[0] != (0, 0) or pairs[-1] != (0, 0):
+        return number, none
+    return int(operator.Inputs(0)), tuple((pair[0], pair[1]) for pair in pairs[1:-1])

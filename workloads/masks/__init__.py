@@ -1,0 +1,1 @@
+"""Where non-zeros lie: drawn, named, recognised."""

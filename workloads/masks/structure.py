@@ -1,0 +1,136 @@
+"""Which structure the zeros of a layer's weights have, found from the zeros alone, and how evenly non-zeros lie.
+
+Weights are (K, C/G, [T,] R, S); X below stands for the kernel positions [T·]R·S. A structure is reported only where the
+zeros have it throughout; pruning that leaves none of these is unstructured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from workloads.layer import Layer
+
+# Groups of channels that papers prune in, see workloads/formats/kinds/nm.py; and blocks of filters x channels.
+_GROUPS = (2, 4, 8, 16)
+_BLOCKS = ((16, 16), (8, 8), (4, 4), (2, 2), (16, 1), (8, 1), (4, 1), (2, 1), (1, 16), (1, 8), (1, 4), (1, 2))
+_MOST_PATTERNS = 32
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What the zeros of a layer's weights look like.
+
+    empty_filters        filters without a weight, of `filters`
+    empty_channels       input channels that no filter of their group reads, of `channels`
+    empty_shapes         places (channel, position) that are zero in every filter of the group, of `shapes`
+    empty_kernels        kernels (filter, channel) without a weight, of `kernels`
+    group                (n, m): at most n non-zeros in every m consecutive channels at one position, and in at least
+                         half of them n, so that the limit is no accident; the smallest n/m found, or None
+    block                (filters, channels): every such block, over all positions, is either full or empty; None where
+                         there is none
+    patterns             different 3x3 patterns of kept kernels, all with equally many weights; 0 where too many
+    filter_variation     coefficient of variation (standard deviation / mean) of the non-zeros of filters
+    channel_variation    the same of input channels
+    dense                no weight is zero
+    """
+
+    filters: int
+    empty_filters: int
+    channels: int
+    empty_channels: int
+    shapes: int
+    empty_shapes: int
+    kernels: int
+    empty_kernels: int
+    group: tuple[int, int] | None
+    block: tuple[int, int] | None
+    patterns: int
+    filter_variation: float
+    channel_variation: float
+    dense: bool
+
+    def __str__(self) -> str:
+        """The structures found, in words."""
+        found = []
+        if self.empty_filters:
+            found.append(f"filter {self.empty_filters}/{self.filters} empty")
+        if self.empty_channels:
+            found.append(f"channel {self.empty_channels}/{self.channels} empty")
+        beyond = self.empty_shapes - self.empty_channels * (self.shapes // self.channels)
+        if beyond:
+            found.append(f"shape {self.empty_shapes}/{self.shapes} empty")
+        if self.group:
+            found.append(f"{self.group[0]}:{self.group[1]}")
+        if self.block:
+            found.append(f"block {self.block[0]}x{self.block[1]}")
+        if self.patterns:
+            found.append(f"{self.patterns} patterns")
+        return ", ".join(found) or ("dense" if self.dense else "unstructured")
+
+
+def find_structure(layer: Layer, weights: np.ndarray) -> Structure:
+    """The structure of a layer's weights, values or a mask."""
+    mask = (weights != 0).reshape(layer.groups, layer.group_out_channels, layer.group_in_channels, -1)
+    kernels = mask.any(axis=3)
+    shapes = mask.any(axis=1)
+    counts = np.count_nonzero(mask, axis=3)
+    rows = mask.reshape(layer.out_channels, layer.group_in_channels, -1)
+    dense = bool(mask.all())
+    return Structure(
+        filters=layer.out_channels,
+        empty_filters=int(np.count_nonzero(~kernels.any(axis=2))),
+        channels=layer.in_channels,
+        empty_channels=int(np.count_nonzero(~kernels.any(axis=1))),
+        shapes=shapes.size,
+        empty_shapes=int(np.count_nonzero(~shapes)),
+        kernels=kernels.size,
+        empty_kernels=int(np.count_nonzero(~kernels)),
+        group=None if dense else _group(rows),
+        block=None if dense else _block(rows),
+        patterns=0 if dense else _patterns(layer, rows),
+        filter_variation=_variation(counts.sum(axis=2)),
+        channel_variation=_variation(counts.sum(axis=1)),
+        dense=dense,
+    )
+
+
+def _variation(counts: np.ndarray) -> float:
+    mean = float(counts.mean())
+    return float(counts.std()) / mean if mean else 0.0
+
+
+def _group(rows: np.ndarray) -> tuple[int, int] | None:
+    """(n, m) with the smallest n/m, of equals the smallest m, over the groups of (K, C, X)."""
+    found = []
+    for m in _GROUPS:
+        if m > rows.shape[1]:
+            break
+        edges = np.arange(0, rows.shape[1], m)
+        counts = np.add.reduceat(rows, edges, axis=1, dtype=np.int32)
+        most = int(counts.max())
+        if 0 < most < m and 2 * np.count_nonzero(counts == most) >= counts.size:
+            found.append((most, m))
+    return min(found, key=lambda one: (one[0] / one[1], one[1]), default=None)
+
+
+def _block(rows: np.ndarray) -> tuple[int, int] | None:
+    """The largest block that is full or empty everywhere."""
+    for filters, channels in _BLOCKS:
+        if rows.shape[0] % filters or rows.shape[1] % channels:
+            continue
+        blocks = rows.reshape(rows.shape[0] // filters, filters, rows.shape[1] // channels, channels, -1)
+        kept = blocks.any(axis=(1, 3, 4))
+        if kept.any() and np.array_equal(kept, blocks.all(axis=(1, 3, 4))):
+            return filters, channels
+    return None
+
+
+def _patterns(layer: Layer, rows: np.ndarray) -> int:
+    if layer.kernel_size != (3, 3):
+        return 0
+    codes = rows @ (1 << np.arange(9))
+    used = np.unique(codes[codes != 0])
+    sizes = {int(code).bit_count() for code in used}
+    return len(used) if len(sizes) == 1 and 9 not in sizes and len(used) <= _MOST_PATTERNS else 0

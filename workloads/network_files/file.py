@@ -1,0 +1,171 @@
+"""A user's own network as a TOML file; docs/network-file.md describes the format.
+
+All faults of a file are reported together, one line each: the file, the dotted key, the value, what is allowed, and
+the nearest known key. pydantic is loaded here alone, when a network file is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from workloads.arrays.stored import StoredArray
+from workloads.errors import InputError
+from workloads.layer import Layer
+from workloads.masks.synthetic import UNIFORM
+from workloads.network import load_network
+from workloads.network_files.schema import (
+    LayerTable,
+    NetworkTable,
+    check,
+    layer_table,
+)
+from workloads.source import Drawn, DrawnBatch, LayerSource, OneImage, RepeatedImages, TensorSource, output_densities
+from workloads.texts import read_toml
+from workloads.workload import Workload, not_reached
+
+
+def load_network_file(path: str | Path) -> Workload:
+    """The workload that a network file describes. Raises `InputError` with a line for every fault of the file."""
+    path = Path(path)
+    raw = read_toml(path)
+    faults: list[str] = []
+    table = check(NetworkTable, raw, "", faults)
+    defaults = NetworkTable() if table is None else table
+    if ("network" in raw) == ("layers" in raw):
+        faults.append("has both 'network' and 'layers'" if "network" in raw else "has neither 'network' nor 'layers'")
+        faults[-1] += ", must have one of them"
+    rows = raw.get("layers")
+    built = [_row(path, defaults, row, i, faults) for i, row in enumerate(rows)] if isinstance(rows, list) else []
+    if isinstance(rows, list) and not rows:
+        faults.append("layers = []: must hold a layer")
+    base = _base(defaults, faults)
+    if faults:
+        raise InputError("\n".join(f"{path}: {fault}" for fault in faults))
+    whole = [row for row in built if row is not None]
+    sources = base.sources if base else _chained(whole)
+    notes = base.notes if base else _not_reached(whole, defaults.activation_density)
+    title = defaults.title or (base.title if base else "")
+    sources = tuple(replace(source, origin=str(path)) for source in sources)
+    files = _files(path, rows)
+    return Workload(defaults.name or path.stem, sources, title=title, origin=str(path), files=files, notes=notes)
+
+
+def _files(path: Path, rows: Any) -> tuple[Path, ...]:
+    """The network file and the files of tensors that its layers name."""
+    keys = ("weight_file", "activation_file")
+    named = (row[key] for row in rows or () for key in keys if row.get(key) is not None)
+    return (path, *dict.fromkeys(path.parent / name for name in named))
+
+
+def _base(table: NetworkTable, faults: list[str]) -> Workload | None:
+    """A built-in network under this file's densities and patterns."""
+    if table.network is None:
+        return None
+    try:
+        network = load_network(table.network)
+    except InputError as error:
+        faults.append(f"network = {table.network!r}: {error}")
+        return None
+    workload = Workload.of_network(network)
+    if table.relu_input is not None:
+        told = tuple(s if _reads_image(s) else replace(s, relu_input=table.relu_input) for s in workload.sources)
+        workload = replace(workload, sources=told)
+    workload = workload.with_densities(table.weight_density, table.activation_density)
+    return replace(workload, sources=tuple(_arranged(table, source) for source in workload.sources))
+
+
+def _reads_image(source: LayerSource) -> bool:
+    return source.index == 0 and source.input_in_dram is not False
+
+
+def _arranged(table: NetworkTable, source: LayerSource) -> LayerSource:
+    """A layer of a built-in network under the file's patterns."""
+    weights, activations = source.weights, source.activations
+    assert isinstance(weights, Drawn) and isinstance(activations, DrawnBatch)  # noqa: S101, PT018 (see `of_network`)
+    return replace(
+        source,
+        weights=replace(weights, pattern=table.weight_pattern or UNIFORM),
+        activations=replace(activations, pattern=table.activation_pattern or UNIFORM),
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    layer: Layer
+    weights: TensorSource
+    activations: TensorSource
+    input_density: float
+    output_density: float | None
+    relu_input: bool
+    reached: bool  # whether its activations are as dense as the layer or the file says
+
+
+def _row(path: Path, defaults: NetworkTable, raw: Any, place: int, faults: list[str]) -> _Row | None:
+    """A layer with its tensors, or None after adding its faults."""
+    key = f"layers[{place}]"
+    table = check(layer_table(raw), raw, key, faults)
+    if table is None:
+        return None
+    weight_density = _first(table.weight_density, defaults.weight_density, 1.0)
+    relu_input = _first(table.relu_input, place > 0 and _first(defaults.relu_input, True))
+    own, common = table.activation_density, defaults.activation_density
+    reached = relu_input or common is None or own is not None or table.activation_file is not None
+    input_density = _first(own, common if reached else None, 1.0)
+    weight_pattern = _first(table.weight_pattern, defaults.weight_pattern, UNIFORM)
+    activation_pattern = _first(table.activation_pattern, defaults.activation_pattern, UNIFORM)
+    try:
+        layer = table.layer()
+        weights = _stored_weights(path, layer, table) or Drawn(weight_density, weight_pattern)
+        activations = _stored_activations(path, layer, table) or DrawnBatch(input_density, activation_pattern)
+    except InputError as error:
+        faults.append(f"{key}: {error}")
+        return None
+    return _Row(layer, weights, activations, input_density, table.output_density, relu_input, reached)
+
+
+def _not_reached(rows: list[_Row], density: float | None) -> tuple[str, ...]:
+    apart = [row.layer.name for row in rows if not row.reached]
+    return (not_reached(density, apart),) if density is not None and apart else ()
+
+
+def _first(*values: Any) -> Any:
+    """The first value that is given."""
+    return next(value for value in values if value is not None)
+
+
+def _chained(rows: list[_Row]) -> tuple[LayerSource, ...]:
+    inputs, known = [row.input_density for row in rows], [row.output_density for row in rows]
+    outputs = output_densities([row.layer for row in rows], inputs, known)
+    return tuple(
+        LayerSource(i, row.layer, row.weights, row.activations, output, relu_input=row.relu_input)
+        for i, (row, output) in enumerate(zip(rows, outputs, strict=True))
+    )
+
+
+def _stored_weights(path: Path, layer: Layer, table: LayerTable) -> TensorSource | None:
+    if table.weight_file is None:
+        return None
+    array = StoredArray.find(path.parent / table.weight_file, table.weight_entry)
+    _check_shape(array, layer.weight_shape, layer.fully_connected)
+    return array
+
+
+def _stored_activations(path: Path, layer: Layer, table: LayerTable) -> TensorSource | None:
+    if table.activation_file is None:
+        return None
+    array = StoredArray.find(path.parent / table.activation_file, table.activation_entry)
+    image = layer.input_shape[1:]
+    if len(array.shape) == len(image) + 1 and array.shape[1:] == image and array.shape[0]:
+        return RepeatedImages(array, array.shape[0])
+    _check_shape(array, image, layer.fully_connected)
+    return RepeatedImages(OneImage(array))
+
+
+def _check_shape(array: StoredArray, shape: tuple[int, ...], fully_connected: bool) -> None:
+    """A fully connected layer's tensors may leave out their axes of length 1."""
+    short = shape[:-2] if fully_connected else shape
+    if array.shape not in (shape, short):
+        wanted = f"{short} or {shape}" if fully_connected else str(shape)
+        raise InputError(f"{array.path} has shape {array.shape}, must be {wanted}")

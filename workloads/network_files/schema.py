@@ -1,0 +1,241 @@
+"""The tables of a network file as pydantic models: strict, frozen, unknown keys refused.
+
+Every value has a check of its own that says what is allowed in the project's words; pydantic adds missing and unknown
+keys and finds all faults at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from workloads.errors import InputError, nearest
+from workloads.layer import Axes, Layer, Pads
+from workloads.masks.named import ACTIVATION_PATTERNS, WEIGHT_PATTERNS, make_pattern
+from workloads.masks.synthetic import Pattern
+from workloads.names import LONGEST_NAME, require_name
+
+
+def _fault(text: str) -> PydanticCustomError:
+    return PydanticCustomError("fault", "{text}", {"text": text})
+
+
+def _is_whole(value: Any, minimum: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
+
+
+def _whole(minimum: int) -> PlainValidator:
+    def check(value: Any) -> int:
+        if not _is_whole(value, minimum):
+            raise _fault(f"must be a whole number of at least {minimum}")
+        return value
+
+    return PlainValidator(check)
+
+
+def _axes(minimum: int, *, single: bool) -> PlainValidator:
+    one = f"a whole number of at least {minimum} or " if single else ""
+
+    def check(value: Any) -> int | Axes:
+        if single and _is_whole(value, minimum):
+            return value
+        if isinstance(value, list) and len(value) in (2, 3) and all(_is_whole(v, minimum) for v in value):
+            return tuple(value)
+        raise _fault(f"must be {one}a list of 2 or 3 whole numbers of at least {minimum}")
+
+    return PlainValidator(check)
+
+
+def _padding(value: Any) -> int | Axes | Pads:
+    if _is_whole(value, 0):
+        return value
+    if isinstance(value, list) and len(value) in (2, 3):
+        if all(_is_whole(v, 0) for v in value):
+            return tuple(value)
+        if all(isinstance(v, list) and len(v) == 2 and all(_is_whole(w, 0) for w in v) for v in value):
+            return tuple((before, after) for before, after in value)
+    raise _fault(
+        "must be a whole number of at least 0, a list of one per axis, or of one [before, after] pair per axis"
+    )
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise _fault("must be a number between 0 and 1")
+    return float(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _fault("must be true or false")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise _fault("must be a non-empty text")
+    return value
+
+
+def _pattern(*allowed: str) -> PlainValidator:
+    def check(value: Any) -> Pattern:
+        settings = dict(value) if isinstance(value, dict) else {"kind": value}
+        kind = settings.pop("kind", None)
+        if kind not in allowed:
+            raise _fault(f"must be {' or '.join(map(repr, allowed))}, or a table with one of them as 'kind'")
+        try:
+            return make_pattern(kind, settings)
+        except InputError as error:
+            raise _fault(str(error)) from None
+
+    return PlainValidator(check)
+
+
+def _name(value: Any) -> str:
+    try:
+        require_name("", value)
+    except InputError:
+        raise _fault(f"must be a non-empty text of at most {LONGEST_NAME} printable characters") from None
+    return value
+
+
+Name = Annotated[str, PlainValidator(_name)]
+Text = Annotated[str, PlainValidator(_text)]
+Share = Annotated[float, PlainValidator(_share)]
+Count = Annotated[int, _whole(1)]
+Flag = Annotated[bool, PlainValidator(_flag)]
+
+
+class Table(BaseModel):
+    """Base of all tables."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+
+class TensorKeys(Table):
+    """How dense tensors are and how their non-zeros lie: for one layer, or for all that say nothing else.
+
+    relu_input says whether a ReLU wrote the input; the density of activations that stands for all layers reaches no
+    other input, and as a value for all layers it leaves out the first, which reads the image.
+    """
+
+    weight_density: Share | None = None
+    weight_pattern: Annotated[Any, _pattern(*WEIGHT_PATTERNS)] = None
+    activation_density: Share | None = None
+    activation_pattern: Annotated[Any, _pattern(*ACTIVATION_PATTERNS)] = None
+    relu_input: Flag | None = None
+
+
+class LayerTable(TensorKeys):
+    """What every layer has."""
+
+    name: Name
+    in_channels: Count
+    out_channels: Count
+    batch: Count = 1
+    weight_file: Text | None = None
+    weight_entry: Text | None = None
+    activation_file: Text | None = None
+    activation_entry: Text | None = None
+    output_density: Share | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        for tensor in ("weight", "activation"):
+            density, pattern, file, entry = (
+                getattr(self, f"{tensor}_{key}") is not None for key in ("density", "pattern", "file", "entry")
+            )
+            if entry and not file:
+                raise _fault(f"{tensor}_entry needs {tensor}_file")
+            if file and (density or pattern):
+                raise _fault(f"{tensor}_file excludes {tensor}_density and {tensor}_pattern")
+        return self
+
+    def layer(self) -> Layer:
+        """The layer, which checks its fields against one another (`InputError`)."""
+        raise NotImplementedError
+
+
+class ConvTable(LayerTable):
+    """A convolution over 2 or 3 spatial axes."""
+
+    type: Literal["conv"] = "conv"
+    input_size: Annotated[Any, _axes(1, single=False)]
+    kernel_size: Annotated[Any, _axes(1, single=True)]
+    stride: Annotated[Any, _axes(1, single=True)] = 1
+    padding: Annotated[Any, PlainValidator(_padding)] = 0
+    dilation: Annotated[Any, _axes(1, single=True)] = 1
+    groups: Count = 1
+
+    def layer(self) -> Layer:
+        """See `LayerTable`."""
+        return Layer.conv(
+            self.name,
+            in_channels=self.in_channels,
+            out_channels=self.out_channels,
+            input_size=self.input_size,
+            kernel_size=self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            batch=self.batch,
+        )
+
+
+class DenseTable(LayerTable):
+    """A fully connected layer."""
+
+    type: Literal["fc"]
+
+    def layer(self) -> Layer:
+        """See `LayerTable`."""
+        return Layer.dense(self.name, in_features=self.in_channels, out_features=self.out_channels, batch=self.batch)
+
+
+class NetworkTable(TensorKeys):
+    """A whole file; `layers` are checked one by one."""
+
+    name: Name | None = None
+    title: Text | None = None
+    network: Text | None = None
+    layers: list[Any] | None = None
+
+
+_Model = TypeVar("_Model", bound=Table)
+
+
+def layer_table(raw: Any) -> type[LayerTable]:
+    """The model for a row of `layers`: its `type` decides which keys it has."""
+    return DenseTable if isinstance(raw, dict) and raw.get("type") == "fc" else ConvTable
+
+
+def check(model: type[_Model], raw: Any, prefix: str, faults: list[str]) -> _Model | None:
+    """The table, or None after adding a line for each of its faults; `prefix` is its dotted key in the file."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        faults.extend(_line(model, prefix, detail) for detail in error.errors(include_url=False))
+        return None
+
+
+_ALLOWED = {
+    "literal_error": "must be 'conv' or 'fc'",
+    "list_type": "must be a list of tables",
+    "model_type": "must be a table",
+}
+
+
+def _line(model: type[Table], prefix: str, detail: ErrorDetails) -> str:
+    key = ".".join(filter(None, [prefix, *map(str, detail["loc"])]))
+    if detail["type"] == "missing":
+        return f"key '{key}' is missing"
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key '{key}': {nearest(str(detail['loc'][-1]), model.model_fields)}"
+    allowed = _ALLOWED.get(detail["type"], detail["msg"])
+    if not detail["loc"] and detail["type"] == "fault":  # about several keys of the table
+        return f"{key}: {allowed}"
+    value = repr(detail["input"])
+    return f"{key} = {value if len(value) <= 60 else value[:57] + '...'}: {allowed}"

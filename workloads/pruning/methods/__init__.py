@@ -1,0 +1,1 @@
+"""The prunings, a file or a folder each."""

@@ -1,0 +1,1 @@
+"""Channels removed across the layers that share them."""

@@ -1,0 +1,79 @@
+"""Filter pruning: whole filters, so that output channels vanish (Li et al., ICLR 2017; ThiNet, ICCV 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from workloads.layer import Layer
+from workloads.pruning.base import pruning_rng
+from workloads.pruning.choosing import energies, largest, matrix, share
+from workloads.pruning.methods.channels.units import UnitPruning, links_option, remove_option
+from workloads.pruning.options import density
+from workloads.pruning.removal import depthwise
+from workloads.source import LayerSource
+
+
+@dataclass(frozen=True)
+class Filter(UnitPruning):
+    """Keeps the round(density x K/G) filters of each group with the largest energy (sum of squares).
+
+    Those of a depthwise layer compete over the layer; where the layer before plainly feeds it, it keeps the filters of
+    the channels that still come. The channels that lost filters wrote go from the next layer, H·W features each at a
+    flattened map; at sums and joins they are still read. See `UnitPruning` for what leaves the layers.
+    """
+
+    name: ClassVar[str] = "filter"
+    title: ClassVar[str] = "keeps whole filters and drops the channels that the others wrote"
+    literature: ClassVar[str] = (
+        "0.5 to 0.7 typical (SSL rows, NIPS 2016; ThiNet, ICCV 2017; network slimming, ICCV 2017)"
+    )
+    readers_decide: ClassVar[bool] = False
+    follows: ClassVar[str] = "layers still read what lost filters wrote, as the list does not say which do, after"
+
+    density: float = density("a layer's filters")
+    links: str = links_option()
+    remove: str = remove_option()
+
+    def counts(self, sources: Sequence[LayerSource], links: Sequence[int]) -> list[int | None]:
+        """See `UnitPruning`; at least one a group, as no layer can do without."""
+        return [
+            None if _follows(source.layer, links, place) else groups * max(share(self.density, of), 1)
+            for place, source in enumerate(sources)
+            for groups, of in [_competing(source.layer)]
+        ]
+
+    def masks(self, sources: Sequence[LayerSource], links: Sequence[int], seed: int) -> list[np.ndarray | None]:
+        """See `UnitPruning`."""
+        return [
+            None
+            if _follows(source.layer, links, place)
+            else self._kept(source.layer, source.weight_array(seed), pruning_rng(source, seed))
+            for place, source in enumerate(sources)
+        ]
+
+    def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """See `Pruning`; this layer by itself, whatever its place in a network."""
+        return (weights != 0) & self._kept(layer, weights, rng).reshape(-1, *[1] * (weights.ndim - 1))
+
+    def _kept(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        groups, of = _competing(layer)
+        scores = energies(matrix(weights), rng, (1, 2)).reshape(groups, of)
+        return largest(scores, share(self.density, of)).reshape(-1)
+
+    def storage_format(self, layer: Layer) -> str:
+        """An enable bit for each filter, where zeros stay."""
+        return f"block:filters=1,channels={min(layer.group_in_channels, 4096)}"
+
+
+def _competing(layer: Layer) -> tuple[int, int]:
+    """Groups of filters that compete, and filters of each."""
+    return (1, layer.out_channels) if depthwise(layer) else (layer.groups, layer.group_out_channels)
+
+
+def _follows(layer: Layer, links: Sequence[int], place: int) -> bool:
+    """Whether a depthwise layer keeps what the layer before it decides."""
+    return depthwise(layer) and place > 0 and links[place - 1] > 0

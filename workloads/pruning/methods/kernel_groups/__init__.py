@@ -1,0 +1,1 @@
+"""Groups of kernels kept or removed together."""

@@ -1,0 +1,37 @@
+"""KGRC: rows and columns of kernel groups together (Sun et al., IEEE TCAD 2024)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from workloads.pruning.methods.kernel_groups.base import KernelGroup
+from workloads.pruning.options import density
+
+
+@dataclass(frozen=True)
+class KernelGroupRowColumn(KernelGroup):
+    """Keeps round(rows x group) filters and, in them, round(columns x 9) of every 9 kernel positions of every group.
+
+    The density is rows x columns. At least one of each stays.
+    """
+
+    name: ClassVar[str] = "kgrc"
+    title: ClassVar[str] = "keeps filters and kernel positions of groups of kernels, as many in every group"
+    literature: ClassVar[str] = "C3D and R(2+1)D-18: 1/3 or 1/6 in most layers (Sun et al., IEEE TCAD 2024, Table II)"
+
+    rows: float | None = density("a group's filters", None)
+    columns: float | None = density("the kernel positions", None)
+
+    @property
+    def _keys(self) -> tuple[str, ...]:
+        return ("rows", "columns")
+
+    @property
+    def rows_columns(self) -> tuple[float, float]:
+        """See `KernelGroup`."""
+        return self.rows or 0.0, self.columns or 0.0
+
+    def with_ratios(self, ratios: dict[str, float]) -> Self:
+        """See `KernelGroup`; the rows' part is KGR's ratio, as the published products show."""
+        return replace(self, table="none", rows=1 / ratios["kgr"], columns=ratios["kgr"] / ratios["kgrc"])

@@ -1,0 +1,1 @@
+"""Layers factored into thinner ones."""

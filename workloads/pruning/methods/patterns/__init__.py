@@ -1,0 +1,1 @@
+"""Kernels that keep one of a few patterns."""

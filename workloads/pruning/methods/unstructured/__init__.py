@@ -1,0 +1,1 @@
+"""Single weights by magnitude or at random."""

@@ -4,13 +4,12 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from pathlib import Path
 
 import pytest
 
 import simulator
+from tests.project import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"simpy", "matplotlib", "pandas", "torch", "rich", "click", "onnx"}
 
 

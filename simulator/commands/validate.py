@@ -58,7 +58,7 @@ def validate(
     a folder that was changed or holds figures of your own.
     """
     from simulator.terminal.reports import progress
-    from simulator.validation.results import figure_records, figures
+    from simulator.validation import figure_records, figures
 
     if target is not None:
         for path in figures.export(target):

@@ -1,13 +1,13 @@
 """docs/machines.md speaks of every machine, in each of its tables."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from dataflows.registry import machines
+from tests.project import ROOT
 
-TEXT = (Path(__file__).parents[2] / "docs" / "machines.md").read_text()
+TEXT = (ROOT / "docs" / "machines.md").read_text()
 TABLES = {section.partition("\n")[0]: section for section in TEXT.split("\n## ")[1:]}
 
 

@@ -1,12 +1,12 @@
 """`--equal` through the command: what is read, said and refused, and the size of the ideal machine."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from dataflows.registry import create, machines
 from simulator.equal_size import parse_equal_size, shortfalls, size_of
+from tests.project import ROOT
 from tests.simulator.studies.studies import network
 
 FEW = ("--layers", "op01*")
@@ -152,7 +152,7 @@ def test_a_wrong_size_in_a_study_names_file_key_and_what_is_allowed(cli, tmp_pat
 
 
 def test_the_documentation_says_how_every_machine_scales():
-    text = (Path(__file__).parents[2] / "docs" / "comparing.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "comparing.md").read_text(encoding="utf-8")
     for name, chosen in machines().items():
         scaling = chosen.scaling
         buffers = [f"{key} of each of the {count}" if count else key for key, count in scaling.buffers.items()]

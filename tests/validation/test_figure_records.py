@@ -1,19 +1,20 @@
 """Recorded deviations: renewed by a command, told in DEVIATIONS.md, and asserted with their readings."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from simulator.validation import figure_records
 from simulator.validation.figure_records import BEGIN, END, markdown, renewed, rewrite
 from simulator.validation.figure_rows import Figure, Goal, Outside, Reading
 from simulator.validation.figures import FigureSet
-from simulator.validation.results import Result, figure_records
+from simulator.validation.results import Result
 from simulator.validation.sensitivity import Effect, moved_shares
+from tests.project import ROOT
 from tests.validation.own_figures import OWN, own_figures
 from workloads.errors import InputError
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "DEVIATIONS.md"
+DOCUMENT = ROOT / "DEVIATIONS.md"
 READING = """
 [[reading]]
 machine = "scnn"

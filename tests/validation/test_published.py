@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
+from simulator.validation import figures, sensitivity
+from simulator.validation import results as validation
 from simulator.validation.figure_metrics import METRICS, Run
 from simulator.validation.figure_rows import Figure, Goal, Outside, Reading
 from simulator.validation.figures import FigureSet
-from simulator.validation.results import Result, figures, sensitivity
-from simulator.validation.results import results as validation
+from simulator.validation.results import Result
 from simulator.validation.sensitivity import Effect
 from tests.validation.own_figures import OWN, own_figures
 from workloads.errors import InputError

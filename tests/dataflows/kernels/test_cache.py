@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +11,8 @@ import pytest
 from dataflows.kernels import cache as kernel_cache
 from dataflows.kernels.cache import cache_folder, source_digest
 from dataflows.kernels.compiled import kernel, thread_count
+from tests.project import ROOT
 from workloads.errors import InputError
-
-ROOT = Path(__file__).parents[2]
 
 
 def add(a, b):

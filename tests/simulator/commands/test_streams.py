@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from simulator.commands import main as command
+from tests.project import ROOT
 
-ROOT = Path(__file__).parents[2]
 FULL = "standard output: No space left on device"
 
 

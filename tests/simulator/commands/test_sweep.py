@@ -14,9 +14,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.project import ROOT
 from tests.simulator.studies.studies import contents, network
 
-ROOT = Path(__file__).resolve().parents[2]
 STUDY = """
 title = "Queues and seeds"
 workloads = ["vgg16@scnn"]

@@ -17,13 +17,13 @@ from simulator.studies.point import CHANGED, Point, run_point
 from simulator.studies.store import Store
 from simulator.studies.study import Study, run_study
 from simulator.studies.workers import Workers
+from tests.project import ROOT
 from tests.simulator.studies.own_models import BUILT_IN, KINDS, network_file, patterns, scipy_file
 from tests.simulator.studies.studies import network
 from workloads.errors import InputError
 from workloads.importers.imported import Made
 from workloads.source import Drawn, DrawnBatch, LayerSource
 
-ROOT = Path(__file__).resolve().parents[2]
 KEYS = """
 import sys
 from simulator.studies.point import Point
@@ -93,7 +93,7 @@ def test_the_version_counts_sources_data_and_numpy(tmp_path, monkeypatch):
         (tmp_path / package / "data").mkdir(parents=True)
     data = tmp_path / "workloads" / "data" / "network.csv"
     data.write_text("a")
-    monkeypatch.setattr(content, "__file__", str(tmp_path / "simulator" / "content.py"))
+    monkeypatch.setattr(content, "__file__", str(tmp_path / "simulator" / "studies" / "content.py"))
     before = content.code_version.__wrapped__()
     data.write_text("b")
     changed = content.code_version.__wrapped__()

@@ -15,7 +15,7 @@ from simulator.studies import processes as study_processes
 from simulator.studies.point import Point
 from simulator.studies.workers import Workers
 from tests.simulator.commands.test_sweep import ROOT, results, workers_of, write_study
-from tests.simulator.studies.studies import deadly
+from tests.simulator.studies import deadly
 from workloads.errors import PrunesimError
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes in /proc")

@@ -1,13 +1,11 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from tests.project import ROOT
 from workloads.catalog import load_workload
 from workloads.errors import InputError
 from workloads.masks.synthetic import Clustered, Skewed, Uniform
 
-ROOT = Path(__file__).resolve().parents[2]
 CONV = '[[layers]]\nname = "conv"\nin_channels = 4\nout_channels = 6\n'
 SHAPE = "input_size = [6, 6]\nkernel_size = 3\n"
 DENSE = '[[layers]]\nname = "fc"\ntype = "fc"\nin_channels = 8\nout_channels = 2\n'

@@ -36,7 +36,7 @@ def _resolve(text: str) -> Workload:
         return Workload.of_network(load_network(text))
     network, _, weights = text.rpartition("@")
     if network and weights.endswith(importers.WEIGHTS_ALONE):
-        return importers.import_model(weights, importers.ImportOptions(network=network)).workload
+        return importers.import_model(weights, importers.ImportOptions(base=load_workload(network))).workload
     path = Path(text)
     if path.suffix in (".npz", ".toml", ".csv", *importers.SUFFIXES) or os.path.exists(path):  # noqa: PTH110 (False for a name too long)
         return _from_path(path)

@@ -70,6 +70,7 @@ def command(model: Path, output: Path, *, prune: str | None, seed: int, **option
 
 
 def _options(given: dict[str, Any]) -> ImportOptions:
+    from workloads.catalog import load_workload
     from workloads.importers import ImportOptions
 
     return ImportOptions(
@@ -78,7 +79,7 @@ def _options(given: dict[str, Any]) -> ImportOptions:
         std=_numbers("--std", given["std"]),
         layout=given["layout"] or "",
         sizes=dict(_size(text) for text in given["sizes"]),
-        network=given["network"],
+        base=load_workload(given["network"]) if given["network"] else None,
         fold_batch_norm=given["fold_batch_norm"],
     )
 

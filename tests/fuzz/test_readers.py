@@ -1,11 +1,17 @@
 """Every reader against damaged files: a whole file with some bytes changed is read, or refused in one line each.
 
-Run with `pytest -m nightly tests/fuzz`; HYPOTHESIS_PROFILE=ci or long asks for more inputs.
+Run with `pytest -m nightly tests/fuzz`; HYPOTHESIS_PROFILE=ci or long asks for more inputs, PRUNESIM_FUZZ_SECONDS=240
+for a campaign of that long a reader, whose counts `-s` shows: an hour for all of them.
 """
 
 import io
 import json
+import os
+import random
+import time
+import traceback
 import zipfile
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -63,7 +69,7 @@ def workload(path):
 
 
 def imported(path):
-    import_model(path, ImportOptions(network="alexnet")).workload.trace(0)
+    import_model(path, ImportOptions(base=load_workload("alexnet"))).workload.trace(0)
 
 
 def npz(**arrays):
@@ -142,9 +148,8 @@ READERS = {
     "rows.csv": (after_report("r.csv"), read_results),
     "timeline.json": (after_report("t.json"), read_timeline),
 }
-PIECES = st.binary(min_size=1, max_size=8) | st.sampled_from(
-    [b"\0", b"-", b"9" * 30, b"1e999", b"nan", b"[" * 200, b"\xff" * 8, b"{", b'"', b"\n", b"=", b","]
-)
+TOKENS = [b"\0", b"-", b"9" * 30, b"1e999", b"nan", b"[" * 200, b"\xff" * 8, b"{", b'"', b"\n", b"=", b","]
+PIECES = st.binary(min_size=1, max_size=8) | st.sampled_from(TOKENS)
 EDITS = st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(0, 12), PIECES | st.just(b"")), min_size=1, max_size=4)
 
 
@@ -174,25 +179,58 @@ def damaged(name, data, edits):
     return data
 
 
+def read_or_refused(name, path, data):
+    """How many lines refuse the file, 0 where it is read; anything but an error of ours is a fault and is raised."""
+    path.write_bytes(data)
+    try:
+        READERS[name][1](path)
+    except PrunesimError as error:
+        lines = str(error).splitlines()
+        assert lines
+        assert max(map(len, lines)) < 4000  # a list of all known keys is long
+        return len(lines)
+    return 0
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_a_damaged_file_is_read_or_refused(name, whole_files, tmp_path_factory):
     path = tmp_path_factory.mktemp("damaged") / name
-    _, read = READERS[name]
-    path.write_bytes(whole_files[name])
     if name != "w.safetensors":  # whose layers are not all there
-        read(path)
+        assert read_or_refused(name, path, whole_files[name]) == 0
 
     @settings(print_blob=True)
     @given(EDITS)
     def check(edits):
-        path.write_bytes(damaged(name, whole_files[name], edits))
-        try:
-            read(path)
-        except PrunesimError as error:
-            lines = str(error).splitlines()
-        else:
-            lines = ["read"]
-        assert lines
-        assert max(map(len, lines)) < 4000  # a list of all known keys is long
+        read_or_refused(name, path, damaged(name, whole_files[name], edits))
 
     check()
+
+
+def random_edits(chance):
+    def piece():
+        return chance.choice([b"", chance.randbytes(chance.randint(1, 8)), chance.choice(TOKENS)])
+
+    return [(chance.randrange(1 << 30), chance.randint(0, 12), piece()) for _ in range(chance.randint(1, 4))]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_campaign_of_damages_finds_no_fault(name, whole_files, tmp_path_factory):
+    """As above without shrinking, so that a second holds far more inputs; each fault's input is kept beside the test's."""
+    folder, chance = (
+        tmp_path_factory.mktemp("campaign"),
+        random.Random(f"{name} {os.environ.get('PRUNESIM_FUZZ_SEED')}"),
+    )
+    faults, counts = Counter(), Counter()
+    end = time.monotonic() + float(os.environ.get("PRUNESIM_FUZZ_SECONDS", "1"))
+    while time.monotonic() < end:
+        data = damaged(name, whole_files[name], random_edits(chance))
+        try:
+            counts["refused" if read_or_refused(name, folder / name, data) else "read"] += 1
+        except Exception as error:  # noqa: BLE001 (every kind is a fault)
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            fault = f"{type(error).__name__} at {place.filename}:{place.lineno}: {str(error)[:200]}"
+            if not faults[fault]:
+                (folder / f"fault{len(faults)}-{name}").write_bytes(data)
+            faults[fault] += 1
+    print(f"{name}: {sum(counts.values())} inputs, {dict(counts)}, {len(faults)} faults; {folder}")  # noqa: T201
+    assert not faults, "\n".join(f"{count}x {fault}" for fault, count in faults.items())

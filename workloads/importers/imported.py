@@ -27,7 +27,7 @@ class ImportOptions:
     mean, std        per channel, subtracted from and dividing a picture's values in [0, 1]
     layout           of a picture in the model's input: "NCHW", "NHWC", or empty: told from the input's shape
     sizes            dynamic sizes: by the name of a dimension, or a whole shape by the name of an input
-    network          whose shapes a file of weights alone has: a built-in network or a network file
+    base             whose shapes, activations and order a file of weights alone takes
     fold_batch_norm  multiply the scale of a batch normalization into the weights before it, and count zeros then
     """
 
@@ -36,7 +36,7 @@ class ImportOptions:
     std: tuple[float, ...] = ()
     layout: str = ""
     sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    network: str = ""
+    base: Workload | None = None
     fold_batch_norm: bool = False
 
 

@@ -87,7 +87,9 @@ def test_narrow_floats_of_safetensors_keep_their_values(tmp_path, kind):
     header = json.dumps({"a.weight": {"dtype": name, "shape": [2, 4], "data_offsets": [0, values.nbytes]}}).encode()
     (tmp_path / "w.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + values.tobytes())
     (tmp_path / "n.toml").write_text(NETWORK)
-    trace = import_model(tmp_path / "w.safetensors", ImportOptions(network=str(tmp_path / "n.toml"))).workload.trace(0)
+    trace = import_model(
+        tmp_path / "w.safetensors", ImportOptions(base=load_workload(str(tmp_path / "n.toml")))
+    ).workload.trace(0)
     assert safetensors
     np.testing.assert_array_equal(trace.weights.reshape(2, 4), values.astype(np.float32))
 

@@ -160,7 +160,7 @@ def test_matrix_market_files_are_checked_as_well(tmp_path):
         ("coordinate real general\n3 4 2\n1 2 5\n1 2 6\n", "a row holds a column twice"),
         ("coordinate real general\n3 4 1\n1 2 nan\n", "holds a value that is not finite"),
         ("array real general\n1 2\n1\ninf\n", "holds a value that is not finite"),
-        ("coordinate real general\n3 4 1\n4 2 1\n", "not a Matrix Market file"),
+        ("coordinate real general\n3 4 1\n4 2 1\n", "row index 3 lies outside 0 to 2"),
         ("coordinate real general\n999999999 999999999 0\n", "a tensor may take at most 4 GiB in memory"),
         ("coordinate complex general\n3 4 1\n1 2 1 1\n", "holds complex numbers"),
     ):

@@ -18,12 +18,12 @@ from workloads.limits import require_size
 
 _SMALLEST_FLOAT_BYTES = 2
 _SMALL = 1 << 14  # elements; larger initializers are weights, which no shape depends on
-
-
-def attributes(node: Any) -> dict[str, Any]:
-    """A node's attributes by name, as Python values."""
-    onnx = require("onnx", "onnx", "ONNX files")
-    return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+_TYPES = {  # of the attributes that are used, as onnx.AttributeProto names them
+    **dict.fromkeys(("pads", "strides", "dilations"), "INTS"),
+    **dict.fromkeys(("group", "transA", "transB"), "INT"),
+    **dict.fromkeys(("auto_pad", "mode"), "STRING"),
+    **dict.fromkeys(("epsilon", "value"), "FLOAT"),
+}
 
 
 def first_line(error: BaseException) -> str:
@@ -67,6 +67,15 @@ class OnnxGraph:
         self.outputs = {value.name for value in graph.output}
         self._shapes = self._infer()
         self._constant = self._find_constants()
+
+    def attributes(self, node: Any) -> dict[str, Any]:
+        """A node's attributes by name, as Python values. Raises `InputError` for one of another type than is used."""
+        held = {one.name: one for one in node.attribute}
+        for name, one in held.items():
+            found = one.AttributeType.Name(one.type)
+            if found != _TYPES.get(name, found):
+                raise InputError(f"{self.path}: {label(node)}: attribute '{name}' is {found}, must be {_TYPES[name]}")
+        return {name: self._onnx.helper.get_attribute_value(one) for name, one in held.items()}
 
     def _read(self) -> Any:
         require_file(self.path)

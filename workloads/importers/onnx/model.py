@@ -27,7 +27,7 @@ from workloads.importers.imported import (
     workload_of,
 )
 from workloads.importers.onnx.capture import capture
-from workloads.importers.onnx.graph import OnnxGraph, attributes, label
+from workloads.importers.onnx.graph import OnnxGraph, label
 from workloads.importers.onnx.operators import Operator, find_operators, stored_output
 from workloads.layer import Layer, Pads
 
@@ -223,4 +223,4 @@ def _batch_norm_factor(graph: OnnxGraph, one: Operator) -> np.ndarray | None:
     if norm.op_type != "BatchNormalization" or not all(graph.is_constant(name) for name in norm.input[1:]):
         return None
     scale, variance = graph.constant(norm.input[1]), graph.constant(norm.input[4])
-    return scale / np.sqrt(variance + attributes(norm).get("epsilon", 1e-5))
+    return scale / np.sqrt(variance + graph.attributes(norm).get("epsilon", 1e-5))

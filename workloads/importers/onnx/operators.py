@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from workloads.errors import InputError
-from workloads.importers.onnx.graph import OnnxGraph, attributes, label
+from workloads.importers.onnx.graph import OnnxGraph, label
 from workloads.layer import Pads
 from workloads.names import LONGEST_NAME, plain_name
 
@@ -127,7 +127,7 @@ def _operands(graph: OnnxGraph, node: Any, name: str) -> Operator:
     activations, activation_zero, weights, weight_zero = (at(place) for place in OPERANDS[node.op_type])
     if activations is None or weights is None:
         raise InputError(f"{graph.path}: {label(node)} lacks an input")
-    one = Operator(node, name, activations, activation_zero, weights, weight_zero, attributes(node))
+    one = Operator(node, name, activations, activation_zero, weights, weight_zero, graph.attributes(node))
     if node.op_type in PRODUCTS and not graph.is_constant(weights) and graph.is_constant(activations):
         return one.turned()
     if node.op_type != "Conv":
@@ -141,7 +141,7 @@ def _unpadded(graph: OnnxGraph, name: str) -> tuple[str, Pads]:
     node = graph.producers.get(name)
     if node is None or node.op_type != "Pad":
         return name, ()
-    given = attributes(node)
+    given = graph.attributes(node)
     if given.get("mode", b"constant") != b"constant" or not all(
         graph.is_constant(one) for one in node.input[1:] if one
     ):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from workloads.errors import InputError
-from workloads.files import read_text, require_file
+from workloads.files import read_text
 from workloads.importers.imported import (
     DENSE_INPUTS,
     FoundLayer,
@@ -20,17 +20,15 @@ from workloads.importers.imported import (
     Made,
     numbers,
     product_layer,
-    require,
     workload_of,
 )
-from workloads.importers.sparse_entries import SparseEntries, is_scipy, read_scipy, require_numbers, row_places
-from workloads.limits import require_size
+from workloads.importers.sparse_entries import SparseEntries, is_scipy, read_scipy, row_places
+from workloads.importers.tables.matrix_market import read_matrix_market
 from workloads.names import plain_name
 
 __all__ = ["import_matrix_market", "import_scipy", "import_smtx", "is_scipy"]
 
 _SMTX_LIMIT_BYTES = 1 << 30
-_WIDEST_BYTES = 8  # of a Matrix Market file's numbers
 
 
 def import_smtx(path: Path, options: ImportOptions) -> Imported:
@@ -54,26 +52,8 @@ def import_smtx(path: Path, options: ImportOptions) -> Imported:
 
 def import_matrix_market(path: Path, options: ImportOptions) -> Imported:
     """A Matrix Market file, by value (a pattern as a mask). Raises `InputError` naming the file."""
-    reader = require("scipy.io", "files", "Matrix Market files")
-    require_file(path)
-    try:
-        rows, columns, _, _, field, _ = reader.mminfo(path)
-        require_size(f"{path}: matrix {rows} x {columns}", (rows, columns), _WIDEST_BYTES)
-        matrix = None if field == "complex" else reader.mmread(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except InputError:
-        raise
-    except (OSError, ValueError, OverflowError, StopIteration) as error:
-        raise InputError(f"{path}: not a Matrix Market file: {error}") from None
-    if matrix is None:
-        raise InputError(f"{path}: holds complex numbers")
-    if isinstance(matrix, np.ndarray):
-        require_numbers(str(path), matrix)
-        return _imported(path, options, matrix.shape, lambda: numbers(matrix))
-    values = None if field == "pattern" else matrix.data
-    entries = SparseEntries(str(path), matrix.shape, matrix.row, matrix.col, values)
-    return _imported(path, options, matrix.shape, lambda: numbers(entries.dense()))
+    shape, make = read_matrix_market(path)
+    return _imported(path, options, shape, lambda: numbers(make()))
 
 
 def import_scipy(path: Path, options: ImportOptions) -> Imported:

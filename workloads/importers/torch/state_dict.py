@@ -21,9 +21,6 @@ from workloads.files import require_file
 from workloads.importers.imported import Imported, ImportOptions, Made, numbers, require
 from workloads.layer import Layer
 from workloads.limits import require_size
-from workloads.network import load_network
-from workloads.network_files.file import load_network_file
-from workloads.workload import Workload
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
 
@@ -44,13 +41,13 @@ class _Weights:
 
 
 def import_weights(path: Path, options: ImportOptions) -> Imported:
-    """The layers of `options.network` with the weights of a file; activations stay those of the network.
+    """The layers of `options.base` with the weights of a file; activations stay those of the network.
 
     Raises `InputError` naming the file, or the layer that has no weights in it.
     """
-    if not options.network:
+    base = options.base
+    if base is None:
         raise InputError(f"{path}: holds weights alone: say whose with --network NAME, or run NAME@{path.name}")
-    base = _network(options.network)
     tensors = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
     found, guessed = _match(path, base.layers, tensors)
     origin = f"{path}; shapes of {base.name}"
@@ -63,11 +60,6 @@ def import_weights(path: Path, options: ImportOptions) -> Imported:
     if guessed:
         warnings.append(f"{guessed} of {len(found)} layers were found by shape and order, not by name")
     return Imported(replace(workload, origin=origin), warnings=tuple(warnings))
-
-
-def _network(name: str) -> Workload:
-    """A built-in network, or a network file. Raises `InputError` with the nearest name."""
-    return load_network_file(name) if name.endswith(".toml") else Workload.of_network(load_network(name))
 
 
 def _source(one: _Weights, layer: Layer) -> Made:

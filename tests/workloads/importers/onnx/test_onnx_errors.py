@@ -108,6 +108,14 @@ def test_weights_that_are_not_finite(model):
     assert fault(model(weights={"w": weights})) == "m.onnx: Conv 'c1': weights 'w' hold a value that is not finite"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "found"), [("group", 1.0, "FLOAT, must be INT"), ("auto_pad", 1, "INT, must be STRING")]
+)
+def test_an_attribute_of_another_type(model, name, value, found):
+    path = model(nodes=[helper.make_node("Conv", ["x", "w"], ["y"], **{name: value})])
+    assert fault(path) == f"m.onnx: Conv 'y': attribute '{name}' is {found}"
+
+
 def test_shapes_that_do_not_fit(model):
     assert fault(model(inputs={"x": (1, 4, 8, 8)})) == (
         "m.onnx: Conv 'c1': weights take 3 x 1 (groups) channels, its input has 4"

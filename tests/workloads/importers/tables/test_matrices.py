@@ -1,6 +1,4 @@
-"""Sparse matrices: DLMC .smtx, Matrix Market, scipy."""
-
-import sys
+"""Sparse matrices: DLMC .smtx, scipy; Matrix Market files have a file of their own."""
 
 import numpy as np
 import pytest
@@ -60,24 +58,8 @@ def test_broken_smtx(tmp_path, text, wanted):
 
 
 def test_missing_files(tmp_path):
-    pytest.importorskip("scipy")
     assert fault(tmp_path / "none.smtx") == "none.smtx: no such file"
     assert fault(tmp_path / "none.mtx") == "none.mtx: no such file"
-
-
-def test_matrix_market(tmp_path):
-    pytest.importorskip("scipy")
-    text = "%%MatrixMarket matrix coordinate {} general\n% by hand\n3 4 4\n1 2{}\n1 4{}\n3 1{}\n3 4{}\n"
-    (tmp_path / "w.mtx").write_text(text.format("real", " 2", " 1", " 3", " 4"))
-    np.testing.assert_array_equal(load_workload(str(tmp_path / "w.mtx")).trace(0).weights.reshape(3, 4), MATRIX)
-    (tmp_path / "p.mtx").write_text(text.format("pattern", "", "", "", ""))
-    trace = load_workload(str(tmp_path / "p.mtx")).trace(0)
-    assert trace.weights.dtype == bool
-    np.testing.assert_array_equal(trace.weights.reshape(3, 4), MATRIX != 0)
-    (tmp_path / "b.mtx").write_text(text.format("real", " 2", " 1", " 3", " 4").replace("3 4 4", "3 3 4"))
-    assert fault(tmp_path / "b.mtx").startswith("b.mtx: not a Matrix Market file: ")
-    (tmp_path / "b.mtx").write_text("no matrix")
-    assert fault(tmp_path / "b.mtx").startswith("b.mtx: not a Matrix Market file: ")
 
 
 @pytest.mark.parametrize(
@@ -87,10 +69,3 @@ def test_scipy(tmp_path, kind):
     sparse = pytest.importorskip("scipy.sparse")
     sparse.save_npz(tmp_path / "w.npz", getattr(sparse, kind)(MATRIX))
     np.testing.assert_array_equal(load_workload(str(tmp_path / "w.npz")).trace(0).weights.reshape(3, 4), MATRIX)
-
-
-def test_a_missing_library_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "scipy.io", None)
-    (tmp_path / "w.mtx").write_text("")
-    wanted = "Matrix Market files need the Python package 'scipy': pip install 'prunesim[files]'"
-    assert fault(tmp_path / "w.mtx") == wanted

@@ -1,5 +1,7 @@
 """Timeloop problem files."""
 
+import sys
+
 import pytest
 
 pytest.importorskip("yaml")
@@ -101,3 +103,8 @@ def test_templates_and_missing_files(tmp_path):
     )
     with pytest.raises(InputError, match=r"none\.yaml: no such file"):
         import_model(tmp_path / "none.yaml")
+
+
+def test_a_missing_library_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    assert fault(tmp_path, CONV) == "Timeloop files need the Python package 'yaml': pip install 'prunesim[files]'"

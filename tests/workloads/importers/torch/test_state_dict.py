@@ -45,7 +45,7 @@ def network(tmp_path):
 
 def fault(path, network):
     with pytest.raises(InputError) as caught:
-        import_model(path, ImportOptions(network=network))
+        import_model(path, ImportOptions(base=load_workload(network) if network else None))
     assert "\n" not in str(caught.value)
     return str(caught.value).removeprefix(f"{path.parent}/")
 
@@ -57,7 +57,7 @@ def test_names_first_then_shapes(tmp_path, network):
         "module.stem.down.0.weight": sparse(4, 4, 1, 1), "head.weight": sparse(5, 16),
     }  # fmt: skip
     save_file(weights, tmp_path / "w.safetensors")
-    imported = import_model(tmp_path / "w.safetensors", ImportOptions(network=network))
+    imported = import_model(tmp_path / "w.safetensors", ImportOptions(base=load_workload(network)))
     for index, key in enumerate(("module.stem.conv.weight", "module.stem.down.0.weight", "head.weight")):
         trace = imported.workload.trace(index)
         np.testing.assert_array_equal(trace.weights.reshape(weights[key].shape), weights[key])

@@ -1,81 +1,18 @@
-"""Layers, masks and the pairs of `test_hand_derived`: what a number worked out by hand is compared with."""
+"""Masks and values of the pairs: regular, so that what a machine makes of them can be counted by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from math import inf
-from typing import Any
 
 import numpy as np
-
-from dataflows.registry import create, machine
-from simulator.network_simulation import MachineRun
-from workloads.layer import Layer
-from workloads.trace import LayerTrace
 
 Maker = Callable[[tuple[int, ...]], np.ndarray]
 """Gives a mask (or values) of a shape."""
 
-_OWN_CYCLES = {"dram": {"bandwidth_gbs": inf, "latency_ns": 0.0}, "buffers": {"port_bytes": 1 << 30}}
-"""Neither memory nor the ports of buffers ever hold a machine up."""
 
-
-@dataclass(frozen=True)
-class Pair:
-    """A layer on a machine: masks of its shapes (or values), settings over the defaults, and the derived cycles."""
-
-    machine: str
-    layer: Layer
-    cycles: int
-    settings: dict[str, Any] = field(default_factory=dict)
-    weights: Maker | None = None
-    activations: Maker | None = None
-
-    def simulated(self) -> int:
-        """Cycles that the simulator gives; a setting that only some versions of a machine have is left to them."""
-        settings = {**_OWN_CYCLES, **self.settings}
-        if "fold_overlap" in machine(self.machine).Spec.model_fields:
-            settings.setdefault("fold_overlap", "none")
-        run = MachineRun(create(self.machine, settings))
-        return run.layer(
-            LayerTrace(
-                self.layer, _of(self.weights, self.layer.weight_shape), _of(self.activations, self.layer.input_shape)
-            )
-        ).cycles
-
-
-def _of(make: Maker | None, shape: tuple[int, ...]) -> np.ndarray:
+def drawn_by(make: Maker | None, shape: tuple[int, ...]) -> np.ndarray:
+    """What `make` gives; without a maker nothing is zero."""
     return np.ones(shape, bool) if make is None else make(shape)
-
-
-def conv(name: str, channels: int, filters: int, size: int, kernel: int, **more: Any) -> Layer:
-    """A convolution of a square map by a square kernel."""
-    return Layer.conv(
-        name, in_channels=channels, out_channels=filters, input_size=(size, size), kernel_size=kernel, **more
-    )
-
-
-# --------------------------------------------------------------------------------------------------------- the layers
-
-PLAIN = conv("plain 3x3", 64, 64, 28, 3, padding=1)  # 28 x 28 outputs
-IMAGE = conv("image 3x3", 3, 64, 28, 3, padding=1)  # 28 x 28
-STRIDED = conv("strided 3x3", 20, 40, 29, 3, stride=2, padding=1)  # (29 + 2 - 3) // 2 + 1 = 15
-POINTWISE = conv("pointwise 1x1", 250, 70, 13, 1)  # 13 x 13
-DILATED = conv("dilated 3x3", 20, 24, 14, 3, dilation=2, padding=2)  # 14 x 14
-WIDE = conv("wide 5x5", 20, 33, 14, 5, padding=2)  # 14 x 14
-GROUPS_2 = conv("two groups", 32, 48, 14, 3, padding=1, groups=2)  # 14 x 14, 16 channels and 24 filters a group
-DEPTHWISE = conv("depthwise", 20, 20, 12, 3, padding=1, groups=20)  # 12 x 12
-VOLUME = Layer.conv("volume", in_channels=20, out_channels=40, input_size=(4, 10, 10), kernel_size=3, padding=1)
-FC = Layer.dense("fc", in_features=250, out_features=100)
-FC_BATCH = Layer.dense("fc batch", in_features=300, out_features=70, batch=4)
-BATCH = PLAIN.with_batch(3)
-NARROW = Layer.conv(  # (20 + 2 - 3) // 2 + 1 = 10 by 9 outputs of 16 x 3 inputs
-    "narrow 3x1", in_channels=16, out_channels=18, input_size=(20, 9), kernel_size=(3, 1), stride=(2, 1), padding=(1, 0)
-)
-
-
-# ---------------------------------------------------------------------------------------------------------- the masks
 
 
 def taps(*kept: tuple[int, int]) -> Maker:
@@ -148,7 +85,7 @@ def own_values(make: Maker | None) -> Maker:
     """The non-zeros of a mask with 1, 2, 3, ... in each filter; values stay as they are."""
 
     def made(shape: tuple[int, ...]) -> np.ndarray:
-        drawn = _of(make, shape)
+        drawn = drawn_by(make, shape)
         if drawn.dtype != np.bool_:
             return drawn
         return (np.cumsum(drawn.reshape(shape[0], -1), axis=1).reshape(shape) * drawn).astype(np.int64)

@@ -18,10 +18,19 @@ def check_books(
     report: LayerReport, schedule: LayerSchedule, products: ProductCounts, accelerator: Accelerator
 ) -> None:
     """Raise `BooksError`, naming every law that is broken with its two sides, when a report does not balance."""
+    broken = [law for law, holds in laws(report, schedule, products, accelerator) if not holds]
+    if broken:
+        raise BooksError(f"layer '{report.name}': the books do not balance: {'; '.join(broken)}; {report}")
+
+
+def laws(
+    report: LayerReport, schedule: LayerSchedule, products: ProductCounts, accelerator: Accelerator
+) -> list[tuple[str, bool]]:
+    """Every law, and whether it holds."""
     stack, dram, bounds = report.pe_cycle_stack, report.dram, report.bounds
     scheduled_bytes = schedule.loads.total_bytes + schedule.stores.total_bytes
     busy, issued = schedule.cycles[:, :, Cause.BUSY], schedule.issued
-    laws = [
+    return [
         ("causes sum to PEs x cycles", sum(stack.values()) == report.pes * report.cycles),
         ("no cause is negative", min(stack.values()) >= 0),
         ("all busy cycles of the schedule were played", stack[Cause.BUSY.key] == int(busy.sum())),
@@ -38,9 +47,6 @@ def check_books(
         ("cycles are at least each bound", report.cycles >= bounds.largest),
         ("load imbalance lies between 1 and the PEs", 1 - 1e-9 <= report.load_imbalance <= report.pes + 1e-9),
     ]
-    broken = [law for law, holds in laws if not holds]
-    if broken:
-        raise BooksError(f"layer '{report.name}': the books do not balance: {'; '.join(broken)}; {report}")
 
 
 def _whole_tensors(report: LayerReport, products: ProductCounts, accelerator: Accelerator) -> list[tuple[str, bool]]:

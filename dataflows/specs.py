@@ -37,44 +37,49 @@ class DramSpec(Spec):
     """
 
     kind: Literal["ideal", "banked"] = Field(
-        "ideal", description="'ideal' (bandwidth and latency) or 'banked' (a DRAM standard behind a controller)"
+        default="ideal", description="'ideal' (bandwidth and latency) or 'banked' (a DRAM standard behind a controller)"
     )
-    channels: Count = Field(1, description="channels; with ideal memory they share the bandwidth")
+    channels: Count = Field(default=1, description="channels; with ideal memory they share the bandwidth")
     bandwidth_gbs: Annotated[float, _IDEAL] = Field(
-        12.8, gt=0, description="ideal: peak bandwidth, 10^9 bytes a second, all channels; inf: memory never waits"
+        default=12.8,
+        gt=0,
+        description="ideal: peak bandwidth, 10^9 bytes a second, all channels; inf: memory never waits",
     )
     latency_ns: Annotated[float, _IDEAL] = Field(
-        60.0, ge=0, allow_inf_nan=False, description="ideal: from a request to its first byte, ns"
+        default=60.0, ge=0, allow_inf_nan=False, description="ideal: from a request to its first byte, ns"
     )
     burst_bytes: Annotated[Count, _IDEAL] = Field(
-        64, description="ideal: smallest transfer; partial bursts cost whole ones"
+        default=64, description="ideal: smallest transfer; partial bursts cost whole ones"
     )
-    standard: Annotated[str, _BANKED] = Field("DDR4-2400", description="banked: DRAM standard, by name")
+    standard: Annotated[str, _BANKED] = Field(default="DDR4-2400", description="banked: DRAM standard, by name")
     override: Annotated[dict[str, int], _BANKED] = Field(
-        {}, description="banked: numbers of the standard to replace, by JEDEC's names"
+        default={}, description="banked: numbers of the standard to replace, by JEDEC's names"
     )
     address_map: Annotated[str, _BANKED] = Field(
-        "RoBaBgCo", description="banked: fields of an address from the highest bit to the lowest"
+        default="RoBaBgCo", description="banked: fields of an address from the highest bit to the lowest"
     )
     interleave_bytes: Annotated[Count, _BANKED] = Field(
-        256, description="banked: channels take turns every so many bytes (assumption)"
+        default=256, description="banked: channels take turns every so many bytes (assumption)"
     )
     read_queue: Annotated[Count, _BANKED] = Field(
-        32, description="banked: reads that the controller chooses from (Ramulator 2's default)"
+        default=32, description="banked: reads that the controller chooses from (Ramulator 2's default)"
     )
     write_buffer: Annotated[Count, _BANKED] = Field(
-        32, description="banked: writes that it can hold back (Ramulator 2's default)"
+        default=32, description="banked: writes that it can hold back (Ramulator 2's default)"
     )
     drain_start: Annotated[Count, _BANKED] = Field(
-        26, description="banked: buffered writes at which it turns to them (0.8 of the buffer)"
+        default=26, description="banked: buffered writes at which it turns to them (0.8 of the buffer)"
     )
     drain_stop: Annotated[Size, _BANKED] = Field(
-        6, description="banked: buffered writes at which it leaves them (0.2 of the buffer)"
+        default=6, description="banked: buffered writes at which it leaves them (0.2 of the buffer)"
     )
     scheduler: Annotated[Literal["row_hit", "first_ready"], _BANKED] = Field(
-        "row_hit", description="banked: row_hit: a precharge waits for older requests of the open row; first_ready: not"
+        default="row_hit",
+        description="banked: row_hit: a precharge waits for older requests of the open row; first_ready: not",
     )
-    refresh: Annotated[bool, _BANKED] = Field(True, description="banked: refresh all banks every nREFI, none postponed")
+    refresh: Annotated[bool, _BANKED] = Field(
+        default=True, description="banked: refresh all banks every nREFI, none postponed"
+    )
 
     def idle_settings(self) -> dict[str, str]:
         """Fields that have no effect with this kind of memory, and why."""
@@ -101,9 +106,9 @@ class DramSpec(Spec):
 class BufferSpec(Spec):
     """How fast on-chip buffers take data from DRAM; their capacities are parameters of each machine."""
 
-    banks: Count = Field(64, description="banks of a buffer that loads are spread over (assumption)")
-    ports: Count = Field(1, description="write ports of a bank (assumption)")
-    port_bytes: Count = Field(8, description="bytes that a port writes in a cycle (assumption)")
+    banks: Count = Field(default=64, description="banks of a buffer that loads are spread over (assumption)")
+    ports: Count = Field(default=1, description="write ports of a bank (assumption)")
+    port_bytes: Count = Field(default=8, description="bytes that a port writes in a cycle (assumption)")
 
     @property
     def bytes_per_cycle(self) -> int:
@@ -114,15 +119,16 @@ class BufferSpec(Spec):
 class AcceleratorSpec(Spec):
     """Parameters that every machine has."""
 
-    clock_hz: Annotated[int, Field(ge=1)] = Field(1_000_000_000, description="accelerator clock, Hz")
-    value_bits: Literal[4, 8, 16, 32] = Field(16, description="bits of a stored weight or activation")
+    clock_hz: Annotated[int, Field(ge=1)] = Field(default=1_000_000_000, description="accelerator clock, Hz")
+    value_bits: Literal[4, 8, 16, 32] = Field(default=16, description="bits of a stored weight or activation")
     prefetch_tiles: Size = Field(
-        1,
+        default=1,
         description="tiles whose loads may run ahead of the computing one; "
         "0: no double buffering, a tile's loads start when the tile before has ended",
     )
     write_back: Literal["overlapped", "blocking"] = Field(
-        "overlapped", description="overlapped: later tiles compute while results are written; blocking: they wait"
+        default="overlapped",
+        description="overlapped: later tiles compute while results are written; blocking: they wait",
     )
-    buffers: BufferSpec = BufferSpec()  # type: ignore[call-arg]
-    dram: DramSpec = DramSpec()  # type: ignore[call-arg]
+    buffers: BufferSpec = BufferSpec()
+    dram: DramSpec = DramSpec()

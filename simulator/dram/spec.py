@@ -1,41 +1,33 @@
-"""`BankedDramSpec`: what a user may set of the banked DRAM, and the limits that follow for the kernels."""
+"""`BankedDramSpec`: a machine's memory as the banked model can simulate it, and its limits as the kernels read them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import field_validator, model_validator
 
-from dataflows.specs import Count, DramSpec, Size, Spec
+from dataflows.specs import DramSpec
 from simulator.dram.address_map import AddressMap
 from simulator.dram.layout import LIMITS, MAX_QUEUE
 from simulator.dram.standards import DramStandard, standard_named
 
-QueueSize = Annotated[int, Field(ge=1, le=MAX_QUEUE)]
 
+class BankedDramSpec(DramSpec):
+    """DRAM channels with banks, rows and refresh behind an FR-FCFS controller: a machine's memory, once it is banked.
 
-class BankedDramSpec(Spec):
-    """DRAM channels with banks, rows and refresh behind an FR-FCFS controller."""
+    The settings are those of `DramSpec`; added is what only this model knows: standards, address maps, and how much
+    room its structs have.
+    """
 
-    standard: str = Field(default="DDR4-2400", description="DRAM standard, by name")
-    override: dict[str, int] = Field(default={}, description="numbers of the standard to replace, by JEDEC's names")
-    channels: Count = Field(default=1, description="channels, each with its own controller")
-    address_map: str = Field(default="RoBaBgCo", description="fields of an address from the highest bit to the lowest")
-    interleave_bytes: Count = Field(default=256, description="channels take turns every so many bytes; assumption")
-    read_queue: QueueSize = Field(
-        default=32, description="reads that the controller can choose from; Ramulator 2's default"
-    )
-    write_buffer: QueueSize = Field(default=32, description="writes that it can hold back; Ramulator 2's default")
-    drain_start: Count = Field(
-        default=26, description="buffered writes at which it turns to them; 0.8 of 32 in Ramulator 2"
-    )
-    drain_stop: Size = Field(default=6, description="buffered writes at which it leaves them; 0.2 of 32 in Ramulator 2")
-    scheduler: Literal["row_hit", "first_ready"] = Field(
-        default="row_hit",
-        description="row_hit: a precharge waits for older requests of the open row; first_ready: it does not",
-    )
-    refresh: bool = Field(default=True, description="refresh all banks every nREFI, none postponed")
+    kind: Literal["banked"] = "banked"  # pyright: ignore[reportIncompatibleVariableOverride] (specs are frozen)
+
+    @field_validator("read_queue", "write_buffer")
+    @classmethod
+    def _has_room(cls, places: int) -> int:
+        if places > MAX_QUEUE:
+            raise ValueError(f"must be less than or equal to {MAX_QUEUE}")
+        return places
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -49,8 +41,8 @@ class BankedDramSpec(Spec):
 
     @classmethod
     def of(cls, dram: DramSpec) -> Self:
-        """The banked part of a machine's memory. Raises pydantic's `ValidationError` where it is impossible."""
-        return cls.model_validate({name: getattr(dram, name) for name in cls.model_fields})
+        """A machine's memory, which must be banked. Raises pydantic's `ValidationError` where it is impossible."""
+        return cls.model_validate(dram.model_dump())
 
     @property
     def device(self) -> DramStandard:

@@ -38,7 +38,7 @@ from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
 from dataflows.kernels.add_by_value import add_by_value
-from dataflows.kernels.compiled import run_slices
+from dataflows.kernels.threads import run_slices
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.sizing import Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec

@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import Field
 
 from dataflows.accelerator import Accelerator
-from dataflows.kernels.compiled import kernel, run_slices
+from dataflows.kernels.compiled import kernel
+from dataflows.kernels.threads import run_slices
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
 from dataflows.sizing import Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec

@@ -24,7 +24,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
-from dataflows.kernels.compiled import kernel, run_slices, thread_count
+from dataflows.kernels.compiled import kernel
+from dataflows.kernels.threads import run_slices, thread_count
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.sizing import Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec, Size

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dataflows.kernels.compiled import kernel, run_slices, thread_count
+from dataflows.kernels.compiled import kernel
+from dataflows.kernels.threads import run_slices, thread_count
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 

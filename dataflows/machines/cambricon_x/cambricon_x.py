@@ -37,7 +37,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
-from dataflows.kernels.compiled import run_slices
+from dataflows.kernels.threads import run_slices
 from dataflows.machines.cambricon_x.filter_rounds import FilterRounds
 from dataflows.machines.cambricon_x.index_windows import (
     KeptWeights,

@@ -14,7 +14,8 @@ from typing import Literal, Self
 
 import numpy as np
 
-from dataflows.kernels.compiled import kernel, run_slices, thread_count
+from dataflows.kernels.compiled import kernel
+from dataflows.kernels.threads import run_slices, thread_count
 from workloads.layer import Layer
 
 Span = Literal["kernel", "position"]
@@ -182,7 +183,7 @@ def multiply_block(
     value: np.ndarray,
     offset_of: np.ndarray,
     neurons: np.ndarray,
-    stride: tuple[int, int],
+    stride: tuple[int, ...],
     group_channels: tuple[int, int],
     pes: int,
     selected: int,

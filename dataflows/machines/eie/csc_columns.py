@@ -12,7 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from dataflows.kernels.compiled import kernel, run_slices
+from dataflows.kernels.compiled import kernel
+from dataflows.kernels.threads import run_slices
 
 _BAND = 4096  # columns counted together, so that their counters stay in the first-level cache
 

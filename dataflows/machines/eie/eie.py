@@ -27,7 +27,7 @@ import numpy as np
 from pydantic import Field
 
 from dataflows.accelerator import Accelerator
-from dataflows.kernels.compiled import run_slices
+from dataflows.kernels.threads import run_slices
 from dataflows.machines.eie.activation_queues import play_vectors
 from dataflows.machines.eie.csc_columns import ColumnEntries, encode, multiply
 from dataflows.machines.eie.vector_tiles import VectorTiles

@@ -14,7 +14,8 @@ from typing import Self
 
 import numpy as np
 
-from dataflows.kernels.compiled import kernel, run_slices
+from dataflows.kernels.compiled import kernel
+from dataflows.kernels.threads import run_slices
 from dataflows.tiling.group_packs import GroupPacks
 
 

@@ -13,7 +13,8 @@ from typing import Self
 
 import numpy as np
 
-from dataflows.kernels.compiled import kernel, run_slices
+from dataflows.kernels.compiled import kernel
+from dataflows.kernels.threads import run_slices
 
 _POSITIONS = 9  # of the largest kernel whose patterns can form a library (3x3)
 _WORD_BITS = 64
@@ -371,9 +372,9 @@ def _cut(line: np.ndarray, rows: int, costs: np.ndarray, cost: np.ndarray, end: 
 
 
 @kernel
-def _union(words: np.ndarray, first: int, end: int) -> int:
+def _union(words: np.ndarray, first: int, end: int) -> np.int64:
     """Positions that the kernels first..end have together."""
-    positions = 0
+    positions = np.int64(0)
     for word in range(words.shape[1]):
         union = np.uint64(0)
         for k in range(first, end):

@@ -75,7 +75,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
-from dataflows.kernels.compiled import run_slices
+from dataflows.kernels.threads import run_slices
 from dataflows.machines.pattern.kernel_patterns import Batches, KernelPatterns, multiply_kernels
 from dataflows.machines.pattern.pattern_arrays import Pass, deal
 from dataflows.schedule import CAUSES, Cause, LayerSchedule

@@ -17,8 +17,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from dataflows.kernels.compiled import kernel, run_slices
+from dataflows.kernels.compiled import kernel
 from dataflows.kernels.lanes import LANES, Lanes, any_bit, largest, largest_word, load, rotate, spread, store
+from dataflows.kernels.threads import run_slices
 from dataflows.machines.scnn.bank_queues import QueueRules, enter_block
 from dataflows.machines.scnn.bit_sliced_queues import idle_for, join, join_ones, longer, longest_queue, retire, stall
 from dataflows.machines.scnn.nonzero_lists import NonzeroLists
@@ -44,7 +45,7 @@ def _fill_planes(
     start: np.ndarray,
     offset: np.ndarray,
     width: int,
-    repeat: int,
+    repeat: np.uint32,
     bank_bits: int,
     first: np.ndarray,
     planes: np.ndarray,

@@ -12,7 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from dataflows.kernels.compiled import kernel, run_slices
+from dataflows.kernels.compiled import kernel
+from dataflows.kernels.threads import run_slices
 from dataflows.kernels.words import trailing_zeros
 from dataflows.machines.scnn.bank_queues import WORK_COUNTS, QueueRules, run_channel
 from dataflows.machines.scnn.nonzero_lists import ListRules
@@ -22,7 +23,7 @@ _CHUNK = 512  # channels whose columns of the weight mask are turned into words 
 
 
 @kernel
-def _pack_columns(mask: np.ndarray, keep: int, low: int, high: int, first: int, words: np.ndarray) -> None:
+def _pack_columns(mask: np.ndarray, keep: np.uint8, low: int, high: int, first: int, words: np.ndarray) -> None:
     """Fill words, uint64 (words, channels): bit k of channel i says whether weight (low + k, first + i) is stored."""
     words[:] = 0
     for k in range(low, high):
@@ -55,7 +56,7 @@ def _list_column(words: np.ndarray, column: int, run_bits: int, shift: int, entr
 @kernel
 def _run_slice(
     mask: np.ndarray,
-    keep: int,
+    keep: np.uint8,
     active: np.ndarray,
     low: int,
     high: int,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dataflows.kernels.compiled import kernel, run_slices, thread_count
+from dataflows.kernels.compiled import kernel
+from dataflows.kernels.threads import run_slices, thread_count
 from workloads.layer import Layer
 
 

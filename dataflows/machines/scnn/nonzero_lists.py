@@ -26,8 +26,8 @@ def _without_trailing(offset: np.ndarray, first: Any, n: Any) -> Any:
 @kernel
 def _activation_lists(
     mask: np.ndarray,
-    keep: int,
-    run_limit: int,
+    keep: np.uint8,
+    run_limit: np.uint64,
     windows: np.ndarray,
     phases: np.ndarray,
     stride: np.ndarray,
@@ -81,8 +81,8 @@ def _activation_lists(
 @kernel
 def _weight_lists(
     mask: np.ndarray,
-    keep: int,
-    run_limit: int,
+    keep: np.uint8,
+    run_limit: np.uint64,
     first_row: int,
     groups: int,
     group_channels: int,

@@ -6,7 +6,8 @@ import itertools
 
 import numpy as np
 
-from dataflows.kernels.compiled import kernel, run_slices
+from dataflows.kernels.compiled import kernel
+from dataflows.kernels.threads import run_slices
 from dataflows.machines.scnn.nonzero_lists import NonzeroLists
 from dataflows.machines.scnn.planar_map import PlanarMap
 from dataflows.machines.scnn.tile_work import StoredActivations, StoredWeights

@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from dataflows.kernels.compiled import run_slices, thread_count
+from dataflows.kernels.threads import run_slices, thread_count
 from dataflows.machines.scnn.bank_queues import WORK_COUNTS, QueueRules, run_groups
 from dataflows.machines.scnn.bank_queues_in_lanes import ActivationPlanes, fits_planes, run_groups_in_lanes
 from dataflows.machines.scnn.nonzero_lists import ListRules, NonzeroLists

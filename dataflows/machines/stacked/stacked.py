@@ -34,7 +34,7 @@ from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
 from dataflows.kernels.add_by_value import add_by_value
-from dataflows.kernels.compiled import run_slices
+from dataflows.kernels.threads import run_slices
 from dataflows.machines.stacked.nested_levels import nested_codes, stored_entries
 from dataflows.machines.stacked.vector_broadcast import play_turns
 from dataflows.schedule import CAUSES, Cause, LayerSchedule

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dataflows.kernels.compiled import kernel, run_slices
+from dataflows.kernels.compiled import kernel
+from dataflows.kernels.threads import run_slices
 
 
 def play_turns(

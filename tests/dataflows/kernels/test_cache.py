@@ -10,7 +10,7 @@ import pytest
 
 from dataflows.kernels import cache as kernel_cache
 from dataflows.kernels.cache import cache_folder, source_digest
-from dataflows.kernels.compiled import kernel, thread_count
+from dataflows.kernels.compiled import kernel
 from tests.project import ROOT
 from workloads.errors import InputError
 
@@ -241,13 +241,6 @@ def test_constants_of_our_kernels_come_from_digested_sources():
         "dataflows.schedule",
         "dataflows.machines.scnn.bank_queues_in_lanes",
     } <= set(names)
-
-
-@pytest.mark.parametrize("text", ["abc", "0", "-1", "1.5", "1025", "9" * 5000, "²"])
-def test_threads_are_a_number(monkeypatch, text):
-    monkeypatch.setenv("PRUNESIM_THREADS", text)
-    with pytest.raises(InputError, match=r"^PRUNESIM_THREADS = .*: must be a whole number from 1 to 1024$"):
-        thread_count()
 
 
 def test_kernels_cannot_run_uncompiled(monkeypatch):

@@ -21,7 +21,7 @@ from benchmarks.measure import (
     network_dense_seconds,
     random_trace,
 )
-from dataflows.registry import create
+from dataflows.registry import create, machines
 from dataflows.truth.products import count_products
 from simulator.network_simulation import MachineRun, simulate
 from workloads.catalog import load_workload
@@ -29,7 +29,6 @@ from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.workload import Workload
 
-MACHINES = ("cambricon-x", "dcnn", "diannao", "ideal", "scnn", "structured")
 NETWORKS = ("blazepose", "alexnet@deep-compression", "vgg16@deep-compression", "googlenet@scnn", "resnet50@str-90.23")
 GROWTH_LIMIT = 1.1
 
@@ -49,13 +48,18 @@ class Held(Workload):
         return self.traces[index]  # type: ignore[attr-defined]
 
 
+def able(*layers: Layer) -> list[str]:
+    """The machines that run all of these layers."""
+    return [name for name in machines() if all(create(name).refusal(layer) is None for layer in layers)]
+
+
 def kernel_rates() -> Iterator[tuple]:
     """VGG-16 conv3_2 on every machine: time for its schedule, and for everything up to the checked report."""
     trace = random_trace(CONV3_2, *CONV3_2_DENSITIES)
     effectual = count_products(trace).effectual_macs
     dense = dense_seconds(CONV3_2)
     yield ("machine", "schedule ms", "report ms", "effectual G/s", "of dense numpy", "cycles")
-    for name in MACHINES:
+    for name in able(CONV3_2):
         run = MachineRun(create(name))
         schedule = best_seconds(lambda run=run: run.accelerator.schedule(trace))
         whole = best_seconds(lambda run=run: run.layer(trace))
@@ -71,19 +75,20 @@ def kernel_rates() -> Iterator[tuple]:
 
 def whole_networks() -> Iterator[tuple]:
     """Whole networks on SCNN and on all machines against computing them densely; masks are drawn or read before."""
-    yield ("workload", "layers", "masks s", "scnn s", "these machines s", "numpy dense s", "scnn of dense")
+    yield ("workload", "layers", "masks s", "scnn s", "machines", "their s", "numpy dense s", "scnn of dense")
     for name in NETWORKS:
         drawn = load_workload(name)
         masks = best_seconds(lambda w=drawn: [w.trace(i) for i in range(len(w.layers))], 2)
         workload = Held.of(drawn)
-        seconds = {}
-        for which in (["scnn"], MACHINES):
-            accelerators = [create(machine) for machine in which]
-            seconds[len(which)] = best_seconds(lambda a=accelerators, w=workload: simulate(a, w), 2)
+        every = [create(machine) for machine in able(*workload.layers)]
+        alone, together = (
+            best_seconds(lambda a=accelerators, w=workload: simulate(a, w), 2)
+            for accelerators in ([create("scnn")], every)
+        )
         dense = network_dense_seconds(workload)
         yield (
-            name, str(len(workload.layers)), f"{masks:.2f}", f"{seconds[1]:.2f}",
-            f"{seconds[len(MACHINES)]:.2f}", f"{dense:.2f}", f"{seconds[1] / dense:.2f}",
+            name, str(len(workload.layers)), f"{masks:.2f}", f"{alone:.2f}",
+            str(len(every)), f"{together:.2f}", f"{dense:.2f}", f"{alone / dense:.2f}",
         )  # fmt: skip
 
 
@@ -96,7 +101,7 @@ def growth() -> Iterator[tuple]:
     ]
     traces = [random_trace(layer, *CONV3_2_DENSITIES) for layer in layers]
     products = np.array([count_products(trace).effectual_macs for trace in traces], float)
-    for name in MACHINES:
+    for name in able(*layers):
         accelerator = create(name)
         times = [best_seconds(lambda a=accelerator, t=trace: a.schedule(t), 3) for trace in traces]
         exponent = float(np.polyfit(np.log(products), np.log(times), 1)[0])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import cache
 from typing import Any
 
@@ -13,13 +11,13 @@ from dataflows import machines as rooms
 from dataflows.accelerator import Accelerator
 from dataflows.specs import AcceleratorSpec
 from workloads.errors import InputError, nearest
+from workloads.modules import import_all
 
 
 @cache
 def machines() -> dict[str, type[Accelerator]]:
     """Every machine of the package by its name, sorted."""
-    for module in pkgutil.walk_packages(rooms.__path__, f"{rooms.__name__}."):
-        importlib.import_module(module.name)
+    import_all(rooms)
     return dict(sorted(Accelerator.registry.items()))
 
 

@@ -35,10 +35,10 @@ def _resolve(text: str) -> Workload:
     if text in network_names():
         return Workload.of_network(load_network(text))
     network, _, weights = text.rpartition("@")
-    if network and weights.endswith(importers.WEIGHTS_ALONE):
+    if network and weights.endswith(importers.suffixes(weights_alone=True)):
         return importers.import_model(weights, importers.ImportOptions(base=load_workload(network))).workload
     path = Path(text)
-    if path.suffix in (".npz", ".toml", ".csv", *importers.SUFFIXES) or os.path.exists(path):  # noqa: PTH110 (False for a name too long)
+    if path.suffix in (".npz", ".toml", ".csv", *importers.suffixes()) or os.path.exists(path):  # noqa: PTH110 (False for a name too long)
         return _from_path(path)
     known = (*SHIPPED, *network_names())
     raise InputError(f"unknown workload '{text}': {nearest(text, known)} (or the path of a file)")

@@ -57,17 +57,17 @@ def curve(x: str, x_title: str, by: str, *, log: bool = False) -> Callable[[Rows
 FIGURES: dict[str, Callable[[Rows], Figure]] = {
     "bank_queues": curve("queue_depth", "products that wait before a bank", "bank_hash"),
     "buffer_size": curve("iaram_bytes", "input RAM and output RAM of a PE, bytes each", "accelerator"),
-    "cambricon_x_over_sparsity": plots.KINDS["speedup"],
+    "cambricon_x_over_sparsity": plots.speedup,
     "channel_group": curve("output_channel_group", "Kc, output channels accumulated together", "accelerator"),
     "dram_channels": curve("dram.channels", "DRAM channels", "dram.standard"),
     "filter_balance": curve("arrays", "arrays, 1,024 multipliers in all", "reconfigurable"),
     "machines_at_equal_size": curve("density", "density of weights and activations", "accelerator", log=True),
     "pe_granularity": curve("pe_rows", "rows and columns of PEs, 1,024 multipliers in all", "accelerator"),
-    "prunings_at_equal_size": plots.KINDS["causes"],
-    "scnn_against_dcnn": plots.KINDS["speedup"],
+    "prunings_at_equal_size": plots.causes,
+    "scnn_against_dcnn": plots.speedup,
     "selector_width": curve("window", "neurons that a selector chooses from (window)", "accelerator"),
-    "utilization_against_sparsity": plots.KINDS["utilization"],
-    "utilization_of_matrices": plots.KINDS["utilization"],
+    "utilization_against_sparsity": plots.utilization,
+    "utilization_of_matrices": plots.utilization,
 }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from simulator.commands.late import LateCommand
 from workloads.errors import InputError
 from workloads.notices import tell
 
@@ -15,7 +17,14 @@ if TYPE_CHECKING:
     from workloads.workload import Workload
 
 
-@click.command("import")
+def _rows() -> Iterator[tuple[str, str]]:
+    from workloads.importers import importers
+
+    for one in sorted(importers(), key=lambda one: one.title.lower()):
+        yield one.title, " ".join(one.suffixes) or "a folder"
+
+
+@click.command("import", cls=LateCommand, section=("Formats", _rows))
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The trace file (.npz) to write.")
 @click.option(
@@ -40,13 +49,7 @@ if TYPE_CHECKING:
 @click.option("--prune", metavar="METHOD:KEY=VALUE,...", help="Prune the weights before they are written.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of what is drawn.")
 def command(model: Path, output: Path, *, prune: str | None, seed: int, **options: Any) -> None:
-    """Import MODEL with the zeros of its weights and, with --input, of its activations.
-
-    \b
-    ONNX .onnx, TensorFlow Lite .tflite, weights .safetensors .pt .pth (with --network),
-    SCALE-Sim topology .csv, Timeloop problem .yaml, DLMC .smtx, Matrix Market .mtx,
-    scipy sparse .npz, a folder of wgt-NAME.npy and act-NAME.npy
-    """  # noqa: D301 (click reads the backspace as: keep these lines as they are)
+    """Import MODEL with the zeros of its weights and, with --input, of its activations."""
     from dataclasses import replace
 
     from workloads import pruning

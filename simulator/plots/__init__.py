@@ -1,35 +1,67 @@
-"""Figures: functions that take reports, frames or timelines and return a matplotlib Figure.
+"""Figures: kinds of plots, which take reports, frames or timelines and return a matplotlib Figure.
 
-`KINDS` holds one for each `prunesim plot --kind`; in a notebook, call them with what `simulate` returned.
+A kind is a function in a file of kinds/; dropping a file there registers it. In a notebook each is here under its name:
+`plots.roofline(reports)` draws what `simulate` returned. Nothing that needs matplotlib is loaded before it is used.
 """
 
 from __future__ import annotations
 
-from simulator.plots.array import heatmap, imbalance
-from simulator.plots.causes import cause_shares, causes, layers
-from simulator.plots.curves import speedup, utilization
-from simulator.plots.kinds import KINDS, Kind
-from simulator.plots.pareto import pareto
-from simulator.plots.roofline import roofline
-from simulator.plots.style import FORMATS, require_format, save, svg_text
-from simulator.plots.timelines import bandwidth, gantt
+import ast
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simulator.plots import kinds as folder
+from simulator.plots.kind import Kind, kind
+from workloads.modules import import_all
+
+if TYPE_CHECKING:
+    from simulator.plots.style import FORMATS, require_format, save, svg_text
 
 __all__ = [
     "FORMATS",
-    "KINDS",
     "Kind",
-    "bandwidth",
-    "cause_shares",
-    "causes",
-    "gantt",
-    "heatmap",
-    "imbalance",
-    "layers",
-    "pareto",
+    "KindLine",
+    "kind",
+    "kind_lines",
+    "plot_kinds",
     "require_format",
-    "roofline",
     "save",
-    "speedup",
     "svg_text",
-    "utilization",
 ]
+
+
+class KindLine(NamedTuple):
+    """What a list of kinds says of one: its line, and its options with what each means."""
+
+    line: str
+    options: dict[str, str]
+
+
+@cache
+def plot_kinds() -> dict[str, Kind]:
+    """Every kind of kinds/ by its name, sorted."""
+    import_all(folder)
+    return dict(sorted(Kind.registry.items()))
+
+
+@cache
+def kind_lines() -> dict[str, KindLine]:
+    """Every kind's line by its name, sorted, read from the `@kind(...)` of the files: loading matplotlib takes long."""
+    found = {}
+    for path in Path(folder.__path__[0]).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == kind.__name__:
+                name, line = (ast.literal_eval(argument) for argument in node.args)
+                options = (keyword.value for keyword in node.keywords if keyword.arg == "options")
+                found[name] = KindLine(line, ast.literal_eval(next(options, ast.Dict([], []))))
+    return dict(sorted(found.items()))
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("simulator.plots.style"), name)
+    if name in kind_lines():
+        return plot_kinds()[name].draw
+    raise AttributeError(f"module 'simulator.plots' has no attribute '{name}'")

@@ -107,7 +107,7 @@ def _figures(data: Any, kinds: Iterable[str], ids: Iterable[int]) -> Iterable[st
     captions = _CAPTIONS | _TIMELINE_CAPTIONS
     for kind, number in zip(kinds, ids, strict=False):
         try:
-            drawn = plots.svg_text(plots.KINDS[kind](data))
+            drawn = plots.svg_text(plots.plot_kinds()[kind](data))
         except InputError:
             continue
         caption = f"<figcaption>{escape(captions[kind])}</figcaption>"

@@ -11,8 +11,6 @@ kinds/ registers it. On a command line it is written NAME or NAME:KEY=VALUE,KEY=
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -22,6 +20,7 @@ from workloads.errors import InputError, nearest
 from workloads.formats import kinds
 from workloads.formats.options import described, read
 from workloads.formats.storage import Encoded, Format, Sizes, Stream, as_tensor
+from workloads.modules import import_all
 
 __all__ = [
     "Encoded",
@@ -40,8 +39,7 @@ __all__ = [
 
 def formats() -> dict[str, type[Format]]:
     """Every format of kinds/ by name, sorted."""
-    for module in pkgutil.walk_packages(kinds.__path__, f"{kinds.__name__}."):
-        importlib.import_module(module.name)
+    import_all(kinds)
     return dict(sorted(Format.registry.items()))
 
 

@@ -7,12 +7,11 @@ several one after the other METHOD:...+METHOD:...
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from dataclasses import dataclass
 
 from workloads.errors import InputError, nearest
+from workloads.modules import import_all
 from workloads.pruning import methods
 from workloads.pruning.base import PrunedWeights, Pruning
 from workloads.pruning.chain import Chain
@@ -41,8 +40,7 @@ _NEXT = re.compile(r"\+(?=[a-z][a-z0-9-]*(?::|\+|$)|$)")  # a plus sign inside a
 
 def prunings() -> dict[str, type[Pruning]]:
     """Every pruning of methods/ by name, sorted."""
-    for module in pkgutil.walk_packages(methods.__path__, f"{methods.__name__}."):
-        importlib.import_module(module.name)
+    import_all(methods)
     return dict(sorted(Pruning.registry.items()))
 
 

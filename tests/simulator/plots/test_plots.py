@@ -1,7 +1,7 @@
 import pytest
 
 from dataflows.schedule import Cause
-from simulator.plots import cause_shares, causes
+from simulator.plots.kinds.causes import cause_shares, causes
 from simulator.plots.style import PARTS
 
 

@@ -10,12 +10,12 @@ from dataflows.registry import create
 from dataflows.schedule import Cause
 from simulator import plots
 from simulator.network_simulation import simulate
-from simulator.plots.array import busy_grid, imbalance_curve, pe_loads
-from simulator.plots.curves import points_of
 from simulator.plots.data import by_run, density_column, layer_rows, rows_of, swept_columns, total_rows
 from simulator.plots.files import chosen_rows
-from simulator.plots.pareto import pareto_front
-from simulator.plots.roofline import layer_points, roof_of
+from simulator.plots.kinds.array import busy_grid, imbalance_curve, pe_loads
+from simulator.plots.kinds.curves import points_of
+from simulator.plots.kinds.pareto import pareto_front
+from simulator.plots.kinds.roofline import layer_points, roof_of
 from simulator.plots.style import machine_styles
 from simulator.reports.files import to_csv
 from simulator.validation.figure_metrics import crossover
@@ -63,9 +63,9 @@ def lines_of(figure: Figure, panel: int = 0) -> dict[str, list[tuple[float, floa
     }
 
 
-@pytest.mark.parametrize("kind", [name for name, kind in plots.KINDS.items() if kind.source != "timeline"])
+@pytest.mark.parametrize("kind", [name for name, kind in plots.plot_kinds().items() if kind.source != "timeline"])
 def test_reports_objects_and_json_draw_the_same(kind, network_reports, reports):
-    drawn = plots.KINDS[kind]
+    drawn = plots.plot_kinds()[kind]
     first, second = plots.svg_text(drawn(network_reports)), plots.svg_text(drawn(reports))
     assert first == second
     assert all(axes.get_xlabel() or axes.get_ylabel() for axes in drawn(reports).axes)

@@ -9,7 +9,7 @@ from dataflows.schedule import BufferUse, Tensor
 from simulator import plots
 from simulator.engine.layer_simulation import LayerSimulation
 from simulator.observers.timeline import Timeline
-from simulator.plots.timelines import Span, channel_gbs, gantt_rows
+from simulator.plots.kinds.timelines import Span, channel_gbs, gantt_rows
 from tests.simulator.engine.schedules import byte_a_cycle, runs, schedule
 from workloads.errors import InputError
 
@@ -37,7 +37,7 @@ def test_bandwidth_is_what_each_channel_moved_between_edges(timeline):
 
 
 def test_the_bandwidth_plot_holds_every_byte_and_the_peak(timeline):
-    figure = plots.KINDS["bandwidth"](timeline)
+    figure = plots.bandwidth(timeline)
     (axes,) = figure.axes
     (stairs,) = [patch for patch in axes.patches if hasattr(patch, "get_data")]
     values, edges, _ = stairs.get_data()

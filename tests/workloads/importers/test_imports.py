@@ -17,7 +17,7 @@ LIBRARIES = {
 }
 
 
-def test_importing_the_importers_loads_no_library_of_a_format():
-    code = "import sys, workloads.importers\nprint(*{name.partition('.')[0] for name in sys.modules})"
+def test_finding_the_importers_loads_no_library_of_a_format():
+    code = "import sys, workloads.importers\nassert workloads.importers.importers()\nprint(*{name.partition('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not LIBRARIES & set(done.stdout.split())

@@ -26,14 +26,14 @@ from workloads.importers.imported import (
     product_layer,
     workload_of,
 )
+from workloads.importers.importer import importer
 from workloads.importers.onnx.capture import capture
 from workloads.importers.onnx.graph import OnnxGraph, label
 from workloads.importers.onnx.operators import Operator, find_operators, stored_output
 from workloads.layer import Layer, Pads
 
-SUFFIXES = (".onnx",)
 
-
+@importer("ONNX", ".onnx")
 def import_onnx(path: Path, options: ImportOptions) -> Imported:
     """The layers of an ONNX file in order. Raises `InputError` naming the file and the node."""
     graph = OnnxGraph(path, options)

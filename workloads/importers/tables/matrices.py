@@ -22,15 +22,15 @@ from workloads.importers.imported import (
     product_layer,
     workload_of,
 )
+from workloads.importers.importer import importer
 from workloads.importers.sparse_entries import SparseEntries, is_scipy, read_scipy, row_places
 from workloads.importers.tables.matrix_market import read_matrix_market
 from workloads.names import plain_name
 
-__all__ = ["import_matrix_market", "import_scipy", "import_smtx", "is_scipy"]
-
 _SMTX_LIMIT_BYTES = 1 << 30
 
 
+@importer("DLMC matrix", ".smtx")
 def import_smtx(path: Path, options: ImportOptions) -> Imported:
     """A matrix of the Deep Learning Matrix Collection: sizes, row offsets and column indices as text; a mask.
 
@@ -50,12 +50,14 @@ def import_smtx(path: Path, options: ImportOptions) -> Imported:
     return _imported(path, options, (rows, columns), entries.dense)
 
 
+@importer("Matrix Market", ".mtx")
 def import_matrix_market(path: Path, options: ImportOptions) -> Imported:
     """A Matrix Market file, by value (a pattern as a mask). Raises `InputError` naming the file."""
     shape, make = read_matrix_market(path)
     return _imported(path, options, shape, lambda: numbers(make()))
 
 
+@importer("scipy sparse", ".npz", holds=is_scipy)
 def import_scipy(path: Path, options: ImportOptions) -> Imported:
     """A file of `scipy.sparse.save_npz`, by value. Raises `InputError` naming the file."""
     entries = read_scipy(path)

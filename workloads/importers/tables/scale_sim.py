@@ -19,6 +19,7 @@ import numpy as np
 from workloads.errors import InputError
 from workloads.files import read_text
 from workloads.importers.imported import DENSE_INPUTS, FoundLayer, Imported, ImportOptions, product_layer, workload_of
+from workloads.importers.importer import importer
 from workloads.layer import Layer
 from workloads.names import plain_name
 from workloads.pruning.methods.nm import NM
@@ -55,6 +56,7 @@ def is_topology(path: Path) -> bool:
     )
 
 
+@importer("SCALE-Sim topology", ".csv", holds=is_topology)
 def import_topology(path: Path, options: ImportOptions) -> Imported:
     """The layers of a topology file. Raises `InputError` naming the file, the line and the column."""
     del options

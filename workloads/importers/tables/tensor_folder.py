@@ -17,6 +17,7 @@ from workloads.arrays.stored import StoredArray
 from workloads.errors import InputError
 from workloads.files import read_text
 from workloads.importers.imported import DENSE_INPUTS, FoundLayer, Imported, ImportOptions, Made, workload_of
+from workloads.importers.importer import importer
 from workloads.layer import Layer
 from workloads.names import plain_name
 from workloads.source import Stream
@@ -29,6 +30,7 @@ def is_tensor_folder(path: Path) -> bool:
     return path.is_dir() and any(path.glob("wgt-*.npy"))
 
 
+@importer("DNNsim wgt-NAME.npy, act-NAME.npy", holds=is_tensor_folder)
 def import_folder(path: Path, options: ImportOptions) -> Imported:
     """The layers of a folder. Raises `InputError` naming the file that is missing or does not fit."""
     del options

@@ -14,15 +14,15 @@ from typing import Any
 from workloads.errors import InputError
 from workloads.files import read_text
 from workloads.importers.imported import Imported, ImportOptions, product_layer, require
+from workloads.importers.importer import importer
 from workloads.layer import Layer
 from workloads.names import plain_name
 from workloads.source import Drawn, DrawnBatch, LayerSource
 from workloads.texts import parse_yaml
 from workloads.workload import Workload
 
-SUFFIXES = (".yaml", ".yml")
 
-
+@importer("Timeloop problem", ".yaml", ".yml")
 def import_problem(path: Path, options: ImportOptions) -> Imported:
     """The layer of a problem file. Raises `InputError` naming the file and the key."""
     del options

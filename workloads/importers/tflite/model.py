@@ -27,11 +27,10 @@ from workloads.importers.imported import (
     product_layer,
     workload_of,
 )
+from workloads.importers.importer import importer
 from workloads.importers.tflite.capture import capture, inputs_of
 from workloads.importers.tflite.graph import DAMAGE, TfliteGraph
 from workloads.layer import Layer, Pads
-
-SUFFIXES = (".tflite",)
 
 _KINDS = {"CONV_2D": "conv", "DEPTHWISE_CONV_2D": "dw", "CONV_3D": "conv3d", "FULLY_CONNECTED": "fc"}
 _TRANSPOSED = "no machine here models a transposed convolution"
@@ -57,6 +56,7 @@ _ELEMENTWISE = frozenset(
 _SAME = 0  # Padding.SAME
 
 
+@importer("TensorFlow Lite", ".tflite")
 def import_tflite(path: Path, options: ImportOptions) -> Imported:
     """The layers of a TFLite file in order. Raises `InputError` naming the file and the operator."""
     try:

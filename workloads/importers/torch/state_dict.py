@@ -19,10 +19,9 @@ import numpy as np
 from workloads.errors import InputError
 from workloads.files import require_file
 from workloads.importers.imported import Imported, ImportOptions, Made, numbers, require
+from workloads.importers.importer import importer
 from workloads.layer import Layer
 from workloads.limits import require_size
-
-SUFFIXES = (".safetensors", ".pt", ".pth")
 
 _PARTS = re.compile(r"\d+|\D+").findall
 
@@ -40,6 +39,7 @@ class _Weights:
         return _bare(self.shape) == _bare(layer.weight_shape)
 
 
+@importer("weights alone (with --network)", ".safetensors", ".pt", ".pth", weights_alone=True)
 def import_weights(path: Path, options: ImportOptions) -> Imported:
     """The layers of `options.base` with the weights of a file; activations stay those of the network.
 

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 
 from dataflows.schedule import Tensor
 from simulator.observers.timeline import ARRAY, DRAIN, DRAM, LAYERS, TILES, WAIT
+from simulator.plots.kind import kind
 from simulator.plots.style import PARTS, legend_below, new_figure
 from workloads.errors import InputError, nearest
 
@@ -36,6 +37,7 @@ class Span(NamedTuple):
     end: float
 
 
+@kind("bandwidth", "DRAM bandwidth over time, of a timeline", options={"layer": "Only this layer."}, source="timeline")
 def bandwidth(timeline: Timeline, layer: str | None = None) -> Figure:
     """Bandwidth of DRAM over time, channel on channel, under its peak; of the whole run or one layer."""
     chosen = _layers(timeline, layer)
@@ -79,6 +81,12 @@ def channel_gbs(timeline: Timeline, edges: np.ndarray) -> dict[str, np.ndarray]:
     return means
 
 
+@kind(
+    "gantt",
+    "fetch, compute and drain over time, of a timeline",
+    options={"layer": "Only this layer."},
+    source="timeline",
+)
 def gantt(timeline: Timeline, layer: str | None = None) -> Figure:
     """What fetched, computed and drained when, in one layer (the longest, unless one is chosen), tile by tile.
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simulator.plots.data import Data, Row, by_run, density_column, layer_rows, rows_of, total_rows, value
+from simulator.plots.kind import kind
 from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure, scale_log
 from simulator.validation.figure_metrics import crossover
 from workloads.errors import InputError
@@ -19,6 +20,7 @@ Points = list[tuple[float, list[float]]]
 _ROOM_BELOW = 0.75  # speedup down to which the axes reach where crossings have labels
 
 
+@kind("utilization", "utilization against sparsity")
 def utilization(data: Data) -> Figure:
     """Utilization against sparsity, a line a machine; left by products issued, right by products of two non-zeros.
 
@@ -49,6 +51,7 @@ def utilization(data: Data) -> Figure:
         return figure
 
 
+@kind("speedup", "speedup over the dense baseline against density")
 def speedup(data: Data) -> Figure:
     """Speedup over each machine's dense baseline against density; of a sweep, where a curve crosses 1 is marked."""
     runs, column, swept = _density_runs(data)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simulator.plots.data import Data, Row, by_machine, layer_rows, require_single_runs, rows_of, value
+from simulator.plots.kind import kind
 from simulator.plots.style import new_figure, panel_grid, scale_log
 from workloads.errors import InputError
 
@@ -33,6 +34,7 @@ class Roof(NamedTuple):
     bandwidth_gbs: float | None
 
 
+@kind("roofline", "each layer under the limits of multipliers and DRAM", source="reports")
 def roofline(data: Data) -> Figure:
     """Layers as points under the roof of their machine; one panel a machine, a point's area is its share of cycles."""
     require_single_runs(layer_rows(rows_of(data)))

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from simulator.plots.data import Data, by_machine, layer_rows, reports_of, require_single_runs, rows_of, value
+from simulator.plots.kind import kind
 from simulator.plots.style import legend_below, machine_styles, new_figure, panel_grid, scale_log
 from workloads.errors import InputError, nearest
 
@@ -19,6 +20,7 @@ _LONGEST = 4  # an array longer than this, in widths, is drawn as if it were thi
 _MOST_LABELLED = 10  # PEs in a row whose shares still fit into their squares
 
 
+@kind("heatmap", "busy cycles of every PE, of JSON reports", options={"layer": "Only this layer."}, source="reports")
 def heatmap(data: Data, layer: str | None = None) -> Figure:
     """Busy cycles of every PE on the array's real shape, summed over the layers or of one; a panel a machine.
 
@@ -57,6 +59,7 @@ def busy_grid(report: Mapping[str, Any], layer: str | None = None) -> np.ndarray
     return busy.sum(axis=0).reshape(shapes.pop())
 
 
+@kind("imbalance", "how unevenly work falls on layers and PEs", source="reports")
 def imbalance(data: Data) -> Figure:
     """How unevenly work falls: left the load imbalance of layers, right (from JSON reports) each PE's load.
 

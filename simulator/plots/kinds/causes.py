@@ -21,6 +21,7 @@ from simulator.plots.data import (
     total_rows,
     value,
 )
+from simulator.plots.kind import kind
 from simulator.plots.style import PARTS, legend_below, new_figure
 from workloads.errors import InputError
 
@@ -45,6 +46,7 @@ def cause_shares(total: Mapping[str, Any]) -> dict[str, float]:
     return {part: split[part] if part in split else stack[part] / every for part in PARTS}
 
 
+@kind("causes", "where the PE-cycles of each accelerator went")
 def causes(data: Data) -> Figure:
     """Where the PE-cycles of each machine went: one stacked bar a run, its cycles and speedup beside it."""
     rows = total_rows(rows_of(data))
@@ -75,6 +77,7 @@ def causes(data: Data) -> Figure:
         return figure
 
 
+@kind("layers", "where the cycles of each layer went", source="reports")
 def layers(data: Data) -> Figure:
     """Where each layer's cycles went: a stacked bar a layer, as high as its cycles; one panel a run."""
     runs = by_machine(layer_rows(rows_of(data)))

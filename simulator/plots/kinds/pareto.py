@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from simulator.plots.data import Data, rows_of, total_rows, value
+from simulator.plots.kind import kind
 from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure, scale_log
 from workloads.errors import InputError
 
@@ -24,6 +25,11 @@ _TITLES = {
 _WIDE = 20  # an axis that spans more than this factor is logarithmic
 
 
+@kind(
+    "pareto",
+    "two columns and their Pareto front",
+    options={"x": "The column across, e.g. dram.burst_bytes.", "y": "The column upwards, e.g. cycles."},
+)
 def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles") -> Figure:
     """Runs by two columns, a point each; the line joins those that no other run equals or beats in both columns."""
     rows = [row for row in total_rows(rows_of(data)) if value(row, x) is not None and value(row, y) is not None]

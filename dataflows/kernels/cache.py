@@ -3,7 +3,8 @@
 A kernel is machine code inside a pickle: to load one is to run it. Therefore
 - it is taken only from a folder named by a digest of every source that holds kernels or is imported there, of numba's
   version and of its settings: an edit anywhere starts afresh. numba itself would notice an edit of a kernel's own
-  file, but not one of a kernel that it calls, or of a constant that it takes, from another file;
+  file, but not one of a kernel that it calls, or of a constant that it takes, from another file. A package above this
+  one has kernels of its own, and nothing here depends on it: its folder's digest covers it and all below;
 - folder and file must belong to the user, and nobody else may write them;
 - an entry is one file with a checksum over its key and content. What does not agree is compiled anew and replaced.
 
@@ -28,10 +29,8 @@ from numba.core.serialize import dumps
 
 from workloads.notices import tell
 
-_PROJECT_PACKAGES = ("workloads", "dataflows", "simulator")
-_IMPORTS = re.compile(
-    rf"^\s*(?:from|import) +((?:{'|'.join(_PROJECT_PACKAGES)})[\w.]*)(?: import (\([^)]*\)|.*))?", re.MULTILINE
-)
+_PACKAGES = ("workloads", "dataflows")  # that any kernel may be made of, beside its own
+_IMPORTS = re.compile(r"^\s*(?:from|import) +([\w.]+)(?: import (\([^)]*\)|.*))?", re.MULTILINE)
 _ROOT = Path(__file__).resolve().parents[2]
 _MAGIC = b"prunesim kernel 1\n"
 _DIGEST_BYTES = 32
@@ -44,22 +43,22 @@ class UnusableEntryError(Exception):
     """An entry is damaged or not ours; the text says which."""
 
 
-def source_digest(root: Path = _ROOT) -> str:
-    """Digest of all that decides what a kernel becomes: sources, numba's version and its settings."""
+def source_digest(package: str, root: Path = _ROOT) -> str:
+    """Digest of all that decides what a top-level package's kernels become: sources, numba's version, its settings."""
     digest = hashlib.sha256(numba.__version__.encode())
     for name in sorted(os.environ):
         if name.startswith("NUMBA_") and name not in _SETTINGS_WITHOUT_EFFECT:
             digest.update(f"{name}={os.environ[name]}\n".encode(errors="surrogateescape"))
-    for name, text in sorted(_kernel_sources(root).items()):
+    for name, text in sorted(_kernel_sources(package, root).items()):
         digest.update(f"{name} {len(text)}\n".encode() + text)
     return digest.hexdigest()[:16]
 
 
-def _kernel_sources(root: Path) -> dict[str, bytes]:
+def _kernel_sources(package: str, root: Path) -> dict[str, bytes]:
     """Modules that hold kernels, and all that these import: numba freezes their constants into a kernel."""
     sources = {}
-    for package in _PROJECT_PACKAGES:
-        for path in (root / package).rglob("*.py"):
+    for searched in {*_PACKAGES, package}:
+        for path in (root / searched).rglob("*.py"):
             sources[".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")] = (
                 path.read_bytes()
             )
@@ -89,12 +88,15 @@ def cache_base() -> Path:
 
 
 @cache
-def cache_folder() -> Path | None:
-    """The folder of exactly these sources, made when first asked for; None, said once, where it cannot be used."""
+def cache_folder(package: str) -> Path | None:
+    """The folder of a top-level package's kernels, made of exactly these sources; made when first asked for.
+
+    None, said once, where it cannot be used.
+    """
     folder = None
     try:
         folder = cache_base()
-        for folder in (folder, folder / f"kernels-{source_digest()}"):  # noqa: B020 (the fault names either)
+        for folder in (folder, folder / f"kernels-{source_digest(package)}"):  # noqa: B020 (the fault names either)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             reason = _distrust(folder.stat())
             if reason:
@@ -126,12 +128,13 @@ class KernelCache:
 
     def __init__(self, function: Any) -> None:
         self._function = function
+        self._package = function.__module__.partition(".")[0]
         self._name = f"{function.__module__}.{function.__qualname__}".replace("<", "").replace(">", "")
 
     @property
     def cache_path(self) -> str | None:
         """The folder, or None."""
-        folder = cache_folder()
+        folder = cache_folder(self._package)
         return None if folder is None else str(folder)
 
     def enable(self) -> None:
@@ -145,7 +148,7 @@ class KernelCache:
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled signature, or None where it must be compiled."""
-        folder = cache_folder()
+        folder = cache_folder(self._package)
         if folder is None:
             return None
         target_context.refresh()
@@ -162,7 +165,7 @@ class KernelCache:
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled signature; a full disk is no fault of the run."""
-        folder = cache_folder()
+        folder = cache_folder(self._package)
         if folder is None or data.lifted or data.library.has_dynamic_globals:
             return
         key = self._key(sig, data.codegen)

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from dataflows.kernels.cache import cache_folder, source_digest
 from dataflows.kernels.compiled import kernel
 from tests.project import ROOT
 from workloads.errors import InputError
+
+PACKAGE = "tests"  # of the kernels made here
 
 
 def add(a, b):
@@ -41,7 +44,7 @@ def test_a_kernel_is_compiled_once_and_kept(base, capfd):
     first = kernel(add)
     assert sum_of(first) == 11
     (entry,) = entries(base)
-    assert entry.parent.name == f"kernels-{source_digest()}"
+    assert entry.parent.name == f"kernels-{source_digest(PACKAGE)}"
     assert (base.stat().st_mode & 0o777, entry.stat().st_mode & 0o777) == (0o700, 0o600)
     again = kernel(add)
     assert sum_of(again) == 11
@@ -134,8 +137,8 @@ def use_a_foreign_folder(base):
 
 
 def use_an_open_folder_inside(base):
-    (base / f"kernels-{source_digest()}").mkdir(parents=True, mode=0o700)
-    (base / f"kernels-{source_digest()}").chmod(0o770)
+    (base / f"kernels-{source_digest(PACKAGE)}").mkdir(parents=True, mode=0o700)
+    (base / f"kernels-{source_digest(PACKAGE)}").chmod(0o770)
     base.chmod(0o700)
     return "others may write it (chmod go-w)"
 
@@ -169,9 +172,9 @@ def test_a_path_that_cannot_be_made_is_not_used(base, monkeypatch, capfd, path):
 
 def test_a_child_does_not_say_it_again(base, capfd):
     base.write_text("")
-    assert cache_folder() is None
+    assert cache_folder(PACKAGE) is None
     assert capfd.readouterr().err
-    code = "from dataflows.kernels.cache import cache_folder; print(cache_folder())"
+    code = "from dataflows.kernels.cache import cache_folder; print(cache_folder('tests'))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("None\n", "")
 
@@ -209,38 +212,65 @@ def test_where_the_folder_lies(base, monkeypatch, asked, shared, expected):
     assert str(kernel_cache.cache_base()) == expected.replace("HOME", str(home)).replace("CWD", str(here))
 
 
-def test_the_digest_names_every_source_that_a_kernel_is_made_of(tmp_path, monkeypatch):
-    for name, text in {
-        "dataflows/machine.py": "from dataflows.callee import inner\nfrom simulator.facts import (\n    deeper,\n)\n@kernel\n",
-        "dataflows/callee.py": "@kernel\ndef inner(): ...\n",
-        "simulator/facts/__init__.py": "",
-        "simulator/facts/deeper.py": "import workloads.constants\n",
-        "workloads/constants.py": "LANES = 3\n",
-        "workloads/other.py": "",
-    }.items():
+SOURCES = {
+    "above/queue.py": "from dataflows.callee import inner\nfrom above.facts import (\n    deeper,\n)\n@kernel\n",
+    "above/facts/__init__.py": "",
+    "above/facts/deeper.py": "import workloads.constants\n",
+    "above/other.py": "",
+    "dataflows/callee.py": "@kernel\ndef inner(): ...\n",
+    "dataflows/other.py": "import workloads.other\n",
+    "workloads/constants.py": "LANES = 3\n",
+    "workloads/other.py": "",
+    "beside/kernels.py": "@kernel\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("package", "made_of"),
+    [
+        ("above", {"above.queue", "above.facts", "above.facts.deeper", "dataflows.callee", "workloads.constants"}),
+        ("dataflows", {"dataflows.callee"}),
+        ("nowhere", {"dataflows.callee"}),
+    ],
+)
+def test_the_digest_names_every_source_that_a_kernel_is_made_of(tmp_path, package, made_of):
+    for name, text in SOURCES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    for path in sorted(tmp_path.rglob("*.py")):
-        before, text = source_digest(tmp_path), path.read_text()
-        path.write_text(text + "# edited\n")
-        changed = source_digest(tmp_path) != before
-        path.write_text(text)
-        assert changed == (path.name != "other.py"), path
-        assert source_digest(tmp_path) == before
+    before, decisive = source_digest(package, tmp_path), set()
+    for name, text in SOURCES.items():
+        (tmp_path / name).write_text(text + "# edited\n")
+        if source_digest(package, tmp_path) != before:
+            decisive.add(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+        (tmp_path / name).write_text(text)
+    assert decisive == made_of
+    assert source_digest(package, tmp_path) == before
+
+
+def test_the_digest_names_the_settings_of_numba(tmp_path, monkeypatch):
     monkeypatch.delenv("NUMBA_BOUNDSCHECK", raising=False)  # CI runs this file with it set
-    before = source_digest(tmp_path)
+    before = source_digest(PACKAGE, tmp_path)
     monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
-    assert source_digest(tmp_path) != before
+    assert source_digest(PACKAGE, tmp_path) != before
+
+
+def test_kernels_of_packages_lie_apart(base):
+    made = {}
+    for package in (PACKAGE, "dataflows"):
+        target = FunctionType(add.__code__, globals(), "add")
+        target.__module__ = f"{package}.somewhere"
+        made[package] = kernel(target)
+        assert sum_of(made[package]) == 11
+        assert made[package].stats.cache_path == str(base / f"kernels-{source_digest(package)}")
+    assert len({entry.parent for entry in entries(base)}) == 2
 
 
 def test_constants_of_our_kernels_come_from_digested_sources():
-    names = kernel_cache._kernel_sources(ROOT)
-    assert {
-        "simulator.dram.controller",
-        "simulator.dram.device",
-        "dataflows.schedule",
-        "dataflows.machines.scnn.bank_queues_in_lanes",
-    } <= set(names)
+    below = set(kernel_cache._kernel_sources("dataflows", ROOT))
+    assert {"dataflows.schedule", "dataflows.machines.scnn.bank_queues_in_lanes"} <= below
+    assert not any(name.startswith("simulator") for name in below)
+    above = set(kernel_cache._kernel_sources("simulator", ROOT))
+    assert below | {"simulator.dram.controller", "simulator.dram.device"} <= above
 
 
 def test_kernels_cannot_run_uncompiled(monkeypatch):

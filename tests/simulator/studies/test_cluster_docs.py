@@ -21,9 +21,10 @@ from tests.simulator.studies.studies import network
 TEXT = (ROOT / "docs" / "clusters.md").read_text()
 PATIENCE = 300  # seconds, on a busy machine that compiles kernels anew
 LOOPBACK = ("0100007F:", "00000000000000000000000001000000:")
+KERNELS = " ".join(str(cache_folder(package)) for package in ("dataflows", "simulator"))
 PRELUDE = f"""
 dask() {{ role=$1; shift; exec {sys.executable} -m distributed.cli.dask_$role "$@"; }}
-mktemp() {{ folder=$(command mktemp "$@"); cp -a {cache_folder()} "$folder"; echo "$folder"; }}  # compiled kernels
+mktemp() {{ folder=$(command mktemp "$@"); cp -a {KERNELS} "$folder"; echo "$folder"; }}  # compiled kernels
 prunesim() {{ {sys.executable} -m simulator "$@"; }}
 """
 needs_dask = pytest.mark.skipif(

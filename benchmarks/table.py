@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from os import environ
 
 import numpy as np
 
+from benchmarks.markdown import print_table
 from benchmarks.measure import (
     CONV3_2,
     CONV3_2_DENSITIES,
@@ -131,15 +132,6 @@ def starts() -> Iterator[tuple]:
             yield (label, f"{seconds:.2f}")
 
 
-def print_markdown(title: str, rows: Sequence[tuple]) -> None:
-    """A table that the README can hold as it is."""
-    print(f"\n{title}\n")
-    for number, row in enumerate(rows):
-        print("| " + " | ".join(row) + " |")
-        if number == 0:
-            print("|" + "---|" * len(row))
-
-
 if __name__ == "__main__":
     for title, measure in (
         ("VGG-16 conv3_2, weights 0.3 and activations 0.4 dense", kernel_rates),
@@ -147,4 +139,4 @@ if __name__ == "__main__":
         ("Growth with the size of a layer", growth),
         ("Starting", starts),
     ):
-        print_markdown(title, list(measure()))
+        print_table(title, measure())

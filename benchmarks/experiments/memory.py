@@ -6,7 +6,7 @@
 2. VGG-16 on SCNN against DRAM bandwidth: where it begins to wait.
 """
 
-from benchmarks.table import print_markdown
+from benchmarks.markdown import print_table
 from dataflows.registry import create
 from simulator.network_simulation import simulate
 from simulator.reports.report import Measures
@@ -84,5 +84,5 @@ def bandwidth() -> list[tuple]:
 
 
 if __name__ == "__main__":
-    print_markdown(f"VGG-16 {LAYER} at density {DENSITY} on one channel of DDR4-2400", structure())
-    print_markdown("VGG-16 on SCNN against DRAM bandwidth", bandwidth())
+    print_table(f"VGG-16 {LAYER} at density {DENSITY} on one channel of DDR4-2400", structure())
+    print_table("VGG-16 on SCNN against DRAM bandwidth", bandwidth())

@@ -10,7 +10,7 @@ applied to them; and the bits of nested networks stored once and apart.
 
 import sys
 
-from benchmarks.table import print_markdown
+from benchmarks.markdown import print_table
 from dataflows.registry import create
 from simulator.network_simulation import simulate
 from workloads import formats, pruning
@@ -136,8 +136,8 @@ def stacked_storage() -> list[tuple]:
 
 if __name__ == "__main__":
     for network, layer in LAYERS:
-        print_markdown(f"{network} {layer}, a quarter of the weights", designed_for(network, layer))
-    print_markdown("VGG-16's convolutions without half of their filters, cycles", removed())
+        print_table(f"{network} {layer}, a quarter of the weights", designed_for(network, layer))
+    print_table("VGG-16's convolutions without half of their filters, cycles", removed())
     if len(sys.argv) > 1:
-        print_markdown("layer3 of a really pruned ResNet-50, pruned further", on_real_masks(sys.argv[1]))
-    print_markdown("Three nested levels of conv4_2, bits a weight position, 16-bit values", stacked_storage())
+        print_table("layer3 of a really pruned ResNet-50, pruned further", on_real_masks(sys.argv[1]))
+    print_table("Three nested levels of conv4_2, bits a weight position, 16-bit values", stacked_storage())

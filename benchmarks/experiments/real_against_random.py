@@ -14,7 +14,7 @@ from statistics import fmean
 
 import numpy as np
 
-from benchmarks.table import print_markdown
+from benchmarks.markdown import print_table
 from dataflows.registry import create, machines
 from simulator.network_simulation import able_machines, simulate
 from workloads.catalog import load_workload
@@ -76,4 +76,4 @@ def measure(workload: Workload) -> list[tuple]:
 
 if __name__ == "__main__":
     chosen = load_workload(sys.argv[1] if len(sys.argv) > 1 else "blazepose")
-    print_markdown(f"{chosen.name}: real masks against random ones of the same densities", measure(chosen))
+    print_table(f"{chosen.name}: real masks against random ones of the same densities", measure(chosen))

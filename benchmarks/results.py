@@ -1,0 +1,139 @@
+"""The tables of README.md and docs/results.md, made anew and compared, so that no number goes stale.
+
+    python -m benchmarks.results [TABLE ...] [--renew] [--squeezenet FOLDER] [--resnet50 FOLDER]
+
+A table stands in a document between `<!-- table: NAME -->` and `<!-- end -->`. Without --renew the command prints what
+differs and ends with 1 where something does. Two tables need real masks (FOLDER) and are left as they are without.
+"""
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from benchmarks.experiments import memory, prunings, real_against_random
+from benchmarks.markdown import table_text
+from dataflows.registry import create, machines
+from simulator.network_simulation import able_machines, simulate
+from simulator.reports.columns import FACTORS, MORE, MOST_LOST, TIMES, UTILIZATION
+from workloads.catalog import load_workload
+from workloads.files import write_whole
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "results.md")
+NETWORKS = ("blazepose", "mobilenet-v1", "vgg16", "resnet50")
+_BLOCK = re.compile(r"(<!-- table: ([a-z0-9-]+) -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
+
+Rows = Iterable[Sequence[str]]
+
+
+def comparison() -> Rows:
+    """The shipped network on every machine, as the command's own table says it."""
+    columns = TIMES | UTILIZATION | MORE | MOST_LOST
+    yield ("accelerator", "multipliers", *columns)
+    workload = load_workload("blazepose")
+    able, _ = able_machines([create(name) for name in machines()], workload)
+    for report in simulate(able, workload):
+        total = report.to_dict()["total"]
+        yield (report.machine, f"{total['multipliers']:,}", *(form(total) for form in columns.values()))
+
+
+def speedup_factors() -> Rows:
+    """What the speedup of every machine that runs all the networks consists of."""
+    yield ("machine", *NETWORKS)
+    rows: dict[str, list[str]] = {}
+    for network in NETWORKS:
+        workload = load_workload(network)
+        able, _ = able_machines([create(name) for name in machines()], workload)
+        for report in simulate(able, workload):
+            total = report.to_dict()["total"]
+            factors = " · ".join(form(total) for form in FACTORS.values())
+            rows.setdefault(report.machine, []).append(f"{TIMES['speedup'](total)} = {factors}")
+    for machine, cells in rows.items():
+        if len(cells) == len(NETWORKS):
+            yield (machine, *cells)
+
+
+TABLES: dict[str, Callable[[], Rows]] = {
+    "blazepose": comparison,
+    "speedup-factors": speedup_factors,
+    "structure-in-dram": memory.structure,
+    "bandwidth": memory.bandwidth,
+    **{
+        f"prunings-{network}": lambda network=network, layer=layer: prunings.designed_for(network, layer)
+        for network, layer in prunings.LAYERS
+    },
+    "removed-filters": prunings.removed,
+    "nested-storage": prunings.stacked_storage,
+}
+WITH_MASKS: dict[str, tuple[str, Callable[[str], Rows]]] = {
+    "real-against-random": ("squeezenet", lambda folder: real_against_random.measure(load_workload(folder))),
+    "pruned-further": ("resnet50", prunings.on_real_masks),
+}
+
+
+def tables_in(document: Path) -> dict[str, str]:
+    """The tables that a document holds, by name."""
+    return {found[2]: found[3] for found in _BLOCK.finditer(document.read_text(encoding="utf-8"))}
+
+
+def differences(name: str, old: str, new: str) -> list[str]:
+    """Lines that tell an old table from a new one."""
+    return list(
+        difflib.unified_diff(old.splitlines(), new.splitlines(), f"{name}, written", f"{name}, now", lineterm="")
+    )
+
+
+def renewed(document: Path, tables: dict[str, str]) -> str:
+    """The document's text with these tables in their places."""
+
+    def place(found: re.Match[str]) -> str:
+        return found[1] + tables.get(found[2], found[3]) + found[4]
+
+    return _BLOCK.sub(place, document.read_text(encoding="utf-8"))
+
+
+def made(chosen: Iterable[str], folders: dict[str, str | None]) -> dict[str, str]:
+    """Tables by name; those whose masks nobody named are left out, which is said."""
+    found = {}
+    for name in chosen:
+        if name in WITH_MASKS:
+            network, measure = WITH_MASKS[name]
+            folder = folders.get(network)
+            if folder is None:
+                print(f"{name}: left as it is, since it needs --{network} FOLDER", file=sys.stderr)
+                continue
+            rows = measure(folder)
+        else:
+            rows = TABLES[name]()
+        found[name] = table_text(rows)
+        print(f"{name}: made", file=sys.stderr)
+    return found
+
+
+def main() -> int:
+    """Compare or renew; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join([*TABLES, *WITH_MASKS]))
+    parser.add_argument("--renew", action="store_true", help="write the documents anew")
+    parser.add_argument("--squeezenet", metavar="FOLDER", help="SqueezeNet with Deep Compression")
+    parser.add_argument("--resnet50", metavar="FOLDER", help="masks of a really pruned ResNet-50")
+    options = parser.parse_args()
+    known = [*TABLES, *WITH_MASKS]
+    if unknown := sorted(set(options.tables) - set(known)):
+        parser.error(f"unknown table '{unknown[0]}': one of {', '.join(known)}")
+    tables = made(options.tables or known, {"squeezenet": options.squeezenet, "resnet50": options.resnet50})
+    lines = []
+    for document in DOCUMENTS:
+        for name, old in tables_in(document).items():
+            lines += differences(name, old, tables.get(name, old))
+        if options.renew:
+            write_whole(document, renewed(document, tables))
+    print("\n".join(lines) if lines else "nothing moved")
+    return 1 if lines and not options.renew else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -29,7 +29,7 @@ def test_arrows_that_follow_from_others_are_left_out():
     assert house.reduced({("a", "b"), ("b", "c"), ("a", "c"), ("a", "d")}) == {("a", "b"), ("b", "c"), ("a", "d")}
 
 
-def test_the_picture_holds_every_room(graph):
+def test_the_picture_holds_every_room():
     rows = {package: [["one"], ["two", "three"]] for package in house.PACKAGES}
     figure = house.drawn(rows, {("simulator.one", "simulator.two")})
     assert [text.get_text() for text in figure.axes[0].texts].count("three") == 3

@@ -141,7 +141,10 @@ def read_label(path: Path, archive: zipfile.ZipFile, entry: str) -> str:
         shape, _, dtype = _header(stream)
         if shape != () or dtype.kind not in "SU" or not 0 < dtype.itemsize <= _LABEL_BYTES:
             raise InputError(f"{label} has shape {shape} and type {dtype}, must be a short text")
-        text = np.frombuffer(stream.read(dtype.itemsize), dtype)[0]
+        data = stream.read(dtype.itemsize)
+        if len(data) < dtype.itemsize:
+            raise InputError(f"{label} does not hold exactly {dtype.itemsize} bytes of data")
+        text = np.frombuffer(data, dtype)[0]
         return text.decode("ascii") if isinstance(text, bytes) else str(text)
 
 

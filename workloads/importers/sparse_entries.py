@@ -6,7 +6,6 @@ Formats: csr, csc, bsr, coo, dia (scipy's documentation, scipy.sparse.save_npz).
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,9 +91,9 @@ def row_places(label: str, offsets: np.ndarray, rows: int, count: int, what: str
 def is_scipy(path: Path) -> bool:
     """Whether an npz file is one of `scipy.sparse.save_npz`."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             return {"format.npy", "shape.npy", "data.npy"} <= set(archive.namelist())
-    except (OSError, zipfile.BadZipFile):
+    except InputError:  # whoever reads it will say so
         return False
 
 

@@ -1,6 +1,8 @@
 """Sparse matrix files that lie about themselves: one line, and nothing is read or written outside the matrix."""
 
+import io
 import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from workloads.catalog import load_workload
 from workloads.errors import InputError
 from workloads.importers import import_model
 from workloads.importers.sparse_entries import is_scipy, read_scipy
@@ -167,3 +170,24 @@ def test_matrix_market_files_are_checked_as_well(tmp_path):
         path.write_text(f"%%MatrixMarket matrix {body}")
         with pytest.raises(InputError, match=line):
             import_model(path)
+
+
+def test_an_archive_of_a_version_that_python_does_not_know(tmp_path):
+    path = tmp_path / "w.npz"
+    np.savez(path, format=b"csr", shape=np.array([1, 1]), data=np.ones(1))
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 94  # the version that is needed to extract the first entry
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="not an npz file, or truncated"):
+        load_workload(str(path))
+
+
+def test_a_format_whose_text_is_cut_off(tmp_path):
+    path = tmp_path / "w.npz"
+    np.savez(path, shape=np.array([1, 1]), data=np.ones(1))
+    stream = io.BytesIO()
+    np.save(stream, np.array(b"csr"))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("format.npy", stream.getvalue()[:-2])
+    with pytest.raises(InputError, match="entry 'format' does not hold exactly 3 bytes of data"):
+        load_workload(str(path))

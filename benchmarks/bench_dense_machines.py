@@ -18,6 +18,7 @@ from dataflows.truth.convolution import reference_convolution
 from workloads.layer import Layer
 from workloads.network import load_network
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div
 
 VGG16 = load_network("vgg16").layers
 SCHEDULE_LIMIT_SECONDS = 0.15
@@ -37,8 +38,8 @@ def least_cycles(name, layer, kept):
     """The published rules, without index, drain and fill."""
     positions, taps = math.prod(layer.output_size), math.prod(layer.kernel_size)
     if name == "structured":
-        return -(-layer.out_channels // 64) * -(-positions // 21) * kept
-    return positions * taps * -(-layer.in_channels // 16) * -(-layer.out_channels // 16)
+        return ceil_div(layer.out_channels, 64) * ceil_div(positions, 21) * kept
+    return positions * taps * ceil_div(layer.in_channels, 16) * ceil_div(layer.out_channels, 16)
 
 
 @pytest.mark.parametrize("layer", VGG16, ids=lambda layer: layer.name)

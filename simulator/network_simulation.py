@@ -27,6 +27,7 @@ from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.limits import naming_shortage
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div
 from workloads.workload import Workload
 
 Progress = Callable[[int, int, str], None]
@@ -120,7 +121,7 @@ class MachineRun:
 
     def _in_own_cycles(self, baseline_cycles: int) -> int:
         """Cycles of the baseline as cycles of this machine that pass meanwhile."""
-        return -(-baseline_cycles * self.accelerator.spec.clock_hz // self._baseline.spec.clock_hz)
+        return ceil_div(baseline_cycles * self.accelerator.spec.clock_hz, self._baseline.spec.clock_hz)
 
     def _report(
         self, trace: LayerTrace, products: ProductCounts, schedule: LayerSchedule, played: Played
@@ -154,7 +155,7 @@ class MachineRun:
             barrier_busy_cycles=played.barrier_busy_cycles,
             dram=dram,
             bounds=Bounds(
-                compute_cycles=-(-issued // schedule.multipliers),
+                compute_cycles=ceil_div(issued, schedule.multipliers),
                 fullest_pe_cycles=int(own_work.max(initial=0)),
                 memory_cycles=-int(-moved // peak) if peak else 0,
             ),

@@ -18,6 +18,7 @@ from dataflows.tiling.windows import places_read
 from workloads.catalog import load_workload
 from workloads.layer import Layer
 from workloads.pruning.methods.kernel_groups.group_ratios import load_ratios
+from workloads.whole_numbers import ceil_div
 
 # Options of each choice, the shipped one first. Cycles of starts are constants, not options.
 OPTIONS: dict[str, tuple[str, ...]] = {
@@ -178,14 +179,14 @@ class _LayerForm:
         """Lcmpt of a chunk."""
         spec = self.spec
         rows = spec.group_filters if self.reading.row_sums == "one bank per parallel row" else self.rows
-        passes = -(-rows // spec.rows_parallel)
-        return -(-outputs // spec.pixels_parallel) * -(-kept // spec.positions_parallel) * passes
+        passes = ceil_div(rows, spec.rows_parallel)
+        return ceil_div(outputs, spec.pixels_parallel) * ceil_div(kept, spec.positions_parallel) * passes
 
     def _load_inputs(self, channels: int, loaded: int) -> int:
-        return -(-channels // self.spec.channel_ports) * -(-loaded // self.port)
+        return ceil_div(channels, self.spec.channel_ports) * ceil_div(loaded, self.port)
 
     def _store(self, filters: int, outputs: int) -> int:
-        return -(-filters // self.spec.channel_ports) * -(-outputs // self.port)
+        return ceil_div(filters, self.spec.channel_ports) * ceil_div(outputs, self.port)
 
     def _start(self, kept: int) -> int:
         """Cycles that a chunk takes before it computes."""
@@ -208,7 +209,7 @@ class _LayerForm:
         inputs, per_chunk = self._load_inputs(channels, loaded), reading.input_loads == "once per TK positions"
         total = 0
         for kept in self._chunks():
-            weights = math.ceil(kernels / spec.channel_ports) * -(-kept // self.port)
+            weights = math.ceil(kernels / spec.channel_ports) * ceil_div(kept, self.port)
             loads, start, compute = max(weights, inputs * per_chunk), self._start(kept), self._compute(kept, outputs)
             total += max(start + compute, loads) if reading.starts == "beside loads" else start + max(compute, loads)
         sums = (

@@ -25,6 +25,7 @@ from simulator.validation.figures import FigureSet
 from workloads import pruning
 from workloads.catalog import load_workload
 from workloads.layer import Layer
+from workloads.whole_numbers import ceil_div
 
 KEPT = 0.336  # of VGG-16's products (Zhu et al., TVLSI 2020)
 _FIGURES = {figure.id: figure.published for figure in FigureSet.read().figures}
@@ -55,14 +56,14 @@ def rectangular(filters: int, pixels: np.ndarray, images: int = 1) -> np.ndarray
     """GOP/s of arrays of `filters` x each of `pixels`, whose blocks of positions go on over `images` images."""
     cycles = np.zeros(len(pixels))
     for layer in LAYERS:
-        blocks = -(-math.prod(layer.output_size) * images // pixels)
-        cycles += -(-layer.out_channels // filters) * blocks * kept_columns(layer) + FILL
+        blocks = ceil_div(math.prod(layer.output_size) * images, pixels)
+        cycles += ceil_div(layer.out_channels, filters) * blocks * kept_columns(layer) + FILL
     return giga_operations(cycles, images)
 
 
 def in_one_row(products: int) -> float:
     """GOP/s of an array that takes a layer's outputs, filters x positions, in one row."""
-    cycles = sum(-(-layer.output_count // products) * kept_columns(layer) + FILL for layer in LAYERS)
+    cycles = sum(ceil_div(layer.output_count, products) * kept_columns(layer) + FILL for layer in LAYERS)
     return float(giga_operations(np.array(cycles), 1))
 
 

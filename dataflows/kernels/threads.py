@@ -16,6 +16,7 @@ from typing import TypeVar
 from workloads.errors import InputError
 
 Result = TypeVar("Result")
+Slice = TypeVar("Slice")
 
 _MOST_THREADS = 1024
 
@@ -46,13 +47,13 @@ def _pool(threads: int, _process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "kernels", _mark_worker)
 
 
-def run_slices(task: Callable[[int], Result], indices: Sequence[int]) -> list[Result]:
-    """Results of ``task(i)`` for every index, in order, computed on `thread_count()` threads.
+def run_slices(task: Callable[[Slice], Result], slices: Sequence[Slice]) -> list[Result]:
+    """Results of a task for every slice of some work, in order, computed on `thread_count()` threads.
 
     `task` should spend its time in kernels, which release the interpreter lock. Inside a task a further call runs its
     own tasks one after the other: all threads have work already.
     """
     threads = thread_count()
-    if min(threads, len(indices)) <= 1 or getattr(_WORKER, "busy", False):
-        return [task(index) for index in indices]
-    return list(_pool(threads, os.getpid()).map(task, indices))
+    if min(threads, len(slices)) <= 1 or getattr(_WORKER, "busy", False):
+        return [task(one) for one in slices]
+    return list(_pool(threads, os.getpid()).map(task, slices))

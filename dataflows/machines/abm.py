@@ -45,10 +45,13 @@ from dataflows.specs import AcceleratorSpec, Count, DramSpec
 from dataflows.tiling.filter_blocks import compulsory_bytes, cut_layer
 from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
 from dataflows.tiling.windows import PaddedMap
+from workloads.distinct_values import distinct_values
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div, even_slices
 
 _KIB = 1024
+_SLICES = 64  # of a layer's filters, counted one by one: sorting takes a copy of each
 
 
 class AbmSpec(AcceleratorSpec):
@@ -158,13 +161,13 @@ class Abm(Accelerator):
 
         def per_core(per_filter: np.ndarray) -> np.ndarray:
             """(1, blocks of filters, cores) sums of (1, K)."""
-            room = len(plan.filters) * -(-int(plan.filters[0]) // spec.cores) * spec.cores
+            room = len(plan.filters) * ceil_div(int(plan.filters[0]), spec.cores) * spec.cores
             padded = np.pad(per_filter, ((0, 0), (0, room - per_filter.shape[1])))
             return padded.reshape(len(padded), len(plan.filters), -1, spec.cores).sum(axis=2)
 
         def excess(positions: int) -> np.ndarray:
             """What the multipliers need longer than the adders for a block of so many positions."""
-            products = -(-distinct * positions // spec.multipliers_per_core)
+            products = ceil_div(distinct * positions, spec.multipliers_per_core)
             return per_core(np.maximum(products - nonzeros, 0))
 
         sizes, which = np.unique(strips.last_pixels, return_inverse=True)
@@ -185,7 +188,8 @@ class Abm(Accelerator):
             nonzeros = np.count_nonzero(trace.weights.reshape(len(trace.weights), -1), axis=1)
             told = trace.codebook_values or self.spec.mask_codebook_values
             return expected_distinct(nonzeros, min(codes, told)), ()
-        found = distinct_values(trace.weights)
+        slices = even_slices(len(trace.weights), _SLICES)
+        found = np.concatenate(run_slices(lambda part: distinct_values(trace.weights[slice(*part)]), slices))
         notes = (f"a kernel has up to {found.max()} distinct weights, taken as quantized to {codes}",)
         return np.minimum(found, codes), notes if found.max() > codes else ()
 
@@ -226,12 +230,6 @@ class SparseYolo(Abm):
     name = "sparse-yolo"
     title = "Sparse-YOLO: ABM-SpConv at the size and clock of its YOLOv2 detector (IEEE Access 2020)"
     Spec = SparseYoloSpec
-
-
-def distinct_values(weights: np.ndarray) -> np.ndarray:
-    """Int64 (K,): distinct non-zero values of each filter (K, ...)."""
-    filters = weights.reshape(len(weights), -1)
-    return np.array(run_slices(lambda k: len(np.unique(filters[k][filters[k] != 0])), range(len(filters))), np.int64)
 
 
 def expected_distinct(draws: np.ndarray, values: int) -> np.ndarray:

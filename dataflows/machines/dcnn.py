@@ -24,6 +24,7 @@ from dataflows.tiling.strip_plan import join_filter_blocks
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import boundaries, ceil_div
 
 
 class DcnnSpec(AcceleratorSpec):
@@ -95,7 +96,7 @@ class Dcnn(Accelerator):
         """One tile for each image and part of the map, through all groups of output channels."""
         spec, layer = self.spec, trace.layer
         work = self._work(layer)
-        steps = math.prod(layer.kernel_size) * -(-layer.group_in_channels // spec.multipliers_per_pe)
+        steps = math.prod(layer.kernel_size) * ceil_div(layer.group_in_channels, spec.multipliers_per_pe)
         cycles = np.zeros((layer.batch, *work.outputs.shape, CAUSES), np.int64)
         cycles[..., Cause.BUSY] = work.outputs * steps
         outputs = np.tile(work.outputs.sum(axis=1), (layer.batch, 1))
@@ -148,7 +149,7 @@ class Dcnn(Accelerator):
     def _work(self, layer: Layer) -> _Work:
         spec = self.spec
         grid, (height, width) = (spec.pe_rows, spec.pe_columns), layer.output_size[-2:]
-        tile_rows, tile_columns = -(-height // grid[0]), -(-width // grid[1])
+        tile_rows, tile_columns = ceil_div(height, grid[0]), ceil_div(width, grid[1])
         parts = self._parts(layer, tile_rows)
         cuts = np.arange(parts + 1) * tile_rows // parts
         starts = np.arange(grid[0]) * tile_rows
@@ -167,7 +168,7 @@ class Dcnn(Accelerator):
     def _parts(self, layer: Layer, tile_rows: int) -> int:
         """The fewest parts of which two fit the SRAM's input half; as many as a tile has rows when that is too few."""
         inputs, half = self._map_bytes(layer)[0], self.spec.sram_bytes // 2
-        return min(tile_rows, -(-2 * inputs // half)) if inputs > half else 1
+        return min(tile_rows, ceil_div(2 * inputs, half)) if inputs > half else 1
 
     def _map_bytes(self, layer: Layer) -> tuple[int, int]:
         """Bytes of one image's inputs and outputs."""
@@ -175,7 +176,7 @@ class Dcnn(Accelerator):
 
     def _inputs_stay(self, layer: Layer, work: _Work) -> bool:
         """Whether a part's inputs fit their SRAM, so that all groups of output channels find them there."""
-        return -(-self._map_bytes(layer)[0] // work.parts) <= self.spec.sram_bytes // 2
+        return ceil_div(self._map_bytes(layer)[0], work.parts) <= self.spec.sram_bytes // 2
 
     def _transfers(self, trace: LayerTrace, work: _Work) -> tuple[Runs, Runs, int]:
         """Loads, stores and compulsory bytes: weights stream by for every part; maps move only when they do not fit.
@@ -198,9 +199,8 @@ class Dcnn(Accelerator):
             compulsory += inputs * layer.batch
         if outputs > half:
             made = np.tile(work.outputs.sum(axis=(1, 2)), layer.batch) * self.spec.value_bits
-            ends = -(-np.cumsum(made) // 8)
-            begins = np.concatenate(([0], ends[:-1]))
-            stores = Runs.per_tile(Tensor.OUTPUT, tile, layout.output_address + begins, ends - begins)
+            cuts = bits_to_bytes(boundaries(made))
+            stores = Runs.per_tile(Tensor.OUTPUT, tile, layout.output_address + cuts[:-1], np.diff(cuts))
             compulsory += outputs * layer.batch
         return Runs.merge(*loads), stores, compulsory
 

@@ -18,6 +18,7 @@ from dataflows.truth.convolution import reference_convolution
 from dataflows.truth.products import count_products
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div
 
 
 class IdealSpec(AcceleratorSpec):
@@ -68,7 +69,7 @@ class Ideal(Accelerator):
         counts = count_products(trace)
         products = counts.effectual_macs if self.spec.skip == "both" else counts.dense_macs
         cycles = np.zeros((1, 1, CAUSES), np.int64)
-        cycles[0, 0, Cause.BUSY] = -(-products // self.spec.multipliers)
+        cycles[0, 0, Cause.BUSY] = ceil_div(products, self.spec.multipliers)
         return LayerSchedule(
             pe_grid=(1, 1),
             lanes_per_pe=self.spec.multipliers,

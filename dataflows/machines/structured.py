@@ -35,6 +35,7 @@ from dataflows.tiling.strips import PixelStrips
 from dataflows.tiling.windows import PaddedMap, inputs_read
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div, even_slices
 
 _KIB = 1024
 _NARROW_BITS, _NARROW_PIXELS = (4, 8), 39
@@ -160,7 +161,7 @@ class Structured(Accelerator):
         compute = (plan.columns + decode)[:, None, None, None]
 
         def drain(pixels: np.ndarray) -> np.ndarray:
-            return -(-pixels[:, None] * plan.filters // spec.drain_entries_per_cycle)
+            return ceil_div(pixels[:, None] * plan.filters, spec.drain_entries_per_cycle)
 
         shape = plan.block_shape
         last_drain = np.broadcast_to(drain(strips.last_pixels), shape)
@@ -230,14 +231,13 @@ def kept_columns(weight_mask: np.ndarray, groups: int) -> np.ndarray:
     """Bool (groups, C/G·[T·]R·S): the union over a group's filters of a mask (K, C/G, [T,] R, S)."""
     filters, columns = weight_mask.shape[0], math.prod(weight_mask.shape[1:])
     matrix = weight_mask.reshape(filters, columns).view(np.uint8)
-    slices = np.linspace(0, filters, min(filters, thread_count()) + 1).astype(int).tolist()
 
-    def gather(part: int) -> np.ndarray:
+    def gather(part: tuple[int, int]) -> np.ndarray:
         kept = np.zeros((groups, columns), np.uint8)
-        _gather(matrix, filters // groups, slices[part], slices[part + 1], kept)
+        _gather(matrix, filters // groups, *part, kept)
         return kept
 
-    return np.bitwise_or.reduce(run_slices(gather, range(len(slices) - 1))).view(np.bool_)
+    return np.bitwise_or.reduce(run_slices(gather, even_slices(filters, thread_count()))).view(np.bool_)
 
 
 @kernel

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, overload
+
+import numpy as np
+
+from workloads.whole_numbers import ceil_div
 
 PAGE_BYTES = 8192  # a DRAM page of a 64-bit rank, so that no two tensors share a row
 
 
-def bits_to_bytes(bits: int) -> int:
-    """Whole bytes that hold `bits` bits."""
-    return -(-bits // 8)
+@overload
+def bits_to_bytes(bits: int) -> int: ...
+
+
+@overload
+def bits_to_bytes(bits: np.ndarray) -> np.ndarray: ...
+
+
+def bits_to_bytes(bits: int | np.ndarray) -> int | np.ndarray:
+    """Whole bytes that hold so many bits."""
+    return ceil_div(bits, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +38,7 @@ class Layout:
         """Inputs first, then weights, then outputs."""
 
         def page_end(address: int) -> int:
-            return -(-address // PAGE_BYTES) * PAGE_BYTES
+            return ceil_div(address, PAGE_BYTES) * PAGE_BYTES
 
         weights = page_end(input_bytes)
         return cls(0, weights, page_end(weights + weight_bytes))

@@ -11,6 +11,7 @@ from dataflows.tiling.strip_plan import ColumnPlan
 from dataflows.tiling.strips import PixelStrips
 from dataflows.tiling.windows import inputs_read
 from workloads.layer import Layer
+from workloads.whole_numbers import ceil_div
 
 
 def cut_layer(
@@ -58,9 +59,9 @@ def filter_blocks(
     every = len(filter_bits)
 
     def bytes_of(turns: int) -> np.ndarray:
-        return -(-np.add.reduceat(filter_bits, np.arange(0, every, turns * turn)) // 8)
+        return bits_to_bytes(np.add.reduceat(filter_bits, np.arange(0, every, turns * turn)))
 
-    all_turns, turns = -(-every // turn), 1
+    all_turns, turns = ceil_div(every, turn), 1
     most = all_turns if most_turns is None else most_turns
     held = int(bytes_of(all_turns).max()) <= buffer_bytes
     if held and all_turns <= most:

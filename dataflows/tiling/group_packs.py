@@ -21,6 +21,7 @@ from pydantic import Field
 
 from dataflows.specs import AcceleratorSpec
 from workloads.layer import Layer
+from workloads.whole_numbers import ceil_div
 
 Groups = Literal["packed", "alone"]
 
@@ -57,7 +58,7 @@ class GroupPacks:
     @property
     def count(self) -> int:
         """Packs of the layer."""
-        return -(-self.layer.groups // self.together)
+        return ceil_div(self.layer.groups, self.together)
 
     @cached_property
     def groups(self) -> np.ndarray:

@@ -17,6 +17,7 @@ from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic
 from dataflows.tiling.windows import inputs_read
 from workloads.layer import Layer
+from workloads.whole_numbers import boundaries
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class KeptMaps:
     def _whole_maps(self, plan: ColumnPlan) -> Runs:
         """Each image's and group's input map, once; they lie one after the other from address 0, as (n, g)."""
         values = np.tile(plan.channels * math.prod(self.layer.input_size), self.layer.batch)
-        edges = -(-np.append(0, np.cumsum(values)) * self.value_bits // 8)
+        edges = bits_to_bytes(boundaries(values) * self.value_bits)
         order = np.arange(len(values)).reshape(self.layer.batch, -1).T.reshape(-1)
         first, last = plan.tile_index[:, :, 0].reshape(-1), plan.tile_index[:, :, -1].reshape(-1)
         return Runs.per_tile(Tensor.INPUT, first, edges[order], np.diff(edges)[order], last_tile=last)

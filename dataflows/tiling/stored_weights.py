@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import AfterValidator
 
 from dataflows.schedule import Cause
+from dataflows.tiling.dram_layout import bits_to_bytes
 from workloads import formats
 
 NATIVE = "native"
@@ -51,7 +52,7 @@ class FormattedWeights:
         filled = np.diff(bounds) > 0
         sizes = chosen.sizes(mask, row_bounds=np.append(bounds[:-1][filled], bounds[-1]))
         columns = []
-        for column in (-(-sizes.bits[:, 0] // 8), chosen.decode_cycles(sizes.index_entries[:, 0])):
+        for column in (bits_to_bytes(sizes.bits[:, 0]), chosen.decode_cycles(sizes.index_entries[:, 0])):
             whole = np.zeros(len(filled), np.int64)
             whole[filled] = column
             columns.append(whole)

@@ -13,6 +13,7 @@ from dataflows.tiling.dram_layout import Layout, bits_to_bytes
 from dataflows.tiling.group_packs import GroupPacks
 from dataflows.tiling.strips import PixelStrips
 from workloads.layer import Layer
+from workloads.whole_numbers import starts
 
 
 def require_two_blocks(output_buffer_bytes: int, values: int, value_bits: int, what: str) -> None:
@@ -107,11 +108,11 @@ class ColumnTraffic:
         self._plan, self._bits, layer = plan, value_bits, plan.layer
         self._weight_buffer_bytes = weight_buffer_bytes
         entry_bits = max(1, (layer.weight_count // layer.out_channels - 1).bit_length()) if indexed else 0
-        self._list_bytes = -(-plan.columns * entry_bits // 8)
-        column_bytes = -(-plan.columns[:, None] * plan.filters * value_bits // 8)  # (groups, filter blocks)
+        self._list_bytes = bits_to_bytes(plan.columns * entry_bits)
+        column_bytes = bits_to_bytes(plan.columns[:, None] * plan.filters * value_bits)  # (groups, filter blocks)
         self._weight_bytes = column_bytes if weight_bytes is None else weight_bytes
         self._group_bytes = self._list_bytes + self._weight_bytes.sum(axis=1)
-        self._position_bytes = -(-plan.channels * value_bits // 8)  # (groups,)
+        self._position_bytes = bits_to_bytes(plan.channels * value_bits)  # (groups,)
         self._map_bytes = self._position_bytes * math.prod(layer.input_size)
         self._layout = Layout.of(int(self._map_bytes.sum()) * layer.batch, int(self._group_bytes.sum()))
         self.holds_weights = min(2, len(plan.columns)) * int(self._group_bytes.max()) <= weight_buffer_bytes
@@ -145,7 +146,7 @@ class ColumnTraffic:
     def _inputs(self) -> Runs:
         plan, layer, strips = self._plan, self._plan.layer, self._plan.strips
         position_bytes = self._position_bytes[:, None, None]
-        map_start = np.arange(layer.batch) * self._map_bytes.sum() + _starts(self._map_bytes)[:, None]
+        map_start = np.arange(layer.batch) * self._map_bytes.sum() + starts(self._map_bytes)[:, None]
         start = map_start[..., None] + strips.run_start * position_bytes
         size = strips.run_positions * position_bytes * (plan.columns > 0)[:, None, None]
         tile, last = plan.tile_index[:, :, strips.run_strip], plan.tile_index[:, :, strips.run_last_strip]
@@ -159,7 +160,7 @@ class ColumnTraffic:
     def _weights(self) -> Runs:
         """A group's list and weights, once where they are held, else its list once and the weights for each strip."""
         plan = self._plan
-        start = self._layout.weight_address + _starts(self._group_bytes)
+        start = self._layout.weight_address + starts(self._group_bytes)
         first, last = plan.tile_index[:, 0, 0], plan.tile_index[:, -1, -1]
         if self.holds_weights:
             return Runs.per_tile(Tensor.WEIGHT, first, start, self._group_bytes, last_tile=last)
@@ -174,11 +175,7 @@ class ColumnTraffic:
         """Each tile's outputs."""
         plan = self._plan
         filters = np.broadcast_to(plan.filters.sum(axis=-1), len(plan.columns))
-        size = -(-plan.strips.pixels * filters[:, None, None] * self._bits // 8)
+        size = bits_to_bytes(plan.strips.pixels * filters[:, None, None] * self._bits)
         size = np.broadcast_to(size, plan.shape).reshape(-1)
-        address = self._layout.output_address + _starts(size)
+        address = self._layout.output_address + starts(size)
         return Runs.per_tile(Tensor.OUTPUT, np.arange(len(size)), address, size)
-
-
-def _starts(sizes: np.ndarray) -> np.ndarray:
-    return np.cumsum(sizes) - sizes

@@ -11,6 +11,7 @@ import numpy as np
 
 from dataflows.tiling.windows import read_range
 from workloads.layer import Layer
+from workloads.whole_numbers import ceil_div
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class PixelStrips:
         buffer. A strip has at least one block of `pixels` positions (Pp).
         """
         total = math.prod(layer.output_size)
-        count = -(-total // pixels)
+        count = ceil_div(total, pixels)
         most = count if outputs is None else max(1, outputs // pixels)
 
         def runs_of(first_block: int, blocks: int) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices, thread_count
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import even_slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,11 @@ def count_products(trace: LayerTrace) -> ProductCounts:
     per_channel = inside.size
     group_meetings = meetings.reshape(layer.groups, -1)
     inside_row = np.tile(inside.reshape(per_channel), layer.group_in_channels)
-    slices = np.linspace(0, layer.out_channels, thread_count() + 1).astype(int).tolist()
 
-    def count(part: int) -> tuple[np.int64, np.int64, np.int64]:
-        return _count_kept(
-            weights, group_meetings, inside_row, layer.group_out_channels, slices[part], slices[part + 1]
-        )
+    def count(part: tuple[int, int]) -> tuple[np.int64, np.int64, np.int64]:
+        return _count_kept(weights, group_meetings, inside_row, layer.group_out_channels, *part)
 
-    kept = run_slices(count, range(len(slices) - 1))
+    kept = run_slices(count, even_slices(layer.out_channels, thread_count()))
     return ProductCounts(
         dense_macs=layer.dense_macs,
         weight_macs=sum(int(part[0]) for part in kept) * layer.batch,
@@ -130,12 +128,11 @@ def activation_meetings(trace: LayerTrace) -> np.ndarray:
     outputs = np.array((1,) * lift + layer.output_size)
     mask = trace.activation_mask.reshape(layer.batch, layer.in_channels, *size)
     meetings = np.zeros((layer.in_channels, *kernel_size), np.int64)
-    slices = np.linspace(0, layer.in_channels, min(layer.in_channels, thread_count()) + 1).astype(int).tolist()
 
-    def count(part: int) -> None:
-        _count_meetings(mask, stride, dilation, before, outputs, meetings, slices[part], slices[part + 1])
+    def count(part: tuple[int, int]) -> None:
+        _count_meetings(mask, stride, dilation, before, outputs, meetings, *part)
 
-    run_slices(count, range(len(slices) - 1))
+    run_slices(count, even_slices(layer.in_channels, thread_count()))
     return meetings.reshape(layer.in_channels, *layer.kernel_size)
 
 

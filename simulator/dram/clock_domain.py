@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
+from workloads.whole_numbers import ceil_div
+
 _PICOSECONDS = 1_000_000_000_000
 
 
@@ -22,11 +24,11 @@ class ClockDomain:
 
     def to_clock(self, cycle: int) -> int:
         """The first DRAM clock that starts no earlier than a cycle."""
-        return -(-cycle * self.clocks_per_cycle.numerator // self.clocks_per_cycle.denominator)
+        return ceil_div(cycle * self.clocks_per_cycle.numerator, self.clocks_per_cycle.denominator)
 
     def to_cycle(self, clock: int) -> int:
         """The first cycle that starts no earlier than a DRAM clock."""
-        return -(-clock * self.clocks_per_cycle.denominator // self.clocks_per_cycle.numerator)
+        return ceil_div(clock * self.clocks_per_cycle.denominator, self.clocks_per_cycle.numerator)
 
     def earliest_cycle(self, clock: int) -> int:
         """The first cycle that is seen at a DRAM clock or later."""

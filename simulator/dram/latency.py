@@ -9,6 +9,7 @@ import numpy as np
 
 from dataflows.kernels.compiled import kernel
 from simulator.dram.layout import BINS_PER_OCTAVE, FINE_CLOCKS, LATENCY_BINS, OCTAVES, as_index
+from workloads.whole_numbers import ceil_div
 
 
 @kernel(forceinline=True)
@@ -62,5 +63,5 @@ class ReadLatency:
         """
         if not self.reads:
             return None
-        needed = -(-self.reads * share.numerator // share.denominator)
+        needed = ceil_div(self.reads * share.numerator, share.denominator)
         return longest_clocks(int(np.searchsorted(np.cumsum(self.bins), needed)))

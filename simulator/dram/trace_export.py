@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from workloads.whole_numbers import starts
+
 
 class RequestTrace:
     """An observer of `DramChannels` that keeps every burst: byte address, direction and DRAM clock of asking."""
@@ -15,7 +17,7 @@ class RequestTrace:
 
     def requests(self, address: np.ndarray, bursts: np.ndarray, write: np.ndarray, clock: int) -> None:
         """Keep runs of bursts."""
-        within = np.arange(bursts.sum()) - np.repeat(np.cumsum(bursts) - bursts, bursts)
+        within = np.arange(bursts.sum()) - np.repeat(starts(bursts), bursts)
         addresses = np.repeat(address, bursts) + within * self._burst_bytes
         self._parts.append((addresses, np.repeat(write, bursts), np.full(len(addresses), self._start_clock + clock)))
 

@@ -37,6 +37,7 @@ import simpy
 
 from dataflows.schedule import Tensor
 from simulator.engine.ideal_memory import Moved, Transfer
+from workloads.whole_numbers import ceil_div
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ def earliest_end(start: int, duration: int, arrivals: Sequence[Arrival], *, in_s
         joined, there = _joined(early, late)
     end, rest = max(start, joined) + duration, (1 - there) * early.bursts
     last = early if rest > late.bursts else late
-    end = max(end, max(early.last_at, late.last_at) + -(-duration // last.bursts))
+    end = max(end, max(early.last_at, late.last_at) + ceil_div(duration, last.bursts))
     if len(arrivals) == 1 or in_step or there == 1:
         return end
     return max(end, _end_of_grid(start, duration, joined, there, early, late))

@@ -6,6 +6,8 @@ from collections import deque
 
 import simpy
 
+from workloads.whole_numbers import ceil_div
+
 
 class Buffer:
     """Bytes of room, given out first come first served.
@@ -53,4 +55,4 @@ class Port:
     def take(self, now: int, size_bytes: int) -> int:
         """The first cycle in which a load that may start now has been written."""
         self._free_at = max(self._free_at, now * self._bytes_per_cycle) + size_bytes
-        return -(-self._free_at // self._bytes_per_cycle)
+        return ceil_div(self._free_at, self._bytes_per_cycle)

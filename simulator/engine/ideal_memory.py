@@ -13,6 +13,7 @@ import simpy
 from dataflows.schedule import Runs, Tensor
 from dataflows.specs import DramSpec
 from simulator.dram.latency import ReadLatency
+from workloads.whole_numbers import ceil_div
 
 NANOSECONDS = 1_000_000_000
 _TENSORS = tuple(Tensor)
@@ -187,7 +188,7 @@ class IdealMemory:
             done = self._served_until * latency.denominator + latency.numerator * unit
             event = job.moved
             event._ok, event._value = True, None  # noqa: SLF001 (a success in the future, as a Timeout is)
-            self._env.schedule(event, delay=-(-done // (unit * latency.denominator)) - int(self._env.now))
+            self._env.schedule(event, delay=ceil_div(done, unit * latency.denominator) - int(self._env.now))
         if not self._jobs:
             self._served_until = max(self._served_until, now)
 
@@ -196,7 +197,7 @@ class IdealMemory:
         if not self._jobs:
             return
         unit = (self._bytes_per_cycle or Fraction(1)).numerator
-        at = -(-(self._served_until + self._jobs[0].work) // unit)
+        at = ceil_div(self._served_until + self._jobs[0].work, unit)
         if self._awake_at is None or at < self._awake_at:
             self._awake_at = at
             event = self._env.timeout(at - int(self._env.now))
@@ -215,7 +216,7 @@ class IdealMemory:
         if self._bytes_per_cycle is None:
             return [asked]
         self._serve()
-        return [asked - -(-sum(job.work for job in self._jobs) // self._bytes_per_cycle.denominator)]
+        return [asked - ceil_div(sum(job.work for job in self._jobs), self._bytes_per_cycle.denominator)]
 
     def traffic(self) -> Traffic:
         """What has been carried so far; an ideal memory has no rows."""

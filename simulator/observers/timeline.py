@@ -21,6 +21,7 @@ import numpy as np
 from dataflows.schedule import Cause, LayerSchedule, Tensor
 from simulator.engine.observer import Observer
 from simulator.reports.report import NetworkReport
+from workloads.whole_numbers import ceil_div
 
 # Process ids, and thread ids in ARRAY; those in DRAM are tensors, from 1.
 LAYERS, ARRAY, DRAM, BUFFERS = 1, 2, 3, 4
@@ -170,7 +171,7 @@ def group_cycles(schedule: LayerSchedule) -> tuple[np.ndarray, list[int]]:
     """
     rows, columns = schedule.pe_grid
     units, unit_pes = (rows, columns) if rows > 1 else (columns, 1)
-    starts = np.arange(0, units, -(-units // _MOST_GROUPS)) * unit_pes
+    starts = np.arange(0, units, ceil_div(units, _MOST_GROUPS)) * unit_pes
     cycles = schedule.cycles.copy()
     local = cycles.sum(axis=2)
     duration = local.max(axis=1, initial=0, keepdims=True)

@@ -21,6 +21,7 @@ from matplotlib.ticker import LogFormatterSciNotation
 from dataflows.schedule import Cause
 from workloads.errors import InputError
 from workloads.files import write_whole
+from workloads.whole_numbers import ceil_div
 
 FORMATS = ("png", "svg", "pdf")
 IDEAL = "ideal"  # the bound of machines with its multipliers; drawn as a bound, not as one of them
@@ -112,7 +113,7 @@ def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
 def panel_grid(figure: Figure, panels: int, most_columns: int, **options: Any) -> list[Axes]:
     """Axes for so many panels, row by row; places left over are taken away."""
     columns = min(panels, most_columns)
-    grid = figure.subplots(-(-panels // columns), columns, squeeze=False, **options)
+    grid = figure.subplots(ceil_div(panels, columns), columns, squeeze=False, **options)
     for axes in grid.flat[panels:]:
         axes.remove()
     return list(grid.flat[:panels])

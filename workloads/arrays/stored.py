@@ -24,6 +24,7 @@ from workloads.errors import InputError
 from workloads.files import require_file, unreadable
 from workloads.limits import require_size
 from workloads.source import Stream
+from workloads.whole_numbers import ceil_div
 
 # What zipfile and numpy raise when bytes are not what they should be; MemoryError when a header claims far too much.
 _LABEL_BYTES = 256
@@ -171,7 +172,7 @@ class StoredTensor:
             _check(label, (found, dtype), *self._stored(shape))
 
     def _stored(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Any]:
-        return ((-(-math.prod(shape) // 8),), np.uint8) if self.packed else (shape, None)
+        return ((ceil_div(math.prod(shape), 8),), np.uint8) if self.packed else (shape, None)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

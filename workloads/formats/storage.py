@@ -16,6 +16,7 @@ import numpy as np
 from workloads.errors import InputError
 from workloads.formats.options import check, whole, written
 from workloads.formats.tiles import Bounds, equal_tiles, tile_bounds
+from workloads.whole_numbers import ceil_div
 
 Number = TypeVar("Number", int, np.ndarray)
 
@@ -231,7 +232,7 @@ class Format(ABC):
         Takes a number and returns one, or an int64 array with a list each. A list of its own starts a cycle of its own.
         """
         rate = self.decode_entries_per_cycle
-        return -(-index_entries // rate) if rate else index_entries * 0
+        return ceil_div(index_entries, rate) if rate else index_entries * 0
 
     @property
     def subject(self) -> str:

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from workloads.errors import InputError
+from workloads.whole_numbers import ceil_div
 
 _BLOCK = 1 << 22  # elements drawn at a time, so that the random bytes never need much memory beside the mask
 _SAMPLE = 1 << 16  # cells from which the clustered pattern finds its mean
@@ -116,7 +117,7 @@ class Clustered:
             return np.full(shape, nonzeros > 0)
         edge = min(self.correlation_length, max(shape[1:]))
         shift = [int(s) for s in rng.integers(0, edge, len(shape) - 1)]
-        cells = [-(-(n + s) // edge) for n, s in zip(shape[1:], shift, strict=True)]
+        cells = [ceil_div(n + s, edge) for n, s in zip(shape[1:], shift, strict=True)]
         levels = self._levels(rng, shape[0], cells, max(shape[1:]) / (self.places * edge), nonzeros / size)
         mask = np.empty(shape, np.bool_)
         for channel, level in zip(mask, levels, strict=True):

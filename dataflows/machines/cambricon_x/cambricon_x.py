@@ -54,6 +54,7 @@ from dataflows.specs import AcceleratorSpec, Count, DramSpec
 from dataflows.tiling.stored_weights import NATIVE, FormattedWeights, WeightFormat, spread, value_bits_of
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div
 
 
 class CambriconXSpec(AcceleratorSpec):
@@ -258,13 +259,13 @@ class CambriconX(Accelerator):
         longest = min(windows, self.spec.held_neurons // widest)
         if math.prod(layer.output_size) == 1:
             return [windows, longest]
-        parts = {-(-windows // count) for count in range(1, windows + 1)}
+        parts = {ceil_div(windows, count) for count in range(1, windows + 1)}
         return sorted((size for size in parts if size in (windows, 1) or size <= longest), reverse=True)
 
     def _round_filters(self, layer: Layer, stored_bits: np.ndarray, groups: int, order: str, *, chunked: bool) -> int:
         """Filters of a round: whole turns of the PEs, or all filters of the groups in flight."""
         spec, every = self.spec, groups * layer.group_out_channels
-        turns = -(-every // spec.pes)
+        turns = ceil_div(every, spec.pes)
         if order == "weights_outer":
             fullest_bits = int(stored_bits.sum(axis=1).max())
             turns = min(turns, max(1, spec.sb_bytes * 8 // max(1, fullest_bits)))

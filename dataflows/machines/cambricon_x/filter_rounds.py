@@ -17,13 +17,9 @@ from dataflows.machines.cambricon_x.neuron_blocks import NeuronBlocks
 from dataflows.schedule import Runs, Tensor
 from dataflows.tiling.dram_layout import Layout, bits_to_bytes
 from workloads.layer import Layer
+from workloads.whole_numbers import ceil_div, starts
 
 TILES_AT_MOST = 1024  # of a layer, where rounds, images and chunks allow: bands join a tile until there are as few
-
-
-def _bytes_of(values: np.ndarray, bits: int) -> np.ndarray:
-    """Whole bytes of each count of values."""
-    return -(-values * bits // 8)
 
 
 @dataclass(frozen=True)
@@ -66,12 +62,12 @@ class FilterRounds:
     def joined_bands(self) -> int:
         """Bands of strips of one tile."""
         fixed = len(self.rounds) * self.layer.batch * len(self.blocks.chunks)
-        return -(-self.blocks.bands // max(1, TILES_AT_MOST // fixed))
+        return ceil_div(self.blocks.bands, max(1, TILES_AT_MOST // fixed))
 
     @cached_property
     def shape(self) -> tuple[int, int, int, int]:
         """Tiles as rounds, images, steps down the map, chunks."""
-        steps = -(-self.blocks.bands // self.joined_bands)
+        steps = ceil_div(self.blocks.bands, self.joined_bands)
         return len(self.rounds), self.layer.batch, steps, len(self.blocks.chunks)
 
     def _per_step(self, per_band: np.ndarray) -> np.ndarray:
@@ -82,7 +78,7 @@ class FilterRounds:
         starts = np.arange(0, per_window.shape[1], self.chunk_windows)
         per_chunk = np.add.reduceat(per_window, starts, axis=1)
         _, first, end = self.rounds.T
-        turns = int(-(-(end - first).max() // self.pes)) + 1
+        turns = int(ceil_div((end - first).max(), self.pes)) + 1
         sums = np.zeros((len(first), turns * self.pes, len(starts)), np.int64)
         place = np.arange(len(per_window)) - np.repeat(first // self.pes * self.pes, end - first)
         sums[np.repeat(np.arange(len(first)), end - first), place] = per_chunk
@@ -144,7 +140,7 @@ class FilterRounds:
     @property
     def _weight_bytes(self) -> np.ndarray:
         """Int64 (rounds, chunks)."""
-        return -(-self._weight_bits.sum(axis=2) // 8)
+        return bits_to_bytes(self._weight_bits.sum(axis=2))
 
     def _weight_times(self) -> np.ndarray:
         """Int64 (rounds, steps of all images, chunks): how often a tile loads the weights of its round's chunk.
@@ -201,14 +197,14 @@ class FilterRounds:
             first_row = (images * layer.in_channels + first_channel[rounds]) * height
             place = (first_row + row[load] * self._groups[rounds] * channels) * width
             tile = np.ravel_multi_index((rounds, images, band[load] // self.joined_bands), self.shape[:3])
-            size = _bytes_of(neurons[load] * self._groups[rounds], self.value_bits)
+            size = bits_to_bytes(neurons[load] * self._groups[rounds] * self.value_bits)
             start = address + place * self.value_bits // 8
             parts.append(Runs.per_tile(Tensor.INPUT, tile * self.shape[3] + chunk, start, size))
         return Runs.merge(*parts)
 
     def _weight_runs(self, address: int) -> Runs:
         size, times = self._weight_bytes, self._weight_times().ravel()
-        start = address + (np.cumsum(size) - size.ravel()).reshape(size.shape)
+        start = address + starts(size)
         tiles = np.repeat(np.arange(len(times)), times)
         rounds, _, _, chunk = np.unravel_index(tiles, self.shape)
         return Runs.per_tile(Tensor.WEIGHT, tiles, start[rounds, chunk], size[rounds, chunk])
@@ -217,9 +213,9 @@ class FilterRounds:
         """The finished outputs of a round's strips, with their last chunk."""
         rounds, _, steps = (i.ravel() for i in np.indices(self.shape[:3]))
         rows, filters = self._per_step(self.blocks.band_rows()), self.rounds[:, 2] - self.rounds[:, 1]
-        size = _bytes_of(filters[rounds] * rows[steps] * self.layer.output_size[1], self.value_bits)
+        size = bits_to_bytes(filters[rounds] * rows[steps] * self.layer.output_size[1] * self.value_bits)
         tiles = np.arange(1, len(size) + 1) * self.shape[3] - 1
-        return Runs.per_tile(Tensor.OUTPUT, tiles, address + np.cumsum(size) - size, size)
+        return Runs.per_tile(Tensor.OUTPUT, tiles, address + starts(size), size)
 
     @property
     def tiles(self) -> int:

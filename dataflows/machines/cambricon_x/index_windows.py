@@ -17,6 +17,7 @@ import numpy as np
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices, thread_count
 from workloads.layer import Layer
+from workloads.whole_numbers import ceil_div, even_slices
 
 Span = Literal["kernel", "position"]
 
@@ -118,38 +119,35 @@ class WindowCounts:
         filters = len(mask)
         step_limit = 1 << index_bits
         nonzeros = np.zeros((filters, len(edges) - 1), np.int32)
-        parts = min(filters, thread_count() if mask.size > 1 << 16 else 1)
-        slices = np.linspace(0, filters, parts + 1).astype(int).tolist()
+        slices = even_slices(filters, thread_count() if mask.size > 1 << 16 else 1)
         if np.diff(edges).max() > step_limit:
             entries, busy = np.zeros_like(nonzeros), np.zeros_like(nonzeros)
 
-            def count(part: int) -> None:
-                rules = (edges, selected, step_limit)
-                _count_fillers(mask, *rules, slices[part], slices[part + 1], nonzeros, entries, busy)
+            def count(part: tuple[int, int]) -> None:
+                _count_fillers(mask, edges, selected, step_limit, *part, nonzeros, entries, busy)
 
-            run_slices(count, range(parts))
+            run_slices(count, slices)
         else:
             _count(mask, edges, slices, nonzeros)
-            entries, busy = nonzeros, -(-nonzeros // selected)
-        index = np.maximum(1, -(-entries // selected)) - busy
+            entries, busy = nonzeros, ceil_div(nonzeros, selected)
+        index = np.maximum(1, ceil_div(entries, selected)) - busy
         return cls(*(array.astype(np.int64) for array in (nonzeros, entries, busy, index)))
 
 
-def _count(mask: np.ndarray, edges: np.ndarray, slices: list[int], nonzeros: np.ndarray) -> None:
+def _count(mask: np.ndarray, edges: np.ndarray, slices: list[tuple[int, int]], nonzeros: np.ndarray) -> None:
     """Non-zeros of every window, where no filler can arise and the order inside a window does not matter."""
     filters, channels, taps = mask.shape
     flat = mask.reshape(filters, channels * taps)
     place = np.arange(taps) * channels + np.arange(channels)[:, None]
     window_of = (np.searchsorted(edges, place.ravel(), side="right") - 1).astype(np.int32)
 
-    def count(part: int) -> None:
-        rest = (slices[part], slices[part + 1], nonzeros)
+    def count(part: tuple[int, int]) -> None:
         if taps == 1:
-            _count_flat(flat, edges, *rest)
+            _count_flat(flat, edges, *part, nonzeros)
         else:
-            _count_taps(flat, window_of, *rest)
+            _count_taps(flat, window_of, *part, nonzeros)
 
-    run_slices(count, range(len(slices) - 1))
+    run_slices(count, slices)
 
 
 @dataclass(frozen=True, eq=False)

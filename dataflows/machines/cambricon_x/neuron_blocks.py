@@ -17,6 +17,7 @@ from typing import Self
 import numpy as np
 
 from workloads.layer import Layer
+from workloads.whole_numbers import ceil_div
 
 
 @lru_cache(maxsize=1 << 14)
@@ -147,12 +148,12 @@ class NeuronBlocks:
     @property
     def bands(self) -> int:
         """Strips of the map from top to bottom."""
-        return -(-self.layer.output_size[0] // self.strip[0])
+        return ceil_div(self.layer.output_size[0], self.strip[0])
 
     @property
     def strips(self) -> int:
         """Strips of a band from left to right."""
-        return -(-self.layer.output_size[1] // self.strip[1])
+        return ceil_div(self.layer.output_size[1], self.strip[1])
 
     @property
     def neurons_read(self) -> int:
@@ -169,7 +170,7 @@ class NeuronBlocks:
 
     def band_blocks(self) -> np.ndarray:
         """Int64 (bands,): blocks of each band."""
-        return -(-self.band_rows() // self.block[0]) * len(self.row_blocks)
+        return ceil_div(self.band_rows(), self.block[0]) * len(self.row_blocks)
 
     def strip_blocks(self) -> list[list[tuple[int, int, int, int]]]:
         """The blocks (first output row, end, first column, end) of every strip, in the order in which they are run."""

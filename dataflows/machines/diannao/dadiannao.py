@@ -38,6 +38,7 @@ from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic, join_filter_b
 from dataflows.tiling.strips import PixelStrips
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div
 
 _MIB = 1024 * 1024
 
@@ -144,7 +145,7 @@ class DaDianNao(Accelerator):
         neurons = neurons[:, None, None]
         steps = plan.strips.pixels[:, None, None] * math.prod(layer.kernel_size)
         blocks = np.zeros((*plan.block_shape, pes, CAUSES), np.int64)
-        blocks[..., Cause.BUSY] = steps * -(-layer.group_in_channels // spec.inputs_per_neuron) * (neurons > 0)
+        blocks[..., Cause.BUSY] = steps * ceil_div(layer.group_in_channels, spec.inputs_per_neuron) * (neurons > 0)
         issued = np.zeros((*plan.block_shape, pes), np.int64)
         issued += steps * layer.group_in_channels * neurons
         cycles = join_filter_blocks(blocks)

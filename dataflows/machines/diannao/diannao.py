@@ -32,6 +32,7 @@ from dataflows.tiling.group_packs import GroupedSpec, GroupPacks
 from dataflows.tiling.windows import inputs_read
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div, starts
 
 
 class DianNaoSpec(GroupedSpec):
@@ -85,7 +86,7 @@ class DianNao(Accelerator):
         places = np.broadcast_to(blocks.strip_positions, (*filters.shape, layer.batch, blocks.strips))
         mapped = np.arange(spec.output_neurons) < filters[:, :, None, None, None]
         steps = math.prod(layer.kernel_size)
-        busy = places * (steps * -(-layer.group_in_channels // spec.inputs_per_neuron))
+        busy = places * (steps * ceil_div(layer.group_in_channels, spec.inputs_per_neuron))
         cycles = np.zeros((*busy.shape, spec.output_neurons, CAUSES), np.int64)
         cycles[..., Cause.BUSY] = busy[..., None] * mapped
         cycles[:, :, 0, 0, :, Cause.FILL] = spec.pipeline_fill_cycles * mapped[:, :, 0, 0]
@@ -140,14 +141,14 @@ class DianNao(Accelerator):
         position and the weights of a round take whole bytes.
         """
         layer, bits, strips, batch = packs.layer, self.spec.value_bits, blocks.strips, packs.layer.batch
-        position_bytes = -(-packs.channels * bits // 8)
+        position_bytes = bits_to_bytes(packs.channels * bits)
         map_bytes = position_bytes * math.prod(layer.input_size)
-        sizes = (-(-filters * (layer.weight_count // layer.out_channels) * bits // 8)).reshape(-1)
+        sizes = bits_to_bytes(filters * (layer.weight_count // layer.out_channels) * bits).reshape(-1)
         layout = Layout.of(int(map_bytes.sum()) * batch, int(sizes.sum()))
         pack, turn, image = (i.reshape(-1, 1) for i in np.indices((*filters.shape, batch)))
         first_tile = np.arange(len(pack))[:, None] * strips
 
-        map_start = np.cumsum(map_bytes) - map_bytes
+        map_start = starts(map_bytes)
         start = image * map_bytes.sum() + map_start[pack] + blocks.run_start * position_bytes[pack]
         inputs = Runs.per_tile(
             Tensor.INPUT,
@@ -156,7 +157,7 @@ class DianNao(Accelerator):
             (blocks.run_positions * position_bytes[pack]).reshape(-1),
         )
 
-        addresses = layout.weight_address + np.cumsum(sizes) - sizes
+        addresses = layout.weight_address + starts(sizes)
         holds = 2 * int(sizes.max()) <= self.spec.sb_bytes
         if holds:
             whole = first_tile[::batch].reshape(-1)
@@ -167,10 +168,8 @@ class DianNao(Accelerator):
             times = batch * len(block_strip)
             weights = Runs.per_tile(Tensor.WEIGHT, tile, np.repeat(addresses, times), np.repeat(sizes, times))
 
-        size = (-(-blocks.strip_positions * filters[pack, turn] * bits // 8)).reshape(-1)
-        stores = Runs.per_tile(
-            Tensor.OUTPUT, np.arange(len(size)), layout.output_address + np.cumsum(size) - size, size
-        )
+        size = bits_to_bytes(blocks.strip_positions * filters[pack, turn] * bits).reshape(-1)
+        stores = Runs.per_tile(Tensor.OUTPUT, np.arange(len(size)), layout.output_address + starts(size), size)
         return Runs.merge(inputs, weights), stores, holds
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dataflows.tiling.windows import read_range
 from workloads.layer import Layer
+from workloads.whole_numbers import ceil_div
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +50,10 @@ class PositionBlocks:
         rows, columns = block_size(layer, positions, inputs)
         height, width = layer.output_size[-2:]
         depth = layer.output_size[0] if layer.axes == 3 else 1
-        across = -(-width // columns)
+        across = ceil_div(width, columns)
         bands = [(o, p, min(p + rows, height)) for o in range(depth) for p in range(0, height, rows)]
-        per_strip = -(-len(bands) // min(strips, len(bands)))
-        count = -(-len(bands) // per_strip)
+        per_strip = ceil_div(len(bands), min(strips, len(bands)))
+        count = ceil_div(len(bands), per_strip)
         strip_positions, strip_blocks = np.zeros(count, np.int64), np.zeros(count, np.int64)
         column_runs = [
             read_range(layer, layer.axes - 1, q, min(q + columns, width) - 1) for q in range(0, width, columns)

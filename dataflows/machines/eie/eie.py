@@ -39,6 +39,7 @@ from dataflows.tiling.residency import RESIDENCY_TEXT, Residency, residency_note
 from dataflows.truth.products import count_products
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div
 
 _KIB = 1024
 
@@ -158,10 +159,10 @@ class Eie(Accelerator):
 
         None when the register file holds all results of the layer.
         """
-        results = -(-tiles.block_rows // self.spec.pes)  # of a PE, by block
+        results = ceil_div(tiles.block_rows, self.spec.pes)  # of a PE, by block
         if int(results.sum()) * tiles.layer.batch * tiles.positions <= self.spec.accumulators_per_pe:
             return 0
-        return -(-int(results[unit]) * self.spec.value_bits // self.spec.sram_port_bits)
+        return ceil_div(int(results[unit]) * self.spec.value_bits, self.spec.sram_port_bits)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs block of rows by block of rows, PE by PE, column by column, from encoded entries."""
@@ -192,7 +193,7 @@ class _Matrices:
     def __init__(self, tiles: VectorTiles, stored: np.ndarray, spec: EieSpec) -> None:
         self._tiles, self._spec = tiles, spec
         pointer_bits = (tiles.layer.group_in_channels + 1) * spec.pointer_bits
-        self._entry_bytes = -(-stored * (spec.code_bits + spec.run_bits) // 8)
+        self._entry_bytes = bits_to_bytes(stored * (spec.code_bits + spec.run_bits))
         self._pointer_bytes = bits_to_bytes(pointer_bits)
         self._needed = int(self._entry_bytes.sum(axis=0).max()), len(stored) * self._pointer_bytes  # bytes of a PE
         self._held = tuple(

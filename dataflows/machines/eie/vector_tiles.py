@@ -11,6 +11,7 @@ import numpy as np
 from dataflows.schedule import Runs, Tensor
 from dataflows.tiling.dram_layout import bits_to_bytes
 from workloads.layer import Layer
+from workloads.whole_numbers import ceil_div, starts
 
 TILES_ABOUT = 1024  # of a layer: so many that the positions of an image are joined until there are about as few
 
@@ -35,7 +36,7 @@ class VectorTiles:
     @property
     def blocks(self) -> int:
         """Blocks of rows of each group."""
-        return -(-self.layer.group_out_channels // self.rows)
+        return ceil_div(self.layer.group_out_channels, self.rows)
 
     @cached_property
     def block_rows(self) -> np.ndarray:
@@ -47,7 +48,7 @@ class VectorTiles:
     def joined(self) -> int:
         """Positions of a tile; an image's last may have fewer."""
         tiles = max(1, TILES_ABOUT // (len(self.block_rows) * self.layer.batch))
-        return -(-self.positions // tiles)
+        return ceil_div(self.positions, tiles)
 
     @cached_property
     def tile_positions(self) -> np.ndarray:
@@ -105,7 +106,7 @@ class VectorTiles:
         """
         layer, (units, images, _) = self.layer, self.shape
         tile, place, count = self._input_runs
-        run_bytes = -(-count * layer.group_in_channels * self.value_bits // 8)
+        run_bytes = bits_to_bytes(count * layer.group_in_channels * self.value_bits)
         held = self.blocks if images * run_bytes.sum() <= room_bytes else 1  # blocks of rows that find them there
         unit, image = np.arange(0, units, held)[:, None, None], np.arange(images)[:, None]
         first = (image * layer.groups + unit // self.blocks) * math.prod(layer.input_size) + place
@@ -118,13 +119,13 @@ class VectorTiles:
     def output_stores(self, address: int) -> Runs:
         """The results of every tile, one tile's after the other's, each in whole bytes."""
         size = self.block_rows[:, None, None] * self.tile_positions * np.ones((self.layer.batch, 1), np.int64)
-        size = -(-size.reshape(-1) * self.value_bits // 8)
-        return Runs.per_tile(Tensor.OUTPUT, np.arange(len(size)), address + np.cumsum(size) - size, size)
+        size = bits_to_bytes(size.reshape(-1) * self.value_bits)
+        return Runs.per_tile(Tensor.OUTPUT, np.arange(len(size)), address + starts(size), size)
 
     def weight_loads(self, address: int, unit_bytes: np.ndarray, fits: np.ndarray) -> Runs:
         """The matrices (units,): once where they fit, otherwise anew for every vector of every tile."""
         tiles = np.arange(math.prod(self.shape)).reshape(self.shape)
-        start = address + np.cumsum(unit_bytes) - unit_bytes
+        start = address + starts(unit_bytes)
         held = Runs.per_tile(
             Tensor.WEIGHT, tiles[fits, 0, 0], start[fits], unit_bytes[fits], last_tile=tiles[fits, -1, -1]
         )

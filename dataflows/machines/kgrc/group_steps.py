@@ -9,6 +9,7 @@ import numpy as np
 
 from dataflows.machines.kgrc.kernel_groups import KernelGroups
 from dataflows.schedule import CAUSES, Cause
+from workloads.whole_numbers import ceil_div
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,19 +42,19 @@ class GroupSteps:
         starts = np.arange(0, groups.positions.shape[3], chunk_positions)
         positions = np.add.reduceat(groups.positions, starts, axis=3, dtype=np.int64)
         rows = groups.row_counts[..., None]
-        passes = -(-positions // positions_parallel) * -(-rows // rows_parallel)
-        words = -(-positions // weight_port_values) * groups.kept_kernels[..., None]
+        passes = ceil_div(positions, positions_parallel) * ceil_div(rows, rows_parallel)
+        words = ceil_div(positions, weight_port_values) * groups.kept_kernels[..., None]
 
         def by_step(values: np.ndarray) -> np.ndarray:
             """(G, filter tiles, PEs, steps, column groups of a step, chunks), filled up with zeros."""
-            tiles, steps = -(-values.shape[1] // row_groups), -(-values.shape[2] // column_groups)
+            tiles, steps = ceil_div(values.shape[1], row_groups), ceil_div(values.shape[2], column_groups)
             fill = (tiles * row_groups - values.shape[1], steps * column_groups - values.shape[2])
             padded = np.pad(values, ((0, 0), (0, fill[0]), (0, fill[1]), (0, 0)))
             return padded.reshape(len(values), tiles, row_groups, steps, column_groups, -1)
 
         loaded = by_step(words).sum(axis=(2, 4))
         channels = np.add.reduceat(groups.channels, np.arange(0, groups.channels.shape[1], column_groups), axis=1)
-        return cls(by_step(passes).max(axis=4), -(-loaded // channel_ports), channels)
+        return cls(by_step(passes).max(axis=4), ceil_div(loaded, channel_ports), channels)
 
     def cycles(self, pixel_vectors: int, input_cycles: np.ndarray, start_cycles: int, list_cycles: int) -> np.ndarray:
         """Int64 (G, filter tiles, PEs, CAUSES) of a tile with so many vectors of pixels.

@@ -11,10 +11,11 @@ import numpy as np
 from dataflows.machines.kgrc.kernel_groups import KernelGroups, by_tile
 from dataflows.machines.kgrc.output_boxes import OutputBoxes
 from dataflows.schedule import Runs, Tensor
-from dataflows.tiling.dram_layout import Layout
+from dataflows.tiling.dram_layout import Layout, bits_to_bytes
 from dataflows.tiling.group_packs import GroupPacks
 from dataflows.tiling.windows import inputs_read
 from workloads.layer import Layer
+from workloads.whole_numbers import starts
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ class GroupTraffic:
         """int64 (G, filter tiles): kept weights and index lists; 0 where nothing is kept."""
         row_bits, position_bits = ((size - 1).bit_length() for size in (self.group_filters, self.chunk_positions))
         bits = self.groups.kept_weights * self.value_bits + self.groups.index_bits(row_bits, position_bits)
-        return -(-by_tile(bits.sum(axis=2), self.row_groups).sum(axis=2) // 8)
+        return bits_to_bytes(by_tile(bits.sum(axis=2), self.row_groups).sum(axis=2))
 
     @property
     def layer(self) -> Layer:
@@ -48,7 +49,7 @@ class GroupTraffic:
     @property
     def _position_bytes(self) -> np.ndarray:
         """Int64 (G,)."""
-        return -(-self.packs.channels * self.value_bits // 8)
+        return bits_to_bytes(self.packs.channels * self.value_bits)
 
     @property
     def _layout(self) -> Layout:
@@ -65,11 +66,11 @@ class GroupTraffic:
         layer, boxes, sizes, layout = self.layer, self.boxes, self.weight_bytes, self._layout
         map_bytes = self._position_bytes * math.prod(layer.input_size)
         tile = np.arange(math.prod(self.shape)).reshape(self.shape)
-        map_start = np.arange(layer.batch) * map_bytes.sum() + (np.cumsum(map_bytes) - map_bytes)[:, None]
+        map_start = np.arange(layer.batch) * map_bytes.sum() + starts(map_bytes)[:, None]
         position_bytes = self._position_bytes[:, None, None, None]
         start = layout.input_address + map_start[..., None, None] + boxes.run_start * position_bytes
         size = boxes.run_positions * position_bytes * (sizes > 0)[:, None, :, None]
-        first = layout.weight_address + np.cumsum(sizes).reshape(sizes.shape) - sizes
+        first = layout.weight_address + starts(sizes)
         return Runs.merge(
             _runs(Tensor.INPUT, tile[..., boxes.run_box], start, size),
             _runs(Tensor.WEIGHT, tile, first[:, None, :, None], sizes[:, None, :, None]),
@@ -77,9 +78,9 @@ class GroupTraffic:
 
     def stores(self, filters: np.ndarray) -> Runs:
         """Each tile's outputs; filters int64 (G, filter tiles)."""
-        size = -(-filters[:, None, :, None] * self.boxes.outputs * self.value_bits // 8)
+        size = bits_to_bytes(filters[:, None, :, None] * self.boxes.outputs * self.value_bits)
         size = np.broadcast_to(size, self.shape).reshape(-1)
-        address = self._layout.output_address + np.cumsum(size) - size
+        address = self._layout.output_address + starts(size)
         return Runs.per_tile(Tensor.OUTPUT, np.arange(len(size)), address, size)
 
     def compulsory_bytes(self) -> int:

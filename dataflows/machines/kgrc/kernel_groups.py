@@ -17,6 +17,7 @@ import numpy as np
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
 from dataflows.tiling.group_packs import GroupPacks
+from workloads.whole_numbers import ceil_div
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class KernelGroups:
         starts = np.arange(0, layer.group_in_channels, group_channels)
         channels = np.minimum(group_channels, layer.group_in_channels - starts)
         # By row of a block its own channels, from first to last, and how many of them each column group has.
-        rows = -(-layer.group_out_channels // group_filters) * group_filters
+        rows = ceil_div(layer.group_out_channels, group_filters) * group_filters
         first = np.arange(rows) // packs.layer.group_out_channels * packs.layer.group_in_channels
         end = np.minimum(starts + channels, first[:, None] + packs.layer.group_in_channels)
         met = np.maximum(end - np.maximum(starts, first[:, None]), 0)

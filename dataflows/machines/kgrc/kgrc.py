@@ -52,6 +52,7 @@ from dataflows.tiling.group_packs import GroupedSpec, GroupPacks
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div
 
 _SIZES = ("filters_per_tile", "filters_parallel", "channels_per_tile", "pixels_parallel", "positions_parallel")
 # Sun et al., TCAD 2024, Table V: TM, PM, TN = PN, PF, PK of each design and precision.
@@ -203,7 +204,7 @@ class Kgrc(Accelerator):
         )
         filters = by_tile(groups.filters, spec.row_groups).sum(axis=2)
         kept = by_tile(groups.kept_weights.sum(axis=2), spec.row_groups)
-        stored = -(-filters // spec.channel_ports)[..., None] * -(-boxes.outputs // spec.output_port_values)
+        stored = ceil_div(filters, spec.channel_ports)[..., None] * ceil_div(boxes.outputs, spec.output_port_values)
         shape = moved.shape
 
         def spread(values: np.ndarray, *per_tile: int) -> np.ndarray:
@@ -280,13 +281,13 @@ class Kgrc(Accelerator):
             channel_ports=spec.channel_ports,
             weight_port_values=spec.weight_port_values,
         )
-        turns = -(-steps.channels // spec.channel_ports)
+        turns = ceil_div(steps.channels, spec.channel_ports)
         list_cycles = spec.row_list_cycles if groups.drops_rows else 0
         sizes, box_size = np.unique(np.stack([boxes.outputs, boxes.loaded]), axis=1, return_inverse=True)
         found = [
             steps.cycles(
-                -(-outputs // spec.pixels_parallel),
-                turns * -(-loaded // spec.input_port_values),
+                ceil_div(outputs, spec.pixels_parallel),
+                turns * ceil_div(loaded, spec.input_port_values),
                 spec.start_cycles,
                 list_cycles,
             )

@@ -15,6 +15,7 @@ import numpy as np
 
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
+from workloads.whole_numbers import ceil_div
 
 _POSITIONS = 9  # of the largest kernel whose patterns can form a library (3x3)
 _WORD_BITS = 64
@@ -106,7 +107,7 @@ class KernelPatterns:
         """
         positions = self.mask.shape[2]
         costs = np.minimum(np.arange(positions + 1) * reads + switch_cycles, positions * reads)
-        lists = _transposed(self.mask[slice(*filters)], -(-positions // _WORD_BITS))
+        lists = _transposed(self.mask[slice(*filters)], ceil_div(positions, _WORD_BITS))
         return Batches(
             *_gather(lists, _labels(self.library), self.group_filters, filters, rows, costs), whole=positions
         )

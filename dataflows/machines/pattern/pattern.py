@@ -67,6 +67,7 @@ an array takes: these are readings of ours.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Self
@@ -86,6 +87,7 @@ from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic, join_filter_b
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import boundaries, starts
 
 _KIB = 1024
 
@@ -259,7 +261,7 @@ class PatternMachine(Accelerator):
             reads = in_bank.reshape(-1, pixels).max(axis=1)
         parts = np.split(reads, np.cumsum(strips.blocks)[:-1])
         return [
-            Pass(np.cumsum(part) - part, int(part.sum()), pixels, positions)
+            Pass(starts(part), int(part.sum()), pixels, positions)
             for part, positions in zip(parts, strips.pixels.tolist(), strict=True)
         ]
 
@@ -285,5 +287,4 @@ class PatternMachine(Accelerator):
 
 def _filter_ranges(plan: ColumnPlan) -> list[tuple[int, int]]:
     """The filters (first, end) of every block."""
-    ends = np.cumsum(plan.filters)
-    return list(zip((ends - plan.filters).tolist(), ends.tolist(), strict=True))
+    return list(itertools.pairwise(boundaries(plan.filters).tolist()))

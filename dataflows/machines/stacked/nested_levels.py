@@ -11,6 +11,7 @@ import numpy as np
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices, thread_count
 from workloads.pruning.choosing import largest, share, sizes
+from workloads.whole_numbers import even_slices
 
 
 def nested_codes(weights: np.ndarray, densities: tuple[float, ...], level: int, highest: int) -> np.ndarray:
@@ -46,13 +47,12 @@ def stored_entries(codes: np.ndarray, stored: tuple[int, int], index_bits: int) 
     """
     lists = codes.reshape(len(codes), -1)
     entries = np.zeros(len(lists), np.int64)
-    edges = np.linspace(0, len(lists), min(len(lists), thread_count()) + 1).astype(int).tolist()
 
-    def count(part: int) -> None:
-        own = slice(edges[part], edges[part + 1])
+    def count(part: tuple[int, int]) -> None:
+        own = slice(*part)
         _count_entries(lists[own], stored, 1 << index_bits, entries[own])
 
-    run_slices(count, range(len(edges) - 1))
+    run_slices(count, even_slices(len(lists), thread_count()))
     return entries
 
 

@@ -47,6 +47,7 @@ from workloads.layer import Layer
 from workloads.pruning.choosing import share
 from workloads.pruning.methods.nested import Nested
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import starts
 
 _KIB = 1024
 
@@ -158,7 +159,7 @@ class Stacked(Accelerator):
         plan, weight_bytes = self._plan(layer, filters)
         moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False, weight_bytes=weight_bytes)
         turns = self._turns(layer, filters)
-        per_block = np.add.reduceat(turns, (np.cumsum(plan.filters) - plan.filters) // spec.pes)
+        per_block = np.add.reduceat(turns, starts(plan.filters) // spec.pes)
         blocks, pixels = (each[:, None, None] for each in (plan.strips.blocks, plan.strips.pixels))
         cycles = np.broadcast_to(per_block * blocks[..., None], (*plan.block_shape, spec.pes, CAUSES))
         issued = np.broadcast_to(per_block[..., Cause.BUSY] * pixels, cycles.shape[:-1]).sum(axis=3)

@@ -15,6 +15,7 @@ import numpy as np
 
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
+from workloads.whole_numbers import ceil_div
 
 
 def play_turns(
@@ -37,7 +38,7 @@ def play_turns(
     step_limit     zeros for which a filler stands;  decoded  stored entries that a decoder looks at together
     ports          vectors that are sent in a cycle;  depth  vectors that a PE's queue holds
     """
-    turns = -(-len(codes) // pes)
+    turns = ceil_div(len(codes), pes)
     cycles = np.zeros((turns, pes, 3), np.int64)
     levels = np.array(lists, np.int64)
     rules = (group_filters, step_limit, decoded, ports, depth)

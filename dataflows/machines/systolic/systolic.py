@@ -48,6 +48,7 @@ from dataflows.tiling.strips import PixelStrips
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div
 
 _MIB = 1024 * 1024
 
@@ -181,7 +182,7 @@ class Systolic(Accelerator):
             return Folds(1, np.full_like(filters, depth), filters, positions, positions, positions)
         passing, columns = (positions, filters) if self.spec.dataflow == "weight" else (filters, positions)
         used = np.broadcast_to(self._packed_rows(plan)[:, None, None, None], filters.shape)
-        count = -(-int(used.max()) // rows)
+        count = ceil_div(int(used.max()), rows)
         return Folds(count, passing, columns, used, used - (count - 1) * rows, np.full_like(filters, depth))
 
     def _packed_rows(self, plan: ColumnPlan) -> np.ndarray:

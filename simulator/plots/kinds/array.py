@@ -14,6 +14,7 @@ from simulator.plots.data import Data, by_machine, layer_rows, reports_of, requi
 from simulator.plots.kind import kind
 from simulator.plots.style import legend_below, machine_styles, new_figure, panel_grid, scale_log
 from workloads.errors import InputError, nearest
+from workloads.whole_numbers import ceil_div
 
 _WIDE_IMBALANCE = 4  # beyond it the axis is logarithmic
 _LONGEST = 4  # an array longer than this, in widths, is drawn as if it were this long
@@ -30,7 +31,7 @@ def heatmap(data: Data, layer: str | None = None) -> Figure:
     require_single_runs(layer_rows(rows_of(data)))
     reports = [one for one in reports if any(layer["pes"] > 1 for layer in one["layers"])] or reports
     grids = [busy_grid(report, layer) for report in reports]
-    with new_figure(max(3.9, 3.4 * min(len(reports), 3)), 0.4 + 2.9 * -(-len(reports) // 3)) as figure:
+    with new_figure(max(3.9, 3.4 * min(len(reports), 3)), 0.4 + 2.9 * ceil_div(len(reports), 3)) as figure:
         for axes, report, grid in zip(panel_grid(figure, len(reports), 3), reports, grids, strict=True):
             image = axes.imshow(grid, cmap="cividis", vmin=0, aspect="auto")
             axes.set_box_aspect(min(max(grid.shape[0] / grid.shape[1], 1 / _LONGEST), _LONGEST))
@@ -40,7 +41,7 @@ def heatmap(data: Data, layer: str | None = None) -> Figure:
                 _label_squares(axes, grid, cycles)
             axes.spines[:].set_visible(False)
             for axis, length in ((axes.xaxis, grid.shape[1]), (axes.yaxis, grid.shape[0])):
-                axis.set_ticks(range(0, length, max(1, -(-length // 8))))
+                axis.set_ticks(range(0, length, max(1, ceil_div(length, 8))))
             axes.set_title(f"{report['accelerator']['name']}: {100 * grid.mean() / max(cycles, 1):.0f} % busy")
             axes.set_xlabel("PE column")
             axes.set_ylabel("PE row")

@@ -14,6 +14,7 @@ from simulator.plots.data import Data, Row, by_machine, layer_rows, require_sing
 from simulator.plots.kind import kind
 from simulator.plots.style import new_figure, panel_grid, scale_log
 from workloads.errors import InputError
+from workloads.whole_numbers import ceil_div
 
 _GIGA_PER_MICROSECOND = 1000  # products in a microsecond at 1 G products/s
 _LARGEST_POINT = 130
@@ -41,7 +42,7 @@ def roofline(data: Data) -> Figure:
     runs = {name: rows for name, rows in by_machine(layer_rows(rows_of(data))).items() if layer_points(rows)}
     if not runs:
         raise InputError("the results have no layers that moved data through DRAM")
-    rows = -(-len(runs) // 3)
+    rows = ceil_div(len(runs), 3)
     with new_figure(max(4.6, 3.1 * min(len(runs), 3)), 0.7 + 2.9 * rows) as figure:
         panels = panel_grid(figure, len(runs), 3, sharex=True, sharey=True)
         for axes, (machine, group) in zip(panels, runs.items(), strict=True):

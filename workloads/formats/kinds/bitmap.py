@@ -9,6 +9,7 @@ import numpy as np
 
 from workloads.formats.options import whole
 from workloads.formats.storage import Format, Sizes, Stream, decode_rate, nonzero_counts
+from workloads.whole_numbers import ceil_div
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class Bitmap(Format):
 
     def _sizes(self, tiles: np.ndarray) -> Sizes:
         nonzeros, elements = nonzero_counts(tiles), tiles[0].size
-        windows = -(-elements // self.window)
+        windows = ceil_div(elements, self.window)
         return Sizes.of(nonzeros, nonzeros, windows, bitmap=elements, values=nonzeros * self.value_bits)
 
     def _streams(self, tensor: np.ndarray) -> dict[str, Stream]:

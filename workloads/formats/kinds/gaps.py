@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workloads.whole_numbers import boundaries
+
 _CHUNK = 1 << 20  # elements searched at a time: positions of a chunk stay in the cache
 
 
@@ -36,7 +38,7 @@ class GapCode:
         for first in range(0, count, batch):
             part = np.ascontiguousarray(lists[first : first + batch])
             distances, bounds = self._distances(part)
-            sums = _sums(self._needed(distances))
+            sums = boundaries(self._needed(distances))
             result[first : first + batch] = sums[bounds[1:]] - sums[bounds[:-1]]
         return result
 
@@ -45,7 +47,7 @@ class GapCode:
         mask = lists != 0
         distances, bounds = self._distances(mask)
         needed = self._needed(distances)
-        ends = _sums(needed + 1)  # of each non-zero with the fillers before it
+        ends = boundaries(needed + 1)  # of each non-zero with the fillers before it
         fields = np.full(ends[-1], self.reach + self.origin, np.int64)
         values = np.zeros(ends[-1], lists.dtype)
         fields[ends[1:] - 1] = distances - needed * self.reach + self.origin
@@ -55,13 +57,13 @@ class GapCode:
     def decode(self, values: np.ndarray, fields: np.ndarray, bounds: np.ndarray, lists: np.ndarray) -> None:
         """Write the values to their places in lists of zeros, (lists, length)."""
         owner = np.repeat(np.arange(len(lists)), np.diff(bounds))
-        passed = _sums(fields - self.origin)
+        passed = boundaries(fields - self.origin)
         lists[owner, passed[1:] - passed[bounds[owner]] + self.origin] = values
 
     def _distances(self, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Distance of every non-zero of a bool (lists, length), and where each list's non-zeros start among them."""
         places = np.flatnonzero(mask)
-        bounds = _sums(np.count_nonzero(mask, axis=1))
+        bounds = boundaries(np.count_nonzero(mask, axis=1))
         distances = np.diff(places, prepend=0)
         filled = np.flatnonzero(bounds[1:] > bounds[:-1])
         first = bounds[filled]
@@ -79,10 +81,3 @@ class GapCode:
                 total += int(self._needed(np.diff(places, prepend=last)).sum())
                 last = places[-1]
         return total
-
-
-def _sums(counts: np.ndarray) -> np.ndarray:
-    """int64 (n + 1,): sums of the first 0, 1, ... n counts."""
-    sums = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=sums[1:])
-    return sums

@@ -10,6 +10,7 @@ import numpy as np
 from workloads.errors import InputError
 from workloads.formats.options import whole
 from workloads.formats.storage import Format, Sizes, Stream, decode_rate, index_width, nonzero_counts
+from workloads.whole_numbers import ceil_div
 
 _VARIANTS = ((1, 2), (2, 4), (1, 4), (2, 8), (4, 16), (1, 16))
 
@@ -46,7 +47,7 @@ class NM(Format):
 
     def _require(self, mask: np.ndarray) -> None:
         """Raise `InputError` when a group of (..., K, C, X) holds more than n."""
-        counts = np.zeros((*mask.shape[:-2], -(-mask.shape[-2] // self.m), mask.shape[-1]), np.uint16)
+        counts = np.zeros((*mask.shape[:-2], ceil_div(mask.shape[-2], self.m), mask.shape[-1]), np.uint16)
         for place in range(min(self.m, mask.shape[-2])):
             part = mask[..., place :: self.m, :]
             counts[..., : part.shape[-2], :] += part
@@ -59,7 +60,7 @@ class NM(Format):
     def _sizes(self, tiles: np.ndarray) -> Sizes:
         self._require(tiles)
         _, filters, channels, positions = tiles.shape
-        entries = filters * -(-channels // self.m) * positions * self.n
+        entries = filters * ceil_div(channels, self.m) * positions * self.n
         bits = {"values": entries * self.value_bits, "indices": entries * index_width(self.m)}
         return Sizes.of(nonzero_counts(tiles), entries, entries, **bits)
 

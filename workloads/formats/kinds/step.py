@@ -10,6 +10,7 @@ import numpy as np
 from workloads.formats.kinds.gaps import GapCode
 from workloads.formats.options import whole
 from workloads.formats.storage import Format, Sizes, Stream, decode_rate, nonzero_counts
+from workloads.whole_numbers import boundaries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ class Step(Format):
 
     def _restore(self, streams: dict[str, np.ndarray], tensor: np.ndarray) -> None:
         padded = np.zeros_like(self._windows(tensor))
-        bounds = np.concatenate(([0], np.cumsum(streams["counts"])))
+        bounds = boundaries(streams["counts"])
         self._code.decode(streams["values"], streams["indices"], bounds, padded.reshape(-1, padded.shape[-1]))
         rows = tensor.reshape(len(tensor), -1)
         rows[:] = padded.reshape(len(tensor), -1)[:, : rows.shape[1]]

@@ -31,6 +31,7 @@ from workloads.importers.onnx.capture import capture
 from workloads.importers.onnx.graph import OnnxGraph, label
 from workloads.importers.onnx.operators import Operator, find_operators, stored_output
 from workloads.layer import Layer, Pads
+from workloads.whole_numbers import ceil_div
 
 
 @importer("ONNX", ".onnx")
@@ -141,7 +142,7 @@ def _pads(
         return tuple(zip(pads[: len(size)], pads[len(size) :], strict=True))
     pairs = []
     for length, taps, step, spread in zip(size, kernel, stride, dilation, strict=True):
-        total = max((-(-length // step) - 1) * step + (taps - 1) * spread + 1 - length, 0)
+        total = max((ceil_div(length, step) - 1) * step + (taps - 1) * spread + 1 - length, 0)
         less, more = total // 2, total - total // 2
         pairs.append((less, more) if auto == "SAME_UPPER" else (more, less))
     return tuple(pairs)

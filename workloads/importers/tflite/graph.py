@@ -14,6 +14,7 @@ from workloads.files import read_bytes, require_file
 from workloads.importers.imported import less_zero_point, require
 from workloads.importers.sparse_entries import require_places
 from workloads.limits import MAX_TENSOR_BYTES, require_size
+from workloads.whole_numbers import starts
 
 _SPARSE = 1  # DimensionType.SPARSE_CSR
 # What reading a damaged flatbuffer raises: offsets lead anywhere.
@@ -137,7 +138,7 @@ def densify(shape: tuple[int, ...], sparsity: Any, values: np.ndarray) -> np.nda
                 raise IndexError
             counts = segments[entries + 1] - segments[entries]
             parents = np.repeat(np.arange(len(entries)), counts)
-            first = np.repeat(segments[entries] - np.cumsum(counts) + counts, counts)
+            first = np.repeat(segments[entries] - starts(counts), counts)
             entries = first + np.arange(len(parents))
             place = indices[entries]
         else:

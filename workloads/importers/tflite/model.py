@@ -31,6 +31,7 @@ from workloads.importers.importer import importer
 from workloads.importers.tflite.capture import capture, inputs_of
 from workloads.importers.tflite.graph import DAMAGE, TfliteGraph
 from workloads.layer import Layer, Pads
+from workloads.whole_numbers import ceil_div
 
 _KINDS = {"CONV_2D": "conv", "DEPTHWISE_CONV_2D": "dw", "CONV_3D": "conv3d", "FULLY_CONNECTED": "fc"}
 _TRANSPOSED = "no machine here models a transposed convolution"
@@ -214,7 +215,7 @@ def _conv(graph: TfliteGraph, label: str, name: str, operator: Any) -> tuple[int
 def _same_pads(size: tuple[int, ...], kernel: tuple[int, ...], window: _Window) -> Pads:
     """TensorFlow's SAME: as many outputs as strides fit, the odd zero behind."""
     totals = [
-        max((-(-length // step) - 1) * step + (taps - 1) * spread + 1 - length, 0)
+        max((ceil_div(length, step) - 1) * step + (taps - 1) * spread + 1 - length, 0)
         for length, taps, step, spread in zip(size, kernel, window.stride, window.dilation, strict=True)
     ]
     return tuple((total // 2, total - total // 2) for total in totals)

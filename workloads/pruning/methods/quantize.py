@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from workloads.distinct_values import distinct_values
 from workloads.errors import InputError
 from workloads.layer import Layer
 from workloads.pruning.base import Facts, Pruning
@@ -68,19 +69,6 @@ def to_codebook(values: np.ndarray, bits: int) -> np.ndarray:
     bounds = ((centres[1:] + centres[:-1]) / 2).astype(real.dtype)
     result[nonzero] = centres[np.searchsorted(bounds, real[nonzero])]
     return result
-
-
-def distinct_values(weights: np.ndarray, per: str = "filter") -> np.ndarray:
-    """Distinct non-zero values: what a machine multiplies by that adds before it multiplies.
-
-    weights (K, C/G, [T,] R, S); per "filter": int64 (K,), per "kernel": int64 (K, C/G). A mask has one value, so that
-    only quantized weights tell more.
-    """
-    rows = weights.reshape(len(weights), -1) if per == "filter" else weights.reshape(*weights.shape[:2], -1)
-    ordered = np.sort(rows, axis=-1)
-    first = np.ones(ordered.shape, np.bool_)
-    first[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
-    return np.count_nonzero(first & (ordered != 0), axis=-1)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dataflows.machines.abm import Abm, AbmSpec, SparseYoloSpec, distinct_values, expected_distinct, group_by_value
+from dataflows.machines.abm import Abm, AbmSpec, SparseYoloSpec, expected_distinct, group_by_value
 from dataflows.registry import create
 from dataflows.schedule import Cause, Tensor
 from dataflows.truth.convolution import reference_convolution
@@ -235,10 +235,6 @@ def test_expected_distinct_values(draws, values, found):
 def test_more_values_than_codes_are_noted():
     schedule = Abm(AbmSpec(codebook_values=2)).schedule(pointwise([[1.0, 2.0, 3.0]]))
     assert schedule.notes == ("a kernel has up to 3 distinct weights, taken as quantized to 2",)
-
-
-def test_distinct_values_do_not_count_zeros():
-    assert distinct_values(np.array([[1.5, -1.5, 0.0, 1.5], [0.0, -0.0, 0.0, 0.0]])).tolist() == [2, 0]
 
 
 def test_filters_come_in_blocks_that_fit_half_of_the_weight_buffer():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.workloads.pruning.cases import cases, conv, random_weights, workload
 from workloads.errors import InputError
 from workloads.pruning import kept, parse
-from workloads.pruning.methods.quantize import Quantize, codebook, distinct_values, to_codebook, to_grid
+from workloads.pruning.methods.quantize import Quantize, codebook, to_codebook, to_grid
 from workloads.source import LayerSource
 from workloads.workload import Workload
 
@@ -51,20 +51,6 @@ def test_the_codebook_is_a_fixed_point_of_k_means(case, bits):
     assert np.square(to_codebook(weights, bits) - weights).sum() <= (
         np.square(np.abs(nonzeros[:, None] - spread).min(axis=1)).sum() + 1e-9
     )
-
-
-def test_distinct_values_of_filters_and_kernels():
-    weights = np.array([[[[1.0, 2.0], [2.0, 0.0]], [[1.0, 3.0], [0.0, 0.0]]], np.zeros((2, 2, 2))])
-    assert distinct_values(weights).tolist() == [3, 0]
-    assert distinct_values(weights, "kernel").tolist() == [[2, 2], [0, 0]]
-
-
-@given(case=cases(kinds=["int8", "mask"]))
-def test_distinct_values_are_those_of_a_set(case):
-    weights = case[1]
-    found = distinct_values(weights, "kernel")
-    for k, c in np.ndindex(weights.shape[:2]):
-        assert found[k, c] == len({value for value in weights[k, c].reshape(-1).tolist() if value})
 
 
 def test_masks_get_values_by_the_seed():

@@ -25,6 +25,7 @@ from workloads.pruning.methods.patterns.pattern_sets import (
 )
 from workloads.pruning.options import choice, option, text
 from workloads.source import LayerSource
+from workloads.whole_numbers import ceil_div
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,6 @@ class Pattern(Pruning):
         """Patterns that the kernels use as they are, and kept kernels."""
         if not self._fits(layer):
             return {"patterns": 0}
-        kernels = np.packbits(matrix(weights != 0), axis=-1).reshape(-1, -(-int(np.prod(layer.kernel_size)) // 8))
+        kernels = np.packbits(matrix(weights != 0), axis=-1).reshape(-1, ceil_div(int(np.prod(layer.kernel_size)), 8))
         used = np.unique(kernels[kernels.any(axis=1)], axis=0)
         return {"patterns": len(used), **kernel_facts(weights)}

@@ -1,0 +1,17 @@
+"""How many different values weights have: what machines multiply by that add before they multiply."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def distinct_values(weights: np.ndarray, per: str = "filter") -> np.ndarray:
+    """Int64: distinct non-zero values of weights (K, C/G, [T,] R, S).
+
+    per "filter": (K,), per "kernel": (K, C/G). A mask has one value, so that only quantized weights tell more.
+    """
+    rows = weights.reshape(len(weights), -1) if per == "filter" else weights.reshape(*weights.shape[:2], -1)
+    ordered = np.sort(rows, axis=-1)
+    first = np.ones(ordered.shape, np.bool_)
+    first[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
+    return np.count_nonzero(first & (ordered != 0), axis=-1)

@@ -1,7 +1,8 @@
 """Golden reports: what every machine, with its defaults, makes of the shipped network, kept to notice what moves.
 
-`python -m benchmarks.golden` writes them anew, `python -m benchmarks.golden --check` compares (exit code 1 when
-something moved). A file a machine; layers hold what decides, the total holds everything.
+`python -m benchmarks.golden [MACHINE ...]` writes them anew, `... --check [MACHINE ...]` compares
+(exit code 1 when something moved), without names those of all machines. A file a machine; layers hold what decides,
+the total holds everything.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from simulator.network_simulation import simulate
 from simulator.reports.diff import Difference, Tolerances, difference
 from simulator.reports.files import read_reports
 from workloads.catalog import load_workload
+from workloads.errors import InputError
 
 FOLDER = Path(__file__).parent
 _LAYER_KEYS = ("name", "cycles", "dense_cycles", "issued_macs")
@@ -55,5 +57,7 @@ def report_now(machine: str) -> dict[str, Any]:
 
 
 def moved(machine: str) -> Difference:
-    """What differs from the golden report. Raises `InputError` when there is none."""
+    """What differs from the golden report. Raises `InputError` that says how to make it when there is none."""
+    if not path(machine).exists():
+        raise InputError(f"{machine} has no golden report: `python -m benchmarks.golden {machine}` writes it")
     return difference(read_reports(path(machine)), [report_now(machine)], _ROUNDING)

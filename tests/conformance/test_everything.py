@@ -4,6 +4,7 @@ import pytest
 
 from dataflows.registry import create, machines
 from simulator.network_simulation import MachineRun
+from tests.workloads.pruning.cases import example_texts
 from workloads import pruning
 from workloads.catalog import load_workload
 from workloads.errors import PrunesimError
@@ -11,25 +12,7 @@ from workloads.network import network_names
 from workloads.workload import Workload
 
 NETWORKS = [name for name in network_names() if "@" not in name]
-PRUNINGS = {
-    "unstructured": "unstructured:density=0.3",
-    "filter": "filter:density=0.5",
-    "channel": "channel:density=0.5",
-    "shape": "shape:density=0.5",
-    "kernel": "kernel:density=0.5,balance=filter",
-    "pattern": "pattern:set=pconv,connectivity=0.5",
-    "vector": "vector:density=0.5",
-    "block": "block:density=0.5",
-    "nm": "nm:n=2,m=4",
-    "aap": "aap",
-    "kgr": "kgr:density=0.5",
-    "kgc": "kgc:density=0.5",
-    "kgrc": "kgrc:rows=0.5,columns=0.5",
-    "rt3d": "rt3d:density=0.5",
-    "lowrank": "lowrank:ratio=2",
-    "nested": "nested:levels=0.2/0.5,level=1",
-    "quantize": "quantize:bits=4",
-}
+PRUNINGS = {text.partition(":")[0]: text for text in reversed(example_texts())}  # the first example of each
 
 
 def smallest_layers(workload: Workload) -> Workload:
@@ -41,10 +24,6 @@ def smallest_layers(workload: Workload) -> Workload:
             chosen[key] = index
     cheap = sorted(chosen.values(), key=lambda index: workload.layers[index].dense_macs)[:2]
     return Workload(workload.name, tuple(workload.sources[index] for index in cheap), workload.seed)
-
-
-def test_the_table_above_has_every_pruning():
-    assert set(PRUNINGS) == {entry.name for entry in pruning.available_prunings()}
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -24,13 +24,15 @@ Facts = dict[str, int | float | str]
 class Pruning(ABC):
     """A way to choose which weights stay; the fields are its options.
 
-    Class attributes: `name` (in commands), `title` (one line for lists) and `literature` (densities at which papers
-    report unchanged or nearly unchanged accuracy; nothing here measures accuracy). Options are checked when the value
+    Class attributes: `name` (in commands), `title` (one line for lists), `examples` (options to try it with, for tests)
+    and `literature` (densities at which papers report unchanged or nearly unchanged accuracy; nothing here measures
+    accuracy). Options are checked when the value
     is made; `InputError` names the pruning, the option, the value and what is allowed.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
+    examples: ClassVar[tuple[str, ...]] = ("",)
     literature: ClassVar[str] = ""
     replaces_layers: ClassVar[bool] = False  # its layers' weights are new: earlier prunings left no structure in them
     registry: ClassVar[dict[str, type[Pruning]]] = {}

@@ -25,7 +25,7 @@ def test_options_are_read_by_key():
         ("bitmaps", "unknown format 'bitmaps'; did you mean 'bitmap'?"),
         (
             "zzz",
-            "unknown format 'zzz'; known: bitmap, block, csc, csr, dense, nm, pattern, relative, shape, step",
+            f"unknown format 'zzz'; known: {', '.join(formats())}",
         ),
         ("relative:index_bit=4", "format 'relative': unknown key 'index_bit'; did you mean 'index_bits'?"),
         (

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from workloads.layer import Layer
+from workloads.pruning import prunings
 from workloads.source import DrawnBatch, LayerSource
 from workloads.workload import Workload
 
@@ -56,6 +57,11 @@ def cases(draw, kernels=KERNELS, kinds=("mask", "float32", "int8")):
     layer = draw(layers(kernels))
     density = draw(st.sampled_from([0.0, 0.3, 0.8, 1.0, 1.0]))
     return layer, random_weights(layer, draw(st.sampled_from(kinds)), density, draw(st.integers(0, 1000)))
+
+
+def example_texts():
+    """Every pruning with each of its examples, by name."""
+    return [f"{name}:{one}" if one else name for name, chosen in prunings().items() for one in chosen.examples]
 
 
 def workload(*layers_and_weights):

@@ -31,6 +31,7 @@ class AcceleratorAware(Pruning):
 
     name: ClassVar[str] = "aap"
     title: ClassVar[str] = "removes p of every g weights that meet one fetch of activations (accelerator-aware)"
+    examples: ClassVar[tuple[str, ...]] = ("", "orientation=filters")
     literature: ClassVar[str] = (
         "convolutions 0.25 (g=8, p=6 or g=16, p=12), large fully connected layers 0.0625 (g=16, p=15), "
         "the last one 0.25 (Kang, TCSVT 2020)"

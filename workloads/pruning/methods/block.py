@@ -38,6 +38,7 @@ class Block(Pruning):
 
     name: ClassVar[str] = "block"
     title: ClassVar[str] = "keeps whole blocks of filters x channels"
+    examples: ClassVar[tuple[str, ...]] = ("density=0.3,filters=4,channels=2",)
     literature: ClassVar[str] = "1/2.6 of the operations of C3D (vanilla scheme of RT3D, Niu et al., AAAI 2021)"
 
     density: float = density("a layer's blocks")

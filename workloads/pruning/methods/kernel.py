@@ -33,6 +33,7 @@ class Kernel(Pruning):
 
     name: ClassVar[str] = "kernel"
     title: ClassVar[str] = "keeps whole kernels (connectivity pruning)"
+    examples: ClassVar[tuple[str, ...]] = ("density=0.3", "density=0.3,balance=filter")
     literature: ClassVar[str] = "1/3.6 beside patterns (PatDNN, ASPLOS 2020)"
 
     density: float = density("the kernels")

@@ -85,6 +85,7 @@ class Nested(Pruning):
 
     name: ClassVar[str] = "nested"
     title: ClassVar[str] = "keeps one of several nested sets of weights (network stacking)"
+    examples: ClassVar[tuple[str, ...]] = ("levels=0.1/0.3/0.5,level=2",)
     literature: ClassVar[str] = "none with accuracy at hand; memory up to 33 % smaller (Moon et al., IEEE JETCAS 2019)"
 
     levels: str = text("densities in rising order joined by /, such as 0.1/0.25/0.5")

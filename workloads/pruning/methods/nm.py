@@ -43,6 +43,7 @@ class NM(Pruning):
 
     name: ClassVar[str] = "nm"
     title: ClassVar[str] = "keeps n of every m consecutive channels"
+    examples: ClassVar[tuple[str, ...]] = ("", "n=1,m=16")
     literature: ClassVar[str] = "2:4, 0.5 (Mishra et al., 2021, arXiv:2104.08378)"
 
     n: int = option("weights that stay in a group", 0, 1024, 2)

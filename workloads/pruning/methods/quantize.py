@@ -83,6 +83,7 @@ class Quantize(Pruning):
 
     name: ClassVar[str] = "quantize"
     title: ClassVar[str] = "gives weights few values, on a grid or from a codebook; removes none"
+    examples: ClassVar[tuple[str, ...]] = ("bits=4", "bits=4,method=codebook")
     literature: ClassVar[str] = (
         "codebooks of 8 bits in convolutions and 5 in fully connected layers (Han et al., ICLR 2016), "
         "4 bits in EIE (ISCA 2016)"

@@ -25,6 +25,7 @@ class Rt3d(Pruning):
 
     name: ClassVar[str] = "rt3d"
     title: ClassVar[str] = "keeps whole groups of kernels (vanilla) or kernel positions of groups (kgs)"
+    examples: ClassVar[tuple[str, ...]] = ("density=0.4", "density=0.4,scheme=vanilla")
     literature: ClassVar[str] = "C3D: 1/2.6 of the operations vanilla, 1/2.6 to 1/3.6 kgs (Niu et al., AAAI 2021)"
 
     density: float = density("a layer's groups, or of their kernel positions,")

@@ -27,6 +27,7 @@ class Shape(Pruning):
 
     name: ClassVar[str] = "shape"
     title: ClassVar[str] = "keeps the same channels and kernel positions in all filters"
+    examples: ClassVar[tuple[str, ...]] = ("density=0.3",)
     literature: ClassVar[str] = "VGG-16 0.34 to 0.36 of the operations (derived from Zhu et al., TVLSI 2020)"
 
     density: float = density("a filter's positions")

@@ -22,6 +22,7 @@ class Vector(Pruning):
 
     name: ClassVar[str] = "vector"
     title: ClassVar[str] = "keeps whole rows or columns of kernels"
+    examples: ClassVar[tuple[str, ...]] = ("density=0.3", "density=0.3,axis=column")
     literature: ClassVar[str] = "0.25 to 0.35 (Mao et al., CVPR workshops 2017; from memory of the paper)"
 
     density: float = density("a layer's vectors")

@@ -32,6 +32,7 @@ class Channel(UnitPruning):
 
     name: ClassVar[str] = "channel"
     title: ClassVar[str] = "keeps whole channels and drops the filters that write the others"
+    examples: ClassVar[tuple[str, ...]] = ("density=0.5", "density=0.5,scope=global", "density=0.5,remove=zero")
     literature: ClassVar[str] = "0.5 to 0.7 (He et al., ICCV 2017)"
     readers_decide: ClassVar[bool] = True
     follows: ClassVar[str] = "filters that write removed channels stay, as the list does not say which do, before"

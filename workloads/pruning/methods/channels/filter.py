@@ -28,6 +28,7 @@ class Filter(UnitPruning):
 
     name: ClassVar[str] = "filter"
     title: ClassVar[str] = "keeps whole filters and drops the channels that the others wrote"
+    examples: ClassVar[tuple[str, ...]] = ("density=0.5", "density=0.5,remove=zero,links=none")
     literature: ClassVar[str] = (
         "0.5 to 0.7 typical (SSL rows, NIPS 2016; ThiNet, ICCV 2017; network slimming, ICCV 2017)"
     )

@@ -18,6 +18,7 @@ class KernelGroupColumn(KernelGroup):
 
     name: ClassVar[str] = "kgc"
     title: ClassVar[str] = "keeps the same kernel positions in all kernels of a group, as many in every group"
+    examples: ClassVar[tuple[str, ...]] = ("density=0.33",)
     literature: ClassVar[str] = "C3D and R(2+1)D-18: 2/3 or 1/3 in most layers (Sun et al., IEEE TCAD 2024, Table II)"
 
     density: float | None = density("the kernel positions", None)

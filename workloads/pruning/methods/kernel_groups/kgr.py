@@ -16,6 +16,7 @@ class KernelGroupRow(KernelGroup):
 
     name: ClassVar[str] = "kgr"
     title: ClassVar[str] = "keeps the same number of filters in every group of kernels"
+    examples: ClassVar[tuple[str, ...]] = ("density=0.5",)
     literature: ClassVar[str] = "C3D and R(2+1)D-18: 1/2 in most layers (Sun et al., IEEE TCAD 2024, Table II)"
 
     density: float | None = density("a group's filters", None)

@@ -18,6 +18,7 @@ class KernelGroupRowColumn(KernelGroup):
 
     name: ClassVar[str] = "kgrc"
     title: ClassVar[str] = "keeps filters and kernel positions of groups of kernels, as many in every group"
+    examples: ClassVar[tuple[str, ...]] = ("rows=0.5,columns=0.33",)
     literature: ClassVar[str] = "C3D and R(2+1)D-18: 1/3 or 1/6 in most layers (Sun et al., IEEE TCAD 2024, Table II)"
 
     rows: float | None = density("a group's filters", None)

@@ -37,6 +37,7 @@ class LowRank(Pruning):
 
     name: ClassVar[str] = "lowrank"
     title: ClassVar[str] = "replaces layers by two thinner dense ones (low-rank factorization)"
+    examples: ClassVar[tuple[str, ...]] = ("ratio=2", "ratio=2,scheme=channel")
     replaces_layers: ClassVar[bool] = True
 
     ratio: float | None = option("MACs of a layer over MACs of its factors, at least", 1, 1e6, None)

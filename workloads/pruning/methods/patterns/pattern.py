@@ -40,6 +40,7 @@ class Pattern(Pruning):
 
     name: ClassVar[str] = "pattern"
     title: ClassVar[str] = "keeps one of a few patterns in each 3x3 kernel"
+    examples: ClassVar[tuple[str, ...]] = ("", "set=patdnn,size=6,connectivity=0.5", "set=111000000-000000111")
     literature: ClassVar[str] = "4/9 x connectivity 1/3.6 (PatDNN, ASPLOS 2020); 4/9 (PCONV, AAAI 2020)"
 
     set: str = text(

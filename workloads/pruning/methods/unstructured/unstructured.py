@@ -29,6 +29,7 @@ class Unstructured(Pruning):
 
     name: ClassVar[str] = "unstructured"
     title: ClassVar[str] = "keeps the largest weights, or random ones where only a mask is known"
+    examples: ClassVar[tuple[str, ...]] = ("density=0.3", "density=0.3,scope=global")
     literature: ClassVar[str] = (
         "AlexNet convolutions 0.35 to 0.84, VGG-16 convolutions 0.22 to 0.58 per layer (Han et al., ICLR 2016); "
         "ResNet-50 0.1 to 0.2 (Gale et al., 2019, arXiv:1902.09574; Kusupati et al., ICML 2020)"

@@ -298,9 +298,8 @@ class LayerSimulation:
         return min(self._duration[tile], max(0, -int(-bursts // self._peak) - self._drain_cycles[tile]))
 
     def _start_drain(self, tile: int) -> None:
-        """Hand a tile's results to the drain unit, which takes tiles one after the other."""
-        busy = self._last_drain is not None and not self._last_drain.processed
-        if busy or self._drain_cycles[tile] or tile in self._stores:
+        """Hand a tile's results, if it has any, to the drain unit, which takes tiles one after the other."""
+        if self._drain_cycles[tile] or tile in self._stores:
             before, self._last_drain = self._last_drain, self._env.event()
             self._drained[tile] = self._last_drain
             self._env.process(self._drain(tile, before, self._last_drain))

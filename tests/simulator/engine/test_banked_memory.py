@@ -1,6 +1,7 @@
 """The banked DRAM model inside the event model."""
 
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from dataflows.schedule import BufferUse, Cause, Runs, Tensor
 from dataflows.specs import DramSpec
 from simulator.dram.spec import BankedDramSpec
 from simulator.engine.layer_simulation import LayerSimulation
+from simulator.engine.memory_kinds import peak_bytes_per_cycle
 from simulator.engine.observer import Observer
 from simulator.network_simulation import MachineRun
 from simulator.validation.dram_replay import replay
@@ -96,6 +98,12 @@ def test_another_standard_and_more_channels_are_faster():
     ]
     assert cycles == sorted(cycles, reverse=True)
     assert cycles[1] > 1.8 * cycles[2] > 3 * cycles[3]
+
+
+def test_every_channel_adds_its_bus_to_the_peak():
+    """DDR4-2400 on 64 bits: a burst of 64 bytes in 4 clocks of 833 ps; the peak is the bound and what efficiency is of."""
+    peaks = [peak_bytes_per_cycle(DramSpec(kind="banked", channels=channels), 10**9) for channels in (1, 2, 4)]
+    assert peaks == [channels * Fraction(64 * 1000, 4 * 833) for channels in (1, 2, 4)]
 
 
 def test_transfers_end_at_whole_cycles_in_order_of_the_stream():

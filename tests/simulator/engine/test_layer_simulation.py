@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -131,6 +133,18 @@ def test_a_tile_that_can_never_fit_is_refused_before_the_run():
     loads = runs(Tensor.INPUT, (0, 60, 1), (1, 50))
     with pytest.raises(CapacityError, match=r"^tile 1 needs 110 bytes in the input buffer of 100 bytes$"):
         LayerSimulation(schedule([[1], [1]], loads=loads, buffers=(INPUT_BUFFER,)), INFINITE, GHZ)
+
+
+def test_results_that_the_output_buffer_never_holds_are_refused_unless_they_leave_as_they_are_made():
+    """A tile's results must find room at its end; made one by one they pass through, and the tile ends with the last."""
+    fits, never = (runs(Tensor.OUTPUT, (0, size)) for size in (100, 101))
+    plans = [schedule([[10], [10]], stores=stores, buffers=(OUTPUT_BUFFER,)) for stores in (fits, never)]
+    assert play(plans[0], byte_a_cycle()).cycles == 10 + 100
+    with pytest.raises(CapacityError, match=r"^tile 0 needs 101 bytes in the output buffer of 100 bytes$"):
+        LayerSimulation(plans[1], byte_a_cycle(), GHZ)
+    as_made = [play(replace(plan, outputs_as_made=True), byte_a_cycle()) for plan in plans]
+    assert [played.cycles for played in as_made] == [100, 101 + 10]
+    assert [waits(played) for played in as_made] == [{"busy": 20, "memory": 80}, {"busy": 20, "memory": 91}]
 
 
 def test_a_starved_run_says_who_waits_for_what():

@@ -11,6 +11,7 @@ from tests.workloads.pruning.cases import Held, conv, random_weights, workload
 from workloads.catalog import load_workload
 from workloads.layer import Layer
 from workloads.pruning import parse
+from workloads.pruning.removal import depthwise
 from workloads.source import LayerSource
 from workloads.workload import Workload
 
@@ -170,3 +171,31 @@ def test_the_last_unit_stays_as_zeros():
         pruned = small.prune(parse(text))
         assert pruned.layers[1].in_channels == 1
         assert pruned.trace(1).weight_nonzeros == 0
+
+
+def test_a_depthwise_layer_keeps_the_channels_that_are_read_and_their_filters():
+    """The last layer decides: its channels 1, 4 and 5 are the largest, so that they alone are written and pass through."""
+    layers = [
+        conv(3, 6, name="a", padding=1),
+        conv(6, 6, groups=6, name="dw", padding=1),
+        conv(6, 4, name="b", padding=1),
+    ]
+    weights = [np.arange(1, 1 + layer.weight_count, dtype=np.float32).reshape(layer.weight_shape) for layer in layers]
+    weights[2][:, [0, 2, 3]] = 0.5
+    small = workload(*zip(layers, weights, strict=True))
+    pruned, zeroed = (small.prune(parse(f"channel:density=0.5,remove={how}")) for how in ("shrink", "zero"))
+    stays = [1, 4, 5]
+    assert [(la.in_channels, la.out_channels, la.groups) for la in pruned.layers] == [(3, 3, 1), (3, 3, 3), (3, 4, 1)]
+    traces = [pruned.trace(place) for place in range(3)]
+    assert np.array_equal(traces[0].weights, weights[0][stays])
+    assert np.array_equal(traces[1].weights, weights[1][stays])
+    assert np.array_equal(traces[2].weights, weights[2][:, stays])
+    assert np.flatnonzero(zeroed.trace(1).weights.any(axis=(1, 2, 3))).tolist() == stays
+    for place in (1, 2):
+        assert np.array_equal(traces[place].activations, small.trace(place).activations[:, stays])
+        assert np.flatnonzero(zeroed.trace(place).activations.any(axis=(0, 2, 3))).tolist() == stays
+
+
+def test_only_a_group_for_each_of_several_channels_is_depthwise():
+    shapes = {(6, 6, 6): True, (1, 1, 1): False, (6, 6, 3): False, (6, 12, 6): False, (6, 6, 1): False}
+    assert {shape: depthwise(conv(*shape[:2], groups=shape[2])) for shape in shapes} == shapes

@@ -110,6 +110,20 @@ def test_groups_share_a_round_by_hand():
     assert one_by_one.cycles[:, :, Cause.BUSY].tolist() == [[16, 0, 0, 0]] * 5
 
 
+def test_tensors_lie_image_by_image_and_inside_an_image_group_by_group():
+    """Two images of two groups, each a map of 2 x 2 positions of 3 two-byte channels: 24 bytes a group, 48 an image;
+    tiles go pack by pack and inside a pack image by image, and write one after the other."""
+    layer = Layer.conv("order", in_channels=6, out_channels=4, input_size=(2, 2), kernel_size=1, groups=2, batch=2)
+    schedule = DianNao(DianNaoSpec(groups="alone", prefetch_tiles=1)).schedule(dense_trace(layer))
+    loads, stores = schedule.loads, schedule.stores
+    rows = loads.tensor == Tensor.INPUT
+    first = {tile: int(loads.address[rows & (loads.tile == tile)].min()) for tile in range(4)}
+    assert first == {0: 0, 1: 48, 2: 24, 3: 72}
+    assert loads.address[~rows].tolist() == [8192, 8192 + 2 * 3 * 2]
+    assert loads.last_tile[~rows].tolist() == [1, 3]
+    assert (stores.address - stores.address[0]).tolist() == [0, 16, 32, 48]
+
+
 @pytest.mark.parametrize(("channels", "filters", "together"), [(4, 4, 4), (5, 1, 3), (1, 6, 2), (9, 1, 1), (1, 17, 1)])
 def test_a_round_takes_the_groups_whose_channels_and_filters_fit(channels, filters, together):
     layer = Layer.conv("grouped", in_channels=12 * channels, out_channels=12 * filters, input_size=(2, 2),

@@ -244,6 +244,22 @@ def test_several_inputs_are_a_batch(tmp_path):
     np.testing.assert_array_equal(trace.activations, np.concatenate(feeds))
 
 
+def test_inputs_are_found_by_name_whatever_their_order(tmp_path):
+    """Two convolutions of equal shapes, of which the first reads the input that the model and the file name last."""
+    weights = {"u": whole(2, 1, 3, 3), "v": whole(2, 1, 3, 3)}
+    nodes = [
+        helper.make_node("Conv", ["b", "u"], ["y"], name="first"),
+        helper.make_node("Conv", ["a", "v"], ["z"], name="second"),
+    ]
+    shape = (1, 1, 4, 4)
+    path = save(tmp_path / "m.onnx", nodes, {"a": shape, "b": shape}, weights, outputs=("z", "y"))
+    feed = {"a": whole(*shape), "b": whole(*shape)}
+    workload = imported(path, feed).workload
+    assert [layer.name for layer in workload.layers] == ["first", "second"]
+    np.testing.assert_array_equal(workload.trace(0).activations, feed["b"])
+    np.testing.assert_array_equal(workload.trace(1).activations, feed["a"])
+
+
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 def test_a_picture_is_scaled_and_laid_out(tmp_path, layout):
     from PIL import Image  # noqa: PLC0415

@@ -44,6 +44,43 @@ def test_a_quantized_convolution_has_a_zero_point_for_each_filter(tmp_path):
     assert np.abs(exact - wanted).max() <= 0.5  # rounding to the nearest
 
 
+def bytes_about(zero, *shape):
+    """Random bytes, about a third of them at their zero point."""
+    values = RANDOM.integers(0, 256, shape, np.uint8)
+    return np.where(RANDOM.random(shape) < 0.3, np.uint8(zero), values)
+
+
+@pytest.mark.parametrize("constant_side", ["right", "left"])
+def test_each_side_of_an_integer_product_has_its_own_zero_point(tmp_path, constant_side):
+    """The constant side is the weights, on whichever side it stands, and takes its zero point along."""
+    right = constant_side == "right"
+    x, w = bytes_about(128, *(5, 6) if right else (6, 5)), bytes_about(60, *(6, 4) if right else (4, 6))
+    names = ["x", "w", "xz", "wz"] if right else ["w", "x", "wz", "xz"]
+    weights = {"w": w, "xz": np.uint8(128), "wz": np.uint8(60)}
+    node = helper.make_node("MatMulInteger", names, ["y"])
+    path = save(tmp_path / "m.onnx", [node], {"x": (TensorProto.UINT8, x.shape)}, weights)
+    workload, wanted = imported(path, {"x": x}).workload, outputs_of(path, {"x": x})
+    trace = workload.trace(0)
+    assert trace.weight_nonzeros == np.count_nonzero(w != 60)
+    assert trace.activation_nonzeros == np.count_nonzero(x != 128)
+    np.testing.assert_array_equal(computed(workload).reshape(5, 4), wanted if right else wanted.T)
+
+
+def test_a_quantized_product_counts_the_zero_points_of_inputs_weights_and_outputs(tmp_path):
+    x, w = bytes_about(128, 5, 6), bytes_about(60, 6, 4)
+    weights = {"w": w, "xs": np.float32(0.5), "xz": np.uint8(128), "ws": np.float32(0.25), "wz": np.uint8(60),
+               "ys": np.float32(64), "yz": np.uint8(100)}  # fmt: skip
+    node = helper.make_node("QLinearMatMul", ["x", "xs", "xz", "w", "ws", "wz", "ys", "yz"], ["y"])
+    path = save(tmp_path / "m.onnx", [node], {"x": (TensorProto.UINT8, x.shape)}, weights)
+    workload, wanted = imported(path, {"x": x}).workload, outputs_of(path, {"x": x})
+    trace = workload.trace(0)
+    assert trace.weight_nonzeros == np.count_nonzero(w != 60)
+    assert trace.activation_nonzeros == np.count_nonzero(x != 128)
+    assert trace.output_density == np.count_nonzero(wanted != 100) / wanted.size
+    exact = np.clip(computed(workload).reshape(5, 4) * (0.5 * 0.25 / 64) + 100, 0, 255)
+    assert np.abs(exact - wanted).max() <= 0.5  # rounding to the nearest
+
+
 def test_quantize_dequantize_pairs_keep_their_zeros(tmp_path):
     x, w = whole(1, 2, 5, 5), RANDOM.integers(-3, 4, (3, 2, 3, 3), np.int8)
     nodes = [

@@ -53,6 +53,15 @@ def test_a_table_gives_order_stride_and_padding(folder):
     np.testing.assert_array_equal(last.activations.ravel(), np.load(folder / "act-fc.npy").ravel())
 
 
+def test_batches_are_joined_by_number(tmp_path):
+    """Batch 10 comes after batch 9, though its name comes before that of batch 2."""
+    np.save(tmp_path / "wgt-fc.npy", np.ones((2, 3), np.int16))
+    for number in range(12):
+        np.save(tmp_path / f"act-fc-{number}.npy", np.full((1, 3), number, np.int16))
+    activations = import_model(tmp_path).workload.trace(0).activations
+    assert activations[:, 0, 0, 0].tolist() == list(range(12))
+
+
 def test_without_a_table_names_give_the_order(folder):
     imported = import_model(folder)
     assert [layer.name for layer in imported.workload.layers] == ["conv2", "conv10-a", "fc"]

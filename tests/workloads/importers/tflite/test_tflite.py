@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("tflite")
 from tests.shared_data import SHARED, needs_shared
-from tests.workloads.importers.tflite.tflite_models import Operator, Tensor, constant, conv_options, encode, save
+from tests.workloads.importers.tflite.tflite_models import INT4, Operator, Tensor, constant, conv_options, encode, save
 from workloads.catalog import load_workload
 from workloads.errors import InputError
 from workloads.importers import ImportOptions, import_model
@@ -48,6 +48,15 @@ def test_a_convolution(tmp_path):
     assert trace.layer.padding == ((1, 1), (1, 1))
     np.testing.assert_array_equal(trace.weights, w.transpose(0, 3, 1, 2))
     assert trace.weight_density == np.count_nonzero(w) / w.size
+
+
+def test_weights_of_four_bits_lie_two_in_a_byte_the_first_in_the_low_half(tmp_path):
+    """Every value from -8 to 7, and an odd number of them, so that the last byte is half empty."""
+    w = np.append(np.arange(-8, 8), [5, -1, 3, -8, 7]).astype(np.int8).reshape(7, 1, 1, 3)
+    low, high = (np.append(w, 0).reshape(-1, 2) & 15).astype(np.uint8).T
+    packed = Tensor(w.shape, data=low | high << 4, type_code=INT4)
+    (trace,) = read(conv(tmp_path, packed, shape=(1, 4, 4, 3)))
+    np.testing.assert_array_equal(trace.weights, w.transpose(0, 3, 1, 2))
 
 
 def test_valid_padding_and_groups(tmp_path):

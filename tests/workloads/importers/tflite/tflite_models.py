@@ -11,6 +11,7 @@ TYPES = {
     np.dtype(np.int8): tflite.TensorType.INT8, np.dtype(np.uint8): tflite.TensorType.UINT8,
     np.dtype(np.int32): tflite.TensorType.INT32,
 }  # fmt: skip
+INT4 = tflite.TensorType.INT4
 
 
 @dataclass
@@ -20,6 +21,7 @@ class Tensor:
     data: np.ndarray | None = None
     zero_points: tuple = ()
     axis: int = 0
+    type_code: int | None = None  # where numpy has no such type: data are the bytes as they are stored
     sparsity: tuple | None = None  # (traversal order, block map, levels), see `encode`
 
 
@@ -111,7 +113,8 @@ class _Writer:
                 "SparsityParameters", TraversalOrder=order, BlockMap=blocks, DimMetadata=levels
             )
         buffer = number + 1 if tensor.data is not None else 0
-        return self.table("Tensor", Name=name, Shape=shape, Type=TYPES[np.dtype(tensor.dtype)], Buffer=buffer, **fields)
+        code = TYPES[np.dtype(tensor.dtype)] if tensor.type_code is None else tensor.type_code
+        return self.table("Tensor", Name=name, Shape=shape, Type=code, Buffer=buffer, **fields)
 
     def operator(self, number, operator):
         fields = {}

@@ -76,6 +76,15 @@ def test_bits_counted_from_encodings(text):
     assert storage.coded < storage.separate
 
 
+def test_fillers_carry_a_level_code_as_non_zeros_do():
+    """Two non-zeros ten places apart, gaps of at most 3: two fillers lie between them, four entries of 16 + 2 + 1 bits."""
+    codes = np.zeros((1, 1, 3, 4), np.uint8)
+    codes[0, 0, 0, 0], codes[0, 0, 2, 2] = 1, 2
+    chosen = formats.parse("relative:index_bits=2,value_bits=16")
+    assert chosen.encode(codes > 0).entries == 4
+    assert StackedStorage.count(codes, chosen).coded == 4 * (16 + 2 + 1)
+
+
 def test_counted_bits_come_near_the_formulas_where_an_entry_has_a_fixed_width():
     layer = conv(64, 64, (3, 3))
     codes = Nested(LEVELS).level_codes(np.ones(layer.weight_shape, bool), np.random.default_rng(0))

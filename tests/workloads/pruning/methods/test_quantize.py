@@ -53,6 +53,15 @@ def test_the_codebook_is_a_fixed_point_of_k_means(case, bits):
     )
 
 
+def test_a_centroid_at_zero_takes_no_weight_away():
+    """The two centroids of -1, 1 and 20 are 0 and 20: a weight of value 0 would be a pruned one."""
+    weights = np.array([-1.0, 1.0, 20.0, 0.0])
+    assert codebook(weights[:3], 1).tolist() == [0.0, 20.0]
+    quantized = to_codebook(weights, 1)
+    assert (quantized != 0).tolist() == [True, True, True, False]
+    assert quantized == pytest.approx([0, 0, 20, 0], abs=1e-30)
+
+
 def test_masks_get_values_by_the_seed():
     layer = conv(16, 16)
     network = workload((layer, random_weights(layer, "mask", 0.5, 0))).prune(parse("quantize:bits=4"))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,9 +9,11 @@ from tests.workloads.pruning.cases import cases, conv, energy, random_weights, w
 from tests.workloads.pruning.checks import assert_units
 from workloads.catalog import load_workload
 from workloads.errors import InputError
+from workloads.layer import Layer
 from workloads.pruning import kept, parse
 from workloads.pruning.methods.channels.channel import Channel
 from workloads.pruning.methods.channels.links import plain_links
+from workloads.pruning.methods.low_rank.factorization import SECOND_HALF
 
 
 def chain(kind="float32", names=("a", "b", "c"), widths=(3, 6, 8, 4)):
@@ -113,6 +117,18 @@ def test_a_global_share_leaves_every_layer_a_channel():
         assert channels(source.weight_array(0)).any()
 
 
+def test_values_beside_masks_compete_by_their_rank_on_one_scale_with_random_numbers():
+    """A layer whose values are known and one of which only a mask is lose about the same share of 400 channels each."""
+    layers = conv(4, 400, (1, 1), name="a"), conv(400, 400, (1, 1), name="b"), conv(400, 4, (1, 1), name="c")
+    mixed = workload(
+        *((la, random_weights(la, k, 1, 0)) for la, k in zip(layers, ("mask", "float32", "mask"), strict=True))
+    )
+    pruned = mixed.prune(parse("channel:density=0.25,scope=global"))
+    alive = [channels(pruned.trace(index).weights).sum() for index in (1, 2)]
+    assert sum(alive) == 200
+    assert all(70 <= count <= 130 for count in alive)
+
+
 @pytest.mark.parametrize(
     ("name", "linked"),
     [
@@ -148,6 +164,35 @@ def test_branches_sums_and_joins_are_no_plain_links(name, apart):
     network = load_workload(name)
     found = {layer.name for layer, link in zip(network.layers, plain_links(network.sources), strict=True) if link}
     assert not found & apart
+
+
+@pytest.mark.parametrize(
+    ("size", "link"), [((6, 6), 1), ((3, 3), 1), ((7, 7), 0), ((7, 6), 0), ((6, 7), 0), ((3, 7), 0)]
+)
+def test_a_layer_is_fed_by_a_map_that_is_at_least_as_large_on_every_axis(size, link):
+    """Pooling makes maps smaller and nothing makes them larger."""
+    after = Layer.conv("b", in_channels=4, out_channels=2, input_size=size, kernel_size=3)
+    layers = (conv(3, 4, name="a", padding=1), after)
+    assert plain_links(workload(*((la, np.ones(la.weight_shape, bool)) for la in layers)).sources) == [link, 0]
+
+
+@pytest.mark.parametrize(("features", "link"), [(4 * 36, 36), (4 * 9, 9), (4 * 37, 0), (4 * 36 + 1, 0), (4, 1)])
+def test_a_flattened_map_has_at_most_its_positions_as_features_of_a_channel(features, link):
+    layers = (conv(3, 4, name="a", padding=1, batch=2), Layer.dense("b", in_features=features, out_features=2, batch=2))
+    assert plain_links(workload(*((la, np.ones(la.weight_shape, bool)) for la in layers)).sources) == [link, 0]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "link"),
+    [(4, 5, 1), (5, 4, 0), (4, 6, 0), (4, 4, 0), (4, 4 + SECOND_HALF, 1), (4 + SECOND_HALF, 4, 0),
+     (4 + SECOND_HALF, 5, 1), (5, 4 + SECOND_HALF, 0)],
+)  # fmt: skip
+def test_layers_are_linked_in_the_networks_order_alone(first, second, link):
+    """The second factor of a layer follows the first one, and the next layer follows both."""
+    layers = conv(4, 4, name="a", padding=1), conv(4, 4, name="b", padding=1)
+    whole = workload(*((layer, np.ones(layer.weight_shape, bool)) for layer in layers)).sources
+    placed = [replace(source, index=index) for source, index in zip(whole, (first, second), strict=True)]
+    assert plain_links(placed) == [link, 0]
 
 
 def test_a_selection_is_linked_only_where_layers_follow_one_another():

@@ -70,6 +70,19 @@ def test_kgrc_keeps_as_many_of_both(case, rows, columns):
             assert used == ((height, width) if height and width else (0, 0))
 
 
+@pytest.mark.parametrize(
+    ("filters", "group", "rows"), [(4, 8, [2]), (10, 8, [4, 2]), (9, 8, [4, 1]), (8, 8, [4]), (8, 3, [2, 2, 2])]
+)
+def test_a_group_at_the_edge_keeps_as_many_rows_as_a_whole_one_or_all_it_has(filters, group, rows):
+    """Half of the rows of a group of 8 or, where the layer has but four filters, of 4; two of three (1.5 is rounded)."""
+    layer = conv(2, filters)
+    keep = KernelGroupRow(0.5, group=group).keep(
+        layer, random_weights(layer, "float32", 1, 0), np.random.default_rng(0)
+    )
+    kept_rows = keep.any(axis=(1, 2, 3))
+    assert [int(kept_rows[first : first + group].sum()) for first in range(0, filters, group)] == rows
+
+
 def test_kgrc_keeps_the_rows_of_largest_energy():
     layer = conv(8, 8)
     weights = random_weights(layer, "float32", 1, 1)

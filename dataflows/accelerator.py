@@ -1,13 +1,13 @@
 """`Accelerator`: what every machine is to the rest of the project.
 
 A machine is one file or folder in `machines`: a spec (pydantic, frozen, strict, unknown keys refused; the source of a
-default stands in its field's description) and a subclass of `Accelerator`. Defining the subclass registers it.
+default stands in its field's description) and a subclass of `Accelerator[ThatSpec]`. Defining it registers it.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
 
@@ -18,9 +18,11 @@ from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
+Spec_co = TypeVar("Spec_co", bound=AcceleratorSpec, covariant=True)
 
-class Accelerator(ABC):
-    """A machine with fixed parameters: it turns the trace of a layer into a schedule.
+
+class Accelerator(ABC, Generic[Spec_co]):
+    """A machine with fixed parameters, its `spec`: it turns the trace of a layer into a schedule.
 
     Class attributes of a machine: `name` (in commands), `title` (one line for lists), `Spec` (its pydantic class),
     `baseline_name` (the dense machine its paper compares with; None when the machine is its own), `skips_zeros` (False
@@ -36,7 +38,7 @@ class Accelerator(ABC):
     skips_zeros: ClassVar[bool] = True
     pointwise_only: ClassVar[bool] = False
     scaling: ClassVar[Scaling] = Scaling()
-    registry: ClassVar[dict[str, type[Accelerator]]] = {}
+    registry: ClassVar[dict[str, type[Accelerator[AcceleratorSpec]]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -45,9 +47,9 @@ class Accelerator(ABC):
                 raise TypeError(f"two machines are called '{cls.name}'")
             Accelerator.registry[cls.name] = cls
 
-    def __init__(self, spec: AcceleratorSpec | None = None, equal_size: EqualSize | None = None) -> None:
+    def __init__(self, spec: Spec_co | None = None, equal_size: EqualSize | None = None) -> None:
         """`equal_size` is the size that the settings were found for, which its dense baseline is brought to as well."""
-        self.spec: Any = self.Spec.model_validate({}) if spec is None else spec
+        self.spec = cast("Spec_co", self.Spec.model_validate({})) if spec is None else spec
         self.equal_size = equal_size
 
     @abstractmethod

@@ -95,7 +95,7 @@ class AbmSpec(AcceleratorSpec):
         return self
 
 
-class Abm(Accelerator):
+class Abm(Accelerator[AbmSpec]):
     """The ABM-SpConv machine; its dense baseline is itself on the unpruned layer."""
 
     name = "abm"

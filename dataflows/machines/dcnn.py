@@ -66,7 +66,7 @@ class _Work:
         return self.outputs.shape[1]
 
 
-class Dcnn(Accelerator):
+class Dcnn(Accelerator[DcnnSpec]):
     """PE (i, j) computes a planar tile of ceil(P/rows) x ceil(Q/columns) outputs by dot products.
 
     A step of a dot product multiplies `multipliers` input channels of one kernel position, so that an output costs

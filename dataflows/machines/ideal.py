@@ -36,7 +36,7 @@ class IdealSpec(AcceleratorSpec):
     )
 
 
-class Ideal(Accelerator):
+class Ideal(Accelerator[IdealSpec]):
     """Products over multipliers, perfectly balanced, data always at hand: what zeros can give a machine of its size.
 
     One PE with all multipliers as its lanes, so the only loss is the last cycle's empty lanes. Its dense baseline is
@@ -47,7 +47,7 @@ class Ideal(Accelerator):
     title: ClassVar[str] = (
         "bound for machines of its 1,024 multipliers (a setting): effectual products, balanced, no memory"
     )
-    Spec: ClassVar[type[AcceleratorSpec]] = IdealSpec
+    Spec = IdealSpec
     baseline_name: ClassVar[str | None] = "ideal"
     scaling: ClassVar[Scaling] = Scaling(
         factors=("multipliers",), growing=("multipliers",), unsized="data is always at hand, without buffers"

@@ -95,7 +95,7 @@ class StructuredSpec(AcceleratorSpec):
         return self
 
 
-class Structured(Accelerator):
+class Structured(Accelerator[StructuredSpec]):
     """The structured-sparse machine; its dense baseline is itself on the unpruned layer."""
 
     name = "structured"

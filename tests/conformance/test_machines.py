@@ -1,10 +1,12 @@
 """What every registered machine promises; a new machine is tested the day its file appears."""
 
 from dataclasses import replace
+from typing import get_args, get_origin
 
 import numpy as np
 import pytest
 
+from dataflows.accelerator import Accelerator
 from dataflows.registry import create, machines
 from dataflows.schedule import Cause, Tensor
 from simulator.functional import differing_outputs
@@ -28,6 +30,18 @@ def run(name: str, trace: LayerTrace, settings: dict | None = None) -> LayerRepo
     if machine.accelerator.refusal(trace.layer):
         pytest.skip("refused, which has its own test")
     return machine.layer(trace)
+
+
+@every_machine
+def test_a_machine_has_the_spec_that_its_type_says(name):
+    declared = [
+        get_args(base)[0]
+        for parent in machines()[name].__mro__
+        for base in getattr(parent, "__orig_bases__", ())
+        if get_origin(base) is Accelerator
+    ]
+    assert issubclass(machines()[name].Spec, declared[0])
+    assert type(create(name).spec) is machines()[name].Spec
 
 
 @every_machine

@@ -111,7 +111,7 @@ class CambriconXSpec(AcceleratorSpec):
         return self
 
 
-class CambriconX(Accelerator):
+class CambriconX(Accelerator[CambriconXSpec]):
     """The Cambricon-X machine."""
 
     name = "cambricon-x"

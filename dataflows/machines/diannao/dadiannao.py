@@ -82,7 +82,7 @@ class DaDianNaoSpec(GroupedSpec):
         return self.chips * (self.central_edram_bytes // 2)
 
 
-class DaDianNao(Accelerator):
+class DaDianNao(Accelerator[DaDianNaoSpec]):
     """The DaDianNao machine; a PE is a tile with neurons x inputs as lanes. Its dense baseline is itself.
 
     Approximations: the synapses of a layer fit when the tiles' eDRAM together has room for them, whatever other layers

@@ -62,7 +62,7 @@ class DianNaoSpec(GroupedSpec):
         return self
 
 
-class DianNao(Accelerator):
+class DianNao(Accelerator[DianNaoSpec]):
     """The DianNao machine; a PE is an output neuron with Ti lanes."""
 
     name = "diannao"

@@ -69,7 +69,7 @@ class EieSpec(AcceleratorSpec):
     clock_hz: Count = Field(800_000_000, description="accelerator clock, Hz (800 MHz)")
 
 
-class Eie(Accelerator):
+class Eie(Accelerator[EieSpec]):
     """The EIE machine; its dense baseline is itself on the dense layer."""
 
     name = "eie"

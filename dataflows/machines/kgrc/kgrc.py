@@ -155,7 +155,7 @@ class KgrcSpec(GroupedSpec):
         return self
 
 
-class Kgrc(Accelerator):
+class Kgrc(Accelerator[KgrcSpec]):
     """The group-sparse 3-D CNN machine; a PE is a row group of the tile. Its baseline is its dense design.
 
     Loads slower than the computation because of the ports are charged to port. 2-D layers run

@@ -149,7 +149,7 @@ class PatternSpec(AcceleratorSpec):
         return self
 
 
-class PatternMachine(Accelerator):
+class PatternMachine(Accelerator[PatternSpec]):
     """The pattern machine; its dense baseline is itself on the unpruned layer."""
 
     name = "pattern"

@@ -122,7 +122,7 @@ class ScnnSpec(AcceleratorSpec):
         return self
 
 
-class Scnn(Accelerator):
+class Scnn(Accelerator[ScnnSpec]):
     """The SCNN machine, and with `skip` its two one-sided relatives."""
 
     name = "scnn"

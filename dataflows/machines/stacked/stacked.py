@@ -124,7 +124,7 @@ class StoredFilters:
     bits: np.ndarray
 
 
-class Stacked(Accelerator):
+class Stacked(Accelerator[StackedSpec]):
     """The stacked machine; its dense baseline is itself on the dense layer."""
 
     name = "stacked"
@@ -199,7 +199,7 @@ class Stacked(Accelerator):
         loaded = lists if spec.loaded == "all" else read
         codes = nested_codes(flat, spec.densities, running, loaded[-1][1])
         code_bits = (last - 1).bit_length() if spec.storage == "coded" else 0
-        entries = sum(stored_entries(codes, stored, spec.index_bits) for stored in loaded)
+        entries = np.sum([stored_entries(codes, stored, spec.index_bits) for stored in loaded], axis=0)
         return StoredFilters(codes, read, entries * (spec.value_bits + spec.index_bits + code_bits))
 
     def _turns(self, layer: Layer, filters: StoredFilters) -> np.ndarray:

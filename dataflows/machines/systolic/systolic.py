@@ -105,7 +105,7 @@ class SystolicSpec(GroupedSpec):
         return self
 
 
-class Systolic(Accelerator):
+class Systolic(Accelerator[SystolicSpec]):
     """The systolic machine; a PE is a column with its rows as lanes. Its dense baseline is itself.
 
     Column j waits j cycles of each wave (fill), is busy from the first to the last cycle in which any of its rows

@@ -109,6 +109,17 @@ def test_a_global_share_is_exact_and_takes_the_strongest(kind):
             assert np.array_equal(own, mean >= threshold)
 
 
+def test_a_depthwise_layer_has_no_channels_of_its_own_to_lose():
+    """A quarter of the 8 + 8 channels of the layers that choose; the depthwise layer between keeps those of its reader."""
+    layers = (conv(3, 8, name="a", padding=1), conv(8, 8, groups=8, name="dw", padding=1),
+              conv(8, 8, name="b", padding=1), conv(8, 4, name="c", padding=1))  # fmt: skip
+    whole = workload(*((layer, random_weights(layer, "float32", 1, seed)) for seed, layer in enumerate(layers)))
+    pruned = whole.prune(parse("channel:density=0.25,scope=global"))
+    read = [channels(pruned.trace(place).weights) for place in (2, 3)]
+    assert sum(alive.sum() for alive in read) == 4
+    assert np.array_equal(filters(pruned.trace(1).weights), read[0])
+
+
 def test_a_global_share_leaves_every_layer_a_channel():
     network = chain(widths=(3, 8, 8, 4)).prune(parse("channel:density=0.01,scope=global"))
     assert [channels(network.trace(index).weights).sum() for index in (1, 2)] == [1, 1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from dataflows.accelerator import Accelerator
 from dataflows.registry import machine, over_defaults
 from simulator.engine.memory_kinds import check_memory
 from workloads.errors import InputError, nearest
-from workloads.texts import MOST_PARTS, parse_toml, read_toml
+from workloads.texts import MOST_PARTS, parse_toml, read_toml, toml_text, toml_value
 
 __all__ = [
     "commented_toml",
@@ -26,6 +25,7 @@ __all__ = [
     "keys_of",
     "merge",
     "parse_setting",
+    "parse_value",
     "read_toml",
     "validate",
 ]
@@ -59,13 +59,18 @@ def parse_setting(text: str, source: str = "--set") -> tuple[str, Any]:
         raise InputError(f"{source} {text}: must have the form KEY=VALUE")
     if key.count(".") >= MOST_PARTS:
         raise InputError(f"{source} {key:.60}...: a key has more than {MOST_PARTS} parts")
+    return key, parse_value(value.strip(), f"{source} {key}")
+
+
+def parse_value(text: str, label: str) -> Any:
+    """A value read as TOML; what is no TOML is a text."""
     try:
-        tomllib.loads(f"value = {value.strip()}")
+        tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        return key, value.strip()
+        return text
     except (ValueError, RecursionError):
         pass  # said by what follows
-    return key, parse_toml(f"value = {value.strip()}", f"{source} {key}")["value"]
+    return parse_toml(f"value = {text}", label)["value"]
 
 
 def merge(base: dict[str, Any], key: str, value: Any) -> None:
@@ -155,30 +160,6 @@ def validate(chosen: type[Accelerator], values: dict[str, Any], source: str) -> 
 
 def commented_toml(accelerator: Accelerator) -> str:
     """The complete configuration as TOML, a comment above each key; reading it back gives the same machine."""
-    lines = [f"# {accelerator.title}", f'{_MACHINE_KEY} = "{accelerator.name}"', ""]
-    lines += _section(accelerator.spec, "")
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _section(spec: BaseModel, name: str) -> Iterable[str]:
-    tables: list[tuple[str, BaseModel]] = []
-    for key, field in type(spec).model_fields.items():
-        value = getattr(spec, key)
-        if isinstance(value, BaseModel):
-            tables.append((f"{name}.{key}".lstrip("."), value))
-            continue
-        if field.description:
-            yield f"# {field.description}"
-        yield f"{key} = {_toml_value(value)}"
-    for table, inner in tables:
-        yield ""
-        yield f"[{table}]"
-        yield from _section(inner, table)
-
-
-def _toml_value(value: Any) -> str:
-    if isinstance(value, float) and value in (float("inf"), float("-inf")):
-        return "inf" if value > 0 else "-inf"
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(_toml_value(item) for item in value)}]"
-    return json.dumps(value)
+    comments = {key: field.description for key, field in keys_of(accelerator.Spec).items() if field.description}
+    head = f"# {accelerator.title}\n{_MACHINE_KEY} = {toml_value(accelerator.name)}\n\n"
+    return f"{head}{toml_text(accelerator.spec.model_dump(), comments)}\n"

@@ -14,13 +14,14 @@ from simulator.configuration import (
     idle_settings,
     idle_warnings,
     merge,
-    parse_setting,
+    parse_value,
     read_settings,
     validate,
 )
 from simulator.engine.ideal_memory import NANOSECONDS
 from simulator.engine.memory_kinds import peak_bytes_per_cycle
 from workloads.errors import InputError
+from workloads.options import pairs
 
 if TYPE_CHECKING:
     from dataflows.accelerator import Accelerator
@@ -33,12 +34,8 @@ _SHARED = {"clock_ghz": "clock_hz", "bandwidth_gbs": "dram.bandwidth_gbs", "bits
 
 def parse_equal_size(text: str, source: str = OPTION) -> EqualSize:
     """A size from `KEY=VALUE,...`. Raises `InputError` with a line for each fault."""
-    values: dict[str, Any] = {}
-    for part in text.split(","):
-        key, value = parse_setting(part, source)
-        if key in values:
-            raise InputError(f"{source} {text}: {key} is given twice")
-        values[key] = value
+    given = pairs(source, text, EqualSize.model_fields)
+    values = {key: parse_value(value.strip(), f"{source} {key}") for key, value in given.items()}
     try:
         return EqualSize.model_validate(values)
     except ValidationError as error:

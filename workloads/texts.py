@@ -1,10 +1,15 @@
-"""The one reader of TOML, JSON and YAML: within bounds of size, depth and digits; a fault is one line with the file."""
+"""The one reader of TOML, JSON and YAML, and the one writer of TOML.
+
+What is read stays within bounds of size, depth and digits; a fault is one line with the file.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +39,36 @@ def parse_toml(text: str, label: str) -> dict[str, Any]:
         raise InputError(f"{label}: not valid TOML: {_reason(error)}") from None
     require_plain(values, label)
     return values
+
+
+def toml_text(values: Mapping[str, Any], comments: Mapping[str, str] | None = None, prefix: str = "") -> str:
+    """A dictionary as TOML, its tables last; what is None is left out.
+
+    comments  lines to stand above keys and tables, by dotted key
+    prefix    of the dotted keys of these values, which is the name of their table and a dot
+    """
+    comments = comments or {}
+    lines: list[str] = []
+    for tables in (False, True):  # a key that follows a table would belong to it
+        for key, value in values.items():
+            if value is None or isinstance(value, Mapping) is not tables:
+                continue
+            comment = [f"# {comments[prefix + key]}"] if prefix + key in comments else []
+            if tables:
+                inner = toml_text(value, comments, f"{prefix}{key}.")
+                lines += ["", *comment, f"[{prefix}{key}]", *([inner] if inner else [])]
+            else:
+                lines += [*comment, f"{key} = {toml_value(value)}"]
+    return "\n".join(lines)
+
+
+def toml_value(value: Any) -> str:
+    """A number, a text, a truth value or a list of them as TOML writes it."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def read_json(path: Path, what: str, limit_bytes: int = TEXT_LIMIT_BYTES) -> Any:

@@ -51,8 +51,8 @@ def test_banked_memory_keeps_the_bandwidth_of_its_standard(cli):
         ("multipliers=0", "--equal: multipliers = 0: must be greater than or equal to 1"),
         ("bits=12", "--equal: bits = 12: must be 4, 8, 16 or 32"),
         ("clock_ghz=fast", "--equal: clock_ghz = 'fast': must be a valid number"),
-        ("multipliers", "--equal multipliers: must have the form KEY=VALUE"),
-        ("bits=8,bits=16", "--equal bits=8,bits=16: bits is given twice"),
+        ("multipliers", "--equal: 'multipliers' must have the form KEY=VALUE"),
+        ("bits=8,bits=16", "--equal: key 'bits' is given twice"),
     ],
 )
 def test_a_wrong_size_is_refused_in_one_line(cli, text, line):

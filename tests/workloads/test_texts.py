@@ -1,13 +1,14 @@
 """Hostile TOML, JSON and YAML: one line, at once."""
 
 import time
+import tomllib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads.errors import InputError
-from workloads.texts import parse_json, parse_toml, parse_yaml, read_json, read_toml
+from workloads.texts import parse_json, parse_toml, parse_yaml, read_json, read_toml, toml_text
 
 yaml = pytest.importorskip("yaml")
 
@@ -107,3 +108,37 @@ def test_any_text_is_read_or_refused_in_one_line(text):
         else:
             lines = ["read"]
         assert len(lines) == 1
+
+
+PLAIN = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(exclude_categories=["Cs", "Cc"]))
+)
+TABLES = st.recursive(
+    st.dictionaries(st.from_regex(r"[A-Za-z0-9_-]+", fullmatch=True), PLAIN | st.lists(PLAIN.filter(lambda v: v is not None))),
+    lambda inner: st.dictionaries(st.from_regex(r"[a-z]+", fullmatch=True), PLAIN | inner),
+    max_leaves=8,
+)  # fmt: skip
+
+
+def without_none(values):
+    if isinstance(values, dict):
+        return {key: without_none(value) for key, value in values.items() if value is not None}
+    return values
+
+
+@given(TABLES)
+def test_written_toml_reads_back_as_it_was(values):
+    assert tomllib.loads(toml_text(values)) == without_none(values)
+
+
+def test_comments_stand_above_keys_and_tables():
+    values = {"dram": {"channels": 2, "override": {"nRCD": 16}, "latency_ns": 60.0}, "clock_hz": 1}
+    comments = {"clock_hz": "Hz", "dram.channels": "how many", "dram.override": "by name"}
+    assert toml_text(values, comments).splitlines() == [
+        "# Hz", "clock_hz = 1", "", "[dram]", "# how many", "channels = 2", "latency_ns = 60.0", "",
+        "# by name", "[dram.override]", "nRCD = 16",
+    ]  # fmt: skip

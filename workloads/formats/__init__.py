@@ -16,11 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workloads.errors import InputError, nearest
+from workloads.errors import InputError
 from workloads.formats import kinds
-from workloads.formats.options import described, read
 from workloads.formats.storage import Encoded, Format, Sizes, Stream, as_tensor
 from workloads.modules import import_all
+from workloads.options import described
+from workloads.options import parse as parse_options
 
 __all__ = [
     "Encoded",
@@ -45,11 +46,7 @@ def formats() -> dict[str, type[Format]]:
 
 def parse(text: str) -> Format:
     """The format that NAME:KEY=VALUE,... names. Raises `InputError` naming what is near, known or allowed."""
-    name, _, rest = text.partition(":")
-    known = formats()
-    if name not in known:
-        raise InputError(f"unknown format '{name}'; {nearest(name, known)}")
-    return read(f"format '{name}'", known[name], rest)
+    return parse_options("format", formats(), text)
 
 
 @dataclass(frozen=True)

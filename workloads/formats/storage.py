@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 
 from workloads.errors import InputError
-from workloads.formats.options import check, whole, written
 from workloads.formats.tiles import Bounds, equal_tiles, tile_bounds
+from workloads.options import check, whole, written
 from workloads.whole_numbers import ceil_div
 
 Number = TypeVar("Number", int, np.ndarray)

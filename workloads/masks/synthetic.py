@@ -7,12 +7,12 @@ of a weight tensor (K, C/G, [T,] R, S). Every mask holds exactly the asked numbe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
-from typing import Protocol
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 
-from workloads.errors import InputError
+from workloads.options import check, number, whole
 from workloads.whole_numbers import ceil_div
 
 _BLOCK = 1 << 22  # elements drawn at a time, so that the random bytes never need much memory beside the mask
@@ -70,21 +70,14 @@ def uniform_mask(rng: np.random.Generator, size: int, nonzeros: int) -> np.ndarr
 class Uniform:
     """Every mask with the asked count is equally likely."""
 
+    name: ClassVar[str] = "uniform"
+
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...], nonzeros: int) -> np.ndarray:
         """See `Pattern`."""
         return uniform_mask(rng, math.prod(shape), nonzeros).reshape(shape)
 
 
 UNIFORM = Uniform()
-
-
-def _check_settings(pattern: object, minimum: dict[str, float]) -> None:
-    for field in fields(pattern):  # type: ignore[arg-type]
-        value = getattr(pattern, field.name)
-        lowest = minimum.get(field.name, 0)
-        if not (math.isfinite(value) and value >= lowest):
-            name = type(pattern).__name__.lower()
-            raise InputError(f"pattern '{name}': {field.name} = {value}: must be a number of at least {lowest}")
 
 
 @dataclass(frozen=True)
@@ -101,14 +94,16 @@ class Clustered:
     two), coefficient of variation between the densities of an 8 by 8 split of the map 0.02 to 0.13.
     """
 
-    correlation_length: int = 4
-    channel_spread: float = 4.0
-    local_spread: float = 4.0
-    shared_spread: float = 0.5
-    places: int = 8
+    name: ClassVar[str] = "clustered"
+
+    correlation_length: int = whole("positions along the side of a square", 1, math.inf, 4)
+    channel_spread: float = number("standard deviation of the channels' term", 0, math.inf, 4.0)
+    local_spread: float = number("standard deviation of the squares' term", 0, math.inf, 4.0)
+    shared_spread: float = number("standard deviation of the places' term", 0, math.inf, 0.5)
+    places: int = whole("places along the map's longer side", 1, math.inf, 8)
 
     def __post_init__(self) -> None:
-        _check_settings(self, {"correlation_length": 1, "places": 1})
+        check(f"pattern '{self.name}'", self)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...], nonzeros: int) -> np.ndarray:
         """See `Pattern`; shape (C, [D,] H, W)."""
@@ -169,10 +164,12 @@ class Skewed:
     of the same densities about 0.1.
     """
 
-    variation: float = 0.4
+    name: ClassVar[str] = "skewed"
+
+    variation: float = number("coefficient of variation of the non-zeros per filter", 0, math.inf, 0.4)
 
     def __post_init__(self) -> None:
-        _check_settings(self, {})
+        check(f"pattern '{self.name}'", self)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...], nonzeros: int) -> np.ndarray:
         """See `Pattern`; shape (K, ...)."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from workloads.errors import InputError, nearest
 from workloads.modules import import_all
+from workloads.options import choice, described, number, text, whole
+from workloads.options import parse as parse_options
 from workloads.pruning import methods
-from workloads.pruning.base import PrunedWeights, Pruning
+from workloads.pruning.base import PrunedWeights, Pruning, density
 from workloads.pruning.chain import Chain
 from workloads.pruning.kept import Kept, kept, storage_format
-from workloads.pruning.options import choice, density, described, option, read, text
 
 __all__ = [
     "Chain",
@@ -28,11 +28,12 @@ __all__ = [
     "choice",
     "density",
     "kept",
-    "option",
+    "number",
     "parse",
     "prunings",
     "storage_format",
     "text",
+    "whole",
 ]
 
 _NEXT = re.compile(r"\+(?=[a-z][a-z0-9-]*(?::|\+|$)|$)")  # a plus sign inside a value (1e+0, a path) starts no pruning
@@ -60,18 +61,11 @@ def available_prunings() -> tuple[PruningEntry, ...]:
 
 def parse(text: str) -> Pruning:
     """The pruning that METHOD:KEY=VALUE,... names, or the chain; `InputError` names what is known or allowed."""
-    chosen = [_parse_one(part) for part in _NEXT.split(text)]
+    known = prunings()
+    chosen = [parse_options("pruning", known, part) for part in _NEXT.split(text)]
     return chosen[0] if len(chosen) == 1 else Chain(tuple(chosen))
 
 
-def _parse_one(text: str) -> Pruning:
-    name, _, rest = text.partition(":")
-    known = prunings()
-    if name not in known:
-        raise InputError(f"unknown pruning '{name}': {nearest(name, known)}")
-    return read(f"pruning '{name}'", known[name], [part for part in rest.split(",") if part])
-
-
 def _describe(chosen: type[Pruning]) -> str:
-    keys = described(chosen)
+    keys = "; ".join(described(chosen))
     return f"{chosen.title} ({keys})" if keys else chosen.title

@@ -6,18 +6,23 @@ Weights are (K, C/G, [T,] R, S). Comments write X for the kernel positions [T·]
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from dataclasses import MISSING, dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from workloads.layer import Layer
-from workloads.pruning.options import check, written
+from workloads.options import check, number, written
 from workloads.source import LayerSource, Stream, TensorSource
 
 _MASK_STEPS = 1 << 20  # steps of a weight stream from here on belong to prunings, so that they never share a draw
 
 Facts = dict[str, int | float | str]
+
+
+def density(unit: str, default: Any = MISSING) -> Any:
+    """The option of most prunings: how much stays, of what."""
+    return number(f"share of {unit} that stay", 0, 1, default)
 
 
 @dataclass(frozen=True)

@@ -109,9 +109,9 @@ def test_a_study_needs_a_machine(tmp_path):
     [
         ("skewd", "must be 'uniform' or 'skewed', perhaps with :KEY=NUMBER,..."),
         ("clustered", "must be 'uniform' or 'skewed', perhaps with :KEY=NUMBER,..."),
-        ("skewed:varation=1", "has the unknown key 'varation': did you mean 'variation'?"),
-        ("skewed:variation=x", "has variation = 'x', must be a number"),
-        ("skewed:variation=-1", "is not possible: pattern 'skewed': variation = -1: must be a number of at least 0"),
+        ("skewed:varation=1", "pattern 'skewed': unknown key 'varation': did you mean 'variation'?"),
+        ("skewed:variation=x", "pattern 'skewed': variation = 'x': must be a number of at least 0"),
+        ("skewed:variation=-1", "pattern 'skewed': variation = -1.0: must be a number of at least 0"),
     ],
 )
 def test_wrong_patterns_are_named(tmp_path, text, line):

@@ -22,24 +22,27 @@ def test_options_are_read_by_key():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("bitmaps", "unknown format 'bitmaps'; did you mean 'bitmap'?"),
+        ("bitmaps", "unknown format 'bitmaps': did you mean 'bitmap'?"),
         (
             "zzz",
-            f"unknown format 'zzz'; known: {', '.join(formats())}",
+            f"unknown format 'zzz': known: {', '.join(formats())}",
         ),
-        ("relative:index_bit=4", "format 'relative': unknown key 'index_bit'; did you mean 'index_bits'?"),
+        ("relative:index_bit=4", "format 'relative': unknown key 'index_bit': did you mean 'index_bits'?"),
         (
             "relative:index_bits=17",
-            "format 'relative': index_bits = 17, must be a whole number between 1 and 16",
+            "format 'relative': index_bits = 17: must be a whole number between 1 and 16",
         ),
         (
             "relative:index_bits=four",
-            "format 'relative': index_bits = 'four', must be a whole number between 1 and 16",
+            "format 'relative': index_bits = 'four': must be a whole number between 1 and 16",
         ),
-        ("relative:scan=cols", "format 'relative': scan = 'cols', must be one of tensor, rows, columns"),
-        ("csr:value_bits", "format 'csr': value_bits = '', must be a whole number between 1 and 64"),
+        (
+            "relative:scan=cols",
+            "format 'relative': scan = 'cols': must be one of tensor, rows, columns; did you mean 'columns'?",
+        ),
+        ("csr:value_bits", "format 'csr': 'value_bits' must have the form KEY=VALUE"),
         ("csr:value_bits=8,value_bits=9", "format 'csr': key 'value_bits' is given twice"),
-        ("nm:n=5,m=4", "format 'nm': n = 5, must be at most m = 4"),
+        ("nm:n=5,m=4", "format 'nm': n = 5: must be at most m = 4"),
     ],
 )
 def test_what_cannot_be_read_is_named(text, message):
@@ -50,7 +53,7 @@ def test_what_cannot_be_read_is_named(text, message):
 
 @pytest.mark.parametrize("value", [True, 4.0, "4"])
 def test_a_value_of_the_wrong_type_is_refused(value):
-    with pytest.raises(InputError, match=r"format 'dense': value_bits = .*, must be a whole number"):
+    with pytest.raises(InputError, match=r"format 'dense': value_bits = .*: must be a whole number"):
         formats()["dense"](value_bits=value)
 
 

@@ -124,7 +124,7 @@ def test_clustered_maps_may_have_depth_and_settings_beyond_the_map():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Clustered(correlation_length=0), "pattern 'clustered': correlation_length = 0: must be a number of at least 1"),
+        (lambda: Clustered(correlation_length=0), "pattern 'clustered': correlation_length = 0: must be a whole number of at least 1"),
         (lambda: Clustered(local_spread=-1), "pattern 'clustered': local_spread = -1: must be a number of at least 0"),
         (lambda: Skewed(float("nan")), "pattern 'skewed': variation = nan: must be a number of at least 0"),
     ],

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workloads.formats.options import whole
 from workloads.formats.storage import Format, Sizes, Stream, decode_rate, index_width, nonzero_counts
+from workloads.options import whole
 
 
 @dataclass(frozen=True, kw_only=True)

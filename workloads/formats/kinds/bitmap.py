@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from workloads.formats.options import whole
 from workloads.formats.storage import Format, Sizes, Stream, decode_rate, nonzero_counts
+from workloads.options import whole
 from workloads.whole_numbers import ceil_div
 
 

@@ -8,8 +8,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from workloads.errors import InputError
-from workloads.formats.options import whole
 from workloads.formats.storage import Format, Sizes, Stream, decode_rate, index_width, nonzero_counts
+from workloads.options import whole
 from workloads.whole_numbers import ceil_div
 
 _VARIANTS = ((1, 2), (2, 4), (1, 4), (2, 8), (4, 16), (1, 16))
@@ -38,7 +38,7 @@ class NM(Format):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.n > self.m:
-            raise InputError(f"{self.subject}: n = {self.n}, must be at most m = {self.m}")
+            raise InputError(f"{self.subject}: n = {self.n}: must be at most m = {self.m}")
 
     @classmethod
     def variants(cls, value_bits: int) -> tuple[Self, ...]:

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from workloads.errors import InputError
-from workloads.formats.options import whole
 from workloads.formats.storage import Format, Sizes, Stream, decode_rate, index_width, nonzero_counts
+from workloads.options import whole
 
 _POSITIONS = 9
 _PLACES = np.arange(_POSITIONS)

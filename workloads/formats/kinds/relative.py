@@ -8,8 +8,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from workloads.formats.kinds.gaps import GapCode
-from workloads.formats.options import choice, whole
 from workloads.formats.storage import Format, Sizes, Stream, decode_rate, nonzero_counts
+from workloads.options import choice, whole
 
 
 @dataclass(frozen=True, kw_only=True)

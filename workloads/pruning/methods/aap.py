@@ -9,10 +9,10 @@ import numpy as np
 
 from workloads.errors import InputError
 from workloads.layer import Layer
+from workloads.options import choice, whole
 from workloads.pruning.base import Facts, Pruning
 from workloads.pruning.choosing import groups_along, join_groups, largest, sizes
 from workloads.pruning.methods.nm import group_facts, keep_in_groups
-from workloads.pruning.options import choice, option
 from workloads.source import LayerSource
 
 
@@ -37,12 +37,12 @@ class AcceleratorAware(Pruning):
         "the last one 0.25 (Kang, TCSVT 2020)"
     )
 
-    conv_g: int = option("weights of a group, convolutions", 1, 1024, 8)
-    conv_p: int = option("weights removed from a group, convolutions", 0, 1024, 6)
-    fc_g: int = option("weights of a group, fully connected layers", 1, 1024, 16)
-    fc_p: int = option("weights removed from a group, fully connected layers", 0, 1024, 15)
-    last_g: int = option("weights of a group, last fully connected layer", 1, 1024, 16)
-    last_p: int = option("weights removed from a group, last fully connected layer", 0, 1024, 12)
+    conv_g: int = whole("weights of a group, convolutions", 1, 1024, 8)
+    conv_p: int = whole("weights removed from a group, convolutions", 0, 1024, 6)
+    fc_g: int = whole("weights of a group, fully connected layers", 1, 1024, 16)
+    fc_p: int = whole("weights removed from a group, fully connected layers", 0, 1024, 15)
+    last_g: int = whole("weights of a group, last fully connected layer", 1, 1024, 16)
+    last_p: int = whole("weights removed from a group, last fully connected layer", 0, 1024, 12)
     orientation: str = choice("what a group runs along", "channels", "filters")
 
     def __post_init__(self) -> None:

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from workloads.layer import Layer
-from workloads.pruning.base import Facts, Pruning
+from workloads.options import whole
+from workloads.pruning.base import Facts, Pruning, density
 from workloads.pruning.choosing import energies, join_kernel_groups, kernel_groups, largest, share
-from workloads.pruning.options import density, option
 
 
 def keep_blocks(
@@ -42,8 +42,8 @@ class Block(Pruning):
     literature: ClassVar[str] = "1/2.6 of the operations of C3D (vanilla scheme of RT3D, Niu et al., AAAI 2021)"
 
     density: float = density("a layer's blocks")
-    filters: int = option("filters of a block (Tm)", 1, 4096, 8)
-    channels: int = option("channels of a block (Tn)", 1, 4096, 8)
+    filters: int = whole("filters of a block (Tm)", 1, 4096, 8)
+    channels: int = whole("channels of a block (Tn)", 1, 4096, 8)
 
     def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """See `Pruning`."""

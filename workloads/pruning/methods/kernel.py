@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from workloads.layer import Layer
-from workloads.pruning.base import Facts, Pruning
+from workloads.options import choice
+from workloads.pruning.base import Facts, Pruning, density
 from workloads.pruning.choosing import energies, largest, matrix, share
-from workloads.pruning.options import choice, density
 
 
 def keep_kernels(weights: np.ndarray, rng: np.random.Generator, share_kept: float, balance: str) -> np.ndarray:

@@ -15,9 +15,9 @@ import numpy as np
 from workloads.errors import InputError
 from workloads.formats import Format
 from workloads.layer import Layer
+from workloads.options import text, whole
 from workloads.pruning.base import Facts, PrunedWeights, Pruning
 from workloads.pruning.choosing import largest, share, sizes
-from workloads.pruning.options import option, text
 from workloads.source import LayerSource
 
 
@@ -89,7 +89,7 @@ class Nested(Pruning):
     literature: ClassVar[str] = "none with accuracy at hand; memory up to 33 % smaller (Moon et al., IEEE JETCAS 2019)"
 
     levels: str = text("densities in rising order joined by /, such as 0.1/0.25/0.5")
-    level: int = option("which of the levels stays, 1 being the smallest; 0: the largest", 0, 16, 0)
+    level: int = whole("which of the levels stays, 1 being the smallest; 0: the largest", 0, 16, 0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,9 +12,9 @@ import numpy as np
 
 from workloads.errors import InputError
 from workloads.layer import Layer
+from workloads.options import whole
 from workloads.pruning.base import Facts, Pruning
 from workloads.pruning.choosing import groups_along, join_groups, largest, matrix, sizes
-from workloads.pruning.options import option
 
 
 def keep_in_groups(weights: np.ndarray, rng: np.random.Generator, count: int, length: int, axis: int = 1) -> np.ndarray:
@@ -46,8 +46,8 @@ class NM(Pruning):
     examples: ClassVar[tuple[str, ...]] = ("", "n=1,m=16")
     literature: ClassVar[str] = "2:4, 0.5 (Mishra et al., 2021, arXiv:2104.08378)"
 
-    n: int = option("weights that stay in a group", 0, 1024, 2)
-    m: int = option("channels of a group", 1, 1024, 4)
+    n: int = whole("weights that stay in a group", 0, 1024, 2)
+    m: int = whole("channels of a group", 1, 1024, 4)
 
     def __post_init__(self) -> None:
         super().__post_init__()

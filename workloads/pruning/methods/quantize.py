@@ -14,8 +14,8 @@ import numpy as np
 from workloads.distinct_values import distinct_values
 from workloads.errors import InputError
 from workloads.layer import Layer
+from workloads.options import choice, whole
 from workloads.pruning.base import Facts, Pruning
-from workloads.pruning.options import choice, option
 from workloads.source import LayerSource, Stream, TensorSource
 
 _ROUNDS = 500  # of k-means; it ends earlier once no boundary moves
@@ -89,9 +89,9 @@ class Quantize(Pruning):
         "4 bits in EIE (ISCA 2016)"
     )
 
-    bits: int = option("bits of a weight", 1, 16, 8)
+    bits: int = whole("bits of a weight", 1, 16, 8)
     method: str = choice("where the values lie", "uniform", "codebook")
-    activation_bits: int = option("bits of an activation, 0: as they are", 0, 16, 0)
+    activation_bits: int = whole("bits of an activation, 0: as they are", 0, 16, 0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

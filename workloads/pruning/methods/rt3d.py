@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from workloads.layer import Layer
-from workloads.pruning.base import Facts, Pruning
+from workloads.options import choice, whole
+from workloads.pruning.base import Facts, Pruning, density
 from workloads.pruning.choosing import energies, join_kernel_groups, kernel_groups, largest, share
 from workloads.pruning.methods.block import block_facts, keep_blocks
-from workloads.pruning.options import choice, density, option
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Rt3d(Pruning):
 
     density: float = density("a layer's groups, or of their kernel positions,")
     scheme: str = choice("what is pruned", "kgs", "vanilla")
-    filters: int = option("filters of a group", 1, 1024, 8)
-    channels: int = option("channels of a group", 1, 1024, 8)
+    filters: int = whole("filters of a group", 1, 1024, 8)
+    channels: int = whole("channels of a group", 1, 1024, 8)
     balance: str = choice("positions per group, kgs: free, or the same number", "free", "group")
 
     def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -11,9 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from workloads.layer import Layer
-from workloads.pruning.base import Facts, Pruning
+from workloads.pruning.base import Facts, Pruning, density
 from workloads.pruning.choosing import energies, largest, share
-from workloads.pruning.options import density
 
 
 def _columns(layer: Layer, weights: np.ndarray) -> np.ndarray:

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from workloads.layer import Layer
-from workloads.pruning.base import Facts, Pruning
+from workloads.options import choice
+from workloads.pruning.base import Facts, Pruning, density
 from workloads.pruning.choosing import energies, largest, share
-from workloads.pruning.options import choice, density
 
 
 @dataclass(frozen=True)

@@ -149,9 +149,9 @@ def test_accelerator_aware_pruning_is_n_of_m_along_channels():
         ("aap:last_g=8", "pruning 'aap': last_p = 12: must be at most last_g = 8"),
         (
             "aap:orientation=chanels",
-            "pruning 'aap': orientation = chanels: must be one of channels, filters; did you mean 'channels'?",
+            "pruning 'aap': orientation = 'chanels': must be one of channels, filters; did you mean 'channels'?",
         ),
-        ("vector:density=.5,axis=z", "pruning 'vector': axis = z: must be one of row, column"),
+        ("vector:density=.5,axis=z", "pruning 'vector': axis = 'z': must be one of row, column"),
         ("block:density=0.5,filters=0", "pruning 'block': filters = 0: must be a whole number between 1 and 4096"),
         ("block:density=0.5,density=0.6", "pruning 'block': key 'density' is given twice"),
     ],

@@ -9,10 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from workloads.layer import Layer
-from workloads.pruning.base import pruning_rng
+from workloads.options import choice
+from workloads.pruning.base import density, pruning_rng
 from workloads.pruning.choosing import energies, largest, share
 from workloads.pruning.methods.channels.units import UnitPruning, links_option, remove_option
-from workloads.pruning.options import choice, density
 from workloads.pruning.removal import KeptUnits, Removal, by_channel
 from workloads.source import LayerSource
 

@@ -9,10 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from workloads.layer import Layer
-from workloads.pruning.base import pruning_rng
+from workloads.pruning.base import density, pruning_rng
 from workloads.pruning.choosing import energies, largest, matrix, share
 from workloads.pruning.methods.channels.units import UnitPruning, links_option, remove_option
-from workloads.pruning.options import density
 from workloads.pruning.removal import depthwise
 from workloads.source import LayerSource
 

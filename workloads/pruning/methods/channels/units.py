@@ -10,9 +10,9 @@ import numpy as np
 
 from workloads.errors import listed
 from workloads.layer import Layer
+from workloads.options import choice
 from workloads.pruning.base import Pruning
 from workloads.pruning.methods.channels.links import plain_links
-from workloads.pruning.options import choice
 from workloads.pruning.removal import Kept, KeptUnits, Pairs, Removal, downstream, removals, remove, upstream
 from workloads.source import LayerSource
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from workloads.errors import InputError
 from workloads.layer import Layer
+from workloads.options import choice, whole
 from workloads.pruning.base import Facts, Pruning
 from workloads.pruning.choosing import energies, join_kernel_groups, kernel_groups, largest, share
 from workloads.pruning.methods.kernel_groups.group_ratios import TABLES, layer_ratios
-from workloads.pruning.options import choice, option
 from workloads.source import LayerSource
 
 TILE_POSITIONS = 9  # TK (TCAD 2024, Table V)
@@ -29,7 +29,7 @@ TILE_POSITIONS = 9  # TK (TCAD 2024, Table V)
 class KernelGroup(Pruning):
     """A pruning that keeps shares of the rows and of the columns of every group, its own or those of a table."""
 
-    group: int = option("filters and channels of a group", 1, 1024, 8)
+    group: int = whole("filters and channels of a group", 1, 1024, 8)
     table: str = choice("take the shares published for a network's layers", "none", *TABLES)
 
     def __post_init__(self) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
+from workloads.pruning.base import density
 from workloads.pruning.methods.kernel_groups.base import KernelGroup
-from workloads.pruning.options import density
 
 
 @dataclass(frozen=True)

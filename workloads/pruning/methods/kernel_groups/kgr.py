@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from workloads.layer import Layer
+from workloads.pruning.base import density
 from workloads.pruning.methods.kernel_groups.base import KernelGroup
-from workloads.pruning.options import density
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import numpy as np
 
 from workloads.errors import InputError
 from workloads.layer import Layer
+from workloads.options import choice, number
 from workloads.pruning.base import Pruning
 from workloads.pruning.methods.low_rank.factorization import SCHEMES, SECOND_HALF, Factorization, factor_layers
-from workloads.pruning.options import choice, option
 from workloads.source import DrawnBatch, LayerSource
 
 
@@ -40,8 +40,8 @@ class LowRank(Pruning):
     examples: ClassVar[tuple[str, ...]] = ("ratio=2", "ratio=2,scheme=channel")
     replaces_layers: ClassVar[bool] = True
 
-    ratio: float | None = option("MACs of a layer over MACs of its factors, at least", 1, 1e6, None)
-    energy: float | None = option("share of the weights' sum of squares that stays", 0, 1, None)
+    ratio: float | None = number("MACs of a layer over MACs of its factors, at least", 1, 1e6, None)
+    energy: float | None = number("share of the weights' sum of squares that stays", 0, 1, None)
     scheme: str = choice("how kernels are split", *SCHEMES)
 
     def __post_init__(self) -> None:

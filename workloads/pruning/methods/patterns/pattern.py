@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from workloads.layer import Layer
+from workloads.options import choice, number, text, whole
 from workloads.pruning.base import Facts, Pruning, pruning_rng
 from workloads.pruning.choosing import matrix
 from workloads.pruning.methods.kernel import keep_kernels, kernel_facts
@@ -23,7 +24,6 @@ from workloads.pruning.methods.patterns.pattern_sets import (
     read_patterns,
     written_patterns,
 )
-from workloads.pruning.options import choice, option, text
 from workloads.source import LayerSource
 from workloads.whole_numbers import ceil_div
 
@@ -46,8 +46,8 @@ class Pattern(Pruning):
     set: str = text(
         "pconv, patdnn, masks such as 010111000-010110010 (row by row), or a file with a mask a line", "pconv"
     )
-    size: int = option("patterns of the library, set=patdnn (the paper has 6, 8 and 12)", 1, 56, 8)
-    connectivity: float = option("share of the kernels that stay, 0 to 1", 0, 1, 1.0)
+    size: int = whole("patterns of the library, set=patdnn (the paper has 6, 8 and 12)", 1, 56, 8)
+    connectivity: float = number("share of the kernels that stay", 0, 1, 1.0)
     balance: str = choice("kept kernels per filter: the same number, or free", "filter", "free")
 
     def __post_init__(self) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 
 from workloads.layer import Layer
 from workloads.masks.synthetic import uniform_mask
-from workloads.pruning.base import Facts, Pruning
+from workloads.options import choice
+from workloads.pruning.base import Facts, Pruning, density
 from workloads.pruning.methods.unstructured.network_counts import global_counts
-from workloads.pruning.options import choice, density
 from workloads.source import LayerSource
 
 

@@ -225,7 +225,7 @@ def test_factors_of_a_layer_are_linked_and_so_are_the_layers_around_them():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("channel:density=0.5,links=all", "links = all: must be one of auto, none"),
+        ("channel:density=0.5,links=all", "links = 'all': must be one of auto, none"),
     ],
 )
 def test_wrong_options_are_refused(text, message):

@@ -140,7 +140,7 @@ def test_the_tables_are_the_reference_data():
         ("kgc:density=0.5,table=c3d", "pruning 'kgc': density and table = c3d exclude one another"),
         (
             "kgc:table=c3e",
-            "pruning 'kgc': table = c3e: must be one of none, c3d, r2plus1d-18; did you mean 'c3d'?",
+            "pruning 'kgc': table = 'c3e': must be one of none, c3d, r2plus1d-18; did you mean 'c3d'?",
         ),
     ],
 )

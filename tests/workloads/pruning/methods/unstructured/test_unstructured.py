@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from workloads.errors import InputError
 from workloads.layer import Layer
-from workloads.pruning import Pruning, available_prunings, option, parse, prunings
+from workloads.pruning import Pruning, available_prunings, parse, prunings, whole
 from workloads.pruning.methods.unstructured.unstructured import Unstructured
 from workloads.source import Drawn, DrawnBatch, LayerSource
 from workloads.workload import Workload
@@ -73,7 +73,7 @@ def test_parse_reads_what_str_writes():
         ("unstructured:density=-0.2", "pruning 'unstructured': density = -0.2: must be a number between 0 and 1"),
         ("unstructured:density=nan", "pruning 'unstructured': density = nan: must be a number between 0 and 1"),
         ("unstructured:density=half", "pruning 'unstructured': density = 'half': must be a number between 0 and 1"),
-        ("unstructured:density", "pruning 'unstructured': density = '': must be a number between 0 and 1"),
+        ("unstructured:density", "pruning 'unstructured': 'density' must have the form KEY=VALUE"),
         ("unstructured", "pruning 'unstructured': key 'density' is missing: must be a number between 0 and 1"),
         ("unstructured:densty=0.3", "pruning 'unstructured': unknown key 'densty': did you mean 'density'?"),
         ("unstructued:density=0.3", "unknown pruning 'unstructued': did you mean 'unstructured'?"),
@@ -91,7 +91,7 @@ def toy():
     class Toy(Pruning):
         name: ClassVar[str] = "toy"
         title: ClassVar[str] = "keeps the first filters"
-        filters: int = option("filters that stay", 1, 8, default=2)
+        filters: int = whole("filters that stay", 1, 8, default=2)
 
         def keep(self, layer, weights, rng):
             del layer, rng

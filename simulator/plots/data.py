@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dataflows.schedule import Cause
-from simulator.reports.report import DERIVED, LayerReport, Measures, NetworkReport, flat
+from simulator.reports.metrics import flat
+from simulator.reports.report import DERIVED, LayerReport, Measures, NetworkReport
 from workloads.errors import InputError, nearest
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -10,9 +11,11 @@ from itertools import count
 from typing import Any
 
 from simulator import plots
-from simulator.reports.columns import BOUND_LEGEND, FACTORS_LEGEND, LEGEND, notes_by_layers
-from simulator.reports.html_tables import factors_table, measures_table, size_table, table
+from simulator.reports.columns import legend, notes_by_layers
+from simulator.reports.html_tables import factors_table, measures_columns, measures_table, size_table, table
+from simulator.reports.metrics import FACTORS
 from workloads.errors import InputError
+from workloads.texts import toml_text
 
 Reports = Sequence[Mapping[str, Any]]
 
@@ -72,27 +75,26 @@ def _totals(reports: Reports) -> Iterable[str]:
     totals = [(report["accelerator"]["name"], report["total"]) for report in reports]
     yield _scroll(size_table([(report["accelerator"]["name"], report.get("size", {})) for report in reports]))
     yield _scroll(measures_table(totals, "accelerator"))
-    yield _legend(f"{LEGEND} {BOUND_LEGEND}")
+    yield _legend(legend(measures_columns(totals)))
     if factors := factors_table(totals, "accelerator"):
-        yield f"{_scroll(factors)}{_legend(FACTORS_LEGEND)}"
+        yield f"{_scroll(factors)}{_legend(legend(FACTORS))}"
 
 
 def _legend(text: str) -> str:
     return f'<p class="legend">{escape(text)}</p>'
 
 
-def toml_text(values: Mapping[str, Any], prefix: str = "") -> str:
-    """A machine's settings as TOML, as `prunesim run --config` reads it; what is not set is left out."""
-    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
-    lines = [f"{key} = {_toml_value(value)}" for key, value in plain.items() if value is not None]
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            lines += ["", f"[{prefix}{key}]", toml_text(value, f"{prefix}{key}.")]
-    return "\n".join(lines)
+def settings_toml(values: Mapping[str, Any]) -> str:
+    """A machine's settings in a report as TOML, as `prunesim run --config` reads it; what is not set is left out."""
+    return toml_text(_with_numbers(values))
 
 
-def _toml_value(value: Any) -> str:
-    return "inf" if value == "inf" else json.dumps(value, ensure_ascii=False)
+def _with_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with infinity as a number: JSON has none, so that reports hold the word."""
+    return {
+        key: _with_numbers(value) if isinstance(value, Mapping) else math.inf if value == "inf" else value
+        for key, value in values.items()
+    }
 
 
 def _about(reports: Reports) -> str:
@@ -143,7 +145,7 @@ def _configuration(report: Mapping[str, Any]) -> str:
     facts = [*workload, *sized, ("seed", str(report["seed"])), ("digest of configuration and data", report["digest"])]
     name = escape(report["accelerator"]["name"])
     listed = table(["workload", ""], facts).replace("<table>", '<table class="facts">', 1)
-    return f"<h3>{name}</h3>{_scroll(listed)}<pre>{escape(toml_text(settings))}</pre>"
+    return f"<h3>{name}</h3>{_scroll(listed)}<pre>{escape(settings_toml(settings))}</pre>"
 
 
 def _scroll(inside: str) -> str:

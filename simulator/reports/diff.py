@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from simulator.reports.report import flat
+from simulator.reports.metrics import flat
 from workloads.errors import InputError
 
 Report = Mapping[str, Any]

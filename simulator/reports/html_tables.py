@@ -6,34 +6,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from simulator.reports.columns import (
-    BOUND,
-    FACTORS,
-    MORE,
-    MOST_LOST,
-    SIZE,
-    TIMES,
-    UTILIZATION,
-    Columns,
-    cause_columns,
-)
+from simulator.reports.columns import MORE, TIMES, Columns, cause_columns
+from simulator.reports.metrics import BOUND, FACTORS, MOST_LOST, SIZE, SPEEDUP, UTILIZATION, Row, flat
 
 Named = Iterable[tuple[str, Mapping[str, Any]]]
+
+
+def measures_columns(rows: Named) -> Columns:
+    """What `measures_table` shows of layers or totals."""
+    return (*TIMES, UTILIZATION, *MORE, BOUND, MOST_LOST, *cause_columns([flat(row) for _, row in rows]))
 
 
 def measures_table(rows: Named, first: str) -> str:
     """A table of layers or totals, with the figures of the JSON report; a row named total is set apart."""
     rows = list(rows)
-    figures = [row for _, row in rows]
-    return _table_of(rows, first, TIMES | UTILIZATION | MORE | BOUND | MOST_LOST | cause_columns(figures))
+    return _table_of(rows, first, measures_columns(rows))
 
 
 def factors_table(rows: Named, first: str) -> str:
     """What the speedups of layers or totals consist of; empty where a report is too old to say."""
     rows = list(rows)
-    if not all("speedup_factors" in row for _, row in rows):
-        return ""
-    return _table_of(rows, first, {"speedup": TIMES["speedup"]} | FACTORS)
+    return _table_of(rows, first, (SPEEDUP, *FACTORS)) if all("speedup_factors" in row for _, row in rows) else ""
 
 
 def size_table(rows: Named) -> str:
@@ -43,7 +36,9 @@ def size_table(rows: Named) -> str:
 
 
 def _table_of(rows: Named, first: str, columns: Columns) -> str:
-    return table([first, *columns], [(name, *(form(row) for form in columns.values())) for name, row in rows])
+    flat_rows: list[tuple[str, Row]] = [(name, flat(row)) for name, row in rows]
+    header = [first, *(metric.heading for metric in columns)]
+    return table(header, [(name, *(metric.text(row) for metric in columns)) for name, row in flat_rows])
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

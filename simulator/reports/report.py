@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dataflows.schedule import Cause
 from simulator.reports.dram_report import DramReport
 from simulator.reports.html_tables import measures_table
+from simulator.reports.metrics import flat
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -209,17 +210,6 @@ class NetworkReport:
         import pandas as pd  # noqa: PLC0415 (pandas is optional and slow to load)
 
         return pd.DataFrame(self.rows()[:-1])
-
-
-def flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one level with dotted keys; lists and tuples are left out, for they have no column."""
-    row: dict[str, Any] = {}
-    for key, value in data.items():
-        if isinstance(value, dict):
-            row |= flat(value, f"{prefix}{key}.")
-        elif not isinstance(value, list | tuple):
-            row[prefix + key] = value
-    return row
 
 
 def total_of(layers: Sequence[Measures]) -> Measures:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from simulator.reports.report import flat
+from simulator.reports.metrics import flat
 from simulator.studies import store_access
 from simulator.studies.point import Outcome, Place
 from simulator.studies.store_access import naming

@@ -12,27 +12,13 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from dataflows.schedule import Cause
-from simulator.reports.columns import (
-    FACTORS,
-    FACTORS_LEGEND,
-    LEGEND,
-    MORE,
-    MOST_LOST,
-    SIZE,
-    TIMES,
-    UTILIZATION,
-    Columns,
-    Row,
-    cause_columns,
-    notes_by_layers,
-)
+from simulator.reports.columns import LOSSES, MORE, TIMES, Columns, cause_columns, legend, notes_by_layers
+from simulator.reports.metrics import FACTORS, MOST_LOST, SIZE, TIME, UTILIZATION, Row, flat
 from simulator.reports.report import NetworkReport
 
 _Rows = Sequence[tuple[str, Row]]
 _PIPE_WIDTH = 160  # a pipe has no width of its own; tables must not be cut to 80 columns there
 _UNLIMITED_WIDTH = 1 << 16
-_CAUSE_NAMES = {cause.key.replace("_", " ") for cause in Cause} | {"empty lanes"}
 
 
 def console() -> Console:
@@ -73,13 +59,13 @@ def print_listing(title: str, rows: Sequence[tuple[str, ...]]) -> None:
 def print_report(report: NetworkReport, *, factors: bool = False) -> None:
     """One machine: a row a layer, the total, and where its PE-cycles went."""
     data = report.to_dict()
-    rows = [(layer["name"], layer) for layer in data["layers"]] + [("total", data["total"])]
+    rows = [(layer["name"], flat(layer)) for layer in data["layers"]] + [("total", flat(data["total"]))]
     output = console()
     _print_sizes(output, [(report.machine, report.size)])
     shown = _print_measures(output, f"{report.workload['name']} on {report.machine}", "layer", rows, factors=factors)
     for note in notes_by_layers(data["layers"]):
         output.print(f"  {note}", style="dim", highlight=False)
-    _print_legend(output, shown)
+    output.print(legend(shown), style="dim", highlight=False)
 
 
 def print_comparison(reports: Sequence[NetworkReport], *, factors: bool = False) -> None:
@@ -88,12 +74,12 @@ def print_comparison(reports: Sequence[NetworkReport], *, factors: bool = False)
     output = console()
     _print_sizes(output, [(name, report["size"]) for name, report in data])
     title = f"{reports[0].workload['name']}: total of {len(reports[0].layers)} layers"
-    rows = [(name, report["total"]) for name, report in data]
+    rows = [(name, flat(report["total"])) for name, report in data]
     shown = _print_measures(output, title, "accelerator", rows, factors=factors)
     for name, report in data:
         for note in notes_by_layers(report["layers"], alike=True):
             output.print(f"  {name}: {note}", style="dim", highlight=False)
-    _print_legend(output, shown)
+    output.print(legend(shown), style="dim", highlight=False)
 
 
 def _print_sizes(output: Console, rows: _Rows) -> None:
@@ -103,15 +89,15 @@ def _print_sizes(output: Console, rows: _Rows) -> None:
 def _print_measures(output: Console, title: str, first: str, rows: _Rows, *, factors: bool) -> Columns:
     """The table with as many columns as fit the width; returns those shown."""
     causes = cause_columns([rows[-1][1]] if first == "layer" else [row for _, row in rows])
-    times = TIMES | (FACTORS if factors else {}) | UTILIZATION
-    choices = [
-        times | MORE | MOST_LOST | causes,
-        times | MORE | MOST_LOST,
-        times | MOST_LOST,
-        {name: form for name, form in times.items() if name != "ms"} | MOST_LOST,
+    times = (*TIMES, *(FACTORS if factors else ()), UTILIZATION)
+    choices: list[Columns] = [
+        (*times, *MORE, MOST_LOST, *causes),
+        (*times, *MORE, MOST_LOST),
+        (*times, MOST_LOST),
+        (*(metric for metric in times if metric is not TIME), MOST_LOST),
     ]
     if first != "layer" and not factors:  # a comparison shows them wherever there is room
-        choices.insert(0, TIMES | FACTORS | UTILIZATION | MORE | MOST_LOST | causes)
+        choices.insert(0, (*TIMES, *FACTORS, UTILIZATION, *MORE, MOST_LOST, *causes))
     built = [(columns, broken) for columns in choices for broken in (False, True)]
     tables = [_built(title, first, columns, rows, break_names=broken) for columns, broken in built]
     return built[fitting(output, tables)][0]
@@ -121,14 +107,14 @@ def _built(title: str, first: str, columns: Columns, rows: _Rows, *, break_names
     """A table whose cells are never wrapped; with `break_names` the names of columns take two lines."""
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column(first, no_wrap=True)
-    for name in columns:
-        shown = name.replace(" ", "\n", 1) if break_names else name
-        table.add_column(shown, justify="right", no_wrap=True, style="cyan" if name in _CAUSE_NAMES else "")
+    for metric in columns:
+        shown = metric.heading.replace(" ", "\n", 1) if break_names else metric.heading
+        table.add_column(shown, justify="right", no_wrap=True, style="cyan" if metric in LOSSES else "")
     for name, row in rows:
         if name == "total":
             table.add_section()
         style = "bold" if name == "total" else None
-        table.add_row(name, *(form(row) for form in columns.values()), style=style)
+        table.add_row(name, *(metric.text(row) for metric in columns), style=style)
     return table
 
 
@@ -157,8 +143,3 @@ def _print_records(output: Console, table: Table) -> None:
         output.print(f"{names[0]:{wide}} {cells[0]}", style="bold", highlight=False)
         for name, cell in zip(names[1:], cells[1:], strict=True):
             output.print(f"{name:{wide}} {cell}", highlight=False)
-
-
-def _print_legend(output: Console, shown: Columns) -> None:
-    text = f"{LEGEND} {FACTORS_LEGEND}" if FACTORS.keys() <= shown.keys() else LEGEND
-    output.print(text, style="dim", highlight=False)

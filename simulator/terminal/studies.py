@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
 from rich.table import Table
 
+from simulator.reports.columns import MORE, TIMES, Columns
+from simulator.reports.metrics import CYCLES, EMPTY_LANES, FACTORS, SPEEDUP, UTILIZATION, Metric
 from simulator.studies.store import Store
 from simulator.studies.study import Study
 from simulator.terminal.reports import console, fitting
 
 _FAILURES_SHOWN = 10
-_BYTES_PER_MB = 1e6
 Groups = dict[tuple[str, ...], list[dict[str, Any]]]
-Columns = dict[str, tuple[Callable[[dict[str, Any]], float | None], str]]
-_LEAST = ("cycles", "speedup", "util")  # of a table that has to be narrow
+_LEAST = (CYCLES, SPEEDUP, UTILIZATION)  # of a table that has to be narrow
+_COLUMNS: Columns = (*TIMES, UTILIZATION, EMPTY_LANES, *MORE)
 _NO_SPREAD = " \u00b10.0%"
-_COLUMNS: Columns = {
-    "cycles": (lambda row: row["cycles"], "{:,.0f}"),
-    "ms": (lambda row: row["time_us"] / 1000, "{:,.3f}"),
-    "speedup": (lambda row: row["speedup"], "{:.2f}"),
-    "util": (lambda row: row["utilization"], "{:.1%}"),
-    "empty lanes": (lambda row: row.get("empty_lanes"), "{:.1%}"),
-    "effectual": (lambda row: row["effectual_utilization"], "{:.1%}"),
-    "max/mean PE": (lambda row: row["load_imbalance"], "{:.2f}"),
-    "DRAM MB": (lambda row: (row["dram.read_bytes"] + row["dram.write_bytes"]) / _BYTES_PER_MB, "{:,.2f}"),
-}
-_FACTORS: Columns = {
-    "x size": (lambda row: row.get("speedup_factors.size"), "{:.2f}"),
-    "x skipped": (lambda row: row.get("speedup_factors.skipped"), "{:.2f}"),
-    "x util": (lambda row: row.get("speedup_factors.utilization"), "{:.2f}"),
-}
 
 
 def print_study(study: Study, store: Store, *, factors: bool = False) -> None:
@@ -40,16 +26,16 @@ def print_study(study: Study, store: Store, *, factors: bool = False) -> None:
 
     With `factors` also what each speedup consists of. Every varied column shows; of the others what fits.
     """
-    shown = _COLUMNS | (_FACTORS if factors else {})
+    shown = (*_COLUMNS, *(FACTORS if factors else ()))
     keys = study.varied or ("accelerator", "workload")
     groups: Groups = {}
     rows = list(store.rows_of(study.name, study.places))
     columns = [f"set.{key}" if any(f"set.{key}" in row for row in rows) else key for key in keys]
     for row in rows:
         groups.setdefault(tuple(_text(row.get(column)) for column in columns), []).append(row)
-    least = {name: column for name, column in shown.items() if name in _LEAST or name in _FACTORS}
-    choices = [(columns, broken) for columns in (shown, least) for broken in (False, True)]
-    tables = [_built(study.title, keys, groups, columns, break_names=broken) for columns, broken in choices]
+    least = tuple(metric for metric in shown if metric in (*_LEAST, *FACTORS))
+    choices = [(metrics, broken) for metrics in (shown, least) for broken in (False, True)]
+    tables = [_built(study.title, keys, groups, metrics, break_names=broken) for metrics, broken in choices]
     fitting(console(), tables)
 
 
@@ -58,10 +44,11 @@ def _built(title: str, keys: Sequence[str], groups: Groups, shown: Columns, *, b
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for key in keys:
         table.add_column(key, no_wrap=True)
-    for name in shown:
-        table.add_column(name.replace(" ", "\n", 1) if break_names else name, justify="right", no_wrap=True)
+    for metric in shown:
+        heading = metric.heading.replace(" ", "\n", 1) if break_names else metric.heading
+        table.add_column(heading, justify="right", no_wrap=True)
     for values, rows in groups.items():
-        table.add_row(*values, *(_cell([read(row) for row in rows], form) for read, form in shown.values()))
+        table.add_row(*values, *(_cell(metric, rows) for metric in shown))
     return table
 
 
@@ -78,11 +65,12 @@ def _text(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def _cell(values: Sequence[float | None], form: str) -> str:
-    numbers = [value for value in values if value is not None]
+def _cell(metric: Metric, rows: Sequence[dict[str, Any]]) -> str:
+    """The mean over rows, and half their range where they differ."""
+    numbers = [value for row in rows if (value := metric.value(row)) is not None]
     if not numbers:
-        return "-"
+        return metric.written(None)
     mean = fmean(numbers)
     spread = (max(numbers) - min(numbers)) / 2
     share = f" \u00b1{spread / abs(mean):.1%}" if mean else ""
-    return form.format(mean) + (share if share != _NO_SPREAD else "")
+    return metric.written(mean) + (share if share != _NO_SPREAD else "")

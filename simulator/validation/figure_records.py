@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from simulator.validation.results import Result, results
 from simulator.validation.sensitivity import recorded_effects
 from workloads.errors import InputError
 from workloads.files import write_whole
+from workloads.texts import toml_value
 
 BEGIN = "<!-- verdicts: rewritten by `prunesim validate --markdown FILE` -->"
 END = "<!-- end of verdicts -->"
@@ -72,7 +72,7 @@ def write_records(rows: Sequence[Outside], folder: Path) -> Path:
 
 def _keys(row: Outside) -> Iterator[str]:
     for key, value in row.model_dump(exclude_defaults=True).items():
-        yield f"{key} = {json.dumps(value, ensure_ascii=False) if isinstance(value, str) else value}"
+        yield f"{key} = {toml_value(value)}"
 
 
 def recorded_verdict(chosen: FigureSet, figure: Figure) -> Verdict:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from simulator.plots.data import Data, Row, by_run, density_column, layer_rows, rows_of, total_rows, value
 from simulator.plots.kind import kind
 from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure, scale_log
+from simulator.reports.metrics import SPEEDUP
 from simulator.validation.figure_metrics import crossover
 from workloads.errors import InputError
 
@@ -71,7 +72,7 @@ def speedup(data: Data) -> Figure:
             axes.set_ylim(bottom=min(_ROOM_BELOW, axes.get_ylim()[0]))
         _mark(axes, sorted(crossings))
         axes.set_xlabel(f"{_whose(column)}density")
-        axes.set_ylabel("speedup over the dense baseline")
+        axes.set_ylabel(SPEEDUP.title)
         axes.grid()
         legend_below(figure, axes)
         return figure

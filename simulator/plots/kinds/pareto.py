@@ -10,18 +10,9 @@ from matplotlib.ticker import EngFormatter
 from simulator.plots.data import Data, rows_of, total_rows, value
 from simulator.plots.kind import kind
 from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure, scale_log
+from simulator.reports.metrics import metric_of, title_of
 from workloads.errors import InputError
 
-# Measures of which more is better; of all others, costs and settings, less is.
-_MORE_IS_BETTER = ("utilization", "effectual_utilization", "speedup", "dram.efficiency", "dram.achieved_gbs")
-_TITLES = {
-    "time_us": "time, µs",
-    "dram.read_bytes": "read from DRAM, bytes",
-    "dram.write_bytes": "written to DRAM, bytes",
-    "dram.burst_bytes": "DRAM traffic, bytes",
-    "dram.achieved_gbs": "DRAM bandwidth, 10\u2079 bytes a second",
-    "speedup": "speedup over the dense baseline",
-}
 _WIDE = 20  # an axis that spans more than this factor is logarithmic
 
 
@@ -38,7 +29,7 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles") -> Figure
         raise InputError(f"no total of a workload has both '{x}' and '{y}'")
     styles = machine_styles(row["accelerator"] for row in rows)
     points = [(value(row, x) or 0.0, value(row, y) or 0.0) for row in rows]
-    front = pareto_front(points, more_x=x in _MORE_IS_BETTER, more_y=y in _MORE_IS_BETTER)
+    front = pareto_front(points, more_x=metric_of(x).more_is_better, more_y=metric_of(y).more_is_better)
     with new_figure(6.0, 4.4) as figure:
         axes = figure.subplots()
         for machine, style in styles.items():
@@ -75,5 +66,4 @@ def _is_wide(values: Sequence[float]) -> bool:
 
 
 def _title(column: str) -> str:
-    name = _TITLES.get(column, column.replace("_", " ").replace(".", " "))
-    return f"{name} ({'more' if column in _MORE_IS_BETTER else 'less'} is better)"
+    return f"{title_of(column)} ({'more' if metric_of(column).more_is_better else 'less'} is better)"

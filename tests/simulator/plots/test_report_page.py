@@ -11,7 +11,7 @@ import pytest
 from dataflows.registry import create
 from simulator.network_simulation import simulate
 from simulator.observers.timeline import Timeline
-from simulator.plots.report_page import report_page, toml_text
+from simulator.plots.report_page import report_page, settings_toml
 from workloads.catalog import load_workload
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -136,8 +136,8 @@ def test_figures_that_say_nothing_are_left_out():
 def test_the_configuration_reads_back_as_it_was(run):
     scnn, _, _ = run
     settings = {key: value for key, value in scnn.to_dict()["accelerator"].items() if key != "name"}
-    assert tomllib.loads(toml_text(settings)) == settings
-    assert tomllib.loads(toml_text({"a": "inf", "b": {"c": True, "d": {}}})) == {
+    assert tomllib.loads(settings_toml(settings)) == settings
+    assert tomllib.loads(settings_toml({"a": "inf", "b": {"c": True, "d": {}}})) == {
         "a": float("inf"),
         "b": {"c": True, "d": {}},
     }

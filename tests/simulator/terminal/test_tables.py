@@ -7,7 +7,8 @@ import pytest
 
 from dataflows.registry import create
 from simulator.network_simulation import simulate
-from simulator.reports.columns import MOST_LOST, notes_by_layers
+from simulator.reports.columns import notes_by_layers
+from simulator.reports.metrics import MOST_LOST, flat
 from simulator.terminal.reports import print_comparison, print_report
 from workloads.catalog import load_workload
 
@@ -53,7 +54,7 @@ def test_empty_lanes_are_a_loss_of_their_own(reports):
     most, share = "empty lanes", total.fragmented_lanes / (total.multipliers * total.cycles)
     others = [cycles for cause, cycles in total.pe_cycle_stack.items() if cause != "busy"]
     assert share > max(others) / (total.pes * total.cycles)  # so that the row below says it
-    assert MOST_LOST["most lost to"](total.to_dict()) == f"{most} {100 * share:.1f}%"
+    assert MOST_LOST.text(flat(total.to_dict())) == f"{most} {100 * share:.1f}%"
     busy = total.pe_cycle_stack["busy"] / (total.pes * total.cycles)
     assert total.utilization + total.empty_lanes == pytest.approx(busy, rel=1e-12)
 

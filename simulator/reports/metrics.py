@@ -1,0 +1,168 @@
+"""What a run measures: each number once, with its names, its form and its sense, for tables, pages and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dataflows.schedule import Cause
+
+Row = Mapping[str, Any]
+"""A layer, a total or a machine's size, on one level with dotted keys, as `flat` gives it."""
+
+_BYTES_PER_MB = 1e6
+_STACK = "pe_cycle_stack."
+
+
+def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one level with dotted keys; lists and tuples are left out, for they have no column."""
+    row: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            row |= flat(value, f"{prefix}{key}.")
+        elif not isinstance(value, list | tuple):
+            row[prefix + key] = value
+    return row
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of a row.
+
+    column          where it stands in a row, which is its name in the JSON report; empty where none holds it
+    heading         of its column in tables; empty where no table shows it
+    form            how tables write it
+    compute         what tables show where that is not the column as it stands
+    meaning         what a legend says of the heading; empty where it speaks for itself
+    title           what a figure's axis says; empty: the column's name
+    more_is_better  of all others, costs and settings, less is
+    """
+
+    column: str
+    heading: str = ""
+    form: str = "{:.2f}"
+    compute: Callable[[Row], Any] | None = None
+    meaning: str = ""
+    title: str = ""
+    more_is_better: bool = False
+
+    def value(self, row: Row) -> Any:
+        """What tables show of a row; None where it has none."""
+        return row.get(self.column) if self.compute is None else self.compute(row)
+
+    def written(self, value: Any) -> str:
+        """A value as tables write it; a word (such as inf) stands as it is."""
+        return "-" if value is None else value if isinstance(value, str) else self.form.format(value)
+
+    def text(self, row: Row) -> str:
+        """A row's value as tables write it."""
+        return self.written(self.value(row))
+
+
+def _share(part: str, whole: Callable[[Row], float]) -> Callable[[Row], float]:
+    """A column over a whole; 0 where there is no whole."""
+
+    def share(row: Row) -> float:
+        every = whole(row)
+        return row.get(part, 0) / every if every else 0.0
+
+    return share
+
+
+def _slots(row: Row) -> int:
+    return row["multipliers"] * row["cycles"]
+
+
+def _pe_cycles(row: Row) -> int:
+    return sum(row.get(_STACK + cause.key, 0) for cause in Cause)
+
+
+def _moved_mb(row: Row) -> float:
+    return (row["dram.read_bytes"] + row["dram.write_bytes"]) / _BYTES_PER_MB
+
+
+CYCLES = Metric("cycles", "cycles", "{:,.0f}")
+TIME = Metric("time_us", "ms", "{:,.3f}", lambda row: row["time_us"] / 1000, title="time, µs")
+SPEEDUP = Metric(
+    "speedup",
+    "speedup",
+    meaning="over the machine's own dense baseline",
+    title="speedup over the dense baseline",
+    more_is_better=True,
+)
+UTILIZATION = Metric(
+    "utilization", "util", "{:.1%}", meaning="multiplier slots that held a product", more_is_better=True
+)
+EFFECTUAL = Metric(
+    "effectual_utilization", "effectual", "{:.1%}", meaning="those with one of two non-zeros", more_is_better=True
+)
+IMBALANCE = Metric(
+    "load_imbalance",
+    "max/mean PE",
+    meaning="busy cycles of the busiest PE over the mean of all, idle ones too, summed over barriers",
+)
+TRAFFIC = Metric("", "DRAM MB", "{:,.2f}", _moved_mb)
+BOUND = Metric("bound_ratio", "cycles / bound", meaning="over the largest of the compute, fullest-PE and memory bounds")
+EMPTY_LANES = Metric(
+    "empty_lanes",
+    "empty lanes",
+    "{:.1%}",
+    _share("fragmented_lanes", _slots),
+    "multiplier slots without a product inside busy PEs; util and they make up busy",
+)
+CAUSES = {
+    cause: Metric(column, cause.key.replace("_", " "), "{:.1%}", _share(column, _pe_cycles))
+    for cause in Cause
+    for column in (_STACK + cause.key,)
+}
+"""The share of all PE-cycles by cause."""
+
+FACTORS = (
+    Metric("speedup_factors.size", "x size", meaning="multipliers and clock over the baseline's"),
+    Metric("speedup_factors.skipped", "x skipped", meaning="products the baseline issues over those issued here"),
+    Metric("speedup_factors.utilization", "x util", meaning="own utilization over the baseline's"),
+)
+"""What a speedup is the product of."""
+
+SIZE = (
+    Metric("multipliers", "multipliers", "{:,}"),
+    Metric("clock_ghz", "clock GHz", "{:g}"),
+    Metric("on_chip_kib", "on-chip KiB", "{:,.1f}"),
+    Metric("bandwidth_gbs", "GB/s", "{:,g}"),
+    Metric("bits", "bits", "{}"),
+)
+"""The size of a machine, in rows of `NetworkReport.size`."""
+
+
+def _most_lost_to(row: Row) -> str | None:
+    """What left most multiplier slots without a product; with the utilization all of them make up 1."""
+    losses = (EMPTY_LANES, *(metric for cause, metric in CAUSES.items() if cause is not Cause.BUSY))
+    most = max(losses, key=lambda metric: metric.value(row))
+    return None if most.text(row) == most.written(0.0) else f"{most.heading} {most.text(row)}"
+
+
+MOST_LOST = Metric("", "most lost to", compute=_most_lost_to)
+
+_DRAWN = (
+    TIME,
+    SPEEDUP,
+    UTILIZATION,
+    EFFECTUAL,
+    Metric("dram.burst_bytes", title="DRAM traffic, bytes"),
+    Metric("dram.read_bytes", title="read from DRAM, bytes"),
+    Metric("dram.write_bytes", title="written to DRAM, bytes"),
+    Metric("dram.efficiency", title="DRAM efficiency", more_is_better=True),
+    Metric("dram.achieved_gbs", title="DRAM bandwidth, 10\u2079 bytes a second", more_is_better=True),
+)
+_BY_COLUMN = {metric.column: metric for metric in _DRAWN}
+
+
+def metric_of(column: str) -> Metric:
+    """The metric of any column of a row, settings included."""
+    return _BY_COLUMN.get(column) or Metric(column)
+
+
+def title_of(column: str) -> str:
+    """What an axis says of a column of a row."""
+    return metric_of(column).title or column.replace("_", " ").replace(".", " ")

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench mutants clean
 
 demo: $(INSTALLED)  ## compare the shipped pruned network on every machine and draw where the PE-cycles went
 	mkdir -p demo
@@ -23,6 +23,10 @@ lint: $(INSTALLED)  ## format, lint, types and import contracts, as CI checks th
 
 bench: $(INSTALLED)  ## print the table of kernel rates
 	$(BIN)/python -m benchmarks.table
+
+mutants: $(INSTALLED)  ## break the sources by 300 small edits, one at a time, and count what no test notices (hours)
+	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
+	$(BIN)/python -m benchmarks.mutants
 
 clean:
 	rm -rf $(VENV) demo dist build .pytest_cache .ruff_cache .hypothesis

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.cli import Cli
 
@@ -11,6 +11,14 @@ _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("default", max_examples=50, deadline=None, suppress_health_check=_QUIET)
 settings.register_profile("ci", max_examples=2000, deadline=None, suppress_health_check=_QUIET, derandomize=True)
 settings.register_profile("long", max_examples=100_000, deadline=None, suppress_health_check=_QUIET)
+settings.register_profile(  # the same examples for every mutant, and no time spent on making a failing one smaller
+    "mutants",
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=_QUIET,
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 os.environ.pop("COLUMNS", None)  # processes of the test runner set it; tables are tested as where nobody says how wide
 

@@ -1,0 +1,107 @@
+"""One mutant at a time in a copy of the checkout: edit, run the tests, put the file back."""
+
+import contextlib
+import multiprocessing
+import os
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from cosmic_ray.mutating import use_mutation
+from cosmic_ray.plugins import get_operator
+
+from benchmarks.mutants.areas import ROOT
+from benchmarks.mutants.sample import Mutant
+
+_PRELOADED = ["benchmarks.mutants.trials", "hypothesis", "numba", "numpy", "pydantic", "simpy", "matplotlib", "rich"]
+_LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "demo", "dist", "build")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a mutant: killed, timed out (killed as well) or survived; the lines that it took away and made."""
+
+    mutant: Mutant
+    verdict: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+class Laboratory:
+    """A copy of the checkout in `folder`, and processes that run its tests.
+
+    Each run of tests is forked from a process that has loaded the libraries but nothing of the project. Kernels are
+    compiled into a cache of their own; what a mutant compiled is thrown away after it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._tree, self._cache = folder / "tree", folder / "cache"
+        shutil.copytree(ROOT, self._tree, ignore=_LEFT_OUT)
+        self._limits: dict[tuple[str, ...], float] = {}  # seconds that tests may take
+        self._kept: set[Path] = set()
+        self._processes = multiprocessing.get_context("forkserver")
+        self._processes.set_forkserver_preload(_PRELOADED)
+
+    def attempt(self, mutant: Mutant) -> Outcome:
+        """Make the edit, run the tests of its part, undo it."""
+        limit = self._limits.get(mutant.tests) or self._limit(mutant.tests)
+        edit = use_mutation(self._tree / mutant.path, get_operator(mutant.operator)(), mutant.occurrence)
+        with edit as (original, mutated):
+            code = self._run(mutant.tests, limit)
+        for folder in set(self._cache.glob("*")) - self._kept:
+            shutil.rmtree(folder)
+        old, new = original.splitlines(), mutated.splitlines()
+        verdict = {None: "timed out", 0: "survived"}.get(code, "killed")
+        return Outcome(mutant, verdict, _only(old, new), _only(new, old))
+
+    def _limit(self, tests: tuple[str, ...]) -> float:
+        """Run tests without any mutant, keep the kernels that they compiled, and allow them four times as long.
+
+        Raises `RuntimeError` when they fail.
+        """
+        since = time.monotonic()
+        if self._run(tests, None) != 0:
+            raise RuntimeError(f"tests fail without any mutant: {' '.join(tests)}")
+        self._kept.update(self._cache.glob("*"))
+        self._limits[tests] = 30 + 4 * (time.monotonic() - since)
+        return self._limits[tests]
+
+    def _run(self, tests: tuple[str, ...], limit: float | None) -> int | None:
+        """Exit code of the tests; None when they took too long."""
+        process = self._processes.Process(target=_test, args=(str(self._tree), str(self._cache), tests))
+        process.start()
+        process.join(limit)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            return None
+        return process.exitcode
+
+
+def _only(lines: list[str], others: list[str]) -> tuple[str, ...]:
+    """Lines in the middle that differ, without their margins."""
+    pairs = list(zip(lines, others, strict=False))
+    head = next((i for i, (one, other) in enumerate(pairs) if one != other), len(pairs))
+    tail = next((i for i in range(len(pairs) - head) if lines[-1 - i] != others[-1 - i]), len(pairs) - head)
+    return tuple(line.strip() for line in lines[head : len(lines) - tail])
+
+
+def _test(tree: str, cache: str, tests: tuple[str, ...]) -> NoReturn:
+    """Run tests in the copy: nothing of the checkout that this module comes from may be found."""
+    os.chdir(tree)
+    os.environ |= {"PYTHONPATH": tree, "PRUNESIM_CACHE_DIR": cache, "HYPOTHESIS_PROFILE": "mutants"}
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # no test here needs one, and they take a second to load
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # two edits in a second could be of the same size
+    sys.dont_write_bytecode = True
+    sys.path[:] = [tree, *(path for path in sys.path if Path(path or ".").resolve() != ROOT)]
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests])
+    sys.exit(int(code))

@@ -73,7 +73,8 @@ def validate(
                 with_dram = machine == "dram" or (machine is None and folder is None)
                 _compare(chosen, seeds, jobs, advance, sensitivity=sensitivity, with_dram=with_dram, as_json=as_json)
                 return
-            click.echo(figure_records.renew(whole, chosen, place, jobs, advance))
+            for path in figure_records.renew(whole, chosen, place, jobs, advance):
+                click.echo(path)
     if document is not None:
         figure_records.rewrite(document, figures.FigureSet.read(place))
 

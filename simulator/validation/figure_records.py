@@ -31,12 +31,16 @@ _TABLE = (
 
 def renew(
     whole: FigureSet, chosen: FigureSet, folder: Path, jobs: int | None = 1, progress: Progress | None = None
-) -> Path:
+) -> list[Path]:
     """Measure the chosen figures and recorded readings; write the records of the whole. Raises as `measure`."""
     found = results(chosen, jobs=jobs, progress=progress)
     values = {result.figure.id: result.simulated for result in found}
     shares = {effect.figure.id: effect.share for effect in recorded_effects(chosen, values, jobs, progress)}
-    return write_records(renewed(whole, found, shares), folder)
+    rows = renewed(whole, found, shares)
+    own = {home: [row for row in rows if whole.home_of(row.id) == home] for home in whole.homes}
+    return [
+        write_records(some, folder / home) for home, some in own.items() if some or (folder / home / RECORDED).exists()
+    ]
 
 
 def renewed(chosen: FigureSet, measured: Sequence[Result], shares: Mapping[str, float | None]) -> list[Outside]:

@@ -1,6 +1,8 @@
 """Published figures as data: a folder with `figures.toml`, the studies that it names, and other readings of them.
 
 The package has such a folder, `published/`; a user may have one as well, to compare with other papers or an RTL run.
+A folder inside it with a `figures.toml` of its own belongs to it: goals and readings hold for both, studies and
+recorded deviations lie where the figures do.
 """
 
 from __future__ import annotations
@@ -39,33 +41,42 @@ class FigureSet:
     @classmethod
     def read(cls, folder: Path = FOLDER) -> Self:
         """All of a folder. Raises `InputError` with a line for each fault: the file, the key, what is allowed."""
-        tables = read_toml(folder / FIGURES)
-        goals = _goals(tables, folder / FIGURES)
-        chosen = _rows(folder / FIGURES, "figure", Figure)
+        places = [folder, *sorted(path.parent for path in folder.glob(f"*/{FIGURES}"))]
+        chosen = [figure for place in places for figure in _figures(place, folder)]
         studies = {name: StudyTable.read(folder / f"{name}.toml") for name in dict.fromkeys(f.study for f in chosen)}
-        readings = _rows_if_there(folder / READINGS, "reading", Reading)
-        recorded = _rows_if_there(folder / RECORDED, "outside", Outside)
-        refused = _rows_if_there(folder / REFUSED, "refused", Refused)
+        readings = [row for place in places for row in _rows_if_there(place / READINGS, "reading", Reading)]
+        recorded = [row for place in places for row in _rows_if_there(place / RECORDED, "outside", Outside)]
+        refused = [row for place in places for row in _rows_if_there(place / REFUSED, "refused", Refused)]
         by_id = {row.id: row for row in recorded}
-        found = cls(tuple(chosen), studies, goals, tuple(readings), by_id, tuple(refused))
-        lines = [f"{folder / FIGURES}: {line}" for line in found._wrong_figures()]
+        found = cls(tuple(chosen), studies, _goals(places), tuple(readings), by_id, tuple(refused))
+        lines = [f"{folder / found.home_of(name) / FIGURES}: {line}" for name, line in found._wrong_figures()]
         lines += [f"{folder / READINGS}: {line}" for line in found._wrong_readings()]
         lines += [] if lines else [f"{folder / RECORDED}: {line}" for line in found._wrong_records()]
         if lines:
             raise InputError("\n".join(lines))
         return found
 
-    def _wrong_figures(self) -> Iterator[str]:
+    @property
+    def homes(self) -> list[Path]:
+        """Where figures lie, from the folder that was read."""
+        return list(dict.fromkeys(Path(figure.study).parent for figure in self.figures))
+
+    def home_of(self, name: str) -> Path:
+        """Where the figure of that id lies, from the folder that was read."""
+        return next(Path(figure.study).parent for figure in self.figures if figure.id == name)
+
+    def _wrong_figures(self) -> Iterator[tuple[str, str]]:
+        """Ids, and what is wrong with the figure."""
         ids = [figure.id for figure in self.figures]
-        yield from (f"figure '{name}' is there twice" for name in dict.fromkeys(ids) if ids.count(name) > 1)
+        yield from ((name, f"figure '{name}' is there twice") for name in dict.fromkeys(ids) if ids.count(name) > 1)
         for figure in self.figures:
             goal = self.goals.get(figure.kind)
             if goal is None:
-                yield f"figure '{figure.id}': kind = '{figure.kind}': {nearest(figure.kind, self.goals)}"
+                yield figure.id, f"figure '{figure.id}': kind = '{figure.kind}': {nearest(figure.kind, self.goals)}"
             elif goal.absolute and goal.unit != figure.unit:
-                yield f"figure '{figure.id}': unit = '{figure.unit}': goal '{figure.kind}' is in {goal.unit}"
+                yield figure.id, f"figure '{figure.id}': unit = '{figure.unit}': goal '{figure.kind}' is in {goal.unit}"
             if not any(figure.picks(values) for values in self.points(figure)):
-                yield f"figure '{figure.id}': where = {figure.where} picks no point of its study"
+                yield figure.id, f"figure '{figure.id}': where = {figure.where} picks no point of its study"
 
     def _wrong_readings(self) -> Iterator[str]:
         for reading in self.readings:
@@ -129,13 +140,14 @@ class FigureSet:
 
 def export(folder: Path) -> list[Path]:
     """Copy the package's figures, readings and studies. Raises `InputError` before it overwrites anything."""
-    sources = sorted(FOLDER.glob("*.toml"))
-    targets = [folder / source.name for source in sources]
+    sources = sorted(FOLDER.rglob("*.toml"))
+    targets = [folder / source.relative_to(FOLDER) for source in sources]
     for target in targets:
         if target.exists():
             raise InputError(f"{target}: is there already")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for target in targets:
+            target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror}") from None
     for source, target in zip(sources, targets, strict=True):
@@ -143,17 +155,28 @@ def export(folder: Path) -> list[Path]:
     return targets
 
 
-def _goals(tables: dict[str, Any], path: Path) -> dict[str, Goal]:
-    """The goals by kind. Raises `InputError` with a line for each fault."""
-    goals, lines = {}, []
-    named = tables.get("goals")
-    if not isinstance(named, dict) or not named:
-        raise InputError(f"{path}: must have at least one [goals.KIND]")
-    for kind, table in named.items():
-        try:
-            goals[kind] = Goal.model_validate(table)
-        except ValidationError as error:
-            lines += faults(error, Goal, f"{path}: goals.{kind}").splitlines()
+def _figures(place: Path, folder: Path) -> Iterator[Figure]:
+    """The figures of a place in a folder, whose studies are named from there."""
+    for figure in _rows(place / FIGURES, "figure", Figure):
+        yield figure.model_copy(update={"study": (place.relative_to(folder) / figure.study).as_posix()})
+
+
+def _goals(places: list[Path]) -> dict[str, Goal]:
+    """The goals by kind, of which the first place must have some. Raises `InputError` with a line for each fault."""
+    goals: dict[str, Goal] = {}
+    lines = []
+    for path in (place / FIGURES for place in places):
+        named = read_toml(path).get("goals", {} if goals else None)
+        if not isinstance(named, dict) or not (named or goals):
+            raise InputError(f"{path}: must have at least one [goals.KIND]")
+        for kind, table in named.items():
+            if kind in goals:
+                lines.append(f"{path}: goals.{kind} is there already, in {places[0] / FIGURES}")
+                continue
+            try:
+                goals[kind] = Goal.model_validate(table)
+            except ValidationError as error:
+                lines += faults(error, Goal, f"{path}: goals.{kind}").splitlines()
     if lines:
         raise InputError("\n".join(lines))
     return goals

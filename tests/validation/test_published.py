@@ -36,8 +36,9 @@ def test_figure(name, results):
 
 
 def test_every_study_is_used_and_every_machine_with_figures_has_readings():
-    files = {path.stem for path in figures.FOLDER.glob("*.toml")} - {"figures", "readings", "recorded", "refused"}
-    assert set(PUBLISHED.studies) == files
+    files = {path.relative_to(figures.FOLDER) for path in figures.FOLDER.rglob("*.toml")}
+    studies = {file for file in files if file.stem not in ("figures", "readings", "recorded", "refused")}
+    assert set(PUBLISHED.studies) == {file.with_suffix("").as_posix() for file in studies}
     machines = {PUBLISHED.machine_of(figure) for figure in PUBLISHED.figures}
     assert {reading.machine for reading in PUBLISHED.readings} == machines
 

@@ -42,8 +42,10 @@ from dataflows.kernels.threads import run_slices
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.sizing import Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec
-from dataflows.tiling.filter_blocks import compulsory_bytes, cut_layer
-from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
+from dataflows.tiling.filter_blocks import cut_layer
+from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
+from dataflows.tiling.strip_schedule import StripWork, strip_schedule
+from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.windows import PaddedMap
 from workloads.distinct_values import distinct_values
 from workloads.layer import Layer
@@ -115,39 +117,26 @@ class Abm(Accelerator[AbmSpec]):
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each image and strip of positions, in this order."""
         spec, layer = self.spec, replace(trace.layer, groups=1)
-        nonzeros = np.count_nonzero(trace.weight_mask.reshape(1, layer.out_channels, -1), axis=2)
+        nonzeros = np.count_nonzero(trace.weight_mask.reshape(layer.out_channels, -1), axis=1)
         distinct, notes = self._distinct(trace)
-        plan, weight_bytes = self._plan(layer, nonzeros)
-        cycles, issued = self._cycles(plan, nonzeros, distinct[None])
-        moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False, weight_bytes=weight_bytes)
-        return LayerSchedule(
+        plan = self._plan(layer, nonzeros)
+        traffic = StripTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False)
+        moved = traffic.transfers(spec.input_buffer_bytes, spec.output_buffer_bytes)
+        return strip_schedule(
+            spec,
+            self._work(plan, nonzeros, distinct),
+            replace(moved, notes=(*moved.notes, *notes)),
             pe_grid=(spec.cores, 1),
             lanes_per_pe=spec.adders_per_core,
-            cycles=cycles,
-            issued=issued,
-            drain_cycles=np.zeros(plan.tiles, np.int64),
-            accumulator_copies=2,
-            loads=moved.loads(),
-            stores=moved.stores(),
-            buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes),
-            prefetch_tiles=spec.prefetch_tiles,
             expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
-            compulsory_bytes=compulsory_bytes(
-                layer, int(weight_bytes.sum()), spec.value_bits, reads_inputs=bool(nonzeros.any())
-            ),
-            notes=(*moved.notes(), *notes),
-            outputs_as_made=True,
         )
 
-    def _plan(self, layer: Layer, nonzeros: np.ndarray) -> tuple[ColumnPlan, np.ndarray]:
-        """The tiles, and the bytes of their encoded weights, int64 (1, blocks of filters).
-
-        layer  has one group; nonzeros int64 (1, K)
-        """
+    def _plan(self, layer: Layer, nonzeros: np.ndarray) -> StripPlan:
+        """The tiles; nonzeros int64 (K,)."""
         spec = self.spec
         return cut_layer(
             layer,
-            nonzeros[0] * spec.encoded_weight_bits,
+            nonzeros * spec.encoded_weight_bits,
             turn=spec.cores,
             pixels=spec.adders_per_core,
             value_bits=spec.value_bits,
@@ -155,15 +144,15 @@ class Abm(Accelerator[AbmSpec]):
             weight_bytes=spec.weight_buffer_bytes,
         )
 
-    def _cycles(self, plan: ColumnPlan, nonzeros: np.ndarray, distinct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Int64 (tiles, cores, CAUSES) before any wait for memory, and (tiles, cores) additions."""
+    def _work(self, plan: StripPlan, nonzeros: np.ndarray, distinct: np.ndarray) -> StripWork:
+        """Cycles and additions; nonzeros, distinct int64 (K,)."""
         spec, strips = self.spec, plan.strips
 
         def per_core(per_filter: np.ndarray) -> np.ndarray:
-            """(1, blocks of filters, cores) sums of (1, K)."""
+            """(blocks of filters, cores) sums of (K,)."""
             room = len(plan.filters) * ceil_div(int(plan.filters[0]), spec.cores) * spec.cores
-            padded = np.pad(per_filter, ((0, 0), (0, room - per_filter.shape[1])))
-            return padded.reshape(len(padded), len(plan.filters), -1, spec.cores).sum(axis=2)
+            padded = np.pad(per_filter, (0, room - len(per_filter)))
+            return padded.reshape(len(plan.filters), -1, spec.cores).sum(axis=1)
 
         def excess(positions: int) -> np.ndarray:
             """What the multipliers need longer than the adders for a block of so many positions."""
@@ -171,15 +160,12 @@ class Abm(Accelerator[AbmSpec]):
             return per_core(np.maximum(products - nonzeros, 0))
 
         sizes, which = np.unique(strips.last_pixels, return_inverse=True)
-        last = np.stack([excess(positions) for positions in sizes.tolist()])[which]  # (strips, 1, blocks, cores)
-        whole = excess(spec.adders_per_core) * (strips.blocks - 1)[:, None, None, None]
-        added = np.broadcast_to(per_core(nonzeros), last.shape)
+        last = np.stack([excess(positions) for positions in sizes.tolist()])[which]  # (strips, blocks, cores)
+        blocks, pixels = strips.blocks[:, None, None], strips.pixels[:, None, None]
+        added = per_core(nonzeros)
         cycles = np.zeros((*plan.block_shape, spec.cores, CAUSES), np.int64)
-        busy = added * strips.blocks[:, None, None, None] + whole + last
-        cycles[..., Cause.BUSY] = busy.swapaxes(0, 1)[:, None]
-        issued = (added * strips.pixels[:, None, None, None]).swapaxes(0, 1)[:, None]
-        issued = np.broadcast_to(issued, cycles.shape[:-1]).sum(axis=3)
-        return join_filter_blocks(cycles), issued.reshape(plan.tiles, spec.cores)
+        cycles[..., Cause.BUSY] = added * blocks + excess(spec.adders_per_core) * (blocks - 1) + last
+        return StripWork.of_filter_blocks(cycles, added * pixels)
 
     def _distinct(self, trace: LayerTrace) -> tuple[np.ndarray, tuple[str, ...]]:
         """Int64 (K,): distinct values of each kernel, and a note where that is fewer than the trace has."""

@@ -20,7 +20,7 @@ from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Te
 from dataflows.sizing import Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec
 from dataflows.tiling.dram_layout import Layout, bits_to_bytes
-from dataflows.tiling.strip_plan import join_filter_blocks
+from dataflows.tiling.strip_schedule import StripTransfers, StripWork, strip_schedule
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -99,28 +99,13 @@ class Dcnn(Accelerator[DcnnSpec]):
         steps = math.prod(layer.kernel_size) * ceil_div(layer.group_in_channels, spec.multipliers_per_pe)
         cycles = np.zeros((layer.batch, *work.outputs.shape, CAUSES), np.int64)
         cycles[..., Cause.BUSY] = work.outputs * steps
-        outputs = np.tile(work.outputs.sum(axis=1), (layer.batch, 1))
-        loads, stores, compulsory = self._transfers(trace, work)
-        half, inputs_stay = spec.sram_bytes // 2, self._inputs_stay(layer, work)
-        return LayerSchedule(
+        return strip_schedule(
+            spec,
+            StripWork.of_filter_blocks(cycles, work.outputs * math.prod(layer.weight_shape[1:])),
+            self._transfers(trace, work),
             pe_grid=(spec.pe_rows, spec.pe_columns),
             lanes_per_pe=spec.multipliers_per_pe,
-            cycles=join_filter_blocks(cycles),
-            issued=outputs * math.prod(layer.weight_shape[1:]),
-            drain_cycles=np.zeros(len(outputs), np.int64),
-            accumulator_copies=2,
-            loads=loads,
-            stores=stores,
-            buffers=(
-                BufferUse("weight_stream", Tensor.WEIGHT, 0, streamed=True),
-                BufferUse("input_sram", Tensor.INPUT, half, streamed=not inputs_stay),
-                BufferUse("output_sram", Tensor.OUTPUT, half),
-            ),
-            prefetch_tiles=spec.prefetch_tiles,
             expected_issued=layer.dense_macs,
-            compulsory_bytes=compulsory,
-            outputs_as_made=True,
-            spills=max(self._map_bytes(layer)) > half,
         )
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
@@ -178,11 +163,8 @@ class Dcnn(Accelerator[DcnnSpec]):
         """Whether a part's inputs fit their SRAM, so that all groups of output channels find them there."""
         return ceil_div(self._map_bytes(layer)[0], work.parts) <= self.spec.sram_bytes // 2
 
-    def _transfers(self, trace: LayerTrace, work: _Work) -> tuple[Runs, Runs, int]:
-        """Loads, stores and compulsory bytes: weights stream by for every part; maps move only when they do not fit.
-
-        Inputs also move when they are the network's.
-        """
+    def _transfers(self, trace: LayerTrace, work: _Work) -> StripTransfers:
+        """Weights stream by for every part; maps move only when they do not fit, and inputs that are the network's."""
         layer = trace.layer
         half = self.spec.sram_bytes // 2
         inputs, outputs = self._map_bytes(layer)
@@ -202,7 +184,12 @@ class Dcnn(Accelerator[DcnnSpec]):
             cuts = bits_to_bytes(boundaries(made))
             stores = Runs.per_tile(Tensor.OUTPUT, tile, layout.output_address + cuts[:-1], np.diff(cuts))
             compulsory += outputs * layer.batch
-        return Runs.merge(*loads), stores, compulsory
+        buffers = (
+            BufferUse("weight_stream", Tensor.WEIGHT, 0, streamed=True),
+            BufferUse("input_sram", Tensor.INPUT, half, streamed=not self._inputs_stay(layer, work)),
+            BufferUse("output_sram", Tensor.OUTPUT, half),
+        )
+        return StripTransfers(Runs.merge(*loads), stores, buffers, compulsory, spills=max(inputs, outputs) > half)
 
 
 def _edges(size: int, step: int) -> np.ndarray:

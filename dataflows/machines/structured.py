@@ -30,9 +30,11 @@ from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.sizing import Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec, Size
 from dataflows.tiling.dram_layout import bits_to_bytes
-from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
+from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
+from dataflows.tiling.strip_schedule import StripWork, strip_schedule
+from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.strips import PixelStrips
-from dataflows.tiling.windows import PaddedMap, inputs_read
+from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div, even_slices
@@ -119,28 +121,17 @@ class Structured(Accelerator[StructuredSpec]):
         spec, layer = self.spec, trace.layer
         kept = kept_columns(trace.weight_mask, layer.groups).sum(axis=1)
         plan = self._plan(layer, kept)
-        cycles, drain_cycles = self._cycles(plan)
-        mapped = np.arange(spec.output_channels_parallel) < plan.filters[:, None]
-        issued = kept[:, None, None, None, None] * plan.strips.pixels[:, None, None] * mapped
-        moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes)
-        return LayerSchedule(
+        traffic = StripTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=True)
+        return strip_schedule(
+            spec,
+            self._work(plan),
+            traffic.transfers(spec.input_buffer_bytes, spec.output_buffer_bytes),
             pe_grid=(spec.output_channels_parallel, 1),
             lanes_per_pe=spec.pixels_parallel,
-            cycles=join_filter_blocks(cycles),
-            issued=np.broadcast_to(issued, (*plan.block_shape, len(mapped[0]))).sum(axis=3).reshape(plan.tiles, -1),
-            drain_cycles=drain_cycles[..., -1].reshape(plan.tiles),
-            accumulator_copies=2,
-            loads=moved.loads(),
-            stores=moved.stores(),
-            buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes),
-            prefetch_tiles=spec.prefetch_tiles,
             expected_issued=int(kept.sum()) * layer.output_count // layer.groups,
-            compulsory_bytes=self._compulsory_bytes(layer, kept),
-            notes=moved.notes(),
-            outputs_as_made=True,
         )
 
-    def _plan(self, layer: Layer, kept: np.ndarray) -> ColumnPlan:
+    def _plan(self, layer: Layer, kept: np.ndarray) -> StripPlan:
         spec, parallel = self.spec, self.spec.output_channels_parallel
         filters = np.minimum(parallel, layer.group_out_channels - np.arange(0, layer.group_out_channels, parallel))
         strips = PixelStrips.of(
@@ -148,13 +139,10 @@ class Structured(Accelerator[StructuredSpec]):
             spec.pixels_parallel,
             inputs=spec.input_buffer_bytes // bits_to_bytes(spec.value_bits * layer.group_in_channels),
         )
-        return ColumnPlan(layer, kept, filters, strips)
+        return StripPlan(layer, kept, filters, strips)
 
-    def _cycles(self, plan: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:
-        """int64 (*blocks, PEs, CAUSES) before any wait for memory, and (*blocks,) drain of the last pixel block.
-
-        The blocks are those of filters: `plan.block_shape`.
-        """
+    def _work(self, plan: StripPlan) -> StripWork:
+        """Cycles and products; what drains beside later tiles is a tile's last block of pixels and filters."""
         spec, strips = self.spec, plan.strips
         rate = Fraction(str(spec.index_entries_per_cycle))
         decode = np.array([max(0, math.ceil(z / rate) - z) for z in plan.columns.tolist()], np.int64)
@@ -172,20 +160,16 @@ class Structured(Accelerator[StructuredSpec]):
         cycles = np.zeros((*shape, spec.output_channels_parallel, CAUSES), np.int64)
         mapped = np.arange(spec.output_channels_parallel) < plan.filters[:, None]
         blocks = strips.blocks[:, None]
+        columns = plan.columns[:, None, None, None]
         for cause, part in (
-            (Cause.BUSY, plan.columns[:, None, None, None] * blocks),
+            (Cause.BUSY, columns * blocks),
             (Cause.INDEX, decode[:, None, None, None] * blocks),
             (Cause.DRAIN, exposed),
         ):
             cycles[..., cause] = part[..., None] * mapped
         cycles[0, 0, 0, 0, :, Cause.FILL] = spec.fill_cycles * mapped[0]
-        return cycles, last_drain.copy()
-
-    def _compulsory_bytes(self, layer: Layer, kept: np.ndarray) -> int:
-        used = int(np.count_nonzero(kept))
-        weights = int(kept.sum()) * layer.group_out_channels
-        inputs = used * layer.group_in_channels * layer.batch * inputs_read(layer)
-        return (weights + inputs + layer.output_count) * self.spec.value_bits // 8
+        issued = (columns * strips.pixels[:, None])[..., None] * mapped
+        return StripWork.of_filter_blocks(cycles, issued, last_drain[..., -1])
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs column by column of each group's index list; the products of dropped columns are never made."""

@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from dataflows.tiling.dram_layout import bits_to_bytes
-from dataflows.tiling.strip_plan import ColumnPlan
+from dataflows.tiling.strip_plan import StripPlan
 from dataflows.tiling.strips import PixelStrips
-from dataflows.tiling.windows import inputs_read
 from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div
 
@@ -24,8 +23,8 @@ def cut_layer(
     input_bytes: int,
     weight_bytes: int,
     sums: int | None = None,
-) -> tuple[ColumnPlan, np.ndarray]:
-    """The tiles, and the bytes of their compressed weights, int64 (1, blocks of filters).
+) -> StripPlan:
+    """The tiles.
 
     The plan's layer has one group: a strip holds the inputs of all.
 
@@ -41,7 +40,7 @@ def cut_layer(
     inputs = input_bytes // bits_to_bytes(layer.in_channels * value_bits)
     outputs = None if sums is None else sums // int(filters.max())
     strips = PixelStrips.of(whole, pixels, inputs=inputs, outputs=outputs)
-    return ColumnPlan(whole, np.array([filter_bits.sum()]), filters, strips), sizes[None]
+    return StripPlan(whole, np.array([filter_bits.sum()]), filters, strips, weight_bytes=sizes[None])
 
 
 def filter_blocks(
@@ -71,9 +70,3 @@ def filter_blocks(
             turns *= 2
     starts = np.arange(0, every, turns * turn)
     return np.minimum(turns * turn, every - starts), bytes_of(turns)
-
-
-def compulsory_bytes(layer: Layer, weight_bytes: int, value_bits: int, *, reads_inputs: bool) -> int:
-    """Bytes that no order of tiles avoids: weights of so many bytes, the inputs if any are read, and all outputs."""
-    inputs = layer.in_channels * layer.batch * inputs_read(layer) if reads_inputs else 0
-    return weight_bytes + (inputs + layer.output_count) * value_bits // 8

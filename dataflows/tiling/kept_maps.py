@@ -2,7 +2,7 @@
 
 A map that the machine's own activation memory holds stays there: outputs that fit never leave, inputs that fit were
 left there by the layer before, but for the network's own input, which comes once. A map that does not fit comes, or
-goes, as a `ColumnPlan` cuts it.
+goes, as a `StripPlan` cuts it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dataflows.schedule import Runs, Tensor
+from dataflows.schedule import BufferUse, Runs, Tensor
 from dataflows.tiling.dram_layout import bits_to_bytes
-from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic
+from dataflows.tiling.strip_plan import StripPlan
+from dataflows.tiling.strip_schedule import StripTransfers
+from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.windows import inputs_read
 from workloads.layer import Layer
 from workloads.whole_numbers import boundaries
@@ -55,16 +57,38 @@ class KeptMaps:
         """Input positions that strips may read: as many as a map has twice where it stays, else `held`."""
         return 2 * math.prod(self.layer.input_size) if self.inputs_stay else held
 
-    def loads(self, plan: ColumnPlan, moved: ColumnTraffic, *, weights_resident: bool = False) -> Runs:
-        """Inputs, then weights unless they lie on the chip before the layer starts."""
-        every = moved.loads()
+    def transfers(
+        self,
+        traffic: StripTraffic,
+        buffers: tuple[BufferUse, ...],
+        weight_bytes: int,
+        *,
+        resident: bool = False,
+    ) -> StripTransfers:
+        """What still crosses DRAM of a plan's traffic.
+
+        weight_bytes  all weights of the layer, each once
+        resident      whether they lie on the chip before the layer starts
+        """
+        return StripTransfers(
+            self._loads(traffic, resident=resident),
+            Runs.none() if self.outputs_stay else traffic.stores(),
+            buffers,
+            self._compulsory_bytes() + (0 if resident else weight_bytes),
+            () if resident else traffic.notes(),
+            spills=self.spills,
+        )
+
+    def _loads(self, traffic: StripTraffic, *, resident: bool) -> Runs:
+        """Inputs, then weights."""
+        every = traffic.loads()
         on_chip = np.zeros(len(every.tensor), np.bool_)
-        for tensor, there in ((Tensor.INPUT, self.inputs_stay), (Tensor.WEIGHT, weights_resident)):
+        for tensor, there in ((Tensor.INPUT, self.inputs_stay), (Tensor.WEIGHT, resident)):
             on_chip |= (every.tensor == tensor) & there
         runs = Runs(*(getattr(every, name)[~on_chip] for name in Runs.__dataclass_fields__))
-        return Runs.merge(self._whole_maps(plan), runs) if self.inputs_stay and self.input_in_dram else runs
+        return Runs.merge(self._whole_maps(traffic.plan), runs) if self.inputs_stay and self.input_in_dram else runs
 
-    def _whole_maps(self, plan: ColumnPlan) -> Runs:
+    def _whole_maps(self, plan: StripPlan) -> Runs:
         """Each image's and group's input map, once; they lie one after the other from address 0, as (n, g)."""
         values = np.tile(plan.channels * math.prod(self.layer.input_size), self.layer.batch)
         edges = bits_to_bytes(boundaries(values) * self.value_bits)
@@ -72,12 +96,7 @@ class KeptMaps:
         first, last = plan.tile_index[:, :, 0].reshape(-1), plan.tile_index[:, :, -1].reshape(-1)
         return Runs.per_tile(Tensor.INPUT, first, edges[order], np.diff(edges)[order], last_tile=last)
 
-    def stores(self, moved: ColumnTraffic) -> Runs:
-        """Outputs that do not stay."""
-        return Runs.none() if self.outputs_stay else moved.stores()
-
-    @property
-    def compulsory_bytes(self) -> int:
+    def _compulsory_bytes(self) -> int:
         """Bytes of maps that must cross DRAM."""
         values = 0
         if self.input_in_dram or not self.inputs_stay:

@@ -20,6 +20,7 @@ links need beyond that is waited for (port).
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from pydantic import Field
@@ -34,7 +35,9 @@ from dataflows.tiling.group_packs import GroupedSpec, GroupPacks
 from dataflows.tiling.kept_maps import KeptMaps
 from dataflows.tiling.matrix_product import product_layer
 from dataflows.tiling.residency import RESIDENCY_TEXT, Residency, residency_notes, resident
-from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic, join_filter_blocks
+from dataflows.tiling.strip_plan import StripPlan
+from dataflows.tiling.strip_schedule import StripWork, strip_schedule
+from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.strips import PixelStrips
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -112,32 +115,24 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
         room = spec.chips * spec.synapse_edram_bytes
         synapse_bytes = bits_to_bytes(layer.weight_count * spec.value_bits)
         held = resident(spec.weights_resident, fits=synapse_bytes <= room)
-        moved = ColumnTraffic(plan, spec.value_bits, room, indexed=False)
-        cycles, issued = self._cycles(plan, maps)
-        return LayerSchedule(
+        traffic = StripTraffic(plan, spec.value_bits, room, indexed=False)
+        buffers = (
+            BufferUse("central_edram_inputs", Tensor.INPUT, spec.map_bytes, streamed=plan.strips.streams_inputs),
+            BufferUse("synapse_edram", Tensor.WEIGHT, room, streamed=not traffic.holds_weights),
+            BufferUse("central_edram_outputs", Tensor.OUTPUT, spec.map_bytes),
+        )
+        moved = maps.transfers(traffic, buffers, synapse_bytes, resident=held)
+        return strip_schedule(
+            spec,
+            self._work(plan, maps),
+            replace(moved, notes=(*residency_notes("synapses", synapse_bytes, room, held=held), *moved.notes)),
             pe_grid=(spec.chips, spec.tiles),
             lanes_per_pe=spec.neurons_per_tile * spec.inputs_per_neuron,
-            cycles=cycles,
-            issued=issued,
-            drain_cycles=np.zeros(plan.tiles, np.int64),
-            accumulator_copies=2,
-            loads=maps.loads(plan, moved, weights_resident=held),
-            stores=maps.stores(moved),
-            buffers=(
-                BufferUse("central_edram_inputs", Tensor.INPUT, spec.map_bytes, streamed=plan.strips.streams_inputs),
-                BufferUse("synapse_edram", Tensor.WEIGHT, room, streamed=not moved.holds_weights),
-                BufferUse("central_edram_outputs", Tensor.OUTPUT, spec.map_bytes),
-            ),
-            prefetch_tiles=spec.prefetch_tiles,
             expected_issued=layer.dense_macs,
-            compulsory_bytes=maps.compulsory_bytes + (0 if held else synapse_bytes),
-            notes=(*residency_notes("synapses", synapse_bytes, room, held=held), *(() if held else moved.notes())),
-            outputs_as_made=True,
-            spills=maps.spills,
         )
 
-    def _cycles(self, plan: ColumnPlan, maps: KeptMaps) -> tuple[np.ndarray, np.ndarray]:
-        """int64 (tiles, PEs, CAUSES) and the products (tiles, PEs)."""
+    def _work(self, plan: StripPlan, maps: KeptMaps) -> StripWork:
+        """Cycles and products; a tile lasts at least as long as the links need for its inputs."""
         spec, layer = self.spec, plan.layer
         pes = spec.chips * spec.tiles
         first_neuron = np.arange(pes) * spec.neurons_per_tile
@@ -146,15 +141,12 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
         steps = plan.strips.pixels[:, None, None] * math.prod(layer.kernel_size)
         blocks = np.zeros((*plan.block_shape, pes, CAUSES), np.int64)
         blocks[..., Cause.BUSY] = steps * ceil_div(layer.group_in_channels, spec.inputs_per_neuron) * (neurons > 0)
-        issued = np.zeros((*plan.block_shape, pes), np.int64)
-        issued += steps * layer.group_in_channels * neurons
-        cycles = join_filter_blocks(blocks)
-        local = cycles.sum(axis=2)
-        waiting = np.maximum(self._exchange(plan, maps) - local.max(axis=1), 0)
-        cycles[..., Cause.PORT] = waiting[:, None] * (cycles[..., Cause.BUSY] > 0)
-        return cycles, issued.sum(axis=3).reshape(plan.tiles, pes)
+        work = StripWork.of_filter_blocks(blocks, steps * layer.group_in_channels * neurons)
+        waiting = np.maximum(self._exchange(plan, maps) - work.cycles.sum(axis=2).max(axis=1), 0)
+        work.cycles[..., Cause.PORT] = waiting[:, None] * (work.cycles[..., Cause.BUSY] > 0)
+        return work
 
-    def _exchange(self, plan: ColumnPlan, maps: KeptMaps) -> np.ndarray:
+    def _exchange(self, plan: StripPlan, maps: KeptMaps) -> np.ndarray:
         """Int64 (tiles,): cycles in which each chip receives what others hold of the inputs, an even share a tile."""
         spec, layer = self.spec, plan.layer
         if spec.chips == 1 or not maps.inputs_stay or maps.input_in_dram:
@@ -170,11 +162,11 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
         sizes = {"neurons": spec.neurons, "lanes": spec.inputs_per_neuron, "groups": spec.groups}
         return neuron_outputs(layer, weights, activations, **sizes)
 
-    def _plan(self, layer: Layer, maps: KeptMaps) -> ColumnPlan:
+    def _plan(self, layer: Layer, maps: KeptMaps) -> StripPlan:
         spec = self.spec
         packs = GroupPacks.of(layer, spec.groups, inputs=spec.inputs_per_neuron, filters=spec.neurons)
         position_bytes = bits_to_bytes(spec.value_bits * int(packs.channels.max()))
         inputs = maps.input_positions(spec.map_bytes // position_bytes)
         strips = PixelStrips.of(layer, layer.output_size[-1], inputs=inputs)
         columns = np.full(packs.count, layer.weight_count // layer.out_channels)
-        return ColumnPlan(layer, columns, packs.filters(spec.neurons), strips, packs)
+        return StripPlan(layer, columns, packs.filters(spec.neurons), strips, packs)

@@ -82,8 +82,10 @@ from dataflows.machines.pattern.pattern_arrays import Pass, deal
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.sizing import Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec, Size
-from dataflows.tiling.filter_blocks import compulsory_bytes, cut_layer
-from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
+from dataflows.tiling.filter_blocks import cut_layer
+from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
+from dataflows.tiling.strip_schedule import StripWork, strip_schedule
+from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -177,31 +179,19 @@ class PatternMachine(Accelerator[PatternSpec]):
         self.require(trace.layer)
         spec, layer = self.spec, trace.layer
         kernels = KernelPatterns.of(trace.weight_mask, layer.group_out_channels, spec.patterns)
-        plan, weight_bytes = self._plan(layer, kernels)
-        moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False, weight_bytes=weight_bytes)
-        cycles, issued = self._cycles(plan, kernels)
-        pes = spec.arrays * spec.kernels_parallel
-        return LayerSchedule(
+        plan = self._plan(layer, kernels)
+        traffic = StripTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False)
+        return strip_schedule(
+            spec,
+            self._work(plan, kernels),
+            traffic.transfers(spec.input_buffer_bytes, spec.output_buffer_bytes),
             pe_grid=(spec.arrays, spec.kernels_parallel),
             lanes_per_pe=spec.pixels_parallel,
-            cycles=join_filter_blocks(cycles.reshape(*plan.block_shape, pes, CAUSES)),
-            issued=issued.sum(axis=3).reshape(plan.tiles, pes),
-            drain_cycles=np.zeros(plan.tiles, np.int64),
-            accumulator_copies=2,
-            loads=moved.loads(),
-            stores=moved.stores(),
-            buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes),
-            prefetch_tiles=spec.prefetch_tiles,
             expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
-            compulsory_bytes=compulsory_bytes(
-                layer, int(weight_bytes.sum()), spec.value_bits, reads_inputs=trace.weight_nonzeros > 0
-            ),
-            notes=moved.notes(),
-            outputs_as_made=True,
         )
 
-    def _plan(self, layer: Layer, kernels: KernelPatterns) -> tuple[ColumnPlan, np.ndarray]:
-        """The tiles, and the bytes of their compressed weights, int64 (1, blocks of filters)."""
+    def _plan(self, layer: Layer, kernels: KernelPatterns) -> StripPlan:
+        """The tiles."""
         spec = self.spec
         return cut_layer(
             layer,
@@ -214,8 +204,8 @@ class PatternMachine(Accelerator[PatternSpec]):
             sums=8 * (spec.output_buffer_bytes // 2) // spec.value_bits,
         )
 
-    def _cycles(self, plan: ColumnPlan, kernels: KernelPatterns) -> tuple[np.ndarray, np.ndarray]:
-        """int64 (*tiles, arrays, rows, CAUSES) before any wait for memory, and (*tiles, arrays, rows) products."""
+    def _work(self, plan: StripPlan, kernels: KernelPatterns) -> StripWork:
+        """Cycles and products, array by array and row by row."""
         spec, ranges, passes = self.spec, _filter_ranges(plan), self._passes(plan)
         shape = (*plan.block_shape, spec.arrays, spec.kernels_parallel)
         cycles, issued = np.zeros((*shape, CAUSES), np.int64), np.zeros(shape, np.int64)
@@ -234,7 +224,9 @@ class PatternMachine(Accelerator[PatternSpec]):
         run_slices(run, range(len(ranges)))
         mapped = cycles[0, 0, 0, 0].any(axis=-1)
         cycles[0, 0, 0, 0, :, :, Cause.FILL] = spec.fill_cycles * mapped
-        return cycles, issued
+        pes = spec.arrays * spec.kernels_parallel
+        blocks = plan.block_shape
+        return StripWork.of_filter_blocks(cycles.reshape(*blocks, pes, CAUSES), issued.reshape(*blocks, pes))
 
     def _batches(
         self, kernels: KernelPatterns, filters: tuple[int, int], passes: list[Pass]
@@ -248,7 +240,7 @@ class PatternMachine(Accelerator[PatternSpec]):
                 )
             yield strip, found[one.reads]
 
-    def _passes(self, plan: ColumnPlan) -> list[Pass]:
+    def _passes(self, plan: StripPlan) -> list[Pass]:
         """One for each strip."""
         strips, pixels = plan.strips, self.spec.pixels_parallel
         reads = np.ones(int(strips.blocks.sum()), np.int64)
@@ -270,7 +262,7 @@ class PatternMachine(Accelerator[PatternSpec]):
         self.require(layer)
         spec, padded = self.spec, PaddedMap.of(layer, activations)
         kernels = KernelPatterns.of(weights != 0, layer.group_out_channels, spec.patterns)
-        plan, _ = self._plan(layer, kernels)
+        plan = self._plan(layer, kernels)
         passes, first = self._passes(plan), plan.strips.first_pixel.tolist()
         outputs = np.zeros((layer.batch, layer.out_channels, len(padded.windows)), np.int64)
         by_position = weights.reshape(*weights.shape[:2], -1)
@@ -285,6 +277,6 @@ class PatternMachine(Accelerator[PatternSpec]):
         return outputs.reshape(layer.output_shape)
 
 
-def _filter_ranges(plan: ColumnPlan) -> list[tuple[int, int]]:
+def _filter_ranges(plan: StripPlan) -> list[tuple[int, int]]:
     """The filters (first, end) of every block."""
     return list(itertools.pairwise(boundaries(plan.filters).tolist()))

@@ -26,7 +26,7 @@ together start and end a block of positions together, so that waiting for the sl
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
@@ -40,8 +40,10 @@ from dataflows.machines.stacked.vector_broadcast import play_turns
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.sizing import Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec
-from dataflows.tiling.filter_blocks import compulsory_bytes, cut_layer
-from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
+from dataflows.tiling.filter_blocks import cut_layer
+from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
+from dataflows.tiling.strip_schedule import StripWork, strip_schedule
+from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.pruning.choosing import share
@@ -156,31 +158,25 @@ class Stacked(Accelerator[StackedSpec]):
         self.require(trace.layer)
         spec, layer = self.spec, trace.layer
         filters = self.stored_filters(trace.weights)
-        plan, weight_bytes = self._plan(layer, filters)
-        moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False, weight_bytes=weight_bytes)
-        turns = self._turns(layer, filters)
-        per_block = np.add.reduceat(turns, starts(plan.filters) // spec.pes)
-        blocks, pixels = (each[:, None, None] for each in (plan.strips.blocks, plan.strips.pixels))
-        cycles = np.broadcast_to(per_block * blocks[..., None], (*plan.block_shape, spec.pes, CAUSES))
-        issued = np.broadcast_to(per_block[..., Cause.BUSY] * pixels, cycles.shape[:-1]).sum(axis=3)
-        return LayerSchedule(
+        plan = self._plan(layer, filters)
+        traffic = StripTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False)
+        moved = traffic.transfers(spec.input_buffer_bytes, spec.output_buffer_bytes)
+        return strip_schedule(
+            spec,
+            self._work(plan, filters, layer.group_out_channels),
+            replace(moved, notes=(*moved.notes, *self._density_note(trace))),
             pe_grid=(spec.pes, 1),
             lanes_per_pe=spec.lanes,
-            cycles=join_filter_blocks(cycles),
-            issued=issued.reshape(plan.tiles, spec.pes),
-            drain_cycles=np.zeros(plan.tiles, np.int64),
-            accumulator_copies=2,
-            loads=moved.loads(),
-            stores=moved.stores(),
-            buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes),
-            prefetch_tiles=spec.prefetch_tiles,
             expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
-            compulsory_bytes=compulsory_bytes(
-                layer, int(weight_bytes.sum()), spec.value_bits, reads_inputs=bool(weight_bytes.any())
-            ),
-            notes=(*moved.notes(), *self._density_note(trace)),
-            outputs_as_made=True,
         )
+
+    def _work(self, plan: StripPlan, filters: StoredFilters, group_filters: int) -> StripWork:
+        """Cycles and products: every block of positions takes what its filters' turns take."""
+        turns = self._turns(filters, group_filters)
+        per_block = np.add.reduceat(turns, starts(plan.filters) // self.spec.pes)
+        blocks, pixels = (each[:, None, None] for each in (plan.strips.blocks, plan.strips.pixels))
+        cycles = np.broadcast_to(per_block * blocks[..., None], (*plan.block_shape, self.spec.pes, CAUSES))
+        return StripWork.of_filter_blocks(cycles, per_block[..., Cause.BUSY] * pixels)
 
     def stored_filters(self, weights: np.ndarray) -> StoredFilters:
         """What each filter of weights (K, C/G, [T,] R, S), values or a mask, takes."""
@@ -202,7 +198,7 @@ class Stacked(Accelerator[StackedSpec]):
         entries = np.sum([stored_entries(codes, stored, spec.index_bits) for stored in loaded], axis=0)
         return StoredFilters(codes, read, entries * (spec.value_bits + spec.index_bits + code_bits))
 
-    def _turns(self, layer: Layer, filters: StoredFilters) -> np.ndarray:
+    def _turns(self, filters: StoredFilters, group_filters: int) -> np.ndarray:
         """Int64 (turns, PEs, CAUSES): what a filter on each PE takes for a block of positions, until all are done."""
         spec = self.spec
         own = play_turns(
@@ -210,7 +206,7 @@ class Stacked(Accelerator[StackedSpec]):
             filters.lists,
             spec.running,
             pes=spec.pes,
-            group_filters=layer.group_out_channels,
+            group_filters=group_filters,
             step_limit=1 << spec.index_bits,
             decoded=spec.decoded_entries,
             ports=spec.input_ports,
@@ -224,8 +220,8 @@ class Stacked(Accelerator[StackedSpec]):
         cycles[..., Cause.UNMAPPED] = np.where(taken > 0, 0, waits)
         return cycles
 
-    def _plan(self, layer: Layer, filters: StoredFilters) -> tuple[ColumnPlan, np.ndarray]:
-        """The tiles, and the bytes of their stored weights, int64 (1, blocks of filters)."""
+    def _plan(self, layer: Layer, filters: StoredFilters) -> StripPlan:
+        """The tiles."""
         spec = self.spec
         return cut_layer(
             layer,

@@ -43,7 +43,9 @@ from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.tiling.group_packs import GroupedSpec, GroupPacks
 from dataflows.tiling.kept_maps import KeptMaps
 from dataflows.tiling.matrix_product import product_layer
-from dataflows.tiling.strip_plan import ColumnPlan, ColumnTraffic, join_filter_blocks, require_two_blocks
+from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
+from dataflows.tiling.strip_schedule import StripWork, strip_schedule
+from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.strips import PixelStrips
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
@@ -143,27 +145,18 @@ class Systolic(Accelerator[SystolicSpec]):
         room = min(spec.input_buffer_bytes, spec.output_buffer_bytes)
         maps = KeptMaps(layer, trace.input_in_dram, room, spec.value_bits)
         plan = self._plan(layer, maps)
-        cycles, issued = self._cycles(plan)
-        moved = ColumnTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False)
-        return LayerSchedule(
+        traffic = StripTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False)
+        buffers = traffic.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes)
+        return strip_schedule(
+            spec,
+            self._work(plan),
+            maps.transfers(traffic, buffers, layer.weight_count * spec.value_bits // 8),
             pe_grid=(1, spec.columns),
             lanes_per_pe=spec.rows,
-            cycles=join_filter_blocks(cycles),
-            issued=issued.sum(axis=3).reshape(plan.tiles, spec.columns),
-            drain_cycles=np.zeros(plan.tiles, np.int64),
-            accumulator_copies=2,
-            loads=maps.loads(plan, moved),
-            stores=maps.stores(moved),
-            buffers=moved.buffers(spec.input_buffer_bytes, spec.output_buffer_bytes),
-            prefetch_tiles=spec.prefetch_tiles,
             expected_issued=layer.dense_macs,
-            compulsory_bytes=maps.compulsory_bytes + layer.weight_count * spec.value_bits // 8,
-            notes=moved.notes(),
-            outputs_as_made=True,
-            spills=maps.spills,
         )
 
-    def _plan(self, layer: Layer, maps: KeptMaps) -> ColumnPlan:
+    def _plan(self, layer: Layer, maps: KeptMaps) -> StripPlan:
         spec = self.spec
         groups = spec.groups if spec.dataflow == "weight" else "alone"
         sizes = {"inputs": spec.rows, "filters": spec.block_filters, "taps": math.prod(layer.kernel_size)}
@@ -171,9 +164,9 @@ class Systolic(Accelerator[SystolicSpec]):
         held = spec.input_buffer_bytes // bits_to_bytes(spec.value_bits * int(packs.channels.max()))
         strips = PixelStrips.of(layer, spec.block_positions, inputs=maps.input_positions(held))
         columns = np.full(packs.count, layer.weight_count // layer.out_channels)
-        return ColumnPlan(layer, columns, packs.filters(spec.block_filters), strips, packs)
+        return StripPlan(layer, columns, packs.filters(spec.block_filters), strips, packs)
 
-    def _folds(self, plan: ColumnPlan, positions: np.ndarray) -> Folds:
+    def _folds(self, plan: StripPlan, positions: np.ndarray) -> Folds:
         """The folds of a block of so many `positions`, by pack, image, strip and block of filters."""
         rows, depth = self.spec.rows, int(plan.columns[0])
         filters = plan.filters[:, None, None]
@@ -185,11 +178,11 @@ class Systolic(Accelerator[SystolicSpec]):
         count = ceil_div(int(used.max()), rows)
         return Folds(count, passing, columns, used, used - (count - 1) * rows, np.full_like(filters, depth))
 
-    def _packed_rows(self, plan: ColumnPlan) -> np.ndarray:
+    def _packed_rows(self, plan: StripPlan) -> np.ndarray:
         """Int64 (packs,): depths of the groups that lie together."""
         return plan.columns * (plan.channels // plan.layer.group_in_channels)
 
-    def _sequence(self, plan: ColumnPlan) -> FoldSequence:
+    def _sequence(self, plan: StripPlan) -> FoldSequence:
         spec, strips = self.spec, plan.strips
         return FoldSequence(
             rows=spec.rows,
@@ -202,8 +195,8 @@ class Systolic(Accelerator[SystolicSpec]):
             shape=plan.block_shape,
         )
 
-    def _cycles(self, plan: ColumnPlan) -> tuple[np.ndarray, np.ndarray]:
-        """int64 (*blocks, columns, CAUSES) and the products (*blocks, columns), by block of filters of a tile."""
+    def _work(self, plan: StripPlan) -> StripWork:
+        """Cycles and products of the columns."""
         spec, sequence, column = self.spec, self._sequence(plan), np.arange(self.spec.columns)
         cycles = np.zeros((*plan.block_shape, spec.columns, CAUSES), np.int64)
         issued = np.zeros((*plan.block_shape, spec.columns), np.int64)
@@ -217,9 +210,9 @@ class Systolic(Accelerator[SystolicSpec]):
         self._add_waits(sequence, cycles)
         if sequence.back_to_back:
             self._add_tail(plan, sequence, cycles)
-        return cycles, issued
+        return StripWork.of_filter_blocks(cycles, issued)
 
-    def _wave_ends(self, plan: ColumnPlan, folds: Folds, *, all_folds: bool) -> np.ndarray:
+    def _wave_ends(self, plan: StripPlan, folds: Folds, *, all_folds: bool) -> np.ndarray:
         """int64 (*blocks, columns, CAUSES): what folds take beyond their values, by column; of the last one or of all.
 
         A column of a group that lies beside others waits for its rows, and then for those behind them.
@@ -248,7 +241,7 @@ class Systolic(Accelerator[SystolicSpec]):
             cycles[..., Cause.BUSY] += busy
             cycles[..., Cause.FILL] += waiting - busy
 
-    def _add_tail(self, plan: ColumnPlan, sequence: FoldSequence, cycles: np.ndarray) -> None:
+    def _add_tail(self, plan: StripPlan, sequence: FoldSequence, cycles: np.ndarray) -> None:
         """The last wave of the layer, in its last block."""
         final, folds = (-1, -1, -1, -1), sequence.last
         used = np.arange(self.spec.columns) < folds.columns[final]

@@ -67,8 +67,8 @@ QUANTIZED = replace(pointwise(np.ones((3, 12), bool)), codebook_values=5)  # of 
 def test_every_tile_equals_the_twin(spec, trace):
     layer, machine = trace.layer, Abm(spec)
     schedule = machine.schedule(trace)
-    nonzeros = np.count_nonzero(trace.weight_mask.reshape(1, layer.out_channels, -1), axis=2)
-    plan, weight_bytes = machine._plan(replace(layer, groups=1), nonzeros)
+    nonzeros = np.count_nonzero(trace.weight_mask.reshape(layer.out_channels, -1), axis=1)
+    plan = machine._plan(replace(layer, groups=1), nonzeros)
     positions = list(range(math.prod(layer.output_size)))
     blocks = [positions[i : i + spec.adders_per_core] for i in range(0, len(positions), spec.adders_per_core)]
     ends = np.cumsum(plan.strips.blocks).tolist()
@@ -80,9 +80,9 @@ def test_every_tile_equals_the_twin(spec, trace):
     check_capacities(schedule)
     # Encoded non-zeros are loaded once, for every strip, or for every block of positions.
     loads = schedule.loads.bytes_of(Tensor.WEIGHT)
-    assert weight_bytes.sum() >= trace.weight_nonzeros * spec.encoded_weight_bits / 8
+    assert plan.weight_bytes.sum() >= trace.weight_nonzeros * spec.encoded_weight_bits / 8
     assert loads in {
-        int(weight_bytes.sum()) * times for times in (1, layer.batch * len(strips), layer.batch * len(blocks))
+        int(plan.weight_bytes.sum()) * times for times in (1, layer.batch * len(strips), layer.batch * len(blocks))
     }
     assert_transfers_are_whole(layer, schedule, spec.value_bits)
 
@@ -240,7 +240,7 @@ def test_more_values_than_codes_are_noted():
 def test_filters_come_in_blocks_that_fit_half_of_the_weight_buffer():
     given = pointwise(np.ones((12, 10), bool))  # 20 bytes a filter
     for room, filters in ((240, [12]), (239, [4, 4, 4]), (159, [2] * 6), (1, [2] * 6)):
-        plan, _ = Abm(AbmSpec(cores=2, weight_buffer_bytes=room))._plan(given.layer, np.full((1, 12), 10))
+        plan = Abm(AbmSpec(cores=2, weight_buffer_bytes=room))._plan(given.layer, np.full(12, 10))
         assert plan.filters.tolist() == filters
 
 

@@ -67,9 +67,9 @@ def test_books(spec, trace):
     assert bits.sum() <= layer.weight_count * spec.value_bits
     assert (bits >= trace.weight_mask.reshape(layer.out_channels, -1).sum(axis=1) * spec.value_bits).all()
     # Compressed kernels are loaded once, for every strip, or for every block of positions.
-    plan, weight_bytes = machine._plan(layer, kernels)
+    plan = machine._plan(layer, kernels)
     assert schedule.loads.bytes_of(Tensor.WEIGHT) in {
-        int(weight_bytes.sum()) * times
+        int(plan.weight_bytes.sum()) * times
         for times in (1, layer.batch * plan.strips.count, layer.batch * int(plan.strips.blocks.sum()))
     }
     assert_transfers_are_whole(layer, schedule, spec.value_bits)

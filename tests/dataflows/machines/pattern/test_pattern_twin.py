@@ -92,7 +92,7 @@ def test_every_tile_equals_the_twin(spec, trace):
     assume(layer.axes == 2)
     schedule = machine.schedule(trace)
     kernels = KernelPatterns.of(trace.weight_mask, layer.group_out_channels, spec.patterns)
-    plan, _ = machine._plan(layer, kernels)
+    plan = machine._plan(layer, kernels)
     strips = strips_of(spec, layer, plan)
     cycles, issued = pattern_twin.run(spec, layer, trace.weight_mask, strips, plan.filters.tolist())
     np.testing.assert_array_equal(schedule.cycles, tiles_of_blocks(cycles, len(plan.filters)))
@@ -111,7 +111,7 @@ def check_by_hand(spec, layer, kernels, by_hand):
         mask[at][list(positions)] = True
     mask = mask.reshape(layer.weight_shape)
     schedule = PatternMachine(spec).schedule(LayerTrace(layer, mask, np.ones(layer.input_shape, bool)))
-    plan, _ = PatternMachine(spec)._plan(layer, KernelPatterns.of(mask, layer.group_out_channels, spec.patterns))
+    plan = PatternMachine(spec)._plan(layer, KernelPatterns.of(mask, layer.group_out_channels, spec.patterns))
     twin = pattern_twin.run(spec, layer, mask, strips_of(spec, layer, plan), plan.filters.tolist())
     cycles = np.zeros((len(by_hand), len(by_hand[0]), CAUSES), np.int64)
     for at, (causes, _) in np.ndenumerate(as_objects(by_hand)):

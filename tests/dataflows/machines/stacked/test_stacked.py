@@ -64,7 +64,7 @@ def test_every_tile_equals_the_twin(spec, trace):
     layer, machine = trace.layer, Stacked(spec)
     schedule = machine.schedule(trace)
     filters = machine.stored_filters(trace.weights)
-    plan, weight_bytes = machine._plan(layer, filters)
+    plan = machine._plan(layer, filters)
     positions = list(range(math.prod(layer.output_size)))
     blocks = [positions[i : i + spec.lanes] for i in range(0, len(positions), spec.lanes)]
     ends = np.cumsum(plan.strips.blocks).tolist()
@@ -88,7 +88,7 @@ def test_every_tile_equals_the_twin(spec, trace):
     check_capacities(schedule)
     # Stored weights are loaded once, for every strip, or for every block of positions.
     assert schedule.loads.bytes_of(Tensor.WEIGHT) in {
-        int(weight_bytes.sum()) * times for times in (1, layer.batch * len(strips), layer.batch * len(blocks))
+        int(plan.weight_bytes.sum()) * times for times in (1, layer.batch * len(strips), layer.batch * len(blocks))
     }
     assert_transfers_are_whole(layer, schedule, spec.value_bits)
 

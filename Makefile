@@ -26,6 +26,7 @@ bench: $(INSTALLED)  ## print the table of kernel rates
 
 mutants: $(INSTALLED)  ## break the sources by 300 small edits, one at a time, and count what no test notices (hours)
 	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
+	$(BIN)/python -m pytest -q tests/benchmarks/test_mutants.py
 	$(BIN)/python -m benchmarks.mutants
 
 clean:

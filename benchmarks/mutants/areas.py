@@ -17,15 +17,6 @@ class Part:
     sources: tuple[str, ...]
     tests: tuple[str, ...]
 
-    def files(self) -> list[str]:
-        """Every source file, sorted."""
-        found = (
-            file
-            for source in self.sources
-            for file in ([ROOT / source] if source.endswith(".py") else (ROOT / source).rglob("*.py"))
-        )
-        return sorted({file.relative_to(ROOT).as_posix() for file in found if file.name != "__init__.py"})
-
     def each(self) -> list[Self]:
         """This part, or one for everything in the folder that `folder/*` names; `{name}` in its tests is the name."""
         (source, *more) = self.sources
@@ -59,3 +50,15 @@ class Areas:
             for area, found in told["areas"].items()
         }
         return cls(parts, tuple(told["operators"]), frozenset(told["speed_only"]))
+
+    def owners(self, area: str) -> dict[str, Part]:
+        """Every source file of an area, sorted, with its part: of several the one that says most about where it is."""
+        found: dict[str, tuple[int, Part]] = {}
+        for part in self.parts[area]:
+            for source in part.sources:
+                place = ROOT / source
+                for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
+                    path = file.relative_to(ROOT).as_posix()
+                    if file.name != "__init__.py" and len(source) > found.get(path, (0, part))[0]:
+                        found[path] = len(source), part
+        return {path: part for path, (_, part) in sorted(found.items())}

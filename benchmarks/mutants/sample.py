@@ -31,13 +31,12 @@ def sample(areas: Areas, count: int, seed: int) -> list[Mutant]:
     Places are drawn first and then one of the edits there, so that no operator with many variants prevails.
     """
     each, drawn = -(-count // len(areas.parts)), []
-    for area, parts in areas.parts.items():
+    for area in areas.parts:
         rng = random.Random(f"{seed} {area}")  # noqa: S311 (a sample, no secret)
         places = defaultdict(list)
-        for part in parts:
-            for path in part.files():
-                for mutant in _mutants(areas, part, path):
-                    places[path, mutant.line, mutant.column].append(mutant)
+        for path, part in areas.owners(area).items():
+            for mutant in _mutants(areas, part, path):
+                places[path, mutant.line, mutant.column].append(mutant)
         drawn += [rng.choice(places[place]) for place in rng.sample(sorted(places), min(each, len(places)))]
     return drawn
 

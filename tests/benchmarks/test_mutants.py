@@ -38,15 +38,17 @@ def test_only_what_decides_no_number_is_left_out():
 
 
 def test_every_area_names_sources_and_tests_that_are_there():
-    for parts in Areas.load().parts.values():
+    areas = Areas.load()
+    for area, parts in areas.parts.items():
+        assert set(areas.owners(area).values()) == set(parts), "each part has sources of its own"
         for part in parts:
-            assert part.files()
             named = [test.partition("::")[0] for test in part.tests if not test.startswith("-")]
-            assert [test for test in named if not (ROOT / test).exists()] == []
+            assert [path for path in (*part.sources, *named) if not (ROOT / path).exists()] == []
 
 
-def test_every_source_of_the_areas_folders_belongs_to_one_part():
-    files = [file for parts in Areas.load().parts.values() for part in parts for file in part.files()]
+def test_every_source_of_an_areas_folder_is_in_one_area():
+    areas = Areas.load()
+    files = [path for area in areas.parts for path in areas.owners(area)]
     assert len(files) == len(set(files))
     for folder in (
         "workloads/pruning",
@@ -57,6 +59,14 @@ def test_every_source_of_the_areas_folders_belongs_to_one_part():
     ):
         there = {file.relative_to(ROOT).as_posix() for file in (ROOT / folder).rglob("*.py")}
         assert {file for file in there - set(files) if not file.endswith("__init__.py")} == set()
+
+
+def test_the_part_that_says_most_about_a_file_answers_for_it():
+    owners = Areas.load().owners("prunings")
+    tests = {path: owners[f"workloads/pruning/{path}"].tests for path in ("removal.py", "base.py", "methods/nm.py")}
+    assert "tests/workloads/pruning/test_removal.py" in tests["removal.py"]
+    assert "tests/workloads/pruning/test_registry.py" in tests["base.py"]
+    assert tests["methods/nm.py"][0] == "tests/workloads/pruning/methods/test_structures.py"
 
 
 def test_a_star_makes_a_part_of_each_machine():

@@ -144,10 +144,18 @@ def spread(mask):
     return mask.mean((1, 2)).std() / limit, parts.std() / density, neighbours(mask.astype(float), 1)
 
 
-@needs_shared
-@pytest.mark.parametrize("folder", ["squeezenet_dc", "mediapipe_pose", "vgg16_hed"])
-def test_clustered_is_nearer_to_real_activations_than_uniform(folder):
-    workload = load_workload(str(SHARED / "data" / folder))
+REAL = [
+    "blazepose",
+    *(
+        pytest.param(str(SHARED / "data" / name), marks=needs_shared, id=name)
+        for name in ("squeezenet_dc", "vgg16_hed")
+    ),
+]
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_clustered_is_nearer_to_real_activations_than_uniform(name):
+    workload = load_workload(name)
     ratios = {pattern: [] for pattern in (Clustered(), Uniform())}
     for index, layer in enumerate(workload.layers):
         if min(layer.input_size) < 27:

@@ -8,7 +8,9 @@ import pytest
 from tests.shared_data import SHARED, needs_shared
 from workloads.catalog import load_workload
 from workloads.errors import InputError
+from workloads.layer import Layer
 from workloads.masks.synthetic import Uniform
+from workloads.network import load_network
 from workloads.readers import read_density_table, read_resnet50_dlmc, read_squeezenet_dc
 
 DATA = SHARED / "data"
@@ -73,25 +75,32 @@ def test_density_tables_give_their_densities_and_macs(path):
         assert source.activations.density == float(row["x_density"])
 
 
-@needs_shared
-def test_a_table_without_shapes_takes_those_of_a_network():
-    path = DATA / "density" / "alexnet_sparseloop_table7.csv"
+def test_a_table_without_shapes_takes_those_of_a_network(tmp_path):
+    path = tmp_path / "densities.csv"
+    path.write_text("layer,x_density,w_density,out_density\nconv1,1,0.7,0.378\nconv3,0.275,0.35,0.303\n")
     workload = read_density_table(path, network="alexnet")
-    assert [layer.name for layer in workload.layers] == ["conv1", "conv2", "conv3", "conv4", "conv5"]
-    assert workload.trace(2).output_density == 0.303
+    known = {layer.name: layer for layer in load_network("alexnet").layers}
+    assert workload.layers == (known["conv1"], known["conv3"])
+    assert workload.trace(1).output_density == 0.303
     with pytest.raises(InputError) as caught:
         load_workload(str(path))
     assert str(caught.value) == f"{path}: column 'C' is missing"
 
 
-@needs_shared
-def test_left_out_rows_are_named():
-    assert load_workload(str(DATA / "density" / "deepbrain_unet3d_mni152.csv")).title.endswith(
-        "3 transposed convolutions left out"
-    )
-
-
 HEAD = "name,C,H,W,K,R,S,stride,pad,groups,P,Q,w_density,x_density\n"
+
+
+def test_a_density_table_gives_layers_and_densities_and_names_the_rows_left_out(tmp_path):
+    path = tmp_path / "table.csv"
+    head = HEAD.replace("name,", "kind,name,")
+    path.write_text(head + "conv,a,3,8,6,4,3,3,1,1,1,8,6,0.25,0.5\ntransposed,b,4,8,6,4,3,3,2,1,1,16,12,1,1\n")
+    workload = load_workload(str(path))
+    assert workload.layers == (
+        Layer.conv("a", in_channels=3, out_channels=4, input_size=(8, 6), kernel_size=3, padding=1),
+    )
+    assert workload.trace(0).weight_nonzeros == 0.25 * 4 * 3 * 9
+    assert workload.trace(0).activation_nonzeros == 0.5 * 3 * 8 * 6
+    assert workload.title.endswith("1 transposed convolutions left out")
 
 
 @pytest.mark.parametrize(

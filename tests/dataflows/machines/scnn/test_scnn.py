@@ -1,7 +1,5 @@
 """SCNN by hand-worked tiles, known numbers and closed forms; the twin's comparisons stand in test_scnn_twin.py."""
 
-import csv
-
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -13,9 +11,9 @@ from dataflows.machines.scnn.scnn import Scnn, ScnnSpec
 from dataflows.schedule import Cause, Tensor
 from simulator.network_simulation import MachineRun
 from tests.dataflows.machines.scnn.cases import layers, specs
-from tests.shared_data import SHARED, needs_shared
 from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
+from workloads.network import load_network
 from workloads.trace import LayerTrace
 
 
@@ -272,21 +270,20 @@ def test_inputs_that_never_fit_pass_through():
     assert schedule.notes[-1] == "inputs of a single position exceed the IARAM: they are read again for every tile"
 
 
-@needs_shared
 def test_exactly_nine_of_the_authors_72_layers_overflow():
     """Parashar et al., ISCA 2017: nine layers of VGG-16 need temporal tiling, no other of the three networks."""
     spilled = []
-    with (SHARED / "models" / "scnn_layer_densities.csv").open() as file:
-        for i, row in enumerate(csv.DictReader(file)):
-            R, S, P, Q, C, K = (int(row[letter]) for letter in "RSPQCK")
-            layer = Layer.conv(row["layer"], in_channels=C, out_channels=K, input_size=(P, Q), kernel_size=(R, S),
-                               padding=((R - 1) // 2, (S - 1) // 2))  # fmt: skip
-            densities = (float(row[f"density_{what}"]) for what in ("weight", "input", "output"))
-            schedule = Scnn().schedule(random_trace(layer, *densities, seed=i))
-            assert schedule.issued.sum() == schedule.expected_issued
-            if schedule.spills:
-                spilled.append(row["layer"])
-    assert spilled == [f"VGG_conv{name}" for name in ("1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1", "4_2")]
+    names = ("alexnet@scnn", "vgg16@scnn", "googlenet@scnn")
+    networks = [(name, load_network(name)) for name in names]
+    layers = [(name, *both) for name, each in networks for both in zip(each.layers, each.densities, strict=True)]
+    assert len(layers) == 72 + 1  # the halves of AlexNet's conv2 stand apart
+    for seed, (name, layer, kept) in enumerate(layers):
+        schedule = Scnn().schedule(random_trace(layer, kept.weights, kept.activations, kept.outputs, seed))
+        assert schedule.issued.sum() == schedule.expected_issued
+        if schedule.spills:
+            spilled.append((name, layer.name))
+    tiled = ("1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1", "4_2")
+    assert spilled == [("vgg16@scnn", f"conv{place}") for place in tiled]
 
 
 def test_refusals_say_why():

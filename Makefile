@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint bench mutants clean
+.PHONY: demo test test-all lint bench mutants clean
 
 demo: $(INSTALLED)  ## compare the shipped pruned network on every machine and draw where the PE-cycles went
 	mkdir -p demo
@@ -12,8 +12,11 @@ demo: $(INSTALLED)  ## compare the shipped pruned network on every machine and d
 	$(BIN)/prunesim plot demo/compare.json --kind causes -o demo/causes.png
 	@echo "wrote demo/compare.json, demo/compare.csv and demo/causes.png"
 
-test: $(INSTALLED)  ## run the tests
-	$(BIN)/python -m pytest -n auto -q
+test: $(INSTALLED)  ## run the tests, without the slow ones and with few draws of each property
+	$(BIN)/python -m pytest -n auto --dist loadfile -q
+
+test-all: $(INSTALLED)  ## run the slow tests too, and draw more
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n auto --dist loadfile -q -m "not nightly"
 
 lint: $(INSTALLED)  ## format, lint, types and import contracts, as CI checks them
 	$(BIN)/ruff format --check .

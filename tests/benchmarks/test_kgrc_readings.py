@@ -21,6 +21,8 @@ from workloads import pruning
 from workloads.catalog import load_workload
 from workloads.pruning.methods.kernel_groups.group_ratios import load_ratios
 
+pytestmark = pytest.mark.slow
+
 EDGES = 1.5e-3  # the first tile waits for no store, and a last tile of few filters stores less
 INFINITE = {"dram": {"bandwidth_gbs": float("inf"), "latency_ns": 0.0}}
 LAYERS = [

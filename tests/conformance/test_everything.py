@@ -1,5 +1,7 @@
 """Every machine with every pruning on every built-in network: it runs with balanced books, or is refused with a reason."""
 
+from itertools import cycle, islice, product
+
 import pytest
 
 from dataflows.registry import create, machines
@@ -13,6 +15,9 @@ from workloads.workload import Workload
 
 NETWORKS = [name for name in network_names() if "@" not in name]
 PRUNINGS = {text.partition(":")[0]: text for text in reversed(example_texts())}  # the first example of each
+PAIRS = list(product(NETWORKS, PRUNINGS))
+QUICK = set(islice(zip(cycle(NETWORKS), cycle(PRUNINGS), strict=False), max(len(NETWORKS), len(PRUNINGS))))
+"""Every network and every pruning once at least; the other pairs are slow."""
 
 
 def smallest_layers(workload: Workload) -> Workload:
@@ -26,8 +31,9 @@ def smallest_layers(workload: Workload) -> Workload:
     return Workload(workload.name, tuple(workload.sources[index] for index in cheap), workload.seed)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-@pytest.mark.parametrize("method", PRUNINGS)
+@pytest.mark.parametrize(
+    ("network", "method"), [pair if pair in QUICK else pytest.param(*pair, marks=pytest.mark.slow) for pair in PAIRS]
+)
 def test_every_machine_runs_or_refuses(network, method):
     pruned = smallest_layers(load_workload(network)).prune(pruning.parse(PRUNINGS[method]))
     ran = 0

@@ -26,6 +26,8 @@ MORE = ("_bytes", "_per_cycle", "_depth", "_vectors", "_ports", "_port_values", 
 PES = ("pes", "pe_rows", "pe_columns", "cores", "arrays")
 SHARE, FEW_CYCLES = 0.03, 64
 
+pytestmark = pytest.mark.law
+
 
 def random_layer(random: np.random.Generator) -> Layer:
     kind = random.choice(["convolution", "convolution", "convolution", "product", "pointwise", "depthwise"])

@@ -8,6 +8,7 @@ import pytest
 
 from dataflows.accelerator import Accelerator
 from dataflows.registry import machine, machines
+from dataflows.specs import AcceleratorSpec
 from simulator.configuration import configure, idle_settings, keys_of, merge, validate
 from simulator.network_simulation import MachineRun
 from tests.conformance.layers import random_trace
@@ -156,7 +157,13 @@ def warns(name: str, base: str, key: str) -> bool:
     return key in idle_settings(configured(name, base_settings(name, base)))
 
 
-WALK = [(name, key) for name, chosen in machines().items() for key in keys_of(chosen.Spec)]
+SHARED = keys_of(AcceleratorSpec)
+"""Settings of words, memory and ports, whose meaning all machines share: one machine stands for them in a quick run."""
+WALK = [
+    pytest.param(name, key, marks=[pytest.mark.slow] if key in SHARED and name != "dcnn" else [])
+    for name, chosen in machines().items()
+    for key in keys_of(chosen.Spec)
+]
 
 
 @pytest.mark.parametrize(("name", "key"), WALK)

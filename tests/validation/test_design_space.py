@@ -11,6 +11,8 @@ from simulator.equal_size import size_of
 from simulator.studies.study import Study
 from simulator.validation.results import simulated
 
+pytestmark = pytest.mark.slow
+
 
 @cache
 def totals(name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:

@@ -28,6 +28,7 @@ def results():
     return {result.figure.id: result for result in validation.results(PUBLISHED)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIGURES)
 def test_figure(name, results):
     result, figure = results[name], FIGURES[name]
@@ -96,6 +97,7 @@ def test_the_share_of_a_deviation():
     assert share(1.0, 1.99) is None
 
 
+@pytest.mark.slow
 def test_bands_hold_the_seeds_and_only_figures_of_random_masks_have_them():
     chosen = (FIGURES["eie-alex8"], FIGURES["kgrc-c3d-kgrc-8"])
     drawn, fixed = validation.results(replace(PUBLISHED, figures=chosen), seeds=3)
@@ -106,6 +108,7 @@ def test_bands_hold_the_seeds_and_only_figures_of_random_masks_have_them():
     assert fixed.bands == {}
 
 
+@pytest.mark.slow
 def test_skewed_filters_explain_what_uniform_masks_of_the_fully_connected_layers_miss():
     found = {}
     for effect in sensitivity.effects(PUBLISHED.only("eie")):
@@ -217,6 +220,7 @@ def test_a_crossover_needs_a_density():
         METRICS["crossover_density"]([Run({}, {})])
 
 
+@pytest.mark.slow
 def test_the_command_prints_bands_and_readings(cli):
     run = cli("validate", "--machine", "eie", "--seeds", 2, "--sensitivity", "--jobs", 1)
     assert run.code == 0
@@ -235,6 +239,7 @@ def test_exported_studies_can_be_run_again(cli, tmp_path):
     assert "cambricon_x_aware.toml: is there already" in again.err
 
 
+@pytest.mark.slow
 def test_the_dram_table_equals_the_simulator_that_it_models_on_every_row(cli):
     run = cli("validate", "--machine", "dram")
     assert run.code == 0

@@ -149,6 +149,7 @@ def test_a_local_worker_that_dies_is_replaced(cli, tmp_path):
     assert contents(wounded) == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_two_sweeps_may_fill_one_store(cli, tmp_path):
     study = write_study(tmp_path, seeds=6)
     shared, alone = tmp_path / "shared.sqlite", tmp_path / "alone.sqlite"

@@ -77,6 +77,7 @@ def listening(pid: int) -> list[str]:
     return []
 
 
+@pytest.mark.slow
 @needs_dask
 @pytest.mark.parametrize("title", ["one machine", "TLS"])
 def test_the_example_runs_and_nobody_else_reaches_it(tmp_path, title):

@@ -23,7 +23,10 @@ KILLS = int(os.environ.get("PRUNESIM_KILLS", "3"))
 WAYS = ("group", "parent", "worker", "SIGTERM", "SIGINT")
 POINTS = 200  # of a few milliseconds: a sweep survives a kill or several before it is done
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds worker processes in /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds worker processes in /proc"),
+]
 
 
 def write_study(folder: Path) -> Path:

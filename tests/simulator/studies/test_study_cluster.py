@@ -16,9 +16,12 @@ from tests.simulator.commands.test_sweep import ROOT, results, write_study
 from tests.simulator.studies.clusters import LocalCluster
 from tests.simulator.studies.studies import NETWORK, contents
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("distributed") is None, reason="needs the extra 'cluster' (dask[distributed])"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("distributed") is None, reason="needs the extra 'cluster' (dask[distributed])"
+    ),
+]
 
 
 @pytest.fixture

@@ -18,7 +18,10 @@ from tests.simulator.commands.test_sweep import ROOT, results, workers_of, write
 from tests.simulator.studies import deadly
 from workloads.errors import PrunesimError
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes in /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes in /proc"),
+]
 SECONDS_TO_GO = 5
 
 

@@ -33,7 +33,12 @@ def test_parse_reads_what_str_writes(text):
     assert pickle.loads(pickle.dumps(pruning)) == pruning
 
 
-@pytest.mark.parametrize("name", network_names())
+QUICK = ("alexnet", "c3d", "mobilenet-v1")  # groups, three dimensions, one filter a channel
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in network_names()]
+)
 def test_every_method_runs_on_every_network(name):
     network = small(load_workload(name))
     tables = [f"{scheme}:table={name}" for scheme in ("kgr", "kgc", "kgrc") if name in ("c3d", "r2plus1d-18")]

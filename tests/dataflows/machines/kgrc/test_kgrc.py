@@ -1,4 +1,3 @@
-import csv
 import itertools
 import json
 import math
@@ -24,9 +23,9 @@ from tests.dataflows.small_layers import (
     small_layers,
     small_traces,
 )
-from tests.shared_data import SHARED, needs_shared
 from workloads.layer import Layer
 from workloads.network import load_network
+from workloads.pruning.methods.kernel_groups.group_ratios import load_ratios
 from workloads.trace import LayerTrace
 
 INFINITE = {"dram": {"bandwidth_gbs": float("inf"), "latency_ns": 0.0}}
@@ -438,22 +437,17 @@ LATENCIES = [
 ]
 
 
-@needs_shared
-@pytest.mark.parametrize("alone", [False, True], ids=["shipped", "equations"])
+@pytest.mark.parametrize("alone", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["shipped", "equations"])
 @pytest.mark.parametrize(("pruning", "bits", "published_ms", "of_equations", "with_starts"), LATENCIES)
 def test_latency_of_c3d(pruning, bits, published_ms, of_equations, with_starts, alone):
     settings = {"design": "dense" if pruning == "dense" else "sparse", "value_bits": bits}
     spec = KgrcSpec.model_validate(settings | INFINITE | ({"start_cycles": 0, "row_list_cycles": 0} if alone else {}))
     deviation = of_equations if alone else with_starts
     cycles = 0
-    with (SHARED / "models" / "conv3d_layers.csv").open() as table:
-        for row in csv.DictReader(table):
-            if row["model"] != "C3D":
-                continue
-            size = tuple(int(row[key]) for key in ("D_out", "H_out", "W_out"))
-            layer = volume(row["layer"], int(row["C_in"]), int(row["C_out"]), size)
-            rows = 8 / float(row["KGR_ratio_x"]) if pruning in {"KGR", "KGRC"} else 8
-            positions = 9 / float(row["KGC_ratio_x"]) if pruning in {"KGC", "KGRC"} else 9
-            schedule = Kgrc(spec).schedule(group_pruned(layer, round(rows), round(positions)))
-            cycles += LayerSimulation(schedule, spec.dram, spec.clock_hz).run().cycles
+    layers = {layer.name: layer for layer in load_network("c3d").layers}
+    for name, ratios in load_ratios("c3d").items():
+        rows = 8 / ratios["kgr"] if pruning in {"KGR", "KGRC"} else 8
+        positions = 9 / ratios["kgc"] if pruning in {"KGC", "KGRC"} else 9
+        schedule = Kgrc(spec).schedule(group_pruned(layers[name], round(rows), round(positions)))
+        cycles += LayerSimulation(schedule, spec.dram, spec.clock_hz).run().cycles
     assert cycles / spec.clock_hz * 1000 / published_ms - 1 == pytest.approx(deviation, abs=0.001)

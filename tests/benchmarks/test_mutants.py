@@ -66,7 +66,7 @@ def test_the_part_that_says_most_about_a_file_answers_for_it():
     tests = {path: owners[f"workloads/pruning/{path}"].tests for path in ("removal.py", "base.py", "methods/nm.py")}
     assert "tests/workloads/pruning/test_removal.py" in tests["removal.py"]
     assert "tests/workloads/pruning/test_registry.py" in tests["base.py"]
-    assert tests["methods/nm.py"][0] == "tests/workloads/pruning/methods/test_structures.py"
+    assert "tests/workloads/pruning/methods/test_structures.py" in tests["methods/nm.py"]
 
 
 def test_a_star_makes_a_part_of_each_machine():

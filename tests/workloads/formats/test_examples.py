@@ -201,3 +201,11 @@ def test_eie_tiles_are_the_rows_of_each_pe():
 def test_best_format_by_density(density, name):
     mask = np.random.default_rng(3).random((128, 4096)) < density
     assert best_format(mask).name == name
+
+
+@pytest.mark.parametrize("text", ["step:index_bits=1,window=8", "relative:index_bits=1"])
+def test_neighbours_need_no_filler_in_the_narrowest_field(text):
+    """A field of one bit tells a step of 1, or a run of 0 or 1 zeros; the ninth value starts a window or follows on."""
+    encoded = parse(text).encode(np.ones((1, 9), bool))
+    assert encoded.entries == 9
+    assert encoded.bits == 9 * (16 + 1) + (2 * 4 if text.startswith("step") else 0)

@@ -1,5 +1,7 @@
 """Names, options, error texts, lists and the table of formats."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -118,6 +120,40 @@ def test_the_list_names_every_format_and_option():
     assert "index_bits=4: bits of a run of zeros (1 to 16)" in entries["relative"].parameters
     assert "scan=tensor: where lists run (tensor, rows, columns)" in entries["relative"].parameters
     assert all(entry.description for entry in entries.values())
+
+
+OPTIONS = {  # key=default (allowed); every format has value_bits=16 (1 to 64) and decodes up to 4096 entries a cycle
+    "bitmap": (1, "window=64 (1 to 65536)"),
+    "block": (1, "filters=8 (1 to 4096)", "channels=8 (1 to 4096)"),
+    "csc": (1, "pointer_bits=32 (1 to 64)"),
+    "csr": (1, "pointer_bits=32 (1 to 64)"),
+    "dense": (0,),
+    "nm": (0, "n=2 (1 to 1024)", "m=4 (1 to 1024)"),
+    "pattern": (1, "n=4 (1 to 9)", "patterns=8 (1 to 512)", "pointer_bits=32 (1 to 64)"),
+    "relative": (1, "index_bits=4 (1 to 16)", "scan=tensor (tensor, rows, columns)", "pointer_bits=32 (1 to 64)"),
+    "shape": (1,),
+    "step": (16, "index_bits=8 (1 to 16)", "window=256 (1 to 65536)"),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_defaults_and_limits_are_those_that_files_and_documents_rely_on(name):
+    """A default that changes changes every number of a study that does not give the option."""
+    (entry,) = (one for one in available_formats() if one.name == name)
+    rate, *own = OPTIONS[name]
+    found = [re.sub(r": .* (\(.*?\))$", r" \1", parameter) for parameter in entry.parameters]
+    assert found == ["value_bits=16 (1 to 64)", f"decode_entries_per_cycle={rate} (0 to 4096)", *own]
+
+
+def test_the_best_format_is_looked_for_among_these_settings():
+    """n:m of the literature, and fields of one to eight bits."""
+    tried = {name: [str(one) for one in known.variants(16)] for name, known in formats().items()}
+    head = "value_bits=16,decode_entries_per_cycle"
+    groups = [(1, 2), (2, 4), (1, 4), (2, 8), (4, 16), (1, 16)]
+    assert tried.pop("nm") == [f"nm:{head}=0,n={n},m={m}" for n, m in groups]
+    assert tried.pop("relative") == [f"relative:{head}=1,index_bits={k},pointer_bits=32" for k in range(1, 9)]
+    assert tried.pop("step") == [f"step:{head}=16,index_bits={k},window=256" for k in range(1, 9)]
+    assert {name: len(settings) for name, settings in tried.items()} == dict.fromkeys(tried, 1)
 
 
 def test_the_table_shows_what_each_format_makes_of_a_tensor():

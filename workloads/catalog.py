@@ -11,7 +11,6 @@ from workloads.arrays.trace_file import load_traces
 from workloads.errors import InputError, nearest
 from workloads.files import refuse_stream
 from workloads.network import load_network, network_names
-from workloads.network_files.file import load_network_file
 from workloads.workload import Workload
 
 SHIPPED = {"blazepose": Path(__file__).parent / "data" / "blazepose.npz"}
@@ -52,6 +51,8 @@ def _from_path(path: Path) -> Workload:
     if reader is not None:
         return reader(path)
     if path.suffix == ".toml":
+        from workloads.network_files.file import load_network_file  # noqa: PLC0415 (it needs pydantic, no other source does)
+
         return load_network_file(path)
     return load_traces(path)
 

@@ -8,8 +8,12 @@ from benchmarks import golden
 from dataflows.registry import machines
 from workloads.errors import InputError
 
+QUICK = ("cambricon-x", "scnn")
 
-@pytest.mark.parametrize("machine", sorted(machines()))
+
+@pytest.mark.parametrize(
+    "machine", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in sorted(machines())]
+)
 def test_nothing_moved(machine):
     found = golden.moved(machine)
     assert [(change.layer, change.metric, change.old, change.new) for change in found.changes[:5]] == []

@@ -58,6 +58,7 @@ def test_renewal_records_a_deviation_and_forgets_it_when_it_closes(cli, tmp_path
     assert cli("validate", "--figures", folder).code == 0
 
 
+@pytest.mark.slow
 def test_a_recorded_reading_is_measured_again_and_a_wrong_share_fails(cli, tmp_path):
     folder = own_figures(tmp_path / "own", OWN.format(published=0.5), READING, RECORD)
     run = cli("validate", "--figures", folder)

@@ -77,6 +77,7 @@ def outcome_of(what, *arguments) -> str:
     return said
 
 
+@pytest.mark.slow
 def test_no_damage_gives_a_traceback_or_a_wrong_number_and_what_is_whole_is_rescued(tmp_path, sound):
     file, original, reports = sound
     study = Study.read(file)

@@ -56,6 +56,7 @@ def test_a_full_disk_is_one_line_and_the_rest_is_computed_later(tmp_path):
     assert contents(full) == contents(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0 or shutil.which("unshare") is None, reason="mounts a small file system")
 def test_a_real_disk_that_fills_and_then_can_only_be_read(tmp_path):
     chosen, disk, figure = write_study(tmp_path, 12), tmp_path / "disk", tmp_path / "x.png"
@@ -94,6 +95,7 @@ def test_a_limit_on_file_size_is_one_line_and_the_rest_is_computed_later(cli, tm
     assert cli("sweep", chosen, "--store", store, "--jobs", 1).code == 0
 
 
+@pytest.mark.slow
 @needs_bounds
 def test_a_store_that_may_not_be_written_can_be_read_and_is_left_alone(tmp_path):
     chosen, store = write_study(tmp_path), tmp_path / "s.sqlite"

@@ -133,6 +133,7 @@ def all_kinds(folder: Path, seed: int) -> Study:
     return Study.made(rows, "own")
 
 
+@pytest.mark.slow
 def test_own_models_go_through_a_sweep_resuming_and_change_and_rerun(tmp_path):
     study = all_kinds(tmp_path, 1)
     with Store(tmp_path / "s.sqlite") as store:

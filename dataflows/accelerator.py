@@ -7,9 +7,10 @@ default stands in its field's description) and a subclass of `Accelerator[ThatSp
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, cast
 
 import numpy as np
+from typing_extensions import TypeVar
 
 from dataflows.schedule import LayerSchedule
 from dataflows.sizing import EqualSize, Scaling, scaled_settings
@@ -18,7 +19,7 @@ from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
-Spec_co = TypeVar("Spec_co", bound=AcceleratorSpec, covariant=True)
+Spec_co = TypeVar("Spec_co", bound=AcceleratorSpec, covariant=True, default=AcceleratorSpec)
 
 
 class Accelerator(ABC, Generic[Spec_co]):
@@ -38,7 +39,7 @@ class Accelerator(ABC, Generic[Spec_co]):
     skips_zeros: ClassVar[bool] = True
     pointwise_only: ClassVar[bool] = False
     scaling: ClassVar[Scaling] = Scaling()
-    registry: ClassVar[dict[str, type[Accelerator[AcceleratorSpec]]]] = {}
+    registry: ClassVar[dict[str, type[Accelerator]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -15,13 +15,13 @@ from workloads.modules import import_all
 
 
 @cache
-def machines() -> dict[str, type[Accelerator[AcceleratorSpec]]]:
+def machines() -> dict[str, type[Accelerator]]:
     """Every machine of the package by its name, sorted."""
     import_all(rooms)
     return dict(sorted(Accelerator.registry.items()))
 
 
-def machine(name: str) -> type[Accelerator[AcceleratorSpec]]:
+def machine(name: str) -> type[Accelerator]:
     """The machine of that name. Raises `InputError` with the nearest name."""
     known = machines()
     if name not in known:
@@ -29,7 +29,7 @@ def machine(name: str) -> type[Accelerator[AcceleratorSpec]]:
     return known[name]
 
 
-def create(name: str, settings: dict[str, Any] | None = None) -> Accelerator[AcceleratorSpec]:
+def create(name: str, settings: dict[str, Any] | None = None) -> Accelerator:
     """A machine with some settings (nested as in its spec) in place of the defaults.
 
     Raises pydantic's `ValidationError` for a setting that is not allowed.
@@ -38,7 +38,7 @@ def create(name: str, settings: dict[str, Any] | None = None) -> Accelerator[Acc
     return chosen(chosen.Spec.model_validate(over_defaults(chosen, settings or {})))
 
 
-def baseline_of(accelerator: Accelerator[AcceleratorSpec]) -> Accelerator[AcceleratorSpec]:
+def baseline_of(accelerator: Accelerator) -> Accelerator:
     """The machine's dense baseline: the machine itself, or the one it names, like for like.
 
     The one rule of inheritance: whatever every machine has (`AcceleratorSpec`: clock, word, prefetch, write-back,
@@ -64,7 +64,7 @@ def baseline_of(accelerator: Accelerator[AcceleratorSpec]) -> Accelerator[Accele
         ) from None
 
 
-def over_defaults(chosen: type[Accelerator[AcceleratorSpec]], settings: dict[str, Any]) -> dict[str, Any]:
+def over_defaults(chosen: type[Accelerator], settings: dict[str, Any]) -> dict[str, Any]:
     """Settings whose tables are laid over a machine's own: what a table does not name keeps the machine's value.
 
     Keys outside tables that are not named are left out, since a spec may choose them by those that are (a design, say).

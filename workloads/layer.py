@@ -82,7 +82,7 @@ class Layer:
             raise InputError(f"layer '{self.name}': a fully connected layer has a 1x1 map and a 1x1 kernel")
 
     def _check_axes(self, field: str, values: Axes, axes: int, minimum: int) -> None:
-        if not isinstance(values, tuple) or len(values) != axes:
+        if not isinstance(values, tuple) or len(values) != axes:  # pyright: ignore[reportUnnecessaryIsInstance] (users' own)
             raise InputError(f"layer '{self.name}': {field} = {values!r}, must have {axes} values")
         for value in values:
             _whole(self.name, field, value, minimum)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 from workloads.errors import InputError
@@ -20,7 +20,7 @@ def require_size(label: str, shape: Sequence[int], item_bytes: int = 1) -> None:
 
 
 @contextmanager
-def naming_shortage(label: str) -> Iterator[None]:
+def naming_shortage(label: str) -> Generator[None]:
     """Turn a `MemoryError` of the block into an `InputError` that says what was too large."""
     try:
         yield

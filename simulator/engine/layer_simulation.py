@@ -337,7 +337,7 @@ class LayerSimulation:
         runs = self._schedule.stores if write else self._schedule.loads
         # What a tile needs comes before its results, and these before what later tiles need.
         moved = self._memory.transfer(runs, part, 2 * tile + int(write), write=write)
-        if self._observers and moved.last.callbacks is not None:
+        if self._observers and moved.last.callbacks is not None:  # pyright: ignore[reportUnnecessaryComparison] (simpy's None: over)
             since = self._now()
             self._note_channels()
 

@@ -7,7 +7,7 @@ as well, so that a figure survives a black-and-white printer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -64,7 +64,7 @@ _STYLE: dict[Any, Any] = {
 
 
 @contextmanager
-def new_figure(width_inches: float, height_inches: float) -> Iterator[Figure]:
+def new_figure(width_inches: float, height_inches: float) -> Generator[Figure]:
     """An empty figure, drawn on in the common style inside the block; it needs no display."""
     with rc_context(_STYLE):
         yield Figure(figsize=(width_inches, height_inches))

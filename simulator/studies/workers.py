@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -69,7 +69,7 @@ def _in_this_process(
 
 
 @contextmanager
-def _threads_put_back() -> Iterator[None]:
+def _threads_put_back() -> Generator[None]:
     """`run_point` leaves kernels of its process one thread, which shall not last."""
     before = os.environ.get("PRUNESIM_THREADS")
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -31,7 +31,7 @@ def console() -> Console:
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Callable[[int, int, str], None] | None]:
+def progress(title: str) -> Generator[Callable[[int, int, str], None] | None]:
     """A progress bar on standard error while the block runs; yields None where that is no terminal."""
     if not sys.stderr.isatty():
         yield None

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 from simulator.studies.study import Progress
 from simulator.validation.figure_rows import VERDICTS, Figure, Outside, Verdict
@@ -60,7 +61,11 @@ def renewed(chosen: FigureSet, measured: Sequence[Result], shares: Mapping[str, 
 
 
 def _renewed(result: Result, old: Outside | None, share: float | None) -> Outside:
-    new = {"id": result.figure.id, "deviation": round(result.deviation, 3), "note": old.note if old else ""}
+    new: dict[str, Any] = {
+        "id": result.figure.id,
+        "deviation": round(result.deviation, 3),
+        "note": old.note if old else "",
+    }
     if old is None or share is None:
         return Outside(**new)
     return Outside(**new, reading=old.reading, share=round(share, 2))

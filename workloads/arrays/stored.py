@@ -12,7 +12,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +44,7 @@ _DAMAGE = (
 
 
 @contextmanager
-def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+def open_archive(path: Path) -> Generator[zipfile.ZipFile]:
     """A zip archive for reading. Raises `InputError` naming the file when it cannot be opened."""
     with _open(path) as stream:
         try:
@@ -56,7 +56,7 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[IO[bytes]]:
+def _open(path: Path) -> Generator[IO[bytes]]:
     require_file(path)
     try:
         stream = path.open("rb")
@@ -67,7 +67,7 @@ def _open(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _open_entry(path: Path, archive: zipfile.ZipFile, entry: str) -> Iterator[IO[bytes]]:
+def _open_entry(path: Path, archive: zipfile.ZipFile, entry: str) -> Generator[IO[bytes]]:
     if f"{entry}.npy" not in archive.NameToInfo:
         raise InputError(f"{path}: entry '{entry}' is missing")
     with _naming_damage(f"{path}: entry '{entry}'"), archive.open(f"{entry}.npy") as stream:
@@ -75,7 +75,7 @@ def _open_entry(path: Path, archive: zipfile.ZipFile, entry: str) -> Iterator[IO
 
 
 @contextmanager
-def _naming_damage(label: str) -> Iterator[None]:
+def _naming_damage(label: str) -> Generator[None]:
     try:
         yield
     except InputError:

@@ -19,7 +19,7 @@ def energies(weights: np.ndarray, rng: np.random.Generator, axes: int | tuple[in
     """Scores of units that extend over `axes`: sums of squares; of a mask random whole numbers. 0: all zeros."""
     if weights.dtype == np.bool_:
         return _drawn(np.asarray(weights.any(axis=axes)), rng)
-    real = weights if weights.dtype in (np.float32, np.float64) else weights.astype(np.float64)
+    real = weights if weights.dtype in (np.dtype(np.float32), np.dtype(np.float64)) else weights.astype(np.float64)
     return np.asarray(np.sum(np.square(real), axis=axes, dtype=np.float64))
 
 

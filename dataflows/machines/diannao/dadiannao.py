@@ -159,8 +159,9 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, chunk by chunk; every product is made."""
         spec = self.spec
-        sizes = {"neurons": spec.neurons, "lanes": spec.inputs_per_neuron, "groups": spec.groups}
-        return neuron_outputs(layer, weights, activations, **sizes)
+        return neuron_outputs(
+            layer, weights, activations, neurons=spec.neurons, lanes=spec.inputs_per_neuron, groups=spec.groups
+        )
 
     def _plan(self, layer: Layer, maps: KeptMaps) -> StripPlan:
         spec = self.spec

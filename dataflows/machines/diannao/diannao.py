@@ -175,5 +175,6 @@ class DianNao(Accelerator[DianNaoSpec]):
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, chunk by chunk; every product is made."""
         spec = self.spec
-        sizes = {"neurons": spec.output_neurons, "lanes": spec.inputs_per_neuron, "groups": spec.groups}
-        return neuron_outputs(layer, weights, activations, **sizes)
+        return neuron_outputs(
+            layer, weights, activations, neurons=spec.output_neurons, lanes=spec.inputs_per_neuron, groups=spec.groups
+        )

@@ -13,6 +13,8 @@ from dataflows.machines.scnn.planar_map import PlanarMap
 from dataflows.machines.scnn.tile_work import StoredActivations, StoredWeights
 from workloads.layer import Layer
 
+_TileActivations = tuple[NonzeroLists, np.ndarray, np.ndarray]  # lists, windows of the PEs, values
+
 
 @kernel
 def _add_products(
@@ -126,7 +128,11 @@ def planar_outputs(
         lists, windows = stored_activations.lists(image, cut), plan.windows(cut)
         a_values = _activation_values(lists, plan, windows, activations[image])
 
-        def run(part: int, image: int = image, of_tile: tuple = (lists, windows, a_values)) -> None:
+        def run(
+            part: int,
+            image: int = image,
+            of_tile: _TileActivations = (lists, windows, a_values),
+        ) -> None:
             lists, windows, a_values = of_tile
             block = blocks[part]
             for row, group in enumerate(stored_weights.rows[part]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
@@ -35,7 +36,7 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles") -> Figure
         for machine, style in styles.items():
             own = [point for point, row in zip(points, rows, strict=True) if row["accelerator"] == machine]
             if own:
-                marked = style | {"linestyle": "", "marker": style["marker"] or "*"}
+                marked: dict[str, Any] = style | {"linestyle": "", "marker": style["marker"] or "*"}
                 axes.plot(*zip(*own, strict=True), label=machine, markersize=7, **marked)
         ordered = sorted(points[place] for place in front)
         axes.plot(*zip(*ordered, strict=True), color="black", linewidth=1.1, zorder=0, label="Pareto front")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -143,7 +143,7 @@ def _pickled(path: Path) -> list[_Weights]:
 
 
 @contextmanager
-def _naming(path: Path, key: str) -> Iterator[None]:
+def _naming(path: Path, key: str) -> Generator[None]:
     try:
         yield
     except (MemoryError, InputError):

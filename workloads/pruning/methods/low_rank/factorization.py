@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def factor_layers(layer: Layer, scheme: str, rank: int) -> tuple[Layer, Layer]:
     return vertical, horizontal
 
 
-def _one_axis(layer: Layer, axis: int) -> tuple[tuple, ...]:
+def _one_axis(layer: Layer, axis: int) -> tuple[tuple[Any, ...], ...]:
     """Kernel, stride, padding and dilation of a 2-D layer along one axis, nothing along the other."""
     both = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
     neutral = (1, 1, (0, 0), 1)

@@ -100,9 +100,11 @@ class OnnxGraph:
                 )
 
     def _check_order(self) -> None:
-        """Every input is made before it is read: ONNX demands it, and a cycle cannot fulfil it."""
+        """Every node makes something, after what it reads: ONNX demands it, and a cycle cannot fulfil it."""
         made = {"", *self.initializers, *self.sparse, *(value.name for value in self.model.graph.input)}
         for node in self.nodes:
+            if not any(node.output):
+                raise InputError(f"{self.path}: {node.op_type} '{node.name}' makes no tensor")
             for name in node.input:
                 if name not in made:
                     later = name in self.producers
@@ -139,7 +141,10 @@ class OnnxGraph:
         return tuple(d.dim_value if d.dim_value > 0 else None for d in value.type.tensor_type.shape.dim)
 
     def _dtype(self, value: Any) -> np.dtype:
-        return np.dtype(self._onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+        try:
+            return np.dtype(self._onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+        except KeyError:
+            raise InputError(f"{self.path}: input '{value.name}' is no tensor of a type that ONNX knows") from None
 
     def _infer(self) -> dict[str, tuple[int | None, ...]]:
         """Shapes by tensor name, from a copy of the model in which weights are inputs: their values decide no shape."""
@@ -280,7 +285,7 @@ class OnnxGraph:
 
 def label(node: Any) -> str:
     """How messages call a node."""
-    return f"{node.op_type} '{node.name or node.output[0]}'"
+    return f"{node.op_type} '{node.name or next(filter(None, node.output), '')}'"
 
 
 def _inference_reason(error: BaseException) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, load_model
 
 from tests.workloads.importers.onnx.onnx_models import resnet, save
 from workloads.arrays.trace_file import save_traces
@@ -95,6 +95,18 @@ def test_a_cycle(model):
 def test_a_tensor_that_nothing_makes(model):
     nodes = [helper.make_node("Conv", ["x", "lost"], ["y"], name="c1")]
     assert fault(model(nodes)) == "m.onnx: Conv 'c1' reads 'lost' before it is made: nothing makes it"
+
+
+def test_a_node_that_makes_nothing(model):
+    path = model(nodes=[CONV, helper.make_node("Relu", ["y"], [], name="last")])
+    assert fault(path) == "m.onnx: Relu 'last' makes no tensor"
+
+
+def test_an_input_of_no_type(model):
+    held = load_model(path := model())
+    held.graph.input[0].type.tensor_type.elem_type = 0
+    path.write_bytes(held.SerializeToString())
+    assert fault(path) == "m.onnx: input 'x' is no tensor of a type that ONNX knows"
 
 
 def test_weights_that_are_computed(model):

@@ -53,9 +53,7 @@ class Channel(UnitPruning):
         """See `UnitPruning`; nothing leaves with scope=global."""
         if self.scope == "layer":
             return super().removals(sources)
-        return [
-            Removal(dead_inputs=place > 0 and link > 0) for place, link in enumerate([0, *self.linked(sources)[:-1]])
-        ]
+        return [Removal(dead_inputs=link > 0) for link in (0, *self.linked(sources)[:-1])]
 
     def notes(self, sources: tuple[LayerSource, ...]) -> tuple[str, ...]:
         """See `UnitPruning`."""

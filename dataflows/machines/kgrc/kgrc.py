@@ -33,126 +33,25 @@ What the equations leave open is read as follows (benchmarks/experiments/kgrc_re
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
-from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
-from dataflows.kernels.compiled import kernel
+from dataflows.machines.kgrc.group_products import group_products
 from dataflows.machines.kgrc.group_steps import GroupSteps
 from dataflows.machines.kgrc.group_traffic import GroupTraffic
 from dataflows.machines.kgrc.kernel_groups import KernelGroups, by_tile
 from dataflows.machines.kgrc.output_boxes import OutputBoxes
+from dataflows.machines.kgrc.spec import DESIGN_SIZES, KgrcSpec
 from dataflows.schedule import CAUSES, BufferUse, LayerSchedule, Tensor
 from dataflows.sizing import Scaling
-from dataflows.specs import Count, DramSpec, Size
 from dataflows.tiling.dram_layout import bits_to_bytes
-from dataflows.tiling.group_packs import GroupedSpec, GroupPacks
+from dataflows.tiling.group_packs import GroupPacks
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div
-
-_SIZES = ("filters_per_tile", "filters_parallel", "channels_per_tile", "pixels_parallel", "positions_parallel")
-# Sun et al., TCAD 2024, Table V: TM, PM, TN = PN, PF, PK of each design and precision.
-_DESIGNS = {
-    ("dense", 16): (56, 56, 4, 8, 1),
-    ("sparse", 16): (32, 16, 8, 4, 3),
-    ("dense", 8): (48, 48, 8, 8, 1),
-    ("sparse", 8): (32, 16, 8, 8, 3),
-    ("dense", 4): (32, 32, 8, 8, 3),
-    ("sparse", 4): (64, 32, 8, 8, 3),
-}
-_CHANNEL_PORTS = {4: 16, 8: 8, 16: 4, 32: 2}
-_PORTS = ("input_port_values", "weight_port_values", "output_port_values")
-_PORT_BITS = 128
-_START_CYCLES = {"dense": 8, "sparse": 20}
-
-
-class KgrcSpec(GroupedSpec):
-    """Parameters of the accelerator (Sun et al., TCAD 2024); sizes that are not given follow design and value_bits."""
-
-    design: Literal["sparse", "dense"] = Field(
-        "sparse",
-        description="sparse: skips dropped rows and positions of kernel groups; dense: skips nothing (Table V)",
-    )
-    filters_per_tile: Count = Field(32, description="TM, filters of a tile (Table V, by design and value_bits)")
-    channels_per_tile: Count = Field(8, description="TN = PN, channels of a step, computed together (Table V)")
-    depth_per_tile: Count = Field(4, description="TD, output slices of a tile (Table V)")
-    rows_per_tile: Count = Field(14, description="TR, output rows of a tile (Table V)")
-    columns_per_tile: Count = Field(14, description="TC, output columns of a tile (Table V)")
-    positions_per_tile: Count = Field(9, description="TK, kernel positions whose weights are loaded together (Table V)")
-    filters_parallel: Count = Field(16, description="PM, filters computed together (Table V)")
-    pixels_parallel: Count = Field(4, description="PF, output positions computed together (Table V)")
-    positions_parallel: Count = Field(3, description="PK, kernel positions computed together (Table V)")
-    group_filters: Count = Field(8, description="GM, filters of a kernel group (Table V)")
-    group_channels: Count = Field(8, description="GN, channels of a kernel group (Table V)")
-    channel_ports: Count = Field(
-        4,
-        description="Ab, channels moved side by side, each through ports of its own (4 with 16-bit values, 8 with 8; "
-        "assumption: 16 with 4, 2 with 32)",
-    )
-    input_port_values: Count = Field(
-        8, description="Bin, values a cycle through an input port (assumption: 128 bits, so 128 / value_bits)"
-    )
-    weight_port_values: Count = Field(8, description="Bwgt, likewise of a weight port (assumption: 128 bits)")
-    output_port_values: Count = Field(8, description="Bout, likewise of an output port (assumption: 128 bits)")
-    start_cycles: Size = Field(
-        20,
-        description="cycles that fill the pipeline before TK positions compute (assumption, from published latencies: "
-        "20 in the sparse design, 8 in the dense one; 0 in the published equations)",
-    )
-    row_list_cycles: Size = Field(
-        48,
-        description="cycles that TK positions wait for the lists of kept rows in layers that drop rows (assumption, "
-        "from published latencies; 0 in the published equations)",
-    )
-    clock_hz: Count = Field(150_000_000, description="accelerator clock, Hz (150 MHz)")
-    dram: DramSpec = Field(
-        DramSpec(bandwidth_gbs=19.2),  # type: ignore[call-arg]
-        description="assumption: the ZCU102's 64-bit DDR4-2400",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _sizes_of_the_design(cls, values: Any) -> Any:
-        """Sizes and ports that are not given follow the design and the bits of a value."""
-        if not isinstance(values, dict):
-            return values
-        design, bits = values.get("design", "sparse"), values.get("value_bits", 16)
-        of_bits = {key[0]: sizes for key, sizes in _DESIGNS.items() if key[1] == (16 if bits == 32 else bits)}
-        sizes = of_bits.get(design) if isinstance(design, str) else None
-        if sizes is None:
-            return values  # a fault that pydantic names
-        of_design = dict(zip(_SIZES, sizes, strict=True)) | {"start_cycles": _START_CYCLES[design]}
-        return of_design | {"channel_ports": _CHANNEL_PORTS[bits]} | dict.fromkeys(_PORTS, _PORT_BITS // bits) | values
-
-    @property
-    def row_groups(self) -> int:
-        """Row groups of a tile, which are computed side by side."""
-        return self.filters_per_tile // self.group_filters
-
-    @property
-    def rows_parallel(self) -> int:
-        """Rows of each group that are computed together."""
-        return self.filters_parallel // self.row_groups
-
-    @property
-    def step_group_channels(self) -> int:
-        """Channels of a kernel group as the design sees them: the dense one takes whole steps."""
-        return self.group_channels if self.design == "sparse" else self.channels_per_tile
-
-    @model_validator(mode="after")
-    def _groups_fit_tiles(self) -> Self:
-        for whole, part, size in (
-            ("filters_per_tile", "group_filters", self.group_filters),
-            ("filters_parallel", "row groups of a tile", max(1, self.row_groups)),
-            ("channels_per_tile", "group_channels", self.step_group_channels),
-        ):
-            if getattr(self, whole) % size:
-                raise ValueError(f"{whole} = {getattr(self, whole)}, must be a multiple of the {size} {part}")
-        return self
 
 
 class Kgrc(Accelerator[KgrcSpec]):
@@ -182,7 +81,7 @@ class Kgrc(Accelerator[KgrcSpec]):
         same = self.spec.model_dump()
         if self.spec.design == "dense":
             return same
-        own = {*_SIZES, "group_filters", "group_channels", "start_cycles", "row_list_cycles"}
+        own = {*DESIGN_SIZES, "group_filters", "group_channels", "start_cycles", "row_list_cycles"}
         return {key: value for key, value in same.items() if key not in own} | {"design": "dense"}
 
     def idle_settings(self) -> dict[str, str]:
@@ -307,45 +206,9 @@ class Kgrc(Accelerator[KgrcSpec]):
         ends = np.cumsum(boxes.outputs)
         outputs = np.zeros((layer.batch, block.groups, block.group_out_channels, len(padded.windows)), np.int64)
         for group in range(block.groups):
-            _group_products(
+            group_products(
                 padded.values[:, group], columns, padded.windows, boxes.members, ends,
                 matrix[group].reshape(block.group_out_channels, *columns.shape), groups.rows[group],
                 groups.positions[group], spec.filters_per_tile, spec.step_group_channels, outputs[:, group],
             )  # fmt: skip
         return outputs.reshape(block.output_shape)[:, : layer.out_channels].copy()
-
-
-@kernel
-def _group_products(
-    values: np.ndarray,
-    columns: np.ndarray,
-    windows: np.ndarray,
-    members: np.ndarray,
-    box_ends: np.ndarray,
-    weights: np.ndarray,
-    rows: np.ndarray,
-    positions: np.ndarray,
-    tile_filters: int,
-    group_channels: int,
-    outputs: np.ndarray,
-) -> None:
-    """Fill outputs (N, K/G, positions) of one convolution group from weights (K/G, C/G, taps) and the groups' lists."""
-    channels, taps = columns.shape
-    group_filters = rows.shape[2]
-    for image in range(outputs.shape[0]):
-        for first in range(0, weights.shape[0], tile_filters):
-            for box in range(box_ends.size):
-                begin = box_ends[box - 1] if box else 0
-                for column_group in range(positions.shape[1]):
-                    start = column_group * group_channels
-                    for tap in range(taps):
-                        for k in range(first, min(first + tile_filters, weights.shape[0])):
-                            row_group = k // group_filters
-                            kept = positions[row_group, column_group, tap]
-                            if not kept or not rows[row_group, column_group, k % group_filters]:
-                                continue
-                            for c in range(start, min(start + group_channels, channels)):
-                                weight = weights[k, c, tap]
-                                for member in members[begin : box_ends[box]]:
-                                    value = values[image, windows[member] + columns[c, tap]]
-                                    outputs[image, k, member] += weight * value

@@ -18,24 +18,24 @@ Which kernels share a batch is found beforehand (a compiler's work), for every b
   reads a position, min(n * reads + switch_cycles, X * reads) cycles: an array reads whole kernels unless it is set to
   other positions, which takes `switch_cycles` before its first vector. Where setting it costs as much or more, it reads
   all X. The cut is the one with fewest cycles; of equals the first batch is the largest, then the second, and so on.
-- The first order is that of the filters. Others sort by the first 1, 2, ... patterns of the library: by the place in
+- The first order is that of the filters. Others sort by the first 1, 2, ... patterns of the set: by the place in
   it of the smallest pattern that holds all of a kernel's weights (of equals the first), those that none holds last, of
   equals by filter. The order with fewest cycles is taken, of equals the first. Kernels of several patterns thus share
   a batch where that takes fewer cycles. Only kernels of 2 to 9 positions are sorted; kernels of more than 64 positions
   are cut into full batches in the order of the filters, the last with the rest.
-- The library has at most `patterns` of the layer's patterns, taken one after the other: each time the one that saves
-  most positions over all kernels, where a kernel reads the smallest pattern of the library that holds it, or else all
+- The pattern set has at most `patterns` of the layer's patterns, taken one after the other: each time the one that
+  saves most positions over all kernels, where a kernel reads the smallest pattern of the set that holds it, or else all
   positions that any kernel of the layer has; of equals the one with the lowest code (bits, the first position lowest).
-  A pattern that saves nothing is not taken: dense kernels have no library. Patterns that an unstructured mask has by
+  A pattern that saves nothing is not taken: dense kernels have no set. Patterns that an unstructured mask has by
   chance are taken where they save, and are used in a channel only where they save cycles there.
 
 What follows from the rule. The kernels of a mask, cut in the order of the filters, may be cut alike when weights go:
 each batch has the same kernels or fewer and reads the same positions or fewer, so the best cut takes no more cycles. So
-a layer takes at most what it takes dense, and without a library no zero ever adds a cycle. Nor does one where a channel
+a layer takes at most what it takes dense, and without a set no zero ever adds a cycle. Nor does one where a channel
 has no more kernels than rows: together they read no more than apart, so all orders end in one batch. The order of the
-filters and every shorter library stay open to it, so a library, or a larger one, never adds a cycle. As long as
-the library stays and each kernel that stays has the same place in it, the same argument holds for its order. What no
-rule of this kind can promise is that a weight whose loss moves a kernel to another place, or changes the library, adds
+filters and every shorter set stay open to it, so a set, or a larger one, never adds a cycle. As long as
+the set stays and each kernel that stays has the same place in it, the same argument holds for its order. What no
+rule of this kind can promise is that a weight whose loss moves a kernel to another place, or changes the set, adds
 nothing: for this the best of all groupings had to be found, which is a set packing. All this holds for equal blocks of
 filters and strips; where weights do not fit their buffer, these depend on the bytes of the compressed weights.
 
@@ -77,7 +77,9 @@ from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
 from dataflows.kernels.threads import run_slices
-from dataflows.machines.pattern.kernel_patterns import Batches, KernelPatterns, multiply_kernels
+from dataflows.machines.pattern.kernel_batches import Batches
+from dataflows.machines.pattern.kernel_patterns import KernelPatterns
+from dataflows.machines.pattern.kernel_products import multiply_kernels
 from dataflows.machines.pattern.pattern_arrays import Pass, deal
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.sizing import Scaling
@@ -108,8 +110,8 @@ class PatternSpec(AcceleratorSpec):
     )  # fmt: skip
     patterns: Size = Field(
         8,
-        description="most patterns of the library; 0: kernels keep the filters' order (assumption: PatDNN has 6, 8 or "
-        "12)",
+        description="size of the pattern set at most; 0: kernels keep the filters' order (assumption: PatDNN has 6, 8 "
+        "or 12)",
     )
     reconfigurable: bool = Field(
         True, description="true: arrays take equal parts of the work (FCCM 2020: reconfigurable for balance); "
@@ -235,8 +237,12 @@ class PatternMachine(Accelerator[PatternSpec]):
         found: dict[int, Batches] = {}
         for strip, one in enumerate(passes):
             if one.reads not in found:
-                found[one.reads] = kernels.batches(
-                    filters, self.spec.kernels_parallel, reads=one.reads, switch_cycles=self.spec.switch_cycles
+                found[one.reads] = Batches.of(
+                    kernels,
+                    filters,
+                    self.spec.kernels_parallel,
+                    reads=one.reads,
+                    switch_cycles=self.spec.switch_cycles,
                 )
             yield strip, found[one.reads]
 

@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from dataflows.machines.pattern.kernel_batches import Batches
 from dataflows.machines.pattern.kernel_patterns import KernelPatterns
 from dataflows.machines.pattern.pattern import PatternMachine, PatternSpec
 from dataflows.registry import create
@@ -86,7 +87,7 @@ def roomy(spec, **changes):
 
 
 @given(specs(), traces(), st.integers(0, 2**32 - 1), st.sampled_from(["one", "many", "kernels"]))
-def test_no_zero_adds_a_cycle_without_a_library(spec, trace, seed, what):
+def test_no_zero_adds_a_cycle_without_a_pattern_set(spec, trace, seed, what):
     random, weights = np.random.default_rng(seed), trace.weights
     keep = np.ones(weights.shape, bool)
     if what == "one":
@@ -110,7 +111,7 @@ def test_no_zero_adds_a_cycle_where_the_rows_hold_a_channel(spec, trace):
 
 @given(specs(), traces())
 def test_pruning_and_patterns_never_lose(spec, trace):
-    """At most the cycles of the dense layer, and each pattern more in the library may only take cycles away."""
+    """At most the cycles of the dense layer, and each pattern more in the set may only take cycles away."""
     layer = trace.layer
     whole = LayerTrace(layer, np.ones(layer.weight_shape, bool), trace.activations)
     tiles = [tile_cycles(trace, roomy(spec, patterns=size)) for size in (16, 8, 4, 2, 1, 0)]
@@ -129,7 +130,7 @@ def test_arrays_and_rows_never_add_a_cycle(spec, trace):
 
 @given(st.lists(st.integers(1, 511), min_size=1, max_size=7), st.integers(1, 4), st.integers(1, 3), st.integers(0, 4))
 def test_the_cut_takes_fewest_cycles(codes, rows, reads, switch_cycles):
-    """Of one channel without a library, against every cut there is."""
+    """Of one channel without a set, against every cut there is."""
     mask = np.array([[code >> x & 1 for x in range(9)] for code in codes], bool).reshape(-1, 1, 3, 3)
     kernels = KernelPatterns.of(mask, len(codes), 0)
 
@@ -142,7 +143,7 @@ def test_the_cut_takes_fewest_cycles(codes, rows, reads, switch_cycles):
         if not rest:
             yield []
 
-    batches = kernels.batches((0, len(codes)), rows, reads=reads, switch_cycles=switch_cycles)
+    batches = Batches.of(kernels, (0, len(codes)), rows, reads=reads, switch_cycles=switch_cycles)
     found = [codes[first:end] for first, end in itertools.pairwise(batches.first.tolist())]
     assert [code for part in found for code in part] == codes
     assert cycles(found) == min(cycles(parts) for parts in cuts(codes))
@@ -233,10 +234,10 @@ def test_arrays_share_a_batch_by_hand():
     assert schedule.issued.reshape(3, 2).tolist() == [[6, 6], [6 + 6 + 4, 6 + 6], [2, 6]]
 
 
-def test_the_library_puts_kernels_of_a_pattern_together_by_hand():
+def test_the_pattern_set_puts_kernels_of_a_pattern_together_by_hand():
     # Filters A B A B: in this order 2 x 5 positions, by pattern (A A) (B B) 2 x 4. A C B A, where C holds three weights
     # of A and of B: in the order of the filters (A C) (B A) take 4 + 5. A is held by most; C saves then as much as B and
-    # has the lower code. So A and C are a library of two, and (A A) (C B) take 4 + 4.
+    # has the lower code. So A and C are a set of two, and (A A) (C B) take 4 + 4.
     a, b = PCONV[0], PCONV[1]
     part = a & ~np.eye(9, dtype=bool)[5]
     trace = kernels([[a], [b], [a], [b]])
@@ -244,7 +245,7 @@ def test_the_library_puts_kernels_of_a_pattern_together_by_hand():
     assert [tile_cycles(trace, PatternSpec(**SMALL, patterns=size)).tolist() for size in (0, 2)] == [[10], [8]]
     trace = kernels([[a], [part], [b], [a]])
     assert [tile_cycles(trace, PatternSpec(**SMALL, patterns=size)).tolist() for size in (0, 2)] == [[9], [8]]
-    batches = KernelPatterns.of(trace.weight_mask, 4, 2).batches((0, 4), 2, reads=1, switch_cycles=0)
+    batches = Batches.of(KernelPatterns.of(trace.weight_mask, 4, 2), (0, 4), 2, reads=1, switch_cycles=0)
     assert batches.filters.tolist() == [0, 3, 1, 2]
 
 
@@ -319,7 +320,7 @@ def test_patterns_gain_most_of_what_they_drop_and_unstructured_masks_little():
 
 @pytest.mark.parametrize("pruning", ["unstructured:density=0.7", "unstructured:density=0.3", "pattern"])
 def test_fewer_weights_take_fewer_cycles(pruning):
-    """As on VGG-16's conv3_2, where fewer weights once took half as many cycles again and a larger library still more."""
+    """As on VGG-16's conv3_2, where fewer weights once took half as many cycles again and a larger set still more."""
     layer = Layer.conv("conv", in_channels=32, out_channels=128, input_size=(28, 28), kernel_size=3, padding=1)
     sixteen, eight, none = (1 / speedup(layer, pruning, patterns=size) for size in (16, 8, 0))
     assert sixteen <= eight < none <= 1
@@ -330,7 +331,7 @@ def test_few_filters_of_several_patterns_share_their_batches():
     assert 1.75 < speedup(layer, "pattern") <= 9 / 5  # all four patterns in one batch: the five places of the cross
 
 
-def test_a_library_smaller_than_the_set_costs_conflicts():
+def test_fewer_patterns_than_the_kernels_have_cost_conflicts():
     enough, short = (speedup(CONV4_2, "pattern:set=patdnn,size=12", patterns=size) for size in (12, 6))
     assert enough > 1.3 * short
 

@@ -1,0 +1,36 @@
+"""Products of the kernels that the arrays of the pattern machine hold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dataflows.kernels.compiled import kernel
+
+
+@kernel
+def multiply_kernels(
+    values: np.ndarray,
+    columns: np.ndarray,
+    windows: np.ndarray,
+    weights: np.ndarray,
+    order: tuple[np.ndarray, np.ndarray],
+    group_filters: int,
+    pixels: tuple[int, int, int],
+    outputs: np.ndarray,
+) -> None:
+    """Add the products of kernels, one after the other, each over all blocks of a strip, weight by weight.
+
+    values, columns, windows  `PaddedMap`
+    weights  int64 (K, C/G, X);  order  filter and channel in its group of each kernel
+    pixels   first and end of the strip's positions, and the size of a block;  outputs  int64 (N, K, positions)
+    """
+    for n in range(order[0].size):
+        k, c = order[0][n], order[1][n]
+        for image in range(outputs.shape[0]):
+            own = values[image, k // group_filters]
+            for first in range(pixels[0], pixels[1], pixels[2]):
+                for x in range(weights.shape[2]):
+                    if weights[k, c, x]:
+                        offset = columns[c * weights.shape[2] + x]
+                        for i in range(first, min(first + pixels[2], pixels[1])):
+                            outputs[image, k, i] += weights[k, c, x] * own[windows[i] + offset]

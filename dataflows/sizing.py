@@ -15,8 +15,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from dataflows.specs import AcceleratorSpec, Count, Spec
+from workloads.units import KIB
 
-KIB = 1024
 _SKEW = 4.0  # how far two parameters that grow together may leave their default ratio
 _ROUNDING = 1e-9
 _ROOMY_BYTES = 1 << 40

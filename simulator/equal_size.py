@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from dataflows.sizing import KIB, EqualSize
+from dataflows.sizing import EqualSize
 from simulator.configuration import (
     faults,
     idle_settings,
@@ -18,10 +18,10 @@ from simulator.configuration import (
     read_settings,
     validate,
 )
-from simulator.engine.ideal_memory import NANOSECONDS
 from simulator.engine.memory_kinds import peak_bytes_per_cycle
 from workloads.errors import InputError
 from workloads.options import pairs
+from workloads.units import KIB, NANOSECONDS
 
 if TYPE_CHECKING:
     from dataflows.accelerator import Accelerator

@@ -15,7 +15,6 @@ from dataflows.accelerator import Accelerator
 from dataflows.registry import baseline_of
 from dataflows.schedule import Cause, LayerSchedule
 from dataflows.truth.products import ProductCounts, count_products
-from simulator.engine.ideal_memory import NANOSECONDS
 from simulator.engine.layer_simulation import LayerSimulation, Played
 from simulator.engine.memory_kinds import peak_bytes_per_cycle
 from simulator.engine.observer import Observer
@@ -27,12 +26,12 @@ from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.limits import naming_shortage
 from workloads.trace import LayerTrace
+from workloads.units import MICROSECONDS, NANOSECONDS
 from workloads.whole_numbers import ceil_div
 from workloads.workload import Workload
 
 Progress = Callable[[int, int, str], None]
 
-_MICROSECONDS = 1_000_000
 _OWN_WORK = (Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT)
 
 
@@ -130,7 +129,7 @@ class MachineRun:
         issued, busy = int(schedule.issued.sum()), int(played.pe_cycles[:, Cause.BUSY].sum())
         peak = peak_bytes_per_cycle(spec.dram, spec.clock_hz)
         moved = sum(tensor.read_bytes + tensor.write_bytes for tensor in traffic.tensors.values())
-        time_us = cycles * _MICROSECONDS / spec.clock_hz
+        time_us = cycles * MICROSECONDS / spec.clock_hz
         efficiency = float(moved / (peak * cycles)) if peak and cycles else 0.0
         peak_gbs = float(peak * spec.clock_hz / NANOSECONDS) if peak else None
         dram = DramReport.of(traffic, efficiency, time_us, peak_gbs)

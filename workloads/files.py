@@ -20,6 +20,7 @@ from typing import BinaryIO
 from workloads.errors import InputError
 
 TEXT_LIMIT_BYTES = 1 << 26  # of a file that people write: studies, network files, tables
+DATA_LIMIT_BYTES = 1 << 30  # of a text that programs write: matrices, reports, timelines
 _MOST_LINKS = 40  # followed by Linux in a path
 
 

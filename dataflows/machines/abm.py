@@ -50,9 +50,9 @@ from dataflows.tiling.windows import PaddedMap
 from workloads.distinct_values import distinct_values
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.units import KIB
 from workloads.whole_numbers import ceil_div, even_slices
 
-_KIB = 1024
 _SLICES = 64  # of a layer's filters, counted one by one: sorting takes a copy of each
 
 
@@ -74,9 +74,9 @@ class AbmSpec(AcceleratorSpec):
         "(assumption: 4 bits, as EIE's)"
     )  # fmt: skip
     encoded_weight_bits: Count = Field(16, description="bits of a stored non-zero with its position (DAC 2019)")
-    input_buffer_bytes: Count = Field(1024 * _KIB, description="input buffer, bytes (assumption: of 6.25 MB of M20K)")
-    weight_buffer_bytes: Count = Field(1024 * _KIB, description="buffer of encoded weights, bytes (assumption)")
-    output_buffer_bytes: Count = Field(512 * _KIB, description="output buffer, bytes (assumption)")
+    input_buffer_bytes: Count = Field(1024 * KIB, description="input buffer, bytes (assumption: of 6.25 MB of M20K)")
+    weight_buffer_bytes: Count = Field(1024 * KIB, description="buffer of encoded weights, bytes (assumption)")
+    output_buffer_bytes: Count = Field(512 * KIB, description="output buffer, bytes (assumption)")
     value_bits: Literal[4, 8, 16, 32] = Field(
         8, description="bits of an activation (assumption: fixed point of 8 bits)"
     )

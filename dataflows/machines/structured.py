@@ -37,9 +37,9 @@ from dataflows.tiling.strips import PixelStrips
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.units import KIB
 from workloads.whole_numbers import ceil_div, even_slices
 
-_KIB = 1024
 _NARROW_BITS, _NARROW_PIXELS = (4, 8), 39
 
 
@@ -65,13 +65,11 @@ class StructuredSpec(AcceleratorSpec):
     drain_entries_per_cycle: Count = Field(
         64, description="sums that leave the accumulators a cycle (assumption: one position of all Pk filters)"
     )
-    input_buffer_bytes: Count = Field(
-        1536 * _KIB, description="input buffer (assumption: of the ZCU102's 4 MB of BRAM)"
-    )
+    input_buffer_bytes: Count = Field(1536 * KIB, description="input buffer (assumption: of the ZCU102's 4 MB of BRAM)")
     weight_buffer_bytes: Count = Field(
-        1024 * _KIB, description="buffer of weights and index list (assumption, likewise)"
+        1024 * KIB, description="buffer of weights and index list (assumption, likewise)"
     )
-    output_buffer_bytes: Count = Field(512 * _KIB, description="output buffer (assumption, likewise)")
+    output_buffer_bytes: Count = Field(512 * KIB, description="output buffer (assumption, likewise)")
     clock_hz: Count = Field(200_000_000, description="accelerator clock, Hz (200 MHz)")
     dram: DramSpec = Field(
         DramSpec(bandwidth_gbs=19.2),  # type: ignore[call-arg]

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
+from workloads.units import PICOSECONDS
 from workloads.whole_numbers import ceil_div
-
-_PICOSECONDS = 1_000_000_000_000
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class ClockDomain:
     @classmethod
     def between(cls, *, clock_hz: int, tck_ps: int) -> Self:
         """An accelerator of `clock_hz` beside a DRAM whose clock lasts `tck_ps`."""
-        return cls(Fraction(_PICOSECONDS, clock_hz * tck_ps))
+        return cls(Fraction(PICOSECONDS, clock_hz * tck_ps))
 
     def to_clock(self, cycle: int) -> int:
         """The first DRAM clock that starts no earlier than a cycle."""

@@ -15,8 +15,8 @@ from simulator.dram.channels import DramChannels, RequestObserver
 from simulator.dram.clock_domain import ClockDomain
 from simulator.dram.spec import BankedDramSpec
 from simulator.engine.ideal_memory import Moved, TensorTraffic, Traffic, Transfer
+from workloads.units import PICOSECONDS
 
-_PICOSECONDS = 1_000_000_000_000
 _AFTER_ALL_OTHERS: Any = 2  # simpy's priorities are 0 (urgent) and 1 (normal); ties go to the smaller
 
 
@@ -113,4 +113,4 @@ class BankedMemory:
 def banked_bytes_per_cycle(dram: DramSpec, clock_hz: int) -> Fraction:
     """Bytes that all channels move in one accelerator cycle with every data bus busy, exactly."""
     device = BankedDramSpec.of(dram).device
-    return Fraction(device.burst_bytes * _PICOSECONDS, device.nBL * device.tCK_ps * clock_hz) * dram.channels
+    return Fraction(device.burst_bytes * PICOSECONDS, device.nBL * device.tCK_ps * clock_hz) * dram.channels

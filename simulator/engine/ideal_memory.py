@@ -13,9 +13,9 @@ import simpy
 from dataflows.schedule import Runs, Tensor
 from dataflows.specs import DramSpec
 from simulator.dram.latency import ReadLatency
+from workloads.units import NANOSECONDS
 from workloads.whole_numbers import ceil_div
 
-NANOSECONDS = 1_000_000_000
 _TENSORS = tuple(Tensor)
 
 

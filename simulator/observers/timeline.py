@@ -21,6 +21,7 @@ import numpy as np
 from dataflows.schedule import Cause, LayerSchedule, Tensor
 from simulator.engine.observer import Observer
 from simulator.reports.report import NetworkReport
+from workloads.units import MICROSECONDS
 from workloads.whole_numbers import ceil_div
 
 # Process ids, and thread ids in ARRAY; those in DRAM are tensors, from 1.
@@ -28,7 +29,6 @@ LAYERS, ARRAY, DRAM, BUFFERS = 1, 2, 3, 4
 TILES, DRAIN, FIRST_GROUP = 1, 2, 3
 WAIT = "wait: "  # begins the names of the array's waits, before their cause
 _MOST_GROUPS = 8
-_MICROSECONDS = 1_000_000
 _DECIMALS = 3  # of times in microseconds
 
 
@@ -50,7 +50,7 @@ class Timeline(Observer):
 
     def begin(self, layer: str, schedule: LayerSchedule, clock_hz: int) -> None:
         """A new layer, after those before it."""
-        self._layer, self._us = layer, _MICROSECONDS / clock_hz
+        self._layer, self._us = layer, MICROSECONDS / clock_hz
         self._groups, self._group_pes = group_cycles(schedule)
         self._wait_starts, self._stream_ends = [], {}
         self._told_at, self._told, self._moved = 0, [], []

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dataflows.schedule import Cause
-from simulator.reports.metrics import flat
+from simulator.reports.metrics import STACK, flat
 from simulator.reports.report import DERIVED, LayerReport, Measures, NetworkReport
 from workloads.errors import InputError, nearest
 
@@ -17,11 +17,10 @@ Row: TypeAlias = dict[str, Any]
 # Reports, as objects or as read from JSON, or flat rows, as a frame or as read from CSV.
 Data: TypeAlias = "NetworkReport | pd.DataFrame | Sequence[NetworkReport | Mapping[str, Any]]"
 
-_STACK = "pe_cycle_stack."
 _IDENTITY = ("accelerator", "seed", "study", "key", "digest")
 _SWEPT_DENSITIES = ("weight_density", "activation_density")
 _MEASURED = {*Measures.__dataclass_fields__, *LayerReport.__dataclass_fields__, *DERIVED}
-_MEASURED_GROUPS = ("pe_cycle_stack.", "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.")
+_MEASURED_GROUPS = (STACK, "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.")
 # Of the columns of `DramReport`, the others being settings of the memory; `dram.burst_bytes` is both, here the measure.
 _MEASURED_DRAM = frozenset(
     f"dram.{key}"
@@ -109,7 +108,7 @@ def value(row: Row, column: str) -> float | None:
 
 def stack_of(row: Row) -> dict[str, float]:
     """PE-cycles by cause."""
-    return {cause.key: value(row, _STACK + cause.key) or 0.0 for cause in Cause}
+    return {cause.key: value(row, STACK + cause.key) or 0.0 for cause in Cause}
 
 
 def swept_columns(rows: Sequence[Row]) -> list[str]:

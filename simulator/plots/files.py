@@ -10,11 +10,10 @@ from typing import Any
 from simulator.plots.data import Data, Row
 from simulator.reports.files import cell_text, plain_texts, read_reports
 from workloads.errors import InputError, nearest
-from workloads.files import require_file
+from workloads.files import DATA_LIMIT_BYTES, require_file
 from workloads.names import LONGEST_TEXT, plain_name
 from workloads.texts import read_json
 
-_LIMIT_BYTES = 1 << 30  # of a timeline
 _SQLITE, _PARQUET = b"SQLite format 3\0", b"PAR1"
 
 
@@ -62,7 +61,7 @@ def chosen_rows(rows: Sequence[Row], where: Sequence[str]) -> list[Row]:
 def read_timeline(path: Path) -> dict[str, Any]:
     """A timeline that `run --timeline` wrote. Raises `InputError` naming the file when it is none."""
     _head(path)
-    data = plain_texts(read_json(path, "a timeline", _LIMIT_BYTES))
+    data = plain_texts(read_json(path, "a timeline", DATA_LIMIT_BYTES))
     if not isinstance(data, dict) or not {"traceEvents", "otherData"} <= set(data):
         raise InputError(f"{path}: not a timeline: this kind of plot needs the file of 'run --timeline'")
     return data

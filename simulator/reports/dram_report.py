@@ -10,9 +10,9 @@ from typing import Any, Self
 
 from simulator.dram.latency import ReadLatency
 from simulator.engine.ideal_memory import TensorTraffic, Traffic
+from workloads.units import PICOSECONDS_PER_NANOSECOND
 
 _COUNTS = ("read_bytes", "write_bytes", "burst_bytes", "row_hits", "row_misses", "row_conflicts")
-_PICOSECONDS = 1000  # in a nanosecond
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class TensorReport:
         return self._nanoseconds(self.latency and self.latency.share_clocks())
 
     def _nanoseconds(self, clocks: float | None) -> float | None:
-        return None if clocks is None else clocks * self.clock_ps / _PICOSECONDS
+        return None if clocks is None else clocks * self.clock_ps / PICOSECONDS_PER_NANOSECOND
 
     def to_dict(self) -> dict[str, Any]:
         """The figures under their names in the JSON report."""

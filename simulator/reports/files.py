@@ -10,12 +10,11 @@ from typing import Any
 
 from simulator.reports.report import SCHEMA
 from workloads.errors import InputError
-from workloads.files import write_whole
+from workloads.files import DATA_LIMIT_BYTES, write_whole
 from workloads.names import LONGEST_TEXT, plain_name
 from workloads.texts import read_json
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what cells of formulas begin with
-_LIMIT_BYTES = 1 << 30  # of a report; a comparison of many machines has some megabytes
 
 __all__ = ["cell_text", "plain_texts", "read_reports", "to_csv", "to_json", "write_whole"]
 
@@ -64,7 +63,7 @@ def read_reports(path: Path) -> list[dict[str, Any]]:
 
     Raises `InputError` naming the file when it is missing, no JSON, or no report of this schema.
     """
-    data = plain_texts(read_json(path, "a JSON report", _LIMIT_BYTES))
+    data = plain_texts(read_json(path, "a JSON report", DATA_LIMIT_BYTES))
     if not isinstance(data, dict) or "schema" not in data:
         raise InputError(f"{path}: not a report of prunesim: it has no 'schema'")
     if data["schema"] != SCHEMA:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from dataflows.schedule import Cause
+from workloads.units import BYTES_PER_MB
 
 Row = Mapping[str, Any]
 """A layer, a total or a machine's size, on one level with dotted keys, as `flat` gives it."""
 
-_BYTES_PER_MB = 1e6
-_STACK = "pe_cycle_stack."
+STACK = "pe_cycle_stack."
 
 
 def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -75,11 +75,11 @@ def _slots(row: Row) -> int:
 
 
 def _pe_cycles(row: Row) -> int:
-    return sum(row.get(_STACK + cause.key, 0) for cause in Cause)
+    return sum(row.get(STACK + cause.key, 0) for cause in Cause)
 
 
 def _moved_mb(row: Row) -> float:
-    return (row["dram.read_bytes"] + row["dram.write_bytes"]) / _BYTES_PER_MB
+    return (row["dram.read_bytes"] + row["dram.write_bytes"]) / BYTES_PER_MB
 
 
 CYCLES = Metric("cycles", "cycles", "{:,.0f}")
@@ -114,7 +114,7 @@ EMPTY_LANES = Metric(
 CAUSES = {
     cause: Metric(column, cause.key.replace("_", " "), "{:.1%}", _share(column, _pe_cycles))
     for cause in Cause
-    for column in (_STACK + cause.key,)
+    for column in (STACK + cause.key,)
 }
 """The share of all PE-cycles by cause."""
 

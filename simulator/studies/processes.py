@@ -23,10 +23,10 @@ from typing import IO, Any, Self
 
 from simulator.studies.point import Outcome, Point, run_point
 from workloads.errors import PrunesimError
+from workloads.units import BYTES_PER_GB
 
 DEATHS_ALONE = 3  # of a point's worker, with nothing beside it, before the point is given up
 _FAILED_STARTS = 3  # in a row
-_BYTES_PER_GB = 1e9
 _KILOBYTE = 1 << (0 if sys.platform == "darwin" else 10)  # the unit of getrusage's memory
 _COMMAND = "from simulator.studies.processes import serve; serve()"
 _ONE_CORE = dict.fromkeys(
@@ -48,7 +48,7 @@ class Death:
         if self.exit_code < 0:
             how = f"was killed by {signal.Signals(-self.exit_code).name}"
         hint = ", as when memory runs out" if self.exit_code == -signal.SIGKILL else ""
-        return f"{how}{hint}; it had taken {self.memory_bytes / _BYTES_PER_GB:.2f} GB of memory"
+        return f"{how}{hint}; it had taken {self.memory_bytes / BYTES_PER_GB:.2f} GB of memory"
 
 
 def computed(

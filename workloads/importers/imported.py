@@ -89,6 +89,10 @@ class FoundLayer:
 
 
 DENSE_INPUTS = "no input was given: activations are taken as dense"
+# Why operators with products are refused.
+TRANSPOSED = "no machine here models a transposed convolution"
+RECURRENT = "recurrent, its products depend on one another"
+TWO_ACTIVATIONS = "neither side is constant (attention), and machines here need weights"
 
 
 def workload_of(name: str, found: Iterable[FoundLayer], origin: str, omitted: Iterable[Omitted]) -> Workload:

@@ -41,9 +41,8 @@ from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.strips import PixelStrips
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.units import MIB
 from workloads.whole_numbers import ceil_div
-
-_MIB = 1024 * 1024
 
 
 class DaDianNaoSpec(GroupedSpec):
@@ -54,10 +53,10 @@ class DaDianNaoSpec(GroupedSpec):
     neurons_per_tile: Count = Field(16, description="output neurons computed together in a tile")
     inputs_per_neuron: Count = Field(16, description="inputs multiplied for each of them in a cycle")
     synapse_edram_bytes: Count = Field(
-        32 * _MIB, description="eDRAM of all tiles of a chip together, bytes (2 MB a tile)"
+        32 * MIB, description="eDRAM of all tiles of a chip together, bytes (2 MB a tile)"
     )
     central_edram_bytes: Count = Field(
-        4 * _MIB,
+        4 * MIB,
         description="central eDRAM of a chip, bytes: half for inputs, half for outputs (4 MB; the split is an "
         "assumption)",
     )

@@ -39,9 +39,8 @@ from dataflows.tiling.residency import RESIDENCY_TEXT, Residency, residency_note
 from dataflows.truth.products import count_products
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.units import KIB
 from workloads.whole_numbers import ceil_div
-
-_KIB = 1024
 
 
 class EieSpec(AcceleratorSpec):
@@ -58,9 +57,9 @@ class EieSpec(AcceleratorSpec):
     arithmetic_cycles: Size = Field(
         4, description="cycles from a vector's last entry to its last result: the four stages of the arithmetic unit"
     )
-    weight_sram_bytes: Count = Field(128 * _KIB, description="sparse matrix SRAM of a PE, bytes (table II)")
-    pointer_sram_bytes: Count = Field(32 * _KIB, description="both pointer SRAM banks of a PE, bytes (table II)")
-    activation_sram_bytes: Count = Field(2 * _KIB, description="activation SRAM of a PE, bytes (table II)")
+    weight_sram_bytes: Count = Field(128 * KIB, description="sparse matrix SRAM of a PE, bytes (table II)")
+    pointer_sram_bytes: Count = Field(32 * KIB, description="both pointer SRAM banks of a PE, bytes (table II)")
+    activation_sram_bytes: Count = Field(2 * KIB, description="activation SRAM of a PE, bytes (table II)")
     sram_port_bits: Count = Field(64, description="bits that a PE writes to its activation SRAM a cycle (section VI)")
     weights_resident: Residency = Field(
         "fitting", description=RESIDENCY_TEXT + "; what is not resident is loaded once where a block of rows fits the "

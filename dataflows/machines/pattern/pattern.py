@@ -91,9 +91,8 @@ from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.units import KIB
 from workloads.whole_numbers import boundaries, starts
-
-_KIB = 1024
 
 
 class PatternSpec(AcceleratorSpec):
@@ -127,14 +126,14 @@ class PatternSpec(AcceleratorSpec):
     )  # fmt: skip
     fill_cycles: Size = Field(8, description="cycles from a layer's start to the first product (assumption)")
     input_buffer_bytes: Count = Field(
-        2048 * _KIB, description="input buffer, bytes (assumption: of the 30 MB and more of UltraRAM of an Alveo card)"
+        2048 * KIB, description="input buffer, bytes (assumption: of the 30 MB and more of UltraRAM of an Alveo card)"
     )
     weight_buffer_bytes: Count = Field(
-        8192 * _KIB,
+        8192 * KIB,
         description="compressed weights, bytes (FCCM 2020: on chip; assumption: room for a layer of VGG-16)",
     )
     output_buffer_bytes: Count = Field(
-        2048 * _KIB, description="partial sums and outputs, both halves together, bytes (assumption)"
+        2048 * KIB, description="partial sums and outputs, both halves together, bytes (assumption)"
     )
     clock_hz: Count = Field(200_000_000, description="accelerator clock, Hz (assumption)")
     dram: DramSpec = Field(

@@ -49,9 +49,8 @@ from workloads.layer import Layer
 from workloads.pruning.choosing import share
 from workloads.pruning.methods.nested import Nested
 from workloads.trace import LayerTrace
+from workloads.units import KIB
 from workloads.whole_numbers import starts
-
-_KIB = 1024
 
 
 class StackedSpec(AcceleratorSpec):
@@ -80,13 +79,11 @@ class StackedSpec(AcceleratorSpec):
         "are 128 block RAMs of 4 KiB; a vector that begins anywhere needs one for each of 16 lanes: 8 banks, two ports)"
     )  # fmt: skip
     input_queue_depth: Count = Field(8, description="vectors that wait before a PE (assumption: as many as in EIE)")
-    input_buffer_bytes: Count = Field(512 * _KIB, description="input buffer, bytes (assumption)")
+    input_buffer_bytes: Count = Field(512 * KIB, description="input buffer, bytes (assumption)")
     weight_buffer_bytes: Count = Field(
-        8192 * _KIB, description="stored weights, bytes (assumption: room for all levels of a layer of VGG-16)"
+        8192 * KIB, description="stored weights, bytes (assumption: room for all levels of a layer of VGG-16)"
     )
-    output_buffer_bytes: Count = Field(
-        256 * _KIB, description="output buffer, both halves together, bytes (assumption)"
-    )
+    output_buffer_bytes: Count = Field(256 * KIB, description="output buffer, both halves together, bytes (assumption)")
     clock_hz: Count = Field(200_000_000, description="accelerator clock, Hz (assumption)")
     dram: DramSpec = Field(
         DramSpec(bandwidth_gbs=12.8),  # type: ignore[call-arg]

@@ -50,9 +50,8 @@ from dataflows.tiling.strips import PixelStrips
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.units import MIB
 from workloads.whole_numbers import ceil_div
-
-_MIB = 1024 * 1024
 
 
 class SystolicSpec(GroupedSpec):
@@ -75,11 +74,11 @@ class SystolicSpec(GroupedSpec):
         4096, description="sums below a column, in two halves, weight and input stationary (TPU v1: 4,096)"
     )
     input_buffer_bytes: Count = Field(
-        8 * _MIB,
+        8 * MIB,
         description="input buffer (assumption: half of TPU v2's 16 MiB); maps that fit it and the output buffer stay",
     )
-    weight_buffer_bytes: Count = Field(4 * _MIB, description="weight buffer (assumption: a quarter)")
-    output_buffer_bytes: Count = Field(4 * _MIB, description="output buffer (assumption: a quarter)")
+    weight_buffer_bytes: Count = Field(4 * MIB, description="weight buffer (assumption: a quarter)")
+    output_buffer_bytes: Count = Field(4 * MIB, description="output buffer (assumption: a quarter)")
     clock_hz: Count = Field(700_000_000, description="accelerator clock, Hz (700 MHz)")
     dram: DramSpec = Field(
         DramSpec(bandwidth_gbs=350.0),  # type: ignore[call-arg]

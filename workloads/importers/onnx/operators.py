@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from workloads.errors import InputError
+from workloads.importers.imported import RECURRENT, TRANSPOSED, TWO_ACTIVATIONS
 from workloads.importers.onnx.graph import OnnxGraph, label
 from workloads.layer import Pads
 from workloads.names import LONGEST_NAME, plain_name
@@ -30,21 +31,19 @@ _ELEMENTWISE = frozenset(
     | {"Tanh", "Softplus", "Mish", "Gelu", "QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Dropout"}
 )
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
-_RECURRENT = "recurrent, its products depend on one another"
 _CONTROL = "control flow, whose body is not looked at"
 _REASONS = {
-    "ConvTranspose": "no machine here models a transposed convolution",
+    "ConvTranspose": TRANSPOSED,
     "DeformConv": "no machine here models a deformable convolution",
     "Einsum": "a product in a free notation; export it as MatMul",
     "Attention": "neither side of its products is constant, and machines here need weights",
-    "LSTM": _RECURRENT,
-    "GRU": _RECURRENT,
-    "RNN": _RECURRENT,
+    "LSTM": RECURRENT,
+    "GRU": RECURRENT,
+    "RNN": RECURRENT,
     "If": _CONTROL,
     "Loop": _CONTROL,
     "Scan": _CONTROL,
 }
-_TWO_ACTIVATIONS = "neither side is constant (attention), and machines here need weights"
 _NO_MATRIX = "its constant side is no matrix but a vector or a stack of matrices"
 
 
@@ -164,7 +163,7 @@ def _refusal(graph: OnnxGraph, one: Operator) -> str:
             raise InputError(f"{graph.path}: {label(one.node)}: weights '{one.weights}' are computed, not constant")
         return ""
     if not constant:
-        return _TWO_ACTIVATIONS
+        return TWO_ACTIVATIONS
     shape = graph.shape(one.weights)
     return _NO_MATRIX if shape is not None and len(shape) != 2 else ""
 

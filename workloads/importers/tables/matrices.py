@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from workloads.errors import InputError
-from workloads.files import read_text
+from workloads.files import DATA_LIMIT_BYTES, read_text
 from workloads.importers.imported import (
     DENSE_INPUTS,
     FoundLayer,
@@ -27,8 +27,6 @@ from workloads.importers.sparse_entries import SparseEntries, is_scipy, read_sci
 from workloads.importers.tables.matrix_market import read_matrix_market
 from workloads.names import plain_name
 
-_SMTX_LIMIT_BYTES = 1 << 30
-
 
 @importer("DLMC matrix", ".smtx")
 def import_smtx(path: Path, options: ImportOptions) -> Imported:
@@ -36,7 +34,7 @@ def import_smtx(path: Path, options: ImportOptions) -> Imported:
 
     Raises `InputError` naming the file for offsets that do not rise to the count, or indices outside or twice in a row.
     """
-    lines = read_text(path, _SMTX_LIMIT_BYTES).splitlines()
+    lines = read_text(path, DATA_LIMIT_BYTES).splitlines()
     try:
         rows, columns, count = (int(part) for part in lines[0].split(","))
         offsets, indices = (np.array(line.split(), np.int64) for line in [*lines[1:3], ""][:2])

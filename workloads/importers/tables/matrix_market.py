@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from workloads.errors import InputError
-from workloads.files import read_text, require_file
+from workloads.files import DATA_LIMIT_BYTES, read_text, require_file
 from workloads.importers.sparse_entries import SparseEntries, require_numbers
 from workloads.limits import require_size
 
-_LIMIT_BYTES = 1 << 30
 _FIELDS = ("real", "integer", "pattern", "complex", "double", "unsigned-integer")
 _SYMMETRIES = ("general", "symmetric", "skew-symmetric", "hermitian")
 _MIRRORED = {"symmetric": 1, "skew-symmetric": -1}  # sign of what stands above the diagonal
@@ -33,7 +32,7 @@ def read_matrix_market(path: Path) -> tuple[tuple[int, int], Callable[[], np.nda
     or twice, and values that are not finite.
     """
     require_file(path)
-    head, *lines = read_text(path, _LIMIT_BYTES).splitlines() or [""]
+    head, *lines = read_text(path, DATA_LIMIT_BYTES).splitlines() or [""]
     layout, field, symmetry = _banner(path, head)
     body = [line for line in lines if line.strip() and not line.lstrip().startswith("%")]
     sizes = _table(path, body[:1], np.int64).reshape(-1).tolist()

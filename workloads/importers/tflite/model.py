@@ -17,6 +17,9 @@ from workloads.errors import InputError
 from workloads.importers.feeds import read_feeds
 from workloads.importers.imported import (
     DENSE_INPUTS,
+    RECURRENT,
+    TRANSPOSED,
+    TWO_ACTIVATIONS,
     FoundLayer,
     Imported,
     ImportOptions,
@@ -34,20 +37,18 @@ from workloads.layer import Layer, Pads
 from workloads.whole_numbers import ceil_div
 
 _KINDS = {"CONV_2D": "conv", "DEPTHWISE_CONV_2D": "dw", "CONV_3D": "conv3d", "FULLY_CONNECTED": "fc"}
-_TRANSPOSED = "no machine here models a transposed convolution"
-_RECURRENT = "recurrent, its products depend on one another"
 _NOT_CONSTANT = "its weights are computed, not constant"
 _REASONS = {
-    "TRANSPOSE_CONV": _TRANSPOSED,
-    "CONV_3D_TRANSPOSE": _TRANSPOSED,
-    "BATCH_MATMUL": "neither side is constant (attention), and machines here need weights",
+    "TRANSPOSE_CONV": TRANSPOSED,
+    "CONV_3D_TRANSPOSE": TRANSPOSED,
+    "BATCH_MATMUL": TWO_ACTIVATIONS,
     "CUSTOM": "an operator of the model's own, which may hold products",
-    "LSTM": _RECURRENT,
-    "RNN": _RECURRENT,
-    "SVDF": _RECURRENT,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": _RECURRENT,
-    "UNIDIRECTIONAL_SEQUENCE_RNN": _RECURRENT,
-    "BIDIRECTIONAL_SEQUENCE_LSTM": _RECURRENT,
+    "LSTM": RECURRENT,
+    "RNN": RECURRENT,
+    "SVDF": RECURRENT,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": RECURRENT,
+    "UNIDIRECTIONAL_SEQUENCE_RNN": RECURRENT,
+    "BIDIRECTIONAL_SEQUENCE_LSTM": RECURRENT,
 }
 # Operators that act on each element of one tensor, so that what they give is what the layer's outputs become.
 _ELEMENTWISE = frozenset(

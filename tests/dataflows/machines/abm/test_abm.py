@@ -13,7 +13,7 @@ from dataflows.machines.abm import Abm, AbmSpec, SparseYoloSpec, expected_distin
 from dataflows.registry import create
 from dataflows.schedule import Cause, Tensor
 from dataflows.truth.convolution import reference_convolution
-from simulator.engine.layer_simulation import check_capacities
+from simulator.engine.capacities import check_capacities
 from simulator.network_simulation import MachineRun
 from tests.dataflows.joined import sums_of_blocks, tiles_of_blocks
 from tests.dataflows.machines.abm import twin as abm_twin

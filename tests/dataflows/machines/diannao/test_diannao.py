@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dataflows.machines.diannao.diannao import DianNao, DianNaoSpec
 from dataflows.schedule import Cause, Tensor
 from dataflows.truth.convolution import reference_convolution
-from simulator.engine.layer_simulation import check_capacities
+from simulator.engine.capacities import check_capacities
 from simulator.network_simulation import MachineRun, dense_trace
 from tests.dataflows.machines.diannao.diannao_twin import DianNaoTwin, inputs_of, strips
 from tests.dataflows.small_layers import (

@@ -11,7 +11,8 @@ from dataflows.machines.kgrc.kgrc import Kgrc, KgrcSpec
 from dataflows.registry import create
 from dataflows.schedule import Cause, Tensor
 from dataflows.truth.convolution import reference_convolution
-from simulator.engine.layer_simulation import LayerSimulation, check_capacities
+from simulator.engine.capacities import check_capacities
+from simulator.engine.layer_simulation import LayerSimulation
 from simulator.network_simulation import MachineRun, dense_trace
 from tests.dataflows.machines.kgrc.twin import KgrcTwin
 from tests.dataflows.small_layers import (

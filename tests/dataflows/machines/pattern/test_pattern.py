@@ -16,7 +16,7 @@ from dataflows.registry import create
 from dataflows.schedule import Cause, Tensor
 from dataflows.tiling.filter_blocks import filter_blocks
 from dataflows.truth.convolution import reference_convolution
-from simulator.engine.layer_simulation import check_capacities
+from simulator.engine.capacities import check_capacities
 from simulator.network_simulation import MachineRun
 from tests.dataflows.small_layers import assert_transfers_are_whole, small_traces
 from workloads.layer import Layer

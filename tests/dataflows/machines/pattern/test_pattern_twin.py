@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dataflows.machines.pattern.kernel_patterns import KernelPatterns
 from dataflows.machines.pattern.pattern import PatternMachine, PatternSpec
 from dataflows.schedule import CAUSES, Cause
-from simulator.engine.layer_simulation import check_capacities
+from simulator.engine.capacities import check_capacities
 from tests.dataflows.joined import sums_of_blocks, tiles_of_blocks
 from tests.dataflows.machines.pattern import twin as pattern_twin
 from tests.dataflows.small_layers import DENSITIES, small_traces

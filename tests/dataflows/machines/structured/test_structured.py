@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dataflows.machines.structured import Structured, StructuredSpec, kept_columns
 from dataflows.schedule import Cause, Tensor
 from dataflows.truth.convolution import reference_convolution
-from simulator.engine.layer_simulation import check_capacities
+from simulator.engine.capacities import check_capacities
 from simulator.network_simulation import MachineRun
 from tests.dataflows.joined import sums_of_blocks, tiles_of_blocks
 from tests.dataflows.machines.structured.twin import StructuredTwin, inputs_of, strips

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dataflows.machines.systolic.systolic import Systolic, SystolicSpec
 from dataflows.schedule import Cause, Tensor
 from dataflows.truth.convolution import reference_convolution
-from simulator.engine.layer_simulation import check_capacities
+from simulator.engine.capacities import check_capacities
 from simulator.network_simulation import MachineRun, dense_trace
 from tests.dataflows.joined import sums_of_blocks, tiles_of_blocks
 from tests.dataflows.machines.structured import twin as structured_twin

@@ -97,14 +97,14 @@ def by_channel(layer: Layer, weights: np.ndarray) -> np.ndarray:
 class Removal:
     """What leaves a layer.
 
-    channels, filters  how many stay; None: all do, or lost ones stay as zeros
     dead_inputs        whether lost channels hold zeros, because nothing writes them any more
+    channels, filters  how many stay; None: all do, or lost ones stay as zeros
     outputs            share of the outputs that a filter still writes; 1 where lost filters leave
     """
 
+    dead_inputs: bool
     channels: int | None = None
     filters: int | None = None
-    dead_inputs: bool = False
     outputs: float = 1.0
 
     def layer(self, layer: Layer) -> Layer:
@@ -133,9 +133,9 @@ def removals(
         in_place = filters is not None and leaving_filters is None
         found.append(
             Removal(
-                leaving_channels if leaving_channels != layer.in_channels else None,
-                leaving_filters if leaving_filters != layer.out_channels else None,
                 dead_inputs=fed and channels is not None,
+                channels=leaving_channels if leaving_channels != layer.in_channels else None,
+                filters=leaving_filters if leaving_filters != layer.out_channels else None,
                 outputs=filters / layer.out_channels if in_place and filters is not None else 1.0,
             )
         )

@@ -147,6 +147,13 @@ def test_unequal_groups_keep_zeros_in_place_and_a_note_says_so():
     assert "zeros stay in place where groups would become unequal: conv2, conv4" in pruned.notes[-1]
 
 
+def test_filters_leave_a_grouped_layer_where_its_reader_has_as_many_groups():
+    """The layer before does not matter: l1 has two groups as its reader l2, while l3 reads l2's two groups as one."""
+    pruned = network(GROUPED[2], 0, flattened=False).prune(parse("channel:density=0.5"))
+    shapes = [(layer.in_channels, layer.out_channels, layer.groups) for layer in pruned.layers]
+    assert shapes == [(3, 4, 1), (4, 6, 2), (6, 8, 2), (4, 4, 1)]
+
+
 def test_zeros_in_place_are_zeros_of_the_outputs_too():
     layers = [conv(3, 8, padding=1, name="a"), conv(8, 4, padding=1, name="b")]
     small = workload(*((layer, random_weights(layer, "mask", 1, 0)) for layer in layers))

@@ -93,6 +93,10 @@ def test_activations_of_known_value_are_quantized_and_masks_stay():
     assert pruned.trace(1).activations.dtype == bool
 
 
+def test_a_codebook_index_may_have_twelve_bits():
+    assert Quantize(12, "codebook").codebook_bits == 16 << 12
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -160,3 +160,12 @@ def test_wrong_options_are_refused(text, message):
     with pytest.raises(InputError) as caught:
         parse(text)
     assert str(caught.value) == message
+
+
+def test_facts_count_what_holds_a_non_zero():
+    """Of 2 x 3 blocks of 4 filters x 2 channels two hold one; of 5 x 9 columns three are used, one by two filters."""
+    layer = conv(5, 8)
+    weights = np.zeros(layer.weight_shape, np.float32)
+    weights[0, 0, 0, 0] = weights[7, 0, 0, 0] = weights[7, 1, 2, 2] = weights[6, 0, 1, 0] = 1.5
+    assert Block(1.0, filters=4, channels=2).facts(layer, weights) == {"blocks": 2, "of": 6}
+    assert Shape(1.0).facts(layer, weights) == {"columns": 3, "of": 45}

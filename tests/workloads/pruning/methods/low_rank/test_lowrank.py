@@ -11,6 +11,7 @@ from workloads.catalog import load_workload
 from workloads.errors import InputError
 from workloads.layer import Layer
 from workloads.pruning import kept, parse
+from workloads.pruning.methods.low_rank.factorization import Factorization, factor_layers
 from workloads.pruning.methods.low_rank.lowrank import LowRank
 
 SCHEMES = ["spatial", "channel"]
@@ -71,8 +72,6 @@ def test_the_two_layers_together_compute_the_layer(scheme, channels, filters, ke
     weights = random_weights(layer, "float64", 1, seed)
     factorization = LowRank(ratio=1, scheme=scheme)
     full = min(matrix(weights, scheme).shape)
-    from workloads.pruning.methods.low_rank.factorization import Factorization, factor_layers  # noqa: PLC0415
-
     source = workload((layer, weights)).sources[0]
     chosen = Factorization(source, scheme, full)
     layers = factor_layers(layer, factorization.scheme, full)
@@ -82,6 +81,13 @@ def test_the_two_layers_together_compute_the_layer(scheme, channels, filters, ke
     outputs = convolve(layers[1], second, np.rint(middle * (1 << 20)).astype(np.int64)) / (1 << 20)
     assert layers[1].output_shape == layer.output_shape
     assert np.allclose(outputs, convolve(layer, weights, activations), atol=1e-2)
+
+
+def test_the_full_rank_is_the_shorter_side_of_the_matrix():
+    """4 channels, 20 filters of 3 x 2: (C·kh, N·kw) = (12, 40), and (C·X, N) = (24, 20)."""
+    layer = conv(4, 20, (3, 2))
+    source = workload((layer, np.ones(layer.weight_shape, bool))).sources[0]
+    assert {scheme: Factorization(source, scheme).full_rank for scheme in SCHEMES} == {"spatial": 12, "channel": 20}
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

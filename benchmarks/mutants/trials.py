@@ -32,17 +32,19 @@ class Outcome:
 
 
 class Laboratory:
-    """A copy of the checkout in `folder`, and processes that run its tests.
+    """A copy of the checkout in `place`, and processes that run its tests.
 
-    Each run of tests is forked from a process that has loaded the libraries but nothing of the project. Kernels are
-    compiled into a cache of their own; what a mutant compiled is thrown away after it.
+    Each run of tests is forked from a process that has loaded the libraries but nothing of the project. Kernels lie in
+    a cache of their own, which begins with those that the checkout has compiled; those of a mutant are thrown away.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._tree, self._cache = folder / "tree", folder / "cache"
+    def __init__(self, place: Path) -> None:
+        self._tree, self._cache = place / "tree", place / "cache"
         shutil.copytree(ROOT, self._tree, ignore=_LEFT_OUT)
         self._limits: dict[tuple[str, ...], float] = {}  # seconds that tests may take
-        self._kept: set[Path] = set()
+        for folder in _compiled():
+            shutil.copytree(folder, self._cache / folder.name)
+        self._kept = set(self._cache.glob("*"))
         self._processes = multiprocessing.get_context("forkserver")
         self._processes.set_forkserver_preload(_PRELOADED)
 
@@ -80,6 +82,14 @@ class Laboratory:
             process.join()
             return None
         return process.exitcode
+
+
+def _compiled() -> list[Path]:
+    """Where the checkout's compiled kernels lie."""
+    from dataflows.kernels.cache import cache_folder  # noqa: PLC0415 (processes that test a copy must not load it)
+
+    folders = (cache_folder(package) for package in ("dataflows", "simulator"))
+    return [folder for folder in folders if folder is not None]
 
 
 def _only(lines: list[str], others: list[str]) -> tuple[str, ...]:

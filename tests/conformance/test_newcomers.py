@@ -63,6 +63,8 @@ def machine_debts(name: str) -> Iterator[str]:
     for section in ("Groups", "Weights", "Maps"):
         if not has_row(name, "machines.md", section):
             yield f"a row in docs/machines.md, section {section}"
+    if not has_row(name, "comparing.md", "One size for all"):
+        yield "a row in docs/comparing.md, section One size for all, that repeats its `scaling`"
     if not golden.path(name).exists():
         yield f"a golden report: run `python -m benchmarks.golden {name}`"
 
@@ -134,6 +136,7 @@ def test_a_newcomer_is_told_everything_that_it_owes(what, monkeypatch):
             "Groups",
             "Weights",
             "Maps",
+            "docs/comparing.md",
             "golden newcomer`",
         ),
         "pruning": ("`examples` that can be tried", "a row in docs/prunings.md", "a check of its structure: "),

@@ -157,5 +157,6 @@ def test_the_documentation_says_how_every_machine_scales():
         scaling = chosen.scaling
         buffers = [f"{key} of each of the {count}" if count else key for key, count in scaling.buffers.items()]
         cells = (", ".join(scaling.factors), ", ".join(scaling.growing), ", ".join(buffers) or "-")
-        (row,) = [line for line in text.splitlines() if line.startswith("| `") and f"`{name}`" in line]
-        assert row.split(" | ", 1)[1] == f"{' | '.join(cells)} |"
+        rows = [line for line in text.splitlines() if line.startswith("| `") and f"`{name}`" in line]
+        assert len(rows) == 1, f"docs/comparing.md has {len(rows)} rows of {name}"
+        assert rows[0].split(" | ", 1)[1] == f"{' | '.join(cells)} |"

@@ -17,7 +17,8 @@ from benchmarks.experiments import memory, prunings, real_against_random
 from benchmarks.markdown import table_text
 from dataflows.registry import create, machines
 from simulator.network_simulation import able_machines, simulate
-from simulator.reports.columns import FACTORS, MORE, MOST_LOST, TIMES, UTILIZATION
+from simulator.reports.columns import MORE, TIMES
+from simulator.reports.metrics import FACTORS, MOST_LOST, SPEEDUP, UTILIZATION, flat
 from workloads.catalog import load_workload
 from workloads.files import write_whole
 
@@ -31,13 +32,13 @@ Rows = Iterable[Sequence[str]]
 
 def comparison() -> Rows:
     """The shipped network on every machine, as the command's own table says it."""
-    columns = TIMES | UTILIZATION | MORE | MOST_LOST
-    yield ("accelerator", "multipliers", *columns)
+    columns = (*TIMES, UTILIZATION, *MORE, MOST_LOST)
+    yield ("accelerator", "multipliers", *(metric.heading for metric in columns))
     workload = load_workload("blazepose")
     able, _ = able_machines([create(name) for name in machines()], workload)
     for report in simulate(able, workload):
-        total = report.to_dict()["total"]
-        yield (report.machine, f"{total['multipliers']:,}", *(form(total) for form in columns.values()))
+        total = flat(report.to_dict()["total"])
+        yield (report.machine, f"{total['multipliers']:,}", *(metric.text(total) for metric in columns))
 
 
 def speedup_factors() -> Rows:
@@ -48,9 +49,9 @@ def speedup_factors() -> Rows:
         workload = load_workload(network)
         able, _ = able_machines([create(name) for name in machines()], workload)
         for report in simulate(able, workload):
-            total = report.to_dict()["total"]
-            factors = " · ".join(form(total) for form in FACTORS.values())
-            rows.setdefault(report.machine, []).append(f"{TIMES['speedup'](total)} = {factors}")
+            total = flat(report.to_dict()["total"])
+            factors = " · ".join(metric.text(total) for metric in FACTORS)
+            rows.setdefault(report.machine, []).append(f"{SPEEDUP.text(total)} = {factors}")
     for machine, cells in rows.items():
         if len(cells) == len(NETWORKS):
             yield (machine, *cells)

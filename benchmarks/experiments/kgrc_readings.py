@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from benchmarks.experiments.kgrc_equations import OPTIONS, SHIPPED, Design, Reading, latency_ms
-from benchmarks.table import print_markdown
+from benchmarks.markdown import print_table
 from simulator.validation.figure_rows import Figure
 from simulator.validation.figures import FigureSet
 
@@ -155,9 +155,9 @@ def margins() -> list[tuple]:
 
 
 if __name__ == "__main__":
-    print_markdown("Published latencies: deviations of the equations alone and of the shipped reading", every_latency())
-    print_markdown(
+    print_table("Published latencies: deviations of the equations alone and of the shipped reading", every_latency())
+    print_table(
         "Ports and inputs: starts (dense / sparse / rows) chosen by one network, tested on the other", cross_tests()
     )
-    print_markdown("One other choice, with its best starts", single_choices())
-    print_markdown("How far each start may move", margins())
+    print_table("One other choice, with its best starts", single_choices())
+    print_table("How far each start may move", margins())

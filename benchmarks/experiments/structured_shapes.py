@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.table import print_markdown
+from benchmarks.markdown import print_table
 from dataflows.machines.structured import StructuredSpec
 from dataflows.registry import create
 from simulator.network_simulation import simulate
@@ -156,6 +156,6 @@ def what_waits_take(arrays: Sequence[tuple[int, int, int]] = ((64, 21, 16), (32,
 
 
 if __name__ == "__main__":
-    print_markdown("Fastest arrays, executed GOP/s (against the published figure)", best_shapes())
-    print_markdown("The same array at both precisions, one side doubled at 8 bit", pairs())
-    print_markdown("What memory and drain take", what_waits_take())
+    print_table("Fastest arrays, executed GOP/s (against the published figure)", best_shapes())
+    print_table("The same array at both precisions, one side doubled at 8 bit", pairs())
+    print_table("What memory and drain take", what_waits_take())

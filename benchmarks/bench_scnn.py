@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.measure import CONV3_2, dense_seconds, random_trace
-from dataflows.machines.scnn.scnn import Scnn, ScnnSpec
+from dataflows.machines.scnn.scnn import Scnn
+from dataflows.machines.scnn.scnn_spec import ScnnSpec
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 

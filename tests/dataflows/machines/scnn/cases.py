@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from dataflows.machines.scnn.scnn import ScnnSpec
+from dataflows.machines.scnn.scnn_spec import ScnnSpec
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 

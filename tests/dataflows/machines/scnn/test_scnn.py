@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import dataflows.machines.scnn.tile_work
-from dataflows.machines.scnn.scnn import Scnn, ScnnSpec
+from dataflows.machines.scnn.scnn import Scnn
+from dataflows.machines.scnn.scnn_spec import ScnnSpec
 from dataflows.schedule import Cause, Tensor
 from simulator.network_simulation import MachineRun
 from tests.dataflows.machines.scnn.cases import layers, specs

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from dataflows.machines.scnn.scnn import Scnn, ScnnSpec
+from dataflows.machines.scnn.scnn import Scnn
+from dataflows.machines.scnn.scnn_spec import ScnnSpec
 from simulator.network_simulation import MachineRun
 from workloads.layer import Layer
 from workloads.trace import LayerTrace

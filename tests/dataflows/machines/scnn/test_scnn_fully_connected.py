@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dataflows.machines.scnn.scnn import Scnn, ScnnSpec
+from dataflows.machines.scnn.scnn import Scnn
+from dataflows.machines.scnn.scnn_spec import ScnnSpec
 from dataflows.schedule import Tensor
 from workloads.layer import Layer
 from workloads.trace import LayerTrace

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflows.machines.scnn.scnn import Scnn, ScnnSpec
+from dataflows.machines.scnn.scnn import Scnn
+from dataflows.machines.scnn.scnn_spec import ScnnSpec
 from tests.dataflows.machines.scnn.cases import layers, specs, traces
 
 

@@ -1,0 +1,110 @@
+"""SCNN's schedule of a layer with a map: one tile for each image, sub-tile and group of output channels."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from dataflows.machines.scnn.activation_rams import Placement, group_sizes, place, planar_traffic
+from dataflows.machines.scnn.nonzero_lists import as_bytes
+from dataflows.machines.scnn.planar_map import PlanarMap
+from dataflows.machines.scnn.planar_outputs import planar_outputs
+from dataflows.machines.scnn.scheduled_work import finished_schedule, formatted_weights
+from dataflows.machines.scnn.scnn_spec import ScnnSpec
+from dataflows.machines.scnn.tile_work import StoredActivations, StoredWeights, tile_work
+from dataflows.schedule import LayerSchedule
+from dataflows.tiling.stored_weights import NATIVE, filter_by_filter
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+
+
+def plan_of(spec: ScnnSpec, layer: Layer) -> PlanarMap | None:
+    """The layer's tiling before its activations are known; None where the accumulators hold no single position."""
+    return _plan(layer, (spec.pe_rows, spec.pe_columns), spec.output_channel_group, spec.accumulator_entries)
+
+
+@lru_cache(maxsize=64)
+def _plan(layer: Layer, pe_grid: tuple[int, int], group_channels: int, accumulators: int) -> PlanarMap | None:
+    """The layer's tiling, kept because a refusal and a schedule both need it."""
+    return PlanarMap.of(layer, pe_grid, min(group_channels, layer.out_channels), accumulators)
+
+
+def stored_weights_of(spec: ScnnSpec, layer: Layer, mask: np.ndarray, plan: PlanarMap) -> StoredWeights:
+    """The layer's weights as they are streamed; mask bool (K, C/G, R, S)."""
+    taps = as_bytes(mask).reshape(*mask.shape[:2], -1)
+    return StoredWeights.of(taps, plan, layer.groups, spec.weight_rules)
+
+
+def planar_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
+    """The schedule of a layer that `plan_of` can tile."""
+    layer = trace.layer
+    plan = plan_of(spec, layer)
+    assert plan is not None  # noqa: S101 (the machine has refused the layer otherwise)
+    stored = StoredActivations.of(as_bytes(trace.activation_mask), plan, spec.activation_rules)
+    outputs = -(-layer.output_size[0] // spec.pe_rows) * -(-layer.output_size[1] // spec.pe_columns)
+    output_entries = int(spec.rams.output_entries(layer.out_channels * outputs, trace.output_density))
+    placement = place(stored, spec.rams, spec.accumulator_entries, output_entries)
+    plan = placement.activations.plan
+    stored_weights = stored_weights_of(spec, layer, trace.weight_mask, plan)
+    work = tile_work(placement.activations, stored_weights, spec.queue_rules)
+    channels = group_sizes(layer.out_channels, plan.group_channels)
+    stored_as = formatted_weights(spec, trace, np.append(0, np.cumsum(channels)), stored_weights.entries)
+    moved = planar_traffic(trace, placement, stored_as.size_bytes, spec.rams, _kernel_bits(spec, trace))
+    decode_cycles = np.tile(stored_as.decode_cycles, layer.batch * plan.cut_count)
+    drains = [_drain_cycles(spec, channels, plan, cut) for cut in range(plan.cut_count)]
+    drain_cycles = np.tile(np.concatenate(drains), layer.batch)
+    return finished_schedule(
+        spec,
+        trace,
+        work,
+        decode_cycles,
+        drain_cycles,
+        moved,
+        _notes(spec, layer, placement),
+        spills=bool(placement.overflows),
+    )
+
+
+def _drain_cycles(spec: ScnnSpec, channels: np.ndarray, plan: PlanarMap, cut: int) -> np.ndarray:
+    """Per group of `channels` output channels: the halos leave, then the sub-tile is post-processed."""
+    rows, columns = plan.sub_tile_size(cut)
+    positions = rows * columns
+    halo = (rows + plan.halo[0]) * (columns + plan.halo[1]) - positions
+    exchange = -(-channels * halo // spec.halo_entries_per_cycle)
+    return exchange - (-channels * positions // spec.post_processing_entries_per_cycle)
+
+
+def _notes(spec: ScnnSpec, layer: Layer, placement: Placement) -> tuple[str, ...]:
+    plan, notes = placement.activations.plan, []
+    wanted = min(spec.output_channel_group, layer.out_channels)
+    if plan.group_channels < wanted:
+        notes.append(f"output channels accumulated together: {plan.group_channels} instead of {wanted}")
+    if plan.cut_count > 1:
+        rows, columns = plan.cut_size
+        notes.append(f"each PE's tile is cut into {plan.cut_count} sub-tiles of at most {rows} x {columns}")
+    if placement.overflows:
+        notes.append(f"activations spill to DRAM: {'; '.join(placement.overflows)}")
+    if not placement.resident:
+        notes.append("inputs of a single position exceed the IARAM: they are read again for every tile")
+    return tuple(notes)
+
+
+def _kernel_bits(spec: ScnnSpec, trace: LayerTrace) -> np.ndarray | None:
+    """int64 (K, C/G): bits of each kernel where DRAM holds filter after filter, else None."""
+    if spec.weight_layout == "tiles":
+        return None
+    stores_zeros = spec.keeps[0] and spec.weight_format == NATIVE
+    return filter_by_filter(spec.weight_format, trace.weight_mask | stores_zeros, spec.weight_bits)
+
+
+def executed_outputs(spec: ScnnSpec, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+    """Outputs int64 (N, K, P, Q) by the machine's own lists and tiles, of a layer that `plan_of` can tile."""
+    plan = plan_of(spec, layer)
+    assert plan is not None  # noqa: S101 (the machine has refused the layer otherwise)
+    stored = (
+        StoredActivations.of(as_bytes(activations != 0), plan, spec.activation_rules),
+        stored_weights_of(spec, layer, weights != 0, plan),
+    )
+    vectors = (spec.weights_per_vector, spec.activations_per_vector)
+    return planar_outputs(layer, plan, weights, activations, stored, vectors)

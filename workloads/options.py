@@ -122,7 +122,7 @@ def check(subject: str, chosen: Any) -> None:
 def pairs(subject: str, text: str, known: Iterable[str]) -> dict[str, str]:
     """The values of KEY=VALUE,KEY=VALUE by key. Raises `InputError` for another form, and for keys unknown or twice."""
     keys, found = list(known), dict[str, str]()
-    for part in filter(None, text.split(",")):
+    for part in filter(None, map(str.strip, text.split(","))):
         key, equals, value = part.partition("=")
         require_known(subject, key, keys)
         if not equals:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from workloads.errors import InputError
-from workloads.options import check, choice, described, make, number, parse, text, whole, written
+from workloads.options import check, choice, described, make, number, pairs, parse, text, whole, written
 
 
 @dataclass(frozen=True)
@@ -74,3 +74,7 @@ def test_values_of_another_type_and_infinity_are_refused(values):
 
 def test_a_whole_number_of_any_size_is_a_number():
     assert make("filter 'box'", Filter, {"share": 1, "taps": 10**400}).taps == 10**400
+
+
+def test_pairs_may_stand_apart():
+    assert pairs("--equal", "bits=8, clock_ghz=1 ,", ["bits", "clock_ghz"]) == {"bits": "8", "clock_ghz": "1"}

@@ -30,14 +30,14 @@ def command(workload: str, machines: str, json_file: str | None, value_bits: int
     coefficient of variation of non-zeros over filters and over channels, and the storage format that needs the fewest
     bits. Then what each accelerator can skip at best: the products that its own rule makes it issue, without waiting.
     """
-    from simulator.reports import files as results_file
-    from simulator.terminal import reports as tables
+    from simulator.reports.files import to_json
+    from simulator.terminal.reports import progress
     from workloads import files
 
     files.require_outputs([json_file], [workload])
     chosen = _workload(workload, options)
     accelerators = _accelerators(machines)
-    with tables.progress(f"inspecting {chosen.name}") as advance:
+    with progress(f"inspecting {chosen.name}") as advance:
         layers = []
         for index, layer in enumerate(chosen.layers):
             if advance:
@@ -45,10 +45,10 @@ def command(workload: str, machines: str, json_file: str | None, value_bits: int
             layers.append(_inspect(chosen.trace(index), accelerators, value_bits))
     data = {"workload": chosen.describe(), "seed": options["seed"], "layers": layers, "total": _total(layers)}
     if json_file == "-":
-        click.echo(results_file.to_json(data), nl=False)
+        click.echo(to_json(data), nl=False)
         return
     if json_file:
-        files.write_whole(Path(json_file), results_file.to_json(data))
+        files.write_whole(Path(json_file), to_json(data))
     _print(chosen, data)
 
 

@@ -67,10 +67,10 @@ def cli() -> None:
 def list_names(kind: str | None) -> None:
     """List accelerators, workloads, prunings and storage formats."""
     from simulator.terminal import listing
-    from simulator.terminal import reports as tables
+    from simulator.terminal.reports import print_listing
 
     for name in [kind] if kind else listing.KINDS:
-        tables.print_listing(name, listing.KINDS[name]())
+        print_listing(name, listing.KINDS[name]())
 
 
 @cli.command()

@@ -86,8 +86,8 @@ def run(
     """
     from simulator.observers.dram_requests import RequestRecorder
     from simulator.observers.timeline import Timeline
-    from simulator.reports import scale_sim as scale_sim_report
-    from simulator.terminal import reports as tables
+    from simulator.reports.scale_sim import to_compute_report
+    from simulator.terminal.reports import print_report
     from workloads import files
 
     requests = dram_trace.partition(":")[2] or None if dram_trace else None
@@ -102,9 +102,9 @@ def run(
     if recorder:
         recorder.write()
     if not _write(report.to_dict(), report.rows(), options):
-        tables.print_report(report, factors=options["factors"])
+        print_report(report, factors=options["factors"])
     if scale_sim:
-        files.write_whole(scale_sim, scale_sim_report.to_compute_report(report))
+        files.write_whole(scale_sim, to_compute_report(report))
     if check:
         _check([accelerator], chosen)
 
@@ -123,7 +123,7 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
     """
     from dataflows.registry import machines as known
     from simulator.network_simulation import able_machines
-    from simulator.terminal import reports as tables
+    from simulator.terminal.reports import print_comparison
 
     _require_outputs(options, (), (workload,))
     names = list(known()) if machines == "all" else [name.strip() for name in machines.split(",")]
@@ -145,7 +145,7 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
         "refused": refused,
     }
     if not _write(data, [row for report in reports for row in report.rows()], options):
-        tables.print_comparison(reports, factors=options["factors"])
+        print_comparison(reports, factors=options["factors"])
     if check:
         _check(able, chosen)
 
@@ -260,16 +260,17 @@ def _require_outputs(
 
 def _write(data: dict[str, Any], rows: list[dict[str, Any]], options: dict[str, Any]) -> bool:
     """Write the files asked for; True when standard output is taken by one of them."""
-    from simulator.reports import files as results_file
+    from simulator.reports.files import to_csv, to_json
+    from workloads.files import write_whole
 
     for file, text in (
-        (options["json_file"], results_file.to_json(data)),
-        (options["csv_file"], results_file.to_csv(rows)),
+        (options["json_file"], to_json(data)),
+        (options["csv_file"], to_csv(rows)),
     ):
         if file == "-":
             click.echo(text, nl=False)
         elif file:
-            results_file.write_whole(Path(file), text)
+            write_whole(Path(file), text)
     return "-" in (options["json_file"], options["csv_file"])
 
 

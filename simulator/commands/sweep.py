@@ -82,8 +82,8 @@ def sweep(
     from simulator.studies.store import Store
     from simulator.studies.study import check_declared, run_study
     from simulator.studies.workers import Workers
-    from simulator.terminal import studies as study_table
     from simulator.terminal.reports import progress
+    from simulator.terminal.studies import failure_lines
 
     if jobs is not None and cluster is not None:
         raise InputError("--jobs and --cluster: a cluster has workers of its own, give one of them")
@@ -101,7 +101,7 @@ def sweep(
         with progress(study.title) as advance:
             summary = run_study(study, store, workers, advance)
         _write(study, store, options)
-        for line in study_table.failure_lines(store.failures(study.places)):
+        for line in failure_lines(store.failures(study.places)):
             tell(line)
         click.echo(
             f"{store.path}: {summary.computed} points computed, {summary.found} found, {summary.failed} failed",
@@ -199,20 +199,21 @@ def _require_outputs(options: dict[str, Any]) -> None:
 
 
 def _write(study: Study, store: Store, options: dict[str, Any]) -> None:
-    from simulator.reports import files as results_file
-    from simulator.terminal import studies as study_table
+    from simulator.reports.files import to_csv
+    from simulator.terminal.studies import print_study
+    from workloads.files import write_whole
 
     if options["csv_file"]:
-        text = results_file.to_csv(list(store.rows_of(study.name, study.places)))
+        text = to_csv(list(store.rows_of(study.name, study.places)))
         if options["csv_file"] == "-":
             click.echo(text, nl=False)
         else:
-            results_file.write_whole(Path(options["csv_file"]), text)
+            write_whole(Path(options["csv_file"]), text)
     if options["parquet_file"]:
         import pandas as pd
 
-        results_file.write_whole(
+        write_whole(
             options["parquet_file"], pd.DataFrame(store.rows_of(study.name, study.places)).to_parquet(index=False)
         )
     if options["csv_file"] != "-":
-        study_table.print_study(study, store, factors=options["factors"])
+        print_study(study, store, factors=options["factors"])

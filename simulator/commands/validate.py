@@ -90,7 +90,7 @@ def _compare(
     as_json: bool,
 ) -> None:
     """Print everything; exit with 1 where something is not as it is recorded."""
-    from simulator.terminal import validation as validation_tables
+    from simulator.terminal.validation import print_effects, print_results
     from simulator.validation.dram_agreement import agreement_rows, format_agreement
     from simulator.validation.results import results
     from simulator.validation.sensitivity import effects, moved_shares
@@ -105,9 +105,9 @@ def _compare(
         click.echo(json.dumps(data | {"sensitivity": [effect.to_dict() for effect in changed]}, indent=1))
     else:
         if found:
-            validation_tables.print_results(found)
+            print_results(found)
         if changed:
-            validation_tables.print_effects(changed)
+            print_effects(changed)
         for line in moved:
             click.echo(line)
         if dram:

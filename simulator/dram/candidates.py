@@ -25,6 +25,11 @@ from simulator.dram.layout import (
 # A candidate as one integer, so that the best one is the least: clocks to wait, then age, then command and bank. The
 # key is all but the wait, which depends on the clock. Without a request the age is NEVER, which fills its bits and the
 # wait's, so that no wait makes such a key less than NO_CANDIDATE.
+#
+#   bits 45 and up: clocks to wait | 6 to 44: age | 4 and 5: command | 0 to 3: bank
+#
+# Example: the hit that bank 5 accepted at clock 1000 has the key 1000 << 6 | COLUMN << 4 | 5 = 64,005. At clock 1200,
+# if its column may issue at 1203, it competes as 3 << 45 | 64,005, and loses to any command that is ready now.
 _WAIT_SHIFT = 45
 _PLACE_MASK = (1 << AGE_SHIFT) - 1
 

@@ -94,9 +94,12 @@ def _run(
             channel.next_refresh += limits.refresh_interval
         ready, command, bank = _choose(limits, channel, clock)
         if ready > clock:
+            # Nothing issues in this clock. Until a request can enter or a refresh falls due, what was chosen stays the
+            # choice. Example: at clock 100 it is ready at 120. If a request can enter at 110, the channel rests until
+            # then and chooses anew; if none can before 121, the command issues at 120 without another choice.
             change = min(next_acceptance(limits, channel, segments, clock + 1), channel.next_refresh)
             channel.next_event = min(ready, change)
-            if finished[0] != finished_before:
+            if finished[0] != finished_before:  # a read was answered by the write buffer: its transfer is told first
                 change = clock + 1
             if ready >= min(change, end):
                 clock = min(change, end)
@@ -119,7 +122,7 @@ def _choose(limits: Any, channel: Any, clock: int) -> tuple[int, int, int]:
     if ready <= clock:
         return ready, OWNER_COLUMN, bank
     if channel.refresh_due > 0:
-        if channel.owners > 0:
+        if channel.owners > 0:  # what a row was opened for is served before the refresh closes it
             return ready, OWNER_COLUMN, bank
         if channel.open_banks > 0:
             return max(clock, channel.precharge_all_ready), PRECHARGE_ALL, NONE
@@ -147,7 +150,11 @@ def _owner_column(channel: Any, clock: int) -> tuple[int, int]:
 
 @kernel(forceinline=True)
 def _settle_mode(limits: Any, channel: Any) -> None:
-    """Rule 3."""
+    """Rule 3.
+
+    Two marks lie apart so that the bus does not turn round for every write: with the defaults 26 buffered writes start
+    a drain, which goes on until 6 are left.
+    """
     mode = channel.mode
     if mode == READ:
         if channel.queued[WRITE] >= limits.drain_start or channel.queued[READ] == 0:
@@ -164,7 +171,7 @@ def _prepare(limits: Any, channel: Any, clock: int, bank: int, command: int) -> 
     """Issue a command that moves no data."""
     if command == ACTIVATE:
         slot = channel.next[list_end(channel.mode, bank)]
-        if channel.outcome[slot] == UNKNOWN:
+        if channel.outcome[slot] == UNKNOWN:  # not a conflict already, which the precharge before would have noted
             channel.outcome[slot] = ROW_MISS
         remove(channel, slot)
         activate(limits, channel, clock, bank, channel.row[slot])
@@ -193,7 +200,7 @@ def _serve(limits: Any, channel: Any, clock: int, bank: int, command: int) -> tu
         remove_hit(channel, slot)
     direction, stream = channel.direction[slot], channel.stream[slot]
     column(limits, channel, clock, bank, direction)
-    channel.owner_clock = TO_FIND
+    channel.owner_clock = TO_FIND  # every column command moves the clocks of all owners' columns
     reconsider(limits, channel, bank)
     if channel.outcome[slot] == UNKNOWN:
         channel.row_hits[stream] += 1

@@ -51,7 +51,10 @@ def offer(
 
 @kernel(forceinline=True)
 def _before(line: int, index: int, channels: int, lines_per_turn: int) -> int:
-    """How many bursts with a lower number than `line` lie on a channel."""
+    """How many bursts with a lower number than `line` lie on a channel.
+
+    Example: of 9 bursts, three channels that take turns every 4 have 4, 4 and 1.
+    """
     if channels == 1:
         return line
     turn = line // lines_per_turn
@@ -95,6 +98,7 @@ def accept(limits: Any, channel: Any, segment: Any, stream: int, clock: int) -> 
         return True
     slot = _enter(channel, clock, bank, (line >> limits.row_shift) & limits.row_mask, line, direction)
     channel.stream[slot], channel.transfer[slot] = stream, segment.transfer
+    # Only the first of a bank's list, the first hit there and the first miss can change what the bank could issue.
     if direction == channel.mode and slot in (
         channel.next[list_end(direction, bank)],
         channel.hit[direction, bank],

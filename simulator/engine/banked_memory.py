@@ -97,7 +97,7 @@ class BankedMemory:
 
     def _serve(self, _: simpy.Event) -> None:
         """Run DRAM to the next event; completions become events, after which DRAM is served again."""
-        now, peek = int(self._env.now), self._env.peek()
+        now, peek = int(self._env.now), self._env.peek()  # peek: when the rest of the model may ask for more
         until = None if peek == float("inf") else int(peek)
         completions = self._channels.advance(until)
         for transfer, cycle in completions:

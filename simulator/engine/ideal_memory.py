@@ -138,7 +138,8 @@ class IdealMemory:
     moved; latencies overlap. With infinite bandwidth memory is not modelled at all and every transfer is there at once.
 
     Time is kept in cycles times the numerator of bytes per cycle, so that this clock is exact, where rounding each
-    transfer to a cycle would drift.
+    transfer to a cycle would drift. Example: 12.8 GB/s at 1 GHz are 64/5 bytes a cycle. A burst of 64 bytes is work of
+    64 x 5 = 320, and so much time at 64 a cycle: 5 cycles, after which the next burst begins, at 320.
     """
 
     def __init__(self, env: simpy.Environment, dram: DramSpec, clock_hz: int) -> None:

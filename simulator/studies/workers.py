@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from simulator.studies import processes as study_processes
+from simulator.studies import processes
 from simulator.studies.point import Outcome, Point, run_point
 
 
@@ -51,7 +51,7 @@ class Workers:
         jobs = min(self.jobs or available_cores(), len(points))
         if jobs == 1:
             return _in_this_process(points, keys, is_done)
-        return study_processes.computed(points, keys, is_done, jobs)
+        return processes.computed(points, keys, is_done, jobs)
 
 
 def available_cores() -> int:

@@ -22,7 +22,7 @@ Number = TypeVar("Number", int, np.ndarray)
 
 
 def index_width(count: int) -> int:
-    """Bits that tell `count` things apart: ceil(log2 count)."""
+    """Bits that tell `count` things apart: ceil(log2 count); 4 things take 2 bits, 5 take 3, a single one none."""
     return (count - 1).bit_length()
 
 
@@ -116,7 +116,10 @@ class Sizes:
 
     @classmethod
     def grid(cls, shape: tuple[int, int], places: list[np.ndarray], parts: list[Self]) -> Self:
-        """Sizes found part by part, put at their `places` in a grid of tiles."""
+        """Sizes found part by part, put at their `places` in a grid of tiles.
+
+        Tiles of one shape were counted together; so the last row and column, whose tiles may be smaller, come apart.
+        """
         order = np.argsort(np.concatenate(places))
 
         def join(columns: list[np.ndarray]) -> np.ndarray:

@@ -81,7 +81,10 @@ def require_places(label: str, flat: np.ndarray, size: int) -> None:
 
 
 def row_places(label: str, offsets: np.ndarray, rows: int, count: int, what: str = "row") -> np.ndarray:
-    """The row of each of `count` entries that lie row by row. Raises `InputError` for offsets that do not rise so."""
+    """The row of each of `count` entries that lie row by row: offsets [0 2 2 3] give rows [0 0 2].
+
+    Raises `InputError` for offsets that do not rise so.
+    """
     whole = offsets.ndim == 1 and offsets.dtype.kind in "iu" and len(offsets) == rows + 1
     if not whole or offsets[0] != 0 or offsets[-1] != count or (offsets[1:] < offsets[:-1]).any():
         raise InputError(f"{label}: {what} offsets must be {rows + 1} numbers that rise from 0 to {count}")

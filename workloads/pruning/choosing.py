@@ -30,7 +30,11 @@ def _drawn(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def largest(scores: np.ndarray, count: int) -> np.ndarray:
-    """Bool (..., n): in each row the `count` highest scores, ties going to the first; scores of 0 never."""
+    """Bool (..., n): in each row the `count` highest scores, ties going to the first; scores of 0 never.
+
+    Example: 3 of [3 0 5 3 3]: the third highest score is 3. The 5 above it leaves room for two of the three that tie
+    there: [1 0 1 1 0].
+    """
     if scores.size == 0 or count == 0:
         return np.zeros(scores.shape, np.bool_)
     if count >= scores.shape[-1]:
@@ -66,7 +70,8 @@ def matrix(weights: np.ndarray) -> np.ndarray:
 def groups_along(array: np.ndarray, axis: int, length: int) -> np.ndarray:
     """An array cut into groups of `length` along an axis, zeros filling the last: (..., groups, ..., length).
 
-    The groups stand where the axis was, the places in a group last.
+    The groups stand where the axis was, the places in a group last. Example: [a b c d e] in groups of two is
+    [[a b] [c d] [e 0]].
     """
     fill = [(0, 0)] * array.ndim
     fill[axis] = (0, -array.shape[axis] % length)

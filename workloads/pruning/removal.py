@@ -24,6 +24,9 @@ def depthwise(layer: Layer) -> bool:
 def upstream(layers: Sequence[Layer], links: Sequence[int], channels: Sequence[Kept | None]) -> Pairs[Kept]:
     """What stays of each layer where readers decide: a channel takes along the filter that writes it.
 
+    Example: three layers in a row, of 8 channels and filters each, the middle one depthwise. The last one keeps 3
+    channels, so the middle one keeps 3 filters, which are its channels, so the first one keeps 3 filters.
+
     links     as `links.plain_links` gives them
     channels  of what each layer reads, features counting at flattened maps; None: the layer decides nothing
     """
@@ -32,6 +35,7 @@ def upstream(layers: Sequence[Layer], links: Sequence[int], channels: Sequence[K
     for place in reversed(range(len(layers) - 1)):
         reader, features = read[place + 1], links[place]
         if features and reader is not None:
+            # A flattened map gives every channel `features` places in a row, which stay or go together.
             written[place] = reader // features if isinstance(reader, int) else reader[::features]
             if depthwise(layers[place]):
                 read[place] = written[place]
@@ -130,6 +134,7 @@ def removals(
         even_filters = not readers_decide or not links[place] or _whole_groups(layer, layers[place + 1])
         leaving_filters = filters if not zero and (even_filters or depthwise(layer)) else None
         leaving_channels = channels if not zero and (even_channels or depthwise(layer)) else None
+        # Filters that are lost but cannot leave write zeros, of which the next layer's activations then have more.
         in_place = filters is not None and leaving_filters is None
         found.append(
             Removal(
@@ -164,7 +169,11 @@ def _removed(source: LayerSource, removal: Removal) -> LayerSource:
 
 
 def picked(mask: np.ndarray, count: int, groups: int) -> np.ndarray:
-    """Places that stay in each group, int64 (groups, count / groups), rising; dead ones fill up, the first first."""
+    """Places that stay in each group, int64 (groups, count / groups), rising; dead ones fill up, the first first.
+
+    Example: 4 of [0 1 1 | 0 1 0] in two groups are places 1 and 2 of the first group, and of the second place 1 and,
+    so that groups stay equal, the dead place 0.
+    """
     by_group = mask.reshape(groups, -1)
     return np.sort(np.argsort(~by_group, axis=1, kind="stable")[:, : count // groups], axis=1)
 

@@ -43,6 +43,8 @@ def _linked(sources: Sequence[LayerSource], place: int, chain: bool) -> int:
 def _forks(sources: Sequence[LayerSource], place: int, block: str) -> bool:
     """Whether a layer of the block beyond the next one may read this layer: its own predecessor does not feed it."""
     first, second = sources[place].layer, sources[place + 1].layer
+    # Example: the branches of an Inception module all read the module's input. The first layer of a branch follows the
+    # last one of the branch before it in the list, which does not feed it: it may read an earlier layer instead.
     for before, after in itertools.pairwise(sources[place + 1 :]):
         reads = after.layer.in_channels == first.out_channels and after.layer.input_size == second.input_size
         if _block(after.layer) == block and reads and not _feeds(before, after):

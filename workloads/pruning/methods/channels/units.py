@@ -52,6 +52,7 @@ class UnitPruning(Pruning):
         """See `Pruning`."""
         links, layers = self.linked(sources), [source.layer for source in sources]
         kept = self._spread(layers, links, self.masks(sources, links, seed))
+        # A layer that its lost units have left is dense again; only zeros that stay need a format that skips them.
         stays = [_stays_zero(pair, removal) for pair, removal in zip(kept, self.removals(sources), strict=True)]
         formats = [self.storage_format(layer) if zeros else "dense" for layer, zeros in zip(layers, stays, strict=True)]
         return tuple(KeptUnits(*pair, storage) for pair, storage in zip(kept, formats, strict=True))

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from benchmarks import golden
-from dataflows.registry import machines
+from dataflows.registry import create, machines
+from simulator.network_simulation import _json_values
 from workloads.errors import InputError
 
 QUICK = ("cambricon-x", "scnn")
@@ -18,6 +19,13 @@ def test_nothing_moved(machine):
     found = golden.moved(machine)
     assert [(change.layer, change.metric, change.old, change.new) for change in found.changes[:5]] == []
     assert found.missing == ()
+
+
+@pytest.mark.parametrize("machine", sorted(machines()))
+def test_defaults_are_those_that_the_golden_report_ran_with(machine):
+    """A default that changes may leave the shipped network's cycles as they are, and move another's."""
+    told = json.loads(golden.path(machine).read_text())["accelerator"]
+    assert told == {"name": machine, **_json_values(create(machine).spec.model_dump(mode="json"))}
 
 
 def test_golden_reports_are_small_and_of_known_machines():

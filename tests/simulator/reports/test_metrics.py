@@ -55,5 +55,6 @@ def test_a_legend_explains_what_is_shown_and_nothing_else(report):
 def test_axes_have_names_and_a_sense():
     assert title_of("dram.burst_bytes") == "DRAM traffic, bytes"
     assert title_of("load_imbalance") == "load imbalance"
-    assert metric_of("speedup").more_is_better
+    better = {one.column for one in metrics._DRAWN if one.more_is_better}
+    assert better == {"speedup", "utilization", "effectual_utilization", "dram.efficiency", "dram.achieved_gbs"}
     assert not metric_of("cycles").more_is_better

@@ -1,11 +1,13 @@
 """Mutants, and a seeded sample of them over all areas."""
 
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator
 
 from benchmarks.mutants.areas import ROOT, Areas, Part
@@ -37,8 +39,19 @@ def sample(areas: Areas, count: int, seed: int) -> list[Mutant]:
         for path, part in areas.owners(area).items():
             for mutant in _mutants(areas, part, path):
                 places[path, mutant.line, mutant.column].append(mutant)
-        drawn += [rng.choice(places[place]) for place in rng.sample(sorted(places), min(each, len(places)))]
+        chosen = (rng.choice(places[place]) for place in rng.sample(sorted(places), len(places)))
+        drawn += itertools.islice(filter(_compiles, chosen), each)
     return drawn
+
+
+def _compiles(mutant: Mutant) -> bool:
+    """Whether Python takes the edited source: a star before keywords is no product, though an operator finds it."""
+    source = (ROOT / mutant.path).read_text(encoding="utf-8")
+    try:
+        compile(mutate_code(source, get_operator(mutant.operator)(), mutant.occurrence), mutant.path, "exec")
+    except SyntaxError:
+        return False
+    return True
 
 
 def _mutants(areas: Areas, part: Part, path: str) -> Iterator[Mutant]:

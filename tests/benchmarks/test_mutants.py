@@ -98,6 +98,16 @@ def test_a_sample_is_even_seeded_and_free_of_what_is_left_out():
     assert sample(areas, 7, 1) != drawn
 
 
+def test_no_drawn_mutant_is_one_that_python_refuses():
+    pytest.importorskip("cosmic_ray")
+    from benchmarks.mutants.sample import Mutant, _compiles  # noqa: PLC0415 (needs cosmic-ray)
+
+    path, operator = "simulator/engine/observer.py", "core/ReplaceBinaryOperator_Mul_Add"
+    assert "*, write: bool" in (ROOT / path).read_text(encoding="utf-8")
+    assert not _compiles(Mutant("engine", (), path, operator, 0, 1, 0))
+    assert _compiles(Mutant("engine", (), "workloads/whole_numbers.py", operator, 0, 1, 0))
+
+
 def test_a_mutant_dies_where_a_test_fails_and_the_copy_is_as_before(tmp_path):
     pytest.importorskip("cosmic_ray")
     from benchmarks.mutants.__main__ import table  # noqa: PLC0415 (needs cosmic-ray)

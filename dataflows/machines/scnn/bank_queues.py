@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,32 @@ import numpy as np
 from dataflows.kernels.compiled import kernel
 from dataflows.schedule import CAUSES, Cause
 
-# What the kernels count for each PE of a tile, in this order; products issued come fifth.
-_COUNTED = [Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT, Cause.IMBALANCE]
-WORK_COUNTS = len(_COUNTED) + 1
+
+class Counted(IntEnum):
+    """What the kernels count for each PE of a tile: the columns of `work`, cycles but for the products issued."""
+
+    BUSY = 0
+    INDEX = 1
+    BANK_CONFLICT = 2
+    FIFO_WAIT = 3
+    ISSUED = 4
+
+
+WORK_COUNTS = len(Counted)
+_CAUSE_OF = {
+    Counted.BUSY: Cause.BUSY,
+    Counted.INDEX: Cause.INDEX,
+    Counted.BANK_CONFLICT: Cause.BANK_CONFLICT,
+    Counted.FIFO_WAIT: Cause.IMBALANCE,  # a block enters late because a slower PE still holds an older one
+}
 
 
 def cycles_and_issued(work: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A schedule's cycles (tiles, PEs, CAUSES) and issued (tiles, PEs) of what kernels counted, (tiles, PEs, 5)."""
+    """A schedule's cycles (tiles, PEs, CAUSES) and issued (tiles, PEs) of `work`, (tiles, PEs, WORK_COUNTS)."""
     cycles = np.zeros((*work.shape[:2], CAUSES), np.int64)
-    cycles[:, :, _COUNTED] = work[:, :, :-1]
-    return cycles, np.ascontiguousarray(work[:, :, -1])
+    for counted, cause in _CAUSE_OF.items():
+        cycles[:, :, cause] = work[:, :, counted]
+    return cycles, np.ascontiguousarray(work[:, :, Counted.ISSUED])
 
 
 def linear_banks(entries: int, banks: int) -> np.ndarray:
@@ -95,7 +112,7 @@ def run_channel(
     depth: int,
     work: np.ndarray,
 ) -> Any:
-    """All steps of one PE in one channel, counted in `work` (see `run_groups`). Returns the cycle after them.
+    """All steps of one PE in one channel, counted in `work`, int64 (WORK_COUNTS,). Returns the cycle after them.
 
     A step takes one vector of activations and one of weights; its products join the queues in cycle `now`. Positions
     are unsigned so that no index is tested for a count from the end.
@@ -136,10 +153,10 @@ def run_channel(
             issued += products
             w = next_w
         a = next_a
-    work[0] += busy
-    work[1] += steps - busy
-    work[2] += now - begun - steps
-    work[4] += issued
+    work[Counted.BUSY] += busy
+    work[Counted.INDEX] += steps - busy
+    work[Counted.BANK_CONFLICT] += now - begun - steps
+    work[Counted.ISSUED] += issued
     return now
 
 
@@ -160,8 +177,8 @@ def run_groups(
     """Several groups of output channels, one after the other, on all PEs that take part in a sub-tile.
 
     a_start (PEs, V + 1) and w_start (groups, V + 1) point into the lists of activations and weights; bank_of is uint32.
-    work, int64 (groups, PEs, 5), receives busy, index, bank-conflict and FIFO-wait cycles and products issued. Queues
-    carry over from channel to channel; at the end of a group each PE waits until its own are empty.
+    work, int64 (groups, PEs, WORK_COUNTS), receives what is `Counted`. Queues carry over from channel to channel; at
+    the end of a group each PE waits until its own are empty.
     """
     pes = len(a_start)
     channels = w_start.shape[1] - 1
@@ -182,7 +199,7 @@ def run_groups(
             latest = 0
             for p in range(pes):
                 cycle = max(now[p], entered)
-                work[row, p, 3] += cycle - now[p]
+                work[row, p, Counted.FIFO_WAIT] += cycle - now[p]
                 now[p] = run_channel(
                     a_offset, a_start[p, v], a_start[p, v + 1], w_offset, first_w, end_w, F, I,
                     bank_of, free[p], cycle, depth, work[row, p],
@@ -191,4 +208,4 @@ def run_groups(
             finished[blocks] = latest
             blocks += 1
         for p in range(pes):
-            work[row, p, 2] += max(0, free[p].max() - now[p])
+            work[row, p, Counted.BANK_CONFLICT] += max(0, free[p].max() - now[p])

@@ -6,6 +6,9 @@ product from each are adders and borrow chains of bitwise operations on all bank
 same weights, stand side by side in lanes. A PE that has run out of activation vectors before the others is masked and
 stands still in its own time; only at channel boundaries do the PEs' times meet, in the weight FIFO.
 
+The fast twin of `bank_queues`, in which each rule stands as the machine has it, one product at a time: a change of a
+rule there is a change here, and `fits_planes` says for which machines the two agree, to the last cycle.
+
 Exact for power-of-two bank counts up to 32 (fewer banks fill the words by repetition), vectors of up to four entries,
 queue depths up to 11, so that a queue never exceeds what a step's planes hold, and tiles of less than 2^32 cycles.
 """
@@ -20,14 +23,23 @@ import numpy as np
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.lanes import LANES, Lanes, any_bit, largest, largest_word, load, rotate, spread, store
 from dataflows.kernels.threads import run_slices
-from dataflows.machines.scnn.bank_queues import QueueRules, enter_block
+from dataflows.machines.scnn.bank_queues import Counted, QueueRules, enter_block
 from dataflows.machines.scnn.bit_sliced_queues import idle_for, join, join_ones, longer, longest_queue, retire, stall
 from dataflows.machines.scnn.nonzero_lists import NonzeroLists
 
 _WORD_BITS = 32
-_LONGEST_VECTOR = 4
+_ALL_BITS = 0xFFFFFFFF
+_LONGEST_VECTOR = 4  # entries; what a bank gets of one, 0 to 4, takes the planes 1, 2 and 4
+_QUEUE_PLANES = 4  # 1, 2, 4 and 8: lengths up to 15
 _DEEPEST_QUEUE = 11  # + 4 products of a step that spread over banks at most once per weight = 15, four planes
-_ROWS = 4  # of a stored activation vector: planes 1, 2, 4 and the mask of lanes that have the vector
+
+# Rows of 16 words that belong together, and what each holds:
+_ONES, _TWOS, _FOURS, _PRESENT = range(4)  # of an activation vector: its planes, and the lanes that have the vector
+_VECTOR_ROWS = 4
+_VECTORS, _BUSY_VECTORS, _NONZEROS = range(3)  # of a lane group's channel: counts of each lane
+_COUNT_ROWS = 3
+_STEPS, _BUSY, _LOST, _IDLE, _PRODUCTS = range(5)  # of a lane group: totals of each lane
+_TOTAL_ROWS = 5
 
 
 def fits_planes(rules: QueueRules) -> bool:
@@ -57,16 +69,16 @@ def _fill_planes(
     last = len(offset) - 1
     for v in range(len(first) - 1):
         for lane in range(pes):
-            counts[3 * v, lane] = (start[lane, v + 1] - start[lane, v] + width - 1) // width
+            counts[v * _COUNT_ROWS + _VECTORS, lane] = (start[lane, v + 1] - start[lane, v] + width - 1) // width
         for vector in range(first[v], first[v + 1]):
             crowded = np.uint32(0)
-            for lane in range(16):
+            for lane in range(LANES):
                 low = end = 0
                 if lane < pes:
                     low = start[lane, v] + (vector - first[v]) * width
                     end = min(low + width, start[lane, v + 1])
                 ones = twos = fours = real = np.uint32(0)
-                for slot in range(4):
+                for slot in range(_LONGEST_VECTOR):
                     value = offset[np.uint64(min(low + slot, last))]
                     present = np.uint32(low + slot < end) & np.uint32(value >= 0)
                     bit = (repeat * present) << np.uint32(value & bank_bits)
@@ -75,12 +87,12 @@ def _fill_planes(
                     ones ^= bit
                     fours |= twos & carry
                     twos ^= carry
-                planes[vector * 4, lane] = ones
-                planes[vector * 4 + 1, lane] = twos
-                planes[vector * 4 + 2, lane] = fours
-                planes[vector * 4 + 3, lane] = np.uint32(0xFFFFFFFF) if low < end else np.uint32(0)
-                counts[3 * v + 1, lane] += np.uint32(real > 0)
-                counts[3 * v + 2, lane] += real
+                planes[vector * _VECTOR_ROWS + _ONES, lane] = ones
+                planes[vector * _VECTOR_ROWS + _TWOS, lane] = twos
+                planes[vector * _VECTOR_ROWS + _FOURS, lane] = fours
+                planes[vector * _VECTOR_ROWS + _PRESENT, lane] = np.uint32(_ALL_BITS) if low < end else np.uint32(0)
+                counts[v * _COUNT_ROWS + _BUSY_VECTORS, lane] += np.uint32(real > 0)
+                counts[v * _COUNT_ROWS + _NONZEROS, lane] += real
                 crowded |= twos | fours
             single[vector] = crowded == 0
 
@@ -96,11 +108,11 @@ def _turns(
     vectors = busy = real = 0
     for first in range(low, high, width):
         found = 0
-        for i in range(4):
+        for i in range(_LONGEST_VECTOR):
             entry = first + i
             present = i < width and entry < high and w_offset[min(entry, high - 1)] >= 0
-            turn[vectors, i] = np.uint32(w_offset[entry] & 31) if present else np.uint32(0)
-            keep[vectors, i] = np.uint32(0xFFFFFFFF) if present else np.uint32(0)
+            turn[vectors, i] = np.uint32(w_offset[entry] & (_WORD_BITS - 1)) if present else np.uint32(0)
+            keep[vectors, i] = np.uint32(_ALL_BITS) if present else np.uint32(0)
             found += present
         vectors += 1
         busy += found > 0
@@ -126,16 +138,16 @@ def _run_lane_group(
 
     depths (4, 16) holds the inverted planes of the queue depth. Returns the cycles in which lanes stalled.
     """
-    q1, q2 = load(queues, group * 4), load(queues, group * 4 + 1)
-    q4, q8 = load(queues, group * 4 + 2), load(queues, group * 4 + 3)
+    own = group * _QUEUE_PLANES
+    q1, q2, q4, q8 = load(queues, own), load(queues, own + 1), load(queues, own + 2), load(queues, own + 3)
     d1, d2, d4, d8 = load(depths, 0), load(depths, 1), load(depths, 2), load(depths, 3)
     none = spread(np.uint32(0))
     lost = none
     if any_bit(idle):
         q1, q2, q4, q8 = idle_for(q1, q2, q4, q8, idle)
     for vector in range(low, end):
-        x1 = load(planes, vector * 4)
-        active = load(planes, vector * 4 + 3)
+        row = vector * _VECTOR_ROWS
+        x1, active = load(planes, row + _ONES), load(planes, row + _PRESENT)
         if single[vector]:
             for w in range(vectors):
                 a = rotate(x1, turn[w, 0]) & spread(keep[w, 0])
@@ -147,19 +159,19 @@ def _run_lane_group(
                 if any_bit(longer(q1, q2, q4, q8, none, d1, d2, d4, d8)):
                     q1, q2, q4, q8, lost = stall(q1, q2, q4, q8, none, d1, d2, d4, d8, lost)
         else:
-            x2, x4 = load(planes, vector * 4 + 1), load(planes, vector * 4 + 2)
+            x2, x4 = load(planes, row + _TWOS), load(planes, row + _FOURS)
             for w in range(vectors):
                 q16 = none
-                for i in range(4):
+                for i in range(_LONGEST_VECTOR):
                     kept = spread(keep[w, i])
                     r1, r2, r4 = rotate(x1, turn[w, i]), rotate(x2, turn[w, i]), rotate(x4, turn[w, i])
                     q1, q2, q4, q8, q16 = join(q1, q2, q4, q8, q16, r1 & kept, r2 & kept, r4 & kept)
                 q1, q2, q4, q8, q16 = retire(q1, q2, q4, q8, q16, active)
                 q1, q2, q4, q8, lost = stall(q1, q2, q4, q8, q16, d1, d2, d4, d8, lost)
-    store(queues, group * 4, q1)
-    store(queues, group * 4 + 1, q2)
-    store(queues, group * 4 + 2, q4)
-    store(queues, group * 4 + 3, q8)
+    store(queues, own, q1)
+    store(queues, own + 1, q2)
+    store(queues, own + 2, q4)
+    store(queues, own + 3, q8)
     return lost
 
 
@@ -195,16 +207,16 @@ def _run_block(
         lost = _run_lane_group(
             queues, group, idle, first[group, v], first[group, v + 1], planes, single, turn, keep, vectors, depths
         )
-        held = (group * channels + v) * 3
-        steps = load(counts, held) * spread(vectors)
+        held, sums = (group * channels + v) * _COUNT_ROWS, group * _TOTAL_ROWS
+        steps = load(counts, held + _VECTORS) * spread(vectors)
         end = begun + steps + lost
         store(clock, group, end)
         latest = largest(latest, end)
-        _add(totals, group * 5, steps)
-        _add(totals, group * 5 + 1, load(counts, held + 1) * spread(busy))
-        _add(totals, group * 5 + 2, lost)
-        _add(totals, group * 5 + 3, idle)
-        _add(totals, group * 5 + 4, load(counts, held + 2) * spread(real))
+        _add(totals, sums + _STEPS, steps)
+        _add(totals, sums + _BUSY, load(counts, held + _BUSY_VECTORS) * spread(busy))
+        _add(totals, sums + _LOST, lost)
+        _add(totals, sums + _IDLE, idle)
+        _add(totals, sums + _PRODUCTS, load(counts, held + _NONZEROS) * spread(real))
     return largest_word(latest)
 
 
@@ -212,13 +224,13 @@ def _run_block(
 def _report(totals: np.ndarray, queues: np.ndarray, work: np.ndarray) -> None:
     """Lanes' totals (steps, busy steps, stalls, waits, products) as the PEs' work, with the wait for empty queues."""
     for p in range(len(work)):
-        group, lane = p // 16, p % 16
-        steps, busy = totals[group * 5, lane], totals[group * 5 + 1, lane]
-        work[p, 0] = busy
-        work[p, 1] = steps - busy
-        work[p, 2] = totals[group * 5 + 2, lane] + longest_queue(queues, group * 4, lane)
-        work[p, 3] = totals[group * 5 + 3, lane]
-        work[p, 4] = totals[group * 5 + 4, lane]
+        group, lane = p // LANES, p % LANES
+        own = totals[group * _TOTAL_ROWS : (group + 1) * _TOTAL_ROWS, lane]
+        work[p, Counted.BUSY] = own[_BUSY]
+        work[p, Counted.INDEX] = own[_STEPS] - own[_BUSY]
+        work[p, Counted.BANK_CONFLICT] = own[_LOST] + longest_queue(queues, group * _QUEUE_PLANES, lane)
+        work[p, Counted.FIFO_WAIT] = own[_IDLE]
+        work[p, Counted.ISSUED] = own[_PRODUCTS]
 
 
 @kernel
@@ -237,24 +249,25 @@ def run_groups_in_lanes(
     """Groups of output channels on all PEs of a sub-tile; the fast twin of `bank_queues.run_groups`.
 
     first, planes, single and counts are an `ActivationPlanes`; w_start (groups, V + 1) points into w_offset; work,
-    int64 (groups, PEs, 5), receives busy, index, bank-conflict and FIFO-wait cycles and products issued.
+    int64 (groups, PEs, WORK_COUNTS), receives what is `Counted`.
     """
     lane_groups = len(first)
     channels = w_start.shape[1] - 1
-    depths = np.zeros((4, 16), np.uint32)
-    for plane in range(4):
+    depths = np.zeros((_QUEUE_PLANES, LANES), np.uint32)
+    for plane in range(_QUEUE_PLANES):
         if (depth >> plane) & 1 == 0:
-            depths[plane] = np.uint32(0xFFFFFFFF)
+            depths[plane] = np.uint32(_ALL_BITS)
     finished, sizes = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
     widest = 0
     for row in range(len(w_start)):
         for v in range(channels):
             widest = max(widest, w_start[row, v + 1] - w_start[row, v])
-    turn, keep = np.zeros((widest + 1, 4), np.uint32), np.zeros((widest + 1, 4), np.uint32)
+    turn = np.zeros((widest + 1, _LONGEST_VECTOR), np.uint32)
+    keep = np.zeros((widest + 1, _LONGEST_VECTOR), np.uint32)
     for row in range(len(w_start)):
-        queues = np.zeros((lane_groups * 4, 16), np.uint32)
-        clock = np.zeros((lane_groups, 16), np.uint32)
-        totals = np.zeros((lane_groups * 5, 16), np.uint32)
+        queues = np.zeros((lane_groups * _QUEUE_PLANES, LANES), np.uint32)
+        clock = np.zeros((lane_groups, LANES), np.uint32)
+        totals = np.zeros((lane_groups * _TOTAL_ROWS, LANES), np.uint32)
         resident = np.zeros(2, np.int64)
         blocks = 0
         for v in range(channels):
@@ -297,9 +310,9 @@ class ActivationPlanes:
         ends = np.cumsum(longest).reshape(longest.shape)
         first = np.concatenate([ends[:, :1] - longest[:, :1], ends], axis=1)
         total = int(ends[-1, -1])
-        planes = np.empty((total * _ROWS, LANES), np.uint32)
+        planes = np.empty((total * _VECTOR_ROWS, LANES), np.uint32)
         single = np.empty(total, np.bool_)
-        counts = np.zeros((groups, channels * 3, LANES), np.uint32)
+        counts = np.zeros((groups, channels * _COUNT_ROWS, LANES), np.uint32)
         repeat = np.uint32(sum(1 << shift for shift in range(0, _WORD_BITS, banks)))
 
         def fill(group: int) -> None:

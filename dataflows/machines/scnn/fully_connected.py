@@ -15,7 +15,7 @@ import numpy as np
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
 from dataflows.kernels.words import trailing_zeros
-from dataflows.machines.scnn.bank_queues import WORK_COUNTS, QueueRules, run_channel
+from dataflows.machines.scnn.bank_queues import WORK_COUNTS, Counted, QueueRules, run_channel
 from dataflows.machines.scnn.nonzero_lists import ListRules
 from workloads.layer import Layer
 
@@ -68,7 +68,7 @@ def _run_slice(
     depth: int,
     work: np.ndarray,
 ) -> int:
-    """Output channels low..high of one PE for every image; work (images, 5) receives what `run_groups` counts.
+    """Output channels low..high of one PE for every image; work (images, WORK_COUNTS) receives what is `Counted`.
 
     mask uint8 (K, C/G), active uint8 (N, C). Returns the number of stored weight entries of the slice.
     """
@@ -96,7 +96,7 @@ def _run_slice(
                         here, 0, 1, entries, 0, n, F, 1, bank_of, free[image], now[image], depth, work[image]
                     )
     for image in range(images):
-        work[image, 2] += max(0, free[image].max() - now[image])
+        work[image, Counted.BANK_CONFLICT] += max(0, free[image].max() - now[image])
     return stored
 
 
@@ -104,7 +104,7 @@ def _run_slice(
 class SlicedWork:
     """What each PE does in each round, a round being what the accumulators hold of a PE's slice.
 
-    work      int64 (images * rounds, PEs, 5): what the kernels count (see `run_groups`)
+    work      int64 (images * rounds, PEs, WORK_COUNTS): what is `Counted`
     stored    int64 (rounds, PEs): weight entries, placeholders included
     channels  int64 (rounds, PEs): output channels
     """

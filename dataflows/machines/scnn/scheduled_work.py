@@ -35,7 +35,7 @@ def finished_schedule(
 ) -> LayerSchedule:
     """The schedule of what the kernels counted.
 
-    work           int64 (tiles, PEs, 5), as `bank_queues` has it
+    work           int64 (tiles, PEs, WORK_COUNTS), what is `Counted`
     decode_cycles  int64 (tiles,) or (tiles, PEs): what a tile's weights take to decode, where DRAM holds another format
     drain_cycles   int64 (tiles,)
     spills         whether activations go through DRAM that the machine would keep on the chip

@@ -120,7 +120,7 @@ class TileOperand:
         return cls(activations.plan.pes(cut), lists, planes)
 
     def work(self, weights: NonzeroLists, rules: QueueRules, bank_of: np.ndarray) -> np.ndarray:
-        """int64 (output-channel groups, pes, 5): what the kernels count (see `run_groups`)."""
+        """int64 (output-channel groups, pes, WORK_COUNTS): what is `Counted`."""
         work = np.zeros((len(weights.start), len(self.pes), WORK_COUNTS), np.int64)
         if self.planes is not None:
             run_groups_in_lanes(
@@ -137,7 +137,7 @@ class TileOperand:
 
 
 def tile_work(activations: StoredActivations, weights: StoredWeights, rules: QueueRules) -> np.ndarray:
-    """int64 (tiles, PEs, 5): what the kernels count of every tile, in order."""
+    """int64 (tiles, PEs, WORK_COUNTS): what is `Counted` of every tile, in order."""
     images, cuts, pes = activations.entries.shape
     pairs, groups, parts = images * cuts, weights.rows[-1].stop, range(len(weights.rows))
     work = np.zeros((pairs, groups, pes, WORK_COUNTS), np.int64)

@@ -2,7 +2,8 @@
 
 numba knows no vector type, and its loop vectorizer keeps short arrays in memory instead of in registers. This is such a
 type: kernels load it from a row of a uint32 array, compute with `& | ^ ~ + - *` and the functions below, and store it
-again. LLVM maps it to one 512-bit register, or to two or four smaller ones, on any processor.
+again. `bit_mask` of a word 0b10 is 0 for bit 0 and 0xFFFFFFFF for bit 1, `rotate` of 0x80000001 by 1 is 3. LLVM maps it
+to one 512-bit register, or to two or four smaller ones, on any processor.
 """
 
 # ruff: noqa: ARG001 (an intrinsic's parameters are its signature, whether its typing looks at them or not)
@@ -88,7 +89,7 @@ def load(_typing: Any, array: Any, row: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _row_pointer(context, builder, signature.args[0], *arguments)
         instruction = builder.load(pointer)
-        instruction.align = 4
+        instruction.align = 4  # rows of numpy arrays start at any word, where a vector's own alignment is 64 bytes
         return instruction
 
     return (lanes_type(array, types.int64), generate) if _is_words(array) else None
@@ -122,6 +123,7 @@ def spread(_typing: Any, word: Any) -> Any:
 
 
 def _funnel(builder: Any, lanes: Any, amount: Any) -> Any:
+    # A funnel shift left of a word beside itself is a rotation, for which LLVM has no instruction of its own.
     name = f"llvm.fshl.v{LANES}i32"
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), name)
     return builder.call(function, [lanes, lanes, _spread(builder, amount)])
@@ -144,6 +146,7 @@ def bit_mask(_typing: Any, lanes: Any, bit: Any) -> Any:
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         lanes, bit = arguments
         moved = builder.lshr(lanes, _spread(builder, bit))
+        # 0 or 1, negated: no bit, or all of them.
         lowest = builder.and_(moved, ir.Constant(_VECTOR, [1] * LANES))
         return builder.neg(lowest)
 

@@ -166,7 +166,9 @@ def kernel_by_kernel(kernel_bits: np.ndarray, groups: np.ndarray, address: int, 
 
     kernel_bits  int64 (K, C/G): stored bits of each kernel, in the order of the filters
     groups       int64 (groups + 1,): output channels of the tiles of one image and sub-tile; `pairs` of these follow
-    Kernels start at any bit, so each is a short run of its own, and its bursts hold neighbours that come later.
+    Kernels start at any bit, so each is a short run of its own, and its bursts hold neighbours that come later. Two
+    filters of two kernels of 12 bits lie in the bytes 0-1, 1-2 and 3-4, 4-5. A tile of both reads the first channel's
+    kernels, at 0 and 3, and then the second's, at 1 and 4.
     """
     ends = np.cumsum(kernel_bits.reshape(-1)).reshape(kernel_bits.shape)
     first, last = (ends - kernel_bits) // 8, -(-ends // 8)
@@ -225,7 +227,8 @@ def _starts(sizes: np.ndarray) -> np.ndarray:
 def output_positions(layer: Layer, plan: PlanarMap) -> np.ndarray:
     """int64 (sub-tiles,): outputs of one channel that belong to each sub-tile; the sum is the output map.
 
-    An output belongs to the sub-tile whose input stands at the kernel's middle; beyond the edge, to the edge.
+    An output belongs to the sub-tile whose input stands at the kernel's middle; beyond the edge, to the edge. 7 rows in
+    tiles of 3 and sub-tiles of 2 are 5 rows of first sub-tiles (0, 1, 3, 4, 6) and 2 of second ones (2, 5).
     """
     counts = []
     for axis, delta in enumerate((plan.taps.dy, plan.taps.dx)):

@@ -2,7 +2,9 @@
 
 A bank retires one product a cycle while its queue is not empty. The state of a bank is therefore one number, the cycle
 at whose start its queue will be empty: a product that joins in cycle t makes it max(free, t) + 1, and the queue's
-length after cycle t is free - (t + 1). Nothing has to be done for cycles in which nothing joins, so that stalls and
+length after cycle t is free - (t + 1). Three products that join an empty bank in cycle 0 make it 1, 2 and 3: two wait
+after the cycle. With depth 1 that is one too many, the PE stalls for a cycle, and its next step is in cycle 3 - 1 = 2
+instead of 1. Nothing has to be done for cycles in which nothing joins, so that stalls and
 waits cost no time to simulate.
 """
 
@@ -85,7 +87,8 @@ def enter_block(sizes: np.ndarray, v: int, capacity: int, state: np.ndarray, fin
     """Cycle at which weight block v (sizes[v] vectors) has entered the FIFO, given when all PEs finished older blocks.
 
     state holds (oldest resident block, resident vectors); blocks enter whole and in order. A block that is larger than
-    the FIFO enters when the FIFO is empty.
+    the FIFO enters when the FIFO is empty. With blocks of 3, 2 and 2 vectors and a FIFO of 5,
+    the first two enter at once, the third when all PEs have finished the first.
     """
     state[1] += sizes[v]
     entered = 0
@@ -129,7 +132,7 @@ def run_channel(
         while w < stop_w:
             next_w = min(w + np.uint64(F), stop_w)
             products = 0
-            latest = now + 1 + depth
+            latest = now + 1 + depth  # without a stall: the fullest queue is as long as it may be
             i = a
             while i < next_a:
                 address = a_offset[i]
@@ -207,5 +210,5 @@ def run_groups(
                 latest = max(latest, now[p])
             finished[blocks] = latest
             blocks += 1
-        for p in range(pes):
+        for p in range(pes):  # results leave the accumulators, so the queues must be empty first
             work[row, p, Counted.BANK_CONFLICT] += max(0, free[p].max() - now[p])

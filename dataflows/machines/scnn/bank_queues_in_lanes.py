@@ -1,10 +1,12 @@
 """Accumulator banks with queues, fast: all banks of sixteen PEs advance in a few dozen vector instructions a step.
 
 With the linear hash an activation and a weight meet in bank (a + w) mod banks. So an activation vector is a histogram
-over the banks, kept as bit planes, and a weight rotates it; adding it to the queues (`bit_queues`) and retiring one
-product from each are adders and borrow chains of bitwise operations on all banks at once. Sixteen PEs, which see the
-same weights, stand side by side in lanes. A PE that has run out of activation vectors before the others is masked and
-stands still in its own time; only at channel boundaries do the PEs' times meet, in the weight FIFO.
+over the banks, kept as bit planes, and a weight rotates it. With 4 banks the offsets 1, 5 and 2 fall on the banks 1, 1
+and 2: plane 1 is 0100 and plane 2 is 0010 (bank 0 is the lowest bit). The weight 3 moves every bank by 3, to 0, 0 and
+1. Adding such products to the queues (`bit_sliced_queues`) and retiring one product from each are adders and borrow
+chains of bitwise operations on all banks at once. Sixteen PEs, which see the same weights, stand side by side in lanes.
+A PE that has run out of activation vectors before the others is masked and stands still in its own time; only at
+channel boundaries do the PEs' times meet, in the weight FIFO.
 
 The fast twin of `bank_queues`, in which each rule stands as the machine has it, one product at a time: a change of a
 rule there is a change here, and `fits_planes` says for which machines the two agree, to the last cycle.
@@ -79,6 +81,7 @@ def _fill_planes(
                     end = min(low + width, start[lane, v + 1])
                 ones = twos = fours = real = np.uint32(0)
                 for slot in range(_LONGEST_VECTOR):
+                    # No branch: behind the end the last entry is read and counts as absent.
                     value = offset[np.uint64(min(low + slot, last))]
                     present = np.uint32(low + slot < end) & np.uint32(value >= 0)
                     bit = (repeat * present) << np.uint32(value & bank_bits)
@@ -148,7 +151,7 @@ def _run_lane_group(
     for vector in range(low, end):
         row = vector * _VECTOR_ROWS
         x1, active = load(planes, row + _ONES), load(planes, row + _PRESENT)
-        if single[vector]:
+        if single[vector]:  # no bank twice, so that four masks join in one go
             for w in range(vectors):
                 a = rotate(x1, turn[w, 0]) & spread(keep[w, 0])
                 b = rotate(x1, turn[w, 1]) & spread(keep[w, 1])
@@ -313,6 +316,7 @@ class ActivationPlanes:
         planes = np.empty((total * _VECTOR_ROWS, LANES), np.uint32)
         single = np.empty(total, np.bool_)
         counts = np.zeros((groups, channels * _COUNT_ROWS, LANES), np.uint32)
+        # A word holds the banks 32 / banks times over, so that rotating it by any offset rotates each copy.
         repeat = np.uint32(sum(1 << shift for shift in range(0, _WORD_BITS, banks)))
 
         def fill(group: int) -> None:

@@ -2,6 +2,9 @@
 
 Each operation acts on all 32 queues of sixteen PEs at once, in a few bitwise instructions. q16 is set only inside a
 step, between the arrival of its products and the end of the stall that they cause.
+
+Four queues of 3, 0, 1 and 2 products (queue 0 is the lowest bit) are q1 = 0101, q2 = 1001, q4 = q8 = 0000. When each
+retires one, 2, 0, 0 and 1 stay: q1 = 1000, q2 = 0001.
 """
 
 from __future__ import annotations
@@ -31,7 +34,11 @@ def retire(
 
 @kernel
 def longer(q1: Lanes, q2: Lanes, q4: Lanes, q8: Lanes, q16: Lanes, d1: Lanes, d2: Lanes, d4: Lanes, d8: Lanes) -> Lanes:
-    """Bits of queues longer than the depth, given the inverted planes d of the depth: a borrow chain."""
+    """Bits of queues longer than the depth, given the inverted planes d of the depth: a borrow chain.
+
+    From the lowest plane up: a queue is over where its bit is set and the depth's is not, and under the other way
+    round; where the two are equal it stays what the lower planes made it.
+    """
     over = q1 & d1
     over = (q2 & over) | (d2 & (q2 | over))
     over = (q4 & over) | (d4 & (q4 | over))
@@ -57,7 +64,7 @@ def stall(
 def join(
     q1: Lanes, q2: Lanes, q4: Lanes, q8: Lanes, q16: Lanes, r1: Lanes, r2: Lanes, r4: Lanes
 ) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
-    """Add a histogram of up to four in each bank to the queues."""
+    """Add a histogram of up to four in each bank to the queues: 3, 0, 1, 2 and 1, 2, 0, 0 make 4, 2, 1, 2."""
     carry = q1 & r1
     q1 ^= r1
     either = q2 ^ r2
@@ -91,6 +98,7 @@ def join_ones(
 @kernel
 def idle_for(q1: Lanes, q2: Lanes, q4: Lanes, q8: Lanes, cycles: Lanes) -> tuple[Lanes, Lanes, Lanes, Lanes]:
     """Every queue retires for its lane's number of cycles, stopping at zero: a subtraction that saturates."""
+    # 16 cycles or more empty every queue: they are taken as 15.
     large = nonzero_mask(cycles & spread(np.uint32(0xFFFFFFF0)))
     w1 = bit_mask(cycles, np.uint32(0)) | large
     w2 = bit_mask(cycles, np.uint32(1)) | large
@@ -110,7 +118,7 @@ def idle_for(q1: Lanes, q2: Lanes, q4: Lanes, q8: Lanes, cycles: Lanes) -> tuple
     both = w8 & borrow
     n8 = q8 ^ w8 ^ borrow
     borrow = both | (either & ~q8)
-    left = ~borrow
+    left = ~borrow  # a queue that was shorter than the wait has borrowed to the end: it is empty
     return q1 & left, n2 & left, n4 & left, n8 & left
 
 

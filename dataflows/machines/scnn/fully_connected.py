@@ -36,14 +36,17 @@ def _pack_columns(mask: np.ndarray, keep: np.uint8, low: int, high: int, first: 
 
 @kernel
 def _list_column(words: np.ndarray, column: int, run_bits: int, shift: int, entries: np.ndarray) -> int:
-    """The stored entries of one channel: accumulator number of each non-zero, -1 for placeholders. Returns how many."""
+    """The stored entries of one channel: accumulator number of each non-zero, -1 for placeholders. Returns how many.
+
+    Non-zeros 0 and 5 with a zero-run field of 2 bits are [0, -1, 5]: the four zeros between them take a placeholder.
+    """
     n = 0
     last = -1
     for i in range(len(words)):
         word = words[i, column]
         while word != 0:
             k = i * 64 + trailing_zeros(word)
-            word &= word - np.uint64(1)
+            word &= word - np.uint64(1)  # without its lowest bit, which was k's
             for _ in range((k - last - 1) >> run_bits):
                 entries[n] = -1
                 n += 1
@@ -84,6 +87,7 @@ def _run_slice(
     for group in range(low // group_channels, (high - 1) // group_channels + 1):
         first_k = max(low, group * group_channels)
         end_k = min(high, (group + 1) * group_channels)
+        # Rows of the mask are filters but lists are columns: turning a chunk at a time reads whole cache lines.
         for first in range(0, in_channels, _CHUNK):
             _pack_columns(mask, keep, first_k, end_k, first, words)
             for column in range(min(_CHUNK, in_channels - first)):

@@ -1,7 +1,9 @@
 """Compressed lists: the non-zeros of weights and activations in the order in which a PE reads them.
 
 An entry is a non-zero (its offset in the accumulator region, at least 0) or a placeholder (-1): a stored zero that the
-zero-run field needs when 2^bits zeros stand in a row before a non-zero. Zeros after the last non-zero need none.
+zero-run field needs when 2^bits zeros stand in a row before a non-zero. Zeros after the last non-zero need none. With 2
+bits the values 0 0 0 0 0 7 0 are stored as [-1, 5]: four zeros take a placeholder, the fifth is counted before the 7 at
+offset 5, and the last zero is left out.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ def _activation_lists(
                 v += 1
                 first = n
                 zeros = np.uint64(0)
+                # A phase has fewer positions than its map where the input ends inside the last stride x stride block.
                 rows = min(bottom, (map_rows - phases[phase, 0] + stride[0] - 1) // stride[0])
                 columns = min(right, (map_columns - phases[phase, 1] + stride[1] - 1) // stride[1]) - left
                 for y in range(top, rows):
@@ -65,6 +68,7 @@ def _activation_lists(
                         found += present
                         offset[n] = value
                         n += present
+                        # present - 1 is 0 after an entry, which ends the run, and all ones after a zero.
                         zeros = (zeros + np.uint64(1)) & (present - np.uint64(1))
                         if zeros == run_limit:
                             offset[n] = -1

@@ -3,8 +3,13 @@
 Strides are unfolded (space to depth): input channel c and the phase (h mod stride, w mod stride) form a *virtual
 channel*, whose map has one position for each stride x stride block of the input. A weight (k, c, r, s) belongs to one
 phase, and there it moves every activation (y, x) to the output (y + dy, x + dx) with whole dy and dx, so that no
-product is wasted on a stride. Source: Parashar et al., ISCA 2017, section on PT-IS-CP-sparse; the space-to-depth form
-is that of the authors' published AlexNet conv1.
+product is wasted on a stride. Along one axis, with 3 taps, stride 2 and padding 1, output p reads the inputs 2p - 1, 2p
+and 2p + 1. Tap 1 reads the even ones (phase 0), where y = p, so dy = 0. Taps 0 and 2 read the odd ones (phase 1): tap 0
+reads 2p - 1 = 2y + 1 with y = p - 1, so dy = 1; tap 2 reads 2p + 1 with y = p, so dy = 0.
+
+A map of 7 rows on 3 rows of PEs makes tiles of 3, 3 and 1. Cut into sub-tiles of 2, the first has the rows 0-1, 3-4 and
+6 of the three PEs, the second the rows 2 and 5 of two. Source: Parashar et al., ISCA 2017, section on PT-IS-CP-sparse;
+the space-to-depth form is that of the authors' published AlexNet conv1.
 """
 
 from __future__ import annotations
@@ -43,6 +48,7 @@ class Taps:
         reach_x = layer.padding[1][0] - np.arange(columns) * layer.dilation[1]
         phase = np.stack(np.broadcast_arrays((-reach_y % stride_y)[:, None], -reach_x % stride_x), axis=-1)
         phase = phase.reshape(-1, 2)
+        # Stable: taps of one phase stay in row-major order. phases, from `unique`, are in the same order of phases.
         order = np.lexsort((phase[:, 1], phase[:, 0]))
         phases, counts = np.unique(phase, axis=0, return_counts=True)
         row, column = order // columns, order % columns
@@ -129,12 +135,18 @@ class PlanarMap:
 
     @cached_property
     def tap_offsets(self) -> np.ndarray:
-        """int64 (taps,): what a tap adds to an activation's offset in the region."""
+        """int64 (taps,): what a tap adds to an activation's offset in the region.
+
+        A 3x3 kernel of stride 1 and padding 1 on a 2 x 2 sub-tile has a 4 x 4 region, whose corner is output (-1, -1).
+        Tap (0, 0) has dy = dx = 1 and adds 2 * 4 + 2 = 10; from the activation (1, 0), offset 4, it reaches 14: row 3
+        and column 2 of the region, which is output (2, 1).
+        """
         taps = self.taps
         return (taps.dy - taps.dy.min()) * self.region[1] + (taps.dx - taps.dx.min())
 
     @cached_property
     def _windows(self) -> np.ndarray:
+        # Each end has three limits: the sub-tile's size, the PE's tile, whose last sub-tile is smaller, and the map.
         edges = []  # first and end of each window, (sub-tiles, PEs) along each axis
         for tile, size, pes, parts, end in zip(
             self.tile_size, self.cut_size, self.pe_grid, self.cut_grid, self.map_size, strict=True

@@ -41,6 +41,7 @@ def _add_region(region: np.ndarray, row_step: int, top: int, left: int, outputs:
     area = len(region) // len(outputs)
     for k in range(len(outputs)):
         for entry in range(area):
+            # The halo of a PE at the map's edge has no output: the machine makes these products and drops them.
             y, x = top + entry // row_step, left + entry % row_step
             if 0 <= y < outputs.shape[1] and 0 <= x < outputs.shape[2]:
                 outputs[k, y, x] += region[k * area + entry]

@@ -1,6 +1,7 @@
 """The PEs' work on a planar tiling: every tile's cycles by cause, from the layer's own non-zeros.
 
-A tile is one image, one sub-tile and one group of output channels. Tiles are independent of one another, so they are
+A tile is one image, one sub-tile and one group of output channels, counted in this order: with 2 sub-tiles and 3 groups
+tile 4 is the second group of the first image's second sub-tile. Tiles are independent of one another, so they are
 shared out to threads: whole sub-tiles where there are many, groups of output channels where there are few.
 """
 
@@ -151,6 +152,7 @@ def tile_work(activations: StoredActivations, weights: StoredWeights, rules: Que
         operand = TileOperand.of(activations, pair, rules)
         run_slices(partial(run, pair, operand), parts)
 
+    # Inside a task `run_slices` runs serially: whole pairs are shared out, or the parts of one pair after another.
     if pairs >= _TASKS_PER_THREAD * thread_count():
         run_slices(run_pair, range(pairs))
     else:

@@ -41,6 +41,10 @@ class GroupPacks:
     """A layer's groups in packs that an array takes together, in order; the last may have fewer.
 
     together  groups of a pack
+
+    Example: six groups of one channel and one filter on four lanes x four outputs make packs of four and two groups:
+    `channels` [4, 2], `filters(4)` [[4], [2]]. `block_weights` has 8 x 4 kernels, those of groups 0 to 3 on the
+    diagonal of the first four rows, those of 4 and 5 on that of the next two; the last two rows are empty.
     """
 
     layer: Layer

@@ -54,7 +54,10 @@ class KeptMaps:
         return bits_to_bytes(values * self.value_bits) <= self.room_bytes
 
     def input_positions(self, held: int) -> int:
-        """Input positions that strips may read: as many as a map has twice where it stays, else `held`."""
+        """Input positions that strips may read: as many as a map has twice where it stays, else `held`.
+
+        Strips take half of the room for themselves, which must not cut a map that is there anyway.
+        """
         return 2 * math.prod(self.layer.input_size) if self.inputs_stay else held
 
     def transfers(
@@ -92,6 +95,7 @@ class KeptMaps:
         """Each image's and group's input map, once; they lie one after the other from address 0, as (n, g)."""
         values = np.tile(plan.channels * math.prod(self.layer.input_size), self.layer.batch)
         edges = bits_to_bytes(boundaries(values) * self.value_bits)
+        # In DRAM images come first, among the tiles groups do.
         order = np.arange(len(values)).reshape(self.layer.batch, -1).T.reshape(-1)
         first, last = plan.tile_index[:, :, 0].reshape(-1), plan.tile_index[:, :, -1].reshape(-1)
         return Runs.per_tile(Tensor.INPUT, first, edges[order], np.diff(edges)[order], last_tile=last)

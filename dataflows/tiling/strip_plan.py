@@ -31,6 +31,9 @@ class StripPlan:
     inputs and weights and goes on as both arrive, however large the buffers are: a larger strip reads less twice and
     never waits longer.
 
+    Example: two images, two strips of each, and three filters in blocks of two and one: `shape` (1, 2, 2), four tiles
+    numbered [[[0, 1], [2, 3]]], and `block_shape` (1, 2, 2, 2), since each has two blocks of filters.
+
     columns       int64 (groups,): kept columns Z of each group's weight matrix; 0: the group reads no input
     filters       int64 (filter blocks,): filters of each block of a group; (groups, filter blocks) where groups differ
     strips        the output positions of an image

@@ -32,6 +32,7 @@ class StripTraffic:
         self._position_bytes = bits_to_bytes(plan.channels * value_bits)  # (groups,)
         self._map_bytes = self._position_bytes * math.prod(layer.input_size)
         self._layout = Layout.of(int(self._map_bytes.sum()) * layer.batch, int(self._group_bytes.sum()))
+        # A group's weights give way to the next group's, which arrive meanwhile: two groups are there at a time.
         self.holds_weights = min(2, len(plan.columns)) * int(self._group_bytes.max()) <= weight_buffer_bytes
         # A block of filters that fits meets the whole strip; else its weights come with every block of pixels.
         largest = int((self._list_bytes + self._weight_bytes.max(axis=1)).max())
@@ -92,6 +93,7 @@ class StripTraffic:
         size = strips.run_positions * position_bytes * (plan.columns > 0)[:, None, None]
         tile, last = plan.tile_index[:, :, strips.run_strip], plan.tile_index[:, :, strips.run_last_strip]
         rows = (row.reshape(-1) for row in np.broadcast_arrays(tile, start, size, last))
+        # Runs are by strip already; tiles of several groups and images come in the order of their numbers.
         columns = np.stack([row[np.argsort(tile.reshape(-1), kind="stable")] for row in rows])
         if strips.streams_inputs:
             columns = np.repeat(columns, plan.filters.shape[-1], axis=1)

@@ -27,6 +27,11 @@ class PixelStrips:
     run_start      int64 (runs,): first position of the run in the map ([d,] h, w) of one channel
     run_positions  int64 (runs,): positions in the run
     streams_inputs   True when the inputs of a single block do not fit; nothing stays then
+
+    Example: a 3x3 kernel with padding over two images of 6 x 4, blocks of one row (Pp = 4), and room for 32 input
+    positions. Half of it holds 4 rows, which 3 rows of outputs read at either end of the map: blocks [3, 3], pixels
+    [12, 12]. The first strip loads rows 0 to 3, of which the second reads rows 2 and 3, too, so that it loads rows 4
+    and 5 only: run_strip [0, 0, 1], run_last_strip [0, 1, 1], run_start [0, 8, 16], run_positions [8, 8, 8].
     """
 
     blocks: np.ndarray
@@ -61,6 +66,7 @@ class PixelStrips:
         def read(first_block: int, blocks: int) -> int:
             return sum(size for _, size in runs_of(first_block, blocks))
 
+        # Nothing follows a strip that is the whole layer, so that nothing else needs the other half.
         alone = layer.batch * layer.groups == 1 and most >= count and read(0, count) <= inputs
         room = inputs if alone else inputs // 2
         cuts, start = [], 0
@@ -91,6 +97,7 @@ def _loads(runs: list[list[tuple[int, int]]], width: int, *, keep: bool) -> tupl
     owner = np.repeat(np.arange(len(runs)), [sum(size // width for _, size in own) for own in runs])
     rows = np.concatenate([np.arange(start // width, (start + size) // width) for own in runs for start, size in own] or
                           [np.zeros(0, np.int64)])  # fmt: skip
+    # Row by row, its strips in order: a strip that follows the one before finds the row there.
     order = np.lexsort((owner, rows))
     row, strip = rows[order], owner[order]
     again = (np.diff(row, prepend=-1) == 0) & (np.diff(strip, prepend=-2) == 1) & keep
@@ -119,6 +126,7 @@ def _runs_read(layer: Layer, first: int, last: int) -> list[tuple[int, int]]:
     height, width = layer.output_size[-2:]
     map_height, map_width = layer.input_size[-2:]
     (first_slice, top), (last_slice, bottom) = divmod(first // width, height), divmod(last // width, height)
+    # Strips begin and end inside rows and depth slices, so that those at the ends read less than whole ones.
     rows_of: dict[int, list[tuple[int, int]]] = {}  # by input depth slice
     for o in range(first_slice, last_slice + 1):
         ends = top if o == first_slice else 0, bottom if o == last_slice else height - 1

@@ -27,6 +27,10 @@ class ProductCounts:
     needed_weights  non-zero weights that meet a non-zero activation
     needed_inputs   non-zero activations that meet a non-zero weight
     needed_outputs  outputs that the layer leaves, by its output density
+
+    Example: a row [a, b, 0] with padding of one at either end under the kernel [u, 0, v] has three outputs: v·b, u·a +
+    v·0 and u·b, where u meets a padding zero first and v last. So 9 dense products, 4 with a weight inside the map, of
+    which 3 are effectual.
     """
 
     dense_macs: int
@@ -50,12 +54,13 @@ def count_products(trace: LayerTrace) -> ProductCounts:
     def count(part: tuple[int, int]) -> tuple[np.int64, np.int64, np.int64]:
         return _count_kept(weights, group_meetings, inside_row, layer.group_out_channels, *part)
 
-    kept = run_slices(count, even_slices(layer.out_channels, thread_count()))
+    counted = run_slices(count, even_slices(layer.out_channels, thread_count()))
+    weight_macs, effectual_macs, needed_weights = (sum(map(int, column)) for column in zip(*counted, strict=True))
     return ProductCounts(
         dense_macs=layer.dense_macs,
-        weight_macs=sum(int(part[0]) for part in kept) * layer.batch,
-        effectual_macs=sum(int(part[1]) for part in kept),
-        needed_weights=sum(int(part[2]) for part in kept),
+        weight_macs=weight_macs * layer.batch,
+        effectual_macs=effectual_macs,
+        needed_weights=needed_weights,
         needed_inputs=_needed_inputs(trace, weights),
         needed_outputs=math.ceil(layer.output_count * trace.output_density),
     )
@@ -65,6 +70,7 @@ def _needed_inputs(trace: LayerTrace, weights: np.ndarray) -> int:
     """Non-zero activations at places that a kernel position with any kept weight of the channel reads."""
     layer = trace.layer
     kept = np.logical_or.reduce(weights.reshape(layer.groups, layer.group_out_channels, -1), axis=1)
+    # A channel's inputs are read where any filter of its group keeps the weight that meets them.
     complete = kept.reshape(layer.in_channels, -1).all(axis=1)
     partial = ~complete & kept.reshape(layer.in_channels, -1).any(axis=1)
     kept = kept.reshape(layer.in_channels, *layer.kernel_size)
@@ -181,6 +187,7 @@ def _add_row(
     for s in range(sums.size):
         start = s * dilation[2] - before[2]
         stop = start + (outputs[2] - 1) * step
+        # The window's positions inside the row are start, start + step ... stop: clip both ends by whole steps.
         if start < 0:
             start += -(start // step) * step
         if stop >= width:

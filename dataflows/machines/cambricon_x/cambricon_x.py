@@ -283,6 +283,7 @@ class CambriconX(Accelerator[CambriconXSpec]):
         kept = KeptWeights.of(weights, self.window_edges(layer))
         counts = self.count(layer, weights != 0)
         work = self.arrange(layer, self.step_bits(counts), counts.busy + counts.index)
+        rounds = work.rounds
         padded = np.pad(activations, ((0, 0), (0, 0), *layer.padding))
         neurons = np.ascontiguousarray(padded.transpose(0, 2, 3, 1))
         offsets, windows = list_offsets(layer), kept.start.shape[1] - 1
@@ -290,15 +291,16 @@ class CambriconX(Accelerator[CambriconXSpec]):
         outputs = np.zeros(layer.output_shape, np.int64)
 
         def run(task: int) -> None:
-            (_, *filters), image = work.rounds[task // layer.batch].tolist(), task % layer.batch
+            number, image = divmod(task, layer.batch)
+            filters = int(rounds.first[number]), int(rounds.end[number])
             for strip in work.blocks.strip_blocks():
                 for chunk, block in itertools.product(chunks, strip):
                     multiply_block(
-                        kept.start, kept.place, kept.value, offsets, neurons[image], layer.stride, group_channels,
-                        spec.pes, spec.multipliers_per_pe, chunk, tuple(filters), block, outputs[image],
+                        kept, offsets, neurons[image], layer.stride, group_channels,
+                        spec.pes, spec.multipliers_per_pe, chunk, filters, block, outputs[image],
                     )  # fmt: skip
 
-        run_slices(run, range(len(work.rounds) * layer.batch))
+        run_slices(run, range(rounds.count * layer.batch))
         return outputs
 
 

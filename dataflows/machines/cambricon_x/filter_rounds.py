@@ -22,6 +22,25 @@ from workloads.whole_numbers import ceil_div, starts
 TILES_AT_MOST = 1024  # of a layer, where rounds, images and chunks allow: bands join a tile until there are as few
 
 
+@dataclass(frozen=True, eq=False)
+class Rounds:
+    """Rounds of consecutive filters, int64 (rounds,) each: the set of groups in flight, first filter, end."""
+
+    group_set: np.ndarray
+    first: np.ndarray
+    end: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """Number of rounds."""
+        return len(self.first)
+
+    @property
+    def filters(self) -> np.ndarray:
+        """Int64 (rounds,): filters of each."""
+        return self.end - self.first
+
+
 @dataclass(frozen=True)
 class FilterRounds:
     """One way to run a layer.
@@ -31,6 +50,11 @@ class FilterRounds:
     filters        filters of a full round, consecutive; rounds do not reach across the groups in flight
     pes            PEs;  sb_bytes  room for the weights of one PE
     value_bits     bits of a neuron
+
+    Example: four filters in rounds of two on two PEs, whose only chunk of three windows costs an output position [[0,
+    1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]] cycles. In the first round PE 0 takes 3 cycles a position and PE 1 takes
+    12, in the second 21 and 30: `chunk_cycles` [[12], [30]]. A tile of one row of six positions in the first round
+    takes `per_tile` [18, 72] cycles.
     """
 
     blocks: NeuronBlocks
@@ -47,8 +71,8 @@ class FilterRounds:
         return self.blocks.layer
 
     @cached_property
-    def rounds(self) -> np.ndarray:
-        """Int64 (rounds, 3): the set of groups in flight, first filter, end."""
+    def rounds(self) -> Rounds:
+        """The rounds of the layer in order."""
         each, total = self.blocks.groups * self.layer.group_out_channels, self.layer.out_channels
         sets = ((first // each, first, min(first + each, total)) for first in range(0, total, each))
         rounds = [
@@ -56,19 +80,19 @@ class FilterRounds:
             for number, first, end in sets
             for start in range(first, end, self.filters)
         ]
-        return np.array(rounds, np.int64)
+        return Rounds(*np.array(rounds, np.int64).T)
 
     @cached_property
     def joined_bands(self) -> int:
         """Bands of strips of one tile."""
-        fixed = len(self.rounds) * self.layer.batch * len(self.blocks.chunks)
+        fixed = self.rounds.count * self.layer.batch * len(self.blocks.chunks)
         return ceil_div(self.blocks.bands, max(1, TILES_AT_MOST // fixed))
 
     @cached_property
     def shape(self) -> tuple[int, int, int, int]:
         """Tiles as rounds, images, steps down the map, chunks."""
         steps = ceil_div(self.blocks.bands, self.joined_bands)
-        return len(self.rounds), self.layer.batch, steps, len(self.blocks.chunks)
+        return self.rounds.count, self.layer.batch, steps, len(self.blocks.chunks)
 
     def _per_step(self, per_band: np.ndarray) -> np.ndarray:
         return np.add.reduceat(per_band, np.arange(0, len(per_band), self.joined_bands))
@@ -77,11 +101,12 @@ class FilterRounds:
         """Int64 (rounds, chunks, PEs) of (K, windows): sums over a chunk and over a PE's filters of a round."""
         starts = np.arange(0, per_window.shape[1], self.chunk_windows)
         per_chunk = np.add.reduceat(per_window, starts, axis=1)
-        _, first, end = self.rounds.T
-        turns = int(ceil_div((end - first).max(), self.pes)) + 1
+        first, filters = self.rounds.first, self.rounds.filters
+        # Filter k runs on PE k mod PEs whatever its round begins with, so that a round may begin inside a turn.
+        turns = int(ceil_div(filters.max(), self.pes)) + 1
         sums = np.zeros((len(first), turns * self.pes, len(starts)), np.int64)
-        place = np.arange(len(per_window)) - np.repeat(first // self.pes * self.pes, end - first)
-        sums[np.repeat(np.arange(len(first)), end - first), place] = per_chunk
+        place = np.arange(len(per_window)) - np.repeat(first // self.pes * self.pes, filters)
+        sums[np.repeat(np.arange(len(first)), filters), place] = per_chunk
         return sums.reshape(len(first), turns, self.pes, -1).sum(axis=1).transpose(0, 2, 1)
 
     def _all_positions(self, per_position: np.ndarray) -> np.ndarray:
@@ -126,7 +151,7 @@ class FilterRounds:
 
     def _together(self, window_cycles: np.ndarray) -> np.ndarray:
         """Int64 (rounds, chunks): cycles of an output position where PEs take each window together."""
-        first = self.rounds[:, 1]
+        first = self.rounds.first
         turns = np.union1d(first, np.arange(0, len(window_cycles), self.pes))
         slowest = np.maximum.reduceat(window_cycles, turns, axis=0)
         slowest = np.add.reduceat(slowest, np.arange(0, slowest.shape[1], self.chunk_windows), axis=1)
@@ -162,13 +187,13 @@ class FilterRounds:
     def _groups(self) -> np.ndarray:
         """Int64 (rounds,): convolution groups in flight."""
         groups = self.blocks.groups
-        return np.minimum(groups, self.layer.groups - self.rounds[:, 0] * groups)
+        return np.minimum(groups, self.layer.groups - self.rounds.group_set * groups)
 
     @cached_property
     def loaded_bytes(self) -> tuple[int, int]:
         """Bytes of inputs and of weights over DRAM, all reloads counted."""
         weights = int((self._weight_bytes[:, None] * self._weight_times()).sum())
-        neurons = sum(int(self.blocks.loads(chunk)[2].sum()) for chunk in range(self.shape[3]))
+        neurons = sum(int(self.blocks.loads(chunk).neurons.sum()) for chunk in range(self.shape[3]))
         return neurons * self.value_bits // 8 * int(self._groups.sum()) * self.layer.batch, weights
 
     @property
@@ -189,7 +214,7 @@ class FilterRounds:
         """One run for the blocks of a row: neurons lie channels innermost, the groups in flight together."""
         layer, channels = self.layer, self.layer.group_in_channels
         height, width = layer.input_size
-        first_channel = self.rounds[:, 0] * self.blocks.groups * channels
+        first_channel = self.rounds.group_set * self.blocks.groups * channels
         parts = []
         for chunk in range(self.shape[3]):
             band, row, neurons = self.blocks.loads(chunk)
@@ -212,7 +237,7 @@ class FilterRounds:
     def _output_runs(self, address: int) -> Runs:
         """The finished outputs of a round's strips, with their last chunk."""
         rounds, _, steps = (i.ravel() for i in np.indices(self.shape[:3]))
-        rows, filters = self._per_step(self.blocks.band_rows()), self.rounds[:, 2] - self.rounds[:, 1]
+        rows, filters = self._per_step(self.blocks.band_rows()), self.rounds.filters
         size = bits_to_bytes(filters[rounds] * rows[steps] * self.layer.output_size[1] * self.value_bits)
         tiles = np.arange(1, len(size) + 1) * self.shape[3] - 1
         return Runs.per_tile(Tensor.OUTPUT, tiles, address + starts(size), size)
@@ -228,7 +253,7 @@ class FilterRounds:
         if chunks > 1:
             length = f"{self.chunk_windows} window{'s' if self.chunk_windows > 1 else ''}"
             notes.append(f"inputs are loaded in {chunks} chunks of {length}; partial sums wait in NBout")
-        per_set = int(np.bincount(self.rounds[:, 0]).max())
+        per_set = int(np.bincount(self.rounds.group_set).max())
         if per_set > 1:
             notes.append(f"inputs are loaded anew for each of {per_set} rounds of filters")
         return tuple(notes)

@@ -10,7 +10,7 @@ starts anew with each window.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -27,6 +27,9 @@ def window_edges(channels: int, taps: int, window: int, spans: Span) -> np.ndarr
 
     spans  "kernel": every window has `window` inputs, whatever kernel positions they belong to, but for the last;
            "position": a window ends with its kernel position, so that each position has ceil(channels / window) windows
+
+    Example: three channels at four kernel positions in windows of 5 begin at [0, 5, 10], and the list ends at 12; cut
+    by position, where no window is ever full, at [0, 3, 6, 9].
     """
     part, parts = (channels * taps, 1) if spans == "kernel" else (channels, taps)
     starts = np.arange(parts)[:, None] * part + np.arange(0, part, window)
@@ -103,6 +106,10 @@ class WindowCounts:
     entries   stored weights: non-zeros and fillers
     busy      cycles that select at least one non-zero weight's neuron
     index     cycles that select fillers only, and the one cycle that an empty window takes
+
+    Example: weights at places 0 and 5 of a window of 6, steps of one bit (0 or 1 zeros), two entries selected a cycle.
+    Between them lie four zeros, for which two fillers stand: entries 4, the weights in the first and in the last cycle,
+    so that both are busy and none is index.
     """
 
     nonzeros: np.ndarray
@@ -120,7 +127,7 @@ class WindowCounts:
         step_limit = 1 << index_bits
         nonzeros = np.zeros((filters, len(edges) - 1), np.int32)
         slices = even_slices(filters, thread_count() if mask.size > 1 << 16 else 1)
-        if np.diff(edges).max() > step_limit:
+        if np.diff(edges).max() > step_limit:  # else no run of zeros inside a window is too long for a step
             entries, busy = np.zeros_like(nonzeros), np.zeros_like(nonzeros)
 
             def count(part: tuple[int, int]) -> None:
@@ -150,8 +157,7 @@ def _count(mask: np.ndarray, edges: np.ndarray, slices: list[tuple[int, int]], n
     run_slices(count, slices)
 
 
-@dataclass(frozen=True, eq=False)
-class KeptWeights:
+class KeptWeights(NamedTuple):
     """The non-zero weights of every filter in list order.
 
     start   int64 (K, windows + 1): where each window's weights begin
@@ -176,9 +182,7 @@ class KeptWeights:
 
 @kernel
 def multiply_block(
-    start: np.ndarray,
-    place: np.ndarray,
-    value: np.ndarray,
+    weights: KeptWeights,
     offset_of: np.ndarray,
     neurons: np.ndarray,
     stride: tuple[int, ...],
@@ -192,13 +196,13 @@ def multiply_block(
 ) -> None:
     """One block of output positions against one round of filters: PE by PE, filter by filter, window by window.
 
-    start, place, value  `KeptWeights`
     offset_of            int64 (list,): from an output's first neuron to each of its list (`list_offsets`)
     neurons              int64 (rows, columns, C): the padded inputs
     group_channels       input and output channels of a group
     chunk, filters       windows and filters (first, end);  block  output rows (first, end), columns (first, end)
     outputs              int64 (K, P, Q): receives the sums
     """
+    start, place, value = weights
     _, columns, channels = neurons.shape
     flat = neurons.reshape(neurons.size)
     for pe in range(pes):

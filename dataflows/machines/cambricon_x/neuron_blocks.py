@@ -12,7 +12,7 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -89,6 +89,14 @@ def chunk_segments(layer: Layer, edges: np.ndarray, chunk_windows: int) -> tuple
     return tuple(chunks)
 
 
+class RowLoads(NamedTuple):
+    """Loads of input rows, int64 (loads,) each: the band, the row, and its neurons over all blocks of the band."""
+
+    band: np.ndarray
+    row: np.ndarray
+    neurons: np.ndarray
+
+
 @dataclass(frozen=True)
 class NeuronBlocks:
     """How a layer's output positions are cut.
@@ -98,6 +106,12 @@ class NeuronBlocks:
     block          output rows and columns of a block
     strip          output rows and columns whose partial sums wait together: a whole number of blocks, and all
                    positions where the list is one chunk
+
+    Example: a 3x3 kernel with padding over 4 channels of 6 x 6, the list of 36 inputs in windows of 12. A buffer of 72
+    neurons holds the patch of 1 x 4 outputs, 3 x 6 positions of 4 channels: blocks (1, 4), so that a row has two, the
+    columns [0, 4) and [4, 6). One of 200 neurons holds 6 x 8 positions, four whole rows of outputs: blocks (4, 6). With
+    chunks of one window, a kernel row each, 72 neurons are more than a row of outputs reads, 8 positions of 4 channels:
+    blocks (1, 6).
     """
 
     layer: Layer
@@ -127,6 +141,7 @@ class NeuronBlocks:
         if not width:
             return None
         if not whole:
+            # Sums of a whole strip wait from chunk to chunk, so that NBout, not the inputs, limits it.
             across = columns.outputs if held_sums >= columns.outputs else held_sums // width * width
             down = max(1, held_sums // columns.outputs)
             return cls(layer, chunks, groups, (1, width), (min(down, rows.outputs), across))
@@ -186,11 +201,8 @@ class NeuronBlocks:
             for strip in range(self.strips)
         ]
 
-    def loads(self, chunk: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Input rows that a chunk loads for all blocks of one image and one group.
-
-        Returns int64 (loads,): the band, the input row, and the neurons of it, over all blocks of the row.
-        """
+    def loads(self, chunk: int) -> RowLoads:
+        """Input rows that a chunk loads for all blocks of one image and one group."""
         segments = self.chunks[chunk]
         axis, columns = Axis.both(self.layer)
         neurons = np.array([self._row_neurons(columns, segment) for segment in segments])
@@ -200,7 +212,8 @@ class NeuronBlocks:
         inside = axis.inside(row)
         keys, chosen = np.unique((slab * axis.size + row)[inside], return_index=True)
         slab, row = np.divmod(keys, axis.size)
-        return slab * self.block[0] // self.strip[0], row, np.broadcast_to(neurons, inside.shape)[inside][chosen]
+        band = slab * self.block[0] // self.strip[0]
+        return RowLoads(band, row, np.broadcast_to(neurons, inside.shape)[inside][chosen])
 
     def _row_neurons(self, columns: Axis, segment: Segment) -> int:
         """Neurons of one input row that the blocks of a row of outputs load for a segment."""

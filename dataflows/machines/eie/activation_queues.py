@@ -17,19 +17,22 @@ from dataflows.kernels.compiled import kernel
 
 FRONT_CYCLES = 3  # broadcast, queue and pointer read of a vector's first activation: no PE can work yet
 
+# What a PE does in a cycle: works off a real entry, or a filler; reads pointers and nothing else; has no activation yet
+# or no more; waits for a vector's first activation.
+ENTRY, FILLER, POINTERS, STARVED, START = range(5)
+DOINGS = 5
+
 
 @kernel
 def play_vectors(
     vectors: np.ndarray, kept: np.ndarray, fillers: np.ndarray, depth: int, joined: int, cycles: np.ndarray
 ) -> None:
-    """Add what the PEs do for each vector to cycles, int64 (tiles, PEs, 5); vectors uint8 (vectors, columns).
+    """Add what the PEs do for each vector to cycles, int64 (tiles, PEs, DOINGS); vectors uint8 (vectors, columns).
 
     kept, fillers  int32 (columns, PEs) entries
     depth          activations a queue holds
     joined         consecutive vectors of a tile
 
-    The last axis of `cycles`: with a real entry, with a filler, with nothing but a pointer read, starved or done
-    early, starting up.
     A vector starts when the one before it is finished on all PEs; one without a non-zero costs nothing.
     """
     pes = kept.shape[1]
@@ -54,9 +57,9 @@ def play_vectors(
                 take = max(broadcast + 1, ready[pe])
                 read = take + 1
                 slowest = max(slowest, take)
-                work[pe, 0] += kept[j, pe]
-                work[pe, 1] += fillers[j, pe]
-                work[pe, 2] += read > done[pe] and sent > 0  # the first column's read belongs to the start
+                work[pe, ENTRY] += kept[j, pe]
+                work[pe, FILLER] += fillers[j, pe]
+                work[pe, POINTERS] += read > done[pe] and sent > 0  # the first column's read belongs to the start
                 if entries:
                     ready[pe] = max(read, done[pe])
                     done[pe] = ready[pe] + entries
@@ -67,9 +70,9 @@ def play_vectors(
         if sent:
             end = max(done.max(), ready.max())
             for pe in range(pes):
-                tile = cycles[v // joined, pe]
-                tile[0] += work[pe, 0]
-                tile[1] += work[pe, 1]
-                tile[2] += work[pe, 2]
-                tile[3] += end - FRONT_CYCLES - work[pe, 0] - work[pe, 1] - work[pe, 2]
-                tile[4] += FRONT_CYCLES
+                tile, own = cycles[v // joined, pe], work[pe]
+                tile[ENTRY] += own[ENTRY]
+                tile[FILLER] += own[FILLER]
+                tile[POINTERS] += own[POINTERS]
+                tile[STARVED] += end - FRONT_CYCLES - own[ENTRY] - own[FILLER] - own[POINTERS]
+                tile[START] += FRONT_CYCLES

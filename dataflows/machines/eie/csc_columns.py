@@ -3,6 +3,10 @@
 Source: Han et al., ISCA 2016 (EIE), section III. Each PE stores its share of a column as entries (value, zeros before
 it among the PE's own rows). The number of zeros has few bits; a longer run is cut by fillers, entries of value zero
 that stand for as many zeros as a number can tell apart. Zeros after a column's last non-zero take no entry.
+
+Example: one PE whose rows are [5, 0], [0, 0], [0, 7] and [6, 0], runs of one bit (0 or 1 zeros). Column 0 is stored as
+(5, 0), a filler (0, 1) for two zeros, (6, 0); column 1 as a filler and (7, 0). Pointers 0, 3, 5; two real entries and a
+filler, one and a filler.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from pydantic import Field
 
 from dataflows.accelerator import Accelerator
 from dataflows.kernels.threads import run_slices
-from dataflows.machines.eie.activation_queues import play_vectors
+from dataflows.machines.eie.activation_queues import DOINGS, ENTRY, FILLER, POINTERS, START, STARVED, play_vectors
 from dataflows.machines.eie.csc_columns import ColumnEntries, encode, multiply
 from dataflows.machines.eie.vector_tiles import VectorTiles
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
@@ -41,6 +41,14 @@ from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.units import KIB
 from workloads.whole_numbers import ceil_div
+
+_CAUSES = {
+    ENTRY: Cause.BUSY,
+    FILLER: Cause.INDEX,
+    POINTERS: Cause.PORT,
+    STARVED: Cause.IMBALANCE,
+    START: Cause.FILL,
+}
 
 
 class EieSpec(AcceleratorSpec):
@@ -144,10 +152,11 @@ class Eie(Accelerator[EieSpec]):
         def play(task: int) -> None:
             image, part = tasks[task]
             own = vectors[image, part * tiles.joined : (part + 1) * tiles.joined]
-            did = np.zeros((1, mapped, 5), np.int64)
+            did = np.zeros((1, mapped, DOINGS), np.int64)
             play_vectors(own, entries.kept, entries.fillers, spec.queue_depth, len(own), did)
             tile = cycles[image, part, :mapped]
-            tile[:, [Cause.BUSY, Cause.INDEX, Cause.PORT, Cause.IMBALANCE, Cause.FILL]] = did[0]
+            for doing, cause in _CAUSES.items():
+                tile[:, cause] = did[0, :, doing]
             tile[:, Cause.FILL] += spec.arithmetic_cycles * np.count_nonzero(own.any(axis=1))
             tile[:, Cause.DRAIN] += len(own) * self._write_cycles(tiles, unit)
 

@@ -22,6 +22,9 @@ class VectorTiles:
 
     rows        rows of the matrix that are worked on together
     value_bits  bits of an activation
+
+    Example: five filters in blocks of three rows at 2 x 3 positions of one image: `block_rows` [3, 2], and the layer
+    has so few vectors that each is a tile: `shape` (2, 1, 6).
     """
 
     layer: Layer
@@ -80,8 +83,8 @@ class VectorTiles:
         return products.transpose(0, 1, 3, 2).reshape(self.layer.output_shape)
 
     @cached_property
-    def _input_runs(self) -> np.ndarray:
-        """Int64 (3, runs): tile of an image, first input position and positions of each run it reads."""
+    def _input_runs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Int64 (runs,) each: tile of an image, first input position and positions of each run it reads."""
         layer = self.layer
         axes = [
             np.arange(outputs) * stride - before
@@ -91,13 +94,14 @@ class VectorTiles:
         inside = np.all((places >= 0) & (places < np.array(layer.input_size)[:, None]), axis=0)
         place = np.asarray(np.ravel_multi_index(tuple(places[:, inside]), layer.input_size))
         tile = np.flatnonzero(inside) // self.joined
-        starts = np.flatnonzero((np.diff(place, prepend=-2) != 1) | (np.diff(tile, prepend=-1) != 0))
-        return np.stack([tile[starts], place[starts], np.diff(starts, append=place.size)])
+        heads = np.flatnonzero((np.diff(place, prepend=-2) != 1) | (np.diff(tile, prepend=-1) != 0))
+        return tile[heads], place[heads], np.diff(heads, append=place.size)
 
     @property
     def inputs_read(self) -> int:
         """Activations that are read at least once."""
-        return int(self._input_runs[2].sum()) * self.layer.in_channels * self.layer.batch
+        _, _, positions = self._input_runs
+        return int(positions.sum()) * self.layer.in_channels * self.layer.batch
 
     def input_loads(self, address: int, room_bytes: int = 0) -> Runs:
         """The vectors of every tile: once where a group's fit `room_bytes`, otherwise anew for every block of rows.
@@ -107,6 +111,7 @@ class VectorTiles:
         layer, (units, images, _) = self.layer, self.shape
         tile, place, count = self._input_runs
         run_bytes = bits_to_bytes(count * layer.group_in_channels * self.value_bits)
+        # A group's blocks of rows follow one another, so that what the first has loaded is there for the others.
         held = self.blocks if images * run_bytes.sum() <= room_bytes else 1  # blocks of rows that find them there
         unit, image = np.arange(0, units, held)[:, None, None], np.arange(images)[:, None]
         first = (image * layer.groups + unit // self.blocks) * math.prod(layer.input_size) + place

@@ -19,6 +19,11 @@ class GroupSteps:
     passes         int64 (G, filter tiles, PEs, steps, chunks): cycles that a PE needs for each vector of pixels
     weight_cycles  int64 (G, filter tiles, steps, chunks): cycles that the weight port needs
     channels       int64 (G, steps): channels of each step
+
+    Example: the group of `KernelGroups`' example on one row and one position at a time takes 2 passes, for its two
+    positions, and a weight port of one value 4 cycles for its four weights. With 4 vectors of pixels it computes for 8
+    cycles; inputs that take 10 are waited for 2 cycles more (port), and the first loads for as long as the computation
+    lasts, 8 (fill).
     """
 
     passes: np.ndarray

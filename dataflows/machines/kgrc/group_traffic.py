@@ -38,6 +38,7 @@ class GroupTraffic:
     def weight_bytes(self) -> np.ndarray:
         """int64 (G, filter tiles): kept weights and index lists; 0 where nothing is kept."""
         row_bits, position_bits = ((size - 1).bit_length() for size in (self.group_filters, self.chunk_positions))
+        # A place in a list has as many bits as tell the rows of a group, or the positions of a chunk, apart.
         bits = self.groups.kept_weights * self.value_bits + self.groups.index_bits(row_bits, position_bits)
         return bits_to_bytes(by_tile(bits.sum(axis=2), self.row_groups).sum(axis=2))
 

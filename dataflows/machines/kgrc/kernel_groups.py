@@ -31,6 +31,10 @@ class KernelGroups:
     row_channels  int64 (G, row groups, column groups, GM): channels that each row meets; 0: no weight to keep
     rows          bool (G, row groups, column groups, GM): rows that hold a non-zero
     positions     bool (G, row groups, column groups, [T·]R·S): kernel positions that hold a non-zero
+
+    Example: two filters of two channels, kernels of three positions, one group of 2 x 2 kernels. Filter 0 has the
+    kernels [1, 0, 1] and [1, 0, 0], filter 1 nothing: rows [True, False], positions [True, False, True], and
+    `kept_weights` are 1 row x 2 channels x 2 positions = 4, one zero among them.
     """
 
     channels: np.ndarray

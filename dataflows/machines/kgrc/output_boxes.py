@@ -24,6 +24,10 @@ class OutputBoxes:
     run_box        int64 (runs,): the box that reads a run of input positions; ascending
     run_start      int64 (runs,): first position of the run in the map ([d,] h, w) of one channel
     run_positions  int64 (runs,): positions in the run
+
+    Example: a 3x3 kernel with padding over 4 x 4 positions in boxes of 2 x 2. Each has 4 outputs and reads 3 x 3
+    inputs, three runs of three: those of the first box begin at 0, 4 and 8, those of the second, beside it, at 1, 5 and
+    9. Boxes of 2 x 4 read whole rows, 12 positions in one run: `run_start` [0, 4].
     """
 
     outputs: np.ndarray

@@ -29,6 +29,9 @@ class Batches:
     filters    int32 (kernels,): filter of each kernel
     words      uint64 (kernels, W): the positions of its weights, 64 a word, the first lowest
     whole      positions of a kernel
+
+    Example: kernels of three positions {0, 1}, {2}, {0} and {2} of one channel, two rows, the pattern set {2} and {0}.
+    Kernels 1 and 3 share one batch, 0 and 2 the other: 1 + 2 positions are read, in the order of the filters 3 + 2.
     """
 
     first: np.ndarray

@@ -36,7 +36,7 @@ from dataflows.accelerator import Accelerator
 from dataflows.kernels.add_by_value import add_by_value
 from dataflows.kernels.threads import run_slices
 from dataflows.machines.stacked.nested_levels import nested_codes, stored_entries
-from dataflows.machines.stacked.vector_broadcast import play_turns
+from dataflows.machines.stacked.vector_broadcast import NO_VECTOR, NO_WEIGHT, PRODUCT, play_turns
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.sizing import Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec
@@ -210,7 +210,8 @@ class Stacked(Accelerator[StackedSpec]):
             depth=spec.input_queue_depth,
         )
         cycles = np.zeros((*own.shape[:2], CAUSES), np.int64)
-        cycles[..., [Cause.BUSY, Cause.INDEX, Cause.PORT]] = own
+        for doing, cause in ((PRODUCT, Cause.BUSY), (NO_WEIGHT, Cause.INDEX), (NO_VECTOR, Cause.PORT)):
+            cycles[..., cause] = own[..., doing]
         taken = own.sum(axis=2)
         waits = taken.max(axis=1, keepdims=True) - taken
         cycles[..., Cause.IMBALANCE] = np.where(taken > 0, waits, 0)

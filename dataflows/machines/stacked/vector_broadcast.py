@@ -6,16 +6,34 @@ the vectors that any filter needs, in the order of the weights, a few a cycle; a
 queue, and the memory waits until all that need it have room. A PE multiplies with one vector a cycle, from the cycle in
 which it is sent. Before a weight its decoder may have spent cycles on stored entries that hold no weight.
 
+Example: two filters with weights at columns 0 and 2, and at 0 and 1, one port. Columns 0, 1 and 2 are sent in cycles 0,
+1 and 2: both multiply in cycle 0, the second in cycle 1, in which the first waits, and the first in cycle 2.
+
 Everything only ever waits for something earlier, so that more ports or longer queues never delay anything.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
 from workloads.whole_numbers import ceil_div
+
+PRODUCT, NO_WEIGHT, NO_VECTOR = range(3)  # what a PE does in a cycle, or lacks
+DOINGS = 3
+
+
+class _Rules(NamedTuple):
+    """What does not change from turn to turn; see `play_turns`."""
+
+    group_filters: int
+    step_limit: int
+    decoded: int
+    ports: int
+    depth: int
 
 
 def play_turns(
@@ -30,7 +48,7 @@ def play_turns(
     ports: int,
     depth: int,
 ) -> np.ndarray:
-    """Int64 (turns, PEs, 3): cycles with a product, cycles without a weight, and cycles in wait of a vector.
+    """Int64 (turns, PEs, DOINGS): cycles with a product, without a weight, and in wait of a vector.
 
     codes          uint8 (K, columns): level of each weight, 0 where there is none; filter k on PE k mod PEs
     lists          first and last level of each stored list that is read, one after the other;  level  the one that runs
@@ -39,9 +57,9 @@ def play_turns(
     ports          vectors that are sent in a cycle;  depth  vectors that a PE's queue holds
     """
     turns = ceil_div(len(codes), pes)
-    cycles = np.zeros((turns, pes, 3), np.int64)
+    cycles = np.zeros((turns, pes, DOINGS), np.int64)
     levels = np.array(lists, np.int64)
-    rules = (group_filters, step_limit, decoded, ports, depth)
+    rules = _Rules(group_filters, step_limit, decoded, ports, depth)
 
     def play(turn: int) -> None:
         first = turn * pes
@@ -69,10 +87,10 @@ def _play_turn(
     first: int,
     lists: np.ndarray,
     level: int,
-    rules: tuple[int, int, int, int, int],
+    rules: _Rules,
     cycles: np.ndarray,
 ) -> None:
-    """Count one turn, which begins with filter `first`, into cycles (PEs, 3); codes uint8 (columns, filters)."""
+    """Count one turn, which begins with filter `first`, into cycles (PEs, DOINGS); codes uint8 (columns, filters)."""
     group_filters, step_limit, decoded, ports, depth = rules
     members = codes.shape[1]
     ready = np.zeros(members, np.int64)  # cycle in which the PE can take its next vector
@@ -105,9 +123,9 @@ def _play_turn(
                         empty = max(0, group - last_group[pe] - 1)
                         last_group[pe] = group
                         at = max(ready[pe] + empty, sending)
-                        cycles[pe, 0] += 1
-                        cycles[pe, 1] += empty
-                        cycles[pe, 2] += at - ready[pe] - empty
+                        cycles[pe, PRODUCT] += 1
+                        cycles[pe, NO_WEIGHT] += empty
+                        cycles[pe, NO_VECTOR] += at - ready[pe] - empty
                         taken[pe, received[pe] % depth] = at
                         received[pe] += 1
                         ready[pe] = at + 1
@@ -115,5 +133,5 @@ def _play_turn(
                 start = stop
         for pe in range(members):
             empty = (entries[pe] + decoded - 1) // decoded - 1 - last_group[pe]
-            cycles[pe, 1] += empty
+            cycles[pe, NO_WEIGHT] += empty
             ready[pe] += empty

@@ -74,6 +74,11 @@ class FoldSequence:
     Next to each other, folds of n values take n cycles; the skew of rows and columns shows once, at the end. A fold
     waits for the rest of its operands, which begin to come with the fold before; where sums stay, it lasts at least as
     long as those of the fold before leave, a row a cycle.
+
+    Example: three inputs x two filters at four positions on 2 x 2 cells, weights staying: two folds, of two rows and of
+    one. The two rows of the first weights are waited for (2 cycles); each fold then takes 4 values, and the last wave
+    leaves one column later: 2 + 4 + 4 + 1 = 11 cycles. Where a fold waits until the wave before has left, the first
+    takes r + c - 2 = 2 more: 13 cycles.
     """
 
     rows: int

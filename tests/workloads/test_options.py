@@ -31,6 +31,10 @@ def test_what_is_written_reads_back_and_defaults_of_words_are_left_out():
     assert parse("filter", KNOWN, f"box:{written(chosen)}") == chosen
 
 
+def test_blanks_around_a_key_are_no_part_of_it():
+    assert parse("filter", KNOWN, "box:share=0.5, taps=4") == Filter(0.5, 4)
+
+
 def test_a_listing_says_default_meaning_and_what_is_allowed():
     assert described(Filter) == (
         "share: share that stays (0 to 1)",

@@ -159,6 +159,7 @@ def test_notebooks_show_tables(run):
     assert Page(scnn.layers[0]._repr_html_()).rows[1][1] == f"{scnn.layers[0].cycles:,}"
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_same_page_every_time(cli, tmp_path, run):
     (tmp_path / "r.json").write_text(json.dumps(run[0].to_dict()))
     pages = []

@@ -80,6 +80,7 @@ def test_a_real_disk_that_fills_and_then_can_only_be_read(tmp_path):
     assert figure.exists()
 
 
+@pytest.mark.slow
 def test_a_limit_on_file_size_is_one_line_and_the_rest_is_computed_later(cli, tmp_path):
     chosen, store = write_study(tmp_path, 12), tmp_path / "s.sqlite"
 
@@ -115,6 +116,7 @@ def test_a_store_that_may_not_be_written_can_be_read_and_is_left_alone(tmp_path)
     assert by_user(tmp_path, *sweep).stderr.endswith("0 points computed, 8 found, 0 failed\n")
 
 
+@pytest.mark.slow
 @needs_bounds
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_store_in_a_folder_that_may_not_be_written_can_be_plotted(tmp_path, killed):
@@ -150,6 +152,7 @@ def test_reading_a_store_while_a_sweep_writes_leaves_it_to_the_sweep(tmp_path):
     assert side_files(path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("jobs", "closed"), [(1, "2>&-"), (2, "2>&-"), (2, "<&- 2>&-")])
 def test_a_sweep_needs_no_standard_error_and_no_standard_input(tmp_path, jobs, closed):
     chosen, store = write_study(tmp_path), tmp_path / "s.sqlite"

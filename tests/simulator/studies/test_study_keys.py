@@ -40,6 +40,7 @@ def keys_of_a_process(folder: Path, points: list[str]) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_equal_content_has_equal_keys_in_every_process_and_folder(tmp_path):
     found = []
     for name in ("one", "another"):

@@ -41,6 +41,7 @@ def test_twice_the_room_never_adds_a_cycle_or_a_byte(key, drawn):
     assert moved_bytes(more) <= moved_bytes(less)
 
 
+@pytest.mark.slow
 @given(machines_and_traces())
 @settings(max_examples=200)
 def test_twice_the_input_ram_never_adds_a_byte_or_a_tile(drawn):

@@ -112,6 +112,7 @@ def test_a_constant_left_side_is_the_weights(tmp_path):
     np.testing.assert_array_equal(computed(workload).reshape(5, 4).T, outputs_of(path, feed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_have_the_products_of_their_definition_and_of_our_tables(tmp_path, name):
     path = NETWORKS[name](tmp_path / "m.onnx")

@@ -210,6 +210,7 @@ def test_a_missing_library_says_what_to_install(model, tmp_path, monkeypatch, mo
     assert text.endswith(f"the Python package '{module}': pip install 'prunesim[onnx]'")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the high-water mark that Linux keeps")
 def test_100_mb_import_below_1_gb(tmp_path):
     path = resnet(tmp_path / "m.onnx", (3, 4, 6, 3), bottleneck=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dataflows.schedule import Cause
+from simulator.reports.dram_report import DRAM_MEASURES
 from simulator.reports.metrics import STACK, flat
 from simulator.reports.report import DERIVED, LayerReport, Measures, NetworkReport
 from workloads.errors import InputError, nearest
@@ -21,14 +22,8 @@ _IDENTITY = ("accelerator", "seed", "study", "key", "digest")
 _SWEPT_DENSITIES = ("weight_density", "activation_density")
 _MEASURED = {*Measures.__dataclass_fields__, *LayerReport.__dataclass_fields__, *DERIVED}
 _MEASURED_GROUPS = (STACK, "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.")
-# Of the columns of `DramReport`, the others being settings of the memory; `dram.burst_bytes` is both, here the measure.
-_MEASURED_DRAM = frozenset(
-    f"dram.{key}"
-    for key in (
-        "read_bytes", "write_bytes", "burst_bytes", "wasted_bytes", "row_hits", "row_misses", "row_conflicts",
-        "read_latency_ns", "read_latency_p95_ns", "activates", "efficiency", "achieved_gbs", "peak_gbs",
-    )
-)  # fmt: skip
+# The other columns of memory are its settings; `dram.burst_bytes` is both, here the measure.
+_MEASURED_DRAM = frozenset(f"dram.{key}" for key in DRAM_MEASURES)
 
 
 def reports_of(data: Data) -> list[dict[str, Any]]:

@@ -13,6 +13,10 @@ from simulator.engine.ideal_memory import TensorTraffic, Traffic
 from workloads.units import PICOSECONDS_PER_NANOSECOND
 
 _COUNTS = ("read_bytes", "write_bytes", "burst_bytes", "row_hits", "row_misses", "row_conflicts")
+_DERIVED = ("wasted_bytes", "read_latency_ns", "read_latency_p95_ns")
+_OF_ALL = ("activates", "efficiency", "achieved_gbs", "peak_gbs")
+DRAM_MEASURES = (*_COUNTS, *_DERIVED, *_OF_ALL)
+"""What the JSON report says of memory as a whole, beside its tensors."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,7 @@ class TensorReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures under their names in the JSON report."""
-        derived = ("wasted_bytes", "read_latency_ns", "read_latency_p95_ns")
-        return {key: getattr(self, key) for key in (*_COUNTS, *derived)}
+        return {key: getattr(self, key) for key in (*_COUNTS, *_DERIVED)}
 
 
 @dataclass(frozen=True)
@@ -124,9 +127,6 @@ class DramReport:
         """The figures under their names in the JSON report."""
         return {
             **self.all.to_dict(),
-            "activates": self.activates,
-            "efficiency": self.efficiency,
-            "achieved_gbs": self.achieved_gbs,
-            "peak_gbs": self.peak_gbs,
+            **{key: getattr(self, key) for key in _OF_ALL},
             "tensors": {key: tensor.to_dict() for key, tensor in self.tensors.items()},
         }

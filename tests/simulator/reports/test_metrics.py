@@ -3,10 +3,11 @@
 import pytest
 
 from dataflows.registry import create
+from dataflows.schedule import Cause
 from simulator.network_simulation import simulate
 from simulator.reports import metrics
 from simulator.reports.columns import MORE, TIMES, cause_columns, legend
-from simulator.reports.metrics import CAUSES, EMPTY_LANES, FACTORS, SIZE, Metric, flat, metric_of, title_of
+from simulator.reports.metrics import CAUSES, EMPTY_LANES, FACTORS, SIZE, STACK, Metric, flat, metric_of, title_of
 from workloads.catalog import load_workload
 
 
@@ -35,6 +36,12 @@ def test_what_a_row_has_not_is_a_dash_and_a_word_stays_a_word():
     assert metrics.SPEEDUP.text({"speedup": None}) == metrics.SPEEDUP.text({}) == "-"
     assert [metric.text({"bandwidth_gbs": "inf"}) for metric in SIZE] == ["-", "-", "-", "inf", "-"]
     assert metrics.CYCLES.text({"cycles": 1234567}) == "1,234,567"
+
+
+def test_a_cause_that_a_row_has_not_has_no_share():
+    row = {STACK + "busy": 30, STACK + "memory": 10}
+    shares = {cause: share.value(row) for cause, share in CAUSES.items()}
+    assert {cause: share for cause, share in shares.items() if share} == {Cause.BUSY: 0.75, Cause.MEMORY: 0.25}
 
 
 def test_a_machine_that_does_nothing_has_shares_of_nothing():

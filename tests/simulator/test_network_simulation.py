@@ -1,0 +1,43 @@
+"""Figures of a report that follow from others: time from the clock, the memory bound from bytes and bandwidth."""
+
+import math
+
+import pytest
+
+from dataflows.registry import create
+from simulator.network_simulation import MachineRun, dense_trace
+from workloads.layer import Layer
+
+LAYER = Layer.conv("small", in_channels=4, out_channels=6, input_size=(5, 5), kernel_size=3, batch=2)
+
+
+def reported(bandwidth_gbs, clock_hz=250_000_000):
+    settings = {"clock_hz": clock_hz, "dram": {"bandwidth_gbs": bandwidth_gbs}}
+    return MachineRun(create("diannao", settings)).layer(dense_trace(LAYER))
+
+
+def test_memory_that_is_infinitely_fast_bounds_nothing():
+    report = reported(math.inf)
+    assert report.bounds.memory_cycles == 0
+    assert (report.dram.efficiency, report.dram.peak_gbs) == (0, None)
+    assert report.pe_cycle_stack["memory"] == 0
+
+
+@pytest.mark.parametrize("bandwidth_gbs", [0.3, 0.5, 12.8])
+def test_the_memory_bound_is_the_bytes_over_the_peak_rounded_up(bandwidth_gbs):
+    """At 250 MHz a cycle takes 4 ns, in which memory moves four times the bandwidth in bytes."""
+    report = reported(bandwidth_gbs)
+    assert report.bounds.memory_cycles == math.ceil(report.dram.total_bytes / (4 * bandwidth_gbs) - 1e-9)
+    assert report.dram.peak_gbs == pytest.approx(bandwidth_gbs)
+    assert report.dram.efficiency == pytest.approx(report.dram.total_bytes / (4 * bandwidth_gbs * report.cycles))
+    assert report.time_us == pytest.approx(report.cycles * 0.004)
+
+
+def test_other_bounds_are_the_products_over_the_multipliers_and_the_fullest_pe():
+    """Two images of nine positions, nine kernel positions each: 162 steps of six busy neurons, 4 of 16 lanes full."""
+    report = reported(math.inf)
+    assert report.issued_macs == report.dense_macs == 162 * 6 * 4
+    assert report.bounds.compute_cycles == math.ceil(162 * 6 * 4 / 256)
+    assert report.bounds.fullest_pe_cycles == report.cycles == 162
+    assert report.fragmented_lanes == 162 * 6 * 12
+    assert report.dense_cycles == report.cycles, "a dense machine is its own baseline"

@@ -38,6 +38,13 @@ def test_a_machine_that_cannot_reach_a_size_says_what_it_reached_and_why(cli):
     assert "warning: kgrc: on_chip_kib: asked 64, reached nothing: its buffers hold two tiles" in err
 
 
+def test_a_report_tells_of_the_size_that_was_asked_for_and_of_nothing_else(cli):
+    result = cli(
+        "run", "blazepose", "--on", "ideal", *FEW, "--equal", "multipliers=512,bandwidth_gbs=inf", "--json", "-"
+    )
+    assert json.loads(result.out)["equal"] == {"multipliers": 512, "bandwidth_gbs": "inf"}
+
+
 def test_banked_memory_keeps_the_bandwidth_of_its_standard(cli):
     banked = ("--set", "dram.kind=banked", "--equal", "bandwidth_gbs=50")
     err = cli("run", "blazepose", "--on", "scnn", *FEW, *banked).err

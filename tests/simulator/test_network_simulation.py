@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from dataflows.registry import create
 from simulator.network_simulation import MachineRun, dense_trace
 from workloads.layer import Layer
+from workloads.trace import LayerTrace
 
 LAYER = Layer.conv("small", in_channels=4, out_channels=6, input_size=(5, 5), kernel_size=3, batch=2)
 
@@ -41,3 +43,9 @@ def test_other_bounds_are_the_products_over_the_multipliers_and_the_fullest_pe()
     assert report.bounds.fullest_pe_cycles == report.cycles == 162
     assert report.fragmented_lanes == 162 * 6 * 12
     assert report.dense_cycles == report.cycles, "a dense machine is its own baseline"
+
+
+def test_a_layer_without_products_takes_no_time_and_uses_nothing():
+    trace = LayerTrace(LAYER, np.zeros(LAYER.weight_shape, bool), np.ones(LAYER.input_shape, bool))
+    report = MachineRun(create("ideal")).layer(trace)
+    assert (report.cycles, report.utilization, report.effectual_utilization) == (0, 0, 0)

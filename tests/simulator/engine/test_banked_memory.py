@@ -41,6 +41,15 @@ def test_one_transfer_takes_what_the_controller_takes():
     )
 
 
+def test_a_load_that_starts_inside_a_burst_asks_for_each_burst_once():
+    """Bytes 10 to 209 lie in four bursts of 64, the first of which is a transfer of its own."""
+    loads = Runs.per_tile(Tensor.INPUT, np.array([0]), np.array([10]), np.array([200]))
+    played = LayerSimulation(schedule([[0]], loads=loads, buffers=(BIG,)), DDR4, 10**9).run()
+    carried = played.traffic.tensors[Tensor.INPUT]
+    assert carried.row_hits + carried.row_misses + carried.row_conflicts == 4
+    assert carried.burst_bytes == 4 * 64
+
+
 def test_a_cut_into_tiles_that_never_wait_changes_nothing():
     """Loads that may all start at once reach the controller as one stream."""
     address = np.arange(400) * 8192

@@ -43,6 +43,13 @@ def test_a_pe_without_work_is_unmapped_for_the_tile():
     assert played.pe_cycles[1, Cause.IMBALANCE] == 3
 
 
+def test_a_pe_that_never_had_work_is_unmapped_while_the_last_results_are_written():
+    stores = runs(Tensor.OUTPUT, (0, 60))
+    played = play(schedule([[10, 0]], stores=stores, buffers=(OUTPUT_BUFFER,)), byte_a_cycle())
+    assert waits(played) == {"busy": 10, "memory": 60}
+    assert {Cause(i): int(n) for i, n in enumerate(played.pe_cycles[1]) if n} == {Cause.UNMAPPED: 10 + 60}
+
+
 def test_no_tiles_cost_nothing():
     assert play(schedule(np.zeros((0, 2), int).tolist() or [[0, 0]])).cycles == 0
 

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from simulator.reports.files import cell_text, to_csv
+from simulator.reports.files import cell_text, to_csv, to_json
 
 PLAIN = ["conv1", "", "a=b", "3+4", "'quoted'", "it's"]
 FORMULAS = ["=1+2", "+3", "-x", "@sum", "'=1", "''=1"]
@@ -17,3 +17,10 @@ def test_a_text_is_read_as_it_was_written(text):
     assert row["name"] == (f"'{text}" if text in FORMULAS else text)
     assert cell_text(row["name"]) == text
     assert row["cycles"] == "-5", "a number stays one"
+
+
+def test_json_is_laid_out_line_by_line_and_holds_no_nan():
+    """Reports are compared as text, and other readers refuse NaN."""
+    assert to_json({"a": [1], "b": 0.5}) == '{\n "a": [\n  1\n ],\n "b": 0.5\n}\n'
+    with pytest.raises(ValueError, match="Out of range float values"):
+        to_json({"a": float("nan")})

@@ -48,9 +48,13 @@ def reconsider(limits: Any, channel: Any, bank: int) -> None:
     """
     mode, keys = channel.mode, channel.candidate_key
     closed = channel.open_row[bank] == NONE
+    # Where a list is empty, hit or miss is the list's end, whose age is NEVER: no case is needed for it.
     hit_age = channel.accepted[channel.hit[mode, bank]]
     miss_age = channel.accepted[channel.miss[mode, bank]]
+    # Rule c: a row stays open for its owner and, under `row_hit_first`, for a hit that is older than the oldest miss.
     stays_open = channel.owner[bank] != NONE or (limits.row_hit_first and hit_age < miss_age)
+    # Of the three commands a closed bank can only activate, for the oldest request of all; an open one serves hits or
+    # closes.
     column_age = NEVER if closed else hit_age
     precharge_age = NEVER if closed or stays_open else miss_age
     activate_age = channel.accepted[channel.next[list_end(mode, bank)]] if closed else NEVER
@@ -73,10 +77,13 @@ def best_candidate(channel: Any, clock: int) -> tuple[int, int, int]:
     Every loop is a plain minimum over all banks, which the compiler turns into vector instructions.
     """
     mode, keys = channel.mode, channel.candidate_key
+    # What the whole rank allows is folded into the clock once, not once for each bank.
     column_start = max(channel.rank_column_ready[mode], clock)
     activate_start = max(channel.rank_activate_ready, clock)
     best = NO_CANDIDATE
+    # Banks that the device does not have keep the NO_CANDIDATE of `fresh_state` and never win.
     for bank in range(MAX_BANKS):
+        # The wait is never negative, since each of the three clocks is at least `clock`; so it fits above the age.
         column_clock = max(channel.column_ready[bank], channel.group_column_ready[mode, bank], column_start)
         activate_clock = max(channel.activate_ready[bank], channel.group_activate_ready[bank], activate_start)
         precharge_clock = max(channel.precharge_ready[bank], clock)
@@ -84,5 +91,6 @@ def best_candidate(channel: Any, clock: int) -> tuple[int, int, int]:
         activate_key = (activate_clock - clock) << _WAIT_SHIFT | keys[ACTIVATE, bank]
         precharge_key = (precharge_clock - clock) << _WAIT_SHIFT | keys[PRECHARGE, bank]
         best = min(best, column_key, activate_key, precharge_key)
+    # Place is command times MAX_BANKS plus bank: the 5 bank bits up to 21 = 1 x 16 + 5 are precharge of bank 5.
     wait, place = best >> _WAIT_SHIFT, best & _PLACE_MASK
     return (FAR if best == NO_CANDIDATE else clock + wait), place // MAX_BANKS, place % MAX_BANKS

@@ -97,9 +97,12 @@ class DramChannels:
             raise InputError(f"unknown tag of DRAM traffic '{tag}': {nearest(tag, self._streams)}")
         self._check(transfer, address, size_bytes, cycle)
         burst = self.device.burst_bytes
+        # Both ends are rounded down to bursts: with bursts of 64, the 72 bytes from 60 on (60 to 131) touch bursts 0, 1
+        # and 2.
         first = address // burst
         bursts = (address + size_bytes - 1) // burst - first + 1
         direction = np.full(first.shape, write, np.int64)
+        # Rounded up: a request that is made during a DRAM clock is seen at the next one, never before it was made.
         arrival = self.clock_domain.to_clock(cycle)
         for observer in self._observers:
             observer.requests(first * burst, bursts, direction != 0, arrival)
@@ -107,6 +110,7 @@ class DramChannels:
         total = int(bursts.sum())
         self._useful_bytes[stream] += int(size_bytes.sum())
         self._burst_bytes[stream] += total * burst
+        # A run leaves at most one segment on each channel, so every channel needs room for as many as there are runs.
         self._make_room(stream, len(first))
         offer(
             self._state,
@@ -116,6 +120,7 @@ class DramChannels:
             stream,
             self._number(transfer, total),
             arrival,
+            # Whole bursts: `BankedDramSpec` refuses an interleaving that is no multiple of them.
             self._spec.interleave_bytes // burst,
         )
 
@@ -126,6 +131,7 @@ class DramChannels:
         until_clock = LAST_CLOCK if until is None else min(self.clock_domain.to_clock(until), LAST_CLOCK)
         advance(self._state, until_clock)
         completions = []
+        # `finished` begins with its count; the numbers of transfers follow.
         for number in self._state.finished[1 : 1 + self._state.finished[0]].tolist():
             end = int(self._state.transfers["end"][number])
             self._data_end_clock = max(self._data_end_clock, end)
@@ -154,6 +160,7 @@ class DramChannels:
 
     def _check(self, transfer: Hashable, address: np.ndarray, size_bytes: np.ndarray, cycle: int) -> None:
         """Refuse what cannot be simulated."""
+        # Addresses are of all channels together; which of them a burst lies on is settled in `offer`.
         capacity = self.device.capacity_bytes * self._spec.channels
         if not len(address) or size_bytes.min() < 1 or address.min() < 0 or (address + size_bytes).max() > capacity:
             raise InputError(
@@ -161,12 +168,14 @@ class DramChannels:
             )
         if self.clock_domain.to_clock(cycle) >= LAST_CLOCK // 2:
             raise InputError(f"transfer '{transfer}' for cycle {cycle}: later than DRAM can be simulated")
+        # No input can bring this about: it would mean that DRAM was simulated past an event that still asks for data.
         if cycle < self.earliest_cycle:
             raise AssertionError(f"transfer '{transfer}' for cycle {cycle}, but DRAM is at {self.earliest_cycle}")
 
     def _number(self, transfer: Hashable, bursts: int) -> int:
         """A place in the table of transfers, which grows as needed."""
         if not self._free:
+            # Doubled, so that growing costs a constant time per transfer; numbers given out before stay what they are.
             count = len(self._transfers)
             self._free = list(range(count, 2 * count))
             self._transfers += [None] * count
@@ -176,11 +185,13 @@ class DramChannels:
             )
         number = self._free.pop()
         self._transfers[number] = transfer
+        # Bursts that are still to end, on all channels together, and the clock of the latest end so far.
         self._state.transfers[number] = (bursts, 0)
         return number
 
     def _make_room(self, stream: int, needed: int) -> None:
         """See that every channel can take `needed` more segments of a stream."""
+        # Views of the channel structs, not copies: what is written to them at the end is what the kernels read.
         tails = self._state.channels["tail"]
         capacity = self._state.segments.shape[2]
         if int(tails[:, stream].max()) + needed <= capacity:
@@ -188,6 +199,7 @@ class DramChannels:
         heads = self._state.channels["head"]
         # Twice what is in use, so that moving costs a constant time per segment.
         capacity = max(capacity, 2 * (int((tails - heads).max()) + needed))
+        # What was offered already, the segments before `head`, is left behind.
         moved = np.zeros((*heads.shape[:1], len(self._streams), capacity), SEGMENT)
         for channel, row in np.ndindex(*moved.shape[:2]):
             head, tail = heads[channel, row], tails[channel, row]

@@ -59,10 +59,13 @@ def advance(state: State, until: int) -> None:
     """
     limits, channels = state.limits[0], state.channels
     count = len(channels)
+    # Data ends that long after its command, so that no channel is ahead of the end of what another one has begun. A
+    # single channel has none to keep step with.
     step = min(limits.data_end[READ], limits.data_end[WRITE]) if count > 1 else FAR
     state.finished[0] = 0
     end = 0
     while state.finished[0] == 0 and end < until:
+        # No channel can do anything before the earliest of their next events, so the step begins there.
         start = until
         for index in range(count):
             start = min(start, max(channels[index].clock, channels[index].next_event))
@@ -84,14 +87,19 @@ def _run(
     clock = channel.clock
     finished_before = finished[0]
     while clock < end and finished[0] == finished_before:
+        # 1. Accept. It comes before the choice, so that a request can get its first command in the clock in which it
+        # enters.
         stream = next_stream(limits, channel, segments, clock)
         if stream != NONE:
             segment: Any = segments[stream, channel.head[stream]]
             if accept(limits, channel, segment, stream, clock):
                 _finish(transfers, finished, segment.transfer, clock + limits.data_end[READ])
+        # Refreshes fall due at multiples of the interval, however late the one before is; `refresh_due` counts those
+        # owed. Equality is enough, since no jump below goes past `next_refresh`.
         if channel.next_refresh == clock:
             channel.refresh_due += 1
             channel.next_refresh += limits.refresh_interval
+        # 2. Issue one command, now or after a jump.
         ready, command, bank = _choose(limits, channel, clock)
         if ready > clock:
             # Nothing issues in this clock. Until a request can enter or a refresh falls due, what was chosen stays the
@@ -118,15 +126,18 @@ def _run(
 @kernel(forceinline=True)
 def _choose(limits: Any, channel: Any, clock: int) -> tuple[int, int, int]:
     """(clock, command, bank) of the next command if nothing arrives before it; the clock is FAR if there is none."""
+    # Rule a.
     ready, bank = _owner_column(channel, clock)
     if ready <= clock:
         return ready, OWNER_COLUMN, bank
+    # Rule b: owners first, then one precharge for all banks, then the refresh.
     if channel.refresh_due > 0:
         if channel.owners > 0:  # what a row was opened for is served before the refresh closes it
             return ready, OWNER_COLUMN, bank
         if channel.open_banks > 0:
             return max(clock, channel.precharge_all_ready), PRECHARGE_ALL, NONE
         return max(clock, channel.refresh_ready), REFRESH, NONE
+    # Rule c. Where both must wait, the owner's column keeps its rank over what is ready in the same clock.
     _settle_mode(limits, channel)
     queued = best_candidate(channel, clock)
     return queued if queued[0] < ready else (ready, OWNER_COLUMN, bank)
@@ -137,6 +148,7 @@ def _owner_column(channel: Any, clock: int) -> tuple[int, int]:
     """Rule a: (clock, bank). What was found holds while its clock is ahead, until a column command."""
     if channel.owner_clock > clock:
         return channel.owner_clock, channel.owner_bank
+    # Among owners that are ready in the same clock the oldest goes first.
     best, age, chosen = FAR, FAR, NONE
     for index in range(channel.owners):
         bank = channel.owned[index]
@@ -162,6 +174,7 @@ def _settle_mode(limits: Any, channel: Any) -> None:
     elif channel.queued[WRITE] <= limits.drain_stop and channel.queued[READ] > 0:
         mode = READ
     if mode != channel.mode:
+        # Candidates are kept for one direction only, so all of them change with it.
         channel.mode = mode
         reconsider_all(limits, channel)
 
@@ -170,6 +183,7 @@ def _settle_mode(limits: Any, channel: Any) -> None:
 def _prepare(limits: Any, channel: Any, clock: int, bank: int, command: int) -> None:
     """Issue a command that moves no data."""
     if command == ACTIVATE:
+        # A bank opens a row for its oldest request of the direction, which is the first of its list.
         slot = channel.next[list_end(channel.mode, bank)]
         if channel.outcome[slot] == UNKNOWN:  # not a conflict already, which the precharge before would have noted
             channel.outcome[slot] = ROW_MISS
@@ -179,6 +193,7 @@ def _prepare(limits: Any, channel: Any, clock: int, bank: int, command: int) -> 
         sort_pending(channel, bank)
         reconsider(limits, channel, bank)
     elif command == PRECHARGE:
+        # The oldest miss is the one for whose sake the row is closed.
         channel.outcome[channel.miss[channel.mode, bank]] = ROW_CONFLICT
         precharge(limits, channel, clock, bank)
         reconsider(limits, channel, bank)
@@ -198,10 +213,12 @@ def _serve(limits: Any, channel: Any, clock: int, bank: int, command: int) -> tu
     else:
         slot = channel.hit[channel.mode, bank]
         remove_hit(channel, slot)
+    # The slot keeps its fields until it is released, though the request has left its list.
     direction, stream = channel.direction[slot], channel.stream[slot]
     column(limits, channel, clock, bank, direction)
     channel.owner_clock = TO_FIND  # every column command moves the clocks of all owners' columns
     reconsider(limits, channel, bank)
+    # No command was issued for it before its column: the row was open already.
     if channel.outcome[slot] == UNKNOWN:
         channel.row_hits[stream] += 1
     elif channel.outcome[slot] == ROW_MISS:
@@ -213,6 +230,7 @@ def _serve(limits: Any, channel: Any, clock: int, bank: int, command: int) -> tu
         channel.writes[stream] += 1
     else:
         channel.reads[stream] += 1
+        # Latency counts from acceptance: what a request waited outside a full queue is not in it.
         clocks = end - channel.accepted[slot]
         channel.latency_sum[stream] += clocks
         channel.latency[stream, latency_bin(clocks)] += 1
@@ -237,6 +255,7 @@ def _own(channel: Any, bank: int, slot: int) -> None:
     channel.owned[channel.owners] = bank
     channel.owners += 1
     ready = column_ready(channel, bank, channel.direction[slot])
+    # TO_FIND is less than any clock, so that a search that is due stays due.
     if ready < channel.owner_clock:
         channel.owner_clock, channel.owner_bank = ready, bank
     elif ready == channel.owner_clock and channel.accepted[slot] < channel.accepted[channel.owner[channel.owner_bank]]:
@@ -248,6 +267,7 @@ def _disown(channel: Any, bank: int) -> None:
     """The bank's owner has been served; the last bank on the list of owned ones takes its place there."""
     channel.owner[bank] = NONE
     channel.owners -= 1
+    # At most a bank each, so the list is short and its order does not matter.
     index = 0
     while channel.owned[index] != bank:
         index += 1

@@ -24,13 +24,18 @@ def column(limits: Any, channel: Any, clock: int, bank: int, direction: int) -> 
     """Read or write one burst of the open row."""
     rank = channel.rank_column_ready
     channel.columns += 1
+    # Limits only ever grow: a command may ask for less than an older one does, and then changes nothing.
     rank[direction] = max(rank[direction], clock + limits.column_to_column_short)
+    # Turning the bus round: a write after a read waits for the read's data, a read after a write until the write's data
+    # are in the rank.
     if direction == READ:
         rank[WRITE] = max(rank[WRITE], clock + limits.read_to_write)
         precharge_clock = clock + limits.read_to_precharge
     else:
         rank[READ] = max(rank[READ], clock + limits.write_to_read_short)
         precharge_clock = clock + limits.write_to_precharge
+    # A group's limits are kept with each of its banks, so that a choice reads one vector. Its banks are numbered in a
+    # row and are a power of two: of groups of 4, bank 6 is in banks 4 to 7, as 6 & -4 = 4.
     group = channel.group_column_ready
     first = as_index(bank & -limits.banks_per_group)
     for other in range(first, first + limits.banks_per_group):
@@ -38,6 +43,7 @@ def column(limits: Any, channel: Any, clock: int, bank: int, direction: int) -> 
         if direction == WRITE:
             group[READ, other] = max(group[READ, other], clock + limits.write_to_read_long)
     channel.precharge_ready[bank] = max(channel.precharge_ready[bank], precharge_clock)
+    # One command closes all banks, so it waits for the last of them.
     channel.precharge_all_ready = max(channel.precharge_all_ready, precharge_clock)
 
 
@@ -53,6 +59,8 @@ def activate(limits: Any, channel: Any, clock: int, bank: int, row: int) -> None
     first = as_index(bank & -limits.banks_per_group)
     for other in range(first, first + limits.banks_per_group):
         channel.group_activate_ready[other] = clock + limits.activate_to_activate_long
+    # A ring of four: with this activate stored, `oldest` points at the one three before it. The next activate is the
+    # fifth and must lie a whole window after that one.
     channel.last_activates[channel.oldest_activate] = clock
     channel.oldest_activate = (channel.oldest_activate + 1) & 3
     window_clock = channel.last_activates[channel.oldest_activate] + limits.activate_window
@@ -80,6 +88,7 @@ def precharge_all(limits: Any, channel: Any, clock: int) -> None:
     channel.open_banks = 0
     for bank in range(limits.banks):
         channel.open_row[bank] = NONE
+    # All banks close at once, so that one limit of the rank stands for those of its banks.
     ready = clock + limits.precharge_to_activate
     channel.rank_activate_ready = max(channel.rank_activate_ready, ready)
     channel.refresh_ready = max(channel.refresh_ready, ready)
@@ -90,6 +99,7 @@ def refresh(limits: Any, channel: Any, clock: int) -> None:
     """Refresh all banks, which are closed."""
     channel.refreshes += 1
     channel.refresh_due -= 1
+    # A refresh takes the whole rank: neither an activate nor the next refresh may come before its end.
     ready = clock + limits.refresh_to_activate
     channel.rank_activate_ready = max(channel.rank_activate_ready, ready)
     channel.refresh_ready = max(channel.refresh_ready, ready)

@@ -15,13 +15,17 @@ from workloads.whole_numbers import ceil_div
 @kernel(forceinline=True)
 def latency_bin(clocks: int) -> int:
     """The bin of a latency."""
+    # One bin a clock, up to FINE_CLOCKS.
     if clocks < FINE_CLOCKS:
         return as_index(clocks)
+    # Octave o holds latencies from 4096 x 2^o up to 8192 x 2^o, in 512 bins of 8 x 2^o clocks.
     octave = 0
     while octave < OCTAVES and clocks >= 2 * FINE_CLOCKS << octave:
         octave += 1
     if octave == OCTAVES:
         return as_index(LATENCY_BINS - 1)
+    # 10,000 clocks lie in octave 1: half of them, 5000, times 512 / 4096 is 625, which is place 113. That bin holds
+    # latencies from 10,000 to 10,015.
     place = (clocks >> octave) * BINS_PER_OCTAVE // FINE_CLOCKS - BINS_PER_OCTAVE
     return as_index(FINE_CLOCKS + octave * BINS_PER_OCTAVE + place)
 
@@ -33,6 +37,7 @@ def longest_clocks(index: int) -> int | None:
     if index >= LATENCY_BINS - 1:
         return None
     octave, place = divmod(index - FINE_CLOCKS, BINS_PER_OCTAVE)
+    # The next bin's first latency less 1: place 113 of octave 1 ends at 626 x 8 x 2 - 1 = 10,015.
     return ((BINS_PER_OCTAVE + place + 1) * (FINE_CLOCKS // BINS_PER_OCTAVE) << octave) - 1
 
 
@@ -63,5 +68,8 @@ class ReadLatency:
         """
         if not self.reads:
             return None
+        # Rounded up, since at least that share must have ended: 95 % of 10 reads are all 10 of them.
         needed = ceil_div(self.reads * share.numerator, share.denominator)
+        # The first bin at which the running count is enough: of bins of 2, 0 and 3 reads (2, 2, 5) the third read is in
+        # the last.
         return longest_clocks(int(np.searchsorted(np.cumsum(self.bins), needed)))

@@ -56,6 +56,7 @@ def _struct(*fields: _Field) -> np.dtype:
 def _whole_lines(*fields: _Field) -> np.dtype:
     """A struct that fills cache lines, so that all of an array start on a line if the first one does."""
     size = _struct(*fields).itemsize
+    # The rest of the last line, in fields of 8 bytes: a struct of 72 bytes gets 56 more, 7 fields.
     return _struct(*fields, ("padding", -size % _LINE_BYTES // 8))
 
 
@@ -185,6 +186,7 @@ class State(NamedTuple):
 
 def _idle_channels(count: int) -> np.ndarray:
     """CHANNEL structs of zeros that start on a cache line."""
+    # numpy may align to less than a line, so a line more is taken and the start moved: from address 16 on by 48 bytes.
     room = np.zeros(count * CHANNEL.itemsize + _LINE_BYTES, np.uint8)
     start = -room.ctypes.data % _LINE_BYTES
     return room[start : start + count * CHANNEL.itemsize].view(CHANNEL)
@@ -198,10 +200,15 @@ def fresh_state(limits: np.ndarray, *, channels: int, refresh: bool) -> State:
     state["open_row"] = state["owner"] = NONE
     state["candidate_key"] = NO_CANDIDATE
     state["owner_clock"] = TO_FIND
+    # As if the last four activates lay a window back, so that they hold up none.
     state["last_activates"] = -limit["activate_window"]
     state["next_refresh"] = limit["refresh_interval"] if refresh else FAR
+    # Turns begin behind the stream served last, hence with stream 0.
     state["last_stream"] = streams - 1
+    # Free slots are a list through `next`, from slot 0 to the last one.
     state["next"][:, :MAX_SLOTS] = np.append(np.arange(1, MAX_SLOTS), NONE)
+    # Every queue is empty: its end is its own neighbour on both sides, and stands for the hit and the miss that are not
+    # there. Ends come by direction, then bank, as `list_end` counts them.
     ends = np.arange(MAX_SLOTS, _PLACES)
     state["next"][:, MAX_SLOTS:] = state["previous"][:, MAX_SLOTS:] = ends
     state["hit"] = state["miss"] = ends.reshape(2, MAX_BANKS)
@@ -209,6 +216,7 @@ def fresh_state(limits: np.ndarray, *, channels: int, refresh: bool) -> State:
     return State(
         limits=limits,
         channels=state,
+        # 16 places to begin with; `DramChannels` makes more room as it is needed.
         segments=np.zeros((channels, streams, 16), SEGMENT),
         transfers=np.zeros(16, TRANSFER),
         finished=np.zeros(1 + 16, np.int64),

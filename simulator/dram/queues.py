@@ -38,14 +38,17 @@ def offer(
         channel = state.channels[index]
         tail = channel.tail[stream]
         for run in range(len(first)):
+            # Numbers inside the channel: how many bursts of it come before the run, and before its end.
             start = _before(first[run], index, channels, lines_per_turn)
             end = _before(first[run] + lines[run], index, channels, lines_per_turn)
+            # A short run may pass a channel by, which then has nothing to offer of it.
             if end > start:
                 segment = state.segments[index, stream, tail]
                 segment.line, segment.lines, segment.direction = start, end - start, direction[run]
                 segment.arrival, segment.transfer = arrival, transfer
                 tail += 1
         channel.tail[stream] = tail
+        # What the channel waited for may no longer be the first thing to happen: it looks again from where it is.
         channel.next_event = channel.clock
 
 
@@ -57,17 +60,21 @@ def _before(line: int, index: int, channels: int, lines_per_turn: int) -> int:
     """
     if channels == 1:
         return line
+    # Whole rounds give every channel a full turn each; `own` is the channel in whose turn the burst lies.
     turn = line // lines_per_turn
     full = turn // channels
     own = turn - full * channels
     if own < index:
         return full * lines_per_turn
+    # Channels before that one had their turn of this round in full, its own is as far as the burst, later ones had
+    # none.
     return full * lines_per_turn + (line - turn * lines_per_turn if own == index else lines_per_turn)
 
 
 @kernel(forceinline=True)
 def next_stream(limits: Any, channel: Any, segments: np.ndarray, clock: int) -> int:
     """The stream whose next request is accepted in this clock, or NONE."""
+    # The search begins behind the stream that was served last, so that none is served twice while another could be.
     stream = channel.last_stream
     for _ in range(limits.streams):
         stream = stream + 1 if stream + 1 < limits.streams else 0
@@ -83,13 +90,16 @@ def next_stream(limits: Any, channel: Any, segments: np.ndarray, clock: int) -> 
 def accept(limits: Any, channel: Any, segment: Any, stream: int, clock: int) -> bool:
     """Accept a stream's next request, which stands in `segment`. True when the write buffer answers it."""
     channel.last_stream = stream
+    # `offset` is how many bursts of the segment have been accepted before this one.
     line, direction = segment.line + channel.offset[stream], segment.direction
     channel.offset[stream] += 1
     if channel.offset[stream] == segment.lines:
         channel.offset[stream] = 0
         channel.head[stream] += 1
+    # Banks are numbered through: those of group 0, then those of group 1.
     group = (line >> limits.group_shift) & limits.group_mask
     bank = as_index(group * limits.banks_per_group + ((line >> limits.bank_shift) & limits.bank_mask))
+    # It takes no slot and no command, so it is neither hit nor miss, but `forwarded`.
     if direction == READ and _is_buffered(channel, bank, line):
         channel.reads[stream] += 1
         channel.forwarded[stream] += 1
@@ -114,6 +124,7 @@ def next_acceptance(limits: Any, channel: Any, segments: np.ndarray, clock: int)
     earliest = FAR
     for stream in range(limits.streams):
         head = channel.head[stream]
+        # A stream whose queue is full is left out: room comes with a command only, and a command ends the wait anyway.
         if head != channel.tail[stream]:
             segment = segments[stream, head]
             if channel.queued[segment.direction] < limits.queue_size[segment.direction]:
@@ -124,6 +135,7 @@ def next_acceptance(limits: Any, channel: Any, segments: np.ndarray, clock: int)
 @kernel(forceinline=True)
 def _is_buffered(channel: Any, bank: int, line: int) -> bool:
     """Whether a write of this line waits in the write buffer."""
+    # Only the writes of its own bank can hold the line.
     end = list_end(WRITE, bank)
     slot = channel.next[end]
     while slot != end and channel.line[slot] != line:
@@ -140,6 +152,7 @@ def _row_bin(bank: int, row: int) -> int:
 @kernel(forceinline=True)
 def _enter(channel: Any, clock: int, bank: int, row: int, line: int, direction: int) -> int:
     """Queue a request behind those of its bank and direction; returns its slot."""
+    # The first free slot; `next` of a free slot is the next free one.
     slot, end = channel.free, list_end(direction, bank)
     channel.free = channel.next[slot]
     channel.queued[direction] += 1
@@ -147,9 +160,11 @@ def _enter(channel: Any, clock: int, bank: int, row: int, line: int, direction: 
     channel.pending_rows[direction, row_bin] += 1
     channel.row[slot], channel.row_bin[slot], channel.bank[slot], channel.line[slot] = row, row_bin, bank, line
     channel.direction[slot], channel.accepted[slot], channel.outcome[slot] = direction, clock, UNKNOWN
+    # Put between the list's last request and its end. In an empty list both are the end itself.
     last = channel.previous[end]
     channel.previous[slot], channel.next[slot] = last, end
     channel.previous[end] = channel.next[last] = slot
+    # The newest request is a bank's oldest hit or miss only where it had none. A closed bank has no row that equals.
     if channel.open_row[bank] == row:
         if channel.hit[direction, bank] == end:
             channel.hit[direction, bank] = slot
@@ -173,6 +188,8 @@ def remove_hit(channel: Any, slot: int) -> None:
     remove(channel, slot)
     bank, direction, row = channel.bank[slot], channel.direction[slot], channel.row[slot]
     end = list_end(direction, bank)
+    # Without another request in the row's bin there is nothing to search. Rows may share a bin: then the search may
+    # find none and stops at the end.
     following = channel.next[slot] if channel.pending_rows[direction, channel.row_bin[slot]] else end
     while following != end and channel.row[following] != row:
         following = channel.next[following]
@@ -190,6 +207,7 @@ def sort_pending(channel: Any, bank: int) -> None:
         slot = channel.next[end]
         if channel.pending_rows[direction, row_bin] == 0:
             slot, miss = end, slot  # nothing to search for
+        # From the oldest on, until both are found.
         while slot != end and end in (hit, miss):
             if channel.row[slot] == open_row:
                 hit = slot if hit == end else hit

@@ -32,6 +32,7 @@ class BankedDramSpec(DramSpec):
     @model_validator(mode="after")
     def _check(self) -> Self:
         device = self.device
+        # Made for its error alone: a map that is unknown is refused before anything runs.
         AddressMap.named(self.address_map, device)
         if self.interleave_bytes % device.burst_bytes:
             raise ValueError(f"interleave_bytes must be a multiple of the burst, {device.burst_bytes} bytes")
@@ -52,6 +53,7 @@ class BankedDramSpec(DramSpec):
     def limits(self, streams: int) -> np.ndarray:
         """The LIMITS struct, shape (1,), of one channel that serves `streams` streams."""
         device, places = self.device, AddressMap.named(self.address_map, self.device)
+        # JEDEC counts tWTR and tWR from the end of a write's data, the controller all gaps from its command.
         write_data = device.nCWL + device.nBL
         values = {
             "activate_to_column": device.nRCD,
@@ -61,6 +63,7 @@ class BankedDramSpec(DramSpec):
             "activate_to_activate_long": device.nRRD_L,
             "activate_window": device.nFAW,
             "precharge_to_activate": device.nRP,
+            # A burst longer than the gap between commands holds the data bus until it is over.
             "column_to_column_short": max(device.nCCD_S, device.nBL),
             "column_to_column_long": max(device.nCCD_L, device.nBL),
             "read_to_write": device.nRTW,
@@ -78,6 +81,7 @@ class BankedDramSpec(DramSpec):
             "drain_start": self.drain_start,
             "drain_stop": self.drain_stop,
             "row_hit_first": int(self.scheduler == "row_hit"),
+            # Shifts and masks have the same names in the map and in the struct.
             **{field: getattr(places, field) for field in LIMITS.fields or () if hasattr(places, field)},
         }
         limits = np.zeros(1, LIMITS)

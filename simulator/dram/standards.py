@@ -52,6 +52,7 @@ class DramStandard:
     nREFI: int
 
     def __post_init__(self) -> None:
+        # Address maps cut a burst's number into bits, which only gives every value where sizes are powers of two.
         for field in ("bank_groups", "banks_per_group", "rows", "columns", "burst_length"):
             value = getattr(self, field)
             if value < 1 or value & (value - 1):
@@ -71,6 +72,8 @@ class DramStandard:
             raise InputError(f"{self.name}: channel_bits must be a multiple of 8, burst_length and tCK_ps positive")
         if self.columns < self.burst_length:
             raise InputError(f"{self.name}: columns = {self.columns}, must hold a burst of {self.burst_length}")
+        # A refresh needs its rows closed before it: with less time between them the channel would do nothing but
+        # refresh.
         if self.nREFI <= self.nRFC + self.nRC + self.nWR:
             raise InputError(f"{self.name}: nREFI = {self.nREFI} leaves no time between refreshes")
 

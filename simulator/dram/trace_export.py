@@ -17,6 +17,7 @@ class RequestTrace:
 
     def requests(self, address: np.ndarray, bursts: np.ndarray, write: np.ndarray, clock: int) -> None:
         """Keep runs of bursts."""
+        # Each burst's place in its run: of runs of 2 and 3 bursts, 0 1 2 3 4 less 0 0 2 2 2 are 0 1 0 1 2.
         within = np.arange(bursts.sum()) - np.repeat(starts(bursts), bursts)
         addresses = np.repeat(address, bursts) + within * self._burst_bytes
         self._parts.append((addresses, np.repeat(write, bursts), np.full(len(addresses), self._start_clock + clock)))

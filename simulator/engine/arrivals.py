@@ -79,15 +79,23 @@ def earliest_end(start: int, duration: int, arrivals: Sequence[Arrival], *, in_s
 
     `arrivals` in the order in which they were asked for, one or two.
     """
+    # Nothing to wait for: the tile has no work, or all its data lay there when it began.
     if not duration or all(arrival.last_at <= start for arrival in arrivals):
         return start + duration
     early, late = arrivals[0], arrivals[-1]
+    # Asked for in the same cycle, both begin to arrive together, and nothing of either is there before.
     joined, there = early.first_at, Fraction(0)
     if late.asked_at > early.asked_at:
         joined, there = _joined(early, late)
+    # No work before the first burst of each operand. Of the earlier load only the rest takes turns with the later one.
     end, rest = max(start, joined) + duration, (1 - there) * early.bursts
+    # Taking turns burst by burst, the load with more bursts left is there last.
     last = early if rest > late.bursts else late
+    # The share of work that belongs to the last burst is done behind it; rounded up, as a cycle has begun once it is
+    # needed.
     end = max(end, max(early.last_at, late.last_at) + ceil_div(duration, last.bursts))
+    # With one operand on its way, or both used in one order, possible work grows in a straight line: both bounds are in
+    # `end`.
     if len(arrivals) == 1 or in_step or there == 1:
         return end
     return max(end, _end_of_grid(start, duration, joined, there, early, late))
@@ -96,6 +104,7 @@ def earliest_end(start: int, duration: int, arrivals: Sequence[Arrival], *, in_s
 def _joined(early: Arrival, late: Arrival) -> tuple[int, Fraction]:
     """When the first burst of the later load can come, and which share of the earlier one is there by then."""
     shared_from = max(early.first_at, late.asked_at)
+    # The two were never on their way together: the earlier one was whole before the later one could come.
     if early.last_at <= shared_from:
         return late.first_at, Fraction(1)
     # In the memory the earlier one's rest comes first; taking turns, the later one's first burst comes so much sooner.
@@ -105,13 +114,19 @@ def _joined(early: Arrival, late: Arrival) -> tuple[int, Fraction]:
 
 def _end_of_grid(start: int, duration: int, joined: int, there: Fraction, early: Arrival, late: Arrival) -> int:
     """The bound of two operands that arrive burst by burst in turn, any part of one meeting any of the other."""
+    # Letters as in the formula at the head of this file, with bursts in place of bytes.
     p, q = early.bursts, late.bursts
     rest, time = (1 - there) * p, max(early.last_at, late.last_at) - joined
+    # All bursts come at once, as from memory without limit: there is no time to lose.
     if time <= 0:
         return 0
     rate = (rest + q) / time
+    # The parabola holds while both are on their way, each at half the rate; that ends when the smaller rest is there.
     u = min((2 * q / (rate * duration) - there) * p / rate, 2 * min(rest, q) / rate)
+    # The loss was largest before the tile began, so it binds no more than start + duration, which the caller has
+    # already.
     if u <= max(0, start - joined):
         return 0
     possible = (there + rate * u / (2 * p)) * (rate * u / (2 * q))
+    # Fractions to the end and one rounding up: a tile ends in a whole cycle, and never before its data allow.
     return joined + math.ceil(u + (1 - possible) * duration)

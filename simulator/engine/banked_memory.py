@@ -35,6 +35,7 @@ class BankedMemory:
         clock = ClockDomain.between(clock_hz=clock_hz, tck_ps=spec.device.tCK_ps)
         self.burst_bytes = spec.device.burst_bytes
         self._env = env
+        # A stream for each tensor, so that inputs, weights and outputs take turns before the controller.
         self._channels = DramChannels(spec, [tensor.key for tensor in Tensor], clock, observers)
         self._tensors = {tensor: TensorTraffic() for tensor in Tensor}
         self._waiting: dict[Hashable, simpy.Event] = {}
@@ -49,12 +50,15 @@ class BankedMemory:
         del urgency
         self._tensors[part.tensor].add(part, write=write)
         address, size = (column[part.start : part.stop] for column in (runs.address, runs.size_bytes))
+        # A write has no first burst that anybody waits for; a transfer of one burst has the first for its last.
         if write or part.burst_bytes <= self.burst_bytes:
             last = self._submit(part.tensor, address, size, write=write)
             return Moved(last, last)
         # The first burst is a transfer of its own, so that its arrival is an event; the requests are the same.
+        # Up to the end of the burst in which the run begins: from address 100 on, 28 bytes of a burst of 64.
         head = min(int(size[0]), self.burst_bytes - int(address[0]) % self.burst_bytes)
         first = self._submit(part.tensor, address[:1], np.array([head]), write=write)
+        # Copies, since the columns are views of the schedule, which others read.
         address, size = address.copy(), size.copy()
         address[0], size[0] = address[0] + head, size[0] - head
         return Moved(first, self._submit(part.tensor, address[size > 0], size[size > 0], write=write))
@@ -66,6 +70,7 @@ class BankedMemory:
         )
         event = self._waiting[self._transfers] = self._env.event()
         self._transfers += 1
+        # One service a cycle is enough: it comes after all requests of the cycle.
         if not self._scheduled:
             self._schedule(0)
         return event
@@ -92,6 +97,7 @@ class BankedMemory:
         self._scheduled = True
         event = self._env.event()
         event._ok, event._value = True, None  # noqa: SLF001 (as simpy's own Timeout does, for a priority of our own)
+        # Set by hand, as `succeed` would schedule with the normal priority, before requests of the same cycle.
         event.callbacks = [self._serve]
         self._env.schedule(event, _AFTER_ALL_OTHERS, delay)
 
@@ -105,6 +111,7 @@ class BankedMemory:
             event._ok, event._value = True, None  # noqa: SLF001 (a success in the future, as a Timeout is)
             self._env.schedule(event, delay=cycle - now)
         self._scheduled = False
+        # The next service: with the next event of the model, which may ask for more, or with the first completion.
         stops = [cycle for _, cycle in completions] + ([] if until is None else [until])
         if self._channels.pending and stops:
             self._schedule(min(stops) - now)

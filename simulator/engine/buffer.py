@@ -25,6 +25,8 @@ class Buffer:
 
     def take(self, size_bytes: int) -> simpy.Event | None:
         """Take room: None when it was there, else the event that fires once it is taken."""
+        # Who comes later waits behind those who wait, even if its few bytes would fit: loads come in the order of
+        # tiles.
         if not self._waiting and self.taken_bytes + size_bytes <= self.capacity_bytes:
             self._grow(size_bytes)
             return None
@@ -35,6 +37,7 @@ class Buffer:
     def give_back(self, size_bytes: int) -> None:
         """Give room back and wake those who can now go on."""
         self.taken_bytes -= size_bytes
+        # Several may fit into the room that one load gives back; the first that does not fit holds the rest.
         while self._waiting and self.taken_bytes + self._waiting[0][0] <= self.capacity_bytes:
             wanted, event = self._waiting.popleft()
             self._grow(wanted)
@@ -54,5 +57,7 @@ class Port:
 
     def take(self, now: int, size_bytes: int) -> int:
         """The first cycle in which a load that may start now has been written."""
+        # Two loads of 4 bytes at 3 bytes a cycle are written after 8/3 cycles, in cycle 3. Rounded one by one they
+        # would take 4.
         self._free_at = max(self._free_at, now * self._bytes_per_cycle) + size_bytes
         return ceil_div(self._free_at, self._bytes_per_cycle)

@@ -15,6 +15,7 @@ class CauseBooks:
 
     def __init__(self, schedule: LayerSchedule) -> None:
         self._schedule = schedule
+        # (tiles, PEs): cycles are (tiles, PEs, CAUSES), so this is how long each PE takes for each tile.
         self._local_cycles = schedule.cycles.sum(axis=2)
         self.durations: list[int] = self._local_cycles.max(axis=1, initial=0).tolist()
         self._waits = np.zeros((schedule.tiles + 1, CAUSES), np.int64)  # by tile; last: when all tiles are computed
@@ -41,16 +42,24 @@ class CauseBooks:
         schedule = self._schedule
         total = schedule.cycles.sum(axis=0)
         duration = np.asarray(self.durations, np.int64)[:, None]
+        # (tiles, PEs): whether the PE has any cycle in the tile that is not unmapped.
         mapped = self._local_cycles > schedule.cycles[:, :, Cause.UNMAPPED]
+        # At a tile's end PEs with work wait for the slowest one; for those without, the same cycles are unmapped.
         total[:, Cause.IMBALANCE] += np.where(mapped, duration - self._local_cycles, 0).sum(axis=0)
         total[:, Cause.UNMAPPED] += np.where(mapped, 0, duration - self._local_cycles).sum(axis=0)
+        # Waits of the whole array; most tiles have none.
         for tile in np.flatnonzero(self._waits.any(axis=1)).tolist():
             waits = self._waits[tile]
+            # Behind the last tile there is no tile to be mapped in: unmapped is a PE that had work in none of them.
             if tile == schedule.tiles:
                 idle, whole = np.where(mapped.any(axis=0), 0, 1), 1
             else:
+                # A PE unmapped for 3 of a tile's 10 cycles is unmapped for 3/10 of its waits. A tile without cycles
+                # counts as one.
                 idle = np.where(mapped[tile], schedule.cycles[tile, :, Cause.UNMAPPED], max(1, self.durations[tile]))
                 whole = max(1, self.durations[tile])
+            # (PEs, CAUSES). Rounded down; what is left stays with its cause, so that each PE's causes still sum to all
+            # cycles.
             unmapped = waits[None, :] * idle[:, None] // whole
             total += waits[None, :] - unmapped
             total[:, Cause.UNMAPPED] += unmapped.sum(axis=1)

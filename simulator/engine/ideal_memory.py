@@ -37,8 +37,11 @@ def transfers_by_tile(runs: Runs, burst_bytes: int) -> dict[int, list[Transfer]]
     by_tile: dict[int, list[Transfer]] = {}
     if not len(runs.tile):
         return by_tile
+    # A transfer begins where tile or tensor changes: tiles 0 0 0 1 with tensors 0 0 1 1 give transfers from 0, 2 and 3
+    # on.
     change = np.flatnonzero((np.diff(runs.tile) != 0) | (np.diff(runs.tensor) != 0)) + 1
     starts = np.concatenate(([0], change))
+    # The last burst touched less the first, plus 1: with bursts of 64, bytes 60 to 131 touch three.
     bursts = (runs.address + runs.size_bytes - 1) // burst_bytes - runs.address // burst_bytes + 1
     columns = (
         runs.tile[starts],
@@ -48,6 +51,7 @@ def transfers_by_tile(runs: Runs, burst_bytes: int) -> dict[int, list[Transfer]]
         np.add.reduceat(runs.size_bytes, starts),
         np.add.reduceat(bursts, starts) * burst_bytes,
     )
+    # `tolist` gives Python's ints: numpy's would leak into simpy's clock and into JSON.
     for tile, tensor, start, stop, size, burst in zip(*(column.tolist() for column in columns), strict=True):
         by_tile.setdefault(tile, []).append(Transfer(_TENSORS[tensor], start, stop, size, burst))
     return by_tile
@@ -157,10 +161,13 @@ class IdealMemory:
         """Start to move a part of some runs; returns when its first burst and its last byte are there."""
         del runs
         self._tensors[part.tensor].add(part, write=write)
+        # Memory that is not modelled: there at once, but as an event, so that callers need no second path.
         if self._bytes_per_cycle is None:
             now = self._env.timeout(0)
             return Moved(now, now)
         self._serve()
+        # The first burst of a load is a job of its own, so that its arrival is an event. Nobody waits for that of a
+        # store.
         sizes = [part.burst_bytes]
         if not write and part.burst_bytes > self.burst_bytes:
             sizes = [self.burst_bytes, part.burst_bytes - self.burst_bytes]
@@ -178,18 +185,23 @@ class IdealMemory:
         """Move what can have been moved up to now."""
         unit, latency = (self._bytes_per_cycle or Fraction(1)).numerator, self._latency
         now = int(self._env.now) * unit
+        # The channels have worked through their jobs, the most urgent first, from where they were left up to now.
         while self._jobs and self._served_until < now:
             job = self._jobs[0]
             moved = min(job.work, now - self._served_until)
             job.work -= moved
             self._served_until += moved
+            # Time ran out in the middle of this job. It may be overtaken later by one more urgent.
             if job.work:
                 return
             heappop(self._jobs)
+            # served_until / unit cycles, and the latency on top, over one denominator: the sum is rounded up once, not
+            # each part.
             done = self._served_until * latency.denominator + latency.numerator * unit
             event = job.moved
             event._ok, event._value = True, None  # noqa: SLF001 (a success in the future, as a Timeout is)
             self._env.schedule(event, delay=ceil_div(done, unit * latency.denominator) - int(self._env.now))
+        # Time in which there was nothing to move is not saved up for later.
         if not self._jobs:
             self._served_until = max(self._served_until, now)
 
@@ -198,7 +210,9 @@ class IdealMemory:
         if not self._jobs:
             return
         unit = (self._bytes_per_cycle or Fraction(1)).numerator
+        # Rounded up: woken in a cycle before it has been moved, the memory would find work left and have to come again.
         at = ceil_div(self._served_until + self._jobs[0].work, unit)
+        # An alarm is added where a more urgent transfer will be done before the one that the set alarm was for.
         if self._awake_at is None or at < self._awake_at:
             self._awake_at = at
             event = self._env.timeout(at - int(self._env.now))
@@ -206,6 +220,7 @@ class IdealMemory:
             event.callbacks.append(self._awake)
 
     def _awake(self, _: simpy.Event) -> None:
+        # An alarm that was overtaken by an earlier one finds another time here and does nothing.
         if self._awake_at == int(self._env.now):
             self._awake_at = None
             self._serve()
@@ -217,6 +232,7 @@ class IdealMemory:
         if self._bytes_per_cycle is None:
             return [asked]
         self._serve()
+        # What is left is rounded up, so that no byte counts as moved before it was.
         return [asked - ceil_div(sum(job.work for job in self._jobs), self._bytes_per_cycle.denominator)]
 
     def traffic(self) -> Traffic:
@@ -228,4 +244,5 @@ def ideal_bytes_per_cycle(dram: DramSpec, clock_hz: int) -> Fraction | None:
     """Bytes that ideal memory can move in one accelerator cycle, exactly; None when bandwidth is infinite."""
     if dram.bandwidth_gbs == float("inf"):
         return None
+    # By way of its text: 12.8 as a float is not quite 64/5.
     return Fraction(str(dram.bandwidth_gbs)) * NANOSECONDS / clock_hz

@@ -75,6 +75,7 @@ class LayerSimulation:
         self._blocking = write_back == "blocking"
         self._env = env = simpy.Environment()
         self._memory = make_memory(env, dram, clock_hz, observers)
+        # Before anything is played: a tile that never fits would only starve, and say less.
         check_capacities(schedule)
         self._buffers = {
             use.tensor: Buffer(env, use.name, use.capacity_bytes) for use in schedule.buffers if not use.streamed
@@ -101,6 +102,8 @@ class LayerSimulation:
         """
         self._env.process(self._loading.process())
         self._env.process(self._compute())
+        # simpy stops when no event is left. If the array is not done by then, it waits for something that nobody will
+        # bring about.
         self._env.run()
         if not self._done:
             raise StarvedError(f"the simulation starved at cycle {self._now()}: {self._state}")
@@ -118,6 +121,7 @@ class LayerSimulation:
         for tile in range(end):
             yield from self._begin(tile)
             yield from self._finish(tile)
+        # Behind the last tile: first what is still to be drained, then what is still to be written.
         for tile, event in self._results.drained.items():
             yield from self._wait(event, Cause.DRAIN, end, f"the layer waits for tile {tile} to be drained")
         for event in self._results.writes:
@@ -126,11 +130,13 @@ class LayerSimulation:
 
     def _begin(self, tile: int) -> Process:
         """Wait for a tile's first data, for accumulators and for room for its results."""
+        # In this order, for waits overlap: a cycle in which several things are missing is charged to the first of them.
         requested = self._loading.requested(tile)
         if requested is not None:
             yield from self._wait(requested, Cause.MEMORY, tile, f"tile {tile} waits for room for its data")
             first = self._loading.arrivals(tile)[0].moved.first
             yield from self._wait(first, Cause.MEMORY, tile, f"tile {tile} waits for its first data")
+        # With two copies of the accumulators, tile 5 uses those that tile 3 had and waits until they are drained.
         drained = self._results.drained.pop(tile - self._schedule.accumulator_copies, None)
         if drained is not None:
             yield from self._wait(drained, Cause.DRAIN, tile, f"tile {tile} waits for accumulators")
@@ -145,6 +151,7 @@ class LayerSimulation:
         while not room.triggered:
             written = next((event for event in results.writes if not event.processed), None)
             drained = next((event for event in results.drained.values() if not event.processed), None)
+            # Older results are on their way to DRAM, which is what holds the array up.
             if written is not None:
                 yield from self._wait(written, Cause.MEMORY, tile, state)
             else:
@@ -154,23 +161,28 @@ class LayerSimulation:
     def _finish(self, tile: int) -> Process:
         """Let the PEs do a tile as far as its data have come, and give its buffers back."""
         start = self._now()
+        # Told before the work, since loads may run ahead of a tile from its start on.
         self._loading.tile_started(tile)
         yield from self._work(tile, start)
         for observer in self._observers:
             observer.tile(tile, start, self._now())
+        # The room of data that no later tile uses is free as soon as the tile is computed, drained or not.
         self._loading.give_back(tile)
         self._results.start_drain(tile)
+        # Blocking write-back: the next tile's work begins when this one's results are in DRAM.
         if self._blocking and self._results.last_drain is not None:
             drained, writes = self._results.last_drain, self._results.writes
             yield from self._wait(drained, Cause.DRAIN, tile, f"the array waits for tile {tile} to be drained")
             for event in writes:
                 yield from self._wait(event, Cause.MEMORY, tile, f"the array waits for tile {tile} to be written")
+            # All of them have been waited for; the end of the layer need not look at them again.
             writes.clear()
         self._loading.tile_ended(tile)
 
     def _work(self, tile: int, start: int) -> Process:
         """The PEs' work on a tile, and what it waits for at its end: data that came late, results that must leave."""
         duration = self._books.durations[tile]
+        # Results begin to leave `lead` cycles before the end, where the machine writes them as they are made.
         lead = self._results.write_lead(tile, duration)
         if duration > lead:
             yield self._env.timeout(duration - lead)
@@ -179,10 +191,13 @@ class LayerSimulation:
             yield self._env.timeout(lead)
         arrivals = self._loading.arrivals(tile)
         yield from self._wait_for_last(tile, arrivals)
+        # Work can lag behind data that came late; by now the PEs' own time for the tile has passed, this is what is
+        # missing.
         end = earliest_end(start, duration, arrivals, in_step=self._schedule.operands_in_step)
         if end > self._now():
             late = self._env.timeout(end - self._now())
             yield from self._wait(late, Cause.MEMORY, tile, f"tile {tile} computes behind its data")
+        # Results that never fit at once leave through the buffer, so that the tile is not over before they have.
         if self._results.exceed_room(tile):
             for event in written:
                 yield from self._wait(event, Cause.MEMORY, tile, f"tile {tile} waits for its results to leave")

@@ -49,12 +49,16 @@ class Loading:
 
     def process(self) -> Process:
         """Start the loads of every tile."""
+        # One process asks for all loads, so that a tile that waits for room holds up those behind it and none
+        # overtakes.
         for tile, parts in self._transfers.loads.items():
             gate = self._started.get(tile - self._ahead) if self._ahead else self._ended.get(tile - 1)
+            # The first tiles have no tile before them on which they could depend.
             if tile >= max(self._ahead, 1) and gate is not None and not gate.processed:
                 yield gate
             for part in parts:
                 buffer = self._buffers.get(part.tensor)
+                # Room comes before the request: bytes that are on their way need their place already.
                 room = buffer.take(part.size_bytes) if buffer else None
                 if room is not None:
                     yield room
@@ -68,6 +72,7 @@ class Loading:
 
     def _fill(self, port: Port, size_bytes: int, arrival: simpy.Event) -> Process:
         """A load through a port slower than memory: there when both DRAM and the port are done with it."""
+        # The port is taken at the request and fills while DRAM delivers; the later of the two counts.
         done = port.take(int(self._env.now), size_bytes)
         yield arrival
         if done > int(self._env.now):
@@ -105,6 +110,7 @@ def _release_table(schedule: LayerSchedule, buffers: Mapping[Tensor, Buffer]) ->
     for tensor, buffer in buffers.items():
         mask = runs.tensor == tensor
         freed = np.zeros(schedule.tiles, np.int64)
+        # Several runs may have the same last tile; `freed[...] +=` would count only one of them.
         np.add.at(freed, runs.last_tile[mask], runs.size_bytes[mask])
         for tile in np.flatnonzero(freed).tolist():
             table.setdefault(tile, []).append((buffer, int(freed[tile])))

@@ -71,6 +71,8 @@ class Results:
         """
         if not self._as_made or self._peak is None or tile not in self._transfers.stores:
             return 0
+        # Whole bursts, since these are what peak bandwidth moves. Draining comes behind the tile and gives that much
+        # time more.
         bursts = sum(part.burst_bytes for part in self._transfers.stores[tile])
         return min(duration, max(0, math.ceil(bursts / self._peak) - self._drain_cycles[tile]))
 
@@ -80,6 +82,7 @@ class Results:
 
     def start_drain(self, tile: int) -> None:
         """Hand a tile's results, if it has any, to the drain unit, which takes tiles one after the other."""
+        # Each drain waits for the one before it: `last_drain` is the end of that chain.
         if self._drain_cycles[tile] or tile in self._transfers.stores:
             before, self.last_drain = self.last_drain, self._env.event()
             self.drained[tile] = self.last_drain
@@ -94,6 +97,7 @@ class Results:
         for observer in self._observers:
             observer.drain(tile, start, int(self._env.now))
         drained.succeed()
+        # What is written as it is made has been on its way since before the tile's end.
         if not self._as_made:
             self._store(tile)
 
@@ -110,5 +114,6 @@ class Results:
 
     def _written(self, tile: int) -> None:
         if self._buffer is not None:
+            # As much as `take_room` took, which was no more than the whole buffer.
             self._buffer.give_back(min(self._stored_bytes(tile), self._buffer.capacity_bytes))
             self._transfers.note_level(self._buffer)

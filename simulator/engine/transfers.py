@@ -36,6 +36,7 @@ class Transfers:
         moved = self._memory.transfer(runs, part, 2 * tile + int(write), write=write)
         if self._observers and moved.last.callbacks is not None:  # pyright: ignore[reportUnnecessaryComparison] (simpy's None: over)
             since = int(self._env.now)
+            # A request and an arrival are where the rate of a channel can change, so both are told.
             self._note_channels()
 
             def report(_: simpy.Event) -> None:

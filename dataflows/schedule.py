@@ -90,6 +90,7 @@ class Runs:
     def merge(cls, *parts: Self) -> Self:
         """Several sets of runs as one, ordered by tile; within a tile the order of the arguments."""
         columns = [np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__]
+        # The first field is the tile. Stable, so that within a tile inputs and weights keep the order of the arguments.
         order = np.argsort(columns[0], kind="stable")
         return cls(*(column[order] for column in columns))
 
@@ -106,6 +107,7 @@ class Runs:
         tile, address, size_bytes = (np.atleast_1d(np.asarray(a, np.int64)) for a in (tile, address, size_bytes))
         tile, address, size_bytes = np.broadcast_arrays(tile, address, size_bytes)
         last = tile if last_tile is None else np.broadcast_to(np.asarray(last_tile, np.int64), tile.shape)
+        # A tile without data of this tensor asks DRAM for nothing: a run has a byte at least.
         keep = size_bytes > 0
         return cls(
             tile[keep], last[keep], np.full(int(keep.sum()), int(tensor), np.int64), address[keep], size_bytes[keep]

@@ -18,7 +18,9 @@ from dataflows.specs import AcceleratorSpec, Count, Spec
 from workloads.units import KIB
 
 _SKEW = 4.0  # how far two parameters that grow together may leave their default ratio
+# Of two logarithms, so that a ratio of exactly _SKEW is near enough.
 _ROUNDING = 1e-9
+# More than any machine asks of a buffer.
 _ROOMY_BYTES = 1 << 40
 _STEPS = 40  # of the search for the least possible buffers
 
@@ -101,8 +103,10 @@ def _grown(scaling: Scaling, spec: AcceleratorSpec, multipliers: int) -> dict[st
     """The growing parameters for the most multipliers within the target, or else for the fewest that are possible."""
     if not scaling.growing:
         return {}
+    # Rounded down, so that the target is not exceeded where that can be helped.
     count = multipliers // scaling.step(spec)
     now = math.prod(getattr(spec, key) for key in scaling.growing)
+    # From the target down; where nothing so small is possible, up again to the machine's own size, which is.
     for product in (*range(count, 0, -1), *range(max(1, count + 1), now + 1)):
         for values in _shapes(spec, scaling.growing, product):
             # Buffers may be too small for it as they are, and are sized next.
@@ -117,6 +121,8 @@ def _shapes(spec: AcceleratorSpec, growing: tuple[str, ...], product: int) -> li
         return [{growing[0]: product}]
     first, second = growing
     ratio = getattr(spec, first) / getattr(spec, second)
+    # 12 comes as 12 x 1, 6 x 2 and 4 x 3, either way round. Logarithms make twice too wide as far off as twice too
+    # tall.
     sides = [side for side in range(1, math.isqrt(product) + 1) if product % side == 0]
     pairs = [pair for side in sides for pair in ((product // side, side), (side, product // side))]
     skews = {pair: abs(math.log(pair[0] / pair[1] / ratio)) for pair in pairs}
@@ -130,6 +136,7 @@ def _resized(scaling: Scaling, spec: AcceleratorSpec, grown: dict[str, int], on_
     factor = on_chip_bytes / (scaling.on_chip_bytes(counted) or 1)
 
     def sizes(factor: float) -> dict[str, int]:
+        # Rounded down, so that the sum stays within the target.
         return {key: max(1, int(getattr(spec, key) * factor)) for key in scaling.buffers}
 
     if _is_possible(spec, grown | sizes(factor)):
@@ -137,6 +144,7 @@ def _resized(scaling: Scaling, spec: AcceleratorSpec, grown: dict[str, int], on_
     low, high = factor, factor
     while not _is_possible(spec, grown | sizes(high)):
         high *= 2
+        # Buffers are not what is in the way then.
         if high > 2.0**_STEPS * factor:
             return {}
     for _ in range(_STEPS):

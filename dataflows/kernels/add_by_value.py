@@ -35,6 +35,7 @@ def add_by_value(
                 for z in range(start, ends[v]):
                     for i in range(size):
                         sums[i] += values[image, windows[first + i] + offsets[z]]
+                # One multiplication a value and position, after all its additions: that is what the machines save.
                 start = ends[v]
                 for i in range(size):
                     outputs[image, first + i] += codes[v] * sums[i]

@@ -50,6 +50,7 @@ def source_digest(package: str, root: Path = _ROOT) -> str:
         if name.startswith("NUMBA_") and name not in _SETTINGS_WITHOUT_EFFECT:
             digest.update(f"{name}={os.environ[name]}\n".encode(errors="surrogateescape"))
     for name, text in sorted(_kernel_sources(package, root).items()):
+        # With name and length, so that text moved from one module to the next changes the digest.
         digest.update(f"{name} {len(text)}\n".encode() + text)
     return digest.hexdigest()[:16]
 
@@ -166,6 +167,7 @@ class KernelCache:
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled signature; a full disk is no fault of the run."""
         folder = cache_folder(self._package)
+        # Lifted loops and addresses of this process mean nothing to another one.
         if folder is None or data.lifted or data.library.has_dynamic_globals:
             return
         key = self._key(sig, data.codegen)
@@ -187,6 +189,7 @@ class KernelCache:
 
 def read_entry(path: Path, key: bytes) -> bytes:
     """What `write_entry` wrote. Raises `OSError`, or `UnusableEntryError` when it is damaged or not ours."""
+    # No link is followed, and the owner is asked of the file that is open: nobody can exchange it in between.
     with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as stream:
         reason = _distrust(os.fstat(stream.fileno()))
         if reason:
@@ -201,6 +204,7 @@ def read_entry(path: Path, key: bytes) -> bytes:
 
 def write_entry(path: Path, key: bytes, payload: bytes) -> None:
     """A file with a checksum, whole or not at all, private to the user."""
+    # Beside its place, so that the renaming is one step: a reader finds the whole entry or none.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(handle, "wb") as stream:

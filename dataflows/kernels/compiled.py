@@ -38,6 +38,7 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
     def decorate(target: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         if numba_config.DISABLE_JIT:  # type: ignore[attr-defined]
             raise InputError("NUMBA_DISABLE_JIT is set: kernels exist compiled only, unset it")
+        # numpy's error model leaves out the test for a zero divisor, which would raise inside a kernel.
         dispatcher: Any = numba.njit(nogil=True, error_model="numpy", **options)(target)
         dispatcher._cache = KernelCache(target)  # noqa: SLF001 (numba's own trusts whatever it finds)
         return cast("Callable[Arguments, Result]", dispatcher)

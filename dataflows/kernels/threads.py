@@ -54,6 +54,7 @@ def run_slices(task: Callable[[Slice], Result], slices: Sequence[Slice]) -> list
     own tasks one after the other: all threads have work already.
     """
     threads = thread_count()
+    # A worker that waited for tasks of its own pool could wait forever.
     if min(threads, len(slices)) <= 1 or getattr(_WORKER, "busy", False):
         return [task(one) for one in slices]
     return list(_pool(threads, os.getpid()).map(task, slices))

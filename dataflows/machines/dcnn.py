@@ -136,14 +136,17 @@ class Dcnn(Accelerator[DcnnSpec]):
         grid, (height, width) = (spec.pe_rows, spec.pe_columns), layer.output_size[-2:]
         tile_rows, tile_columns = ceil_div(height, grid[0]), ceil_div(width, grid[1])
         parts = self._parts(layer, tile_rows)
+        # Edges are rounded down: 7 rows in 3 parts end at 2, 4 and 7.
         cuts = np.arange(parts + 1) * tile_rows // parts
         starts = np.arange(grid[0]) * tile_rows
+        # First and end row, (2, parts, rows of PEs). Tiles of 3 rows end at 3, 6 and, on a map of 7, at 7.
         rows = np.minimum(starts + np.stack((cuts[:-1], cuts[1:]))[:, :, None], height)
         rows = np.minimum(rows, np.minimum(starts + tile_rows, height))
         columns = np.minimum(np.arange(grid[1]) * tile_columns + np.array([[0], [tile_columns]]), width)
         pes = grid[0] * grid[1]
         if math.prod(layer.output_size) == 1:
             channels = _edges(layer.out_channels, pes * spec.output_channel_group)
+            # Channels are dealt in turn: 10 of them on 4 PEs are 3, 3, 2 and 2.
             in_turn = (np.diff(channels)[:, None] - np.arange(pes) + pes - 1) // pes
             return _Work(channels, rows, columns, in_turn[None])
         channels = _edges(layer.out_channels, spec.output_channel_group)
@@ -153,6 +156,7 @@ class Dcnn(Accelerator[DcnnSpec]):
     def _parts(self, layer: Layer, tile_rows: int) -> int:
         """The fewest parts of which two fit the SRAM's input half; as many as a tile has rows when that is too few."""
         inputs, half = self._map_bytes(layer)[0], self.spec.sram_bytes // 2
+        # Two parts, since one is read while the next arrives.
         return min(tile_rows, ceil_div(2 * inputs, half)) if inputs > half else 1
 
     def _map_bytes(self, layer: Layer) -> tuple[int, int]:
@@ -174,6 +178,7 @@ class Dcnn(Accelerator[DcnnSpec]):
         loads = [Runs.per_tile(Tensor.WEIGHT, tile, np.full(len(tile), layout.weight_address), np.array(weights))]
         stores, compulsory = Runs.none(), weights
         if inputs > half or trace.input_in_dram:
+            # Equal slices with edges of whole bytes, running on from image to image.
             cuts = np.arange(len(tile) + 1) * inputs // work.parts
             times = 1 if self._inputs_stay(layer, work) else work.groups
             columns = (np.repeat(column, times) for column in (tile, cuts[:-1], np.diff(cuts)))

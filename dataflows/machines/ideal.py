@@ -67,8 +67,10 @@ class Ideal(Accelerator[IdealSpec]):
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile of ceil(products / multipliers) busy cycles."""
         counts = count_products(trace)
+        # Padding is part of the dense count: a machine that skips nothing multiplies its zeros, too.
         products = counts.effectual_macs if self.spec.skip == "both" else counts.dense_macs
         cycles = np.zeros((1, 1, CAUSES), np.int64)
+        # Rounded up: the last products take a whole cycle and leave lanes empty.
         cycles[0, 0, Cause.BUSY] = ceil_div(products, self.spec.multipliers)
         return LayerSchedule(
             pe_grid=(1, 1),

@@ -81,6 +81,7 @@ class StructuredSpec(AcceleratorSpec):
     def _array_of_the_word(cls, values: Any) -> Any:
         """Narrow words have an array of their own, where none is given."""
         if isinstance(values, dict) and values.get("value_bits") in _NARROW_BITS:
+            # Standing first, it gives way to a value that the user has set.
             return {"pixels_parallel": _NARROW_PIXELS} | values
         return values
 
@@ -126,6 +127,7 @@ class Structured(Accelerator[StructuredSpec]):
             traffic.transfers(spec.input_buffer_bytes, spec.output_buffer_bytes),
             pe_grid=(spec.output_channels_parallel, 1),
             lanes_per_pe=spec.pixels_parallel,
+            # Each kept column of a group meets all its K/G filters at every output position.
             expected_issued=int(kept.sum()) * layer.output_count // layer.groups,
         )
 
@@ -142,7 +144,10 @@ class Structured(Accelerator[StructuredSpec]):
     def _work(self, plan: StripPlan) -> StripWork:
         """Cycles and products; what drains beside later tiles is a tile's last block of pixels and filters."""
         spec, strips = self.spec, plan.strips
+        # The number as written: 0.7 as a float is a little less, and 7 entries would take 11 cycles instead of 10.
         rate = Fraction(str(spec.index_entries_per_cycle))
+        # What the list takes longer than its columns: 9 entries at 0.75 a cycle take 12 cycles, 3 of which the array
+        # waits.
         decode = np.array([max(0, math.ceil(z / rate) - z) for z in plan.columns.tolist()], np.int64)
         compute = (plan.columns + decode)[:, None, None, None]
 
@@ -154,6 +159,7 @@ class Structured(Accelerator[StructuredSpec]):
         # A block of pixels waits for the sums of the one before it: of the same filters or of those before.
         before = np.concatenate(([0], last_drain.reshape(-1)[:-1])).reshape(shape)
         inside = np.maximum(drain(np.full(strips.count, spec.pixels_parallel)) - compute, 0)
+        # Sums leave beside the next block; only what they take longer than it computes is waited for.
         exposed = np.maximum(before - compute, 0) + inside * (strips.blocks - 1)[:, None]
         cycles = np.zeros((*shape, spec.output_channels_parallel, CAUSES), np.int64)
         mapped = np.arange(spec.output_channels_parallel) < plan.filters[:, None]
@@ -166,6 +172,7 @@ class Structured(Accelerator[StructuredSpec]):
         ):
             cycles[..., cause] = part[..., None] * mapped
         cycles[0, 0, 0, 0, :, Cause.FILL] = spec.fill_cycles * mapped[0]
+        # Positions that a ragged block has not are empty slots of full cycles.
         issued = (columns * strips.pixels[:, None])[..., None] * mapped
         return StripWork.of_filter_blocks(cycles, issued, last_drain[..., -1])
 
@@ -219,6 +226,7 @@ def kept_columns(weight_mask: np.ndarray, groups: int) -> np.ndarray:
         _gather(matrix, filters // groups, *part, kept)
         return kept
 
+    # Threads share the filters out, each with a union of its own.
     return np.bitwise_or.reduce(run_slices(gather, even_slices(filters, thread_count()))).view(np.bool_)
 
 

@@ -35,8 +35,10 @@ def cut_layer(
     sums         partial sums of a block of filters that a strip may have; None: none wait for others
     """
     whole = replace(layer, groups=1)
+    # Each turn more needs the sums of as many filters at every position of a block.
     most_turns = None if sums is None else sums // (pixels * turn)
     filters, sizes = filter_blocks(filter_bits, turn, buffer_bytes=weight_bytes, most_turns=most_turns)
+    # Rounded down: a position is held with the channels of all groups or not at all.
     inputs = input_bytes // bits_to_bytes(layer.in_channels * value_bits)
     outputs = None if sums is None else sums // int(filters.max())
     strips = PixelStrips.of(whole, pixels, inputs=inputs, outputs=outputs)
@@ -58,6 +60,8 @@ def filter_blocks(
     every = len(filter_bits)
 
     def bytes_of(turns: int) -> np.ndarray:
+        # Filters of 10, 20, 30, 40 and 50 bits in turns of two: blocks of one turn have 30, 70 and 50 bits, of two 100
+        # and 50.
         return bits_to_bytes(np.add.reduceat(filter_bits, np.arange(0, every, turns * turn)))
 
     all_turns, turns = ceil_div(every, turn), 1
@@ -66,6 +70,8 @@ def filter_blocks(
     if held and all_turns <= most:
         turns = all_turns
     else:
+        # Half of the buffer, since the next block arrives beside this one; weights that are all held need no other
+        # half.
         while 2 * turns <= min(most, all_turns) and (held or 2 * int(bytes_of(2 * turns).max()) <= buffer_bytes):
             turns *= 2
     starts = np.arange(0, every, turns * turn)

@@ -56,6 +56,8 @@ class GroupPacks:
 
         taps  kernel positions of a channel that take a lane each
         """
+        # Rounded down: a group is not split over two blocks. 16 lanes x 16 outputs take groups of 3 channels and 2
+        # filters five at a time. A group larger than the block gives none, and runs alone in several rounds.
         room = min(inputs // (layer.group_in_channels * taps), filters // layer.group_out_channels, layer.groups)
         return cls(layer, max(1, room) if groups == "packed" else 1)
 
@@ -91,6 +93,8 @@ class GroupPacks:
         layer, block = self.layer, self.block_layer()
         blocks = np.zeros(block.weight_shape, weights.dtype)
         for group in range(layer.groups):
+            # Group 5 in packs of four is the second of its pack, so that its channels stand behind one group's. Filters
+            # keep their numbers, since packs follow one another in the order of the groups.
             first = group % self.together * layer.group_in_channels
             filters = slice(group * layer.group_out_channels, (group + 1) * layer.group_out_channels)
             blocks[filters, first : first + layer.group_in_channels] = weights[filters]
@@ -98,5 +102,7 @@ class GroupPacks:
 
     def filters(self, outputs: int) -> np.ndarray:
         """Int64 (packs, rounds): filters of each pack that `outputs` outputs take round by round."""
+        # Lone groups are all of one size, and a pack of several takes a single round: no round of a pack comes out
+        # negative.
         every = self.groups[:, None] * self.layer.group_out_channels
         return np.minimum(outputs, every - np.arange(0, int(every.max()), outputs))

@@ -85,6 +85,8 @@ class KeptMaps:
     def _loads(self, traffic: StripTraffic, *, resident: bool) -> Runs:
         """Inputs, then weights."""
         every = traffic.loads()
+        # The strips' own loads of a map that is there fall away. In their place comes the whole map, once, if it is the
+        # network's.
         on_chip = np.zeros(len(every.tensor), np.bool_)
         for tensor, there in ((Tensor.INPUT, self.inputs_stay), (Tensor.WEIGHT, resident)):
             on_chip |= (every.tensor == tensor) & there
@@ -94,9 +96,12 @@ class KeptMaps:
     def _whole_maps(self, plan: StripPlan) -> Runs:
         """Each image's and group's input map, once; they lie one after the other from address 0, as (n, g)."""
         values = np.tile(plan.channels * math.prod(self.layer.input_size), self.layer.batch)
+        # Edges are rounded up and not sizes, so that sizes add up to the whole: three maps of 3 values of 4 bits end at
+        # the bytes 2, 3 and 5.
         edges = bits_to_bytes(boundaries(values) * self.value_bits)
         # In DRAM images come first, among the tiles groups do.
         order = np.arange(len(values)).reshape(self.layer.batch, -1).T.reshape(-1)
+        # A map takes its room from its first strip to its last.
         first, last = plan.tile_index[:, :, 0].reshape(-1), plan.tile_index[:, :, -1].reshape(-1)
         return Runs.per_tile(Tensor.INPUT, first, edges[order], np.diff(edges)[order], last_tile=last)
 
@@ -107,4 +112,5 @@ class KeptMaps:
             values += self.layer.batch * self.layer.in_channels * inputs_read(self.layer)
         if not self.outputs_stay:
             values += self.layer.output_count
+        # Rounded down, as a bound from below has to be.
         return values * self.value_bits // 8

@@ -49,6 +49,7 @@ class FormattedWeights:
     def of(cls, text: str, mask: np.ndarray, bounds: np.ndarray) -> Self:
         """Slices bounds[i]:bounds[i + 1] of a weight mask (K, C/G, ...); equal bounds make an empty slice."""
         chosen = formats.parse(text)
+        # Empty slices are left out and stay zero: of the bounds 0, 4, 4, 8 the format sees 0, 4, 8.
         filled = np.diff(bounds) > 0
         sizes = chosen.sizes(mask, row_bounds=np.append(bounds[:-1][filled], bounds[-1]))
         columns = []
@@ -74,6 +75,8 @@ def spread(totals: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Int64 (rows, places): each row's total in whole numbers by its shares; the first place of a row without any."""
     reached = np.cumsum(shares, axis=1, dtype=np.int64)
     whole = np.maximum(reached[:, -1:], 1)
+    # The running sum is rounded and not each part, which keeps the total: 10 by the shares 1, 1, 1 is 3, 3 and 4. A row
+    # without shares reaches its total at once, in the first place.
     marks = np.where(reached[:, -1:] > 0, totals[:, None] * reached // whole, totals[:, None])
     return np.diff(marks, axis=1, prepend=0)
 
@@ -84,6 +87,8 @@ def wait_for_decoder(cycles: np.ndarray, decode_cycles: np.ndarray) -> None:
     cycles         int64 (tiles, PEs, CAUSES), as in a schedule
     decode_cycles  int64 (tiles,) of a decoder that feeds all PEs, or (tiles, PEs) where each has its own
     """
+    # A decoder for all PEs holds a tile up only beyond its slowest PE, one of a PE's own that PE alone. A PE without
+    # work waits for neither: it has nothing to decode.
     local = cycles.sum(axis=2)
     slowest = local if decode_cycles.ndim == 2 else local.max(axis=1, keepdims=True)
     needed = decode_cycles if decode_cycles.ndim == 2 else decode_cycles[:, None]

@@ -16,6 +16,7 @@ from workloads.layer import Layer
 
 def require_two_blocks(output_buffer_bytes: int, values: int, value_bits: int, what: str) -> None:
     """Raise `ValueError` when the output buffer cannot hold two blocks of so many values; `what` describes them."""
+    # Two, since a block's outputs leave while the next block's are made.
     needed = 2 * bits_to_bytes(values * value_bits)
     if needed > output_buffer_bytes:
         raise ValueError(f"output_buffer_bytes = {output_buffer_bytes} cannot hold {what}, {needed} bytes")

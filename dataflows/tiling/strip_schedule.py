@@ -85,9 +85,11 @@ def join_filter_blocks(cycles: np.ndarray) -> np.ndarray:
     Example: two blocks in which PE 0 is busy for 3 and 4 cycles and PE 1 for 5 and none: both take 5 + 4 cycles; PE 0
     waits 2 of them for the other (imbalance), PE 1 has no work in the last 4 (unmapped).
     """
+    # A PE's own cycles in each block of filters (*tiles, blocks, PEs), and what the slowest of them makes all take.
     local = cycles.sum(axis=-1)
     slowest = local.max(axis=-1, keepdims=True)
     joined = cycles.sum(axis=-3)
+    # Told apart block by block and only then summed: the same PE may wait in one block and have no work in the next.
     joined[..., Cause.IMBALANCE] += np.where(local > 0, slowest - local, 0).sum(axis=-2)
     joined[..., Cause.UNMAPPED] += np.where(local > 0, 0, slowest).sum(axis=-2)
     return joined.reshape(-1, *joined.shape[-2:])

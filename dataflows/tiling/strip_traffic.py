@@ -24,6 +24,7 @@ class StripTraffic:
     def __init__(self, plan: StripPlan, value_bits: int, weight_buffer_bytes: int, *, indexed: bool) -> None:
         self._plan, self._bits, layer = plan, value_bits, plan.layer
         self._weight_buffer_bytes = weight_buffer_bytes
+        # An entry is the number of one of a filter's columns: 576 of them take 10 bits, a single one still takes a bit.
         entry_bits = max(1, (layer.weight_count // layer.out_channels - 1).bit_length()) if indexed else 0
         self._list_bytes = bits_to_bytes(plan.columns * entry_bits)
         column_bytes = bits_to_bytes(plan.columns[:, None] * plan.filters * value_bits)  # (groups, filter blocks)
@@ -56,6 +57,8 @@ class StripTraffic:
     def _compulsory_bytes(self) -> int:
         """What no order of tiles avoids: the weights, the inputs of groups that keep any, and all outputs, once."""
         plan, layer = self._plan, self._plan.layer
+        # A group that keeps no column has no use for its inputs. Bytes are rounded down, as a bound from below has to
+        # be.
         kept = plan.columns > 0
         values = int(plan.channels[kept].sum()) * layer.batch * inputs_read(layer) + layer.output_count
         if plan.weight_bytes is not None:
@@ -88,6 +91,8 @@ class StripTraffic:
     def _inputs(self) -> Runs:
         plan, layer, strips = self._plan, self._plan.layer, self._plan.strips
         position_bytes = self._position_bytes[:, None, None]
+        # Where each map begins, (groups, images): two groups of 10 and 20 bytes over two images begin at 0 and 30, and
+        # 10 and 40.
         map_start = np.arange(layer.batch) * self._map_bytes.sum() + starts(self._map_bytes)[:, None]
         start = map_start[..., None] + strips.run_start * position_bytes
         size = strips.run_positions * position_bytes * (plan.columns > 0)[:, None, None]
@@ -96,6 +101,7 @@ class StripTraffic:
         # Runs are by strip already; tiles of several groups and images come in the order of their numbers.
         columns = np.stack([row[np.argsort(tile.reshape(-1), kind="stable")] for row in rows])
         if strips.streams_inputs:
+            # What does not stay comes again for every block of filters of its tile.
             columns = np.repeat(columns, plan.filters.shape[-1], axis=1)
         tile, start, size, last = columns
         return Runs.per_tile(Tensor.INPUT, tile, self._layout.input_address + start, size, last_tile=last)
@@ -108,6 +114,7 @@ class StripTraffic:
         if self.holds_weights:
             return Runs.per_tile(Tensor.WEIGHT, first, start, self._group_bytes, last_tile=last)
         lists = Runs.per_tile(Tensor.WEIGHT, first, start, self._list_bytes)
+        # A strip of three blocks of positions reads weights that stream three times, and held blocks of filters once.
         times = plan.strips.blocks if self.streams_weights else np.ones_like(plan.strips.blocks)
         again = np.repeat(plan.tile_index, times, axis=2)
         columns = (again, (start + self._list_bytes)[:, None, None], self._weight_bytes.sum(axis=1)[:, None, None])
@@ -118,6 +125,7 @@ class StripTraffic:
         """Each tile's outputs."""
         plan = self._plan
         filters = np.broadcast_to(plan.filters.sum(axis=-1), len(plan.columns))
+        # Rounded up tile by tile, so that each tile writes whole bytes of its own.
         size = bits_to_bytes(plan.strips.pixels * filters[:, None, None] * self._bits)
         size = np.broadcast_to(size, plan.shape).reshape(-1)
         address = self._layout.output_address + starts(size)

@@ -58,9 +58,11 @@ class PixelStrips:
         """
         total = math.prod(layer.output_size)
         count = ceil_div(total, pixels)
+        # Rounded down, since a strip is whole blocks; never none, or the layer would not end.
         most = count if outputs is None else max(1, outputs // pixels)
 
         def runs_of(first_block: int, blocks: int) -> list[tuple[int, int]]:
+            # The last position is inclusive: of 10 positions in blocks of 4 the third block has 8 and 9 only.
             return _runs_read(layer, first_block * pixels, min((first_block + blocks) * pixels, total) - 1)
 
         def read(first_block: int, blocks: int) -> int:
@@ -71,12 +73,16 @@ class PixelStrips:
         room = inputs if alone else inputs // 2
         cuts, start = [], 0
         while start < count:
+            # Each strip takes as many blocks as fit. What it reads only grows with its blocks, so that bisection finds
+            # the most.
             cuts.append(start)
             start += _longest(lambda blocks, start=start: read(start, blocks) <= room, min(most, count - start))
         first = np.array(cuts, np.int64)
         blocks = np.diff(first, append=count)
         runs = [runs_of(start, size) for start, size in zip(first.tolist(), blocks.tolist(), strict=True)]
+        # Only a strip of a single block can read more than the room: every longer one has been found to fit.
         streams_inputs = max(sum(size for _, size in own) for own in runs) > room
+        # 10 positions in blocks of 4, in strips of two blocks and one, are strips of 8 and of 2 positions.
         sizes = np.minimum((first + blocks) * pixels, total) - first * pixels
         return cls(
             blocks,
@@ -94,20 +100,27 @@ def _loads(runs: list[list[tuple[int, int]]], width: int, *, keep: bool) -> tupl
     runs  by strip (start, positions) of whole rows of `width` positions; a row that strips in a row read is loaded once
           where it is kept
     """
+    # One entry for each strip and row that it reads; a row that two strips read stands here twice.
     owner = np.repeat(np.arange(len(runs)), [sum(size // width for _, size in own) for own in runs])
     rows = np.concatenate([np.arange(start // width, (start + size) // width) for own in runs for start, size in own] or
                           [np.zeros(0, np.int64)])  # fmt: skip
     # Row by row, its strips in order: a strip that follows the one before finds the row there.
     order = np.lexsort((owner, rows))
     row, strip = rows[order], owner[order]
+    # Where strips read the rows 0 to 3 and 2 to 5, the second finds rows 2 and 3 there: both begin in strip 0 and stay
+    # until strip 1.
     again = (np.diff(row, prepend=-1) == 0) & (np.diff(strip, prepend=-2) == 1) & keep
     begins = np.flatnonzero(~again)
+    # A row's stay ends just before the next entry that begins one. A layer whose windows all lie in the padding reads
+    # none.
     last = strip[np.append(begins[1:], len(strip)) - 1] if len(strip) else strip
     row, strip = row[begins], strip[begins]
+    # The main key stands last: runs are wanted by strip, and by row within it.
     order = np.lexsort((row, strip))
     row, strip, last = row[order], strip[order], last[order]
     # Neighbouring rows of one strip that stay equally long are one run.
     apart = (np.diff(row, prepend=-2) != 1) | (np.diff(strip, prepend=-1) != 0) | (np.diff(last, prepend=-1) != 0)
+    # The values put before the first entry are such that no row or strip follows them: it is always a head.
     heads = np.flatnonzero(apart)
     return strip[heads], last[heads], row[heads] * width, np.diff(heads, append=len(row)) * width
 
@@ -116,6 +129,7 @@ def _longest(fits: Callable[[int], bool], most: int) -> int:
     """The largest number in 1..most that fits, by bisection; 1 when none does."""
     low, high = 1, most
     while low < high:
+        # Rounded up, so that the lower end always moves on: between 1 and 2 the middle is 2.
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fits(middle) else (low, middle - 1)
     return low

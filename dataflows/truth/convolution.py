@@ -16,6 +16,8 @@ def reference_convolution(layer: Layer, weights: np.ndarray, activations: np.nda
     kernels = weights.reshape(layer.groups, layer.group_out_channels, *weights.shape[1:])
     outputs = np.zeros((layer.batch, layer.groups, layer.group_out_channels, *layer.output_size), np.int64)
     for position in itertools.product(*map(range, layer.kernel_size)):
+        # One slice an axis holds what a kernel position reads for all outputs: tap 1 with a dilation of 2 reads 2 to 5
+        # for four outputs of stride 1.
         window = tuple(
             slice(start * dilation, start * dilation + (size - 1) * stride + 1, stride)
             for start, dilation, size, stride in zip(

@@ -49,6 +49,7 @@ def count_products(trace: LayerTrace) -> ProductCounts:
     weights = trace.weight_mask.reshape(layer.out_channels, -1)
     per_channel = inside.size
     group_meetings = meetings.reshape(layer.groups, -1)
+    # In the order of a filter's weights (c, [t,] r, s): what lies inside the map is the same for every channel.
     inside_row = np.tile(inside.reshape(per_channel), layer.group_in_channels)
 
     def count(part: tuple[int, int]) -> tuple[np.int64, np.int64, np.int64]:
@@ -58,6 +59,7 @@ def count_products(trace: LayerTrace) -> ProductCounts:
     weight_macs, effectual_macs, needed_weights = (sum(map(int, column)) for column in zip(*counted, strict=True))
     return ProductCounts(
         dense_macs=layer.dense_macs,
+        # Positions were counted for one image, meetings over the whole batch.
         weight_macs=weight_macs * layer.batch,
         effectual_macs=effectual_macs,
         needed_weights=needed_weights,
@@ -71,6 +73,8 @@ def _needed_inputs(trace: LayerTrace, weights: np.ndarray) -> int:
     layer = trace.layer
     kept = np.logical_or.reduce(weights.reshape(layer.groups, layer.group_out_channels, -1), axis=1)
     # A channel's inputs are read where any filter of its group keeps the weight that meets them.
+    # Channels that keep every kernel position read the same places, found once; only the others are looked at by
+    # themselves.
     complete = kept.reshape(layer.in_channels, -1).all(axis=1)
     partial = ~complete & kept.reshape(layer.in_channels, -1).any(axis=1)
     kept = kept.reshape(layer.in_channels, *layer.kernel_size)
@@ -97,6 +101,8 @@ def _places_read(layer: Layer, position: tuple[int, ...]) -> tuple[slice, ...]:
     for axis, stride in enumerate(layer.stride):
         start = position[axis] * layer.dilation[axis] - layer.padding[axis][0]
         stop = start + (layer.output_size[axis] - 1) * stride + 1
+        # A negative start moves to the first place of the map on the same stride, -3 by 2 to 1; a negative end would
+        # count from the other side.
         places.append(slice(start % stride if start < 0 else start, max(stop, 0), stride))
     return tuple(places)
 
@@ -113,8 +119,10 @@ def positions_inside(layer: Layer) -> np.ndarray:
         layer.output_size,
         strict=True,
     ):
+        # By tap and output: 3 taps with padding of 1 over 4 inputs read inside the map at 3, 4 and 3 of the 4 outputs.
         read = np.arange(kernel_size)[:, None] * dilation - before + np.arange(outputs)[None, :] * stride
         per_axis.append(((read >= 0) & (read < size)).sum(axis=1))
+    # A position is inside when it is so on every axis: the counts multiply.
     counts = per_axis[0]
     for axis in per_axis[1:]:
         counts = counts[..., None] * axis
@@ -158,6 +166,8 @@ def _count_meetings(
     row_sums = np.zeros((depth, height, meetings.shape[3]), np.int64)
     prefix = np.zeros(width + stride[2], np.int64)
     for channel in range(first, last):
+        # Images add up in the same sums, since a weight meets the same rows in each: kernel rows are then walked once a
+        # channel.
         row_sums[:] = 0
         for image in range(images):
             for d in range(depth):
@@ -188,11 +198,13 @@ def _add_row(
         start = s * dilation[2] - before[2]
         stop = start + (outputs[2] - 1) * step
         # The window's positions inside the row are start, start + step ... stop: clip both ends by whole steps.
+        # In a row of 5 the positions -1, 1, 3, 5, 7 become 1 and 3.
         if start < 0:
             start += -(start // step) * step
         if stop >= width:
             stop -= -(-(stop - width + 1) // step) * step
         if stop >= start:
+            # All positions of this phase up to the last, less those before the first.
             sums[s] += prefix[stop + step] - prefix[start]
 
 

@@ -52,6 +52,8 @@ class Batches:
         switch_cycles  cycles until an array reads other than all positions
         """
         positions = kernels.mask.shape[2]
+        # A batch switches to the union of its patterns or reads everything, whichever is sooner. Of nine positions of 4
+        # reads and a switch of 6 cycles one takes 10, seven take 34, and eight or nine 36.
         costs = np.minimum(np.arange(positions + 1) * reads + switch_cycles, positions * reads)
         lists = _transposed(kernels.mask[slice(*filters)], ceil_div(positions, _WORD_BITS))
         found = _gather(lists, _labels(kernels.pattern_set), kernels.group_filters, filters, rows, costs)
@@ -66,8 +68,11 @@ def _labels(pattern_set: np.ndarray) -> np.ndarray:
     codes = np.arange(1 << MOST_POSITIONS)
     labels, size = np.zeros((len(pattern_set) + 1, len(codes)), np.int64), np.full(len(codes), MOST_POSITIONS + 1)
     for place, pattern in enumerate(pattern_set.tolist()):
+        # A pattern holds a kernel when none of its weights lies outside; only a smaller pattern takes the place of an
+        # earlier one.
         better = ((codes & ~pattern) == 0) & (pattern.bit_count() < size)
         size[better] = pattern.bit_count()
+        # Kernels that no pattern holds move behind the patterns, which are one more now.
         labels[place + 1] = np.where(size <= MOST_POSITIONS, labels[place], place + 1)
         labels[place + 1][better] = place
     return labels
@@ -89,6 +94,7 @@ def _transposed(mask: np.ndarray, words: int) -> np.ndarray:
 @kernel
 def bits_set(word: np.uint64) -> np.int64:
     """Ones of a 64-bit word."""
+    # Counts of ones in pairs, then in fours, then in bytes; the product adds the eight bytes in the highest.
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
     word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
@@ -118,6 +124,8 @@ def _gather(
         for c in range(channels):
             size, alike = _own_kernels(lists, c, begin_filter - filters[0], end_filter - filters[0], own)
             best[:size] = own[:size]
+            # Kernels of one pattern fill batches in any order. Of more than 64 positions there is no pattern set, and
+            # `_cut` sees one word a kernel.
             if alike or words > 1:
                 _cut_evenly(size, rows, best_end)
             else:
@@ -125,6 +133,7 @@ def _gather(
                 for j in range(1, labels.shape[0]):
                     if _sort(lists, c, own[:size], labels[j], j, other):
                         cycles = _cut(_line(lists, c, other[:size], line), rows, costs, cost, end)
+                        # The filters' own order came first and is kept among equals.
                         if cycles < fewest:
                             fewest = cycles
                             best[:size], best_end[:size] = other[:size], end[:size]
@@ -136,6 +145,7 @@ def _gather(
             while i < size:
                 union = _union(ordered, held + i, held + best_end[i])
                 channel[batches] = group * channels + c
+                # Where a switch saves no cycle, none is made.
                 positions[batches] = costs.size - 1 if costs[union] == costs[-1] else union
                 i = best_end[i]
                 batches += 1
@@ -212,11 +222,13 @@ def _cut(line: np.ndarray, rows: int, costs: np.ndarray, cost: np.ndarray, end: 
     size = line.size
     cost[size] = 0
     all_read = np.uint64(0)
+    # From the back, so that the best cut behind every end is known.
     for i in range(size - 1, -1, -1):
         all_read |= line[i]
         union, fewest, last = line[i], np.int64(-1), min(i + rows, size)
         j = i + 1
         while True:
+            # No kernel behind adds a position: the longest batch costs no more than a shorter one.
             if union == all_read:
                 j = last
             while j < last and union | line[j] == union:

@@ -68,26 +68,32 @@ class KernelPatterns:
         """
         weights, kernels, unnamed = self._counts.T
         _, channels, positions = self.mask.shape
+        # 64 channels take 6 bits. Where every kernel is kept, its place in the order tells its channel.
         channel_bits = 0 if kernels.sum() == kernels.size * channels else (channels - 1).bit_length()
+        # One name for each pattern, one for whole kernels and one for those with their own list: 5 names take 3 bits.
         names = len(self.pattern_set) + self.names_whole + bool(unnamed.any())
         code_bits = max(0, names - 1).bit_length()
         dense = np.full(len(kernels), channels * positions * value_bits, np.int64)
         bitmaps = weights * value_bits + kernels * (channel_bits + positions)
         named = weights * value_bits + kernels * (channel_bits + code_bits) + unnamed * positions
+        # One form for the layer: the decoder does not change between filters.
         return min(dense, bitmaps, named, key=lambda bits: int(bits.sum()))
 
 
 def _choose_patterns(counts: np.ndarray, patterns: int) -> np.ndarray:
     """Int64: the patterns, one after the other, that save most positions; see `pattern`. counts int64 (512,)."""
     codes = np.flatnonzero(counts)
+    # Kernels without weights are not stored and not read.
     codes = codes[codes > 0]
     sizes = np.array([int(code).bit_count() for code in codes], np.int64)
     holds = (codes[:, None] & ~codes[None, :]) == 0  # (kernels' patterns, patterns of the set)
+    # Without a set a kernel is read at every position that any of the layer's has; a pattern saves what it is smaller.
     read = np.full(len(codes), int(np.bitwise_or.reduce(codes, initial=0)).bit_count())
     chosen: list[int] = []
     while len(chosen) < min(patterns, len(codes)):
         saved = counts[codes] @ (holds * np.maximum(0, read[:, None] - sizes))
         best = int(saved.argmax())
+        # More patterns would save nothing, and only lengthen the codes.
         if saved[best] == 0:
             break
         chosen.append(int(codes[best]))

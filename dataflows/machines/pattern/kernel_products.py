@@ -28,6 +28,7 @@ def multiply_kernels(
         k, c = order[0][n], order[1][n]
         for image in range(outputs.shape[0]):
             own = values[image, k // group_filters]
+            # Blocks are counted from the strip's own first position, as in the schedule; the last may be ragged.
             for first in range(pixels[0], pixels[1], pixels[2]):
                 for x in range(weights.shape[2]):
                     if weights[k, c, x]:

@@ -78,16 +78,19 @@ def _deal(
     total = np.int64(0)
     for batch in range(channel.size):
         total += positions[batch] * sizes.reads + switch_cycles * (positions[batch] < sizes.whole)
+    # Rounded up, so that the last cycle has an array; a strip without work would divide by zero.
     part = max(1, -(-total // arrays))
     begin = np.int64(0)
     for batch in range(channel.size):
         own = words[first[batch] : first[batch + 1]]
         switch = switch_cycles * (positions[batch] < sizes.whole)
         end = begin + switch + positions[batch] * sizes.reads
+        # With parts of 5 cycles a batch from cycle 7 to before 13 has three cycles on array 1 and three on array 2.
         for n in range(begin // part, (end - 1) // part + 1) if evenly else range(1):
             low, high = (n * part, (n + 1) * part) if evenly else (begin, end)
             low, high = max(0, low - begin), min(high, end) - begin  # the array's stretch of the batch
             array = n if evenly else channel[batch] % arrays
+            # The switch stands at the batch's begin: an array that takes the batch over later was set beforehand.
             if low < switch:
                 for row in range(own.shape[0]):
                     counters[array, row, _INDEX] += min(high, switch) - low
@@ -111,6 +114,7 @@ def _run_vectors(
     reads, block_pixels, pixels, whole = sizes
     for row in range(own.shape[0]):
         counters[row, _HELD] += stretch[1] - stretch[0]
+    # A whole batch needs no walk over positions: each weight meets every block.
     if stretch[0] == 0 and stretch[1] == positions * reads:
         for row in range(own.shape[0]):
             weights = np.int64(0)
@@ -119,6 +123,7 @@ def _run_vectors(
             counters[row, _BUSY] += weights * block_start.size
             counters[row, _ISSUED] += weights * pixels
         return
+    # The number of a position among those that are read: a batch of the positions {0, 4} reads 4 in its second pass.
     place = 0
     for x in range(whole):
         word, bit = x // 64, np.uint64(x % 64)
@@ -128,7 +133,9 @@ def _run_vectors(
         place += 1
         if low >= high:
             continue
+        # Blocks whose vector begins inside the stretch: one that two arrays share counts for the first of them, once.
         begun = np.searchsorted(block_start, low), np.searchsorted(block_start, high)
+        # The strip's last block may be ragged, which the number of positions caps.
         products = min(begun[1] * block_pixels, pixels) - min(begun[0] * block_pixels, pixels)
         for row in range(own.shape[0]):
             if (np.uint64(own[row, word]) >> bit) & np.uint64(1) != 0:

@@ -84,8 +84,10 @@ def place(activations: StoredActivations, rams: ActivationRams, accumulators: in
 
     output_entries  what a PE would have to keep of the outputs
     """
+    # All sub-tiles of a PE lie in its RAM together if the inputs stay, one image at a time.
     fullest = int(activations.entries.sum(axis=1).max())
     whole = Placement(activations, rams.input_overflow(fullest), rams.output_overflow(output_entries))
+    # Here a sub-tile at a time is enough, since the others come through DRAM: this tiling can be kept.
     if not rams.input_overflow(int(activations.entries.max())):
         return whole
     # Of n sub-tiles one holds at least 1/n of a PE's non-zeros, so that fewer than this many cannot do.
@@ -133,6 +135,7 @@ def planar_traffic(
     layer, plan, groups = trace.layer, placement.activations.plan, len(weight_bytes)
     images, cuts, _ = placement.activations.entries.shape
     pairs, tiles = images * cuts, np.arange(images * cuts * groups)
+    # Each PE's list ends on a whole byte, and the lists of a sub-tile lie together: (images * sub-tiles,).
     input_bytes = rams.bytes_of(placement.activations.entries).sum(axis=2).reshape(-1)
     layout = Layout.of(int(input_bytes.sum()), int(weight_bytes.sum()))
     channels = group_sizes(layer.out_channels, plan.group_channels)
@@ -154,6 +157,7 @@ def planar_traffic(
         compulsory += int(input_bytes.sum())
     stores = Runs.none()
     if placement.output_overflow:
+        # In the order of the tiles: image, sub-tile, group of output channels.
         outputs = np.tile(np.outer(output_positions(layer, plan), channels).reshape(-1), images)
         output_bytes = rams.bytes_of(rams.output_entries(outputs, trace.output_density))
         stores = Runs.per_tile(Tensor.OUTPUT, tiles, layout.output_address + _starts(output_bytes), output_bytes)
@@ -171,7 +175,9 @@ def kernel_by_kernel(kernel_bits: np.ndarray, groups: np.ndarray, address: int, 
     kernels, at 0 and 3, and then the second's, at 1 and 4.
     """
     ends = np.cumsum(kernel_bits.reshape(-1)).reshape(kernel_bits.shape)
+    # Rounded outwards: a kernel that begins inside a byte reads it whole, with its neighbour's bits.
     first, last = (ends - kernel_bits) // 8, -(-ends // 8)
+    # Kernels of a tile by channel, then by filter: filters 0 and 1 of two channels are read as 0, 2, 1, 3.
     order = np.concatenate([
         np.arange(low, high)[None, :] * kernel_bits.shape[1] + np.arange(kernel_bits.shape[1])[:, None]
         for low, high in itertools.pairwise(groups.tolist())
@@ -200,6 +206,7 @@ def sliced_traffic(
     starts = layout.weight_address + _starts(weight_bytes)
     loads = Runs.per_tile(Tensor.WEIGHT, tiles, np.tile(starts, images), np.tile(weight_bytes, images))
     stores, compulsory = Runs.none(), int(weight_bytes.sum())
+    # Activations are spread evenly, so that the fullest PE has its share rounded up.
     input_overflow = rams.input_overflow(-(-int(inputs.max()) // pes))
     output_overflow = rams.output_overflow(-(-output_entries // pes))
     columns = (layout.input_address + _starts(input_bytes), input_bytes)

@@ -145,17 +145,21 @@ def run_channel(
                     j += one
                     if other < 0:
                         continue
+                    # An activation's and a weight's offset add up to the accumulator of their product.
                     bank = bank_of[np.uint32(address + other)]
                     empty = max(free[bank], now) + 1
                     free[bank] = empty
                     latest = max(latest, empty)
                     products += 1
+            # The next step comes when the fullest queue has come down to its depth: free - (t + 1) products wait after
+            # cycle t.
             now = latest - depth
             steps += 1
             busy += products > 0
             issued += products
             w = next_w
         a = next_a
+    # Steps without a product had placeholders only; what a channel took beyond a cycle a step are stalls.
     work[Counted.BUSY] += busy
     work[Counted.INDEX] += steps - busy
     work[Counted.BANK_CONFLICT] += now - begun - steps
@@ -195,6 +199,7 @@ def run_groups(
         for v in range(channels):
             first_w = w_start[row, v]
             end_w = w_start[row, v + 1]
+            # A channel whose weights are all zero takes no step, and no room in the FIFO.
             if first_w == end_w:
                 continue
             sizes[blocks] = (end_w - first_w + F - 1) // F

@@ -20,6 +20,7 @@ def retire(
     q1: Lanes, q2: Lanes, q4: Lanes, q8: Lanes, q16: Lanes, active: Lanes
 ) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     """One product leaves every queue that is not empty, in active lanes."""
+    # One is taken from every queue that has any; a plane whose bit was 0 becomes 1 and borrows from the next.
     borrow = (q1 | q2 | q4 | q8 | q16) & active
     n1 = q1 ^ borrow
     borrow &= ~q1
@@ -51,6 +52,7 @@ def stall(
     q1: Lanes, q2: Lanes, q4: Lanes, q8: Lanes, q16: Lanes, d1: Lanes, d2: Lanes, d4: Lanes, d8: Lanes, lost: Lanes
 ) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     """Lanes with a queue that is too long only retire until none is; `lost` counts their cycles."""
+    # A stalled PE is past its step's own retirement: each turn of the loop is one cycle lost, in its lane only.
     over = longer(q1, q2, q4, q8, q16, d1, d2, d4, d8)
     while any_bit(over):
         stalled = nonzero_mask(over)
@@ -65,6 +67,8 @@ def join(
     q1: Lanes, q2: Lanes, q4: Lanes, q8: Lanes, q16: Lanes, r1: Lanes, r2: Lanes, r4: Lanes
 ) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     """Add a histogram of up to four in each bank to the queues: 3, 0, 1, 2 and 1, 2, 0, 0 make 4, 2, 1, 2."""
+    # The ones have no carry to take in; twos and fours are full adders; no vector brings eight, so that a carry is all
+    # that reaches q8 and q16.
     carry = q1 & r1
     q1 ^= r1
     either = q2 ^ r2
@@ -81,12 +85,14 @@ def join_ones(
     q1: Lanes, q2: Lanes, q4: Lanes, q8: Lanes, a: Lanes, b: Lanes, c: Lanes, d: Lanes
 ) -> tuple[Lanes, Lanes, Lanes, Lanes]:
     """Add four histograms of at most one in each bank to queues that stay below 16, in full adders."""
+    # The ones in two full adders: a, b and c, whose carry is worth two, then their sum with d and q1.
     either = a ^ b
     three = either ^ c
     twos = (a & b) | (either & c)
     either = three ^ d
     carry = (three & d) | (either & q1)
     q1 ^= either
+    # Both carries and q2. What is carried on moves through q4 and q8, and never beyond.
     either = twos ^ carry
     fours = (twos & carry) | (either & q2)
     q2 ^= either
@@ -128,6 +134,7 @@ def longest_queue(queues: np.ndarray, row: int, lane: int) -> int:
     length = 0
     candidates = np.uint32(0xFFFFFFFF)
     for plane in range(3, -1, -1):
+        # Among the queues that are still candidates those with this bit are longer than all others.
         having = candidates & queues[row + plane, lane]
         if having != 0:
             candidates = having

@@ -135,10 +135,12 @@ class SlicedWork:
         rules: QueueRules,
     ) -> Self:
         """Run a layer; mask uint8 (K, C/G), active uint8 (N, C): where an activation is broadcast."""
+        # Rounded up: the last PEs have fewer channels or none. 10 channels on 4 PEs are 3, 3, 3 and 1.
         share = -(-len(mask) // pes)
         rounds = -(-share // accumulators)
         work = np.zeros((rounds, pes, len(active), WORK_COUNTS), np.int64)
         stored, channels = np.zeros((2, rounds, pes), np.int64)
+        # A map of one position: an output channel has a single sum, and its number is the accumulator's.
         bank_of = rules.bank_of(min(share, accumulators), (1, 1))
 
         def run(pe: int) -> None:
@@ -149,10 +151,12 @@ class SlicedWork:
                     channels[i, pe] = high - low
                     stored[i, pe] = _run_slice(
                         mask, np.uint8(stored_by.keep_zeros), active, low, high, groups, rules.weights_per_vector,
+                        # The limit is 2 to the power of the zero-run field's bits.
                         stored_by.run_limit.bit_length() - 1, bank_of, rules.banks, rules.depth, work[i, pe],
                     )  # fmt: skip
 
         run_slices(run, range(pes))
+        # PEs ran by themselves, each with all images side by side; tiles go image by image, and round by round in each.
         by_tile = np.ascontiguousarray(work.transpose(2, 0, 1, 3)).reshape(-1, pes, WORK_COUNTS)
         return cls(by_tile, stored, channels)
 
@@ -172,6 +176,7 @@ def _multiply(weights: np.ndarray, activations: np.ndarray, groups: int, share: 
                 if activation == 0:
                     continue
                 group = channel // in_channels
+                # The PE's share of the output channels and the group of this activation's, where they overlap.
                 low = max(first, group * group_channels)
                 for k in range(low, min(first + share, len(weights), (group + 1) * group_channels)):
                     weight = weights[k, channel % in_channels]

@@ -46,20 +46,25 @@ def issued_products(layer: Layer, weights: np.ndarray, activations: np.ndarray, 
     keep_weights, keep_activations = keep
     stride_y, stride_x = layer.stride
     if keep_activations:
+        # Every position counts, alike in all channels and images: one map of ones stands for them, counted `batch`
+        # times below.
         activations = np.ones((1, 1, *layer.input_size), np.uint8)
     images, channels = activations.shape[:2]
     per_phase = np.zeros((images * channels, stride_y, stride_x), np.int64)
     _phase_counts(activations.reshape(-1, *layer.input_size), stride_y, stride_x, per_phase)
     per_phase = per_phase.reshape(images, channels, stride_y, stride_x).sum(axis=0) * (layer.batch // images)
     per_phase = np.broadcast_to(per_phase, (layer.in_channels, stride_y, stride_x))
+    # The phase of the inputs that each tap reads: tap r reads p * stride + r * dilation - padding.
     rows, columns = (
         (np.arange(size) * dilation - pad[0]) % stride
         for size, dilation, pad, stride in zip(
             layer.kernel_size, layer.dilation, layer.padding, layer.stride, strict=True
         )
     )
+    # What a weight at each place (C, R, S) meets over the whole batch.
     met = per_phase[:, rows[:, None], columns]
     if keep_weights:
+        # Stored zeros make each of the K/G filters have a weight at every place.
         return int(met.sum()) * layer.group_out_channels
     return int((_per_tap(layer, weights).reshape(met.shape) * met).sum())
 
@@ -67,6 +72,7 @@ def issued_products(layer: Layer, weights: np.ndarray, activations: np.ndarray, 
 def _per_tap(layer: Layer, weights: np.ndarray) -> np.ndarray:
     """int64 (C, R * S): non-zero weights that meet a channel, by tap."""
     mask = weights.reshape(layer.out_channels, -1)
+    # Few weights are counted sooner than threads are given their share.
     slices = thread_count() if mask.size > 1 << 22 else 1
     edges = np.linspace(0, len(mask), slices + 1).astype(int).tolist()
 

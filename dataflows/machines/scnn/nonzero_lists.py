@@ -108,6 +108,7 @@ def _weight_lists(
     for row in range(len(start)):
         low = (first_row + row) * group_channels
         high = min(low + group_channels, out_channels)
+        # Virtual channels are numbered through all groups; a row begins with the group of its first output channel.
         v = low // per_group * in_channels * phases
         start[row, :v] = n
         for group in range(low // per_group, (high - 1) // per_group + 1):
@@ -121,6 +122,7 @@ def _weight_lists(
                     zeros = np.uint64(0)
                     for k in range(k_low, k_high):
                         taps = mask[k, c]
+                        # Each output channel of the row has a region of its own among the accumulators.
                         base = (k - low) * area
                         for tap in range(tap_start[phase], tap_start[phase + 1]):
                             present = np.uint64(taps[tap_index[tap]] | keep)
@@ -197,6 +199,7 @@ class NonzeroLists:
         """The rows of several lists, one after the other."""
         if len(parts) == 1:
             return parts[0]
+        # A part's positions count from its own first entry: they move by the entries of the parts before.
         shifts = np.cumsum([0, *(len(part.offset) for part in parts[:-1])])
         starts = [part.start + shift for part, shift in zip(parts, shifts, strict=True)]
         return cls(np.concatenate(starts), np.concatenate([part.offset for part in parts]))

@@ -44,6 +44,8 @@ class Taps:
     def of(cls, layer: Layer) -> Self:
         """The taps of a 2-D layer."""
         (rows, columns), (stride_y, stride_x) = layer.kernel_size, layer.stride
+        # Tap r of output p reads input p * stride - padding + r * dilation: the reach is what output times stride
+        # exceeds it by.
         reach_y = layer.padding[0][0] - np.arange(rows) * layer.dilation[0]
         reach_x = layer.padding[1][0] - np.arange(columns) * layer.dilation[1]
         phase = np.stack(np.broadcast_arrays((-reach_y % stride_y)[:, None], -reach_x % stride_x), axis=-1)
@@ -56,6 +58,7 @@ class Taps:
             phases=phases.astype(np.int64),
             start=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
             index=order.astype(np.int64),
+            # Exact: the phase is -reach mod stride, so that their sum is a multiple of the stride.
             dy=(phase[order, 0] + reach_y[row]) // stride_y,
             dx=(phase[order, 1] + reach_x[column]) // stride_x,
         )
@@ -89,9 +92,11 @@ class PlanarMap:
         When not even one position fits, fewer output channels are taken; None when one channel alone does not fit.
         """
         stride = (layer.stride[0], layer.stride[1])
+        # Rounded up: 7 rows of stride 2 end in half a block, and a map of 7 rows on 3 rows of PEs in a smaller tile.
         map_size = (-(-layer.input_size[0] // stride[0]), -(-layer.input_size[1] // stride[1]))
         tile = (-(-map_size[0] // pe_grid[0]), -(-map_size[1] // pe_grid[1]))
         whole = cls(pe_grid, stride, Taps.of(layer), map_size, tile, tile, group_channels)
+        # The halo of one position is the kernel: with 3x3 taps of stride 1 it makes 9 sums of an output channel.
         smallest = math.prod(replace(whole, cut_size=(1, 1)).region)
         if smallest > accumulators:
             return None
@@ -105,6 +110,7 @@ class PlanarMap:
         """
         (height, width), (halo_y, halo_x) = self.tile_size, self.halo
         ranked = []
+        # Sizes and not numbers of parts: 7 rows in 4, 5 or 6 parts are at most 2 rows each, which is one cut of 4.
         for rows in {-(-height // parts) for parts in range(1, height + 1)}:
             for columns in {-(-width // parts) for parts in range(1, width + 1)}:
                 count = -(-height // rows) * -(-width // columns)

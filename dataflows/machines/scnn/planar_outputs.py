@@ -83,7 +83,11 @@ def _activation_values(
     rows = np.repeat(np.arange(len(lists.start)), lists.entries)
     lengths = np.diff(lists.start, axis=1)
     channels = np.repeat(np.tile(np.arange(lengths.shape[1]), len(lengths)), lengths.reshape(-1))
+    # In a region 4 wide offset 6 is row 1 and column 2 of the window; placeholders are read at its corner and blanked
+    # below.
     row, column = np.divmod(np.maximum(lists.offset, 0), plan.region[1])
+    # Virtual channels count phases fastest: of 4 phases number 6 is phase 2 of channel 1. Row y of a phase is input row
+    # y * stride + phase.
     h = (windows[rows, 0] + row) * plan.stride[0] + phases[channels % len(phases), 0]
     w = (windows[rows, 2] + column) * plan.stride[1] + phases[channels % len(phases), 1]
     return np.where(lists.offset < 0, 0, activations[channels // len(phases), h, w])
@@ -98,7 +102,9 @@ def _weight_values(lists: NonzeroLists, plan: PlanarMap, rows: range, weights: n
     groups = np.repeat(np.asarray(rows), lists.entries)
     lengths = np.diff(lists.start, axis=1)
     channels = np.repeat(np.tile(np.arange(lengths.shape[1]), len(lengths)), lengths.reshape(-1))
+    # A weight's offset is that of its tap in the region, behind the regions of the output channels before it.
     k, offset = np.divmod(np.maximum(lists.offset, 0), area)
+    # Virtual channels run through all groups, a filter's weights through its own group's channels.
     in_channel = channels // len(taps.phases) % weights.shape[1]
     values = weights[groups * plan.group_channels + k, in_channel, tap_at[channels % len(taps.phases), offset]]
     return np.where(lists.offset < 0, 0, values)
@@ -124,6 +130,7 @@ def planar_outputs(
     w_values = [
         _weight_values(block, plan, rows, kernels) for block, rows in zip(blocks, stored_weights.rows, strict=True)
     ]
+    # The region begins at the output that the window's first position reaches with the smallest dy and dx.
     origin = np.array([plan.taps.dy.min(), plan.taps.dx.min()])
     for image, cut in itertools.product(range(layer.batch), range(plan.cut_count)):
         lists, windows = stored_activations.lists(image, cut), plan.windows(cut)

@@ -42,6 +42,7 @@ def planar_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
     plan = plan_of(spec, layer)
     assert plan is not None  # noqa: S101 (the machine has refused the layer otherwise)
     stored = StoredActivations.of(as_bytes(trace.activation_mask), plan, spec.activation_rules)
+    # The fullest PE's part of the output map: an equal share of each axis, rounded up.
     outputs = -(-layer.output_size[0] // spec.pe_rows) * -(-layer.output_size[1] // spec.pe_columns)
     output_entries = int(spec.rams.output_entries(layer.out_channels * outputs, trace.output_density))
     placement = place(stored, spec.rams, spec.accumulator_entries, output_entries)
@@ -69,8 +70,10 @@ def planar_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
 def _drain_cycles(spec: ScnnSpec, channels: np.ndarray, plan: PlanarMap, cut: int) -> np.ndarray:
     """Per group of `channels` output channels: the halos leave, then the sub-tile is post-processed."""
     rows, columns = plan.sub_tile_size(cut)
+    # The first PE's window is the largest: the others drain no longer.
     positions = rows * columns
     halo = (rows + plan.halo[0]) * (columns + plan.halo[1]) - positions
+    # Subtracting a rounded-down negative adds a rounded-up sum: both parts end on whole cycles of their own.
     exchange = -(-channels * halo // spec.halo_entries_per_cycle)
     return exchange - (-channels * positions // spec.post_processing_entries_per_cycle)
 
@@ -94,6 +97,7 @@ def _kernel_bits(spec: ScnnSpec, trace: LayerTrace) -> np.ndarray | None:
     """int64 (K, C/G): bits of each kernel where DRAM holds filter after filter, else None."""
     if spec.weight_layout == "tiles":
         return None
+    # Another format decides by itself how it stores zeros.
     stores_zeros = spec.keeps[0] and spec.weight_format == NATIVE
     return filter_by_filter(spec.weight_format, trace.weight_mask | stores_zeros, spec.weight_bits)
 

@@ -85,6 +85,7 @@ class ScnnSpec(AcceleratorSpec):
     @property
     def weight_rules(self) -> ListRules:
         """How weights are stored."""
+        # A field of b bits counts 0 to 2^b - 1 zeros before a value: 2^b in a row need a placeholder.
         return ListRules(1 << self.zero_run_bits, self.keeps[0])
 
     @property

@@ -38,7 +38,9 @@ def sliced_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
 def _formatted_slices(spec: ScnnSpec, trace: LayerTrace, sliced: SlicedWork) -> tuple[np.ndarray, np.ndarray]:
     """Bytes of each round and decode cycles (rounds, PEs), for weights that lie PE by PE and round by round."""
     pes, channels = spec.pes, trace.layer.out_channels
+    # Slices of 5 channels in rounds of 3 and 2: PE 1 begins its rounds at the channels 5 and 8.
     starts = np.add.outer(np.arange(pes) * sliced.size.sum(), np.cumsum(sliced.size) - sliced.size)
+    # PEs behind the last channel have empty slices, whose bounds are equal.
     bounds = np.append(np.minimum(starts, channels).reshape(-1), channels)
     stored_as = formatted_weights(spec, trace, bounds, sliced.stored.T.reshape(-1))
     by_round = (column.reshape(starts.shape).T for column in (stored_as.size_bytes, stored_as.decode_cycles))

@@ -56,9 +56,12 @@ class StoredActivations:
         images, cuts, pes = len(mask), plan.cut_count, math.prod(plan.pe_grid)
         blocks = _blocks(mask[0].size // cuts, images * cuts)
         entries, nonzeros = np.zeros((2, images, cuts, pes), np.int64)
+        # Four bytes an entry, of which there are at most as many as activations: a placeholder stands for zeros.
         keep_lists = mask.size * 4 <= _KEPT_LIST_BYTES
 
         def compress(task: int) -> NonzeroLists | None:
+            # Blocks count fastest, then sub-tiles: with 2 blocks and 3 sub-tiles task 9 is block 1 of image 1, sub-tile
+            # 1.
             (image, cut), block = divmod(task // blocks, cuts), task % blocks
             part = slice(block * pes // blocks, (block + 1) * pes // blocks)
             chosen = plan.pes(cut)[part]
@@ -66,6 +69,7 @@ class StoredActivations:
             entries[image, cut, chosen], nonzeros[image, cut, chosen] = lists.entries, found
             return lists if keep_lists else None
 
+        # Results come in the order of the tasks, so that the blocks of one pair stand side by side.
         parts = [lists for lists in run_slices(compress, range(images * cuts * blocks)) if lists is not None]
         kept = tuple(NonzeroLists.joined(parts[i : i + blocks]) for i in range(0, len(parts), blocks))
         return cls(mask, plan, rules, entries, nonzeros, kept)
@@ -87,6 +91,7 @@ class StoredWeights:
     @classmethod
     def of(cls, mask: np.ndarray, plan: PlanarMap, groups: int, rules: ListRules) -> Self:
         """Compress weights, mask uint8 (K, C/G, R * S), in slices that threads can share out."""
+        # Slices end between groups: a group of output channels is one row of the lists and is not divided.
         channel_groups = -(-len(mask) // plan.group_channels)
         slices = min(channel_groups, _TASKS_PER_THREAD * thread_count())
         edges = np.linspace(0, channel_groups, slices + 1).astype(int).tolist()

@@ -97,6 +97,7 @@ class FoldSequence:
 
     def _before(self, of_last: np.ndarray | int) -> np.ndarray:
         """What the last fold before each block of filters has; 0 for the first."""
+        # Blocks of filters run in row-major order: the first of a tile comes after the last of the tile before.
         flat = np.broadcast_to(of_last, self.shape).reshape(-1)
         return np.concatenate(([0], flat[:-1])).reshape(self.shape)
 
@@ -116,9 +117,12 @@ class FoldSequence:
         after_before = own_rows, self._before(self.last.columns)
         after_whole = self.whole.last_own_rows(), self.whole.columns
         return [
+            # The first whole block comes after the last of the filters before, each other one after its like.
             Wait(self.whole, repeated, self._wait(self.whole, before), *after_before),
             Wait(self.whole, np.maximum(self.times - 1, 0), self._wait(self.whole, whole), *after_whole),
+            # Folds of one block among themselves.
             Wait(self.whole, self.times, self._inner_waits(self.whole), self.whole.rows, self.whole.columns),
+            # The last block comes after a whole one, or, where it is alone, after the filters before.
             Wait(self.last, repeated, self._wait(self.last, whole), *after_whole),
             Wait(self.last, ~repeated, self._wait(self.last, before), *after_before),
             Wait(self.last, np.ones_like(repeated), self._inner_waits(self.last), self.last.rows, self.last.columns),
@@ -127,13 +131,16 @@ class FoldSequence:
     def _wait(self, folds: Folds, before: _Edge) -> np.ndarray:
         """Cycles that the first fold of a block waits for its operands, or until the sums before have left."""
         if self.stationary:
+            # Rows of the first fold, a cycle each, less those that came in beside the fold before.
             return np.maximum(np.minimum(self.rows, folds.rows) - before.span, 0)
+        # Sums leave a row a cycle beside this fold, whose own may not be done before they are out.
         return np.maximum(before.rows - folds.passing, 0) if self.back_to_back else np.zeros_like(folds.passing)
 
     def _inner_waits(self, folds: Folds) -> np.ndarray:
         """Waits of a block's folds but its first, all together. A fold of all rows comes before each of them."""
         if folds.count == 1 or not self.stationary:
             return np.zeros_like(folds.passing)
+        # Of count - 1 waits all but one are for a fold of all rows; the last fold may have fewer.
         span = self._span(folds, self.rows)
         return (folds.count - 2) * np.maximum(self.rows - span, 0) + np.maximum(folds.last_rows - span, 0)
 
@@ -148,14 +155,17 @@ class FoldSequence:
             cycles for last, cycles in waits if not last
         )
         taken = (of_last + of_whole).reshape(-1)
+        # Sums from the end, each without its own: blocks of 3, 4 and 5 cycles have 9, 5 and 0 behind them.
         later = (taken[::-1].cumsum()[::-1] - taken).reshape(self.shape)
         ends = self._ends(self.last, later)
+        # A block of filters without a whole block of positions has no such end.
         ends += [np.where(self.times > 0, end, 0) for end in self._ends(self.whole, later + of_last)]
         return int(max(end.max() for end in ends))
 
     def _ends(self, folds: Folds, later: np.ndarray) -> list[np.ndarray]:
         """How long after the layer's last value the waves of a block's last fold, and of the one before, have left."""
         ends = [folds.skew(folds.last_rows) - later]
+        # The fold before the last uses every row, so that its wave can be the later one of the two.
         if folds.count > 1:
             wait = np.maximum(folds.last_rows - folds.passing, 0) if self.stationary else 0
             ends.append(folds.skew(self.rows) - later - wait - folds.passing)

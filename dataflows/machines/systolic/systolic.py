@@ -141,6 +141,7 @@ class Systolic(Accelerator[SystolicSpec]):
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each pack of groups, image and strip of blocks of positions, in this order."""
         spec, layer = self.spec, product_layer(trace.layer)
+        # A map that stays is made in one buffer and read from the other: it has to fit both.
         room = min(spec.input_buffer_bytes, spec.output_buffer_bytes)
         maps = KeptMaps(layer, trace.input_in_dram, room, spec.value_bits)
         plan = self._plan(layer, maps)
@@ -171,14 +172,17 @@ class Systolic(Accelerator[SystolicSpec]):
         filters = plan.filters[:, None, None]
         positions, filters = np.broadcast_arrays(positions[..., None], filters)
         if self.spec.dataflow == "output":
+            # Where sums stay the whole depth passes in one fold, and positions are its rows.
             return Folds(1, np.full_like(filters, depth), filters, positions, positions, positions)
         passing, columns = (positions, filters) if self.spec.dataflow == "weight" else (filters, positions)
         used = np.broadcast_to(self._packed_rows(plan)[:, None, None, None], filters.shape)
+        # Packs of several groups fit one fold and lone groups are equally deep: all have as many folds.
         count = ceil_div(int(used.max()), rows)
         return Folds(count, passing, columns, used, used - (count - 1) * rows, np.full_like(filters, depth))
 
     def _packed_rows(self, plan: StripPlan) -> np.ndarray:
         """Int64 (packs,): depths of the groups that lie together."""
+        # Four depthwise groups of a 3x3 kernel take 4 x 9 rows.
         return plan.columns * (plan.channels // plan.layer.group_in_channels)
 
     def _sequence(self, plan: StripPlan) -> FoldSequence:
@@ -201,6 +205,7 @@ class Systolic(Accelerator[SystolicSpec]):
         issued = np.zeros((*plan.block_shape, spec.columns), np.int64)
         for folds, times in ((sequence.whole, sequence.times), (sequence.last, np.ones_like(sequence.times))):
             used = column < folds.columns[..., None]
+            # A column multiplies in rows of its own group; those of groups beside it hold zeros, which are empty slots.
             issued += (folds.passing * folds.own_rows * times)[..., None] * used
             cycles[..., Cause.BUSY] += (folds.count * folds.passing * times)[..., None] * used
             if not sequence.back_to_back:
@@ -222,8 +227,11 @@ class Systolic(Accelerator[SystolicSpec]):
         count = folds.count if all_folds else 1
         rows, own_rows = (folds.rows, folds.own_rows) if all_folds else (folds.last_rows, folds.last_own_rows())
         ends = np.zeros((*rows.shape, len(column), CAUSES), np.int64)
+        # Column j starts j cycles late in every fold, and a group's first row as late as the rows above it are many.
         ends[..., Cause.FILL] = count * column + first_row
+        # In a fold of r rows a column is busy for n + r - 1 cycles, of which n are counted with the values.
         ends[..., Cause.BUSY] = (own_rows - count)[..., None]
+        # Together the three are r + c - 2 cycles of every fold, in each column alike.
         behind = (count * (folds.columns - 1) + rows - own_rows)[..., None]
         ends[..., Cause.DRAIN] = behind - count * column - first_row
         return ends
@@ -235,6 +243,7 @@ class Systolic(Accelerator[SystolicSpec]):
             waiting = (wait.times * wait.cycles)[..., None] * (column < wait.folds.columns[..., None])
             busy = np.zeros_like(waiting)
             if sequence.back_to_back:
+                # Rows behind the first one end a cycle later each: r - 1 cycles of the wait still have products.
                 left = (wait.times * np.minimum(wait.cycles, np.maximum(wait.rows - 1, 0)))[..., None]
                 busy = np.minimum(left * (column < wait.columns[..., None]), waiting)
             cycles[..., Cause.BUSY] += busy
@@ -245,6 +254,7 @@ class Systolic(Accelerator[SystolicSpec]):
         final, folds = (-1, -1, -1, -1), sequence.last
         used = np.arange(self.spec.columns) < folds.columns[final]
         ends = self._wave_ends(plan, folds, all_folds=False)[final]
+        # The longest wave may be that of an earlier fold with more rows: what it lasts longer is waited for here.
         ends[:, Cause.DRAIN] += sequence.tail() - folds.skew(folds.last_rows)[final]
         cycles[final] += ends * used[:, None]
 
@@ -255,6 +265,7 @@ class Systolic(Accelerator[SystolicSpec]):
             activations = activations.reshape(layer.batch, -1).T.reshape(product.input_shape)
         padded = PaddedMap.of(product, activations)
         matrix = np.ascontiguousarray(weights).reshape(product.groups, product.group_out_channels, -1)
+        # Sums that stay take the whole depth in one fold.
         depth = matrix.shape[2] if spec.dataflow == "output" else spec.rows
         outputs = np.zeros((product.batch, product.groups, product.group_out_channels, len(padded.windows)), np.int64)
         for group in range(product.groups):

@@ -12,6 +12,8 @@ def distinct_values(weights: np.ndarray, per: str = "filter") -> np.ndarray:
     """
     rows = weights.reshape(len(weights), -1) if per == "filter" else weights.reshape(*weights.shape[:2], -1)
     ordered = np.sort(rows, axis=-1)
+    # The first of each run of equal values counts: sorted 0 2 2 5 marks 0, the first 2 and 5, and without the zero two
+    # stay.
     first = np.ones(ordered.shape, np.bool_)
     first[..., 1:] = ordered[..., 1:] != ordered[..., :-1]
     return np.count_nonzero(first & (ordered != 0), axis=-1)

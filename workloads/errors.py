@@ -26,6 +26,7 @@ class UnsupportedLayerError(PrunesimError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """A ready-made clause naming the nearest known name, or all of them when none is near."""
     names = sorted(known)
+    # A ratio of a half finds swapped and missing letters; below it, all names together help more than a far one.
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names)}"
 

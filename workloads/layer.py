@@ -17,11 +17,12 @@ Axes = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
 
 
-_LARGEST = (1 << 31) - 1  # of any size; a product of three still fits a machine word
+_LARGEST = (1 << 31) - 1  # of any size; a product of two still fits a machine word
 _MOST_PADDING = 1 << 16
 
 
 def _whole(layer: str, field: str, value: object, minimum: int) -> None:
+    # A bool is an int in Python; True would pass as a size of 1.
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
         raise InputError(f"layer '{layer}': {field} = {value!r:.60}, must be a whole number of at least {minimum}")
     if value > _LARGEST:
@@ -74,6 +75,7 @@ class Layer:
                     f"layer '{self.name}': groups = {self.groups} does not divide {field} = {getattr(self, field)}"
                 )
         for size, span, pad in zip(self.input_size, self.kernel_span, self.padding, strict=True):
+            # Such a kernel fits nowhere: the output would have no positions, or fewer than none.
             if span > size + sum(pad):
                 raise InputError(
                     f"layer '{self.name}': kernel spans {span} but the padded input only {size + sum(pad)}"
@@ -108,6 +110,7 @@ class Layer:
         def spread(value: int | Axes) -> Axes:
             return (value,) * axes if isinstance(value, int) else tuple(value)
 
+        # Padding comes as one number, as one a axis, or as (before, after) pairs; it becomes pairs in any case.
         per_axis = spread(padding) if isinstance(padding, int) else tuple(padding)
         pads = tuple((pad, pad) if isinstance(pad, int) else tuple(pad) for pad in per_axis)
         return cls(
@@ -146,11 +149,14 @@ class Layer:
     @property
     def kernel_span(self) -> Axes:
         """Input positions from a kernel's first to its last weight, per axis, dilation included."""
+        # 3 taps of dilation 2 stand at 0, 2 and 4 and span 5 positions.
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel_size, self.dilation, strict=True))
 
     @property
     def output_size(self) -> Axes:
         """Output positions per axis ([O,] P, Q), floored."""
+        # Kernel 3, stride 2, no padding: 7 rows give (7 - 3) // 2 + 1 = 3 outputs, and 8 rows as many. The last row is
+        # never read.
         return tuple(
             (size + sum(pad) - span) // stride + 1
             for size, pad, span, stride in zip(

@@ -31,6 +31,8 @@ def naming_shortage(label: str) -> Generator[None]:
 
 def readable(size_bytes: int) -> str:
     """Bytes with the unit that leaves a short number."""
+    # Every 10 bits are a unit: 2^20 - 1 bytes have 20 bits and are told in KiB, 2^20 have 21 and are told in MiB.
     unit = min((size_bytes.bit_length() - 1) // 10, len(_UNITS) - 1) if size_bytes else 0
+    # A shape that a file claims may have a product beyond any float, which division would refuse.
     amount = size_bytes / (1 << 10 * unit) if size_bytes < 1 << 1000 else math.inf
     return f"{amount:,.4g} {_UNITS[unit]}" if amount < 10**6 else f"more than a million {_UNITS[-1]}"

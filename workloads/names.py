@@ -26,6 +26,7 @@ def plain_name(text: str, longest: int = LONGEST_NAME) -> str:
     plain = text if text.isprintable() else "".join(one if one.isprintable() else "\ufffd" for one in text)
     if len(plain) <= longest:
         return plain
+    # 8 hex digits and the tilde fit inside the longest name. Lone surrogates are no UTF-8 and are let pass here.
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
     return f"{plain[: longest - len(digest) - 1]}~{digest}"
 

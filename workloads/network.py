@@ -77,12 +77,14 @@ def load_network(name: str) -> Network:
     sources = tuple(text for key, text in notes if key == "source")
     titles = dict(notes)
     if "network" in titles:
+        # A density set takes geometry and what its inputs are from the network; it may not leave out or reorder layers.
         base = load_network(titles["network"])
         layers, sources, relu_inputs = base.layers, base.sources + sources, base.relu_inputs
         if [row["name"] for row in rows] != [layer.name for layer in layers]:
             raise AssertionError(f"density set {name} does not list the layers of {base.name}")
     else:
         layers = tuple(_layer(row) for row in rows)
+        # The image is no ReLU's output. An excerpt has no layer that reads it.
         image = () if "excerpt" in titles else (0,)
         relu_inputs = tuple(row.get("relu_input") != "no" and i not in image for i, row in enumerate(rows))
     densities = tuple(_densities(row) for row in rows)
@@ -101,6 +103,7 @@ def _read_table(path: Path) -> tuple[list[tuple[str, str]], list[dict[str, str]]
 
 def _axes(text: str, axes: int) -> tuple[int, ...]:
     values = tuple(int(part) for part in text.split("x"))
+    # "3" on two axes is 3x3; "1x3" is as it stands.
     return values * axes if len(values) == 1 else values
 
 

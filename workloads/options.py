@@ -28,6 +28,7 @@ class _Number:
         return self.kind(value)
 
     def fits(self, value: Any) -> bool:
+        # A whole number passes where any number is wanted, a bool nowhere, though Python counts it as an int.
         numbers = int if self.kind is int else int | float
         right_type = isinstance(value, numbers) and not isinstance(value, bool)
         return right_type and self.minimum <= value <= self.maximum and value != math.inf

@@ -58,6 +58,7 @@ class Drawn:
 
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
         """See `TensorSource`."""
+        # As an exact count, not as a chance for each element: densities of layers are then what was asked for.
         size = int(np.prod(shape, dtype=np.int64))
         return self.pattern.draw(stream.child(0).rng(), shape, round(self.density * size))
 
@@ -72,6 +73,7 @@ class DrawnBatch:
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
         """See `TensorSource`."""
         batch = np.empty(shape, np.bool_)
+        # Each image has a stream of its own, so that the first ones stay what they were when the batch grows.
         for image, mask in enumerate(batch):
             mask[...] = Drawn(self.density, self.pattern).array(shape[1:], stream.child(image))
         return batch
@@ -87,6 +89,7 @@ class RepeatedImages:
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
         """See `TensorSource`; `images` is asked for (stored, C, [D,] H, W)."""
         images = self.images.array((self.stored, *shape[1:]), stream)
+        # 5 of 2 stored images are 0 1 0 1 0.
         return images if self.stored == shape[0] else images[np.arange(shape[0]) % self.stored]
 
 
@@ -139,6 +142,7 @@ class LayerSource:
 
     def trace(self, seed: int) -> LayerTrace:
         """The layer's trace, made now."""
+        # Refused by size before anything is made. Outputs are counted too, since machines hold arrays of their size.
         shapes = {"weights": self.layer.weight_shape, "activations": self.layer.input_shape}
         for name, shape in (shapes | {"outputs": self.layer.output_shape}).items():
             require_size(f"layer '{self.layer.name}': {math.prod(shape)} {name}", shape)
@@ -146,6 +150,8 @@ class LayerSource:
         with naming_shortage(f"layer '{self.layer.name}' with {counts}"):
             weights = self.weight_array(seed)
             activations = self.activations.array(self.layer.input_shape, Stream(seed, (self.index, 1)))
+            # The place in the whole network counts: of layers that were selected, the first one need not be the
+            # network's.
             in_dram = self.index == 0 if self.input_in_dram is None else self.input_in_dram
             return LayerTrace(
                 self.layer, weights, activations, self.output_density, in_dram, self.origin, self.codebook_values

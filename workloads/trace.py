@@ -13,6 +13,7 @@ from workloads.layer import Layer
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
+    # The view is read-only; an array that the caller keeps stays writable for the caller.
     array = np.ascontiguousarray(array)
     view = array.view()
     view.flags.writeable = False
@@ -51,6 +52,7 @@ class LayerTrace:
         ):
             if array.shape != shape:
                 raise InputError(f"layer '{self.layer.name}': {name} have shape {array.shape}, must be {shape}")
+            # A NaN is not equal to zero and would pass as a non-zero weight.
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise InputError(f"layer '{self.layer.name}': {name} hold a value that is not finite")
             if array.dtype.kind not in "biuf":
@@ -117,6 +119,8 @@ class LayerTrace:
                 )
             ).encode()
         )
+        # Eight elements a byte. Shapes stand in the digest before, so that the fill of the last byte can confuse
+        # nothing.
         digest.update(np.packbits(self.weight_mask).tobytes())
         digest.update(np.packbits(self.activation_mask).tobytes())
         return digest.hexdigest()

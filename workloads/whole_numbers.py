@@ -31,12 +31,15 @@ def starts(sizes: np.ndarray) -> np.ndarray:
     Int64 of the shape of `sizes`, counted through its axes from the last to the first. Example: [3, 0, 2] begin at
     [0, 3, 3].
     """
+    # A part begins where all parts before it end: the sum so far, without its own size.
     flat = sizes.reshape(-1)
     return (np.cumsum(flat) - flat).reshape(sizes.shape)
 
 
 def boundaries(sizes: ArrayLike) -> np.ndarray:
     """Int64 (parts + 1,): where each part begins, as `starts`, and where the last one ends."""
+    # [3 0 2] has the boundaries [0 3 3 5], so that part i lies from boundary i to boundary i + 1. Int64 whatever the
+    # sizes' type, since sums outgrow it.
     return np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
 
 
@@ -45,5 +48,6 @@ def even_slices(count: int, parts: int) -> list[tuple[int, int]]:
 
     No slice is empty: fewer numbers than parts make slices of one.
     """
+    # 10 numbers in 4 slices end at 2, 5, 7 and 10: no two lengths differ by more than one.
     parts = min(parts, count)
     return [(count * part // parts, count * (part + 1) // parts) for part in range(parts)]

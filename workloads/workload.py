@@ -82,6 +82,7 @@ class Workload:
             sources = tuple(replace(source, weights=Drawn(weights)) for source in sources)
         if activations is None:
             return replace(self, sources=sources)
+        # Only a ReLU makes zeros: an image, or a sum without one, keeps its own density.
         reached = [source.reads_relu for source in sources]
         apart = [source.layer.name for source in sources if not source.reads_relu]
         changed = tuple(
@@ -140,6 +141,7 @@ def not_reached(density: float, names: Sequence[str]) -> str:
 
 def _writes_relu(sources: Sequence[LayerSource], place: int) -> bool:
     """Whether a ReLU follows a layer, as its reader says where that plainly is the next one."""
+    # Equal channels are the sign, as in `output_densities`: the list of layers has no graph.
     following = sources[place + 1 : place + 2]
     if following and following[0].layer.in_channels == sources[place].layer.out_channels:
         return following[0].reads_relu

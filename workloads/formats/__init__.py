@@ -82,6 +82,7 @@ class FormatRow:
 
 def table(array: np.ndarray, value_bits: int = 16, chosen: Iterable[Format] | None = None) -> tuple[FormatRow, ...]:
     """A row for each format (by default every one with its default settings), for values or a mask."""
+    # An array that no format can hold is refused here, once; inside a row the refusal would look like the format's own.
     as_tensor(array)
     if chosen is None:
         chosen = [known(value_bits=value_bits) for known in formats().values()]
@@ -98,7 +99,9 @@ def _row(array: np.ndarray, chosen: Format) -> FormatRow:
 
 def best_format(array: np.ndarray, value_bits: int = 16) -> Format:
     """The format that needs the fewest bits, over the settings that each suggests; of equals the first by name."""
+    # Sizes depend on where the zeros are alone, so that values need not be looked at again for every variant.
     mask = array != 0
     tried = [variant for known in formats().values() for variant in known.variants(value_bits)]
     rows = [row for row in table(mask, value_bits, tried) if row.bits is not None]
+    # The formats come sorted and `min` keeps the first of equals, so that the answer does not depend on import order.
     return min(rows, key=lambda row: row.bits or 0).format

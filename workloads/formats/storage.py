@@ -32,6 +32,7 @@ def as_tensor(array: np.ndarray) -> np.ndarray:
         raise InputError(f"an array of shape {array.shape} holds nothing to store")
     if array.dtype.kind not in "biuf":
         raise InputError(f"an array of type {array.dtype} cannot be stored, it must hold numbers or a mask")
+    # Weights (64, 3, 3, 3) become (64, 3, 9), a matrix (10, 20) becomes (10, 20, 1), a list of 5 becomes (1, 5, 1).
     return array.reshape(1, -1, 1) if array.ndim == 1 else array.reshape(*array.shape[:2], -1)
 
 
@@ -120,6 +121,8 @@ class Sizes:
 
         Tiles of one shape were counted together; so the last row and column, whose tiles may be smaller, come apart.
         """
+        # Parts come by shape: a grid of 2 x 2 whose last column is narrower yields tiles 1 and 3, then 0 and 2. Sorting
+        # the numbers brings the tiles back into the order of the grid.
         order = np.argsort(np.concatenate(places))
 
         def join(columns: list[np.ndarray]) -> np.ndarray:
@@ -211,6 +214,7 @@ class Format(ABC):
         row_bounds, channel_bounds  where tiles start along K and along C, and the end; None: one tile
         """
         tensor = as_tensor(array)
+        # Sizes need the zeros alone; a mask is taken as it is, without a copy.
         mask = tensor if tensor.dtype == np.bool_ else tensor != 0
         self._check(mask)
         rows = tile_bounds("row_bounds", row_bounds, mask.shape[0])
@@ -234,6 +238,8 @@ class Format(ABC):
 
         Takes a number and returns one, or an int64 array with a list each. A list of its own starts a cycle of its own.
         """
+        # Rounded up, since an entry that is left over takes a cycle. Without a limit the product keeps the argument's
+        # type.
         rate = self.decode_entries_per_cycle
         return ceil_div(index_entries, rate) if rate else index_entries * 0
 
@@ -248,6 +254,8 @@ class Format(ABC):
 
     def _check_pointers(self, pointer_bits: int, entries: np.ndarray) -> None:
         """Raise `InputError` when pointers cannot reach the last of so many entries."""
+        # The last pointer is the number of entries itself, so that 256 entries do not fit pointers of 8 bits, which
+        # count to 255.
         most = int(entries.max())
         if most >> pointer_bits:
             raise InputError(

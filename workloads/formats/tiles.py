@@ -34,15 +34,20 @@ def equal_tiles(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Iter
     if len(rows) == 2 and len(columns) == 2:
         yield np.zeros(1, np.int64), mask[np.newaxis]
         return
+    # Bounds 0 4 8 10 have the heights 4 4 2, so that there are two shapes a side and four in a grid: four calls at most
+    # but for the limit on memory, however many tiles there are.
     heights, widths = np.diff(rows), np.diff(columns)
     for height in np.unique(heights):
         tile_rows = np.flatnonzero(heights == height)
+        # One band of tiles is taken at least, even where it alone holds more than a batch.
         batch = max(1, _BATCH // int(height * mask[0].size))
         for first in range(0, len(tile_rows), batch):
             chosen = tile_rows[first : first + batch]
+            # (bands, height, C, X): the rows of each chosen band.
             band = mask[rows[chosen][:, np.newaxis] + np.arange(height)]
             for width in np.unique(widths):
                 tile_columns = np.flatnonzero(widths == width)
+                # (bands, height, tiles of a band, width, X), and then height and tiles change places.
                 tiles = band[:, :, columns[tile_columns][:, np.newaxis] + np.arange(width)].transpose(0, 2, 1, 3, 4)
                 numbers = chosen[:, np.newaxis] * len(widths) + tile_columns
                 yield numbers.reshape(-1), tiles.reshape(-1, *tiles.shape[2:])

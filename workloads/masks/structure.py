@@ -58,6 +58,8 @@ class Structure:
             found.append(f"filter {self.empty_filters}/{self.filters} empty")
         if self.empty_channels:
             found.append(f"channel {self.empty_channels}/{self.channels} empty")
+        # An empty channel empties all its X shapes: 2 empty channels of 3x3 kernels are 18 empty shapes. Only shapes
+        # beyond those tell of shape pruning.
         beyond = self.empty_shapes - self.empty_channels * (self.shapes // self.channels)
         if beyond:
             found.append(f"shape {self.empty_shapes}/{self.shapes} empty")
@@ -73,6 +75,7 @@ class Structure:
 def find_structure(layer: Layer, weights: np.ndarray) -> Structure:
     """The structure of a layer's weights, values or a mask."""
     mask = (weights != 0).reshape(layer.groups, layer.group_out_channels, layer.group_in_channels, -1)
+    # From (G, K/G, C/G, X): kernels (G, K/G, C/G), shapes (G, C/G, X), and the non-zeros of each kernel.
     kernels = mask.any(axis=3)
     shapes = mask.any(axis=1)
     counts = np.count_nonzero(mask, axis=3)
@@ -90,6 +93,7 @@ def find_structure(layer: Layer, weights: np.ndarray) -> Structure:
         group=None if dense else _group(rows),
         block=None if dense else _block(rows),
         patterns=0 if dense else _patterns(layer, rows),
+        # Over all groups: non-zeros of each filter (G, K/G), and of each input channel (G, C/G).
         filter_variation=_variation(counts.sum(axis=2)),
         channel_variation=_variation(counts.sum(axis=1)),
         dense=dense,
@@ -105,22 +109,28 @@ def _group(rows: np.ndarray) -> tuple[int, int] | None:
     """(n, m) with the smallest n/m, of equals the smallest m, over the groups of (K, C, X)."""
     found = []
     for m in _GROUPS:
+        # A group that reaches beyond the channels would count few non-zeros for want of places; larger m follow.
         if m > rows.shape[1]:
             break
         edges = np.arange(0, rows.shape[1], m)
         counts = np.add.reduceat(rows, edges, axis=1, dtype=np.int32)
         most = int(counts.max())
+        # A limit that only few groups reach is that of chance. An unpruned tensor has groups with all m.
         if 0 < most < m and 2 * np.count_nonzero(counts == most) >= counts.size:
             found.append((most, m))
+    # A 2:4 tensor keeps at most 4 of every 8 as well; of equal shares the smaller group says more.
     return min(found, key=lambda one: (one[0] / one[1], one[1]), default=None)
 
 
 def _block(rows: np.ndarray) -> tuple[int, int] | None:
     """The largest block that is full or empty everywhere."""
+    # Blocks of 8x8 that are full or empty are also such blocks of 4x4, so that the larger ones are tried first.
     for filters, channels in _BLOCKS:
         if rows.shape[0] % filters or rows.shape[1] % channels:
             continue
         blocks = rows.reshape(rows.shape[0] // filters, filters, rows.shape[1] // channels, channels, -1)
+        # (block rows, block columns): kept where any weight is, and then all must be. An empty layer has no blocks to
+        # speak of.
         kept = blocks.any(axis=(1, 3, 4))
         if kept.any() and np.array_equal(kept, blocks.all(axis=(1, 3, 4))):
             return filters, channels
@@ -130,7 +140,9 @@ def _block(rows: np.ndarray) -> tuple[int, int] | None:
 def _patterns(layer: Layer, rows: np.ndarray) -> int:
     if layer.kernel_size != (3, 3):
         return 0
+    # Each kernel as a number of 9 bits: non-zeros at the positions 0 and 4 give 1 + 16 = 17.
     codes = rows @ (1 << np.arange(9))
     used = np.unique(codes[codes != 0])
     sizes = {int(code).bit_count() for code in used}
+    # Kernels that are all full are what kernel pruning leaves, one pattern of 9 weights, which is none.
     return len(used) if len(sizes) == 1 and 9 not in sizes and len(used) <= _MOST_PATTERNS else 0

@@ -32,8 +32,12 @@ def _settle(rng: np.random.Generator, flat: np.ndarray, nonzeros: int) -> None:
     missing = nonzeros - int(np.count_nonzero(flat))
     value = missing > 0
     missing = abs(missing)
+    # Elements that may still change: those that do not have the value yet. Before the first pick, `flat` holds nonzeros
+    # - missing True where some must be set, and nonzeros + missing where some must be cleared.
     candidates = flat.size - nonzeros + missing if value else nonzeros + missing
     while missing:
+        # A pick hits a candidate with probability candidates / size. A fifth more than needed, and 16 for small
+        # numbers, make a second round rare; the loop makes up for what repetitions and misses take away.
         draws = min(int(1.2 * missing * flat.size / candidates) + 16, _BLOCK)
         picks = rng.integers(0, flat.size, draws)
         picks = picks[flat[picks] != value]
@@ -56,6 +60,8 @@ def uniform_mask(rng: np.random.Generator, size: int, nonzeros: int) -> np.ndarr
     if 2 * nonzeros > size:  # so that at least every other random pick finds a zero
         mask = uniform_mask(rng, size, size - nonzeros)
         return np.logical_not(mask, out=mask)
+    # 30 of 100 elements: the level is 76, and 76/256 of 100 are 29.7 on average. It is rounded down, by less than 1/256
+    # of the elements; since at most half are non-zero it never exceeds 128 and fits a byte.
     mask = np.zeros(size, np.bool_)
     level = 256 * nonzeros // size if size else 0
     if level:
@@ -111,11 +117,16 @@ class Clustered:
         if nonzeros in (0, size):
             return np.full(shape, nonzeros > 0)
         edge = min(self.correlation_length, max(shape[1:]))
+        # 10 positions in squares of 4, shifted by 3: ceil(13 / 4) = 4 squares cover 16 positions, of which 3 to 12 are
+        # the map.
         shift = [int(s) for s in rng.integers(0, edge, len(shape) - 1)]
         cells = [ceil_div(n + s, edge) for n, s in zip(shape[1:], shift, strict=True)]
+        # The width of a place is told in squares: a side of 56 in 8 places, with squares of 4, has places of 1.75
+        # squares.
         levels = self._levels(rng, shape[0], cells, max(shape[1:]) / (self.places * edge), nonzeros / size)
         mask = np.empty(shape, np.bool_)
         for channel, level in zip(mask, levels, strict=True):
+            # Each square's level is repeated over its positions along every axis, then the shifted map is cut out.
             spread = level
             for axis in range(level.ndim):
                 spread = np.repeat(spread, edge, axis)
@@ -128,6 +139,7 @@ class Clustered:
         self, rng: np.random.Generator, channels: int, cells: list[int], place: float, density: float
     ) -> np.ndarray:
         """Probability of a non-zero per channel and square, in 256ths: uint8 (C, cells ...). `place`: its squares."""
+        # Three terms: one a channel and square, one a channel, one a place that all channels share.
         odds = rng.standard_normal((channels, *cells), np.float32)
         odds *= self.local_spread
         odds += self.channel_spread * rng.standard_normal((channels, *[1] * len(cells)), np.float32)
@@ -135,21 +147,27 @@ class Clustered:
         sample = odds.reshape(-1)
         if sample.size > _SAMPLE:
             sample = sample[rng.integers(0, sample.size, _SAMPLE)]
+        # At the low end all log-odds are at most -20 and next to nothing is non-zero; at the high end nearly everything
+        # is. The mean rises with the shift in between, so that halving 40 times finds it to well below a 256th.
         low, high = -20.0 - float(sample.max()), 20.0 - float(sample.min())
         for _ in range(40):
             middle = (low + high) / 2
             low, high = (middle, high) if _sigmoid(sample + middle).mean() < density else (low, middle)
         odds += low
+        # To the nearest 256th; 255 is the largest byte, so that even a certain non-zero is drawn with 255/256.
+        # `_settle` sets what is missing.
         return np.minimum(256 * _sigmoid(odds) + 0.5, 255).astype(np.uint8)
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
+    # Beyond 60 the result is 0 or 1 to any precision that a byte has, and exp would overflow float32 from 89 on.
     return 1 / (1 + np.exp(-np.clip(x, -60, 60)))
 
 
 def _per_place(rng: np.random.Generator, cells: list[int], place: float) -> np.ndarray:
     """One standard normal value per place, which is `place` squares wide, spread over the squares: (cells ...)."""
     start = rng.random(len(cells)) * place
+    # Places of 2 squares that start half a square early: squares 0 to 4 belong to the places 0 0 1 1 2.
     index = [((np.arange(n) + s) // place).astype(np.int64) for n, s in zip(cells, start, strict=True)]
     return rng.standard_normal([int(i[-1]) + 1 for i in index], np.float32)[np.ix_(*index)]
 
@@ -182,7 +200,9 @@ class Skewed:
     def _counts(self, rng: np.random.Generator, filters: int, size: int, nonzeros: int) -> np.ndarray:
         """Non-zeros per filter, int64 (filters,), with the exact sum."""
         scores = rng.standard_normal(filters)
+        # The largest score is 0, so that exp(spread x score) lies between 0 and 1 and never overflows.
         scores -= scores.max(initial=0.0)
+        # The spread of the logarithms: the variation of the counts rises with it until filters are full or empty.
         low, high = 0.0, 50.0
         counts = np.zeros(filters, np.int64)
         for _ in range(50):
@@ -194,6 +214,8 @@ class Skewed:
 
 def rounded(shares: np.ndarray, total: int) -> np.ndarray:
     """Whole numbers with the exact sum, the largest remainders rounded up."""
+    # [1.5 2.2 1.3] with the sum 5: floors 1 2 1 leave one, which goes to the first, whose remainder is the largest. The
+    # sort is stable, so that of equal remainders the first one wins.
     counts = np.floor(shares).astype(np.int64)
     order = np.argsort(counts - shares, kind="stable")
     counts[order[: total - int(counts.sum())]] += 1
@@ -202,6 +224,9 @@ def rounded(shares: np.ndarray, total: int) -> np.ndarray:
 
 def _fill(weights: np.ndarray, size: int, total: int) -> np.ndarray:
     """Shares proportional to `weights`, none above `size`, with the given sum (at most size times their number)."""
+    # Weights 6 2 1 1, size 4, total 9: the first share would be 5.4, so that filter is full; the other three share the
+    # remaining 5 as 2.5, 1.25 and 1.25. Filters fill from the heaviest on, so that none can overflow after one that
+    # does not.
     order = np.argsort(-weights, kind="stable")
     sums = np.cumsum(weights[order][::-1])[::-1]  # of the filters from each rank on
     full = 0

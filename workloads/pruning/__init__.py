@@ -63,6 +63,7 @@ def parse(text: str) -> Pruning:
     """The pruning that METHOD:KEY=VALUE,... names, or the chain; `InputError` names what is known or allowed."""
     known = prunings()
     chosen = [parse_options("pruning", known, part) for part in _NEXT.split(text)]
+    # A single pruning stays itself, so that its own type and name are seen.
     return chosen[0] if len(chosen) == 1 else Chain(tuple(chosen))
 
 

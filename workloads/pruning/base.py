@@ -63,6 +63,7 @@ class Pruning(ABC):
     def pruned(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The weights with zeros where they do not stay; a mask gives a mask."""
         keep = self.keep(layer, weights, rng)
+        # A zero of the weights' own type, so that int8 stays int8.
         return keep if weights.dtype == np.bool_ else np.where(keep, weights, np.zeros((), weights.dtype))
 
     def plan(self, sources: tuple[LayerSource, ...], seed: int) -> tuple[Pruning, ...]:
@@ -119,6 +120,7 @@ class Plan:
 
     pruning: Pruning
     sources: tuple[LayerSource, ...]
+    # Not compared: two plans are equal by what they do, not by what they have been asked so far.
     _found: dict[int, tuple[Pruning, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def layer_pruning(self, place: int, seed: int) -> Pruning:
@@ -140,6 +142,7 @@ class PrunedWeights:
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
         """See `TensorSource`; values that stay are unchanged, unless the pruning quantizes."""
         weights = self.weights.array(shape, stream)
+        # The layer as it was when this pruning came, which a later one may have made smaller.
         layer = self.plan.sources[self.place].layer
         return self.plan.layer_pruning(self.place, stream.seed).pruned(layer, weights, self.rng(stream))
 

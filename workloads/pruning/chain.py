@@ -40,6 +40,7 @@ class Chain(Pruning):
 
     def notes(self, sources: tuple[LayerSource, ...]) -> tuple[str, ...]:
         """See `Pruning`."""
+        # A later pruning speaks of the layers that the earlier ones leave, which may be other layers.
         found: list[str] = []
         for pruning in self.prunings:
             found += pruning.notes(sources)

@@ -19,11 +19,14 @@ def energies(weights: np.ndarray, rng: np.random.Generator, axes: int | tuple[in
     """Scores of units that extend over `axes`: sums of squares; of a mask random whole numbers. 0: all zeros."""
     if weights.dtype == np.bool_:
         return _drawn(np.asarray(weights.any(axis=axes)), rng)
+    # Squares of whole numbers overflow their type (16 squared is no int8), so that they are made real first. Sums are
+    # taken in float64 whatever the type, so that they depend little on the order of adding.
     real = weights if weights.dtype in (np.dtype(np.float32), np.dtype(np.float64)) else weights.astype(np.float64)
     return np.asarray(np.sum(np.square(real), axis=axes, dtype=np.float64))
 
 
 def _drawn(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    # From 1 on: a score of 0 is left for weights that are zero already, and those are never chosen.
     scores = rng.integers(1, 1 << 32, mask.shape, np.uint32)
     scores *= mask
     return scores
@@ -44,11 +47,15 @@ def largest(scores: np.ndarray, count: int) -> np.ndarray:
         keep = np.zeros(scores.shape, np.bool_)
         keep[scores > 0] = largest(scores[scores > 0], count)
         return keep
+    # In a partition the entry at n - count is the count-th largest: 2 of [3 9 5 7] stand at place 2, and the threshold
+    # is 7.
     place = rows.shape[1] - count
     threshold = np.partition(rows, place, axis=1)[:, place, np.newaxis]
     keep = rows > threshold
+    # A row with fewer non-zeros than asked for has a threshold of 0; its zeros are no ties and stay out.
     ties = (rows == threshold) & (threshold > 0)
     room = count - np.count_nonzero(keep, axis=1)
+    # The running count, which lets the first ties in, is taken only in rows where not all of them have room.
     crowded = np.count_nonzero(ties, axis=1) > room
     if crowded.any():
         tied = ties[crowded]
@@ -59,6 +66,7 @@ def largest(scores: np.ndarray, count: int) -> np.ndarray:
 
 def share(density: float, units: int, *, at_least: int = 0) -> int:
     """round(density x units); `at_least` counts only while the density is above 0."""
+    # Python rounds halves to even: 0.5 of 5 units are 2, 0.5 of 7 are 4.
     return max(round(density * units), at_least) if density > 0 else 0
 
 
@@ -76,12 +84,14 @@ def groups_along(array: np.ndarray, axis: int, length: int) -> np.ndarray:
     fill = [(0, 0)] * array.ndim
     fill[axis] = (0, -array.shape[axis] % length)
     padded = np.pad(array, fill) if fill[axis][1] else array
+    # The axis becomes (groups, length), and the places in a group move to the end.
     shape = (*padded.shape[:axis], -1, length, *padded.shape[axis + 1 :])
     return np.moveaxis(padded.reshape(shape), axis + 1, -1)
 
 
 def join_groups(groups: np.ndarray, axis: int, size: int) -> np.ndarray:
     """The array that `groups_along` cut; `size` is its extent along the axis."""
+    # The places come back behind their group, the two axes become one, and the zeros that filled the last group go.
     moved = np.moveaxis(groups, -1, axis + 1)
     joined = moved.reshape(*moved.shape[:axis], -1, *moved.shape[axis + 2 :])
     return joined[(slice(None),) * axis + (slice(0, size),)]
@@ -92,6 +102,8 @@ def kernel_groups(layer: Layer, weights: np.ndarray, filters: int, channels: int
 
     Groups never reach from one group of a grouped convolution into the next.
     """
+    # 12 filters and 20 channels in groups of 8 x 8 make K' = 2 and C' = 3; the last ones are half zeros. Zeros have no
+    # energy, so that a smaller group at the edge competes with what it has.
     by_group = matrix(weights).reshape(layer.groups, layer.group_out_channels, layer.group_in_channels, -1)
     cut = groups_along(groups_along(by_group, 1, filters), 2, channels)  # (G, K', C', X, filters, channels)
     return np.moveaxis(cut, 3, -1)

@@ -48,6 +48,8 @@ def suited_format(prunings: Iterable[Pruning], layer: Layer) -> str:
     chosen, bits = "dense", ""
     for pruning in prunings:
         text = pruning.storage_format(layer)
+        # Quantization says how wide values are and nothing about where they lie, so that it leaves the structure's
+        # format alone.
         if pruning.value_bits is not None:
             bits = f"value_bits={pruning.value_bits}"
         elif text != "dense" or pruning.replaces_layers:
@@ -61,6 +63,7 @@ def _prunings(source: LayerSource, seed: int) -> list[tuple[str, Pruning]]:
     """Name and pruning, as it stands for this layer, in the order in which they work."""
     found = []
     step = source.weights
+    # Each pruning holds the weights that it works on: the last one comes first, hence the reversal at the end.
     while isinstance(step, PrunedWeights | LeftWeights):
         if isinstance(step, PrunedWeights):
             found.append((step.plan.pruning.name, step.plan.layer_pruning(step.place, seed)))

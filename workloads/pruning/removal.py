@@ -30,6 +30,8 @@ def upstream(layers: Sequence[Layer], links: Sequence[int], channels: Sequence[K
     links     as `links.plain_links` gives them
     channels  of what each layer reads, features counting at flattened maps; None: the layer decides nothing
     """
+    # From the last layer to the first, since what a layer keeps of its filters is decided by its reader. The last layer
+    # has no reader and keeps all filters.
     read: list[Kept | None] = list(channels)
     written: list[Kept | None] = [None] * len(layers)
     for place in reversed(range(len(layers) - 1)):
@@ -47,9 +49,11 @@ def downstream(layers: Sequence[Layer], links: Sequence[int], filters: Sequence[
     read: list[Kept | None] = [None] * len(layers)
     written: list[Kept | None] = list(filters)
     for place, layer in enumerate(layers):
+        # From the first layer on. Where the writer loses filters, its reader loses `features` places in a row for each.
         writer, features = (written[place - 1], links[place - 1]) if place else (None, 0)
         if features and writer is not None:
             read[place] = writer * features if isinstance(writer, int) else np.repeat(writer, features)
+        # A depthwise layer that is fed keeps what comes; one at the head of a chain decides, and its channels follow.
         if depthwise(layer):
             read[place] = written[place] = written[place] if read[place] is None else read[place]
     return list(zip(read, written, strict=True))
@@ -115,6 +119,8 @@ class Removal:
         """The layer that is left."""
         channels = layer.in_channels if self.channels is None else self.channels
         filters = layer.out_channels if self.filters is None else self.filters
+        # Every filter of a depthwise layer is a group, so that groups go with them; 32 groups of 32 filters become 16
+        # of 16.
         groups = filters if depthwise(layer) else layer.groups
         return replace(layer, in_channels=channels, out_channels=filters, groups=groups)
 
@@ -148,6 +154,8 @@ def removals(
 
 
 def _whole_groups(layer: Layer, decider: Layer) -> bool:
+    # A decider of 4 groups keeps as many in each. In a layer of 2 groups each holds two of those, and loses as many as
+    # the other; in one of 8 groups, halves of a decider's group may lose differently.
     return layer.groups == 1 or (not depthwise(decider) and decider.groups % layer.groups == 0)
 
 
@@ -157,6 +165,7 @@ def remove(pruned: Sequence[LayerSource], found: Sequence[Removal]) -> tuple[Lay
 
 
 def _removed(source: LayerSource, removal: Removal) -> LayerSource:
+    # How many leave is known from the shapes; which ones, the plan says when an array is asked for.
     pruned = source.weights
     assert isinstance(pruned, PrunedWeights)  # noqa: S101 (removal follows a pruning)
     layer, left = source.layer, removal.layer(source.layer)
@@ -174,6 +183,8 @@ def picked(mask: np.ndarray, count: int, groups: int) -> np.ndarray:
     Example: 4 of [0 1 1 | 0 1 0] in two groups are places 1 and 2 of the first group, and of the second place 1 and,
     so that groups stay equal, the dead place 0.
     """
+    # False sorts before True, so that ~mask puts what stays first; the stable sort keeps places in order and fills up
+    # with the first dead ones. The second sort brings the chosen places back into rising order.
     by_group = mask.reshape(groups, -1)
     return np.sort(np.argsort(~by_group, axis=1, kind="stable")[:, : count // groups], axis=1)
 
@@ -202,11 +213,14 @@ class LeftWeights:
         layer, removal = self.layer, self.removal
         units = _units(self.weights.plan, self.weights.place, stream.seed)
         whole = by_channel(layer, self.weights.array(layer.weight_shape, stream))
+        # (K, 1, 1, X): a filter is a whole group, so that groups are picked, over the layer as one.
         if depthwise(layer) and removal.filters is not None and units.filters is not None:
             return whole[picked(units.filters, removal.filters, 1)[0]].reshape(shape)
         for axis, mask, count in ((1, units.filters, removal.filters), (2, units.channels, removal.channels)):
             if mask is not None and count is not None:
                 places = picked(mask, count, layer.groups)
+                # (G, n, 1, 1) for filters and (G, 1, n, 1) for channels: `take_along_axis` spreads the ones over the
+                # other axes.
                 shaped = places.reshape(layer.groups, *(places.shape[1] if axis == one else 1 for one in (1, 2, 3)))
                 whole = np.take_along_axis(whole, shaped, axis)
         return whole.reshape(shape)
@@ -233,5 +247,6 @@ class LeftActivations:
             return np.where(mask.reshape(-1, *[1] * (whole.ndim - 2)), whole, np.zeros((), whole.dtype))
         groups = 1 if depthwise(layer) else layer.groups
         places = picked(mask, self.channels, groups)
+        # Places count inside a group: 1 2 and 0 1 in two groups of 3 channels are the channels 1 2 3 4.
         first = np.arange(groups)[:, np.newaxis] * (layer.in_channels // groups)
         return whole[:, (places + first).reshape(-1)]

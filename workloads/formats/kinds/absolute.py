@@ -25,6 +25,7 @@ class Absolute(Format):
     def _sizes(self, tiles: np.ndarray) -> Sizes:
         nonzeros = nonzero_counts(tiles)
         self._check_pointers(self.pointer_bits, nonzeros)
+        # All tiles have one shape, so that the first one tells how many lists each has and how long they are.
         lists, length = self._lists(tiles[0]).shape
         return Sizes.of(
             nonzeros,
@@ -37,8 +38,11 @@ class Absolute(Format):
 
     def _streams(self, tensor: np.ndarray) -> dict[str, Stream]:
         lists = self._lists(tensor)
+        # Both are in storage order, list after list: [[7 0 5] [0 0 0] [0 3 0]] has owners 0 0 2 and places 0 2 1.
         owner, place = np.nonzero(lists)
         self._check_pointers(self.pointer_bits, np.array(len(place)))
+        # Owners rise, so that list i starts at the first owner of at least i: 0 0 2 gives 0 2 2 3. An empty list has
+        # two equal pointers, and the last pointer is the number of entries.
         pointers = np.searchsorted(owner, np.arange(len(lists) + 1))
         return {
             "values": Stream(lists[owner, place], self.value_bits),
@@ -48,5 +52,7 @@ class Absolute(Format):
 
     def _restore(self, streams: dict[str, np.ndarray], tensor: np.ndarray) -> None:
         lists = self._lists(tensor)
+        # The differences of 0 2 2 3 are 2 0 1, the lengths of the lists; repeating the lists' numbers by them gives 0 0
+        # 2 again.
         owner = np.repeat(np.arange(len(lists)), np.diff(streams["pointers"]))
         lists[owner, streams["indices"]] = streams["values"]

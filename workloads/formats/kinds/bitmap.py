@@ -29,10 +29,13 @@ class Bitmap(Format):
 
     def _sizes(self, tiles: np.ndarray) -> Sizes:
         nonzeros, elements = nonzero_counts(tiles), tiles[0].size
+        # The last window takes a cycle as well, however few elements it has: 100 elements in windows of 64 are two
+        # entries.
         windows = ceil_div(elements, self.window)
         return Sizes.of(nonzeros, nonzeros, windows, bitmap=elements, values=nonzeros * self.value_bits)
 
     def _streams(self, tensor: np.ndarray) -> dict[str, Stream]:
+        # Indexing by a mask picks row by row, the order of the bits, so that value i belongs to the i-th set bit.
         mask = tensor != 0
         return {"bitmap": Stream(mask.reshape(-1).view(np.uint8), 1), "values": Stream(tensor[mask], self.value_bits)}
 

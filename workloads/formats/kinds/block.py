@@ -32,11 +32,15 @@ class Block(Format):
     channels: int = whole("channels of a block (Tn)", 1, 4096, 8)
 
     def _starts(self, filters: int, channels: int) -> tuple[np.ndarray, np.ndarray]:
+        # 12 filters in blocks of 8 start at 0 and 8; the second block has the 4 that are left.
         return np.arange(0, filters, self.filters), np.arange(0, channels, self.channels)
 
     def _enabled(self, mask: np.ndarray) -> np.ndarray:
         """Bool (n, block rows, block columns) of bool (n, K, C, X)."""
         rows, columns = self._starts(mask.shape[1], mask.shape[2])
+        # First the filters of each block of rows are joined, then the kernel positions, then the channels of each
+        # block. `reduceat` ends its last part where the axis ends, so that a smaller block at the edge needs no
+        # padding.
         by_row = np.bitwise_or.reduceat(mask.view(np.uint8), rows, axis=1)
         by_kernel = np.bitwise_or.reduce(by_row, axis=3)
         return np.bitwise_or.reduceat(by_kernel, columns, axis=2).view(np.bool_)
@@ -45,6 +49,8 @@ class Block(Format):
         enabled = self._enabled(tiles)
         _, filters, channels, positions = tiles.shape
         rows, columns = self._starts(filters, channels)
+        # Starts 0 and 8 of 12 filters have the heights 8 and 4: what an enabled block at the edge stores is its own
+        # size.
         heights, widths = np.diff(rows, append=filters), np.diff(columns, append=channels)
         stored = ((enabled * np.outer(heights, widths)).sum(axis=(1, 2)) * positions).astype(np.int64)
         blocks = enabled[0].size
@@ -54,11 +60,13 @@ class Block(Format):
         """A padded copy of (K, C, X) as (block rows, block columns, filters, channels, X)."""
         short = (-tensor.shape[0] % self.filters, -tensor.shape[1] % self.channels)
         padded = np.pad(tensor, ((0, short[0]), (0, short[1]), (0, 0)))
+        # (block rows, filters, block columns, channels, X), and then the two axes of blocks come first.
         shape = (padded.shape[0] // self.filters, self.filters, -1, self.channels, tensor.shape[2])
         return padded.reshape(shape).transpose(0, 2, 1, 3, 4)
 
     def _stored(self, enabled: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Bool of the shape of `_blocks`: elements of enabled blocks that lie in the tensor."""
+        # Padding the ones gives False beyond the tensor's edge, so that no padding is ever stored.
         return self._blocks(np.ones(shape, np.bool_)) & enabled[:, :, np.newaxis, np.newaxis, np.newaxis]
 
     def _streams(self, tensor: np.ndarray) -> dict[str, Stream]:

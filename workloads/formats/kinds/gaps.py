@@ -30,6 +30,8 @@ class GapCode:
 
     def fillers(self, lists: np.ndarray) -> np.ndarray:
         """int64 (lists,): fillers of each list of a bool (lists, length)."""
+        # Whole lists are searched together until a chunk is full; a list longer than a chunk is searched piece by
+        # piece.
         count, length = lists.shape
         if length > _CHUNK:
             return np.array([self._long_list(one) for one in lists], np.int64)
@@ -38,6 +40,8 @@ class GapCode:
         for first in range(0, count, batch):
             part = np.ascontiguousarray(lists[first : first + batch])
             distances, bounds = self._distances(part)
+            # Sums over all non-zeros of the batch, of which the difference between two bounds is one list's. A sum over
+            # slices (`reduceat`) would give an empty list the first element of the next one.
             sums = boundaries(self._needed(distances))
             result[first : first + batch] = sums[bounds[1:]] - sums[bounds[:-1]]
         return result
@@ -48,8 +52,13 @@ class GapCode:
         distances, bounds = self._distances(mask)
         needed = self._needed(distances)
         ends = boundaries(needed + 1)  # of each non-zero with the fillers before it
+        # Everything is a filler at first: the longest distance and a zero. The last entry of each run is then the
+        # non-zero.
         fields = np.full(ends[-1], self.reach + self.origin, np.int64)
         values = np.zeros(ends[-1], lists.dtype)
+        # Runs of 2 bits (origin -1, reach 4) and a non-zero at position 5: its distance is 5 + 1 = 6, which needs one
+        # filler. The filler holds 4 - 1 = 3 and stands at position 3; the non-zero holds 6 - 4 - 1 = 1, the zero
+        # between the two.
         fields[ends[1:] - 1] = distances - needed * self.reach + self.origin
         values[ends[1:] - 1] = lists[mask]
         return values, fields, ends[bounds]
@@ -57,6 +66,8 @@ class GapCode:
     def decode(self, values: np.ndarray, fields: np.ndarray, bounds: np.ndarray, lists: np.ndarray) -> None:
         """Write the values to their places in lists of zeros, (lists, length)."""
         owner = np.repeat(np.arange(len(lists)), np.diff(bounds))
+        # Fields 3 and 1 of the example above are distances of 4 and 2, whose sums 4 and 6 less the origin's 1 are the
+        # positions 3 and 5. Sums go through all lists, so that each list's own start is taken off.
         passed = boundaries(fields - self.origin)
         lists[owner, passed[1:] - passed[bounds[owner]] + self.origin] = values
 
@@ -64,6 +75,8 @@ class GapCode:
         """Distance of every non-zero of a bool (lists, length), and where each list's non-zeros start among them."""
         places = np.flatnonzero(mask)
         bounds = boundaries(np.count_nonzero(mask, axis=1))
+        # Differences of places in the flattened array are right inside a list. Those of each list's first non-zero
+        # reach into the list before; they are set anew, counted from the list's own origin. Empty lists have none.
         distances = np.diff(places, prepend=0)
         filled = np.flatnonzero(bounds[1:] > bounds[:-1])
         first = bounds[filled]
@@ -71,9 +84,12 @@ class GapCode:
         return distances, bounds
 
     def _needed(self, distances: np.ndarray) -> np.ndarray:
+        # A distance of exactly `reach` still fits one field, hence the 1. Only origin 0 has a distance of 0, which
+        # needs none.
         return np.maximum(distances - 1, 0) // self.reach
 
     def _long_list(self, one: np.ndarray) -> int:
+        # The position of the last non-zero is all that one chunk hands on to the next.
         total, last = 0, self.origin
         for first in range(0, len(one), _CHUNK):
             places = np.flatnonzero(one[first : first + _CHUNK]) + first

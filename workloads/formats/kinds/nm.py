@@ -12,6 +12,7 @@ from workloads.formats.storage import Format, Sizes, Stream, decode_rate, index_
 from workloads.options import whole
 from workloads.whole_numbers import ceil_div
 
+# (n, m) of the papers that the class names, and what lies between them: densities 1/2, 1/4 and 1/16.
 _VARIANTS = ((1, 2), (2, 4), (1, 4), (2, 8), (4, 16), (1, 16))
 
 
@@ -47,6 +48,9 @@ class NM(Format):
 
     def _require(self, mask: np.ndarray) -> None:
         """Raise `InputError` when a group of (..., K, C, X) holds more than n."""
+        # A count is at most m, which is at most 1024. Adding m strided slices needs no padded copy of the mask: of 5
+        # channels in groups of 4, place 0 holds channels 0 and 4, and places 1 to 3 hold one channel each, so their
+        # slice is shorter.
         counts = np.zeros((*mask.shape[:-2], ceil_div(mask.shape[-2], self.m), mask.shape[-1]), np.uint16)
         for place in range(min(self.m, mask.shape[-2])):
             part = mask[..., place :: self.m, :]
@@ -60,6 +64,7 @@ class NM(Format):
     def _sizes(self, tiles: np.ndarray) -> Sizes:
         self._require(tiles)
         _, filters, channels, positions = tiles.shape
+        # Every group takes n entries, an empty one and the last one too: the hardware's multiplexers expect them.
         entries = filters * ceil_div(channels, self.m) * positions * self.n
         bits = {"values": entries * self.value_bits, "indices": entries * index_width(self.m)}
         return Sizes.of(nonzero_counts(tiles), entries, entries, **bits)
@@ -73,6 +78,7 @@ class NM(Format):
         groups = self._groups(tensor)
         self._require(tensor != 0)
         # Non-zeros come first in a stable order of their absence; zeros fill up with places of their own.
+        # 2 of [0 7 0 0] are places 0 and 1 with the values 0 and 7; 2 of [0 7 0 5] are places 1 and 3.
         places = np.sort(np.argsort(groups == 0, axis=-1, kind="stable")[..., : self.n], axis=-1)
         values = np.take_along_axis(groups, places, axis=-1)
         return {
@@ -85,4 +91,6 @@ class NM(Format):
         shape = (*groups.shape[:-1], self.n)
         np.put_along_axis(groups, streams["indices"].reshape(shape), streams["values"].reshape(shape), axis=-1)
         filters, _, positions, _ = groups.shape
+        # (K, groups, X, m) back to (K, groups, m, X), so that groups and places join to channels; the padding is cut
+        # off.
         tensor[:] = groups.transpose(0, 1, 3, 2).reshape(filters, -1, positions)[:, : tensor.shape[1]]

@@ -44,12 +44,14 @@ class Pattern(Format):
 
     def _library(self, codes: np.ndarray) -> np.ndarray:
         """Int64 (patterns,): the codes of n bits that cover all kernels. Raises `InputError` where there is none."""
+        # Codes rise, and the sort is stable: of patterns with equally many weights the lowest code comes first.
         found = [int(code) for code in np.flatnonzero(np.bincount(codes.reshape(-1), minlength=2))]
         found.sort(key=int.bit_count, reverse=True)
         if found[0].bit_count() > self.n:
             raise InputError(f"{self.subject}: a kernel holds {found[0].bit_count()} non-zeros, a pattern has {self.n}")
         library: list[int] = []
         for code in found:
+            # `code & ~known` are the positions that a known pattern lacks: 0b0011 is covered by 0b1011, 0b0101 is not.
             if code and not any(code & ~known == 0 for known in library):
                 library.append(_filled(code, self.n))
         if len(library) > self.patterns:
@@ -58,6 +60,7 @@ class Pattern(Format):
 
     def _sizes(self, tiles: np.ndarray) -> Sizes:
         count, filters, channels, _ = tiles.shape
+        # The library is that of the whole tensor, which `_check` has found; a tile's sizes need only its kept kernels.
         kept = np.count_nonzero(_codes(tiles).reshape(count, -1), axis=1)
         self._check_pointers(self.pointer_bits, kept)
         return Sizes.of(
@@ -77,6 +80,8 @@ class Pattern(Format):
         filters, channels = np.nonzero(codes)
         self._check_pointers(self.pointer_bits, np.array(len(channels)))
         kernels = codes[filters, channels]
+        # (kept kernels, patterns): whether the pattern has every position of the kernel. `argmax` takes the first that
+        # has. Without a library no kernel is kept, and `kernels` is an empty array that stands for no codes.
         covers = (kernels[:, np.newaxis] & ~library) == 0
         pattern = covers.argmax(axis=1) if len(library) else kernels
         values = tensor[filters[:, np.newaxis], channels[:, np.newaxis], self._places(library)[pattern]]
@@ -95,6 +100,8 @@ class Pattern(Format):
 
     def _places(self, library: np.ndarray) -> np.ndarray:
         """Kernel positions of each pattern, int64 (patterns, n)."""
+        # Bits of each code, (patterns, 9), lowest first; every row has n set bits, so that their columns reshape to
+        # (patterns, n). The code 17 = 1 + 16 gives the places 0 and 4.
         return np.nonzero(library[:, np.newaxis] >> _PLACES & 1)[1].reshape(-1, self.n)
 
 
@@ -102,6 +109,7 @@ def _codes(mask: np.ndarray) -> np.ndarray:
     """Kernels as 9-bit numbers, the first position lowest: int64 (..., K, C) of bool (..., K, C, 9)."""
     if mask.shape[-1] != _POSITIONS:
         raise InputError(f"format 'pattern': kernel positions = {mask.shape[-1]}, patterns need 9 (3x3)")
+    # A kernel with non-zeros at the positions 0, 4 and 8 is 1 + 16 + 256 = 273.
     codes = np.zeros(mask.shape[:-1], np.int64)
     for place in range(_POSITIONS):
         codes |= mask[..., place].astype(np.int64) << place

@@ -48,16 +48,19 @@ class Relative(Format):
 
     @property
     def _code(self) -> GapCode:
+        # A field tells zeros, one less than the distance: k bits tell 0 to 2^k - 1 zeros, so distances up to 2^k.
         return GapCode(origin=-1, reach=1 << self.index_bits)
 
     def _lists(self, tiles: np.ndarray) -> np.ndarray:
         """(n, K, C, X) as (n, lists, length); a view where n is 1."""
         if self.scan == "tensor":
             return tiles.reshape(len(tiles), 1, -1)
+        # Rows of (K, C·X), as the im2col matrix has them; its columns are lists of K elements.
         rows = tiles.reshape(*tiles.shape[:2], -1)
         return rows if self.scan == "rows" else rows.transpose(0, 2, 1)
 
     def _sizes(self, tiles: np.ndarray) -> Sizes:
+        # Lists of all tiles are counted together, then added up tile by tile.
         lists = self._lists(tiles)
         fillers = self._code.fillers(lists.reshape(-1, lists.shape[2])).reshape(len(tiles), -1).sum(axis=1)
         nonzeros = nonzero_counts(tiles)
@@ -78,5 +81,6 @@ class Relative(Format):
 
     def _restore(self, streams: dict[str, np.ndarray], tensor: np.ndarray) -> None:
         values = streams["values"]
+        # With scan=tensor there are no pointers, and the single list has all entries.
         bounds = streams.get("pointers", np.array([0, len(values)]))
         self._code.decode(values, streams["indices"], bounds, self._lists(tensor[np.newaxis])[0])

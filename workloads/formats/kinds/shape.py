@@ -29,6 +29,7 @@ class Shape(Format):
 
     def _sizes(self, tiles: np.ndarray) -> Sizes:
         filters, columns = tiles.shape[1], tiles[0, 0].size
+        # OR over the filters: a column is kept where any of them has a non-zero.
         kept = nonzero_counts(np.bitwise_or.reduce(tiles.view(np.uint8), axis=1))
         return Sizes.of(
             nonzero_counts(tiles),
@@ -42,6 +43,8 @@ class Shape(Format):
         rows = tensor.reshape(len(tensor), -1)
         kept = np.flatnonzero((rows != 0).any(axis=0))
         return {
+            # Transposed, so that the K values of a column lie together: columns 1 and 4 of two filters are stored as
+            # w(0, 1), w(1, 1), w(0, 4), w(1, 4).
             "values": Stream(rows[:, kept].T.reshape(-1), self.value_bits),
             "indices": Stream(kept, index_width(rows.shape[1])),
         }

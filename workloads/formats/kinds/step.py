@@ -42,11 +42,15 @@ class Step(Format):
 
     @property
     def _code(self) -> GapCode:
+        # A field tells the distance itself, so that one bit pattern, 0, is spent on a window's first element: 2^k - 1
+        # at most.
         return GapCode(origin=0, reach=(1 << self.index_bits) - 1)
 
     def _windows(self, tiles: np.ndarray) -> np.ndarray:
         """(..., C, X) as (..., windows, elements), padded with zeros; a view where nothing is padded."""
         rows = tiles.reshape(*tiles.shape[:-2], -1)
+        # A row shorter than a window is a window of its own and is not filled up. Filled up windows cost nothing
+        # either: zeros after the last non-zero have no entries.
         window = min(self.window, rows.shape[-1])
         short = -rows.shape[-1] % window
         if short:
@@ -64,6 +68,8 @@ class Step(Format):
             entries,
             values=entries * self.value_bits,
             indices=entries * self.index_bits,
+            # A window of 256 may hold 0 to 256 entries, which takes 9 bits; 8 would not tell a full window from an
+            # empty one.
             counts=len(lists) // len(tiles) * self.window.bit_length(),
         )
 

@@ -48,6 +48,7 @@ class AcceleratorAware(Pruning):
     def __post_init__(self) -> None:
         super().__post_init__()
         for kind in ("conv", "fc", "last"):
+            # The two options have ranges of their own, but only together do they tell what stays.
             length, removed = getattr(self, f"{kind}_g"), getattr(self, f"{kind}_p")
             if removed > length:
                 raise InputError(f"{self.subject}: {kind}_p = {removed}: must be at most {kind}_g = {length}")
@@ -55,6 +56,8 @@ class AcceleratorAware(Pruning):
     def plan(self, sources: tuple[LayerSource, ...], seed: int) -> tuple[Pruning, ...]:
         """See `Pruning`; the last of the layers, if fully connected, takes its own setting."""
         del seed
+        # The last layer's setting takes the place of the fully connected one, so that `keep` needs no place in a
+        # network.
         last = replace(self, fc_g=self.last_g, fc_p=self.last_p)
         ends = len(sources) - 1
         return tuple(
@@ -71,6 +74,7 @@ class AcceleratorAware(Pruning):
         count, length = self._group(layer)
         if self.orientation == "channels":
             return keep_in_groups(weights, rng, count, length)
+        # (G, K/G, C/G·X): groups run along the filters of one convolution group, at one channel and position.
         by_group = sizes(weights, rng).reshape(layer.groups, layer.group_out_channels, -1)
         kept = largest(groups_along(by_group, 1, length), count)
         return join_groups(kept, 1, layer.group_out_channels).reshape(weights.shape)
@@ -78,6 +82,7 @@ class AcceleratorAware(Pruning):
     def storage_format(self, layer: Layer) -> str:
         """See `Pruning`; N:M along channels."""
         count, length = self._group(layer)
+        # The format stores at least one value a group; p = g leaves none, which then is a stored zero.
         return f"nm:n={max(count, 1)},m={length}" if self.orientation == "channels" else "bitmap"
 
     def facts(self, layer: Layer, weights: np.ndarray) -> Facts:

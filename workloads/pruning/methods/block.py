@@ -18,6 +18,7 @@ def keep_blocks(
 ) -> np.ndarray:
     """Bool, shape of the weights: round(density x blocks) of `size` filters x channels, by energy."""
     blocks = kernel_groups(layer, weights, *size)
+    # (G, K', C'), a score a block; `kept` is spread over the block's filters, channels and positions again.
     scores = energies(blocks, rng, (3, 4, 5))
     kept = largest(scores.reshape(-1), share(density, scores.size)).reshape(scores.shape)
     return join_kernel_groups(layer, (blocks != 0) & kept[..., np.newaxis, np.newaxis, np.newaxis], weights.shape)

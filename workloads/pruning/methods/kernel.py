@@ -15,6 +15,7 @@ from workloads.pruning.choosing import energies, largest, matrix, share
 
 def keep_kernels(weights: np.ndarray, rng: np.random.Generator, share_kept: float, balance: str) -> np.ndarray:
     """Bool (K, C/G): the kernels with the largest energy, of the whole layer ("free") or as many in each filter."""
+    # (K, C/G): "free" lets all kernels of the layer compete, else each row, a filter, keeps the same number.
     scores = energies(matrix(weights), rng, 2)
     if balance == "free":
         return largest(scores.reshape(-1), share(share_kept, scores.size)).reshape(scores.shape)

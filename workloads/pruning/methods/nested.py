@@ -31,6 +31,7 @@ def stacked_bits(levels: Sequence[float], value_bits: float, index_bits: float) 
 
     The last term is the code that tells to which level a stored weight belongs.
     """
+    # Three levels take a code of 2 bits, two take 1, a single one none.
     return max(levels) * (value_bits + index_bits + (len(levels) - 1).bit_length())
 
 
@@ -52,6 +53,7 @@ class StackedStorage:
     def count(cls, codes: np.ndarray, chosen: Format) -> StackedStorage:
         """From level codes (see `Nested.level_codes`) of one layer, in a storage format."""
         levels = int(codes.max(initial=0))
+        # A level holds every weight whose smallest level is no higher: codes 1 and 2 at level 2.
         masks = [(codes > 0) & (codes <= level) for level in range(1, levels + 1)]
         if not masks:
             return cls(0, 0, 0)
@@ -116,6 +118,8 @@ class Nested(Pruning):
         """Uint8, shape of the weights: the smallest level that keeps a weight, 1 up; 0 where none does."""
         scores = sizes(weights, rng).reshape(-1)
         codes = np.zeros(weights.size, np.uint8)
+        # From the largest level down, so that smaller ones overwrite it: levels 0.25/0.5 of [4 3 2 1] are first 2 2 0 0
+        # and then 1 2 0 0. By `largest` a smaller share always lies inside a larger one.
         for level, density in reversed(list(enumerate(self.densities, start=1))):
             codes[largest(scores, share(density, weights.size))] = level
         return codes.reshape(weights.shape)
@@ -123,6 +127,7 @@ class Nested(Pruning):
     def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """See `Pruning`."""
         del layer
+        # Level 0 reads place -1, the largest.
         density = self.densities[self.level - 1]
         return largest(sizes(weights, rng).reshape(-1), share(density, weights.size)).reshape(weights.shape)
 

@@ -19,6 +19,8 @@ from workloads.pruning.choosing import groups_along, join_groups, largest, matri
 
 def keep_in_groups(weights: np.ndarray, rng: np.random.Generator, count: int, length: int, axis: int = 1) -> np.ndarray:
     """Bool, shape of the weights: the `count` largest in every group of `length` along an axis, at one position."""
+    # Along axis 1, the channels: (K, groups, X, length), so that a row of `largest` is one group at one kernel
+    # position.
     groups = groups_along(sizes(matrix(weights), rng), axis, length)
     kept = largest(groups, count)
     return join_groups(kept, axis, weights.shape[axis]).reshape(weights.shape)
@@ -26,6 +28,7 @@ def keep_in_groups(weights: np.ndarray, rng: np.random.Generator, count: int, le
 
 def group_facts(weights: np.ndarray, length: int, axis: int = 1) -> Facts:
     """Fewest and most non-zeros in the full groups of `length` along an axis."""
+    # A last group that is not full would make the fewest look smaller than the pruning made it.
     whole = weights.shape[axis] // length * length
     if not whole:
         return {"groups": 0}
@@ -62,6 +65,7 @@ class NM(Pruning):
     def storage_format(self, layer: Layer) -> str:
         """See `Pruning`."""
         del layer
+        # The format stores at least one value a group, even where n = 0 keeps none.
         return f"nm:n={max(self.n, 1)},m={self.m}"
 
     def facts(self, layer: Layer, weights: np.ndarray) -> Facts:

@@ -31,8 +31,11 @@ def to_grid(values: np.ndarray, bits: int) -> np.ndarray:
     top = np.abs(real).max(initial=0.0)
     if top == 0:
         return real
+    # 4 bits: 7 steps on each side of zero, 15 values with it.
     step = top / ((1 << (bits - 1)) - 1)
     codes = np.rint(real / step)
+    # 3 bits and a largest value of 0.9: the step is 0.3, and 0.1 would round to 0. It becomes 0.3: quantization prunes
+    # nothing.
     codes = np.where((codes == 0) & (real != 0), np.sign(real), codes)
     return (codes * step).astype(real.dtype)
 
@@ -44,12 +47,16 @@ def codebook(nonzeros: np.ndarray, bits: int) -> np.ndarray:
     values is dropped.
     """
     ordered = np.sort(nonzeros)
+    # Of float64, since a cluster's sum is a difference of two long sums, which float32 would not resolve.
     sums = np.concatenate([[0.0], np.cumsum(ordered, dtype=np.float64)])
     centres = np.linspace(ordered[0], ordered[-1], 1 << bits)
     bounds = np.empty(0, np.int64)
     for _ in range(_ROUNDS):
+        # Of sorted values a cluster ends halfway to the next centroid, so that a binary search finds every end.
         cuts = np.searchsorted(ordered, ((centres[1:] + centres[:-1]) / 2).astype(ordered.dtype))
+        # Equal edges enclose no value; with them goes the centroid that has none.
         edges = np.unique(np.concatenate([[0], cuts, [ordered.size]]))
+        # The same clusters have the same means: nothing can change any more.
         if np.array_equal(edges, bounds):
             break
         bounds = edges
@@ -64,9 +71,11 @@ def to_codebook(values: np.ndarray, bits: int) -> np.ndarray:
     if not nonzero.any():
         return real
     centres = codebook(real[nonzero], bits)
+    # A cluster of -1 and 1 has the mean 0, which would prune its weights: the smallest positive float stands in.
     centres[centres == 0] = np.finfo(np.float32).tiny
     result = real.copy()
     bounds = ((centres[1:] + centres[:-1]) / 2).astype(real.dtype)
+    # `searchsorted` among the halfway points is the number of the nearest centroid.
     result[nonzero] = centres[np.searchsorted(bounds, real[nonzero])]
     return result
 
@@ -110,6 +119,7 @@ class Quantize(Pruning):
     @property
     def codebook_bits(self) -> int:
         """Bits of a layer's codebook, its values having 16 bits (assumption); 0 on a uniform grid."""
+        # 16 bits for each of 2^bits values: 4 bits make 256 bits, 32 bytes.
         return 16 << self.bits if self.method == "codebook" else 0
 
     def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -122,6 +132,7 @@ class Quantize(Pruning):
         del layer
         if weights.dtype == np.bool_:
             drawn = rng.standard_normal(weights.shape, np.float32)
+            # A draw of exactly 0 is rare, but it would lose a weight that the mask has.
             drawn[drawn == 0] = 1
             weights = drawn * weights
         return to_grid(weights, self.bits) if self.method == "uniform" else to_codebook(weights, self.bits)

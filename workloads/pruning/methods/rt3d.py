@@ -39,6 +39,7 @@ class Rt3d(Pruning):
         if self.scheme == "vanilla":
             return keep_blocks(layer, weights, rng, self.density, (self.filters, self.channels))
         groups = kernel_groups(layer, weights, self.filters, self.channels)
+        # (G, K', C', X): a position's energy over all kernels of its group, with which it stays or goes in all of them.
         scores = energies(groups, rng, (3, 4))
         if self.balance == "group":
             kept = largest(scores, share(self.density, scores.shape[-1], at_least=1))

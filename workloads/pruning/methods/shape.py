@@ -33,6 +33,8 @@ class Shape(Pruning):
 
     def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """See `Pruning`."""
+        # (G, C/G·X): the energy of a position over the filters of its convolution group, whose columns compete among
+        # themselves.
         scores = energies(_columns(layer, weights), rng, 1)
         kept = largest(scores, share(self.density, scores.shape[1]))
         return (_columns(layer, weights != 0) & kept[:, np.newaxis]).reshape(weights.shape)

@@ -35,6 +35,7 @@ class Vector(Pruning):
     def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """See `Pruning`."""
         del layer
+        # The weights' shape without the vector's axis: (K, C/G, [T,] R) where rows are vectors.
         scores = energies(weights, rng, self._axis)
         kept = largest(scores.reshape(-1), share(self.density, scores.size)).reshape(scores.shape)
         return (weights != 0) & np.expand_dims(kept, self._axis)

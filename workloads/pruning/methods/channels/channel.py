@@ -45,6 +45,8 @@ class Channel(UnitPruning):
     def counts(self, sources: Sequence[LayerSource], links: Sequence[int]) -> list[int | None]:
         """See `UnitPruning`; at least one a group, as no layer can do without."""
         return [
+            # 512 channels of a 7x7 map, flattened, are 25,088 features. At density 0.5, 256 channels stay: 256 x 49 =
+            # 12,544 features.
             None if _fixed(source) else source.layer.groups * features * max(self._share(source.layer, features), 1)
             for source, features in zip(sources, _features(links), strict=True)
         ]
@@ -53,6 +55,8 @@ class Channel(UnitPruning):
         """See `UnitPruning`; nothing leaves with scope=global."""
         if self.scope == "layer":
             return super().removals(sources)
+        # Nothing leaves. Where a linked layer's filters go with lost channels, the activations that it writes hold
+        # zeros there.
         return [Removal(dead_inputs=link > 0) for link in (0, *self.linked(sources)[:-1])]
 
     def notes(self, sources: tuple[LayerSource, ...]) -> tuple[str, ...]:
@@ -88,10 +92,13 @@ class Channel(UnitPruning):
         best = {place: largest(scores[place], 1 if self.density else 0) for place in free}
         if not free:
             return kept
+        # Two rounds over all layers together: the best channel of every group first, in any case, then the best of the
+        # rest. Those of the first round score 0 in the second, which is never chosen, and they count towards the share.
         first = np.concatenate([best[place].reshape(-1) for place in free])
         every = np.concatenate([scores[place].reshape(-1) for place in free])
         more = share(self.density, every.size) - int(np.count_nonzero(first))
         chosen = first | largest(np.where(first, 0, every), max(more, 0))
+        # The flat choice is cut where one layer's channels end, and gets the layer's shape (G, units) back.
         ends = np.cumsum([scores[place].size for place in free])[:-1]
         for place, own in zip(free, np.split(chosen, ends), strict=True):
             kept[place] = own.reshape(scores[place].shape)
@@ -99,6 +106,7 @@ class Channel(UnitPruning):
 
     def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """See `Pruning`; this layer by itself, whatever its place in a network."""
+        # Energy over the filters of the group and the kernel positions: (G, C/G).
         kept = largest(energies(by_channel(layer, weights), rng, (1, 3)), self._share(layer, 1))
         return KeptUnits(kept.reshape(-1), None).keep(layer, weights, rng)
 
@@ -121,6 +129,7 @@ def _scores(source: LayerSource, features: int, seed: int) -> np.ndarray:
     """(G, channels of a group)."""
     layer = source.layer
     weights = source.weight_array(seed)
+    # (G, K/G, channels, features·X): all features of a channel are judged together.
     units = weights.reshape(layer.groups, layer.group_out_channels, layer.group_in_channels // features, -1)
     return energies(units, pruning_rng(source, seed), (1, 3))
 
@@ -128,11 +137,13 @@ def _scores(source: LayerSource, features: int, seed: int) -> np.ndarray:
 def _mean_scores(source: LayerSource, features: int, seed: int) -> np.ndarray:
     """Mean square of a channel's weights; of masks random whole numbers."""
     scores = _scores(source, features, seed)
+    # A sum of squares grows with the number of weights; only means let channels of different layers compete.
     return scores if scores.dtype == np.uint32 else scores / (source.layer.weight_count // scores.size)
 
 
 def _comparable(scores: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
     """As they are where all are of one kind; beside masks, values count by their rank in their layer."""
+    # Random numbers up to 2^32 and mean squares have no common scale: beside 10^9 no weight would ever stay.
     drawn = {place for place, array in scores.items() if array.dtype == np.uint32}
     if not drawn:
         return scores
@@ -141,5 +152,7 @@ def _comparable(scores: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
 
 def _ranks(array: np.ndarray) -> np.ndarray:
     """Ranks spread over the range of the random whole numbers; 0 stays 0."""
+    # Sorting twice gives ranks: [0.3 0.1 0.2] sorts as places 1 2 0, those as 2 0 1, and with 1 added the ranks are 3 1
+    # 2.
     ranks = np.argsort(np.argsort(array, axis=None, kind="stable"), kind="stable") + 1
     return (ranks / array.size * (1 << 32)).reshape(array.shape) * (array > 0)

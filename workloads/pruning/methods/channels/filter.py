@@ -57,9 +57,11 @@ class Filter(UnitPruning):
 
     def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """See `Pruning`; this layer by itself, whatever its place in a network."""
+        # One value a filter, spread over all other axes, however many there are.
         return (weights != 0) & self._kept(layer, weights, rng).reshape(-1, *[1] * (weights.ndim - 1))
 
     def _kept(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        # A density that rounds to no filter gives a mask without any; the one that `counts` keeps then is a dead one.
         groups, of = _competing(layer)
         scores = energies(matrix(weights), rng, (1, 2)).reshape(groups, of)
         return largest(scores, share(self.density, of)).reshape(-1)
@@ -71,6 +73,7 @@ class Filter(UnitPruning):
 
 def _competing(layer: Layer) -> tuple[int, int]:
     """Groups of filters that compete, and filters of each."""
+    # Each group of a depthwise layer is one filter, which would have nobody to compete with.
     return (1, layer.out_channels) if depthwise(layer) else (layer.groups, layer.group_out_channels)
 
 

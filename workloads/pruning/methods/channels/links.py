@@ -22,6 +22,7 @@ def plain_links(sources: Sequence[LayerSource]) -> list[int]:
     - both belong to one block, and no later layer of the block may read the first one's outputs too.
     Sums of two maps (ResNet) and joins (GoogLeNet) link blocks, never layers inside one.
     """
+    # One layer that does not read the one before it is enough: the list may then hold branches that names do not tell.
     chain = not any(_block(source.layer) for source in sources) and all(
         _feeds(*pair) for pair in itertools.pairwise(sources)
     )
@@ -36,6 +37,8 @@ def _linked(sources: Sequence[LayerSource], place: int, chain: bool) -> int:
         return 0
     block = _block(first.layer)
     in_block = block == _block(second.layer) != "" and not _forks(sources, place, block)
+    # Three reasons, see `plain_links`; the quotient is 1 between maps, and 49 from 512 channels of 7x7 to 25,088
+    # features.
     plain = _place(first) == _place(second) or chain or in_block
     return second.layer.in_channels // first.layer.out_channels if plain else 0
 
@@ -58,6 +61,7 @@ def _feeds(first: LayerSource, second: LayerSource) -> bool:
         return False
     before, after = first.layer, second.layer
     if after.fully_connected and not before.fully_connected:
+        # VGG-16's conv5_3 writes 14x14 a channel and fc6 reads 49: pooling makes a map smaller, never larger.
         features, rest = divmod(after.in_channels, before.out_channels)
         return rest == 0 and features <= before.output_count // (before.batch * before.out_channels)
     fits = before.axes == after.axes and all(
@@ -67,6 +71,7 @@ def _feeds(first: LayerSource, second: LayerSource) -> bool:
 
 
 def _follows(first: LayerSource, second: LayerSource) -> bool:
+    # The two factors of one layer have its place, and the second factor has the larger index.
     step = _place(second) - _place(first)
     return step == 1 or (step == 0 and second.index > first.index)
 
@@ -78,6 +83,7 @@ def _place(source: LayerSource) -> int:
 
 def _block(layer: Layer) -> str:
     name, _, part = layer.name.rpartition(".")
+    # The factor "layer1.conv2.vertical" belongs to the block of the layer it came from, which is "layer1".
     while part in PARTS:
         name, _, part = name.rpartition(".")
     return name

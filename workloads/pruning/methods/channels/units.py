@@ -93,6 +93,8 @@ class UnitPruning(Pruning):
         kept, layer = own[place], layers[place]
         if kept is None:
             return False
+        # Partners are unknown where no link is: of channels, to the layer before; of filters, to the layer after. The
+        # network's first and last layer have no partner on that side.
         if self.readers_decide:
             return kept < layer.in_channels and place > 0 and not links[place - 1]
         return kept < layer.out_channels and place + 1 < len(layers) and not links[place]
@@ -103,6 +105,7 @@ class UnitPruning(Pruning):
 
 def _stays_zero(pair: tuple[object, object], removal: Removal) -> bool:
     """Whether something is lost that does not leave."""
+    # The pair says how many or which stay; a removal of None on the same side leaves all places there.
     return any(
         kept is not None and left is None for kept, left in zip(pair, (removal.channels, removal.filters), strict=True)
     )

@@ -81,11 +81,16 @@ class KernelGroup(Pruning):
         rows, columns = self.rows_columns
         groups = kernel_groups(layer, weights, self.group, self.group)  # (G, K', C', filters, channels, X)
         if rows < 1:
+            # (G, K', C', filters). Of a layer with fewer filters than a group the share is taken of what it has; a
+            # smaller group at the edge of a larger layer keeps as many as the others, and its padding, which has no
+            # energy, is never among them.
             scores = energies(groups, rng, (4, 5))
             kept = largest(scores, share(rows, min(self.group, layer.group_out_channels), at_least=1))
             groups = groups * kept[..., np.newaxis, np.newaxis]
         if columns < 1:
+            # (G, K', C', X), over the rows that have stayed alone: the lost ones are zeros by now.
             scores = energies(groups, rng, (3, 4))
+            # A 3x3x3 kernel has 27 positions, which are cut at 9 and 18; a 1x1 kernel is a tile of one position.
             tiles = np.split(scores, range(TILE_POSITIONS, scores.shape[-1], TILE_POSITIONS), axis=-1)
             kept = [largest(tile, share(columns, tile.shape[-1], at_least=1)) for tile in tiles]
             groups = groups * np.concatenate(kept, axis=-1)[..., np.newaxis, np.newaxis, :]

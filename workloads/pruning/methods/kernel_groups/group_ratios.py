@@ -29,6 +29,7 @@ def load_ratios(table: str) -> dict[str, dict[str, float]]:
 def layer_ratios(subject: str, table: str, sources: Sequence[LayerSource]) -> list[dict[str, float] | None]:
     """The ratios of each layer, None where the table does not have it. Raises `InputError` when it has none of them."""
     known = load_ratios(table)
+    # By name alone: a table belongs to the layers of one network, and other layers stay whole.
     found = [known.get(source.layer.name) for source in sources]
     if not any(found):
         raise InputError(

@@ -34,4 +34,5 @@ class KernelGroupColumn(KernelGroup):
 
     def with_ratios(self, ratios: dict[str, float]) -> Self:
         """See `KernelGroup`."""
+        # Operations before over after: a ratio of 3 keeps a third of the positions.
         return replace(self, table="none", density=1 / ratios["kgc"])

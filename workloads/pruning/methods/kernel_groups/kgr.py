@@ -32,6 +32,7 @@ class KernelGroupRow(KernelGroup):
 
     def with_ratios(self, ratios: dict[str, float]) -> Self:
         """See `KernelGroup`."""
+        # Operations before over after: a ratio of 2 keeps every other filter of a group.
         return replace(self, table="none", density=1 / ratios["kgr"])
 
     def storage_format(self, layer: Layer) -> str:

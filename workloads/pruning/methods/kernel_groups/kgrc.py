@@ -35,4 +35,5 @@ class KernelGroupRowColumn(KernelGroup):
 
     def with_ratios(self, ratios: dict[str, float]) -> Self:
         """See `KernelGroup`; the rows' part is KGR's ratio, as the published products show."""
+        # kgr = 2 and kgrc = 6: half of the rows, and 2/6 of the columns, which together are a sixth.
         return replace(self, table="none", rows=1 / ratios["kgr"], columns=ratios["kgr"] / ratios["kgrc"])

@@ -38,6 +38,8 @@ def factor_layers(layer: Layer, scheme: str, rank: int) -> tuple[Layer, Layer]:
             replace(layer, name=f"{layer.name}.reduce", out_channels=rank),
             replace(pointwise, name=f"{layer.name}.restore"),
         )
+    # The first factor runs along the rows (axis 0) with the layer's own vertical geometry, the second along the
+    # columns.
     columns = dict(zip(("kernel_size", "stride", "padding", "dilation"), _one_axis(layer, 1), strict=True))
     rows = dict(zip(columns, _one_axis(layer, 0), strict=True))
     vertical = replace(layer, name=f"{layer.name}.vertical", out_channels=rank, **rows)
@@ -50,6 +52,7 @@ def factor_layers(layer: Layer, scheme: str, rank: int) -> tuple[Layer, Layer]:
 def _one_axis(layer: Layer, axis: int) -> tuple[tuple[Any, ...], ...]:
     """Kernel, stride, padding and dilation of a 2-D layer along one axis, nothing along the other."""
     both = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+    # Kernel 1, stride 1, no padding, dilation 1: an axis with these is passed through as it is.
     neutral = (1, 1, (0, 0), 1)
     return tuple(
         tuple(values[axis] if place == axis else idle for place in range(2))
@@ -63,12 +66,16 @@ def truncated_svd(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray
     From the eigenvectors of the smaller Gram matrix, several times as fast as a general routine. What that costs in
     precision concerns singular values below 1e-8 of the largest, beyond the precision of float32 weights.
     """
+    # The factors of a transposed matrix are the transposed factors, in the other order.
     if matrix.shape[0] < matrix.shape[1]:
         right, left = truncated_svd(matrix.T, rank)
         return left.T, right.T
+    # `eigh` gives eigenvalues that rise; reversed, the first columns belong to the largest singular values.
     vectors = np.linalg.eigh(_gram(matrix))[1][:, ::-1][:, :rank]
     images = matrix @ vectors  # columns are the left vectors times their singular values
     values = np.linalg.norm(images, axis=0)
+    # An image is a left vector times its singular value s; over sqrt(s) it is the left vector times sqrt(s). A singular
+    # value of 0 has the image 0, which is divided by 1.
     root = np.sqrt(values)
     left = images / np.where(root > 0, root, 1)
     return left, root[:, np.newaxis] * vectors.T
@@ -105,6 +112,8 @@ class Factorization:
         """The weights (N, C, [T,] R, S) as that matrix."""
         filters, channels, *kernel = weights.shape
         if self.scheme == "spatial":
+            # (N, C, R, S) as (C, R, N, S): row (c, r), column (n, s). A rank is then one vertical filter and a
+            # horizontal kernel for each output channel.
             return weights.transpose(1, 2, 0, 3).reshape(channels * kernel[0], filters * kernel[1])
         return weights.reshape(filters, -1).T
 
@@ -121,6 +130,7 @@ class Factorization:
     def factors(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Weights of both layers: values where the layer's are, else dense masks."""
         if seed not in self._found:
+            # One seed at a time is asked for, by both factors in turn.
             self._found.clear()
             self._found[seed] = self._factors(self.source.weight_array(seed))
         return self._found[seed]
@@ -131,9 +141,13 @@ class Factorization:
             return np.ones(shapes[0], np.bool_), np.ones(shapes[1], np.bool_)
         left, right = truncated_svd(self.matrix(weights).astype(np.float64), self.rank)
         kept = np.float64 if weights.dtype == np.float64 else np.float32
+        # Left is (C·kh, R), or (C·X, R) over channels: transposed it holds one filter a rank, as the first layer's
+        # weights do.
         first, second = left.T.astype(kept).reshape(shapes[0]), right.astype(kept)
         if self.scheme == "spatial":
             filters, _, _, width = shapes[1]
+            # Right (R, N·kw) as (R, N, 1, kw), and then filters before channels, the ranks being the second layer's
+            # channels.
             return first, second.reshape(self.rank, filters, 1, width).swapaxes(0, 1)
         return first, second.T.reshape(shapes[1])
 
@@ -144,7 +158,11 @@ class Factorization:
             raise InputError(
                 f"{subject}: energy = {energy}: layer '{self.source.layer.name}' is known as a mask only; give ratio"
             )
+        # Eigenvalues of the Gram matrix are squares of singular values; rounding may leave some that should be 0 below
+        # it.
         total = np.cumsum(np.maximum(np.linalg.eigvalsh(_gram(self.matrix(weights).astype(np.float64)))[::-1], 0))
+        # The tolerance keeps energy = 1 from counting ranks that hold rounding errors alone; it is far below any share
+        # asked for.
         reached = total >= energy * total[-1] * (1 - 1e-12)
         return int(np.argmax(reached)) + 1
 

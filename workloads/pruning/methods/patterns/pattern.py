@@ -59,6 +59,7 @@ class Pattern(Pruning):
         """See `Pruning`; PatDNN's library is one for the whole network."""
         if self.set != "patdnn":
             return super().plan(sources, seed)
+        # Kernels of all layers with 3x3 kernels vote together; layers of other sizes have no say.
         counts = sum(
             (
                 pattern_counts(matrix(source.weight_array(seed)), pruning_rng(source, seed))
@@ -76,6 +77,7 @@ class Pattern(Pruning):
         return replace(self, set=written_patterns(read_patterns(self.subject, self.set)))
 
     def _fits(self, layer: Layer) -> bool:
+        # Patterns are square: 9 positions are 3x3, also as the 1x3x3 slice of a 3-D kernel.
         side = 3 if self.set == "patdnn" else int(read_patterns(self.subject, self.set).shape[1] ** 0.5)
         return layer.kernel_size[-2:] == (side, side) and all(size == 1 for size in layer.kernel_size[:-2])
 
@@ -90,6 +92,8 @@ class Pattern(Pruning):
         kernels = matrix(weights)
         chosen = best_patterns(kernels, library, rng)
         keep = library[chosen] & (kernels != 0)
+        # Patterns first, then kernels by what their pattern has left them: the other way round a strong weight that its
+        # pattern drops could save a kernel.
         if self.connectivity < 1:
             keep &= keep_kernels(kernels * keep, rng, self.connectivity, self.balance)[:, :, np.newaxis]
         return keep.reshape(weights.shape)
@@ -100,6 +104,7 @@ class Pattern(Pruning):
             return "dense"
         library = self.size if self.set == "patdnn" else len(read_patterns(self.subject, self.set))
         weights = 4 if self.set == "patdnn" else int(read_patterns(self.subject, self.set).sum(axis=1).max())
+        # The pattern format is made for nine positions; other squares are stored with a bit a weight.
         nine = layer.kernel_size[-2:] == (3, 3)
         return f"pattern:n={weights},patterns={library}" if nine else "bitmap"
 
@@ -107,6 +112,7 @@ class Pattern(Pruning):
         """Patterns that the kernels use as they are, and kept kernels."""
         if not self._fits(layer):
             return {"patterns": 0}
+        # 9 positions are 2 bytes a kernel, so that equal patterns are equal rows of bytes.
         kernels = np.packbits(matrix(weights != 0), axis=-1).reshape(-1, ceil_div(int(np.prod(layer.kernel_size)), 8))
         used = np.unique(kernels[kernels.any(axis=1)], axis=0)
         return {"patterns": len(used), **kernel_facts(weights)}

@@ -17,6 +17,7 @@ _MASKS = re.compile(r"[01]+(?:-[01]+)*")
 
 
 def _centred() -> np.ndarray:
+    # Position 4 is the centre; 3 of the 8 others make 56 patterns.
     others = [place for place in range(9) if place != 4]
     library = np.zeros((math.comb(8, 3), 9), np.bool_)
     for row, places in zip(library, itertools.combinations(others, 3), strict=True):
@@ -73,9 +74,11 @@ def best_patterns(kernels: np.ndarray, library: np.ndarray, rng: np.random.Gener
     """
     table = library.T.astype(np.float32)
     if kernels.dtype != np.bool_:
+        # (K, C, X) @ (X, patterns): the energy that each pattern would keep; `argmax` takes the first of equals.
         real = kernels.astype(np.float64)
         return np.argmax(np.square(real) @ table.astype(np.float64), axis=2)
     energy = kernels.astype(np.float32) @ table
+    # Counts of non-zeros differ by at least 1, so that less than a half decides between equal ones only.
     energy += rng.random(energy.shape, np.float32) * np.float32(0.5)
     return np.argmax(energy, axis=2)
 

@@ -22,16 +22,20 @@ def global_counts(sources: Sequence[LayerSource], seed: int, density: float) -> 
     By magnitude (as float32) where every layer has values, ties going to the first layers; otherwise in proportion to
     the layers' non-zeros, largest remainders rounded up.
     """
+    # First pass: the high halves, 65,536 bins a layer. The bin in which the threshold lies is then looked at again, by
+    # its low halves, so that two small histograms do the work of one with 2^32 bins.
     high = [_Histogram.of(source.weight_array(seed)) for source in sources]
     nonzeros = np.array([histogram.nonzeros for histogram in high], np.int64)
     total = min(round(density * sum(source.layer.weight_count for source in sources)), int(nonzeros.sum()))
     if total == 0:
         return [0] * len(sources)
+    # A mask has no magnitudes to compare with those of other layers.
     if any(histogram.mask for histogram in high):
         return [int(count) for count in rounded(nonzeros * (total / nonzeros.sum()), total)]
     above, level = _split(np.sum([histogram.counts for histogram in high], axis=0), total)
     low = [_low_bits(source.weight_array(seed), level) for source in sources]
     inside, threshold = _split(np.sum(low, axis=0), total - above)
+    # Weights exactly at the threshold: as many as are still missing, in the order of the layers.
     room = total - above - inside
     counts = []
     for histogram, bits in zip(high, low, strict=True):
@@ -43,6 +47,8 @@ def global_counts(sources: Sequence[LayerSource], seed: int, density: float) -> 
 
 def _split(counts: np.ndarray, total: int) -> tuple[int, int]:
     """Elements above the bin in which the total is reached from above, and that bin."""
+    # Bins [3 4 2] and a total of 4: from above, 2 and then 6 are reached, so the bin is the middle one, with 2 above
+    # it.
     reached = np.cumsum(counts[::-1])
     place = int(np.searchsorted(reached, total))
     return int(reached[place] - counts[::-1][place]), len(counts) - 1 - place
@@ -50,6 +56,7 @@ def _split(counts: np.ndarray, total: int) -> tuple[int, int]:
 
 def _bits(weights: np.ndarray) -> np.ndarray:
     """Uint32 of the magnitudes of the non-zeros; none becomes 0."""
+    # A float64 too small for float32 becomes 0; its bits are set to 1, the smallest magnitude, since it is no zero.
     magnitudes = np.abs(weights[weights != 0].astype(np.float32))
     return np.maximum(magnitudes.view(np.uint32), 1)
 

@@ -42,6 +42,8 @@ class Unstructured(Pruning):
         """See `Pruning`."""
         if self.scope == "layer":
             return super().plan(sources, seed)
+        # count / n times n is the count again up to a rounding error far below a half, so that `keep` finds exactly
+        # this count.
         counts = global_counts(sources, seed, self.density)
         return tuple(
             replace(self, scope="layer", density=count / source.layer.weight_count)
@@ -56,6 +58,7 @@ class Unstructured(Pruning):
         if count >= nonzeros:
             return weights != 0
         if weights.dtype == np.bool_:
+            # Either way every choice is equally likely; a full mask is spared the detour over its own elements.
             if nonzeros == weights.size:
                 return uniform_mask(rng, weights.size, count).reshape(weights.shape)
             keep = np.zeros(weights.shape, np.bool_)
@@ -76,6 +79,7 @@ class Unstructured(Pruning):
 
 def _largest(values: np.ndarray, count: int) -> np.ndarray:
     """Bool (n,): the `count` entries of largest magnitude, ties going to the first."""
+    # There is no place n - 0 to partition at.
     if count == 0:
         return np.zeros(values.shape, np.bool_)
     wide = np.int64 if values.dtype.kind in "iu" else values.dtype  # the magnitude of int8's -128 needs more than int8

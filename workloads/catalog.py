@@ -33,6 +33,7 @@ def _resolve(text: str) -> Workload:
         return load_traces(SHIPPED[text])
     if text in network_names():
         return Workload.of_network(load_network(text))
+    # Only the last @ parts the two: a network's own name may hold one, as in NETWORK@SET@FILE.safetensors.
     network, _, weights = text.rpartition("@")
     if network and weights.endswith(importers.suffixes(weights_alone=True)):
         return importers.import_model(weights, importers.ImportOptions(base=load_workload(network))).workload
@@ -45,6 +46,7 @@ def _resolve(text: str) -> Workload:
 
 def _from_path(path: Path) -> Workload:
     refuse_stream(path)
+    # Importers look first: they know a topology or a scipy matrix from a density table or a trace of the same suffix.
     if importers.recognise(path) is not None:
         return importers.import_model(path).workload
     reader = readers.recognise(path)

@@ -87,6 +87,8 @@ def _naming_damage(label: str) -> Generator[None]:
 
 def _type(label: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether columns come first, and type; leaves the stream at the data."""
+    # Checked before a byte of data is read: pickles would run code, and a claimed shape could ask for any amount of
+    # memory.
     shape, fortran_order, dtype = _header(stream)
     if dtype.hasobject:
         raise InputError(f"{label} holds pickled objects, which are never loaded")
@@ -98,6 +100,7 @@ def _type(label: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtyp
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(stream)  # type: ignore[arg-type]
+    # Version 3.0 differs from 2.0 in the encoding of field names alone, and arrays with fields are refused.
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about headers that Python 2 wrote, which are read all the same
@@ -115,9 +118,11 @@ def _read(label: str, stream: IO[bytes], shape: tuple[int, ...], dtype: Any) -> 
     found, fortran_order, found_type = _type(label, stream)
     _check(label, (found, found_type), shape, dtype)
     size = math.prod(shape) * found_type.itemsize
+    # Read by the size that the shape implies, whatever the entry claims to hold.
     data = stream.read(size)
     if len(data) < size or stream.read(1):  # reading on to the end also checks a zip entry's checksum
         raise InputError(f"{label} does not hold exactly {size} bytes of data")
+    # No copy: the array is a read-only view of the bytes, which traces never write to.
     return np.frombuffer(data, found_type).reshape(shape, order="F" if fortran_order else "C")
 
 
@@ -140,6 +145,7 @@ def read_label(path: Path, archive: zipfile.ZipFile, entry: str) -> str:
     with _open_entry(path, archive, entry) as stream:
         label = f"{path}: entry '{entry}'"
         shape, _, dtype = _header(stream)
+        # S are bytes and U is text in numpy's types; a label is a single one, not an array of them.
         if shape != () or dtype.kind not in "SU" or not 0 < dtype.itemsize <= _LABEL_BYTES:
             raise InputError(f"{label} has shape {shape} and type {dtype}, must be a short text")
         data = stream.read(dtype.itemsize)
@@ -162,6 +168,7 @@ class StoredTensor:
         del stream
         with open_archive(self.path) as archive:
             array = read_entry(self.path, archive, self.entry, *self._stored(shape))
+        # 10 elements were packed into 2 bytes; `count` drops the 6 bits that filled the last one.
         return np.unpackbits(array, count=math.prod(shape)).view(np.bool_).reshape(shape) if self.packed else array
 
     def check(self, archive: zipfile.ZipFile, shape: tuple[int, ...]) -> None:
@@ -172,6 +179,8 @@ class StoredTensor:
             _check(label, (found, dtype), *self._stored(shape))
 
     def _stored(self, shape: tuple[int, ...]) -> tuple[tuple[int, ...], Any]:
+        # What the file must hold for a tensor of that shape: a byte for eight elements, or the tensor itself in any
+        # type.
         return ((ceil_div(math.prod(shape), 8),), np.uint8) if self.packed else (shape, None)
 
 
@@ -196,6 +205,7 @@ class StoredArray:
     @classmethod
     def find(cls, path: Path, entry: str | None = None) -> Self:
         """Look at a file; an npz file with a single entry needs no `entry`. Raises `InputError` naming the file."""
+        # The file is read later, when the working directory may be another one.
         path = path.absolute()
         if path.suffix == ".npy":
             with _open(path) as stream, _naming_damage(str(path)):

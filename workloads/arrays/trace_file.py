@@ -45,6 +45,8 @@ def save_traces(path: str | Path, workload: Workload) -> None:
 
 
 def _write_layers(archive: zipfile.ZipFile, workload: Workload) -> None:
+    # The header is written last, when all layers are known; entries are found by name, so that their order does not
+    # matter.
     layers = []
     for index in range(len(workload.layers)):
         trace = workload.trace(index)
@@ -53,6 +55,7 @@ def _write_layers(archive: zipfile.ZipFile, workload: Workload) -> None:
             mask = array.dtype == np.bool_
             kinds[name] = "mask" if mask else "values"
             _write_entry(archive, f"{name}/{index}", np.packbits(array) if mask else array)
+        # Only what a reader would not assume by itself is written.
         usual = trace.input_in_dram == (index == 0)
         where = {} if usual else {"input_in_dram": trace.input_in_dram}
         told = {"relu_input": workload.sources[index].relu_input, "codebook_values": trace.codebook_values}
@@ -70,8 +73,10 @@ def _write_layers(archive: zipfile.ZipFile, workload: Workload) -> None:
 
 
 def _write_entry(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+    # A fixed date, the earliest that a zip archive can hold: equal traces make equal bytes.
     entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
     entry.compress_type = zipfile.ZIP_DEFLATED
+    # An entry written as a stream has no known size beforehand, and some exceed what a plain zip header can tell.
     with archive.open(entry, "w", force_zip64=True) as stream:
         np.lib.format.write_array(stream, array, allow_pickle=False)  # type: ignore[arg-type]
 
@@ -93,6 +98,7 @@ def load_traces(path: str | Path) -> Workload:
 
 
 def _read_header(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
+    # A clear word for files that are no traces, before anything of them is read.
     if "header.npy" not in archive.NameToInfo:
         raise InputError(f"{path}: not a prunesim trace: entry 'header' is missing")
     shape = entry_shape(path, archive, "header")
@@ -130,8 +136,10 @@ def _layer_source(path: Path, archive: zipfile.ZipFile, index: int, entry: Any) 
     except (InputError, KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"key {error} is missing" if isinstance(error, KeyError) else error
         raise InputError(f"{path}: layer {index}: {reason}") from None
+    # Shape and type of every entry are looked at while loading, so that a wrong one cannot end a run at its last layer.
     weights.check(archive, layer.weight_shape)
     activations.check(archive, layer.input_shape)
+    # The stored batch is the layer's own; another batch size repeats its images.
     repeated = RepeatedImages(activations, layer.batch)
     return LayerSource(index, layer, weights, repeated, output_density, str(path), input_in_dram, relu_input, codes)
 

@@ -37,6 +37,8 @@ __all__ = [
 def importers() -> tuple[Importer, ...]:
     """Every importer of the package by title, those that look into a file before those that take all of its suffix."""
     import_all(sys.modules[__name__])
+    # False sorts before True: an importer with a test goes first, as the one that takes all files would leave it
+    # nothing.
     return tuple(sorted(Importer.registry, key=lambda one: (one.holds is None, one.title.lower())))
 
 
@@ -63,5 +65,6 @@ def import_model(path: str | Path, options: ImportOptions | None = None) -> Impo
         raise InputError(f"{path}: not a format that can be imported; see 'prunesim import --help'")
     options = options or ImportOptions()
     imported = found.read(path, options)
+    # Each file once and in order, the model itself first.
     files = tuple(dict.fromkeys((path, *options.inputs, *imported.workload.files)))
     return replace(imported, workload=replace(imported.workload, files=files))

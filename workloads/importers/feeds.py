@@ -51,6 +51,7 @@ def _read(path: Path, options: ImportOptions, specs: Sequence[InputSpec], layout
 
 def _read_arrays(path: Path, specs: Sequence[InputSpec]) -> Feed:
     arrays = read_arrays(path)
+    # With one input and one array there is nothing to mix up, whatever the array's name.
     if len(specs) == len(arrays) == 1:
         arrays = {specs[0].name: next(iter(arrays.values()))}
     feed = {}
@@ -62,6 +63,7 @@ def _read_arrays(path: Path, specs: Sequence[InputSpec]) -> Feed:
 
 
 def _fitting(path: Path, array: np.ndarray, spec: InputSpec) -> np.ndarray:
+    # A single example without a batch axis.
     if array.ndim == len(spec.shape) - 1:
         array = array[np.newaxis]
     fits = array.ndim == len(spec.shape) and all(
@@ -70,6 +72,7 @@ def _fitting(path: Path, array: np.ndarray, spec: InputSpec) -> np.ndarray:
     if not fits:
         wanted = " x ".join("any" if size is None else str(size) for size in spec.shape)
         raise InputError(f"{path}: array for '{spec.name}' has shape {array.shape}, the model wants {wanted}")
+    # Where a model takes whole numbers, the cast below would cut off fractions without a word.
     if array.dtype.kind not in "biuf" or (spec.dtype.kind in "iu" and array.dtype.kind == "f"):
         raise InputError(f"{path}: array for '{spec.name}' has type {array.dtype}, the model wants {spec.dtype}")
     return array.astype(spec.dtype)
@@ -80,6 +83,7 @@ def _read_picture(path: Path, options: ImportOptions, spec: InputSpec, usual: st
         raise InputError(
             f"{path}: the input '{spec.name}' has {len(spec.shape)} axes and takes no picture, give an npz"
         )
+    # In "NHWC" the rows are axis 1, in "NCHW" axis 2. None is a size that the model leaves open.
     layout = options.layout or _layout(spec, usual)
     rows, columns, channels = (spec.shape[layout.index(axis)] for axis in "HWC")
     pixels = _pixels(path, gray=channels == 1)
@@ -97,6 +101,7 @@ def _read_picture(path: Path, options: ImportOptions, spec: InputSpec, usual: st
 
 def _layout(spec: InputSpec, usual: str) -> str:
     """The layout whose channels number 1 or 3; the usual one where both or neither do."""
+    # A shape (1, 3, 224, 224) has 3 channels only as NCHW. In (1, 3, 3, 3) both fit and the shape tells nothing.
     fits = [layout for layout in ("NCHW", "NHWC") if spec.shape[layout.index("C")] in (1, 3)]
     return fits[0] if len(fits) == 1 else usual
 
@@ -107,6 +112,8 @@ def _pixels(path: Path, gray: bool) -> np.ndarray:
     require_file(path)
     try:
         with warnings.catch_warnings():
+            # Pillow only warns of a picture above its limit of pixels, and refuses one of twice as many; here both are
+            # refused.
             warnings.simplefilter("error", image.DecompressionBombWarning)
             with image.open(path) as picture:
                 pixels = np.asarray(picture.convert("L" if gray else "RGB"))
@@ -114,6 +121,7 @@ def _pixels(path: Path, gray: bool) -> np.ndarray:
         raise InputError(f"{path}: the picture has more than {image.MAX_IMAGE_PIXELS:,} pixels") from None
     except Exception as error:  # noqa: BLE001 (its many decoders raise whatever a file leads them to)
         raise InputError(f"{path}: not a picture: {' '.join(str(error).split())}") from None
+    # A gray picture comes as (H, W) and gets an axis of one channel.
     return pixels.reshape(*pixels.shape[:2], -1)
 
 
@@ -129,5 +137,6 @@ def _scaled(path: Path, pixels: np.ndarray, options: ImportOptions, dtype: np.dt
     for name, values in (("mean", options.mean), ("std", options.std)):
         if values and len(values) not in (1, channels):
             raise InputError(f"--{name}: {len(values)} values, must be 1 or {channels} (one a channel)")
+    # One value stands for all channels by broadcasting over the last axis of (H, W, C).
     mean, std = (np.array(values or default, np.float32) for values, default in ((options.mean, 0), (options.std, 1)))
     return ((pixels / np.float32(255) - mean) / std).astype(dtype)

@@ -117,6 +117,7 @@ def _activations(found: FoundLayer) -> TensorSource:
     held = found.activations
     if held is None:
         return Drawn(1.0)
+    # Activations are there for the batch that the model ran on; another batch size repeats them.
     return RepeatedImages(Made(lambda: held), found.layer.batch)
 
 
@@ -125,6 +126,7 @@ _NO_PRODUCTS = "no products of weights: taken as done on the way, without cycles
 
 def omitted_operators(seen: Iterable[tuple[str, str]]) -> tuple[Omitted, ...]:
     """Operators with a reason to refuse each (empty: they hold no products), counted, in order of first appearance."""
+    # A Counter keeps the order of first appearance.
     counts = Counter(seen)
     return tuple(
         Omitted(operator, count, f"refused: {reason}" if reason else _NO_PRODUCTS, bool(reason))
@@ -153,10 +155,13 @@ def less_zero_point(array: np.ndarray, zero_point: Any, axis: int = 0) -> np.nda
 
     The type is the narrowest of int16 and int32 that holds every difference; 0 stands for the real number 0.
     """
+    # Zero points of 64 output channels become (64, 1, 1, 1) along axis 0, so that each is taken off its own filter.
     points = np.asarray(zero_point).astype(np.int64)
     if points.size > 1:
         points = points.reshape([-1 if place == axis else 1 for place in range(array.ndim)])
+    # Two values of 8 bits differ by at most 255, which needs 9 bits with a sign.
     wide = np.int16 if array.dtype.itemsize == 1 else np.int32
+    # A zero point of 0 changes nothing, and the array keeps its narrow type.
     return (array.astype(wide) - points.astype(wide)) if points.any() else array
 
 
@@ -166,6 +171,8 @@ def product_layer(name: str, rows: tuple[int, ...], in_features: int, out_featur
     The first of several axes of rows is the batch; the others are positions of a 1x1 convolution over (1, positions),
     which all meet the same weights. With the batch alone it is a fully connected layer.
     """
+    # Rows (8, 196) with 768 features are 8 images of 196 positions; rows (8,) are a batch of 8 for a fully connected
+    # layer.
     batch = rows[0] if rows else 1
     positions = math.prod(rows[1:])
     if positions == 1:
@@ -177,5 +184,6 @@ def product_layer(name: str, rows: tuple[int, ...], in_features: int, out_featur
 
 def product_activations(layer: Layer, inputs: np.ndarray) -> np.ndarray:
     """Inputs (*rows, in_features) of a matrix product as its layer's activations (N, C, 1, positions)."""
+    # (N, positions, C) becomes (N, C, positions), and then the map of one row that the layer has.
     rows = inputs.reshape(layer.batch, -1, layer.in_channels)
     return np.ascontiguousarray(rows.transpose(0, 2, 1)).reshape(layer.input_shape)

@@ -47,6 +47,7 @@ def importer(
 
     def register(read: Reader) -> Reader:
         new = Importer(title, suffixes, read, holds, weights_alone)
+        # An importer without a test takes every file of its suffixes, so that two of them could not be told apart.
         if holds is None:
             if not suffixes:
                 raise TypeError(f"importer '{title}': has neither suffixes nor a test of what a folder holds")

@@ -37,6 +37,7 @@ class SparseEntries:
         require_size(f"{self.label}: matrix {self.shape[0]} x {self.shape[1]}", self.shape, self._type.itemsize)
         for what, places, size in zip(("row", "column"), (self.rows, self.columns), self.shape, strict=True):
             self._check_places(what, places, size)
+        # Of two entries at one place, `dense` would keep only the last.
         if np.unique(self._flat).size != self.rows.size:
             raise InputError(f"{self.label}: a row holds a column twice")
         if self.values is not None:
@@ -48,6 +49,8 @@ class SparseEntries:
 
     @property
     def _flat(self) -> np.ndarray:
+        # Row-major: (2, 3) in a matrix of 10 columns is place 23. Wide first, as a file's indices may be of a narrow
+        # type.
         return self.rows.astype(np.int64) * self.shape[1] + self.columns.astype(np.int64)
 
     def _check_places(self, what: str, places: np.ndarray, size: int) -> None:
@@ -74,6 +77,7 @@ def require_numbers(label: str, values: np.ndarray) -> None:
 
 def require_places(label: str, flat: np.ndarray, size: int) -> None:
     """Raise `InputError` unless places in a flattened tensor lie inside it, each once."""
+    # Negative places would count from the end in numpy, without an error.
     if flat.size and not 0 <= flat.min() <= flat.max() < size:
         raise InputError(f"{label}: an index lies outside the tensor's {size} elements")
     if np.unique(flat).size != flat.size:
@@ -139,11 +143,13 @@ def _bsr(path: Path, shape: tuple[int, int], read: Any) -> _Entries:
     if blocks.ndim != 3 or min(blocks.shape[1:]) < 1 or shape[0] % blocks.shape[1] or shape[1] % blocks.shape[2]:
         raise InputError(f"{path}: blocks of shape {blocks.shape[1:]} do not fill a matrix of {shape[0]} x {shape[1]}")
     _check_length(path, blocks, indices)
+    # In every block of 2 x 3 each entry gets the row and column of the block's corner plus its own place in the block.
     _, height, width = blocks.shape
     outside = indices[(indices < 0) | (indices >= shape[1] // width)]
     if outside.size:
         raise InputError(f"{path}: block index {outside[0]} lies outside 0 to {shape[1] // width - 1}")
     first = row_places(str(path), read("indptr"), shape[0] // height, len(indices), "block row")
+    # Adding 0 times the other axis spreads rows and columns to the blocks' shape (count, R, C).
     across = np.arange(width)
     rows = (first * height)[:, np.newaxis, np.newaxis] + np.arange(height)[:, np.newaxis] + 0 * across
     columns = (indices.astype(np.int64) * width)[:, np.newaxis, np.newaxis] + across + 0 * rows
@@ -164,6 +170,7 @@ def _dia(path: Path, shape: tuple[int, int], read: Any) -> _Entries:
         raise InputError(f"{path}: diagonals of shape {data.shape} with offsets of shape {offsets.shape}")
     if (np.abs(offsets) > max(shape)).any() or np.unique(offsets).size != offsets.size:
         raise InputError(f"{path}: diagonal offsets must differ and lie inside the matrix")
+    # (diagonals, length): scipy stores a diagonal by its columns, so that an offset of 1 leaves the first place unused.
     columns = np.arange(data.shape[1])[np.newaxis, :] + 0 * offsets.astype(np.int64)[:, np.newaxis]
     rows = columns - offsets.astype(np.int64)[:, np.newaxis]
     inside = (rows >= 0) & (rows < shape[0]) & (columns < shape[1])

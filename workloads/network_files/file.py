@@ -43,6 +43,7 @@ def load_network_file(path: str | Path) -> Workload:
     base = _base(defaults, faults)
     if faults:
         raise InputError("\n".join(f"{path}: {fault}" for fault in faults))
+    # Rows with faults are None, but then the file has been refused above.
     whole = [row for row in built if row is not None]
     sources = base.sources if base else _chained(whole)
     notes = base.notes if base else _not_reached(whole, defaults.activation_density)
@@ -70,6 +71,7 @@ def _base(table: NetworkTable, faults: list[str]) -> Workload | None:
         return None
     workload = Workload.of_network(network)
     if table.relu_input is not None:
+        # A value for all layers leaves out the one that reads the image, which no ReLU wrote.
         told = tuple(s if _reads_image(s) else replace(s, relu_input=table.relu_input) for s in workload.sources)
         workload = replace(workload, sources=told)
     workload = workload.with_densities(table.weight_density, table.activation_density)
@@ -109,8 +111,10 @@ def _row(path: Path, defaults: NetworkTable, raw: Any, place: int, faults: list[
     if table is None:
         return None
     weight_density = _first(table.weight_density, defaults.weight_density, 1.0)
+    # The first layer reads the image unless its own table says otherwise, whatever stands for all layers.
     relu_input = _first(table.relu_input, place > 0 and _first(defaults.relu_input, True))
     own, common = table.activation_density, defaults.activation_density
+    # The common density stops at inputs that no ReLU wrote; an own density or a file is taken as it is.
     reached = relu_input or common is None or own is not None or table.activation_file is not None
     input_density = _first(own, common if reached else None, 1.0)
     weight_pattern = _first(table.weight_pattern, defaults.weight_pattern, UNIFORM)
@@ -137,6 +141,7 @@ def _first(*values: Any) -> Any:
 
 def _chained(rows: list[_Row]) -> tuple[LayerSource, ...]:
     inputs, known = [row.input_density for row in rows], [row.output_density for row in rows]
+    # From the next layer's input where the table says nothing of outputs.
     outputs = output_densities([row.layer for row in rows], inputs, known)
     return tuple(
         LayerSource(i, row.layer, row.weights, row.activations, output, relu_input=row.relu_input)
@@ -156,6 +161,7 @@ def _stored_activations(path: Path, layer: Layer, table: LayerTable) -> TensorSo
     if table.activation_file is None:
         return None
     array = StoredArray.find(path.parent / table.activation_file, table.activation_entry)
+    # One more axis in front is a number of images, which the batch repeats in turn; else the file holds a single image.
     image = layer.input_shape[1:]
     if len(array.shape) == len(image) + 1 and array.shape[1:] == image and array.shape[0]:
         return RepeatedImages(array, array.shape[0])

@@ -23,6 +23,7 @@ def _fault(text: str) -> PydanticCustomError:
 
 
 def _is_whole(value: Any, minimum: int) -> bool:
+    # A bool is an int in Python, and `true` must not pass as 1.
     return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
 
 
@@ -54,6 +55,7 @@ def _padding(value: Any) -> int | Axes | Pads:
     if isinstance(value, list) and len(value) in (2, 3):
         if all(_is_whole(v, 0) for v in value):
             return tuple(value)
+        # [[0, 1], [0, 1]] pads below and on the right alone.
         if all(isinstance(v, list) and len(v) == 2 and all(_is_whole(w, 0) for w in v) for v in value):
             return tuple((before, after) for before, after in value)
     raise _fault(
@@ -81,6 +83,7 @@ def _text(value: Any) -> str:
 
 def _pattern(*allowed: str) -> PlainValidator:
     def check(value: Any) -> Pattern:
+        # A name alone has its default settings; a table may give them.
         settings = dict(value) if isinstance(value, dict) else {"kind": value}
         kind = settings.pop("kind", None)
         if kind not in allowed:
@@ -209,6 +212,7 @@ _Model = TypeVar("_Model", bound=Table)
 
 def layer_table(raw: Any) -> type[LayerTable]:
     """The model for a row of `layers`: its `type` decides which keys it has."""
+    # Everything else is read as a convolution, which reports a wrong type among its faults.
     return DenseTable if isinstance(raw, dict) and raw.get("type") == "fc" else ConvTable
 
 
@@ -235,6 +239,7 @@ def _line(model: type[Table], prefix: str, detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
         return f"unknown key '{key}': {nearest(str(detail['loc'][-1]), model.model_fields)}"
     allowed = _ALLOWED.get(detail["type"], detail["msg"])
+    # A fault of a whole table has no key and no single value to show.
     if not detail["loc"] and detail["type"] == "fault":  # about several keys of the table
         return f"{key}: {allowed}"
     value = repr(detail["input"])

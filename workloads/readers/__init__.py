@@ -47,6 +47,8 @@ def recognise(path: Path) -> Callable[[Path], Workload] | None:
     with open_archive(archive_path) as archive:
         kinds = {name.partition(":")[0] for name in archive.NameToInfo if ":" in name}
     for entries, reader in _FOLDERS:
+        # The larger sets come first: a network with masks of both tensors has the entries of one with weight masks
+        # alone.
         if entries <= kinds:
             return reader
     if path.is_dir():

@@ -46,6 +46,7 @@ def read_folder(
     try:
         rows = json.loads(table.read_text(encoding="utf-8"))
         layers = [layer_of(row) for row in rows]
+        # A table that does not count non-zeros leaves the input dense.
         inputs = [
             row.get("x_nnz", layer.input_count) / layer.input_count for row, layer in zip(rows, layers, strict=True)
         ]
@@ -69,6 +70,7 @@ def layer_of(row: Mapping[str, Any]) -> Layer:
     """
     maps, kernel = ("DHW", "TRS") if "D" in row else ("HW", "RS")
     size = tuple(int(row[axis]) for axis in maps)
+    # Grouped ones stay convolutions: a fully connected layer has one group.
     if size == (1, 1) and int(row["R"]) == int(row["S"]) == int(row.get("groups", 1)) == 1:
         return Layer.dense(row["name"], in_features=int(row["C"]), out_features=int(row["K"]))
     layer = Layer.conv(
@@ -81,6 +83,7 @@ def layer_of(row: Mapping[str, Any]) -> Layer:
         padding=_padding(row["pad"], len(size)),
         groups=int(row.get("groups", 1)),
     )
+    # The table's own output size checks stride and padding, which sources state in different ways.
     stated = tuple(int(row[column]) for column in ("P", "Q") if column in row)
     if stated and stated != layer.output_size:
         raise InputError(f"layer '{layer.name}': output is {layer.output_size}, the table says {stated}")
@@ -92,5 +95,6 @@ def _padding(value: Any, axes: int) -> int | Pads:
         value = [int(part) for part in value.split("/")]
     if isinstance(value, int) or len(value) == 1:
         return value if isinstance(value, int) else value[0]
+    # (top, bottom, left, right) are two pairs; a 3-D layer with two pairs pads rows and columns, and no depth.
     pairs = tuple((value[i], value[i + 1]) for i in range(0, len(value), 2))
     return pairs if len(pairs) == axes else ((0, 0),) * (axes - len(pairs)) + pairs

@@ -37,6 +37,7 @@ def read_resnet50_dlmc(
 
     def tensors(archive: Path, row: Mapping[str, Any], layer: Layer) -> TensorPair:
         if layer.fully_connected:
+            # Non-zeros over weights, times the weights again and rounded, is the stored count exactly.
             weights: TensorSource = Drawn(row["w_nnz"] / layer.weight_count)
         else:
             weights = StoredTensor(archive, f"wmask:{layer.name}", packed=True)

@@ -21,6 +21,7 @@ def capture(graph: OnnxGraph, names: Iterable[str], feeds: Sequence[Feed]) -> di
     The model runs operator by operator as written: fusing would make tensors vanish. Raises `InputError` when it fails.
     """
     wanted = list(dict.fromkeys(names))
+    # What no operator makes is an input of the model, whose values stand in the feed itself.
     made = [name for name in wanted if name in graph.producers]
     session = _session(graph, made)
     runs = []
@@ -35,6 +36,7 @@ def capture(graph: OnnxGraph, names: Iterable[str], feeds: Sequence[Feed]) -> di
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    # A tensor without axes, such as a zero point, is the same in every run and has no axis to be joined along.
     return parts[0] if len(parts) == 1 or parts[0].ndim == 0 else np.concatenate(parts)
 
 
@@ -42,6 +44,7 @@ def _session(graph: OnnxGraph, names: list[str]) -> Any:
     runtime = require("onnxruntime", "onnx", "Activations of ONNX models")
     onnx = require("onnx", "onnx", "ONNX files")
     options = runtime.SessionOptions()
+    # Optimizing merges convolutions with what follows them, and the tensors between them would not exist.
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = _FATAL
     options.add_session_config_entry(
@@ -50,6 +53,7 @@ def _session(graph: OnnxGraph, names: list[str]) -> Any:
     model = graph.model
     kept = len(model.graph.output)
     known = {value.name for value in model.graph.output}
+    # A runtime gives a graph's outputs alone: tensors are made outputs for the session and taken out again.
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
     try:
         return runtime.InferenceSession(

@@ -49,6 +49,7 @@ class OnnxGraph:
         self.model = self._read()
         self._check_opsets()
         graph = self.model.graph
+        # Initializers may be listed among the inputs as well, as older files do; they are constants all the same.
         self.initializers = {tensor.name: tensor for tensor in graph.initializer}
         self.sparse = {tensor.values.name: tensor for tensor in graph.sparse_initializer}
         self.nodes = list(graph.node)
@@ -101,6 +102,7 @@ class OnnxGraph:
 
     def _check_order(self) -> None:
         """Every node makes something, after what it reads: ONNX demands it, and a cycle cannot fulfil it."""
+        # An empty name stands for an optional input that is left out.
         made = {"", *self.initializers, *self.sparse, *(value.name for value in self.model.graph.input)}
         for node in self.nodes:
             if not any(node.output):
@@ -123,6 +125,8 @@ class OnnxGraph:
             if name not in names and len(sizes[name]) != 1:
                 raise InputError(f"--size {name}: must be one whole number")
         for value in inputs:
+            # A whole shape given for an input goes first, then a size given for a dimension's name, then 1 for the
+            # first axis.
             dimensions = value.type.tensor_type.shape.dim
             whole = sizes.get(value.name, (0,) * len(dimensions))
             if len(whole) != len(dimensions):
@@ -152,6 +156,8 @@ class OnnxGraph:
         graph = self.model.graph
         skeleton = onnx.ModelProto(ir_version=max(self.model.ir_version, 4), opset_import=self.model.opset_import)
         skeleton.graph.name = "shapes"
+        # Inference serializes its model, so that the copy goes without the weights; small initializers stay, as shapes
+        # may be computed from them.
         skeleton.graph.input.extend(value for value in graph.input if value.name not in self.initializers)
         skeleton.graph.output.extend(graph.output)
         skeleton.graph.value_info.extend(graph.value_info)
@@ -171,6 +177,7 @@ class OnnxGraph:
             raise InputError(f"{self.path}: shapes do not fit together: {_inference_reason(error)}") from None
         values = [*inferred.value_info, *inferred.output, *inferred.input]
         shapes = {value.name: self._dimensions(value) for value in values if value.type.tensor_type.HasField("shape")}
+        # Shapes of initializers come last and win: they are what the file holds, not what was inferred.
         known = self.initializers | self.sparse
         return shapes | {name: tuple(tensor.dims) for name, tensor in known.items()}
 
@@ -212,6 +219,8 @@ class OnnxGraph:
 
     def _makers(self, name: str) -> list[Any]:
         """The nodes that a tensor is computed by, each once, in order."""
+        # Backwards from the tensor over all that its makers read, and then in the graph's order, so that each finds its
+        # inputs.
         needed, names = set(), [name]
         while names:
             node = self.producers.get(names.pop())
@@ -227,6 +236,7 @@ class OnnxGraph:
 
     def _computed(self, node: Any, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         what = f"{self.path}: {label(node)}"
+        # A few bytes of a file can stand for an operator with a huge result; it is refused before it is computed.
         for one in node.output:
             require_size(what, self.shape(one) or (), _SMALLEST_FLOAT_BYTES)
         if node.op_type == "ConstantOfShape":  # the one operator that makes much of little
@@ -254,6 +264,8 @@ class OnnxGraph:
         require_size(what, tensor.dims, values.dtype.itemsize)
         dense = np.zeros(tuple(tensor.dims), values.dtype)
         try:
+            # Places in the flattened tensor are one number each; places along each axis, (entries, axes), are turned
+            # into such.
             flat = indices if indices.ndim == 1 else np.asarray(np.ravel_multi_index(tuple(indices.T), dense.shape))
             require_places(what, flat, dense.size)
             dense.reshape(-1)[flat] = values

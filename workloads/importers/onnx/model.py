@@ -44,6 +44,7 @@ def import_onnx(path: Path, options: ImportOptions) -> Imported:
     tensors: dict[str, np.ndarray] = {}
     if options.inputs:
         feeds = read_feeds(options, graph.inputs, "NCHW")
+        # Constants need no run; all other tensors that a layer reads or ends in are asked of one run together.
         names = [name for one in operators for name in [*one.tensors, ends[one.name]] if not graph.is_constant(name)]
         tensors = capture(graph, names, feeds)
     found = [_layer(graph, one, options, tensors, ends[one.name]) for one in operators]
@@ -56,6 +57,7 @@ def _layer(
     graph: OnnxGraph, one: Operator, options: ImportOptions, tensors: dict[str, np.ndarray], end: str
 ) -> FoundLayer:
     if one.activations in tensors:
+        # A run tells sizes that stay open in the file.
         graph.learn_shape(one.activations, tensors[one.activations].shape)
     shape = graph.shape(one.activations)
     if shape is None:
@@ -111,9 +113,12 @@ def _conv_layer(one: Operator, shape: tuple[int, ...], weight_shape: tuple[int, 
         )
     size = shape[2:]
     around = one.around or ((0, 0),) * axes
+    # A Pad operator's zeros come before the convolution's own padding, which is counted on the padded map; both are
+    # zeros, so that the layer has their sum.
     padded = tuple(length + sum(pair) for length, pair in zip(size, around, strict=True))
     own = _pads(one.attributes, padded, kernel, stride, dilation)
     pads = tuple((a[0] + b[0], a[1] + b[1]) for a, b in zip(around, own, strict=True))
+    # A row is put before the only axis: height 1, a kernel of height 1, no padding above or below.
     if axes == 1:
         size, kernel, stride, dilation, pads = (1, *size), (1, *kernel), (1, *stride), (1, *dilation), ((0, 0), *pads)
     return Layer(
@@ -138,10 +143,14 @@ def _pads(
     if auto == "VALID":
         return ((0, 0),) * len(size)
     if auto == "NOTSET":
+        # ONNX lists all beginnings and then all ends: (1, 2, 3, 4) are 1 above and 3 below, 2 on the left and 4 on the
+        # right.
         pads = tuple(attributes.get("pads", (0,) * 2 * len(size)))
         return tuple(zip(pads[: len(size)], pads[len(size) :], strict=True))
     pairs = []
     for length, taps, step, spread in zip(size, kernel, stride, dilation, strict=True):
+        # As many outputs as strides fit: 7 rows at stride 2 give 4, which span 3 * 2 + 3 = 9 rows with 3 taps, so 2 are
+        # missing. An odd one goes behind with SAME_UPPER, before with SAME_LOWER.
         total = max((ceil_div(length, step) - 1) * step + (taps - 1) * spread + 1 - length, 0)
         less, more = total // 2, total - total // 2
         pairs.append((less, more) if auto == "SAME_UPPER" else (more, less))
@@ -154,6 +163,7 @@ def _product(
     weight_shape = graph.shape(one.weights)
     if weight_shape is None or len(weight_shape) != 2:
         raise InputError(f"{label(one.node)}: weights have shape {weight_shape}, must be a matrix")
+    # Gemm may take either side transposed; other products have no such attributes.
     turn_inputs, turn_weights = (one.attributes.get(key, 0) for key in ("transA", "transB"))
     rows, features = _rows(shape, turn_inputs)
     in_features, out_features = reversed(weight_shape) if turn_weights else weight_shape
@@ -163,6 +173,7 @@ def _product(
 
     def weights() -> np.ndarray:
         values = _weights(graph, one)
+        # A product's weights are (in, out), a layer's (out, in): they are turned unless the operator turns them itself.
         return np.ascontiguousarray(values if turn_weights else values.T).reshape(layer.weight_shape)
 
     held = _activations(graph, one, tensors)
@@ -210,6 +221,7 @@ def _output_density(graph: OnnxGraph, tensors: dict[str, np.ndarray], end: str) 
 
 def _output_zero(graph: OnnxGraph, end: str) -> Any:
     node = graph.producers[end]
+    # Where each operator's inputs hold the zero point of its output; others have none, so that 0 is the number 0.
     place = {"QLinearConv": 7, "QLinearMatMul": 7, "QuantizeLinear": 2}.get(node.op_type, len(node.input))
     zero = node.input[place] if place < len(node.input) else ""
     return graph.constant(zero) if zero and graph.is_constant(zero) else 0
@@ -217,11 +229,14 @@ def _output_zero(graph: OnnxGraph, end: str) -> Any:
 
 def _batch_norm_factor(graph: OnnxGraph, one: Operator) -> np.ndarray | None:
     """Factor scale / sqrt(variance + epsilon) of each filter, where a batch normalization alone reads the outputs."""
+    # A second reader, or the model's user, sees outputs without the scale, so that it cannot be moved into the weights.
     readers = graph.consumers[one.node.output[0]]
     if one.node.op_type != "Conv" or one.node.output[0] in graph.outputs or len(readers) != 1:
         return None
     (norm,) = readers
     if norm.op_type != "BatchNormalization" or not all(graph.is_constant(name) for name in norm.input[1:]):
         return None
+    # BatchNormalization reads X, scale, B, mean and variance. Mean and B shift outputs and leave the weights as they
+    # are.
     scale, variance = graph.constant(norm.input[1]), graph.constant(norm.input[4])
     return scale / np.sqrt(variance + graph.attributes(norm).get("epsilon", 1e-5))

@@ -66,6 +66,7 @@ class Operator:
     @property
     def tensors(self) -> list[str]:
         """What a run must give."""
+        # A zero point of activations may be computed in the run, like the activations themselves.
         return [self.activations, *filter(None, [self.activation_zero])]
 
     @property
@@ -111,6 +112,8 @@ def _named(graph: OnnxGraph) -> Iterator[tuple[Any, str]]:
     used: set[str] = set()
     for node in graph.nodes:
         plain = name = plain_name(node.name or next(filter(None, node.output), node.op_type), LONGEST_NAME - 10)
+        # Names that repeat, as exporters make them, get a number from the second on; the ten characters held back are
+        # for it.
         copies = 1
         while name in used:
             copies += 1
@@ -127,6 +130,7 @@ def _operands(graph: OnnxGraph, node: Any, name: str) -> Operator:
     if activations is None or weights is None:
         raise InputError(f"{graph.path}: {label(node)} lacks an input")
     one = Operator(node, name, activations, activation_zero, weights, weight_zero, graph.attributes(node))
+    # A constant left side is the weights: A·x as a layer reads x^T·A^T.
     if node.op_type in PRODUCTS and not graph.is_constant(weights) and graph.is_constant(activations):
         return one.turned()
     if node.op_type != "Conv":
@@ -145,12 +149,15 @@ def _unpadded(graph: OnnxGraph, name: str) -> tuple[str, Pads]:
         graph.is_constant(one) for one in node.input[1:] if one
     ):
         return name, ()
+    # Pad reads the padding, the value that fills (0 where left out) and the axes that it pads.
     constants = [graph.constant(one) if one else None for one in node.input[1:]]
     pads, value, axes = (constants + [None] * 3)[:3]
     flat = given.get("pads", ()) if pads is None else pads.tolist()  # an attribute before operator set 11
     filled = given.get("value", 0.0) if value is None else value
     if axes is not None or len(flat) < 6 or min(flat) < 0 or np.any(np.asarray(filled) != 0):
         return name, ()
+    # 8 numbers for 4 axes are all beginnings and then all ends. Those of batch and channels must be 0: a layer pads
+    # maps only.
     pairs = tuple(zip(flat[: len(flat) // 2], flat[len(flat) // 2 :], strict=True))
     return (node.input[0], pairs[2:]) if pairs[:2] == ((0, 0), (0, 0)) else (name, ())
 
@@ -171,6 +178,8 @@ def _refusal(graph: OnnxGraph, one: Operator) -> str:
 def stored_output(graph: OnnxGraph, node: Any) -> str:
     """The tensor that a layer's outputs become before several operators, or one of many inputs, read them."""
     name = node.output[0]
+    # Follows ReLU and the like as long as one operator alone reads the tensor. A second reader, or the model's user,
+    # needs the tensor as it is, so that it is what a machine would store.
     while name not in graph.outputs and len(graph.consumers[name]) == 1:
         (reader,) = graph.consumers[name]
         if reader.op_type not in _ELEMENTWISE or reader.input[0] != name:

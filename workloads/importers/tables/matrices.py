@@ -37,6 +37,7 @@ def import_smtx(path: Path, options: ImportOptions) -> Imported:
     lines = read_text(path, DATA_LIMIT_BYTES).splitlines()
     try:
         rows, columns, count = (int(part) for part in lines[0].split(","))
+        # A matrix without entries may lack the line of indices: an empty one stands in.
         offsets, indices = (np.array(line.split(), np.int64) for line in [*lines[1:3], ""][:2])
     except (ValueError, IndexError, OverflowError):
         raise InputError(f"{path}: not an .smtx file: needs 'rows, columns, non-zeros', offsets and indices") from None
@@ -67,6 +68,7 @@ def _imported(path: Path, options: ImportOptions, shape: tuple[int, int], make: 
     unknown = set(options.sizes) - {"positions"}
     if unknown:
         raise InputError(f"--size {min(unknown)}: did you mean 'positions'?")
+    # Rows of the matrix are outputs, so that shape[1] is what the layer reads.
     layer = product_layer(plain_name(path.stem), (1, positions), shape[1], shape[0])
     found = FoundLayer(layer, Made(lambda: make().reshape(layer.weight_shape)), relu_input=True)
     return Imported(workload_of(path.stem, [found], str(path), ()), warnings=(DENSE_INPUTS,))

@@ -34,6 +34,7 @@ def read_matrix_market(path: Path) -> tuple[tuple[int, int], Callable[[], np.nda
     require_file(path)
     head, *lines = read_text(path, DATA_LIMIT_BYTES).splitlines() or [""]
     layout, field, symmetry = _banner(path, head)
+    # Comments begin with % and may stand between the banner and the sizes; the first other line holds the sizes.
     body = [line for line in lines if line.strip() and not line.lstrip().startswith("%")]
     sizes = _table(path, body[:1], np.int64).reshape(-1).tolist()
     if len(sizes) != (3 if layout == "coordinate" else 2) or min(sizes) < 0:
@@ -86,9 +87,12 @@ def _coordinates(
     table = _table(path, lines, np.dtype(_PLACES if field == "pattern" else [*_PLACES, ("value", np.float64)]))
     if len(table) != count:
         raise _fault(path, f"{len(table)} entries, must be {count}")
+    # The format counts from 1.
     rows, columns = table["row"] - 1, table["column"] - 1
     values = None if field == "pattern" else table["value"]
     if symmetry in _MIRRORED:
+        # Only one side of the diagonal is stored; each entry beside it stands for two, with the other sign if
+        # skew-symmetric.
         mirrored = rows != columns
         if values is not None:
             values = np.concatenate([values, _MIRRORED[symmetry] * values[mirrored]])
@@ -100,8 +104,11 @@ def _column_by_column(path: Path, shape: tuple[int, int], symmetry: str, values:
     """A dense matrix, stored by columns; of a symmetric one only what stands on the diagonal and below it."""
     require_numbers(str(path), values)
     if symmetry == "general":
+        # Place 5 of a matrix with 3 rows is row 2 of column 1: `divmod` gives (column, row), which is turned round.
         places = np.divmod(np.arange(shape[0] * shape[1]), shape[0])[::-1]
     else:
+        # The upper triangle row by row, with rows and columns exchanged, is the lower one column by column, as files
+        # store it. A skew-symmetric matrix leaves out its diagonal, which is zero.
         above, below = np.triu_indices(shape[0], 1 if symmetry == "skew-symmetric" else 0)
         places = (below, above)
     if len(values) != len(places[0]):

@@ -47,6 +47,7 @@ def is_topology(path: Path) -> bool:
     """Whether a CSV file's header is that of a topology (density tables have columns of other names)."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as stream:
+            # The first line that holds more than a comment, blanks and commas.
             head = next((line for line in stream if _COMMENT.sub("", line).strip(" \t\r\n,")), "")
     except OSError:
         return False
@@ -85,6 +86,7 @@ def _cells(line: str) -> list[str]:
 def _layer(row: dict[str, str]) -> FoundLayer:
     name = plain_name(next(iter(row.values())))
     if set(_PRODUCT) <= set(row):
+        # M inputs of K features times N filters: (M, K) x (K, N).
         rows, columns, inner = (_count(row, column) for column in _PRODUCT)
         layer = product_layer(name, (1, rows), inner, columns)
     else:
@@ -99,6 +101,8 @@ def _conv(name: str, row: dict[str, str]) -> Layer:
     else:
         stride = (_count(row, "strides"),) * 2
     sizes, kernel = (height, width), (taps_down, taps_across)
+    # 7 rows, 3 taps, stride 3: -(7 - 3) % 3 = 2 rows are added behind, so that the last window, which starts at row 6,
+    # fits: ceil(4 / 3) + 1 = 3 outputs.
     partial = tuple(-(size - taps) % step for size, taps, step in zip(sizes, kernel, stride, strict=True))
     return Layer.conv(
         name,
@@ -113,6 +117,7 @@ def _conv(name: str, row: dict[str, str]) -> Layer:
 
 def _count(row: dict[str, str], column: str) -> int:
     text = row.get(column, "")
+    # Longer numbers than any size are refused by their length, before they are turned into one.
     if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) < 1:
         raise InputError(f"column '{column}' = '{text}', must be a whole number of at least 1")
     return int(text)

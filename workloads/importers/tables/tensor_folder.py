@@ -58,6 +58,8 @@ def _rows(table: Path) -> list[Row]:
 
 def _guessed(path: Path) -> list[Row]:
     names = [file.stem.removeprefix("wgt-") for file in path.glob("wgt-*.npy")]
+    # Numbers in names sort as numbers: conv2 before conv10. Each part is compared with its kind first, so that a number
+    # never meets a text.
     names.sort(key=lambda name: [(part.isdecimal(), int(part) if part.isdecimal() else part) for part in _PARTS(name)])
     return [(name, "", 1, 0) for name in names]
 
@@ -76,6 +78,8 @@ def _layer(path: Path, row: Row) -> FoundLayer:
     if kind not in ("", "conv", "fc"):
         raise InputError(f"{path / 'model.csv'}: layer '{name}' is of type '{kind}': only conv and fc are simulated")
     if fully_connected:
+        # Weights of a fully connected layer may be stored as a convolution over its input map; all axes but the first
+        # are inputs.
         features = int(np.prod(weights.shape[1:]))
         batch = 1 if activations is None else len(activations)
         layer = Layer.dense(name, in_features=features, out_features=weights.shape[0], batch=batch)
@@ -94,6 +98,7 @@ def _layer(path: Path, row: Row) -> FoundLayer:
 
 
 def _conv(path: Path, name: str, weights: tuple[int, ...], activations: np.ndarray, placed: tuple[int, int]) -> Layer:
+    # Weights hold the channels of one group: 6 channels of activations with weights of 2 make 3 groups.
     if activations.ndim != len(weights) or activations.shape[1] % weights[1]:
         raise InputError(f"{path}: layer '{name}': activations {activations.shape} do not fit weights {weights}")
     return Layer.conv(
@@ -112,6 +117,7 @@ def _conv(path: Path, name: str, weights: tuple[int, ...], activations: np.ndarr
 def _activations(path: Path, file: str) -> np.ndarray | None:
     """All batches joined; None where there is none."""
     single = path / f"act-{file}.npy"
+    # "act-conv1-0" is a batch of conv1, and "act-conv1-a" belongs to a layer of another name.
     batches = [p for p in path.glob(f"act-{file}-*.npy") if p.stem.removeprefix(f"act-{file}-").isdecimal()]
     batches.sort(key=lambda one: int(one.stem.rpartition("-")[2]))
     files = [single] if single.exists() else batches

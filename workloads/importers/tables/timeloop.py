@@ -41,11 +41,13 @@ def _import(path: Path) -> Imported:
     sizes = {str(key).lower(): value for key, value in instance.items() if not isinstance(value, dict | list)}
     shape = problem.get("shape")
     name = plain_name(str(instance.get("name") or problem.get("name") or path.stem))
+    # A convolution may use the letters M, N and K as well, so that it is looked for first.
     conv = {"p", "q", "r", "s", "c"} <= set(sizes)
     if not conv and not {"m", "n", "k"} <= set(sizes):
         raise InputError("has neither the dimensions R S P Q C of a convolution nor M N K of a matrix product")
     layer = _conv(name, sizes, shape) if conv else _product(name, sizes)
     densities, warnings = _densities(instance.get("densities", problem.get("densities", {})), sizes)
+    # A data space's own density, by either of its names, then the common one, then dense.
     weights, inputs, outputs = (
         next((densities[key] for key in keys if key in densities), densities.get("", 1.0))
         for keys in (("weights", "a"), ("inputs", "b"), ("outputs", "z"))
@@ -72,6 +74,7 @@ def _size(sizes: dict[str, Any], key: str, default: int | None = None) -> int:
 
 
 def _conv(name: str, sizes: dict[str, Any], shape: Any) -> Layer:
+    # In Timeloop's own shapes P and R run along the width, so that the axis of Q and S, the rows, comes first.
     across, down = ("h", "w") if _height_first(shape) else ("w", "h")
     groups = _size(sizes, "g", 1)
     filters = _size(sizes, "k" if "k" in sizes else "m")
@@ -79,6 +82,7 @@ def _conv(name: str, sizes: dict[str, Any], shape: Any) -> Layer:
     for output, taps, letter in (("q", "s", down), ("p", "r", across)):
         stride, dilation = (_size(sizes, f"{letter}{what}", 1) for what in ("stride", "dilation"))
         kernel = _size(sizes, taps)
+        # The input that the outputs need: 4 outputs at stride 2 with 3 taps read 3 * 2 + 3 = 9 positions.
         axes.append(((_size(sizes, output) - 1) * stride + (kernel - 1) * dilation + 1, kernel, stride, dilation))
     if across == "h":
         axes.reverse()
@@ -102,6 +106,8 @@ def _height_first(shape: Any) -> bool:
         return False
     spaces = shape.get("data-spaces", shape.get("data_spaces", []))
     projections = [space.get("projection", []) for space in spaces if isinstance(space, dict)]
+    # A projection pairs dimensions with their factors, as [P, Hstride]; quotes and blanks depend on how YAML was
+    # written.
     text = str(projections).lower().replace("'", "").replace(" ", "")
     return "[p,hstride]" in text
 

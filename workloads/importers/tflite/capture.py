@@ -29,6 +29,8 @@ def capture(graph: TfliteGraph, tensors: Iterable[int], feeds: Sequence[Feed]) -
     try:
         interpreter: Any = library.Interpreter(
             str(graph.path),
+            # Without it the interpreter reuses the memory of tensors that nothing reads any more. A delegate would run
+            # several operators as one, and the tensors between them would not exist.
             experimental_preserve_all_tensors=True,
             experimental_op_resolver_type=library.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         )

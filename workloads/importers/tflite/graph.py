@@ -36,6 +36,7 @@ class TfliteGraph:
         self.path = path
         require_file(path)
         data = read_bytes(path, MAX_TENSOR_BYTES)
+        # A flatbuffer's identifier follows its first offset of 4 bytes.
         if data[4:8] != b"TFL3":
             raise InputError(f"{path}: not a TFLite model, or truncated")
         self.model = self.schema.Model.GetRootAs(data, 0)
@@ -48,10 +49,13 @@ class TfliteGraph:
         for number in range(self.graph.OperatorsLength()):
             operator = self.graph.Operators(number)
             code = self.model.OperatorCodes(operator.OpcodeIndex())
+            # Codes up to 127 stand in the old field, of one byte; newer ones in the new field, beside a placeholder of
+            # 127.
             name = names.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "CUSTOM")
             self.operators.append((number, name, operator))
         self.readers: dict[int, list[tuple[str, Any]]] = {}
         for _, name, one in self.operators:
+            # -1 is an optional input that is left out; nothing looks up its readers.
             for number in one.InputsAsNumpy() if one.InputsLength() else ():
                 self.readers.setdefault(int(number), []).append((name, one))
         self.producers = {int(out): (name, one) for _, name, one in self.operators for out in one.OutputsAsNumpy()}
@@ -73,6 +77,7 @@ class TfliteGraph:
 
     def stored(self, number: int) -> int:
         """The tensor that holds a constant's data: itself, or what DENSIFY and DEQUANTIZE read; -1 where none does."""
+        # A constant has data in its buffer; DENSIFY and DEQUANTIZE of a constant do not, but what they read may.
         while number >= 0 and not self.model.Buffers(self.tensors[number].Buffer()).DataLength():
             name, operator = self.producers.get(number, ("", None))
             if name not in _THROUGH or operator is None:
@@ -105,7 +110,10 @@ class TfliteGraph:
         tensor = self.tensors[number]
         data = self.model.Buffers(tensor.Buffer()).DataAsNumpy()
         if self.type_name(number) == "INT4":
+            # Two values a byte, the low half first. Shifted up and, as a signed byte, down again, a half keeps its
+            # sign: 0xF is -1.
             nibbles = np.stack([data << 4, data], axis=1).reshape(-1).view(np.int8) >> 4
+            # An odd number of values leaves the last high half unused.
             flat = nibbles[: math.prod(self.shapes[number])]
         else:
             flat = data.view(np.dtype(self.type_name(number).lower()))
@@ -124,6 +132,8 @@ def densify(shape: tuple[int, ...], sparsity: Any, values: np.ndarray) -> np.nda
     Levels follow `traversal_order`: the tensor's axes and, after them, blocks of axes named by `block_map`. A dense
     level repeats all its places below each entry of the level before; a sparse one lists those that are kept.
     """
+    # Every path from the first level down is one stored value: `places` holds where each open path stands along each
+    # axis, `entries` where it stands in the arrays of the level.
     order = sparsity.TraversalOrderAsNumpy()
     block_axes = sparsity.BlockMapAsNumpy() if sparsity.BlockMapLength() else np.zeros(0, np.int64)
     entries = np.zeros(1, np.int64)  # where each open path stands in the arrays of the level
@@ -136,8 +146,12 @@ def densify(shape: tuple[int, ...], sparsity: Any, values: np.ndarray) -> np.nda
             indices = _vector(facts.ArrayIndices(), facts.ArrayIndicesType())
             if len(segments) != len(entries) + 1 or segments[0] or segments[-1] != len(indices):
                 raise IndexError
+            # Segments 0 2 3 say that entry 0 has the places indices[0:2] and entry 1 has indices[2:3]: counts 2 and 1,
+            # parents 0 0 1.
             counts = segments[entries + 1] - segments[entries]
             parents = np.repeat(np.arange(len(entries)), counts)
+            # Each child counts on from its parent's segment; without the children of the parents before, which `arange`
+            # has passed.
             first = np.repeat(segments[entries] - starts(counts), counts)
             entries = first + np.arange(len(parents))
             place = indices[entries]
@@ -145,11 +159,13 @@ def densify(shape: tuple[int, ...], sparsity: Any, values: np.ndarray) -> np.nda
             size = facts.DenseSize()
             parents = np.repeat(np.arange(len(entries)), size)
             place = np.tile(np.arange(size), len(entries))
+            # A dense level of 3 below the entries 0 and 1 has the entries 0 1 2 and 3 4 5.
             entries = entries[parents] * size + place
             if axis >= len(shape):
                 block_sizes[axis] = size
         places = {one: held[parents] for one, held in places.items()} | {axis: place}
     for block, axis in enumerate(map(int, block_axes)):
+        # Blocks of 4 along an axis: block 2 and place 3 inside it are position 2 * 4 + 3 = 11.
         inner = len(shape) + block
         places[axis] = places[axis] * block_sizes[inner] + places[inner]
     require_size("sparse weights", shape, values.dtype.itemsize)

@@ -74,6 +74,8 @@ def _import(path: Path, options: ImportOptions) -> Imported:
     graph = TfliteGraph(path)
     found, seen = [], []
     for number, name, operator in graph.operators:
+        # An operator whose output is a constant, such as DEQUANTIZE of weights, passes by both branches: it is no work
+        # of a run.
         if name in _KINDS and graph.stored(int(operator.Inputs(1))) >= 0:
             found.append(_found(graph, f"op{number:03}_{_KINDS[name]}", name, operator))
         elif graph.stored(int(operator.Outputs(0))) < 0:
@@ -103,6 +105,7 @@ def _found(graph: TfliteGraph, label: str, name: str, operator: Any) -> _Found:
     build = _product if name == "FULLY_CONNECTED" else _conv
     source, layer = build(graph, label, name, operator)
     stored = graph.stored(weights)
+    # Stored weights may stand before DENSIFY or DEQUANTIZE, which change their form and not their number.
     if math.prod(graph.shapes[stored]) != layer.weight_count:
         raise InputError(f"{label}: weights of shape {graph.shapes[stored]} do not fit its input")
 
@@ -129,11 +132,13 @@ def _with_tensors(graph: TfliteGraph, one: _Found, tensors: dict[int, np.ndarray
     if not tensors:
         return FoundLayer(one.layer, one.weights)
     inputs, outputs = (_less_zero_point(graph, number, tensors[number]) for number in (one.source, one.end))
+    # Several inputs run one after the other and are joined: the batch grows by as much as the first axis did.
     first = graph.shapes[one.source][0]
     layer = one.layer.with_batch(one.layer.batch * len(inputs) // first)
     if layer.fully_connected or inputs.ndim < 4:
         held = product_activations(layer, inputs)
     else:
+        # TFLite keeps channels last, (N, [D,] H, W, C).
         held = np.moveaxis(inputs, -1, 1)
     return FoundLayer(layer, one.weights, held, int(np.count_nonzero(outputs)) / outputs.size)
 
@@ -150,6 +155,7 @@ def _product(graph: TfliteGraph, label: str, name: str, operator: Any) -> tuple[
     del name
     out_features, in_features = graph.shapes[int(operator.Inputs(1))]
     shape = _known(graph, label, int(operator.Inputs(0)))
+    # An input (1, 7, 7, 512) to weights of 25,088 features is read flat, as one row.
     rows = shape[:-1] if shape and shape[-1] == in_features else (math.prod(shape) // in_features,)
     if math.prod(rows) * in_features != math.prod(shape):
         raise InputError(f"{label}: weights take {in_features} features, its input has shape {shape}")
@@ -189,6 +195,8 @@ def _conv(graph: TfliteGraph, label: str, name: str, operator: Any) -> tuple[int
     weights = graph.shapes[int(operator.Inputs(1))]
     if len(shape) != len(weights):
         raise InputError(f"{label}: input of shape {shape} with weights of shape {weights}")
+    # Weights (K, R, S, C), (1, R, S, K) and (T, R, S, C, K); depth is C/G, which is 1 where each channel has filters of
+    # its own.
     filters, kernel, depth = {
         "CONV_2D": (weights[0], weights[1:-1], weights[-1]),
         "DEPTHWISE_CONV_2D": (weights[-1], weights[1:-1], 1),
@@ -196,6 +204,7 @@ def _conv(graph: TfliteGraph, label: str, name: str, operator: Any) -> tuple[int
     }[name]
     if shape[-1] % depth:
         raise InputError(f"{label}: weights take {depth} channels, its input has {shape[-1]}")
+    # SAME is counted on the map that the PAD operator leaves; the layer then has both paddings.
     padded = tuple(size + sum(pair) for size, pair in zip(shape[1:-1], around, strict=True))
     own = _same_pads(padded, kernel, window) if window.same else ((0, 0),) * len(kernel)
     layer = Layer(
@@ -216,6 +225,7 @@ def _conv(graph: TfliteGraph, label: str, name: str, operator: Any) -> tuple[int
 def _same_pads(size: tuple[int, ...], kernel: tuple[int, ...], window: _Window) -> Pads:
     """TensorFlow's SAME: as many outputs as strides fit, the odd zero behind."""
     totals = [
+        # 7 rows at stride 2 give 4 outputs, which span 3 * 2 + 3 = 9 rows with 3 taps: 2 are missing.
         max((ceil_div(length, step) - 1) * step + (taps - 1) * spread + 1 - length, 0)
         for length, taps, step, spread in zip(size, kernel, window.stride, window.dilation, strict=True)
     ]
@@ -229,6 +239,7 @@ def _unpadded(graph: TfliteGraph, number: int) -> tuple[int, Pads]:
     if name != "PAD" or operator is None or graph.stored(int(operator.Inputs(1))) < 0:
         return number, none
     pairs = [tuple(map(int, pair)) for pair in graph.constant(int(operator.Inputs(1)))]
+    # Zeros around batch or channels are no padding of a map.
     if pairs[0] != (0, 0) or pairs[-1] != (0, 0):
         return number, none
     return int(operator.Inputs(0)), tuple((pair[0], pair[1]) for pair in pairs[1:-1])

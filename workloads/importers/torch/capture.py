@@ -73,6 +73,7 @@ def capture(model: Any, inputs: Any, name: str = "") -> Imported:
             counts[label] += 1
             unique = label if counts[label] == 1 else f"{label}_{counts[label]}"
             calls.append(_Call(plain_name(unique), module, _array(given[0]), _array(module.weight)))
+        # A module with children is a container, whose work its children do; one without is an operator by itself.
         elif kind in _REASONS or not any(True for _ in module.children()):
             seen.append((kind, _REASONS.get(kind, "")))
 
@@ -80,6 +81,7 @@ def capture(model: Any, inputs: Any, name: str = "") -> Imported:
     title = name or type(model).__name__
     omitted = omitted_operators(seen)
     found = [_found(call) for call in calls]
+    # What a layer reads tells what the one before it stored, where that one plainly feeds it.
     densities = [_density(one) for one in found]
     outputs = output_densities([one.layer for one in found], densities, [None] * len(found))
     found = [replace(one, output_density=output) for one, output in zip(found, outputs, strict=True)]
@@ -100,6 +102,7 @@ def _run(torch: Any, model: Any, inputs: Any, note: Any) -> None:
 
     handles = [module.register_forward_hook(hook(label)) for label, module in model.named_modules()]
     try:
+        # Dropout and batch statistics of training would give other zeros.
         model.eval()
         with torch.no_grad():
             model(*inputs) if isinstance(inputs, tuple) else model(inputs)
@@ -128,8 +131,10 @@ def _found(call: _Call) -> FoundLayer:
     if weights.ndim == 2:
         layer = product_layer(call.name, call.inputs.shape[:-1], call.module.in_features, call.module.out_features)
         return FoundLayer(layer, _held(weights.reshape(layer.weight_shape)), product_activations(layer, call.inputs))
+    # torch lets a convolution's input lack its batch axis.
     inputs = call.inputs if call.inputs.ndim == weights.ndim else call.inputs[np.newaxis]
     pads = _pads(call.module)
+    # Reflected or repeated values are no zeros: they are put into the activations, and the layer pads nothing itself.
     if call.module.padding_mode != "zeros":
         inputs = np.pad(inputs, ((0, 0), (0, 0), *pads), mode=_PAD_MODES[call.module.padding_mode])
         pads = ((0, 0),) * len(pads)
@@ -144,6 +149,7 @@ def _held(weights: np.ndarray) -> Made:
 def _pads(module: Any) -> Pads:
     """(before, after) of each axis; torch keeps them last axis first."""
     flat = module._reversed_padding_repeated_twice  # noqa: SLF001 (the only place where 'same' is resolved)
+    # (left, right, top, bottom) gives (top, bottom), (left, right): pairs from the last to the first.
     return tuple((flat[i], flat[i + 1]) for i in range(len(flat) - 2, -2, -2))
 
 

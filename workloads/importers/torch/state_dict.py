@@ -68,6 +68,7 @@ def _source(one: _Weights, layer: Layer) -> Made:
 
 def _match(path: Path, layers: tuple[Layer, ...], tensors: list[_Weights]) -> tuple[list[_Weights], int]:
     """The tensor of each layer, and how many were found by shape alone."""
+    # By name first for all layers, so that no tensor is taken by shape from the layer that bears its name.
     free = list(tensors)
     chosen: dict[str, _Weights] = {}
     for layer in layers:
@@ -80,6 +81,7 @@ def _match(path: Path, layers: tuple[Layer, ...], tensors: list[_Weights]) -> tu
     for layer in layers:
         if layer.name in chosen:
             continue
+        # In the file's order: of layers of one shape the first takes the first tensor that is left.
         fitting = next((one for one in free if one.fits(layer)), None)
         if fitting is None:
             shape = "x".join(map(str, layer.weight_shape))
@@ -90,10 +92,12 @@ def _match(path: Path, layers: tuple[Layer, ...], tensors: list[_Weights]) -> tu
 
 
 def _letters(name: str) -> str:
+    # "layer1.0.conv1" and "layer1_0_conv1" are one name.
     return "".join(character for character in name.lower() if character.isalnum())
 
 
 def _bare(shape: tuple[int, ...]) -> tuple[int, ...]:
+    # A fully connected layer's (K, C) and a pointwise convolution's (K, C, 1, 1) hold the same weights.
     while len(shape) > 2 and shape[-1] == 1:
         shape = shape[:-1]
     return shape
@@ -114,6 +118,7 @@ def _safetensors(path: Path) -> list[_Weights]:
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (no mapping)
     except Exception as error:  # noqa: BLE001 (its errors come from Rust and share no base but Exception)
         raise InputError(f"{path}: not a safetensors file, or truncated: {error}") from None
+    # safetensors gives keys in an order of its own; here numbers count as numbers, so that layer 10 follows layer 9.
     keys = sorted(shapes, key=lambda key: [(not part.isdecimal(), part.zfill(12)) for part in _PARTS(key)])
     return _weights({key: shapes[key] for key in keys}, read)
 
@@ -126,6 +131,7 @@ def _pickled(path: Path) -> list[_Weights]:
     except Exception as error:  # noqa: BLE001 (torch.load raises whatever its file leads it to)
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: not a PyTorch state dict that can be loaded safely: {reason}") from None
+    # Checkpoints put the weights beside an optimizer's state, under one of a few usual names.
     while isinstance(held, dict) and not any(hasattr(value, "shape") for value in held.values()):
         inner = next((held[key] for key in ("state_dict", "model", "model_state_dict", "net") if key in held), None)
         if inner is None:
@@ -176,9 +182,12 @@ def _read_narrow(path: Path, key: str) -> np.ndarray:
 
 def widened(bits: np.ndarray, exponent: int, fraction: int, bias: int, finite: bool) -> np.ndarray:
     """Patterns of a float format as float32; `finite`: a largest exponent holds numbers, and all ones NaN."""
+    # Every pattern of the type is computed once, at most 65,536 of them; the tensor then looks its values up.
     codes = np.arange(1 << (1 + exponent + fraction), dtype=np.int64)
     sign = np.where(codes >> (exponent + fraction), -1.0, 1.0)
     power, part = codes >> fraction & (1 << exponent) - 1, codes & (1 << fraction) - 1
+    # A number is (2^f + part) * 2^(power - bias - f); with power 0 it is subnormal: no leading 1, and the exponent of
+    # power 1. BF16's 0x3F80 has power 127 and part 0: 128 * 2^(127 - 127 - 7) = 1.
     value = np.ldexp(part + np.where(power > 0, 1 << fraction, 0), np.maximum(power, 1) - bias - fraction)
     top = power == (1 << exponent) - 1
     special = np.where(part == (1 << fraction) - 1, np.nan, value) if finite else np.where(part, np.nan, np.inf)
@@ -202,6 +211,7 @@ def _weights(shapes: dict[str, tuple[int, ...]], read: Callable[[str], np.ndarra
     for key, shape in shapes.items():
         if len(shape) < 2 or key.endswith("_mask"):
             continue
+        # Pruned modules hold "weight_orig" and "weight_mask" in place of "weight".
         mask = f"{key.removesuffix('_orig')}_mask"
         name = key.removesuffix("_orig").removesuffix(".weight").removeprefix("module.")
         found.append(_Weights(name, shape, _reader(read, key, mask if mask in shapes else "")))

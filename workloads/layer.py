@@ -207,6 +207,7 @@ class Layer:
     @property
     def dense_macs(self) -> int:
         """N·K·(C/G)·[T·]R·S·[O·]P·Q; padding positions count."""
+        # Every output is a sum over the C/G channels of its group and all kernel positions.
         return self.output_count * math.prod(self.weight_shape[1:])
 
     def with_batch(self, batch: int) -> Self:

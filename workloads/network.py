@@ -81,6 +81,7 @@ def load_network(name: str) -> Network:
         base = load_network(titles["network"])
         layers, sources, relu_inputs = base.layers, base.sources + sources, base.relu_inputs
         if [row["name"] for row in rows] != [layer.name for layer in layers]:
+            # The tables are the package's own: a wrong one is a mistake in the package, and no user's fault.
             raise AssertionError(f"density set {name} does not list the layers of {base.name}")
     else:
         layers = tuple(_layer(row) for row in rows)
@@ -95,6 +96,7 @@ def load_network(name: str) -> Network:
 
 
 def _read_table(path: Path) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:
+    # Comment lines are taken out before the table is parsed, wherever they stand.
     lines = path.read_text(encoding="utf-8").splitlines()
     notes = [line[1:].split(":", 1) for line in lines if line.startswith("#")]
     table = csv.DictReader(line for line in lines if not line.startswith("#"))

@@ -31,6 +31,7 @@ class _Number:
         # A whole number passes where any number is wanted, a bool nowhere, though Python counts it as an int.
         numbers = int if self.kind is int else int | float
         right_type = isinstance(value, numbers) and not isinstance(value, bool)
+        # NaN fails the comparisons by itself; infinity would pass where there is no upper end.
         return right_type and self.minimum <= value <= self.maximum and value != math.inf
 
     def demand(self, value: Any = None) -> str:
@@ -116,6 +117,7 @@ def check(subject: str, chosen: Any) -> None:
     """
     for one in fields(chosen):
         value, option = getattr(chosen, one.name), one.metadata[_KEY]
+        # None is of no option's type; it is let pass where the default says that the option may be left out.
         if not (option.fits(value) or (value is None and one.default is None)):
             raise InputError(f"{subject}: {one.name} = {value!r}: {option.demand(value)}")
 
@@ -123,6 +125,7 @@ def check(subject: str, chosen: Any) -> None:
 def pairs(subject: str, text: str, known: Iterable[str]) -> dict[str, str]:
     """The values of KEY=VALUE,KEY=VALUE by key. Raises `InputError` for another form, and for keys unknown or twice."""
     keys, found = list(known), dict[str, str]()
+    # A comma at the end, or two in a row, leaves an empty part, which says nothing.
     for part in filter(None, map(str.strip, text.split(","))):
         key, equals, value = part.partition("=")
         require_known(subject, key, keys)
@@ -164,6 +167,7 @@ def read(subject: str, chosen: type[Any], text: str) -> Any:
 def make(subject: str, chosen: type[Any], values: Mapping[str, Any]) -> Any:
     """An instance of a dataclass, which checks its values itself, from values by key; raises `InputError`."""
     options = _options(chosen)
+    # Unknown keys before missing ones: a key that is misspelt is both, and its near name says more.
     for key in values:
         require_known(subject, key, options)
     for one in fields(chosen):

@@ -34,6 +34,7 @@ class Stream:
 
     def rng(self) -> np.random.Generator:
         """A fresh generator that starts at the beginning of the stream."""
+        # The key is mixed into the seed as a whole, so that neighbouring addresses give unrelated streams.
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=self.key))
 
 
@@ -53,6 +54,7 @@ class Drawn:
     pattern: Pattern = UNIFORM
 
     def __post_init__(self) -> None:
+        # Asked this way round, so that NaN is refused as well.
         if not 0.0 <= self.density <= 1.0:
             raise InputError(f"density = {self.density}: must lie between 0 and 1")
 
@@ -170,6 +172,7 @@ def output_densities(
     for i, layer in enumerate(layers):
         value = known[i]
         if value is None:
+            # A list of layers has no graph: equal numbers of channels are the sign that the next layer reads this one.
             follows = i + 1 < len(layers) and layers[i + 1].in_channels == layer.out_channels
             value = inputs[i + 1] if follows else 1.0
         densities.append(value)

@@ -108,6 +108,7 @@ def parse_yaml(text: str, label: str, yaml: Any) -> Any:
 def require_plain(values: Any, label: str) -> None:
     """Raise `InputError` for nests too deep, whole numbers that no machine word holds, and halves of characters."""
     count = 0
+    # A stack in place of recursion, so that depth is counted here and not ended by Python's own limit.
     stack = [(values, 0)]
     while stack:
         value, depth = stack.pop()

@@ -60,6 +60,7 @@ class LayerTrace:
                     f"layer '{self.layer.name}': {name} have type {array.dtype}, must be numbers or a mask"
                 )
             object.__setattr__(self, name, _frozen(array))
+        # Asked this way round, so that NaN is refused as well.
         if not 0.0 <= self.output_density <= 1.0:
             raise InputError(
                 f"layer '{self.layer.name}': output_density = {self.output_density}, must lie between 0 and 1"

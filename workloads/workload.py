@@ -41,6 +41,8 @@ class Workload:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        # Names of files and of models become names here: a bad one is made plain, as nobody chose it for tables and
+        # pages.
         for key, longest in (("name", LONGEST_NAME), ("title", LONGEST_TEXT), ("origin", LONGEST_TEXT)):
             object.__setattr__(self, key, plain_name(getattr(self, key), longest))
         if self.seed < 0:
@@ -57,6 +59,7 @@ class Workload:
 
     def select(self, glob: str) -> Self:
         """The layers whose names match a shell pattern; their traces stay what they were in the whole network."""
+        # Sources keep their index in the whole network, so that their streams draw what they drew there.
         chosen = tuple(source for source in self.sources if fnmatchcase(source.layer.name, glob))
         if not chosen:
             names = [layer.name for layer in self.layers]
@@ -93,6 +96,7 @@ class Workload:
             )
             for place, (source, reads) in enumerate(zip(sources, reached, strict=True))
         )
+        # The network's own notes speak of densities that it assumes, which no longer hold.
         return replace(self, sources=changed, notes=(not_reached(activations, apart),) if apart else ())
 
     def prune(self, pruning: Pruning) -> Self:

@@ -85,6 +85,8 @@ def table(array: np.ndarray, value_bits: int = 16, chosen: Iterable[Format] | No
     # An array that no format can hold is refused here, once; inside a row the refusal would look like the format's own.
     as_tensor(array)
     if chosen is None:
+        # A format may not hold the tensor in its default settings, as N:M does not hold a dense one; its row then says
+        # why.
         chosen = [known(value_bits=value_bits) for known in formats().values()]
     return tuple(_row(array, one) for one in chosen)
 

@@ -112,6 +112,7 @@ class Sizes:
         def spread(value: Any) -> np.ndarray:
             return np.broadcast_to(np.asarray(value, np.int64), nonzeros.shape)
 
+        # A field of constant size, such as a bitmap, is told once and read for every tile, without a copy each.
         bits = {name: spread(value) for name, value in stream_bits.items()}
         return cls(spread(nonzeros), spread(entries), spread(index_entries), bits)
 

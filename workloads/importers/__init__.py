@@ -57,6 +57,7 @@ def recognise(path: Path) -> Importer | None:
 def import_model(path: str | Path, options: ImportOptions | None = None) -> Imported:
     """The network in a file. Raises `InputError` naming the file and what is wrong, in one line."""
     path = Path(path)
+    # Several importers may look into a file before one reads it, and a pipe gives its content only once.
     refuse_stream(path)
     found = recognise(path)
     if found is None:

@@ -89,6 +89,7 @@ def row_places(label: str, offsets: np.ndarray, rows: int, count: int, what: str
 
     Raises `InputError` for offsets that do not rise so.
     """
+    # One offset more than there are rows: the last one is where the last row ends.
     whole = offsets.ndim == 1 and offsets.dtype.kind in "iu" and len(offsets) == rows + 1
     if not whole or offsets[0] != 0 or offsets[-1] != count or (offsets[1:] < offsets[:-1]).any():
         raise InputError(f"{label}: {what} offsets must be {rows + 1} numbers that rise from 0 to {count}")
@@ -145,6 +146,7 @@ def _bsr(path: Path, shape: tuple[int, int], read: Any) -> _Entries:
     _check_length(path, blocks, indices)
     # In every block of 2 x 3 each entry gets the row and column of the block's corner plus its own place in the block.
     _, height, width = blocks.shape
+    # Before they are multiplied by a block's width, where a huge index could wrap round to a valid column.
     outside = indices[(indices < 0) | (indices >= shape[1] // width)]
     if outside.size:
         raise InputError(f"{path}: block index {outside[0]} lies outside 0 to {shape[1] // width - 1}")

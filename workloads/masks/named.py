@@ -21,6 +21,7 @@ def make_pattern(kind: str, settings: Mapping[str, Any]) -> Pattern:
 
 def parse_pattern(text: str, allowed: tuple[str, ...]) -> Pattern:
     """KIND or KIND:KEY=NUMBER,KEY=NUMBER. Raises `InputError` that says what is wrong with the text."""
+    # Clusters need a map's axes and skew needs filters, so that each tensor has its own list of patterns.
     if text.partition(":")[0] not in allowed:
         raise InputError(f"must be {' or '.join(map(repr, allowed))}, perhaps with :KEY=NUMBER,...")
     return parse("pattern", PATTERNS, text)

@@ -37,6 +37,7 @@ def load_network_file(path: str | Path) -> Workload:
         faults.append("has both 'network' and 'layers'" if "network" in raw else "has neither 'network' nor 'layers'")
         faults[-1] += ", must have one of them"
     rows = raw.get("layers")
+    # Every row is read even after a fault, so that all faults of a file are told at once.
     built = [_row(path, defaults, row, i, faults) for i, row in enumerate(rows)] if isinstance(rows, list) else []
     if isinstance(rows, list) and not rows:
         faults.append("layers = []: must hold a layer")
@@ -74,6 +75,7 @@ def _base(table: NetworkTable, faults: list[str]) -> Workload | None:
         # A value for all layers leaves out the one that reads the image, which no ReLU wrote.
         told = tuple(s if _reads_image(s) else replace(s, relu_input=table.relu_input) for s in workload.sources)
         workload = replace(workload, sources=told)
+    # Densities of activations reach the inputs that a ReLU wrote, so that what the file says of those comes first.
     workload = workload.with_densities(table.weight_density, table.activation_density)
     return replace(workload, sources=tuple(_arranged(table, source) for source in workload.sources))
 

@@ -152,6 +152,8 @@ class LayerTable(TensorKeys):
             )
             if entry and not file:
                 raise _fault(f"{tensor}_entry needs {tensor}_file")
+            # A file's tensor has its own density and pattern: what else the table says of them would be passed over
+            # without a word.
             if file and (density or pattern):
                 raise _fault(f"{tensor}_file excludes {tensor}_density and {tensor}_pattern")
         return self
@@ -233,11 +235,13 @@ _ALLOWED = {
 
 
 def _line(model: type[Table], prefix: str, detail: ErrorDetails) -> str:
+    # The place of the table in the file and the place in the table: "layers[2]" and "stride" are "layers[2].stride".
     key = ".".join(filter(None, [prefix, *map(str, detail["loc"])]))
     if detail["type"] == "missing":
         return f"key '{key}' is missing"
     if detail["type"] == "extra_forbidden":
         return f"unknown key '{key}': {nearest(str(detail['loc'][-1]), model.model_fields)}"
+    # Words of this project where pydantic's own would speak of its types.
     allowed = _ALLOWED.get(detail["type"], detail["msg"])
     # A fault of a whole table has no key and no single value to show.
     if not detail["loc"] and detail["type"] == "fault":  # about several keys of the table

@@ -148,11 +148,13 @@ class PrunedWeights:
 
     def rng(self, stream: Stream) -> np.random.Generator:
         """The generator that the pruning gets."""
+        # A fresh generator each time: asking for the weights again gives the same mask.
         return stream.child(_MASK_STEPS + self.step).rng()
 
 
 def _depth(weights: TensorSource) -> int:
     """Prunings that the weights have been through."""
+    # Weights that no pruning has been through have no step, so that the first one is step 0.
     return getattr(weights, "step", -1) + 1
 
 

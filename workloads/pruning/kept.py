@@ -33,6 +33,7 @@ def kept(source: LayerSource, seed: int) -> Kept:
     """What the prunings of a layer left, counted from its weights."""
     weights = source.weight_array(seed)
     chosen = _prunings(source, seed)
+    # Of two prunings of one name the later one's facts stay; both would be counted from the same weights anyway.
     facts = {name: pruning.facts(source.layer, weights) for name, pruning in chosen}
     text = suited_format([pruning for _, pruning in chosen], source.layer)
     return Kept(source.layer.name, weights.size, int(np.count_nonzero(weights)), text, facts)
@@ -56,6 +57,7 @@ def suited_format(prunings: Iterable[Pruning], layer: Layer) -> str:
             chosen = text
     if not bits:
         return chosen
+    # "bitmap" becomes "bitmap:value_bits=4", and "nm:n=2,m=4" becomes "nm:n=2,m=4,value_bits=4".
     return f"{chosen}{',' if ':' in chosen else ':'}{bits}"
 
 

@@ -29,6 +29,7 @@ def read_density_table(path: str | Path, network: str | None = None) -> Workload
     path = Path(path)
     rows = _rows(path, _NEEDED if network else (*_NEEDED, *_SHAPE))
     shapes = {layer.name: layer for layer in load_network(network).layers} if network else {}
+    # Layers count from 0 without the rows that are left out, so that these move no other layer's random stream.
     kept = [row for row in rows if row.get("kind", "conv") != "transposed"]
     try:
         layers = [_shape(row, shapes) if network else layer_of(row) for row in kept]
@@ -58,6 +59,7 @@ def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
     for row in rows:
         if "layer" in row:
             row["name"] = row["layer"]
+        # A row that is shorter than the header holds None for what it lacks.
         missing = [column for column in needed if row.get(column) is None]
         if missing:
             raise InputError(f"{path}: column '{missing[0]}' is missing")

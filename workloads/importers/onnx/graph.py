@@ -154,6 +154,7 @@ class OnnxGraph:
         """Shapes by tensor name, from a copy of the model in which weights are inputs: their values decide no shape."""
         onnx = self._onnx
         graph = self.model.graph
+        # Older versions of the format demand that initializers are inputs too, which the skeleton's are not.
         skeleton = onnx.ModelProto(ir_version=max(self.model.ir_version, 4), opset_import=self.model.opset_import)
         skeleton.graph.name = "shapes"
         # Inference serializes its model, so that the copy goes without the weights; small initializers stay, as shapes
@@ -286,6 +287,7 @@ class OnnxGraph:
         file = self.path.parent / facts.get("location", "")
         if not file.is_file():
             raise InputError(f"{self.path}: weights '{tensor.name}' lie in {file}, which is missing")
+        # A copy takes the data: the model itself would keep every layer's weights in memory once they were asked for.
         copy = onnx.TensorProto()
         copy.CopyFrom(tensor)
         try:

@@ -216,6 +216,7 @@ def _output_density(graph: OnnxGraph, tensors: dict[str, np.ndarray], end: str) 
         return 1.0
     values = tensors[end]
     zero = _output_zero(graph, end)
+    # A quantized output is stored as zero where it equals its zero point, which need not be the integer 0.
     return int(np.count_nonzero(values != zero)) / values.size
 
 

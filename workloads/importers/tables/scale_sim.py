@@ -63,11 +63,13 @@ def import_topology(path: Path, options: ImportOptions) -> Imported:
     del options
     lines = read_text(path).splitlines()
     rows = [(number, _cells(line)) for number, line in enumerate(lines, 1)]
+    # Lines keep the numbers that an editor shows, blank ones and comments counted.
     rows = [(number, cells) for number, cells in rows if any(cells)]
     header = [column.lower() for column in rows[0][1]]
     found = []
     for number, cells in rows[1:]:
         try:
+            # A row may end before the header does, as that of a layer without the sparsity column's value.
             found.append(_layer(dict(zip(header, cells, strict=False))))
         except InputError as error:
             raise InputError(f"{path}: line {number}: {error}") from None

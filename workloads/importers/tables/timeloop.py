@@ -38,6 +38,7 @@ def _import(path: Path) -> Imported:
     instance = problem.get("instance", problem)
     if not isinstance(instance, dict):
         raise InputError("'instance' must be a table of sizes")
+    # Densities stand among the sizes, as a table; sizes themselves are plain values.
     sizes = {str(key).lower(): value for key, value in instance.items() if not isinstance(value, dict | list)}
     shape = problem.get("shape")
     name = plain_name(str(instance.get("name") or problem.get("name") or path.stem))
@@ -129,6 +130,8 @@ def _densities(given: Any, sizes: dict[str, Any]) -> tuple[dict[str, float], tup
             if "density" not in value:
                 raise InputError(f"densities.{key}: distribution '{kind}' without a density cannot be drawn")
             value = value["density"]  # noqa: PLW2901 (a density with a distribution, or bare)
+        # A hypergeometric distribution is that of a uniform draw with an exact count, which is how masks are drawn
+        # here.
         if kind != "hypergeometric":
             warnings.append(f"densities.{key}: distribution '{kind}' is drawn uniformly with the same density")
         found[key.lower()] = _share(f"densities.{key}", value)

@@ -70,6 +70,7 @@ def capture(model: Any, inputs: Any, name: str = "") -> Imported:
     def note(label: str, module: Any, given: tuple[Any, ...]) -> None:
         kind = type(module).__name__
         if _is_layer(torch, module):
+            # A module that is called twice reads two inputs: two layers with the same weights.
             counts[label] += 1
             unique = label if counts[label] == 1 else f"{label}_{counts[label]}"
             calls.append(_Call(plain_name(unique), module, _array(given[0]), _array(module.weight)))
@@ -122,6 +123,7 @@ def _is_layer(torch: Any, module: Any) -> bool:
 def _array(tensor: Any) -> np.ndarray:
     """A copy, so that later operations in place do not change it; narrow floats become float32."""
     held = tensor.detach().cpu()
+    # numpy has no bfloat16.
     held = held.float() if held.is_floating_point() and held.element_size() == 2 else held
     return held.numpy().copy()
 

@@ -26,6 +26,7 @@ def keep_blocks(
 
 def block_facts(layer: Layer, weights: np.ndarray, size: tuple[int, int]) -> Facts:
     """Blocks that hold a non-zero."""
+    # (G, K', C'): the zeros that fill a block at the edge make no block count as used.
     used = kernel_groups(layer, weights, *size).any(axis=(3, 4, 5))
     return {"blocks": int(used.sum()), "of": used.size}
 

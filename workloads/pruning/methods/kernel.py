@@ -24,6 +24,7 @@ def keep_kernels(weights: np.ndarray, rng: np.random.Generator, share_kept: floa
 
 def kernel_facts(weights: np.ndarray) -> Facts:
     """Kernels that hold a non-zero, and the fewest and most of them in a filter."""
+    # Kernels with a weight, then their number in each filter.
     filters = matrix(weights).any(axis=2).sum(axis=1)
     return {"kernels": int(filters.sum()), "fewest_in_a_filter": int(filters.min()), "most": int(filters.max())}
 

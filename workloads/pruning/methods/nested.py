@@ -23,6 +23,7 @@ from workloads.source import LayerSource
 
 def separate_bits(levels: Sequence[float], value_bits: float, index_bits: float) -> float:
     """Bits per weight position when every level is stored on its own: sum of d·(b + i) over the levels' densities d."""
+    # Densities 0.1 and 0.3 with 4 + 4 bits: 3.2 bits a position on their own, 0.3 * (8 + 1) = 2.7 together.
     return sum(levels) * (value_bits + index_bits)
 
 
@@ -129,6 +130,8 @@ class Nested(Pruning):
         del layer
         # Level 0 reads place -1, the largest.
         density = self.densities[self.level - 1]
+        # Scores are drawn as in `level_codes`, from the same stream: what stays are the weights whose code is at most
+        # the level.
         return largest(sizes(weights, rng).reshape(-1), share(density, weights.size)).reshape(weights.shape)
 
     def storage_format(self, layer: Layer) -> str:

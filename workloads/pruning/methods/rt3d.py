@@ -44,11 +44,14 @@ class Rt3d(Pruning):
         if self.balance == "group":
             kept = largest(scores, share(self.density, scores.shape[-1], at_least=1))
         else:
+            # All positions of all groups compete, so that a weak group may lose every position.
             kept = largest(scores.reshape(-1), share(self.density, scores.size)).reshape(scores.shape)
         return join_kernel_groups(layer, (groups != 0) & kept[..., np.newaxis, np.newaxis, :], weights.shape)
 
     def storage_format(self, layer: Layer) -> str:
         """See `Pruning`."""
+        # Blocks of the format would begin in one group of the convolution and end in the next; kept positions of a
+        # block have no format of their own.
         if self.scheme == "kgs" or (layer.groups > 1 and layer.group_out_channels % self.filters):
             return "bitmap"
         return f"block:filters={self.filters},channels={self.channels}"
@@ -57,5 +60,6 @@ class Rt3d(Pruning):
         """See `Pruning`."""
         if self.scheme == "vanilla":
             return block_facts(layer, weights, (self.filters, self.channels))
+        # Positions that any kernel of the group still has a weight at, (G, K', C').
         used = kernel_groups(layer, weights, self.filters, self.channels).any(axis=(3, 4)).sum(axis=-1)
         return {"groups": used.size, "fewest_positions": int(used.min()), "most": int(used.max())}

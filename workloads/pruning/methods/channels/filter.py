@@ -63,6 +63,7 @@ class Filter(UnitPruning):
     def _kept(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         # A density that rounds to no filter gives a mask without any; the one that `counts` keeps then is a dead one.
         groups, of = _competing(layer)
+        # Over channels and positions: a score for each filter, which then compete in their groups.
         scores = energies(matrix(weights), rng, (1, 2)).reshape(groups, of)
         return largest(scores, share(self.density, of)).reshape(-1)
 

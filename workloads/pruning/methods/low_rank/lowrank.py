@@ -79,10 +79,12 @@ class LowRank(Pruning):
             replace(source, layer=first, weights=chosen.first, output_density=1.0, origin=origin),
             replace(
                 source,
+                # A place of its own among the random streams; the first factor keeps the layer's.
                 index=source.index + SECOND_HALF,
                 layer=second,
                 weights=chosen.second,
                 activations=DrawnBatch(1.0),
+                # The first factor wrote what the second one reads, and no ReLU stands between them.
                 input_in_dram=False,
                 relu_input=False,
                 origin=origin,

@@ -73,6 +73,7 @@ class Unstructured(Pruning):
     def facts(self, layer: Layer, weights: np.ndarray) -> Facts:
         """Fewest and most non-zeros in a filter."""
         del layer
+        # A row a filter, over channels and kernel positions.
         counts = np.count_nonzero(weights.reshape(len(weights), -1), axis=1)
         return {"fewest_in_a_filter": int(counts.min()), "most": int(counts.max())}
 

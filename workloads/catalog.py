@@ -38,6 +38,7 @@ def _resolve(text: str) -> Workload:
     if network and weights.endswith(importers.suffixes(weights_alone=True)):
         return importers.import_model(weights, importers.ImportOptions(base=load_workload(network))).workload
     path = Path(text)
+    # What looks like a path is read as one, so that a missing file is reported as missing and not as an unknown name.
     if path.suffix in (".npz", ".toml", ".csv", *importers.suffixes()) or os.path.exists(path):  # noqa: PTH110 (False for a name too long)
         return _from_path(path)
     known = (*SHIPPED, *network_names())

@@ -54,6 +54,7 @@ class Layer:
         require_name("layer", self.name)
         for field in ("in_channels", "out_channels", "groups", "batch"):
             _whole(self.name, field, getattr(self, field), 1)
+        # The input decides whether there are 2 or 3 axes; all other tuples must agree.
         axes = len(self.input_size)
         if axes not in (2, 3):
             raise InputError(f"layer '{self.name}': input_size = {self.input_size}, must have 2 or 3 axes")
@@ -69,6 +70,7 @@ class Layer:
 
     def _check_fit(self) -> None:
         """The fields against one another, once each is right by itself."""
+        # Every group reads as many channels as any other, and writes as many.
         for field in ("in_channels", "out_channels"):
             if getattr(self, field) % self.groups:
                 raise InputError(

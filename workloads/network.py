@@ -75,6 +75,7 @@ def load_network(name: str) -> Network:
         raise InputError(f"unknown network '{name}': {nearest(name, network_names())}")
     notes, rows = _read_table(_FOLDER / f"{name}.csv")
     sources = tuple(text for key, text in notes if key == "source")
+    # Of keys that may repeat, as `source` and `assumed` do, the dictionary keeps one; they are read from the list.
     titles = dict(notes)
     if "network" in titles:
         # A density set takes geometry and what its inputs are from the network; it may not leave out or reorder layers.

@@ -165,6 +165,7 @@ class Format(ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        # A base that formats share, such as `Absolute`, has no name of its own and is not registered.
         if "name" in cls.__dict__:
             if Format.registry.get(cls.name, cls).__module__ != cls.__module__:
                 raise TypeError(f"two formats are called '{cls.name}'")
@@ -217,6 +218,7 @@ class Format(ABC):
         tensor = as_tensor(array)
         # Sizes need the zeros alone; a mask is taken as it is, without a copy.
         mask = tensor if tensor.dtype == np.bool_ else tensor != 0
+        # Structure of the whole tensor, such as its library of patterns, before tiles are counted by themselves.
         self._check(mask)
         rows = tile_bounds("row_bounds", row_bounds, mask.shape[0])
         channels = tile_bounds("channel_bounds", channel_bounds, mask.shape[1])

@@ -105,6 +105,7 @@ def workload_of(name: str, found: Iterable[FoundLayer], origin: str, omitted: It
         for i, one in enumerate(layers)
     )
     title = f"imported from {Path(origin).name}"
+    # The title goes into reports, so that a speedup on dense activations is seen as one.
     if all(one.activations is None for one in layers):
         title += ", activations taken as dense"
     refused = [f"{one.count} {one.operator}" for one in omitted if one.refused]
@@ -147,6 +148,7 @@ def require(module: str, extra: str, what: str) -> ModuleType:
 
 def numbers(array: np.ndarray) -> np.ndarray:
     """An array in a type that traces hold: narrow floats become float32."""
+    # bfloat16 and the floats of 8 bits come as types that numpy itself does not know.
     return array if array.dtype.kind in "biuf" else array.astype(np.float32)
 
 

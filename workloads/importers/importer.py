@@ -33,6 +33,7 @@ class Importer:
 
     def takes(self, path: Path) -> bool:
         """Whether a file or folder is of this format."""
+        # A folder's name says nothing: what it holds tells.
         alike = path.suffix.lower() in self.suffixes if self.suffixes else path.is_dir()
         return alike and (self.holds is None or self.holds(path))
 

@@ -101,6 +101,7 @@ def find_structure(layer: Layer, weights: np.ndarray) -> Structure:
 
 
 def _variation(counts: np.ndarray) -> float:
+    # An empty layer has no spread to speak of.
     mean = float(counts.mean())
     return float(counts.std()) / mean if mean else 0.0
 

@@ -114,8 +114,10 @@ class Clustered:
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...], nonzeros: int) -> np.ndarray:
         """See `Pattern`; shape (C, [D,] H, W)."""
         size = math.prod(shape)
+        # Log-odds cannot give a density of 0 or 1.
         if nonzeros in (0, size):
             return np.full(shape, nonzeros > 0)
+        # A square larger than the map would be the map.
         edge = min(self.correlation_length, max(shape[1:]))
         # 10 positions in squares of 4, shifted by 3: ceil(13 / 4) = 4 squares cover 16 positions, of which 3 to 12 are
         # the map.

@@ -173,6 +173,7 @@ def _stored_activations(path: Path, layer: Layer, table: LayerTable) -> TensorSo
 
 def _check_shape(array: StoredArray, shape: tuple[int, ...], fully_connected: bool) -> None:
     """A fully connected layer's tensors may leave out their axes of length 1."""
+    # (K, C) for weights (K, C, 1, 1), and (C,) for an image (C, 1, 1).
     short = shape[:-2] if fully_connected else shape
     if array.shape not in (shape, short):
         wanted = f"{short} or {shape}" if fully_connected else str(shape)

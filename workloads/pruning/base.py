@@ -44,6 +44,7 @@ class Pruning(ABC):
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
+        # A base that prunings share, such as `UnitPruning`, has no name of its own and is not registered.
         if "name" in cls.__dict__:
             if Pruning.registry.get(cls.name, cls).__module__ != cls.__module__:
                 raise TypeError(f"two prunings are called '{cls.name}'")

@@ -24,6 +24,7 @@ class Chain(Pruning):
 
     def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """See `Pruning`; for one layer by itself."""
+        # A pruning of the chain may change values as well; what stays is what is not zero at the end.
         return self.pruned(layer, weights, rng) != 0
 
     def pruned(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -32,6 +33,7 @@ class Chain(Pruning):
 
     def apply(self, sources: tuple[LayerSource, ...]) -> tuple[LayerSource, ...]:
         """See `Pruning`."""
+        # Each pruning gets the layers that the ones before it left, and a random stream of its own for them.
         return reduce(lambda left, pruning: pruning.apply(left), self.prunings, sources)
 
     def resolved(self) -> Chain:

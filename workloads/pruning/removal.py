@@ -136,6 +136,8 @@ def removals(
     found = []
     for place, (layer, (channels, filters)) in enumerate(zip(layers, kept, strict=True)):
         fed = bool(place and links[place - 1])
+        # A layer that decides by itself keeps as many of every group; one that follows may find its groups hit
+        # unequally.
         even_channels = readers_decide or not fed or _whole_groups(layer, layers[place - 1])
         even_filters = not readers_decide or not links[place] or _whole_groups(layer, layers[place + 1])
         leaving_filters = filters if not zero and (even_filters or depthwise(layer)) else None
@@ -173,6 +175,7 @@ def _removed(source: LayerSource, removal: Removal) -> LayerSource:
     activations = source.activations
     if removal.channels is not None or removal.dead_inputs:
         activations = LeftActivations(activations, layer, pruned.plan, pruned.place, removal.channels)
+    # Filters that stay as zeros write zeros: at half of the filters half of the outputs are left to be non-zero.
     density = source.output_density * removal.outputs
     return replace(source, layer=left, weights=weights, activations=activations, output_density=density)
 

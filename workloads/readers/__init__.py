@@ -41,6 +41,7 @@ def recognise(path: Path) -> Callable[[Path], Workload] | None:
     """The reader for a path, or None when it is no reference data. Raises `InputError` for a folder without any."""
     if path.suffix == ".csv" and not path.is_dir():
         return read_density_table
+    # An npz file without a table of layers beside it is a trace or a matrix.
     if not path.is_dir() and (path.suffix != ".npz" or not path.exists() or find_table(path) is None):
         return None
     archive_path = find_archive(path)

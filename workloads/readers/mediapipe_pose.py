@@ -27,5 +27,6 @@ def read_mediapipe_pose(path: str | Path) -> Workload:
 
 
 def _tensors(archive: Path, row: Mapping[str, Any], layer: Layer) -> TensorPair:
+    # The table names the tensor that a layer reads; layers that read one tensor share its entry.
     image = StoredTensor(archive, row["input"], packed=row["input"].startswith("xmask:"))
     return StoredTensor(archive, f"w:{layer.name}"), RepeatedImages(OneImage(image))

@@ -43,5 +43,6 @@ def read_squeezenet_dc(path: str | Path) -> Workload:
 
 
 def _tensors(archive: Path, row: Mapping[str, Any], layer: Layer) -> TensorPair:
+    # Both expand layers of a fire module read one blob, which is stored once.
     image = StoredTensor(archive, f"x:{row['input']}")
     return CodebookTensor(archive, layer.name), RepeatedImages(OneImage(image))

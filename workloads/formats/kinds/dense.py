@@ -27,6 +27,7 @@ class Dense(Format):
         return Sizes.of(nonzero_counts(tiles), elements, 0, values=elements * self.value_bits)
 
     def _streams(self, tensor: np.ndarray) -> dict[str, Stream]:
+        # A copy, so that the encoded tensor does not change with the array that it was made from.
         return {"values": Stream(tensor.flatten(), self.value_bits)}
 
     def _restore(self, streams: dict[str, np.ndarray], tensor: np.ndarray) -> None:

@@ -83,6 +83,7 @@ class Step(Format):
         }
 
     def _restore(self, streams: dict[str, np.ndarray], tensor: np.ndarray) -> None:
+        # Windows of a tensor of zeros, which the lists are written into; what lies beyond the rows' ends is cut off.
         padded = np.zeros_like(self._windows(tensor))
         bounds = boundaries(streams["counts"])
         self._code.decode(streams["values"], streams["indices"], bounds, padded.reshape(-1, padded.shape[-1]))

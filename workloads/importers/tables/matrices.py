@@ -46,6 +46,7 @@ def import_smtx(path: Path, options: ImportOptions) -> Imported:
     if len(indices) != count:
         raise InputError(f"{path}: {len(indices)} column indices, must be {count}")
     entries = SparseEntries(str(path), (rows, columns), row_places(str(path), offsets, rows, count), indices)
+    # The entries are kept; the dense matrix, which may be many times as large, is made whenever it is asked for.
     return _imported(path, options, (rows, columns), entries.dense)
 
 

@@ -74,6 +74,7 @@ def _layer(path: Path, row: Row) -> FoundLayer:
     activations = _activations(path, file)
     if len(weights.shape) not in (2, 4, 5):
         raise InputError(f"{weights.path} has shape {weights.shape}, must be (K, C) or (K, C, [T,] R, S)")
+    # Without model.csv the number of axes tells: a matrix is a fully connected layer.
     fully_connected = kind == "fc" or len(weights.shape) == 2
     if kind not in ("", "conv", "fc"):
         raise InputError(f"{path / 'model.csv'}: layer '{name}' is of type '{kind}': only conv and fc are simulated")
@@ -120,6 +121,7 @@ def _activations(path: Path, file: str) -> np.ndarray | None:
     # "act-conv1-0" is a batch of conv1, and "act-conv1-a" belongs to a layer of another name.
     batches = [p for p in path.glob(f"act-{file}-*.npy") if p.stem.removeprefix(f"act-{file}-").isdecimal()]
     batches.sort(key=lambda one: int(one.stem.rpartition("-")[2]))
+    # A file of all activations wins over batches of them.
     files = [single] if single.exists() else batches
     if not files:
         return None

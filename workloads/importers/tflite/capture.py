@@ -44,4 +44,5 @@ def capture(graph: TfliteGraph, tensors: Iterable[int], feeds: Sequence[Feed]) -
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{graph.path}: the model does not run on this input: {reason}") from None
+    # Runs are joined along the batch, feed after feed.
     return {number: np.concatenate([run[i] for run in runs]) for i, number in enumerate(wanted)}

@@ -183,6 +183,7 @@ def _window(graph: TfliteGraph, name: str, operator: Any) -> _Window:
     chosen = graph.options(operator, kinds[name])
     stride = (chosen.StrideH(), chosen.StrideW())
     dilation = (chosen.DilationHFactor(), chosen.DilationWFactor())
+    # The options hold the depth apart; spatial axes are depth first here.
     if name == "CONV_3D":
         stride, dilation = (chosen.StrideD(), *stride), (chosen.DilationDFactor(), *dilation)
     return _Window(stride, dilation, chosen.Padding() == _SAME)

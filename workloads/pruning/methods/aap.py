@@ -89,5 +89,6 @@ class AcceleratorAware(Pruning):
         """See `Pruning`."""
         if self.orientation == "channels":
             return group_facts(weights, self._group(layer)[1])
+        # (G, K/G, C/G·X): axis 1, along which groups are counted, is the filters of a convolution group.
         by_group = weights.reshape(layer.groups, layer.group_out_channels, -1)
         return group_facts(by_group, self._group(layer)[1])

@@ -46,6 +46,7 @@ def codebook(nonzeros: np.ndarray, bits: int) -> np.ndarray:
     Lloyd's rounds over the sorted values: a cluster is a run of them, its mean a difference of sums. A centroid without
     values is dropped.
     """
+    # With one dimension the nearest centroid splits the sorted values into runs, so that no distances are needed.
     ordered = np.sort(nonzeros)
     # Of float64, since a cluster's sum is a difference of two long sums, which float32 would not resolve.
     sums = np.concatenate([[0.0], np.cumsum(ordered, dtype=np.float64)])
@@ -139,6 +140,7 @@ class Quantize(Pruning):
 
     def apply(self, sources: tuple[LayerSource, ...]) -> tuple[LayerSource, ...]:
         """See `Pruning`; the new values take the place of a codebook that the layers had."""
+        # A count of values that the layer was told to have no longer holds.
         sources = tuple(replace(source, codebook_values=None) for source in super().apply(sources))
         if not self.activation_bits:
             return sources

@@ -38,6 +38,7 @@ class Vector(Pruning):
         # The weights' shape without the vector's axis: (K, C/G, [T,] R) where rows are vectors.
         scores = energies(weights, rng, self._axis)
         kept = largest(scores.reshape(-1), share(self.density, scores.size)).reshape(scores.shape)
+        # The vector's axis comes back with length 1, so that one decision is spread over all its weights.
         return (weights != 0) & np.expand_dims(kept, self._axis)
 
     def facts(self, layer: Layer, weights: np.ndarray) -> Facts:

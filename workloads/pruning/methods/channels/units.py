@@ -51,6 +51,7 @@ class UnitPruning(Pruning):
     def plan(self, sources: tuple[LayerSource, ...], seed: int) -> tuple[Pruning, ...]:
         """See `Pruning`."""
         links, layers = self.linked(sources), [source.layer for source in sources]
+        # What each layer chose, and what follows from it for the layers that it is linked to.
         kept = self._spread(layers, links, self.masks(sources, links, seed))
         # A layer that its lost units have left is dense again; only zeros that stay need a format that skips them.
         stays = [_stays_zero(pair, removal) for pair, removal in zip(kept, self.removals(sources), strict=True)]

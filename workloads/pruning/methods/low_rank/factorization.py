@@ -140,6 +140,7 @@ class Factorization:
         if weights.dtype == np.bool_:
             return np.ones(shapes[0], np.bool_), np.ones(shapes[1], np.bool_)
         left, right = truncated_svd(self.matrix(weights).astype(np.float64), self.rank)
+        # The decomposition runs in float64; factors take the precision that the weights have.
         kept = np.float64 if weights.dtype == np.float64 else np.float32
         # Left is (C·kh, R), or (C·X, R) over channels: transposed it holds one filter a rank, as the first layer's
         # weights do.

@@ -68,6 +68,7 @@ class Pattern(Pruning):
             ),
             start=np.zeros(len(CENTRED), np.int64),
         )
+        # Each layer gets the network's library as a set of given patterns.
         return (replace(self, set=written_patterns(most_frequent(counts, self.size))),) * len(sources)
 
     def resolved(self) -> Pattern:

@@ -26,6 +26,7 @@ def global_counts(sources: Sequence[LayerSource], seed: int, density: float) -> 
     # its low halves, so that two small histograms do the work of one with 2^32 bins.
     high = [_Histogram.of(source.weight_array(seed)) for source in sources]
     nonzeros = np.array([histogram.nonzeros for histogram in high], np.int64)
+    # Zeros stay zeros: no more weights can stay than are there.
     total = min(round(density * sum(source.layer.weight_count for source in sources)), int(nonzeros.sum()))
     if total == 0:
         return [0] * len(sources)
@@ -33,6 +34,7 @@ def global_counts(sources: Sequence[LayerSource], seed: int, density: float) -> 
     if any(histogram.mask for histogram in high):
         return [int(count) for count in rounded(nonzeros * (total / nonzeros.sum()), total)]
     above, level = _split(np.sum([histogram.counts for histogram in high], axis=0), total)
+    # The weights are made a second time, layer by layer, in place of holding all of them.
     low = [_low_bits(source.weight_array(seed), level) for source in sources]
     inside, threshold = _split(np.sum(low, axis=0), total - above)
     # Weights exactly at the threshold: as many as are still missing, in the order of the layers.

@@ -72,7 +72,7 @@ def to_codebook(values: np.ndarray, bits: int) -> np.ndarray:
     if not nonzero.any():
         return real
     centres = codebook(real[nonzero], bits)
-    # A cluster of -1 and 1 has the mean 0, which would prune its weights: the smallest positive float stands in.
+    # A cluster of -1 and 1 has the mean 0, which would prune its weights: the smallest normal float32 stands in.
     centres[centres == 0] = np.finfo(np.float32).tiny
     result = real.copy()
     bounds = ((centres[1:] + centres[:-1]) / 2).astype(real.dtype)

@@ -47,6 +47,7 @@ def keys_of(spec: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
 def has_key(keys: Iterable[str], key: str) -> bool:
     """Whether a dotted key names a parameter, or an entry of a parameter that is a table of its own."""
     known = set(keys)
+    # `a.b.c` is known if `a`, `a.b` or `a.b.c` is: a parameter may be a table whose entries users name.
     parts = key.split(".")
     return any(".".join(parts[:length]) in known for length in range(1, len(parts) + 1))
 
@@ -65,6 +66,8 @@ def parse_setting(text: str, source: str = "--set") -> tuple[str, Any]:
 def parse_value(text: str, label: str) -> Any:
     """A value read as TOML; what is no TOML is a text."""
     try:
+        # `1.5`, `true`, `"text"` and `[1, 2]` are TOML; `row_hit` is none and stays a text, so that no quotes are
+        # needed.
         tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
@@ -80,6 +83,7 @@ def merge(base: dict[str, Any], key: str, value: Any) -> None:
         inner = base.setdefault(name, {})
         if not isinstance(inner, dict):
             raise InputError(f"{key}: '{name}' is a value, not a table")
+        # One level deeper; the tables on the way are made where they are missing.
         base = inner
     base[last] = value
 
@@ -93,6 +97,7 @@ def faults(error: ValidationError, spec: type[BaseModel], source: str, prefix: s
     lines = []
     for fault in error.errors(include_url=False):
         key = (prefix + ".".join(str(part) for part in fault["loc"])).rstrip(".")
+        # A misspelt key is the commonest fault, and the nearest known one says more than that it is forbidden.
         if fault["type"] == "extra_forbidden":
             lines.append(f"{source}: unknown key '{key}': {nearest(key, known)}")
         else:
@@ -124,6 +129,7 @@ def read_settings(
         written_for = values.pop(_MACHINE_KEY, name)
         if written_for != name:
             raise InputError(f"{config}: {_MACHINE_KEY} = {written_for!r}, but the run is on '{name}'")
+        # The file by itself first: its faults are told under its name, not under that of --set.
         validate(chosen, values, str(config))
     given = [parse_setting(text) for text in settings]
     for key, value in given:
@@ -150,6 +156,7 @@ def validate(chosen: type[Accelerator], values: dict[str, Any], source: str) -> 
     except ValidationError as error:
         raise InputError(faults(error, chosen.Spec, source)) from None
     try:
+        # What only the banked model knows (standards, maps) is checked apart, since specs are made without its kernels.
         check_memory(spec.dram)
     except ValidationError as error:
         raise InputError(faults(error, chosen.Spec, source, "dram.")) from None

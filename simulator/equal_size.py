@@ -53,10 +53,12 @@ def at_equal_size(
     shared = size.shared_settings()
     for key, value in shared.items():
         merge(values, key, value)
+    # Checked first with what the user gave, so that a fault there is told before anything is scaled.
     sized = chosen(validate(chosen, values, source)).scaled(size)
     for key, value in sized.items():
         merge(values, key, value)
     settings = sized | shared
+    # A key set by hand would silently undo the equal size, or be undone by it.
     for key in given:
         if key in settings:
             raise InputError(
@@ -101,6 +103,7 @@ def scaled_line(accelerator: Accelerator, settings: Mapping[str, Any]) -> str:
 
 def shortfalls(accelerator: Accelerator, size: EqualSize) -> list[str]:
     """A line for each part of a size that a machine brought to it does not have: asked, reached, why."""
+    # Compared with what the machine has, not with what was asked of it: steps and rounding show as they are.
     reached, idle = size_of(accelerator), idle_settings(accelerator)
     lines = []
     for key, asked in size.model_dump(exclude_none=True).items():
@@ -136,6 +139,7 @@ def ideal_beside(ideal: Accelerator, others: Sequence[Accelerator], free: Iterab
     Otherwise the machine as it is, and a line that says for what size it is. Only the keys of `free` are changed.
     """
     sizes = {(other.multipliers, other.spec.clock_hz) for other in others}
+    # Only machines of one size have a common bound; of several, none would be right.
     if len(sizes) == 1:
         ((multipliers, clock_hz),) = sizes
         wanted = {"multipliers": multipliers, "clock_hz": clock_hz}

@@ -99,6 +99,7 @@ class MachineRun:
         played = play(machine, schedule, observers)
         for observer in observers:
             observer.end(played.cycles)
+        # Several machines on one trace share the count, which the caller then hands in.
         products = products or count_products(trace)
         report = self._report(trace, products, schedule, played)
         check_books(report, schedule, products, machine)
@@ -106,6 +107,7 @@ class MachineRun:
 
     def dense_run(self, trace: LayerTrace) -> DenseRun:
         """The machine's dense baseline on the trace's layer without any zero."""
+        # Shapes repeat under other names, so that the name must not be part of the key.
         baseline, nameless = self._baseline, replace(trace.layer, name="dense")
         in_dram, codes = trace.input_in_dram, trace.codebook_values
         key = (baseline.name, baseline.spec.model_dump_json(), nameless, in_dram, codes)
@@ -120,6 +122,7 @@ class MachineRun:
 
     def _in_own_cycles(self, baseline_cycles: int) -> int:
         """Cycles of the baseline as cycles of this machine that pass meanwhile."""
+        # 1000 cycles at 800 MHz are 1250 at 1 GHz. Rounded up, as every bound and duration is.
         return ceil_div(baseline_cycles * self.accelerator.spec.clock_hz, self._baseline.spec.clock_hz)
 
     def _report(
@@ -128,6 +131,7 @@ class MachineRun:
         spec, traffic, cycles = self.accelerator.spec, played.traffic, played.cycles
         issued, busy = int(schedule.issued.sum()), int(played.pe_cycles[:, Cause.BUSY].sum())
         peak = peak_bytes_per_cycle(spec.dram, spec.clock_hz)
+        # Useful bytes: what partial bursts waste is no achievement, so efficiency stays below 1 by it.
         moved = sum(tensor.read_bytes + tensor.write_bytes for tensor in traffic.tensors.values())
         time_us = cycles * MICROSECONDS / spec.clock_hz
         efficiency = float(moved / (peak * cycles)) if peak and cycles else 0.0
@@ -135,6 +139,7 @@ class MachineRun:
         dram = DramReport.of(traffic, efficiency, time_us, peak_gbs)
         own = DenseRun(cycles, issued, schedule.multipliers)  # a machine that skips nothing is its own dense run
         dense = self.dense_run(trace) if self.accelerator.skips_zeros else own
+        # Int64 (PEs,): cycles of a PE's own making over all tiles. Waits for others are no bound of the layer.
         own_work = schedule.cycles[:, :, list(_OWN_WORK)].sum(axis=(0, 2))
         return LayerReport(
             name=trace.layer.name,
@@ -156,6 +161,7 @@ class MachineRun:
             bounds=Bounds(
                 compute_cycles=ceil_div(issued, schedule.multipliers),
                 fullest_pe_cycles=int(own_work.max(initial=0)),
+                # Rounded up: -(-x // y), since `peak` is a fraction and floor division of it is exact.
                 memory_cycles=-int(-moved // peak) if peak else 0,
             ),
             weight_density=trace.weight_density,
@@ -200,6 +206,7 @@ def simulate(
     every layer, not the baselines.
     Raises what `MachineRun.layer` raises; where a machine refuses a layer, before any layer runs.
     """
+    # A refusal after an hour of layers would lose them all, hence all layers are asked first.
     for accelerator in accelerators:
         _require_all(accelerator, workload)
     dense_cycles = {} if dense_cycles is None else dense_cycles
@@ -214,6 +221,8 @@ def simulate(
             f"layer '{layer.name}' with {layer.weight_count} weights, {layer.input_count} activations"
         ):
             products = count_products(trace)
+            # Digests of every layer's trace: the report's digest tells whether the data were the same, not only their
+            # names.
             digests.append(trace.digest)
             for run, layers in zip(runs, reports, strict=True):
                 layers.append(run.layer(trace, products, observers))

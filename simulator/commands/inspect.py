@@ -104,6 +104,7 @@ def _total(layers: list[dict[str, Any]]) -> dict[str, Any]:
     total: dict[str, Any] = {key: sum(row[key] for row in layers) for key in _PRODUCTS}
     total["machines"] = {}
     for name in layers[0]["issued_macs"]:
+        # Dense products of the same layers only, or a machine that runs few layers would seem to skip the rest.
         able = [row for row in layers if row["issued_macs"][name] is not None]
         dense, issued = sum(row["dense_macs"] for row in able), sum(row["issued_macs"][name] for row in able)
         total["machines"][name] = {"layers": len(able), "dense_macs": dense, "issued_macs": issued}

@@ -90,7 +90,9 @@ def run(
     from simulator.terminal.reports import print_report
     from workloads import files
 
+    # FORMAT:FILE; what is wrong with it is said where it is read, here only the file matters.
     requests = dram_trace.partition(":")[2] or None if dram_trace else None
+    # Before the run: a file that cannot be written must not be found out after an hour.
     _require_outputs(options, (scale_sim, timeline, requests), (config, workload))
     accelerator = _configure(machine, config, settings, _equal_size(options))
     chosen = _workload(workload, options)
@@ -134,6 +136,7 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
     _warn(refused.values())
     if not able:
         raise InputError("no accelerator of the list can run this workload")
+    # After refusals, since the ideal machine takes the size of those that really run.
     able = _with_ideal_beside(able, settings, size)
     reports = _simulate(able, chosen)
     data = {

@@ -181,6 +181,7 @@ def _axis(text: str) -> dict[str, list[Any]]:
     key, value = _setting(text)
     if isinstance(value, list):
         return {key: value}
+    # Each part is read as TOML by itself: 0,2,4 are numbers, row_hit,first_ready texts.
     return {key: [_setting(f"{key}={one}")[1] for one in text.partition("=")[2].split(",")]}
 
 

@@ -58,6 +58,7 @@ class Timeline(Observer):
         array = f"PE array, {schedule.pe_grid[0]} x {schedule.pe_grid[1]}"
         self._track(ARRAY, TILES, array, "array")
         self._track(ARRAY, DRAIN, array, "drain unit")
+        # Groups of 3, 3 and 2 PEs end before PE 3, 6 and 8, and are named by their first and last one.
         ends = np.cumsum(self._group_pes).tolist()
         for group, (end, pes) in enumerate(zip(ends, self._group_pes, strict=True)):
             self._track(ARRAY, FIRST_GROUP + group, array, f"PEs {end - pes} to {end - 1}, mean")
@@ -68,6 +69,7 @@ class Timeline(Observer):
     def end(self, cycles: int) -> None:
         """Close the layer: its counters fall to nothing, and the next one starts here."""
         self._draw_channels(cycles)
+        # Without a last value a counter would keep its height through the layers behind it.
         for (pid, name), event in list(self._counters.items()):
             self._count(pid, name, cycles, dict.fromkeys(event["args"], 0))
         self._span(LAYERS, 1, self._layer, 0, cycles, {"cycles": cycles})
@@ -75,12 +77,14 @@ class Timeline(Observer):
 
     def tile(self, tile: int, start: int, end: int) -> None:
         """A tile, up to the wait for streamed data at its end: waits have spans of their own."""
+        # A wait inside the tile lies at its end, so computing is over where the first one begins.
         computed = min((wait for wait in self._wait_starts if wait >= start), default=end)
         self._wait_starts = []
         if computed == start:
             return
         self._span(ARRAY, TILES, f"tile {tile}", start, computed - start, {"cycles": computed - start})
         for group, pes in enumerate(self._group_pes):
+            # The group's mean PE: pe_cycles of the whole group, divided by its PEs, are as long as the span.
             at = float(start)
             for cause, pe_cycles in zip(Cause, self._groups[tile, group].tolist(), strict=True):
                 if pe_cycles:
@@ -100,6 +104,7 @@ class Timeline(Observer):
 
     def transfer(self, tile: int, tensor: Tensor, start: int, end: int, size_bytes: int, *, write: bool) -> None:
         """A transfer, from its request or from the end of the one before it: those of a tensor follow one another."""
+        # Spans of one track must not overlap, but transfers of a tensor are asked for before older ones are done.
         served = min(max(start, self._stream_ends.get(tensor, 0)), end)
         self._stream_ends[tensor] = end
         detail = {"bytes": size_bytes, "requested_cycle": start}
@@ -107,6 +112,7 @@ class Timeline(Observer):
 
     def channels(self, now: int, moved_bytes: Sequence[int]) -> None:
         """The bandwidth of each channel, drawn from the last time it was told on."""
+        # The number of channels is known with the first call.
         self._told = self._told or [0] * len(moved_bytes)
         self._moved = list(moved_bytes)
         self._draw_channels(now)
@@ -131,13 +137,16 @@ class Timeline(Observer):
     def _draw_channels(self, now: int) -> None:
         if now == self._told_at:
             return
+        # Bytes a nanosecond are 10^9 bytes a second.
         nanoseconds = (now - self._told_at) * self._us * 1000
         for channel, (before, moved) in enumerate(zip(self._told, self._moved, strict=True)):
+            # Counters hold from their time on, so the rate of an interval stands at its beginning.
             rate = round((moved - before) / nanoseconds, 6)
             self._count(DRAM, f"channel {channel}", self._told_at, {"GB/s": rate})
         self._told_at, self._told = now, self._moved
 
     def _span(self, pid: int, tid: int, name: str, start: float, cycles: float, detail: dict[str, Any]) -> None:
+        # Both ends are rounded and the length is taken between them, so that neighbours touch.
         at, end = self._time(start), self._time(start + cycles)
         length = round(end - at, _DECIMALS)
         self.events.append({"ph": "X", "pid": pid, "tid": tid, "name": name, "ts": at, "dur": length, "args": detail})
@@ -170,7 +179,10 @@ def group_cycles(schedule: LayerSchedule) -> tuple[np.ndarray, list[int]]:
     int64 (tiles, groups, CAUSES). Groups are whole rows of the array, of an array of one row some of its PEs.
     """
     rows, columns = schedule.pe_grid
+    # A unit is a row of the array, or a PE where there is only one row.
     units, unit_pes = (rows, columns) if rows > 1 else (columns, 1)
+    # First PE of each group: 20 rows of 4 PEs in at most 8 groups are 3 rows a group, from PE 0, 12, 24 and so on to
+    # 72.
     starts = np.arange(0, units, ceil_div(units, _MOST_GROUPS)) * unit_pes
     cycles = schedule.cycles.copy()
     local = cycles.sum(axis=2)
@@ -178,4 +190,5 @@ def group_cycles(schedule: LayerSchedule) -> tuple[np.ndarray, list[int]]:
     mapped = local > cycles[:, :, Cause.UNMAPPED]
     cycles[:, :, Cause.IMBALANCE] += np.where(mapped, duration - local, 0)
     cycles[:, :, Cause.UNMAPPED] += np.where(mapped, 0, duration - local)
+    # (tiles, PEs, CAUSES) summed over the PEs from each start to the next; the last group may be smaller.
     return np.add.reduceat(cycles, starts, axis=1), np.diff(np.append(starts, schedule.pes)).tolist()

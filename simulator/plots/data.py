@@ -94,6 +94,7 @@ def value(row: Row, column: str) -> float | None:
     if column not in row:
         raise InputError(f"unknown column '{column}': {nearest(column, row)}")
     found = row[column]
+    # A frame has NaN where a row lacks a column, a CSV an empty text.
     if found is None or found != found or found == "":  # noqa: PLR0124 (NaN, as frames mark what is missing)
         return None
     if isinstance(found, str):
@@ -109,6 +110,7 @@ def stack_of(row: Row) -> dict[str, float]:
 def swept_columns(rows: Sequence[Row]) -> list[str]:
     """Columns that are settings and not measurements, and that differ between rows; the seed is none of them."""
     columns = dict.fromkeys(key for row in rows for key in row)
+    # What identifies a run, and what was measured, are no settings, although both differ between rows.
     settings = [key for key in columns if key not in _IDENTITY and not _is_measured(key)]
     if rows and not layer_rows(rows):
         settings += [key for key in _SWEPT_DENSITIES if key in columns]  # totals have no measured ones
@@ -118,6 +120,7 @@ def swept_columns(rows: Sequence[Row]) -> list[str]:
 def density_column(rows: Sequence[Row]) -> str | None:
     """The column that holds the densities of a sweep; None when density was not swept."""
     swept = swept_columns(rows)
+    # The plainest name wins: `density` sets both operands, `weight_density` one of them.
     for wanted in ("density", "weight_density"):
         if wanted in swept:
             return wanted
@@ -126,6 +129,7 @@ def density_column(rows: Sequence[Row]) -> str | None:
 
 def _follows(rows: Sequence[Row], column: str, along: str) -> bool:
     """Whether every value of `along` comes with a single value of the column."""
+    # As many pairs as values of `along` means that each comes with one value only: the column follows.
     pairs = {(str(row.get(along)), str(row.get(column))) for row in rows}
     return len(pairs) == len({first for first, _ in pairs})
 

@@ -26,6 +26,7 @@ def read_results(path: Path, study: str | None = None, where: Sequence[str] = ()
 
     Raises `InputError` naming the file when it is missing or none of these.
     """
+    # By content before ending, since files are renamed; the ending decides only where content says nothing.
     head = _head(path)
     if head.startswith(_SQLITE) or path.suffix.lower() == ".sqlite":  # which a damaged one does not begin with
         return _read_store(path, study, where, whole=whole)
@@ -102,6 +103,7 @@ def _number(text: Any) -> Any:
     """A cell as the number that it spells; an empty one as None."""
     if text in ("", None):
         return None
+    # int first: "3" is a count and must not become 3.0.
     for kind in (int, float):
         try:
             return kind(text)

@@ -51,6 +51,7 @@ def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> 
     """The page of the JSON reports of a run or of a comparison; with a timeline, also its figures."""
     names = ", ".join(dict.fromkeys(report["workload"]["name"] for report in reports))
     machines = ", ".join(report["accelerator"]["name"] for report in reports)
+    # One counter for the whole page: ids of SVG elements must differ between figures that stand in one document.
     ids = count()
     body = [
         f"<h1>{escape(names)} on {escape(machines)}</h1>",

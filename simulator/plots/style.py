@@ -74,6 +74,7 @@ def machine_styles(machines: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Colour, marker and line style of each machine; the ideal machine is a black dashed line."""
     styles: dict[str, dict[str, Any]] = {}
     for place, name in enumerate(name for name in dict.fromkeys(machines) if name != IDEAL):
+        # 7 and 3 have no common factor, so a colour meets all 7 markers before a pair comes again: 49 machines.
         turn = place // len(_COLOURS)  # of the colours; the same colour comes with another marker and line each time
         styles[name] = {
             "color": _COLOURS[place % len(_COLOURS)],

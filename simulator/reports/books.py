@@ -18,6 +18,7 @@ def check_books(
     report: LayerReport, schedule: LayerSchedule, products: ProductCounts, accelerator: Accelerator
 ) -> None:
     """Raise `BooksError`, naming every law that is broken with its two sides, when a report does not balance."""
+    # All laws are looked at, for several broken ones together say more about the fault than the first.
     broken = [law for law, holds in laws(report, schedule, products, accelerator) if not holds]
     if broken:
         raise BooksError(f"layer '{report.name}': the books do not balance: {'; '.join(broken)}; {report}")
@@ -51,6 +52,7 @@ def laws(
 
 def _whole_tensors(report: LayerReport, products: ProductCounts, accelerator: Accelerator) -> list[tuple[str, bool]]:
     """A tensor that crosses DRAM at all does so with every value that the trace says is needed."""
+    # Bits on both sides: 8 x bytes moved, since values of 4 or 6 bits do not fill bytes.
     bits = accelerator.spec.value_bits
     tensors = report.dram.tensors
     sides = {

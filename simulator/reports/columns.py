@@ -60,6 +60,7 @@ def notes_by_layers(layers: Sequence[Mapping[str, Any]], *, alike: bool = False)
     about: dict[str, list[tuple[str, str]]] = {}
     for layer in layers:
         for note in layer["notes"]:
+            # "needs 3 passes" and "needs 5 passes" are alike once their numbers are "#".
             key = _NUMBER.sub("#", note) if alike else note
             about.setdefault(key, []).append((layer["name"], note))
     return [_note(told) for told in about.values()]

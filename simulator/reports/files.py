@@ -26,6 +26,7 @@ def to_json(data: dict[str, Any]) -> str:
 
 def to_csv(rows: list[dict[str, Any]]) -> str:
     """Flat rows as CSV text; the columns are those of all rows, in order of first appearance."""
+    # Rows of several machines differ in their settings; a dict keeps order where a set would not.
     columns = list(dict.fromkeys(key for row in rows for key in row))
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, lineterminator="\n")
@@ -68,6 +69,7 @@ def read_reports(path: Path) -> list[dict[str, Any]]:
         raise InputError(f"{path}: not a report of prunesim: it has no 'schema'")
     if data["schema"] != SCHEMA:
         raise InputError(f"{path}: schema = {data['schema']!r}, must be {SCHEMA}")
+    # `compare` writes a list of reports, `run` a single one.
     reports = data.get("reports", [data])
     for report in reports:
         missing = [key for key in ("accelerator", "workload", "layers", "total") if key not in report]

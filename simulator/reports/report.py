@@ -83,6 +83,7 @@ class Measures:
     @property
     def load_imbalance(self) -> float:
         """Sum over barriers of the busiest PE's busy cycles over the sum of the mean; 1.0 where nothing is busy."""
+        # Sum of maxima over (busy / PEs): two PEs with 6 and 2 busy cycles at one barrier give 6 x 2 / 8 = 1.5.
         busy = self.pe_cycle_stack[Cause.BUSY.key]
         return self.barrier_busy_cycles * self.pes / busy if busy else 1.0
 
@@ -102,11 +103,13 @@ class Measures:
         Each is None where no product is issued or nothing takes time, and nothing can be divided.
         """
         own_slots = self.multipliers * self.cycles
+        # A layer of zeros alone has a speedup, but none that could be split.
         if not (self.issued_macs and self.dense_issued_macs and self.dense_cycles and own_slots):
             return dict.fromkeys(("size", "skipped", "utilization"))
         return {
             # dense_cycles is the baseline's time in cycles of this machine's clock, dense_slots counts its own
             "size": self.dense_cycles * self.multipliers / self.dense_slots,
+            # The three multiply to dense_cycles / cycles: issued products, slots and multipliers cancel.
             "skipped": self.dense_issued_macs / self.issued_macs,
             "utilization": self.issued_macs / own_slots * self.dense_slots / self.dense_issued_macs,
         }
@@ -222,6 +225,7 @@ def total_of(layers: Sequence[Measures]) -> Measures:
     return Measures(
         name="total",
         cycles=cycles,
+        # `fsum` rounds once, so that a total does not depend on the order of layers.
         time_us=math.fsum(layer.time_us for layer in layers),
         multipliers=layers[0].multipliers,
         pes=layers[0].pes,
@@ -236,6 +240,7 @@ def total_of(layers: Sequence[Measures]) -> Measures:
         fragmented_lanes=add("fragmented_lanes"),
         barrier_busy_cycles=add("barrier_busy_cycles"),
         dram=DramReport.sum([layer.dram for layer in layers]),
+        # Sums, not the maximum: layers run one after the other, each against its own bound.
         bounds=Bounds(
             *(
                 sum(getattr(layer.bounds, key) for layer in layers)

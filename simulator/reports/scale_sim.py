@@ -22,8 +22,11 @@ def to_compute_report(report: NetworkReport) -> str:
 def _row(number: int, layer: LayerReport) -> tuple[int | float, ...]:
     stack = layer.pe_cycle_stack
     stalled = stack["memory"] + stack["buffer"]
+    # The stack counts PE-cycles; SCALE-Sim has one number for the whole array, hence the mean over PEs.
     stall_cycles = round(stalled / layer.pes)
+    # PE-cycles that are no stall. A layer that only waits has none, and nothing to divide by.
     computing = layer.pes * layer.cycles - stalled
     mapping = 1 - stack["unmapped"] / computing if computing else 0.0
+    # Products over multipliers x (cycles without stalls), where those cycles are computing / pes.
     compute = layer.issued_macs * layer.pes / (layer.multipliers * computing) if computing else 0.0
     return number, layer.cycles, stall_cycles, 100 * layer.utilization, 100 * mapping, 100 * compute

@@ -86,6 +86,7 @@ class _Crew:
             return
         threads = self._ask()
         self._check(set(threads) - set(self.threads) - self._unfit)
+        # An address that is gone is forgotten: a worker that comes back under it is asked again.
         self._unfit &= set(threads)
         self.threads = {worker: count for worker, count in threads.items() if worker not in self._unfit}
         self._looked = time.monotonic()
@@ -144,6 +145,7 @@ class _Run:
         while left or aside or self._flying:
             self._crew.look()
             for key in self._lost():
+                # A death beside other points may be theirs; only one with nothing beside it counts.
                 deaths[key] += alone
                 if deaths[key] < DEATHS_ALONE:
                     aside.append(key)
@@ -171,12 +173,14 @@ class _Run:
     def _send(self, left: deque[str]) -> Iterator[Outcome]:
         """Give each worker a point for each of its threads; gives outcomes of points that every worker refuses."""
         busy = Counter(worker for _, worker in self._flying.values())
+        # A place for each idle thread, so that no worker has more points than threads.
         free = deque(worker for worker, count in self._crew.threads.items() for _ in range(count - busy[worker]))
         for _ in range(len(left)):
             if not free:
                 return
             key = left.popleft()
             refused = self._refused[self._points[key].workload]
+            # Only when every worker there is has refused: one that joins later may have the right file.
             if refused and refused.issuperset(self._crew.threads):
                 yield Outcome(key, error=f"every worker refuses it: {REFUSED}")
             elif not self._is_done(key):

@@ -35,6 +35,7 @@ def code_version() -> str:
     """The package's version with a digest of its sources and data, and numpy's: its random streams may change."""
     digest, root = hashlib.sha256(), Path(__file__).resolve().parents[2]
     for package in _PACKAGES:
+        # Sorted, since file systems list in any order; the path goes in too, so that a renamed file is another version.
         for path in sorted((root / package).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(path.relative_to(root).as_posix().encode())
@@ -93,6 +94,7 @@ _digests: dict[str, _Held] = {}
 
 def loaded(text: str) -> Workload:
     """The workload of that name or path; the last ones are held until one of their files changes."""
+    # A relative path means another file in another folder.
     place = (text, str(Path().absolute()))
     held = _workloads.pop(place, None)
     if held is None or held.signature != _signatures(held.value.files):
@@ -102,6 +104,7 @@ def loaded(text: str) -> Workload:
         if not _settled(held.signature, began):
             return workload
     _workloads[place] = held
+    # Dictionaries keep the order of insertion and a hit is put back at the end: the first is the one used longest ago.
     while len(_workloads) > _HELD_WORKLOADS:
         _workloads.pop(next(iter(_workloads)), None)
     return held.value
@@ -117,6 +120,7 @@ def file_digest(path: Path) -> Any:
     held = _digests.get(place)
     if held is None or held.signature != _signature(path):
         began = time.time_ns()
+        # Taken before reading: a file that changes meanwhile has another signature the next time and is read again.
         before = _signature(path)
         with path.open("rb") as stream:
             held = _Held(hashlib.file_digest(stream, "sha256").hexdigest(), before)

@@ -15,8 +15,10 @@ def require_points(values: Mapping[str, Any], source: str) -> None:
     """Raise `InputError` when the checked tables of a study ask for more than `MOST_POINTS` combinations."""
     factors = {f"axes.{number}": _longest_list(axis) for number, axis in enumerate(values["axes"])}
     factors |= {key: len(values[key]) for key in ("points", "workloads", "machines")}
+    # A number means so many seeds, from 0 on; a list names them.
     seeds = values["seeds"]
     factors["seeds"] = seeds if isinstance(seeds, int) else len(seeds)
+    # An axis without lists has length 0 here, and is a fault that is told elsewhere.
     count = math.prod(max(factor, 1) for factor in factors.values())
     if count > MOST_POINTS:
         made = " x ".join(f"{factor:,} ({key})" for key, factor in factors.items() if factor > 1)

@@ -88,6 +88,7 @@ class Point:
         """The whole workload before it is pruned. Raises `InputError`."""
         workload = replace(loaded(self.workload), seed=self.seed)
         workload = workload if self.batch is None else workload.with_batch(self.batch)
+        # The operand's own density wins over the one for both.
         weights = self.density if self.weight_density is None else self.weight_density
         activations = self.density if self.activation_density is None else self.activation_density
         workload = workload.with_densities(weights, activations)
@@ -97,6 +98,7 @@ class Point:
     def traced(self) -> Workload:
         """The layers to simulate, pruned; no trace is made yet. Raises `InputError`."""
         workload = self.base()
+        # Pruned before layers are selected, as a pruning may look at the whole network.
         workload = workload if self.prune is None else workload.prune(pruning.parse(self.prune))
         return workload if self.layers is None else workload.select(self.layers)
 

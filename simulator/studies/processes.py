@@ -61,6 +61,7 @@ def computed(
             aside.append(found.key)
         else:
             yield found
+    # Only now, with no other process to take its memory, is a death the point's own fault.
     for key in aside:
         yield from _alone(points, key, is_done)
 
@@ -94,6 +95,7 @@ def _shared_out(
                     continue
                 if isinstance(message, Outcome):
                     yield message
+                # Another sweep on the same store may have computed it since this one began.
                 while left and is_done(left[0]):
                     left.popleft()
                 if left:
@@ -182,6 +184,7 @@ class _Team:
             self._failed_starts = 0
             yield death
             return
+        # It never had a point, so no point is to blame: the machine cannot start processes.
         self._failed_starts += 1
         if self._failed_starts == _FAILED_STARTS:
             raise PrunesimError("processes for points end as soon as they start; --jobs 1 needs none")
@@ -194,6 +197,7 @@ class _Team:
 def serve() -> None:
     """Compute points from standard input until it ends: what a process of a sweep does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the sweep ends its processes by itself
+    # A copy of standard output, which is then led to standard error.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print shall not come between the answers
     given: queue.SimpleQueue[tuple[Point, str]] = queue.SimpleQueue()

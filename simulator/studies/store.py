@@ -66,6 +66,7 @@ class Store:
         """Make the tables of a new store; refuse any other file."""
         if found == _SCHEMA:
             return
+        # A version other than ours, or tables without one: somebody else's database, which is left alone.
         if found or self._reading or self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise InputError(f"{self.path}: not a store of this version of prunesim")
         with self._transaction():
@@ -121,6 +122,7 @@ class Store:
         """
         places = list(places)
         with naming(self.path), self._transaction():
+            # Inside the transaction, so that no other sweep can declare between this look and the new rows.
             before = [values for _, values in self._places(study)]
             rows = [(study, n, place.key, pack(place.key, _text(place.values))) for n, place in enumerate(places)]
             self._database.execute("DELETE FROM studies WHERE study = ?", (study,))

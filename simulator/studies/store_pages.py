@@ -54,6 +54,7 @@ class _Pages:
 def _page_sets(path: Path) -> Iterator[_Pages]:
     """The file's pages under those of its log, then the file's alone: a log may be damaged, or of another time."""
     data = path.read_bytes()
+    # Two bytes cannot hold 65,536, which the format writes as 1 (section 1.3.2).
     size = int.from_bytes(data[16:18], "big")
     size = 65536 if size == 1 else size
     if size < 512 or size & (size - 1):
@@ -89,9 +90,11 @@ def _payload(pages: _Pages, image: bytes, place: int) -> bytes:
     """The bytes of a row, those on overflow pages included (section 1.6)."""
     length, place = _varint(image, place)
     _, place = _varint(image, place)  # the row's number
+    # Names X and M in section 1.6: with pages of 4096 bytes, up to 4061 bytes lie on the page itself and at least 489.
     most, least = pages.size - 35, (pages.size - 12) * 32 // 255 - 23
     if length <= most:
         return image[place : place + length]
+    # K in section 1.6: as much as makes the rest fill whole overflow pages, if that fits the page.
     local = least + (length - least) % (pages.size - 4)
     local = local if local <= most else least
     parts, left = [image[place : place + local]], length - local
@@ -115,6 +118,8 @@ def _columns(payload: bytes) -> list[Any]:
         types.append(kind)
     values: list[Any] = []
     for kind in types:
+        # Even kinds from 12 on are blobs, odd ones texts, of (kind - 12) / 2 bytes: 14 is a blob of 1 byte, 15 a text
+        # of 1.
         length = (kind - 12) // 2 if kind >= 12 else (0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0)[kind]
         data = payload[place : place + length]
         values.append(None if kind < 12 else data.decode() if kind % 2 else data)
@@ -125,6 +130,7 @@ def _columns(payload: bytes) -> list[Any]:
 def _varint(data: bytes, place: int) -> tuple[int, int]:
     """A number of one to nine bytes, and the place after it."""
     value = 0
+    # Seven bits a byte, the high bit says that more follow; a ninth byte holds eight bits. 0x81 0x01 is 129.
     for byte in range(9):
         value = value << 8 | data[place + byte] if byte == 8 else value << 7 | data[place + byte] & 0x7F
         if byte == 8 or data[place + byte] < 0x80:

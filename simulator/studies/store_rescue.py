@@ -25,10 +25,12 @@ def rescue(path: Path) -> tuple[Path, int]:
     target = path.with_name(f"{path.stem}.rescued{path.suffix}")
     if target.exists():
         raise InputError(f"{target}: exists already; move it away first")
+    # A result may lie on several pages, old and new; equal keys have equal results, so any of them will do.
     found = {outcome.key: outcome for outcome in whole_results(path)}
     if not found:
         raise InputError(f"{path}: no result in it is whole")
     with Store(target) as store:
+        # Results before studies: a study that cannot be read loses its name and order, no result.
         for outcome in found.values():
             store.put(outcome)
         for name, places in _whole_studies(path).items():

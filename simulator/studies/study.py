@@ -42,6 +42,7 @@ class Study:
         A combination of values that are possible one by one is no fault: its point fails and the rest go on.
         """
         combinations = list(table.combinations())
+        # The same fault in a thousand combinations is one line: `dict.fromkeys` below keeps the first of each.
         lines = [f"{source}: {line}" for values in combinations for line in _wrong_settings(values)]
         lines += [f"{source}: {line}" for line in _wrong_workloads(combinations)]
         if lines:
@@ -104,6 +105,7 @@ def run_study(study: Study, store: Store, workers: Workers, progress: Progress |
     """
     if store.declare(study.name, study.places):
         workers.say(f"warning: {store.path}: study '{study.name}' had other points before; they are no longer its own")
+    # Places with equal content, such as settings that a machine does not have, are one point and computed once.
     distinct = {place.key: place for place in study.places}
     todo = {key: place for key, place in distinct.items() if key not in store}
     found = len(distinct) - len(todo)
@@ -148,6 +150,7 @@ def _varied(places: Sequence[Place]) -> tuple[str, ...]:
     patterns: dict[tuple[int, ...], str] = {}
     for key in keys:
         seen: dict[str, int] = {}
+        # Values by first appearance: a b a and 1 2 1 are both 0 1 0, so that these two keys go hand in hand.
         numbers = tuple(seen.setdefault(repr(place.values.get(key)), len(seen)) for place in places)
         if len(seen) > 1:
             patterns.setdefault(numbers, key)

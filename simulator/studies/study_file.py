@@ -133,6 +133,7 @@ class StudyTable(_Table):
         """What axes and points set, combined."""
         axes = [_zipped(flattened(axis)) for axis in self.axes]
         axes += [[flattened(point) for point in self.points]] if self.points else []
+        # Later axes win over earlier ones where both set a key.
         for rows in itertools.product(*axes):
             yield {key: value for row in rows for key, value in row.items()}
 
@@ -143,6 +144,7 @@ class StudyTable(_Table):
         seeds = list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
         lists = {"workload": self.workloads, "machine": self.machines, "seed": seeds}
         for own in self._own_rows():
+            # A list that axes or points set themselves is not multiplied in again.
             named = [[(key, value) for value in values] for key, values in lists.items() if key not in own]
             for row in itertools.product(*named):
                 yield dict(row) | fixed | own

@@ -90,6 +90,7 @@ def _print_measures(output: Console, title: str, first: str, rows: _Rows, *, fac
     """The table with as many columns as fit the width; returns those shown."""
     causes = cause_columns([rows[-1][1]] if first == "layer" else [row for _, row in rows])
     times = (*TIMES, *(FACTORS if factors else ()), UTILIZATION)
+    # From most to fewest columns; the causes go first, then details, then the time.
     choices: list[Columns] = [
         (*times, *MORE, MOST_LOST, *causes),
         (*times, *MORE, MOST_LOST),
@@ -138,6 +139,7 @@ def _print_records(output: Console, table: Table) -> None:
     if table.title:
         output.print(table.title, style="table.title", highlight=False)
     names = [str(column.header).replace("\n", " ") for column in table.columns]
+    # Names to one width, so that values stand under one another.
     wide = max(map(len, names))
     for cells in zip(*(column.cells for column in table.columns), strict=True):
         output.print(f"{names[0]:{wide}} {cells[0]}", style="bold", highlight=False)

@@ -65,6 +65,7 @@ def reference_counts(scheduler: Scheduler, path: Path = REFERENCE) -> dict[Case,
 def agreement_rows(scheduler: Scheduler = "row_hit", patterns: Iterable[str] = PATTERNS) -> list[AgreementRow]:
     """Our numbers beside the reference, two rows a case (cycles, then activates). Takes about a second."""
     wanted = set(patterns)
+    # Made once a pattern; every map and refresh setting replays the same requests.
     requests = {name: PATTERNS[name]() for name in wanted}
     rows = []
     for (pattern, address_map, refresh), (same, other) in reference_counts(scheduler).items():

@@ -25,6 +25,8 @@ def _writes(address: np.ndarray) -> Requests:
 
 def _stride(stride_bytes: int) -> Requests:
     """Reads at a stride; each time around the memory starts one burst further on."""
+    # At a stride of 1 MiB the 8 GiB are passed after 8192 reads; the next round is 64 bytes further on, or it would
+    # read the same bursts again.
     place = _INDEX * stride_bytes
     return _reads(place % _CAPACITY + place // _CAPACITY * _BYTES)
 
@@ -32,6 +34,7 @@ def _stride(stride_bytes: int) -> Requests:
 def _random_runs(bursts: int) -> Requests:
     """Reads of `bursts` consecutive bursts from random places."""
     rng = np.random.default_rng(_SEED)
+    # The end of a run must lie inside the memory.
     last = _CAPACITY // _BYTES - (bursts if bursts > 1 else 0)
     starts = rng.integers(0, last, REQUESTS // bursts)
     return _reads((starts[:, None] + np.arange(bursts)).ravel() * _BYTES)
@@ -39,6 +42,8 @@ def _random_runs(bursts: int) -> Requests:
 
 def _copy_blocks(bursts: int) -> Requests:
     """Blocks of `bursts` sequential reads, each followed by as many sequential writes 1 GiB further on."""
+    # Blocks of 2 x `bursts` requests: with 16, request 40 is number 8 of block 1, a read; request 50 is number 18, a
+    # write.
     block, place = np.divmod(_INDEX, 2 * bursts)
     write = place >= bursts
     address = (block * bursts + place % bursts) * _BYTES

@@ -21,8 +21,10 @@ def replay(spec: BankedDramSpec, address: np.ndarray, write: np.ndarray, *, firs
     line = np.asarray(address, np.int64) // burst
     # Where runs of neighbouring bursts in one direction start, and where the last one ends.
     starts = np.ones(len(line) + 1, np.bool_)
+    # Place 0 and the end stay true: lines 4 5 6 9, all reads, start runs at 0 and 3 and end at 4.
     np.logical_or(line[1:] - line[:-1] != 1, write[1:] != write[:-1], out=starts[1:-1])
     first = np.flatnonzero(starts)
+    # Lengths are the differences of starts and end: 0, 3 and 4 make runs of 3 and 1 bursts.
     bursts, first = first[1:] - first[:-1], first[:-1]
     channels = DramChannels(spec, ["requests"])
     channels.submit("all", line[first] * burst, bursts * burst, write=write[first], cycle=first_clock, tag="requests")

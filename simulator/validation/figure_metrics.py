@@ -34,7 +34,9 @@ def crossover(line: Sequence[tuple[float, float]]) -> list[float]:
 
     A line that only touches 1, or ends there, does not cross it.
     """
+    # Speedups of 1 (logarithm 0) lie on neither side of the line; those of 0 have no logarithm.
     apart = [(x, math.log(y)) for x, y in line if y not in (0, 1)]
+    # Where the straight line between two points of opposite sign is 0: with logarithms 1 and -1 halfway between them.
     return [x0 + (x1 - x0) * y0 / (y0 - y1) for (x0, y0), (x1, y1) in pairwise(apart) if y0 * y1 < 0]
 
 
@@ -49,6 +51,7 @@ def _utilization(runs: Runs) -> float:
 
 def _busy_utilization(runs: Runs) -> float:
     """Products issued over the multiplier slots of busy PEs: PEs that wait, or have no work, do not count."""
+    # Slots of busy PEs are those that were filled and those left empty in busy cycles.
     issued = _sum(runs, "issued_macs")
     return issued / (issued + _sum(runs, "fragmented_lanes"))
 
@@ -89,12 +92,14 @@ def _layers_spilled(runs: Runs) -> float:
 def _cycles_over_balance(runs: Runs) -> float:
     """Cycles over those that the same entries would take if all PEs had as many and none ever waited."""
     stacks = [run.total["pe_cycle_stack"] for run in runs]
+    # Entries of zero-run encodings: products and the fillers between them, which take a cycle each.
     entries = sum(stack[Cause.BUSY.key] + stack[Cause.INDEX.key] for stack in stacks)
     return sum(run.total["pes"] * run.total["cycles"] for run in runs) / entries
 
 
 def _last_machine_over_first(runs: Runs) -> float:
     """Time of the last run's machine over that of the first run's, each over all its runs and at its own clock."""
+    # By time and not by cycles, since the machines may have different clocks.
     names = [run.report["accelerator"]["name"] for run in runs]
     last, first = (
         sum(run.total["time_us"] for run, name in zip(runs, names, strict=True) if name == wanted)

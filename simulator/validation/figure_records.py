@@ -34,10 +34,12 @@ def renew(
     whole: FigureSet, chosen: FigureSet, folder: Path, jobs: int | None = 1, progress: Progress | None = None
 ) -> list[Path]:
     """Measure the chosen figures and recorded readings; write the records of the whole. Raises as `measure`."""
+    # Figures first, since the share that a reading explains is measured against their values without it.
     found = results(chosen, jobs=jobs, progress=progress)
     values = {result.figure.id: result.simulated for result in found}
     shares = {effect.figure.id: effect.share for effect in recorded_effects(chosen, values, jobs, progress)}
     rows = renewed(whole, found, shares)
+    # Each home keeps its own file; one that has no deviation left is rewritten empty, not left as it was.
     own = {home: [row for row in rows if whole.home_of(row.id) == home] for home in whole.homes}
     return [
         write_records(some, folder / home) for home, some in own.items() if some or (folder / home / RECORDED).exists()
@@ -55,6 +57,7 @@ def renewed(chosen: FigureSet, measured: Sequence[Result], shares: Mapping[str, 
         old = chosen.recorded.get(name)
         if name not in found:
             rows += [] if old is None else [old]
+        # A figure that has come inside its goal loses its record, and one that has left it gets one.
         elif not found[name].inside:
             rows.append(_renewed(found[name], old, shares.get(name)))
     return rows
@@ -63,9 +66,11 @@ def renewed(chosen: FigureSet, measured: Sequence[Result], shares: Mapping[str, 
 def _renewed(result: Result, old: Outside | None, share: float | None) -> Outside:
     new: dict[str, Any] = {
         "id": result.figure.id,
+        # Far finer than the change that counts as a move, which is one percent (`results`).
         "deviation": round(result.deviation, 3),
         "note": old.note if old else "",
     }
+    # A reading is chosen by hand; renewing only measures again what the chosen one explains.
     if old is None or share is None:
         return Outside(**new)
     return Outside(**new, reading=old.reading, share=round(share, 2))
@@ -96,6 +101,7 @@ def rewrite(path: Path, chosen: FigureSet) -> None:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
+    # Everything outside the two markers stays as it is, byte for byte.
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

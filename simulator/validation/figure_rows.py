@@ -35,6 +35,7 @@ class Goal(_Row):
 
     def allowed(self, published: float) -> float:
         """The largest relative deviation from a published value."""
+        # An absolute goal in the figure's unit as a relative one: 0.5 ms of a published 10 ms are 5 %.
         return self.relative + self.absolute / published
 
     def __str__(self) -> str:
@@ -62,6 +63,7 @@ class Figure(_Row):
 
     def picks(self, values: dict[str, Any]) -> bool:
         """Whether a point with these values belongs to the figure."""
+        # A list in `where` means any of its values.
         return all(
             values.get(key) in (value if isinstance(value, list) else [value]) for key, value in self.where.items()
         )
@@ -116,6 +118,7 @@ class Outside(_Row):
 
     def verdict(self, goal: float) -> Verdict:
         """Whether the reading explains the deviation of a figure with this goal, relative."""
+        # Share 0.6 leaves 40 % of the deviation, which is enough; the 1e-12 is for sums that end on the limit itself.
         enough = self.share is not None and abs(self.left) <= max(goal, LEFT * abs(self.deviation)) + 1e-12
         return "explained" if enough else "unexplained"
 

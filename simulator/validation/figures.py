@@ -51,6 +51,7 @@ class FigureSet:
         found = cls(tuple(chosen), studies, _goals(places), tuple(readings), by_id, tuple(refused))
         lines = [f"{folder / found.home_of(name) / FIGURES}: {line}" for name, line in found._wrong_figures()]
         lines += [f"{folder / READINGS}: {line}" for line in found._wrong_readings()]
+        # Records last, and only where the rest is right: a record's reading can only be found among right ones.
         lines += [] if lines else [f"{folder / RECORDED}: {line}" for line in found._wrong_records()]
         if lines:
             raise InputError("\n".join(lines))
@@ -141,6 +142,7 @@ class FigureSet:
 def export(folder: Path) -> list[Path]:
     """Copy the package's figures, readings and studies. Raises `InputError` before it overwrites anything."""
     sources = sorted(FOLDER.rglob("*.toml"))
+    # Nothing is written before all targets are known to be free: no half export.
     targets = [folder / source.relative_to(FOLDER) for source in sources]
     for target in targets:
         if target.exists():
@@ -186,6 +188,7 @@ def _members(table: Any) -> list[Any]:
     """A table itself, or one for each row of its list `each`: with the table's keys, and `where` of both."""
     if not isinstance(table, dict) or not isinstance(table.get("each"), list):
         return [table]
+    # What rows share stands once in the table: a row wins over it, and the conditions of both hold.
     shared = {key: value for key, value in table.items() if key != "each"}
     where = shared.get("where", {})
     return [shared | row | {"where": where | row.get("where", {})} for row in table["each"]]

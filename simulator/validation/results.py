@@ -66,6 +66,7 @@ class Result:
     @property
     def inside(self) -> bool:
         """Whether the deviation is within the goal."""
+        # An upper limit can only be missed upwards: a negative deviation keeps it.
         far = self.deviation if self.figure.most else abs(self.deviation)
         return far <= self.goal.allowed(self.figure.published) + 1e-12
 
@@ -104,13 +105,16 @@ def known(value: float) -> float | None:
 
 def results(chosen: FigureSet, seeds: int = 1, jobs: int | None = 1, progress: Progress | None = None) -> list[Result]:
     """Every figure with seed 0; with more seeds also its bands, where it depends on masks. Raises as `measure`."""
+    # A figure that does not depend on masks is the same with every seed, so it is simulated once.
     drawn = tuple(figure for figure in chosen.figures if figure.random and seeds > 1)
     fixed = tuple(figure for figure in chosen.figures if figure not in drawn)
+    # Seeds of one family lie side by side; the first value of all, uniform masks with seed 0, is the figure's value.
     families = [{**masks, "seed": seed} for masks in MASKS.values() for seed in range(seeds)]
     found: dict[str, Result] = {}
     for part, changes, masks in ((fixed, [{}], ()), (drawn, families, MASKS)):
         values_of = measure(replace(chosen, figures=part), changes, jobs, progress)
         for figure, values in zip(part, values_of, strict=True):
+            # Values come family by family: with 3 seeds the uniform ones are 0 to 2, the clustered ones 3 to 5.
             by_family = (values[start : start + seeds] for start in range(0, len(values), seeds))
             bands = {name: Band.of(own) for name, own in zip(masks, by_family, strict=False)}
             recorded = chosen.recorded.get(figure.id)
@@ -128,6 +132,7 @@ def measure(
               that no figure picks not at all
     progress  called with (points done, points, "")
     """
+    # One study a figure and set of changes; equal points of different ones have equal keys and are simulated once.
     studies = {
         (figure.study, number): Study.made(
             [row | dict(change) for row in chosen.studies[figure.study].combinations()], figure.study

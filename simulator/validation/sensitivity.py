@@ -39,6 +39,7 @@ class Effect:
 
         None where there is nothing to explain: a deviation below one percent, or a limit that is kept.
         """
+        # Of a published 2.0 and our 1.6, a reading that gives 1.9 explains 0.3 of the missing 0.4, a share of 75 %.
         missing = self.figure.published - self.unchanged
         if self.figure.most or abs(missing) < _NOTHING * self.figure.published:
             return None
@@ -61,6 +62,7 @@ class Effect:
 def effects(chosen: FigureSet, jobs: int | None = 1, progress: Progress | None = None) -> list[Effect]:
     """Every figure under every reading of its machine, machine by machine. Raises as `measure`."""
     found: list[Effect] = []
+    # Machine by machine, since a reading changes one machine only and all of its figures are measured together.
     for machine in dict.fromkeys(chosen.machine_of(figure) for figure in chosen.figures):
         own = chosen.only(machine)
         readings = chosen.readings_of(machine)

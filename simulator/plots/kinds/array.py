@@ -29,11 +29,13 @@ def heatmap(data: Data, layer: str | None = None) -> Figure:
     """
     reports = reports_of(data)
     require_single_runs(layer_rows(rows_of(data)))
+    # One PE has nobody to be uneven with.
     reports = [one for one in reports if any(layer["pes"] > 1 for layer in one["layers"])] or reports
     grids = [busy_grid(report, layer) for report in reports]
     with new_figure(max(3.9, 3.4 * min(len(reports), 3)), 0.4 + 2.9 * ceil_div(len(reports), 3)) as figure:
         for axes, report, grid in zip(panel_grid(figure, len(reports), 3), reports, grids, strict=True):
             image = axes.imshow(grid, cmap="cividis", vmin=0, aspect="auto")
+            # Height over width, held between 1/4 and 4: an array of one row of 64 PEs would be a line.
             axes.set_box_aspect(min(max(grid.shape[0] / grid.shape[1], 1 / _LONGEST), _LONGEST))
             figure.colorbar(image, ax=axes, label="busy cycles", shrink=0.7, format=EngFormatter(sep=""))
             cycles = sum(chosen["cycles"] for chosen in _chosen(report, layer))
@@ -56,6 +58,7 @@ def busy_grid(report: Mapping[str, Any], layer: str | None = None) -> np.ndarray
     shapes = {tuple(one["pe_grid"]) for one in chosen}
     if len(shapes) > 1:
         raise InputError(f"{report['accelerator']['name']}: the shape of the array differs between layers: choose one")
+    # (layers, PEs), row-major; summed over layers, then laid out as the array.
     busy = np.array([one["pe_busy_cycles"] for one in chosen], np.int64)
     return busy.sum(axis=0).reshape(shapes.pop())
 
@@ -98,14 +101,17 @@ def imbalance(data: Data) -> Figure:
 
 def imbalance_curve(layers: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
     """From (imbalance, cycles) of layers: imbalances in rising order, and the share of cycles up to each."""
+    # (layers, 2): imbalance and cycles. Layers are weighed by cycles, for a tiny one's imbalance costs little.
     ordered = np.array(sorted(layers))
     total = ordered[:, 1].sum()
     share = np.cumsum(ordered[:, 1]) / total if total else np.ones(len(ordered))
+    # The curve begins at imbalance 1, the best there is, with no share of the cycles.
     return np.concatenate(([1.0], ordered[:, 0])), np.concatenate(([0.0], share))
 
 
 def pe_loads(report: Mapping[str, Any]) -> np.ndarray:
     """Busy cycles of every PE in every layer over the mean PE of that layer; layers without work are left out."""
+    # Each layer over its own mean, so that long layers do not hide how short ones are spread.
     busy = [np.asarray(layer["pe_busy_cycles"], np.float64) for layer in report["layers"]]
     return np.concatenate([one / one.mean() for one in busy if one.any()] or [np.zeros(0)])
 
@@ -130,6 +136,7 @@ def _load_boxes(axes: Axes, loads: Mapping[str, np.ndarray]) -> None:
 
 
 def _label_squares(axes: Axes, grid: np.ndarray, cycles: int) -> None:
+    # The colour map is dark at its low end, where black digits could not be read.
     bright = grid.max() / 2
     for (row, column), busy in np.ndenumerate(grid):
         colour = "black" if busy > bright else "white"

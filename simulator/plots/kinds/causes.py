@@ -39,6 +39,7 @@ def cause_shares(total: Mapping[str, Any]) -> dict[str, float]:
     every = sum(stack.values())
     if not every:
         return dict.fromkeys(PARTS, 0.0)
+    # Slots of busy cycles are used or empty; busy time is split in their proportion.
     slots = total["issued_macs"] + total["fragmented_lanes"]
     used = total["issued_macs"] / slots if slots else 0.0
     busy = stack[Cause.BUSY.key] / every
@@ -59,6 +60,7 @@ def causes(data: Data) -> Figure:
         axes = figure.subplots()
         places = range(len(rows))
         shares = [cause_shares(row) for row in rows]
+        # Each part begins where the parts before it ended; so do the bars of layers below.
         left = [0.0] * len(rows)
         for part, style in _seen(shares).items():
             widths = [100 * share[part] for share in shares]
@@ -67,6 +69,7 @@ def causes(data: Data) -> Figure:
         for place, row in zip(places, rows, strict=True):
             speedup = value(row, "speedup")
             beside = "" if speedup is None else f", {speedup:.2f}x dense"
+            # Just right of the full bar, in the units of the axis, which are percent.
             axes.text(101, place, f"{row['cycles']:,} cycles{beside}", va="center", fontsize=8)
         axes.set_yticks(places, labels)
         axes.set_ylim(len(rows) - 0.4, -0.6)
@@ -89,6 +92,7 @@ def layers(data: Data) -> Figure:
     most = max(len(one) for one in names)
     with new_figure(max(6.0, min(14.0, 2.0 + 0.16 * most)), 1.9 + (1.5 if shared else 1.9) * len(runs)) as figure:
         panels = figure.subplots(len(runs), squeeze=False, sharex=shared)[:, 0]
+        # Over all panels, so that they have one legend and a part has one colour.
         shares = [cause_shares(row) for rows in runs.values() for row in rows]
         seen = _seen(shares)
         for axes, (machine, rows) in zip(panels, runs.items(), strict=True):

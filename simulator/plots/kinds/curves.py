@@ -39,8 +39,10 @@ def utilization(data: Data) -> Figure:
         ):
             for run, group in runs.items():
                 points = points_of(group, column, measure)
+                # Densities rise where sparsities fall, hence sorted again before they are joined.
                 flipped = [(1 - x, [100 * y for y in ys]) for x, ys in points]
                 _curve(axes, run, sorted(flipped), styles[run], swept=swept)
+            # Where the ideal machine was run its own curve is the bound.
             if IDEAL not in runs:
                 axes.axhline(100, label="no slot lost", linewidth=1.2, **styles[IDEAL])
             axes.set_title(title)
@@ -93,6 +95,7 @@ def _density_runs(data: Data) -> tuple[dict[str, list[Row]], str, bool]:
     rows = rows_of(data)
     totals = total_rows(rows)
     column = density_column(totals) if totals else None
+    # A sweep: totals at chosen densities, which lines may join.
     if column is not None:
         return by_run(totals, column), column, True
     layers = [row for row in layer_rows(rows) if row.get("weight_density") is not None]
@@ -110,6 +113,7 @@ def _curve(axes: Axes, run: str, points: Points, style: dict[str, Any], *, swept
         )  # fmt: skip
         return
     line = _mean(points)
+    # With a single seed there is no spread to show.
     if any(len(ys) > 1 for _, ys in points):
         axes.fill_between(
             [x for x, _ in points], [min(ys) for _, ys in points], [max(ys) for _, ys in points],

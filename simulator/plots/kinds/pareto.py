@@ -53,7 +53,10 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles") -> Figure
 
 def pareto_front(points: Sequence[tuple[float, float]], *, more_x: bool, more_y: bool) -> list[int]:
     """Positions of the points that no other equals or beats in both coordinates (of equal points the first)."""
+    # Turned so that less is better in both.
     cost = [(-px if more_x else px, -py if more_y else py) for px, py in points]
+    # By rising first cost, a point is on the front when its second cost is less than all before it. Costs (1, 5), (2,
+    # 3), (3, 4): the third is beaten by the second. Of equal points the first in order stays.
     front, best = [], float("inf")
     for place in sorted(range(len(cost)), key=lambda place: cost[place]):
         if cost[place][1] < best:

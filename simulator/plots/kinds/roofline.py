@@ -63,6 +63,7 @@ def layer_points(rows: list[Row]) -> list[Point]:
     total = sum(row["cycles"] for row in rows)
     points = []
     for row in rows:
+        # Useful bytes, as in the memory bound of reports.
         moved = (value(row, "dram.read_bytes") or 0) + (value(row, "dram.write_bytes") or 0)
         issued, time_us = value(row, "issued_macs"), value(row, "time_us")
         if moved and issued and time_us:
@@ -72,6 +73,7 @@ def layer_points(rows: list[Row]) -> list[Point]:
 
 def roof_of(rows: list[Row]) -> Roof:
     """The machine's roof; its bandwidth is None where memory never waits."""
+    # Any layer tells the roof: multipliers and clock are those of the machine.
     row = next((row for row in rows if row["cycles"]), None)
     if row is None:
         raise InputError("the results have no layer that took any time")
@@ -98,7 +100,9 @@ def _draw_points(axes: Axes, machine: str, rows: list[Row]) -> None:
 
 
 def _draw_roof(axes: Axes, roof: Roof, first: float, last: float) -> None:
+    # Products a byte from which multipliers and no longer DRAM are the limit.
     ridge = roof.rate / roof.bandwidth_gbs if roof.bandwidth_gbs else 0.0
+    # Straight lines in logarithmic axes: the ridge and both ends are enough.
     x = [first, *([ridge] if first < ridge < last else []), last]
     y = [roof.rate if at >= ridge else at * (roof.bandwidth_gbs or 0.0) for at in x]
     axes.plot(x, y, color="black", linewidth=1.4)

@@ -75,6 +75,8 @@ def channel_gbs(timeline: Timeline, edges: np.ndarray) -> dict[str, np.ndarray]:
         raise InputError("the timeline has no DRAM traffic to draw")
     means = {}
     for channel, steps in sorted(told.items()):
+        # A rate holds from its time to the next, so bytes moved up to each time are the running sum of rate x length;
+        # between them the sum grows in a straight line, and bins of any width are differences of it.
         at, rate = np.array(sorted(steps)).T
         moved = np.concatenate(([0.0], np.cumsum(rate[:-1] * np.diff(at))))
         means[channel] = np.diff(np.interp(edges, at, moved)) / np.diff(edges)
@@ -94,6 +96,7 @@ def gantt(timeline: Timeline, layer: str | None = None) -> Figure:
     """
     chosen = max(_layers(timeline, layer), key=lambda span: span.end - span.start)
     tiles = [span for span in spans_of(timeline, ARRAY, TILES, chosen) if not span.name.startswith(WAIT)]
+    # Cut at the start of the first tile that is not shown, so that the last one shown is whole.
     end = tiles[_MOST_TILES].start if len(tiles) > _MOST_TILES else chosen.end
     window = Span(chosen.name, chosen.start, end)
     rows = gantt_rows(timeline, window)
@@ -110,6 +113,7 @@ def gantt(timeline: Timeline, layer: str | None = None) -> Figure:
                     linewidth=0.4,
                 )  # fmt: skip
         axes.set_yticks(range(len(rows)), list(rows))
+        # From high to low: the first row stands on top.
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(window.start, window.end)
         axes.set_xlabel("time, µs")
@@ -138,6 +142,7 @@ def spans_of(timeline: Timeline, pid: int, tid: int, window: Span) -> list[Span]
     spans = []
     for event in timeline["traceEvents"]:
         if event["ph"] == "X" and event["pid"] == pid and event["tid"] == tid:
+            # Cut to the window; a span that lies outside it has no length left.
             start, end = max(event["ts"], window.start), min(event["ts"] + event["dur"], window.end)
             if end - start > _LEAST_US:  # times are rounded, so that neighbours may seem to overlap
                 spans.append(Span(event["name"], start, end))

@@ -17,9 +17,10 @@ import numpy as np
 from dataflows.machines.scnn.planar_map import PlanarMap
 from dataflows.machines.scnn.tile_work import StoredActivations
 from dataflows.schedule import Runs, Tensor
-from dataflows.tiling.dram_layout import Layout
+from dataflows.tiling.dram_layout import Layout, bits_to_bytes
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class ActivationRams:
 
     def bytes_of(self, entries: Any) -> Any:
         """Whole bytes that hold some entries; a number or an array of them."""
-        return -(-entries * self.entry_bits // 8)
+        return bits_to_bytes(entries * self.entry_bits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ def place(activations: StoredActivations, rams: ActivationRams, accumulators: in
     if not rams.input_overflow(int(activations.entries.max())):
         return whole
     # Of n sub-tiles one holds at least 1/n of a PE's non-zeros, so that fewer than this many cannot do.
-    fewest = -(-int(activations.nonzeros.sum(axis=1).max()) * rams.entry_bits // (8 * rams.input_bytes))
+    fewest = ceil_div(int(activations.nonzeros.sum(axis=1).max()) * rams.entry_bits, 8 * rams.input_bytes)
     for size in activations.plan.cut_sizes(accumulators, fewest) or [(1, 1)]:
         plan = replace(activations.plan, cut_size=size)
         activations = StoredActivations.of(activations.mask, plan, activations.rules)
@@ -145,7 +146,7 @@ def planar_traffic(
         compulsory = int(weight_bytes.sum())
     else:
         loads = kernel_by_kernel(kernel_bits, np.append(0, np.cumsum(channels)), layout.weight_address, pairs)
-        compulsory = -(-int(kernel_bits.sum()) // 8)
+        compulsory = bits_to_bytes(int(kernel_bits.sum()))
     if placement.input_overflow or trace.input_in_dram:
         starts, first = layout.input_address + _starts(input_bytes), np.arange(pairs) * groups
         if placement.resident:
@@ -176,7 +177,7 @@ def kernel_by_kernel(kernel_bits: np.ndarray, groups: np.ndarray, address: int, 
     """
     ends = np.cumsum(kernel_bits.reshape(-1)).reshape(kernel_bits.shape)
     # Rounded outwards: a kernel that begins inside a byte reads it whole, with its neighbour's bits.
-    first, last = (ends - kernel_bits) // 8, -(-ends // 8)
+    first, last = (ends - kernel_bits) // 8, bits_to_bytes(ends)
     # Kernels of a tile by channel, then by filter: filters 0 and 1 of two channels are read as 0, 2, 1, 3.
     order = np.concatenate([
         np.arange(low, high)[None, :] * kernel_bits.shape[1] + np.arange(kernel_bits.shape[1])[:, None]
@@ -207,8 +208,8 @@ def sliced_traffic(
     loads = Runs.per_tile(Tensor.WEIGHT, tiles, np.tile(starts, images), np.tile(weight_bytes, images))
     stores, compulsory = Runs.none(), int(weight_bytes.sum())
     # Activations are spread evenly, so that the fullest PE has its share rounded up.
-    input_overflow = rams.input_overflow(-(-int(inputs.max()) // pes))
-    output_overflow = rams.output_overflow(-(-output_entries // pes))
+    input_overflow = rams.input_overflow(ceil_div(int(inputs.max()), pes))
+    output_overflow = rams.output_overflow(ceil_div(output_entries, pes))
     columns = (layout.input_address + _starts(input_bytes), input_bytes)
     if input_overflow:  # they pass through, once a round
         loads = Runs.merge(

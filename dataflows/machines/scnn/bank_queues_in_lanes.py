@@ -28,6 +28,7 @@ from dataflows.kernels.threads import run_slices
 from dataflows.machines.scnn.bank_queues import Counted, QueueRules, enter_block
 from dataflows.machines.scnn.bit_sliced_queues import idle_for, join, join_ones, longer, longest_queue, retire, stall
 from dataflows.machines.scnn.nonzero_lists import NonzeroLists
+from workloads.whole_numbers import ceil_div
 
 _WORD_BITS = 32
 _ALL_BITS = 0xFFFFFFFF
@@ -307,8 +308,8 @@ class ActivationPlanes:
     def of(cls, lists: NonzeroLists, rules: QueueRules) -> Self:
         """Histograms of the lists, one PE a row."""
         pes, channels = len(lists.start), lists.start.shape[1] - 1
-        groups, width, banks = -(-pes // LANES), rules.activations_per_vector, rules.banks
-        vectors = -(-np.diff(lists.start, axis=1) // width)
+        groups, width, banks = ceil_div(pes, LANES), rules.activations_per_vector, rules.banks
+        vectors = ceil_div(np.diff(lists.start, axis=1), width)
         longest = np.maximum.reduceat(vectors, np.arange(0, pes, LANES), axis=0)
         ends = np.cumsum(longest).reshape(longest.shape)
         first = np.concatenate([ends[:, :1] - longest[:, :1], ends], axis=1)

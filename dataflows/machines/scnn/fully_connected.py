@@ -18,6 +18,7 @@ from dataflows.kernels.words import trailing_zeros
 from dataflows.machines.scnn.bank_queues import WORK_COUNTS, Counted, QueueRules, run_channel
 from dataflows.machines.scnn.nonzero_lists import ListRules
 from workloads.layer import Layer
+from workloads.whole_numbers import ceil_div
 
 _CHUNK = 512  # channels whose columns of the weight mask are turned into words together
 
@@ -136,8 +137,8 @@ class SlicedWork:
     ) -> Self:
         """Run a layer; mask uint8 (K, C/G), active uint8 (N, C): where an activation is broadcast."""
         # Rounded up: the last PEs have fewer channels or none. 10 channels on 4 PEs are 3, 3, 3 and 1.
-        share = -(-len(mask) // pes)
-        rounds = -(-share // accumulators)
+        share = ceil_div(len(mask), pes)
+        rounds = ceil_div(share, accumulators)
         work = np.zeros((rounds, pes, len(active), WORK_COUNTS), np.int64)
         stored, channels = np.zeros((2, rounds, pes), np.int64)
         # A map of one position: an output channel has a single sum, and its number is the accumulator's.

@@ -22,6 +22,7 @@ from typing import Self
 import numpy as np
 
 from workloads.layer import Layer
+from workloads.whole_numbers import ceil_div
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +94,8 @@ class PlanarMap:
         """
         stride = (layer.stride[0], layer.stride[1])
         # Rounded up: 7 rows of stride 2 end in half a block, and a map of 7 rows on 3 rows of PEs in a smaller tile.
-        map_size = (-(-layer.input_size[0] // stride[0]), -(-layer.input_size[1] // stride[1]))
-        tile = (-(-map_size[0] // pe_grid[0]), -(-map_size[1] // pe_grid[1]))
+        map_size = (ceil_div(layer.input_size[0], stride[0]), ceil_div(layer.input_size[1], stride[1]))
+        tile = (ceil_div(map_size[0], pe_grid[0]), ceil_div(map_size[1], pe_grid[1]))
         whole = cls(pe_grid, stride, Taps.of(layer), map_size, tile, tile, group_channels)
         # The halo of one position is the kernel: with 3x3 taps of stride 1 it makes 9 sums of an output channel.
         smallest = math.prod(replace(whole, cut_size=(1, 1)).region)
@@ -111,9 +112,9 @@ class PlanarMap:
         (height, width), (halo_y, halo_x) = self.tile_size, self.halo
         ranked = []
         # Sizes and not numbers of parts: 7 rows in 4, 5 or 6 parts are at most 2 rows each, which is one cut of 4.
-        for rows in {-(-height // parts) for parts in range(1, height + 1)}:
-            for columns in {-(-width // parts) for parts in range(1, width + 1)}:
-                count = -(-height // rows) * -(-width // columns)
+        for rows in {ceil_div(height, parts) for parts in range(1, height + 1)}:
+            for columns in {ceil_div(width, parts) for parts in range(1, width + 1)}:
+                count = ceil_div(height, rows) * ceil_div(width, columns)
                 area = (rows + halo_y) * (columns + halo_x)
                 if count >= fewest and self.group_channels * area <= accumulators:
                     ranked.append((count, area, rows, columns))
@@ -122,7 +123,7 @@ class PlanarMap:
     @cached_property
     def cut_grid(self) -> tuple[int, int]:
         """Rows and columns of sub-tiles in a tile."""
-        return -(-self.tile_size[0] // self.cut_size[0]), -(-self.tile_size[1] // self.cut_size[1])
+        return ceil_div(self.tile_size[0], self.cut_size[0]), ceil_div(self.tile_size[1], self.cut_size[1])
 
     @property
     def cut_count(self) -> int:

@@ -17,6 +17,7 @@ from dataflows.schedule import LayerSchedule
 from dataflows.tiling.stored_weights import NATIVE, filter_by_filter
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div
 
 
 def plan_of(spec: ScnnSpec, layer: Layer) -> PlanarMap | None:
@@ -43,7 +44,7 @@ def planar_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
     assert plan is not None  # noqa: S101 (the machine has refused the layer otherwise)
     stored = StoredActivations.of(as_bytes(trace.activation_mask), plan, spec.activation_rules)
     # The fullest PE's part of the output map: an equal share of each axis, rounded up.
-    outputs = -(-layer.output_size[0] // spec.pe_rows) * -(-layer.output_size[1] // spec.pe_columns)
+    outputs = ceil_div(layer.output_size[0], spec.pe_rows) * ceil_div(layer.output_size[1], spec.pe_columns)
     output_entries = int(spec.rams.output_entries(layer.out_channels * outputs, trace.output_density))
     placement = place(stored, spec.rams, spec.accumulator_entries, output_entries)
     plan = placement.activations.plan
@@ -74,7 +75,7 @@ def _drain_cycles(spec: ScnnSpec, channels: np.ndarray, plan: PlanarMap, cut: in
     positions = rows * columns
     halo = (rows + plan.halo[0]) * (columns + plan.halo[1]) - positions
     # Subtracting a rounded-down negative adds a rounded-up sum: both parts end on whole cycles of their own.
-    exchange = -(-channels * halo // spec.halo_entries_per_cycle)
+    exchange = ceil_div(channels * halo, spec.halo_entries_per_cycle)
     return exchange - (-channels * positions // spec.post_processing_entries_per_cycle)
 
 

@@ -19,7 +19,7 @@ def formatted_weights(spec: ScnnSpec, trace: LayerTrace, bounds: np.ndarray, ent
     """Slices of output channels as DRAM holds them; `entries` of the machine's own zero runs, a slice each."""
     if spec.weight_format == NATIVE:
         # Native zero runs are decoded as fast as vectors are taken: they cost no cycles of their own.
-        return FormattedWeights(-(-entries * spec.weight_bits // 8), np.zeros_like(entries))
+        return FormattedWeights(bits_to_bytes(entries * spec.weight_bits), np.zeros_like(entries))
     return FormattedWeights.of(spec.weight_format, trace.weight_mask, bounds)
 
 

@@ -25,6 +25,7 @@ from dataflows.sizing import Scaling
 from dataflows.tiling.stored_weights import value_bits_of
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div
 
 
 class Scnn(Accelerator[ScnnSpec]):
@@ -74,7 +75,7 @@ class Scnn(Accelerator[ScnnSpec]):
         """Outputs by the machine's own lists and tiles, products outside the map included and dropped."""
         self.require(layer)
         if _is_sliced(layer):
-            return sliced_outputs(layer, weights, activations, -(-layer.out_channels // self.spec.pes))
+            return sliced_outputs(layer, weights, activations, ceil_div(layer.out_channels, self.spec.pes))
         return executed_outputs(self.spec, layer, weights, activations)
 
 

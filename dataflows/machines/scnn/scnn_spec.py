@@ -13,6 +13,7 @@ from dataflows.machines.scnn.activation_rams import ActivationRams
 from dataflows.machines.scnn.bank_queues import QueueRules
 from dataflows.machines.scnn.nonzero_lists import ListRules
 from dataflows.specs import AcceleratorSpec, Count, DramSpec, Size
+from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.tiling.stored_weights import NATIVE, WeightFormat
 
 
@@ -112,7 +113,7 @@ class ScnnSpec(AcceleratorSpec):
 
     @model_validator(mode="after")
     def _outputs_of_a_tile_fit(self) -> Self:
-        needed = -(-self.accumulator_entries * self.activation_bits // 8)
+        needed = bits_to_bytes(self.accumulator_entries * self.activation_bits)
         if needed > self.oaram_bytes:
             raise ValueError(
                 f"oaram_bytes = {self.oaram_bytes} cannot hold the {self.accumulator_entries} results of one "

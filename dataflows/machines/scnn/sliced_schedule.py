@@ -11,6 +11,7 @@ from dataflows.machines.scnn.scheduled_work import finished_schedule, formatted_
 from dataflows.machines.scnn.scnn_spec import ScnnSpec
 from dataflows.schedule import LayerSchedule
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div
 
 
 def sliced_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
@@ -24,7 +25,7 @@ def sliced_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
         layer.groups, pes=spec.pes, accumulators=spec.accumulator_entries,
         stored_by=spec.weight_rules, rules=spec.queue_rules,
     )  # fmt: skip
-    drains = -(-sliced.size // spec.post_processing_entries_per_cycle)
+    drains = ceil_div(sliced.size, spec.post_processing_entries_per_cycle)
     inputs = active.sum(axis=1, dtype=np.int64)
     size_bytes, decode_cycles = _formatted_slices(spec, trace, sliced)
     moved, overflows = sliced_traffic(trace, size_bytes, sliced.channels, inputs, spec.rams)

@@ -20,6 +20,7 @@ from dataflows.machines.scnn.bank_queues import WORK_COUNTS, QueueRules, run_gro
 from dataflows.machines.scnn.bank_queues_in_lanes import ActivationPlanes, fits_planes, run_groups_in_lanes
 from dataflows.machines.scnn.nonzero_lists import ListRules, NonzeroLists
 from dataflows.machines.scnn.planar_map import PlanarMap
+from workloads.whole_numbers import ceil_div
 
 _KEPT_LIST_BYTES = 64 << 20  # lists of a layer are built again for the second pass when they could be larger
 _TASKS_PER_THREAD = 4
@@ -30,7 +31,7 @@ def _blocks(elements: int, tasks: int) -> int:
     """Blocks into which each of some equal tasks is cut, so that threads have enough to share out."""
     if thread_count() == 1 or elements < _BLOCK_ELEMENTS:
         return 1
-    return -(-_TASKS_PER_THREAD * thread_count() // tasks)
+    return ceil_div(_TASKS_PER_THREAD * thread_count(), tasks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ class StoredWeights:
     def of(cls, mask: np.ndarray, plan: PlanarMap, groups: int, rules: ListRules) -> Self:
         """Compress weights, mask uint8 (K, C/G, R * S), in slices that threads can share out."""
         # Slices end between groups: a group of output channels is one row of the lists and is not divided.
-        channel_groups = -(-len(mask) // plan.group_channels)
+        channel_groups = ceil_div(len(mask), plan.group_channels)
         slices = min(channel_groups, _TASKS_PER_THREAD * thread_count())
         edges = np.linspace(0, channel_groups, slices + 1).astype(int).tolist()
         rows = tuple(range(low, high) for low, high in itertools.pairwise(edges))

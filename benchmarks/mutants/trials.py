@@ -18,6 +18,7 @@ from benchmarks.mutants.areas import ROOT
 from benchmarks.mutants.sample import Mutant
 
 _PRELOADED = ["benchmarks.mutants.trials", "hypothesis", "numba", "numpy", "pydantic", "simpy", "matplotlib", "rich"]
+_COMPILING_SECONDS = 300  # which a mutant in a kernel may need on top, since it compiles anew
 _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "demo", "dist", "build")
 
 
@@ -61,7 +62,7 @@ class Laboratory:
         return Outcome(mutant, verdict, _only(old, new), _only(new, old))
 
     def _limit(self, tests: tuple[str, ...]) -> float:
-        """Run tests without any mutant, keep the kernels that they compiled, and allow them four times as long.
+        """Run tests without any mutant, keep the kernels that they compiled, and say how long a mutant may take.
 
         Raises `RuntimeError` when they fail.
         """
@@ -69,7 +70,7 @@ class Laboratory:
         if self._run(tests, None) != 0:
             raise RuntimeError(f"tests fail without any mutant: {' '.join(tests)}")
         self._kept.update(self._cache.glob("*"))
-        self._limits[tests] = 30 + 4 * (time.monotonic() - since)
+        self._limits[tests] = _COMPILING_SECONDS + 4 * (time.monotonic() - since)
         return self._limits[tests]
 
     def _run(self, tests: tuple[str, ...], limit: float | None) -> int | None:

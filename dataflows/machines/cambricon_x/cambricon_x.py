@@ -219,6 +219,7 @@ class CambriconX(Accelerator[CambriconXSpec]):
 
         def cost(way: FilterRounds) -> tuple[float, int, int, int]:
             loaded = sum(way.loaded_bytes)
+            # All bytes share the memory's peak; a buffer's own go through its port, which may be slower.
             moving = (loaded + way.stored_output_bytes) / bytes_per_cycle
             filling = max(way.loaded_bytes) / min(bytes_per_cycle, spec.buffers.bytes_per_cycle)
             cycles = way.chunk_cycles(window_cycles, shared=shared)
@@ -268,6 +269,8 @@ class CambriconX(Accelerator[CambriconXSpec]):
         turns = ceil_div(every, spec.pes)
         if order == "weights_outer":
             fullest_bits = int(stored_bits.sum(axis=1).max())
+            # Whole turns, as many as the SB of a PE holds of the fullest filter; one turn runs even where it does not
+            # fit.
             turns = min(turns, max(1, spec.sb_bytes * 8 // max(1, fullest_bits)))
         if chunked:
             turns = min(turns, spec.held_sums // spec.pes)

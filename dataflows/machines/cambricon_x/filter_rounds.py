@@ -105,6 +105,7 @@ class FilterRounds:
         # Filter k runs on PE k mod PEs whatever its round begins with, so that a round may begin inside a turn.
         turns = int(ceil_div(filters.max(), self.pes)) + 1
         sums = np.zeros((len(first), turns * self.pes, len(starts)), np.int64)
+        # Places count from the turn in which the round begins: with 4 PEs a round from filter 6 on begins at place 2.
         place = np.arange(len(per_window)) - np.repeat(first // self.pes * self.pes, filters)
         sums[np.repeat(np.arange(len(first)), filters), place] = per_chunk
         return sums.reshape(len(first), turns, self.pes, -1).sum(axis=1).transpose(0, 2, 1)
@@ -152,6 +153,7 @@ class FilterRounds:
     def _together(self, window_cycles: np.ndarray) -> np.ndarray:
         """Int64 (rounds, chunks): cycles of an output position where PEs take each window together."""
         first = self.rounds.first
+        # A turn ends with the PEs or with its round, whichever is first.
         turns = np.union1d(first, np.arange(0, len(window_cycles), self.pes))
         slowest = np.maximum.reduceat(window_cycles, turns, axis=0)
         slowest = np.add.reduceat(slowest, np.arange(0, slowest.shape[1], self.chunk_windows), axis=1)
@@ -179,6 +181,7 @@ class FilterRounds:
         per_step = np.where(chunk_fits[:, None], self._per_step(per_image), self._per_step(blocks.band_blocks()))
         times = np.tile(per_step, (1, self.layer.batch))
         resident = self._weight_bits.sum(axis=1).max(axis=1) <= room
+        # Weights that stay are loaded in the round's first step.
         times[resident] = 0
         times[resident, 0] = 1
         return np.repeat(times[:, :, None], self.shape[3], axis=2)
@@ -239,6 +242,7 @@ class FilterRounds:
         rounds, _, steps = (i.ravel() for i in np.indices(self.shape[:3]))
         rows, filters = self._per_step(self.blocks.band_rows()), self.rounds.filters
         size = bits_to_bytes(filters[rounds] * rows[steps] * self.layer.output_size[1] * self.value_bits)
+        # Chunks are innermost, so that the last of each step is every so many tiles.
         tiles = np.arange(1, len(size) + 1) * self.shape[3] - 1
         return Runs.per_tile(Tensor.OUTPUT, tiles, address + starts(size), size)
 

@@ -32,6 +32,7 @@ def window_edges(channels: int, taps: int, window: int, spans: Span) -> np.ndarr
     by position, where no window is ever full, at [0, 3, 6, 9].
     """
     part, parts = (channels * taps, 1) if spans == "kernel" else (channels, taps)
+    # Row by row the parts of the list, and in each the places where its windows begin.
     starts = np.arange(parts)[:, None] * part + np.arange(0, part, window)
     return np.append(starts.ravel(), channels * taps)
 
@@ -86,6 +87,8 @@ def _count_fillers(
                 if ordered[j] == 0:
                     zeros += 1
                     continue
+                # With steps of two bits, 0 to 3 zeros, a run of 9 zeros takes two fillers of four zeros each, and one
+                # is left to count.
                 stored += zeros // step_limit
                 zeros = 0
                 cycle = stored // selected
@@ -137,6 +140,7 @@ class WindowCounts:
         else:
             _count(mask, edges, slices, nonzeros)
             entries, busy = nonzeros, ceil_div(nonzeros, selected)
+        # A window without entries is still looked at for a cycle.
         index = np.maximum(1, ceil_div(entries, selected)) - busy
         return cls(*(array.astype(np.int64) for array in (nonzeros, entries, busy, index)))
 
@@ -145,6 +149,7 @@ def _count(mask: np.ndarray, edges: np.ndarray, slices: list[tuple[int, int]], n
     """Non-zeros of every window, where no filler can arise and the order inside a window does not matter."""
     filters, channels, taps = mask.shape
     flat = mask.reshape(filters, channels * taps)
+    # By channel and tap, as the mask lies, the place in the list, whose channels are innermost.
     place = np.arange(taps) * channels + np.arange(channels)[:, None]
     window_of = (np.searchsorted(edges, place.ravel(), side="right") - 1).astype(np.int32)
 
@@ -176,6 +181,7 @@ class KeptWeights(NamedTuple):
         lists = np.ascontiguousarray(weights.reshape(filters, channels, -1).transpose(0, 2, 1)).reshape(filters, -1)
         row, place = np.nonzero(lists)
         length = lists.shape[1]
+        # Filter and place as one rising number, so that one search finds the edges of all filters' windows.
         start = np.searchsorted(row * length + place, np.arange(filters)[:, None] * length + edges)
         return cls(start, place, lists[row, place])
 
@@ -206,6 +212,8 @@ def multiply_block(
     _, columns, channels = neurons.shape
     flat = neurons.reshape(neurons.size)
     for pe in range(pes):
+        # The first filter at or behind the round's begin that runs on this PE: round 5 to 9 of 4 PEs gives PE 0 filter
+        # 8.
         for k in range(filters[0] + (pe - filters[0]) % pes, filters[1], pes):
             first_channel = k // group_channels[1] * group_channels[0]
             for p in range(block[0], block[1]):

@@ -82,6 +82,8 @@ def chunk_segments(layer: Layer, edges: np.ndarray, chunk_windows: int) -> tuple
         for row in range(low // row_length, (high - 1) // row_length + 1):
             first, last = max(low, row * row_length) - row * row_length, min(high, (row + 1) * row_length) - 1
             last -= row * row_length
+            # With 4 channels the places 2 to 9 of a kernel row touch its columns 0, 1 and 2; a single column is read by
+            # no more channels than the chunk has of it.
             taps = (first // channels, last // channels + 1)
             neurons = last - first + 1
             segments.append(Segment(row, taps, channels if taps[1] - taps[0] > 1 else neurons, neurons))
@@ -137,6 +139,7 @@ class NeuronBlocks:
             return max(_patch(rows, columns, segments, (height, width)) for segments in chunks) * groups
 
         wide = columns.outputs if whole else min(columns.outputs, held_sums)
+        # What a block needs grows with its width: the number of widths that fit is the widest that does.
         width = bisect_right(range(1, wide + 1), held_neurons, key=lambda w: needed(1, w))
         if not width:
             return None
@@ -210,6 +213,7 @@ class NeuronBlocks:
         row = row + np.array([segment.row for segment in segments]) * axis.dilation
         slab = np.broadcast_to(np.arange(axis.outputs)[:, None] // self.block[0], row.shape)
         inside = axis.inside(row)
+        # A slab is the blocks of the same output rows: it loads a row once, however many of its outputs read it.
         keys, chosen = np.unique((slab * axis.size + row)[inside], return_index=True)
         slab, row = np.divmod(keys, axis.size)
         band = slab * self.block[0] // self.strip[0]
@@ -220,6 +224,7 @@ class NeuronBlocks:
         first, end = np.array(self.row_blocks).T
         block = np.repeat(np.arange(len(first)), end - first)[:, None]
         read = columns.positions(0, columns.outputs, segment.columns)
+        # Likewise in a row: each block loads a column once, and what neighbouring blocks share once for each.
         keys = np.unique((block * columns.size + read)[columns.inside(read)])
         loaded = np.bincount(keys // columns.size, minlength=len(first)) * segment.channels
         return int(np.minimum(loaded, (end - first) * segment.neurons).sum())

@@ -135,6 +135,7 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
         spec, layer = self.spec, plan.layer
         pes = spec.chips * spec.tiles
         first_neuron = np.arange(pes) * spec.neurons_per_tile
+        # 20 filters on PEs of 16 neurons are 16 on the first, 4 on the second and none on the others.
         neurons = np.clip(plan.filters[..., None] - first_neuron, 0, spec.neurons_per_tile)  # (packs, rounds, PEs)
         neurons = neurons[:, None, None]
         steps = plan.strips.pixels[:, None, None] * math.prod(layer.kernel_size)
@@ -150,9 +151,11 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
         spec, layer = self.spec, plan.layer
         if spec.chips == 1 or not maps.inputs_stay or maps.input_in_dram:
             return np.zeros(plan.tiles, np.int64)
+        # An even share of the inputs lies on each chip already.
         received = layer.input_count * spec.value_bits / 8 * (spec.chips - 1) / spec.chips
         share = np.broadcast_to(plan.channels[:, None, None] * plan.strips.pixels, plan.shape).reshape(-1)
         ends = np.cumsum(share) * (received * spec.clock_hz / (spec.link_gbs * 1e9) / share.sum())
+        # The running sum is rounded and not each tile, so that no more than one cycle is added in all.
         return np.diff(np.ceil(ends).astype(np.int64), prepend=0)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:

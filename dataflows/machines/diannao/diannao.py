@@ -158,8 +158,10 @@ class DianNao(Accelerator[DianNaoSpec]):
         )
 
         addresses = layout.weight_address + starts(sizes)
+        # Two rounds, since the next one's synapses arrive beside this one's.
         holds = 2 * int(sizes.max()) <= self.spec.sb_bytes
         if holds:
+            # Images are innermost in `first_tile`: every batch-th entry is the first tile of a round.
             whole = first_tile[::batch].reshape(-1)
             weights = Runs.per_tile(Tensor.WEIGHT, whole, addresses, sizes, last_tile=whole + batch * strips - 1)
         else:

@@ -52,6 +52,7 @@ class PositionBlocks:
         depth = layer.output_size[0] if layer.axes == 3 else 1
         across = ceil_div(width, columns)
         bands = [(o, p, min(p + rows, height)) for o in range(depth) for p in range(0, height, rows)]
+        # Rounded up, and the number of strips after it: 10 bands in at most 4 strips are 3, 3, 3 and 1.
         per_strip = ceil_div(len(bands), min(strips, len(bands)))
         count = ceil_div(len(bands), per_strip)
         strip_positions, strip_blocks = np.zeros(count, np.int64), np.zeros(count, np.int64)

@@ -50,6 +50,8 @@ def play_vectors(
             if not vectors[v, j]:
                 continue
             slot = sent % depth
+            # One a cycle, and not before the slowest PE has taken the one `depth` before it: its slot is free a cycle
+            # later.
             broadcast = max(broadcast + 1, taken[slot] + 1)
             slowest = 0
             for pe in range(pes):
@@ -74,5 +76,6 @@ def play_vectors(
                 tile[ENTRY] += own[ENTRY]
                 tile[FILLER] += own[FILLER]
                 tile[POINTERS] += own[POINTERS]
+                # All PEs end together: what is left of a PE's cycles it had nothing to do.
                 tile[STARVED] += end - FRONT_CYCLES - own[ENTRY] - own[FILLER] - own[POINTERS]
                 tile[START] += FRONT_CYCLES

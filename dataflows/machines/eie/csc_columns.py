@@ -73,6 +73,7 @@ def _count(mask: np.ndarray, run_bits: int, kept: np.ndarray, fillers: np.ndarra
             one = np.int32(row[j])
             kept[j] += one
             fillers[j] += (zeros[j] >> run_bits) * one
+            # A non-zero (one = 1) ends the run, a zero lengthens it.
             zeros[j] = (zeros[j] + np.int32(1)) * (np.int32(1) - one)
 
 
@@ -91,6 +92,7 @@ def encode(weights: np.ndarray, run_bits: int) -> tuple[np.ndarray, np.ndarray, 
             if weights[i, j] == 0:
                 zeros += 1
                 continue
+            # A filler stands for span - 1 zeros before it and for the zero that it is.
             while zeros >= span:
                 runs[end] = span - 1
                 end += 1
@@ -117,5 +119,6 @@ def multiply(
                 continue
             row = -1
             for entry in range(pointers[j], pointers[j + 1]):
+                # A filler moves the row on, too, and adds a product of zero.
                 row += runs[entry] + 1
                 outputs[v, row] += values[entry] * vectors[v, j]

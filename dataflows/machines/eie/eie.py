@@ -157,6 +157,7 @@ class Eie(Accelerator[EieSpec]):
             tile = cycles[image, part, :mapped]
             for doing, cause in _CAUSES.items():
                 tile[:, cause] = did[0, :, doing]
+            # A vector of zeros is never broadcast: it fills no pipeline, but its results are written.
             tile[:, Cause.FILL] += spec.arithmetic_cycles * np.count_nonzero(own.any(axis=1))
             tile[:, Cause.DRAIN] += len(own) * self._write_cycles(tiles, unit)
 

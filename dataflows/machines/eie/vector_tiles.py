@@ -74,6 +74,7 @@ class VectorTiles:
         """(N, G, positions, C/G) of activations (N, C, [D,] H, W), zero padding included."""
         layer = self.layer
         padded = np.pad(activations, ((0, 0), (0, 0), *layer.padding))
+        # A 1x1 kernel reads every stride-th position of the padded map, from the first on.
         taken = padded[(slice(None), slice(None), *(slice(None, None, stride) for stride in layer.stride))]
         per_group = taken.reshape(layer.batch, layer.groups, layer.group_in_channels, self.positions)
         return np.ascontiguousarray(per_group.transpose(0, 1, 3, 2))
@@ -93,6 +94,7 @@ class VectorTiles:
         places = np.stack(np.meshgrid(*axes, indexing="ij")).reshape(layer.axes, -1)
         inside = np.all((places >= 0) & (places < np.array(layer.input_size)[:, None]), axis=0)
         place = np.asarray(np.ravel_multi_index(tuple(places[:, inside]), layer.input_size))
+        # Positions in the padding read nothing, but count where tiles are cut.
         tile = np.flatnonzero(inside) // self.joined
         heads = np.flatnonzero((np.diff(place, prepend=-2) != 1) | (np.diff(tile, prepend=-1) != 0))
         return tile[heads], place[heads], np.diff(heads, append=place.size)
@@ -134,6 +136,7 @@ class VectorTiles:
         held = Runs.per_tile(
             Tensor.WEIGHT, tiles[fits, 0, 0], start[fits], unit_bytes[fits], last_tile=tiles[fits, -1, -1]
         )
+        # A tile of three positions reads a matrix that does not stay three times.
         times = np.broadcast_to(self.tile_positions, self.shape)[~fits].reshape(-1)
         unit = np.repeat(np.repeat(np.flatnonzero(~fits), tiles[0].size), times)
         tile = np.repeat(tiles[~fits].reshape(-1), times)

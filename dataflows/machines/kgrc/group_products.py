@@ -27,6 +27,7 @@ def group_products(
     for image in range(outputs.shape[0]):
         for first in range(0, weights.shape[0], tile_filters):
             for box in range(box_ends.size):
+                # Members lie box after box, so that a box begins where the one before it ends.
                 begin = box_ends[box - 1] if box else 0
                 for column_group in range(positions.shape[1]):
                     start = column_group * group_channels

@@ -48,6 +48,7 @@ class GroupSteps:
         positions = np.add.reduceat(groups.positions, starts, axis=3, dtype=np.int64)
         rows = groups.row_counts[..., None]
         passes = ceil_div(positions, positions_parallel) * ceil_div(rows, rows_parallel)
+        # Each kept kernel begins a word of its own: 3 positions through a port of 8 values take a cycle a kernel.
         words = ceil_div(positions, weight_port_values) * groups.kept_kernels[..., None]
 
         def by_step(values: np.ndarray) -> np.ndarray:
@@ -57,6 +58,8 @@ class GroupSteps:
             padded = np.pad(values, ((0, 0), (0, fill[0]), (0, fill[1]), (0, 0)))
             return padded.reshape(len(values), tiles, row_groups, steps, column_groups, -1)
 
+        # Ports are shared by all row groups of a tile and column groups of a step. The PEs compute the column groups of
+        # a step side by side, so that the slowest of them counts.
         loaded = by_step(words).sum(axis=(2, 4))
         channels = np.add.reduceat(groups.channels, np.arange(0, groups.channels.shape[1], column_groups), axis=1)
         return cls(by_step(passes).max(axis=4), ceil_div(loaded, channel_ports), channels)
@@ -78,6 +81,7 @@ class GroupSteps:
         chunks = np.maximum(own, self.weight_cycles).sum(axis=3)
         needed = computing.any(axis=3)
         waiting = (np.maximum(chunks, input_cycles[:, None] * needed) - own.sum(axis=3)).sum(axis=2)
+        # A PE's own passes; what the slowest of a chunk takes longer is its imbalance.
         busy = self.passes.sum(axis=(3, 4)) * pixel_vectors
         cycles = np.zeros((*busy.shape, CAUSES), np.int64)
         mapped = busy > 0

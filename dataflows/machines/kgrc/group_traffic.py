@@ -70,6 +70,7 @@ class GroupTraffic:
         map_start = np.arange(layer.batch) * map_bytes.sum() + starts(map_bytes)[:, None]
         position_bytes = self._position_bytes[:, None, None, None]
         start = layout.input_address + map_start[..., None, None] + boxes.run_start * position_bytes
+        # A tile whose filters keep nothing has a size of 0, which is dropped.
         size = boxes.run_positions * position_bytes * (sizes > 0)[:, None, :, None]
         first = layout.weight_address + starts(sizes)
         return Runs.merge(

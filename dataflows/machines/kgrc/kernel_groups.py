@@ -75,8 +75,11 @@ class KernelGroups:
         # By row of a block its own channels, from first to last, and how many of them each column group has.
         rows = ceil_div(layer.group_out_channels, group_filters) * group_filters
         first = np.arange(rows) // packs.layer.group_out_channels * packs.layer.group_in_channels
+        # Where a row's own channels and those of a column group overlap: rows of the second of two packed groups of 3
+        # channels meet one channel of the column group 0 to 3, and two of the next.
         end = np.minimum(starts + channels, first[:, None] + packs.layer.group_in_channels)
         met = np.maximum(end - np.maximum(starts, first[:, None]), 0)
+        # The last pack may have fewer groups, and the last row group fewer filters: their rows meet nothing.
         there = np.arange(rows) < packs.groups[:, None] * packs.layer.group_out_channels
         row_channels = (met * there[..., None]).reshape(layer.groups, -1, group_filters, len(channels))
         row_channels = row_channels.swapaxes(2, 3)

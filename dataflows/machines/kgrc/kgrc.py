@@ -182,6 +182,7 @@ class Kgrc(Accelerator[KgrcSpec]):
         )
         turns = ceil_div(steps.channels, spec.channel_ports)
         list_cycles = spec.row_list_cycles if groups.drops_rows else 0
+        # Boxes differ at the map's edges only: each pair of outputs and loaded inputs is worked out once.
         sizes, box_size = np.unique(np.stack([boxes.outputs, boxes.loaded]), axis=1, return_inverse=True)
         found = [
             steps.cycles(
@@ -198,6 +199,7 @@ class Kgrc(Accelerator[KgrcSpec]):
         """Outputs tile by tile, step by step, chunk by chunk; products outside kept rows and positions are not made."""
         spec, boxes, packs = self.spec, self._boxes(layer), self._packs(layer)
         block = packs.block_layer()
+        # The last pack's places without a group get channels of zeros.
         phantom = [(0, block.in_channels - layer.in_channels)] + [(0, 0)] * layer.axes
         padded = PaddedMap.of(block, np.pad(activations, ((0, 0), *phantom)))
         groups, _ = self._fastest(packs, weights != 0, boxes)

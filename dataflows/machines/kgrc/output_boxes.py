@@ -55,6 +55,7 @@ class OutputBoxes:
             outputs.append(math.prod(len(side) for side in sides))
             members.append(numbers[tuple(slice(side.start, side.stop) for side in sides)].reshape(-1))
             runs += [(box, *run) for run in _runs_read(layer, sides)]
+        # The reshape keeps three columns where no box reads anything, all of them in the padding.
         run_box, run_start, run_positions = np.array(runs, np.int64).reshape(-1, 3).T
         loaded = np.bincount(run_box, run_positions, len(outputs)).astype(np.int64)
         return cls(np.array(outputs), loaded, np.concatenate(members), run_box, run_start, run_positions)
@@ -70,6 +71,7 @@ def _runs_read(layer: Layer, sides: tuple[range, ...]) -> Iterator[tuple[int, in
         return
     height, width = layer.input_size[-2:]
     first, length = int(columns[0]), int(columns[-1] - columns[0]) + 1
+    # Rows of full width that follow one another are one stretch of the map; narrower ones never are.
     apart = np.flatnonzero(np.diff(rows) > 1) + 1 if length == width else np.arange(1, len(rows))
     joined = [(int(part[0]), len(part)) for part in np.split(rows, apart)]
     for d in slices[0].tolist() if slices else (0,):

@@ -202,6 +202,7 @@ class PatternMachine(Accelerator[PatternSpec]):
             value_bits=spec.value_bits,
             input_bytes=spec.input_buffer_bytes,
             weight_bytes=spec.weight_buffer_bytes,
+            # Half of the buffer holds sums that wait, since the other half's outputs leave meanwhile.
             sums=8 * (spec.output_buffer_bytes // 2) // spec.value_bits,
         )
 
@@ -223,6 +224,7 @@ class PatternMachine(Accelerator[PatternSpec]):
                 )
 
         run_slices(run, range(len(ranges)))
+        # Rows with work in the first tile's first block of filters wait for the pipeline to fill.
         mapped = cycles[0, 0, 0, 0].any(axis=-1)
         cycles[0, 0, 0, 0, :, :, Cause.FILL] = spec.fill_cycles * mapped
         pes = spec.arrays * spec.kernels_parallel
@@ -254,6 +256,7 @@ class PatternMachine(Accelerator[PatternSpec]):
             rows, columns = (np.arange(n) * s for n, s in zip(plan.layer.output_size, plan.layer.stride, strict=True))
             address = (rows[:, None] * width + columns).reshape(-1)
             block = np.arange(len(address)) // pixels
+            # Counts by block and bank; the fullest bank of a block sets its reads.
             in_bank = np.bincount(block * pixels + address % pixels, minlength=len(reads) * pixels)
             reads = in_bank.reshape(-1, pixels).max(axis=1)
         parts = np.split(reads, np.cumsum(strips.blocks)[:-1])

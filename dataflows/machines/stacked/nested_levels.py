@@ -29,6 +29,8 @@ def nested_codes(weights: np.ndarray, densities: tuple[float, ...], level: int, 
     kept = int(np.count_nonzero(flat))
     if highest > level:
         scores = sizes(flat == 0, np.random.default_rng(0))
+        # From the largest level down: each smaller one overwrites its part, so that the smallest that keeps a weight
+        # remains.
         for number in range(highest, level, -1):
             codes[largest(scores, max(0, share(densities[number - 1], flat.size) - kept))] = number
     codes[flat != 0] = level
@@ -62,6 +64,7 @@ def _count_entries(lists: np.ndarray, stored: tuple[int, int], step_limit: int, 
         count, zeros = 0, 0
         for j in range(lists.shape[1]):
             if stored[0] <= lists[k, j] <= stored[1]:
+                # The fillers of the run of zeros before it, and the weight itself.
                 count += zeros // step_limit + 1
                 zeros = 0
             else:

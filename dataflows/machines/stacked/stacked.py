@@ -170,6 +170,7 @@ class Stacked(Accelerator[StackedSpec]):
     def _work(self, plan: StripPlan, filters: StoredFilters, group_filters: int) -> StripWork:
         """Cycles and products: every block of positions takes what its filters' turns take."""
         turns = self._turns(filters, group_filters)
+        # Blocks of filters are whole turns: each begins at a turn of its own.
         per_block = np.add.reduceat(turns, starts(plan.filters) // self.spec.pes)
         blocks, pixels = (each[:, None, None] for each in (plan.strips.blocks, plan.strips.pixels))
         cycles = np.broadcast_to(per_block * blocks[..., None], (*plan.block_shape, self.spec.pes, CAUSES))

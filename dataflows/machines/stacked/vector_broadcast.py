@@ -77,6 +77,7 @@ def _has_room(codes: np.ndarray, lowest: int, highest: int, first: int, received
     for i in range(len(codes)):
         if lowest <= codes[i] <= highest:
             pe = first + i
+            # The vector `depth` before this one has left the slot; the slot is free in the cycle after.
             room = max(room, taken[pe, received[pe] % taken.shape[1]] + 1)
     return room
 
@@ -106,6 +107,7 @@ def _play_turn(
         for j in range(codes.shape[0]):
             start = 0
             while start < members:  # the filters of a group share the vector
+                # With groups of 4 filters a turn from filter 6 on has the members 0-1, 2-5, ... in one group each.
                 stop = min(members, ((first + start) // group_filters + 1) * group_filters - first)
                 room = _has_room(codes[j, start:stop], lowest, min(highest, level), start, received, taken)
                 if room >= 0:
@@ -132,6 +134,7 @@ def _play_turn(
                     entries[pe] += 1
                 start = stop
         for pe in range(members):
+            # Groups of entries behind the last weight are still looked at before the list is done.
             empty = (entries[pe] + decoded - 1) // decoded - 1 - last_group[pe]
             cycles[pe, NO_WEIGHT] += empty
             ready[pe] += empty

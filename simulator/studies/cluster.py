@@ -2,7 +2,7 @@
 
 Workers are asked for their version before they get a point; those with another one are not used, nor is a worker that
 has another version of a workload file used for points of that workload. What a worker that died had in hand is put
-aside and computed again with nothing beside it, as on one machine (`study_processes`).
+aside and computed again with nothing beside it, as on one machine (`processes`).
 """
 
 from __future__ import annotations

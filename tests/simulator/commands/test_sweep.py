@@ -132,7 +132,7 @@ def workers_of(sweep: subprocess.Popen) -> list[int]:
     """Processes of a sweep that compute points."""
     children = Path(f"/proc/{sweep.pid}/task/{sweep.pid}/children").read_text().split()
     commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in children}
-    return [pid for pid, command in commands.items() if "study_processes" in command]
+    return [pid for pid, command in commands.items() if "studies.processes" in command]
 
 
 @pytest.mark.slow

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 def table_text(rows: Iterable[Sequence[str]]) -> str:
     """A table whose first row names the columns, without a line's end after it."""
     head, *rest = rows
-    lines = [head, ["---"] * len(head), *rest]
-    return "\n".join(
-        "|" + "|".join(row) + "|" if number == 1 else "| " + " | ".join(row) + " |" for number, row in enumerate(lines)
-    )
+    return "\n".join([_line(head), "|" + "---|" * len(head), *map(_line, rest)])
+
+
+def _line(row: Sequence[str]) -> str:
+    return "| " + " | ".join(row) + " |"
 
 
 def print_table(title: str, rows: Iterable[Sequence[str]]) -> None:

@@ -10,8 +10,9 @@ import argparse
 import difflib
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.experiments import memory, prunings, real_against_random
 from benchmarks.markdown import table_text
@@ -30,15 +31,20 @@ _BLOCK = re.compile(r"(<!-- table: ([a-z0-9-]+) -->\n\n)(.*?)(\n\n<!-- end -->)"
 Rows = Iterable[Sequence[str]]
 
 
+def totals(network: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every machine that runs a network, with its total as a row of metrics."""
+    workload = load_workload(network)
+    able, _ = able_machines([create(name) for name in machines()], workload)
+    for report in simulate(able, workload):
+        yield report.machine, flat(report.to_dict()["total"])
+
+
 def comparison() -> Rows:
     """The shipped network on every machine, as the command's own table says it."""
     columns = (*TIMES, UTILIZATION, *MORE, MOST_LOST)
     yield ("accelerator", "multipliers", *(metric.heading for metric in columns))
-    workload = load_workload("blazepose")
-    able, _ = able_machines([create(name) for name in machines()], workload)
-    for report in simulate(able, workload):
-        total = flat(report.to_dict()["total"])
-        yield (report.machine, f"{total['multipliers']:,}", *(metric.text(total) for metric in columns))
+    for machine, total in totals("blazepose"):
+        yield (machine, f"{total['multipliers']:,}", *(metric.text(total) for metric in columns))
 
 
 def speedup_factors() -> Rows:
@@ -46,12 +52,9 @@ def speedup_factors() -> Rows:
     yield ("machine", *NETWORKS)
     rows: dict[str, list[str]] = {}
     for network in NETWORKS:
-        workload = load_workload(network)
-        able, _ = able_machines([create(name) for name in machines()], workload)
-        for report in simulate(able, workload):
-            total = flat(report.to_dict()["total"])
+        for machine, total in totals(network):
             factors = " · ".join(metric.text(total) for metric in FACTORS)
-            rows.setdefault(report.machine, []).append(f"{SPEEDUP.text(total)} = {factors}")
+            rows.setdefault(machine, []).append(f"{SPEEDUP.text(total)} = {factors}")
     for machine, cells in rows.items():
         if len(cells) == len(NETWORKS):
             yield (machine, *cells)

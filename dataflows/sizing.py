@@ -24,6 +24,11 @@ _ROUNDING = 1e-9
 _ROOMY_BYTES = 1 << 40
 _STEPS = 40  # of the search for the least possible buffers
 
+# Of machines with a buffer each for inputs, weights and outputs, as `Scaling.buffers` says it.
+THREE_BUFFERS: Mapping[str, str] = dict.fromkeys(
+    ("input_buffer_bytes", "weight_buffer_bytes", "output_buffer_bytes"), ""
+)
+
 
 class EqualSize(Spec):
     """The size that machines are brought to; what is None stays as it is."""

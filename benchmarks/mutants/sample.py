@@ -12,6 +12,7 @@ from cosmic_ray.plugins import get_operator
 
 from benchmarks.mutants.areas import ROOT, Areas, Part
 from benchmarks.mutants.unseen import unseen_spans
+from workloads.whole_numbers import ceil_div
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def sample(areas: Areas, count: int, seed: int) -> list[Mutant]:
 
     Places are drawn first and then one of the edits there, so that no operator with many variants prevails.
     """
-    each, drawn = -(-count // len(areas.parts)), []
+    each, drawn = ceil_div(count, len(areas.parts)), []
     for area in areas.parts:
         rng = random.Random(f"{seed} {area}")  # noqa: S311 (a sample, no secret)
         places = defaultdict(list)

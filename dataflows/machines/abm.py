@@ -40,7 +40,7 @@ from dataflows.accelerator import Accelerator
 from dataflows.kernels.add_by_value import add_by_value
 from dataflows.kernels.threads import run_slices
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
-from dataflows.sizing import Scaling
+from dataflows.sizing import THREE_BUFFERS, Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec
 from dataflows.tiling.filter_blocks import cut_layer
 from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
@@ -106,7 +106,7 @@ class Abm(Accelerator[AbmSpec]):
     scaling = Scaling(
         factors=("cores", "adders_per_core"),
         growing=("cores",),
-        buffers=dict.fromkeys(("input_buffer_bytes", "weight_buffer_bytes", "output_buffer_bytes"), ""),
+        buffers=THREE_BUFFERS,
         reason="cores are added (assumption)",
     )
 

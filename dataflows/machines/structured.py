@@ -27,7 +27,7 @@ from dataflows.accelerator import Accelerator
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices, thread_count
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
-from dataflows.sizing import Scaling
+from dataflows.sizing import THREE_BUFFERS, Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec, Size
 from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
@@ -105,7 +105,7 @@ class Structured(Accelerator[StructuredSpec]):
     scaling = Scaling(
         factors=("output_channels_parallel", "pixels_parallel"),
         growing=("pixels_parallel",),
-        buffers=dict.fromkeys(("input_buffer_bytes", "weight_buffer_bytes", "output_buffer_bytes"), ""),
+        buffers=THREE_BUFFERS,
         reason="Pp grows, as it does with narrow words",
     )
 

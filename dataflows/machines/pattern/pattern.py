@@ -82,7 +82,7 @@ from dataflows.machines.pattern.kernel_patterns import KernelPatterns
 from dataflows.machines.pattern.kernel_products import multiply_kernels
 from dataflows.machines.pattern.pattern_arrays import Pass, deal
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
-from dataflows.sizing import Scaling
+from dataflows.sizing import THREE_BUFFERS, Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec, Size
 from dataflows.tiling.filter_blocks import cut_layer
 from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
@@ -161,7 +161,7 @@ class PatternMachine(Accelerator[PatternSpec]):
     scaling = Scaling(
         factors=("arrays", "kernels_parallel", "pixels_parallel"),
         growing=("arrays",),
-        buffers=dict.fromkeys(("input_buffer_bytes", "weight_buffer_bytes", "output_buffer_bytes"), ""),
+        buffers=THREE_BUFFERS,
         reason="arrays are added (assumption)",
     )
 

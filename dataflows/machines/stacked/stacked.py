@@ -38,7 +38,7 @@ from dataflows.kernels.threads import run_slices
 from dataflows.machines.stacked.nested_levels import nested_codes, stored_entries
 from dataflows.machines.stacked.vector_broadcast import NO_VECTOR, NO_WEIGHT, PRODUCT, play_turns
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
-from dataflows.sizing import Scaling
+from dataflows.sizing import THREE_BUFFERS, Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec
 from dataflows.tiling.filter_blocks import cut_layer
 from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
@@ -132,7 +132,7 @@ class Stacked(Accelerator[StackedSpec]):
     scaling = Scaling(
         factors=("pes", "lanes"),
         growing=("pes",),
-        buffers=dict.fromkeys(("input_buffer_bytes", "weight_buffer_bytes", "output_buffer_bytes"), ""),
+        buffers=THREE_BUFFERS,
         reason="PEs are added (assumption)",
     )
 

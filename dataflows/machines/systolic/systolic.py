@@ -37,7 +37,7 @@ from dataflows.accelerator import Accelerator
 from dataflows.kernels.compiled import kernel
 from dataflows.machines.systolic.array_folds import Folds, FoldSequence
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
-from dataflows.sizing import Scaling
+from dataflows.sizing import THREE_BUFFERS, Scaling
 from dataflows.specs import Count, DramSpec
 from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.tiling.group_packs import GroupedSpec, GroupPacks
@@ -122,7 +122,7 @@ class Systolic(Accelerator[SystolicSpec]):
     scaling = Scaling(
         factors=("rows", "columns"),
         growing=("rows", "columns"),
-        buffers=dict.fromkeys(("input_buffer_bytes", "weight_buffer_bytes", "output_buffer_bytes"), ""),
+        buffers=THREE_BUFFERS,
         reason="its sides grow together",
     )
 

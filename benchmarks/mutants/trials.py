@@ -18,6 +18,7 @@ from benchmarks.mutants.areas import ROOT
 from benchmarks.mutants.sample import Mutant
 
 _PRELOADED = ["benchmarks.mutants.trials", "hypothesis", "numba", "numpy", "pydantic", "simpy", "matplotlib", "rich"]
+_PACKAGES = {"benchmarks", "workloads", "dataflows", "simulator"}
 _COMPILING_SECONDS = 300  # which a mutant in a kernel may need on top, since it compiles anew
 _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "demo", "dist", "build")
 
@@ -102,7 +103,10 @@ def _only(lines: list[str], others: list[str]) -> tuple[str, ...]:
 
 
 def _test(tree: str, cache: str, tests: tuple[str, ...]) -> NoReturn:
-    """Run tests in the copy: nothing of the checkout that this module comes from may be found."""
+    """Run tests in the copy: nothing of the checkout that this module comes from may be found, or be loaded already."""
+    for name in list(sys.modules):
+        if name.partition(".")[0] in _PACKAGES:
+            del sys.modules[name]
     os.chdir(tree)
     os.environ |= {"PYTHONPATH": tree, "PRUNESIM_CACHE_DIR": cache, "HYPOTHESIS_PROFILE": "mutants"}
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # no test here needs one, and they take a second to load

@@ -92,7 +92,7 @@ def place(activations: StoredActivations, rams: ActivationRams, accumulators: in
     if not rams.input_overflow(int(activations.entries.max())):
         return whole
     # Of n sub-tiles one holds at least 1/n of a PE's non-zeros, so that fewer than this many cannot do.
-    fewest = ceil_div(int(activations.nonzeros.sum(axis=1).max()) * rams.entry_bits, 8 * rams.input_bytes)
+    fewest = ceil_div(int(activations.nonzeros.max()) * rams.entry_bits, 8 * rams.input_bytes)
     for size in activations.plan.cut_sizes(accumulators, fewest) or [(1, 1)]:
         plan = replace(activations.plan, cut_size=size)
         activations = StoredActivations.of(activations.mask, plan, activations.rules)

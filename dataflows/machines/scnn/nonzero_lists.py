@@ -15,6 +15,7 @@ import numpy as np
 
 from dataflows.kernels.compiled import kernel
 from dataflows.machines.scnn.planar_map import PlanarMap
+from workloads.whole_numbers import ceil_div
 
 
 @kernel
@@ -203,6 +204,27 @@ class NonzeroLists:
         shifts = np.cumsum([0, *(len(part.offset) for part in parts[:-1])])
         starts = [part.start + shift for part, shift in zip(parts, shifts, strict=True)]
         return cls(np.concatenate(starts), np.concatenate([part.offset for part in parts]))
+
+    def shares(self, parts: int, width: int) -> np.ndarray:
+        """int64 (parts + 1, rows, virtual channels): where the parts of each list end, in whole vectors of `width`.
+
+        Of n vectors part i ends behind (i * n + turn) // parts, where the turn moves on from channel to channel, so that
+        remainders do not all fall to one part. Two channels of 5 vectors in 2 parts are 2 + 3 and 3 + 2.
+        """
+        first, end = self.start[:, :-1], self.start[:, 1:]
+        vectors, turn = ceil_div(end - first, width), np.arange(first.shape[1]) % parts
+        behind = (np.arange(parts + 1)[:, None, None] * vectors + turn) // parts
+        return np.minimum(first + behind * width, end)
+
+    def between(self, first: np.ndarray, end: np.ndarray) -> Self:
+        """The entries first[i, v]:end[i, v] of every list, both as a row of `shares`."""
+        lengths = (end - first).reshape(-1)
+        ends = np.cumsum(lengths)
+        # Where each kept entry was: its list's first one there, and as far behind it as it is behind its first one here.
+        chosen = np.repeat(first.reshape(-1) - (ends - lengths), lengths) + np.arange(ends[-1])
+        ends = ends.reshape(first.shape)
+        begin = np.concatenate([[0], ends[:-1, -1]])[:, None]
+        return type(self)(np.concatenate([begin, ends], axis=1), self.offset[chosen])
 
     @property
     def entries(self) -> np.ndarray:

@@ -8,8 +8,10 @@ and 2p + 1. Tap 1 reads the even ones (phase 0), where y = p, so dy = 0. Taps 0 
 reads 2p - 1 = 2y + 1 with y = p - 1, so dy = 1; tap 2 reads 2p + 1 with y = p, so dy = 0.
 
 A map of 7 rows on 3 rows of PEs makes tiles of 3, 3 and 1. Cut into sub-tiles of 2, the first has the rows 0-1, 3-4 and
-6 of the three PEs, the second the rows 2 and 5 of two. Source: Parashar et al., ISCA 2017, section on PT-IS-CP-sparse;
-the space-to-depth form is that of the authors' published AlexNet conv1.
+6 of the three PEs, the second the rows 2 and 5 of two. So many sub-tiles are needed by what the PEs' memories hold; where
+they end is a second question (`cut_vectors`): between positions, or between vectors of each channel's compressed list,
+so that no vector is cut short. Source: Parashar et al., ISCA 2017, section on PT-IS-CP-sparse; the space-to-depth form is
+that of the authors' published AlexNet conv1.
 """
 
 from __future__ import annotations
@@ -76,6 +78,8 @@ class PlanarMap:
     tile_size      positions of a PE's tile; the tiles at the lower and right edge may be smaller or empty
     cut_size       positions of a sub-tile, likewise
     group_channels output channels that are accumulated together (Kc)
+    cut_vectors    activations of a vector where sub-tiles are even shares of the vectors in a tile's lists; 0 where they
+                   are windows of positions
     """
 
     pe_grid: tuple[int, int]
@@ -85,9 +89,12 @@ class PlanarMap:
     tile_size: tuple[int, int]
     cut_size: tuple[int, int]
     group_channels: int
+    cut_vectors: int
 
     @classmethod
-    def of(cls, layer: Layer, pe_grid: tuple[int, int], group_channels: int, accumulators: int) -> Self | None:
+    def of(
+        cls, layer: Layer, pe_grid: tuple[int, int], group_channels: int, accumulators: int, cut_vectors: int
+    ) -> Self | None:
         """The tiling with the fewest sub-tiles whose accumulator region holds `group_channels` output channels.
 
         When not even one position fits, fewer output channels are taken; None when one channel alone does not fit.
@@ -96,9 +103,9 @@ class PlanarMap:
         # Rounded up: 7 rows of stride 2 end in half a block, and a map of 7 rows on 3 rows of PEs in a smaller tile.
         map_size = (ceil_div(layer.input_size[0], stride[0]), ceil_div(layer.input_size[1], stride[1]))
         tile = (ceil_div(map_size[0], pe_grid[0]), ceil_div(map_size[1], pe_grid[1]))
-        whole = cls(pe_grid, stride, Taps.of(layer), map_size, tile, tile, group_channels)
+        whole = cls(pe_grid, stride, Taps.of(layer), map_size, tile, tile, group_channels, cut_vectors)
         # The halo of one position is the kernel: with 3x3 taps of stride 1 it makes 9 sums of an output channel.
-        smallest = math.prod(replace(whole, cut_size=(1, 1)).region)
+        smallest = (1 + whole.halo[0]) * (1 + whole.halo[1])
         if smallest > accumulators:
             return None
         fitting = replace(whole, group_channels=max(1, min(group_channels, accumulators // smallest)))
@@ -132,13 +139,18 @@ class PlanarMap:
 
     @cached_property
     def halo(self) -> tuple[int, int]:
-        """Rows and columns by which the accumulator region exceeds the sub-tile."""
+        """Rows and columns by which the sums of some positions exceed them."""
         return int(np.ptp(self.taps.dy)), int(np.ptp(self.taps.dx))
 
     @cached_property
     def region(self) -> tuple[int, int]:
-        """Accumulator entries of a sub-tile for one output channel, rows and columns, halo included."""
-        return self.cut_size[0] + self.halo[0], self.cut_size[1] + self.halo[1]
+        """What the sums of one output channel are addressed in, rows and columns, halo included.
+
+        A sub-tile of positions has a region of its own. Shares of vectors end anywhere in the tile and keep its region,
+        of which the accumulators hold a part at a time: with tiles of 14 x 14 and a 3x3 kernel rows are 16 apart.
+        """
+        size = self.tile_size if self.cut_vectors else self.cut_size
+        return size[0] + self.halo[0], size[1] + self.halo[1]
 
     @cached_property
     def tap_offsets(self) -> np.ndarray:
@@ -153,30 +165,44 @@ class PlanarMap:
 
     @cached_property
     def _windows(self) -> np.ndarray:
+        return self._cut_into(self.cut_size)
+
+    @cached_property
+    def _listed(self) -> np.ndarray:
+        # Shares of vectors are taken from the lists of whole tiles, the same for every sub-tile.
+        if not self.cut_vectors:
+            return self._windows
+        whole = self._cut_into(self.tile_size)
+        return np.broadcast_to(whole, (self.cut_count, *whole.shape[1:]))
+
+    def _cut_into(self, cut_size: tuple[int, int]) -> np.ndarray:
         # Each end has three limits: the sub-tile's size, the PE's tile, whose last sub-tile is smaller, and the map.
         edges = []  # first and end of each window, (sub-tiles, PEs) along each axis
-        for tile, size, pes, parts, end in zip(
-            self.tile_size, self.cut_size, self.pe_grid, self.cut_grid, self.map_size, strict=True
-        ):
+        for tile, size, pes, end in zip(self.tile_size, cut_size, self.pe_grid, self.map_size, strict=True):
             base = np.arange(pes) * tile
-            first = base + np.arange(parts)[:, None] * size
+            first = base + np.arange(ceil_div(tile, size))[:, None] * size
             edges.append((first, np.minimum(np.minimum(first + size, base + tile), end)))
         (top, bottom), (left, right) = edges
-        shape = (*self.cut_grid, *self.pe_grid)
+        shape = (len(top), len(left), *self.pe_grid)
         grid = (top[:, None, :, None], bottom[:, None, :, None], left[None, :, None, :], right[None, :, None, :])
         windows = np.stack([np.broadcast_to(edge, shape) for edge in grid], axis=-1)
-        return windows.reshape(self.cut_count, -1, 4)
+        return windows.reshape(len(top) * len(left), -1, 4)
+
+    @property
+    def window_count(self) -> int:
+        """Windows of a tile that have lists of their own: one where sub-tiles are shares of the tile's lists."""
+        return 1 if self.cut_vectors else self.cut_count
 
     def pes(self, cut: int) -> np.ndarray:
         """int64: the PEs that have a part of a sub-tile, row-major numbers in the array."""
-        top, bottom, left, right = self._windows[cut].T
+        top, bottom, left, right = self._listed[cut].T
         return np.flatnonzero((bottom > top) & (right > left))
 
     def windows(self, cut: int) -> np.ndarray:
-        """int64 (PEs of `pes`, 4): first row, end row, first column and end column of each PE's part of a sub-tile."""
-        return self._windows[cut][self.pes(cut)]
+        """int64 (PEs of `pes`, 4): first row, end row, first and end column of what a sub-tile's lists are taken from."""
+        return self._listed[cut][self.pes(cut)]
 
     def sub_tile_size(self, cut: int) -> tuple[int, int]:
-        """Rows and columns of the largest window of a sub-tile: that of the first PE."""
-        top, bottom, left, right = self.windows(cut)[0].tolist()
+        """Rows and columns of the largest of a sub-tile's windows of positions: that of the first PE."""
+        top, bottom, left, right = self._windows[cut, 0].tolist()
         return bottom - top, right - left

@@ -22,13 +22,17 @@ from workloads.whole_numbers import ceil_div
 
 def plan_of(spec: ScnnSpec, layer: Layer) -> PlanarMap | None:
     """The layer's tiling before its activations are known; None where the accumulators hold no single position."""
-    return _plan(layer, (spec.pe_rows, spec.pe_columns), spec.output_channel_group, spec.accumulator_entries)
+    cut_vectors = spec.activations_per_vector if spec.tile_cut == "vectors" else 0
+    grid = (spec.pe_rows, spec.pe_columns)
+    return _plan(layer, grid, spec.output_channel_group, spec.accumulator_entries, cut_vectors)
 
 
 @lru_cache(maxsize=64)
-def _plan(layer: Layer, pe_grid: tuple[int, int], group_channels: int, accumulators: int) -> PlanarMap | None:
+def _plan(
+    layer: Layer, pe_grid: tuple[int, int], group_channels: int, accumulators: int, cut_vectors: int
+) -> PlanarMap | None:
     """The layer's tiling, kept because a refusal and a schedule both need it."""
-    return PlanarMap.of(layer, pe_grid, min(group_channels, layer.out_channels), accumulators)
+    return PlanarMap.of(layer, pe_grid, min(group_channels, layer.out_channels), accumulators, cut_vectors)
 
 
 def stored_weights_of(spec: ScnnSpec, layer: Layer, mask: np.ndarray, plan: PlanarMap) -> StoredWeights:
@@ -86,7 +90,8 @@ def _notes(spec: ScnnSpec, layer: Layer, placement: Placement) -> tuple[str, ...
         notes.append(f"output channels accumulated together: {plan.group_channels} instead of {wanted}")
     if plan.cut_count > 1:
         rows, columns = plan.cut_size
-        notes.append(f"each PE's tile is cut into {plan.cut_count} sub-tiles of at most {rows} x {columns}")
+        ends = f"between vectors, as many as for {rows} x {columns} positions" if plan.cut_vectors else f"of at most {rows} x {columns}"
+        notes.append(f"each PE's tile is cut into {plan.cut_count} sub-tiles {ends}")
     if placement.overflows:
         notes.append(f"activations spill to DRAM: {'; '.join(placement.overflows)}")
     if not placement.resident:

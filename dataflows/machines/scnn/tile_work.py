@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
+from functools import cached_property, lru_cache, partial
 from typing import Self
 
 import numpy as np
@@ -40,8 +41,8 @@ class StoredActivations:
 
     mask     uint8 (N, C, H, W)
     entries  int64 (N, sub-tiles, PEs): stored entries, placeholders included
-    nonzeros int64 (N, sub-tiles, PEs): those that are not placeholders
-    kept     the lists, image by image and sub-tile by sub-tile; empty when they would take too much memory
+    nonzeros int64 (N, PEs): those that are not placeholders
+    kept     the lists, image by image and window by window; empty when they would take too much memory
     """
 
     mask: np.ndarray
@@ -54,32 +55,53 @@ class StoredActivations:
     @classmethod
     def of(cls, mask: np.ndarray, plan: PlanarMap, rules: ListRules) -> Self:
         """Compress the activations for one tiling; both stored zeros and sizes depend on it."""
-        images, cuts, pes = len(mask), plan.cut_count, math.prod(plan.pe_grid)
-        blocks = _blocks(mask[0].size // cuts, images * cuts)
-        entries, nonzeros = np.zeros((2, images, cuts, pes), np.int64)
+        images, windows, pes = len(mask), plan.window_count, math.prod(plan.pe_grid)
+        blocks = _blocks(mask[0].size // windows, images * windows)
+        entries = np.zeros((images, plan.cut_count, pes), np.int64)
+        nonzeros = np.zeros((images, windows, pes), np.int64)
         # Four bytes an entry, of which there are at most as many as activations: a placeholder stands for zeros.
         keep_lists = mask.size * 4 <= _KEPT_LIST_BYTES
 
         def compress(task: int) -> NonzeroLists | None:
-            # Blocks count fastest, then sub-tiles: with 2 blocks and 3 sub-tiles task 9 is block 1 of image 1, sub-tile
-            # 1.
-            (image, cut), block = divmod(task // blocks, cuts), task % blocks
+            # Blocks count fastest, then windows: with 2 blocks and 3 windows task 9 is block 1 of image 1, window 1.
+            (image, window), block = divmod(task // blocks, windows), task % blocks
             part = slice(block * pes // blocks, (block + 1) * pes // blocks)
-            chosen = plan.pes(cut)[part]
-            lists, found = NonzeroLists.of_activations(mask[image], plan, plan.windows(cut)[part], rules)
-            entries[image, cut, chosen], nonzeros[image, cut, chosen] = lists.entries, found
+            chosen = plan.pes(window)[part]
+            lists, found = NonzeroLists.of_activations(mask[image], plan, plan.windows(window)[part], rules)
+            nonzeros[image, window, chosen] = found
+            if plan.cut_vectors:
+                ends = lists.shares(plan.cut_count, plan.cut_vectors).sum(axis=2)
+                entries[image][:, chosen] = np.diff(ends, axis=0)
+            else:
+                entries[image, window, chosen] = lists.entries
             return lists if keep_lists else None
 
-        # Results come in the order of the tasks, so that the blocks of one pair stand side by side.
-        parts = [lists for lists in run_slices(compress, range(images * cuts * blocks)) if lists is not None]
+        # Results come in the order of the tasks, so that the blocks of one window stand side by side.
+        parts = [lists for lists in run_slices(compress, range(images * windows * blocks)) if lists is not None]
         kept = tuple(NonzeroLists.joined(parts[i : i + blocks]) for i in range(0, len(parts), blocks))
-        return cls(mask, plan, rules, entries, nonzeros, kept)
+        return cls(mask, plan, rules, entries, nonzeros.sum(axis=1), kept)
 
     def lists(self, image: int, cut: int) -> NonzeroLists:
         """The lists of one image and sub-tile, one row for each PE that has a part of it."""
+        if not self.plan.cut_vectors or self.plan.cut_count == 1:
+            return self._of_window(image, cut)
+        whole = self._of_window(image, 0)
+        first, end = whole.shares(self.plan.cut_count, self.plan.cut_vectors)[cut : cut + 2]
+        return whole.between(first, end)
+
+    def _of_window(self, image: int, window: int) -> NonzeroLists:
         if self.kept:
-            return self.kept[image * self.plan.cut_count + cut]
-        return NonzeroLists.of_activations(self.mask[image], self.plan, self.plan.windows(cut), self.rules)[0]
+            return self.kept[image * self.plan.window_count + window]
+        return self._compressed(image, window)
+
+    @cached_property
+    def _compressed(self) -> Callable[[int, int], NonzeroLists]:
+        # One is remembered, since the shares of a tile are asked for one after the other.
+        @lru_cache(maxsize=1)
+        def compress(image: int, window: int) -> NonzeroLists:
+            return NonzeroLists.of_activations(self.mask[image], self.plan, self.plan.windows(window), self.rules)[0]
+
+        return compress
 
 
 @dataclass(frozen=True, eq=False)

@@ -208,8 +208,8 @@ class NonzeroLists:
     def shares(self, parts: int, width: int) -> np.ndarray:
         """int64 (parts + 1, rows, virtual channels): where the parts of each list end, in whole vectors of `width`.
 
-        Of n vectors part i ends behind (i * n + turn) // parts, where the turn moves on from channel to channel, so that
-        remainders do not all fall to one part. Two channels of 5 vectors in 2 parts are 2 + 3 and 3 + 2.
+        Of n vectors part i begins behind (i * n + turn) // parts, where the turn moves on from channel to channel, so
+        that remainders do not all fall to one part. Two channels of 5 vectors in 2 parts are 2 + 3 and 3 + 2.
         """
         first, end = self.start[:, :-1], self.start[:, 1:]
         vectors, turn = ceil_div(end - first, width), np.arange(first.shape[1]) % parts
@@ -220,7 +220,7 @@ class NonzeroLists:
         """The entries first[i, v]:end[i, v] of every list, both as a row of `shares`."""
         lengths = (end - first).reshape(-1)
         ends = np.cumsum(lengths)
-        # Where each kept entry was: its list's first one there, and as far behind it as it is behind its first one here.
+        # Where each kept entry was: as far behind its list's first one there as it is behind the first one here.
         chosen = np.repeat(first.reshape(-1) - (ends - lengths), lengths) + np.arange(ends[-1])
         ends = ends.reshape(first.shape)
         begin = np.concatenate([[0], ends[:-1, -1]])[:, None]

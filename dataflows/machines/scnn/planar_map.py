@@ -8,10 +8,10 @@ and 2p + 1. Tap 1 reads the even ones (phase 0), where y = p, so dy = 0. Taps 0 
 reads 2p - 1 = 2y + 1 with y = p - 1, so dy = 1; tap 2 reads 2p + 1 with y = p, so dy = 0.
 
 A map of 7 rows on 3 rows of PEs makes tiles of 3, 3 and 1. Cut into sub-tiles of 2, the first has the rows 0-1, 3-4 and
-6 of the three PEs, the second the rows 2 and 5 of two. So many sub-tiles are needed by what the PEs' memories hold; where
-they end is a second question (`cut_vectors`): between positions, or between vectors of each channel's compressed list,
-so that no vector is cut short. Source: Parashar et al., ISCA 2017, section on PT-IS-CP-sparse; the space-to-depth form is
-that of the authors' published AlexNet conv1.
+6 of the three PEs, the second the rows 2 and 5 of two. How many sub-tiles there are follows from what a PE's memories
+hold; where they end is a second question (`cut_vectors`): between positions, or between the vectors of each channel's
+compressed list, so that no vector is cut short. Source: Parashar et al., ISCA 2017, section on PT-IS-CP-sparse; the
+space-to-depth form is that of the authors' published AlexNet conv1.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class PlanarMap:
     tile_size      positions of a PE's tile; the tiles at the lower and right edge may be smaller or empty
     cut_size       positions of a sub-tile, likewise
     group_channels output channels that are accumulated together (Kc)
-    cut_vectors    activations of a vector where sub-tiles are even shares of the vectors in a tile's lists; 0 where they
-                   are windows of positions
+    cut_vectors    activations of a vector where sub-tiles are even shares of the vectors in a tile's lists; 0 where
+                   they are windows of positions
     """
 
     pe_grid: tuple[int, int]
@@ -199,7 +199,7 @@ class PlanarMap:
         return np.flatnonzero((bottom > top) & (right > left))
 
     def windows(self, cut: int) -> np.ndarray:
-        """int64 (PEs of `pes`, 4): first row, end row, first and end column of what a sub-tile's lists are taken from."""
+        """int64 (PEs of `pes`, 4): first and end row, first and end column that a sub-tile's lists are taken from."""
         return self._listed[cut][self.pes(cut)]
 
     def sub_tile_size(self, cut: int) -> tuple[int, int]:

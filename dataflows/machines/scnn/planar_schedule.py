@@ -90,7 +90,11 @@ def _notes(spec: ScnnSpec, layer: Layer, placement: Placement) -> tuple[str, ...
         notes.append(f"output channels accumulated together: {plan.group_channels} instead of {wanted}")
     if plan.cut_count > 1:
         rows, columns = plan.cut_size
-        ends = f"between vectors, as many as for {rows} x {columns} positions" if plan.cut_vectors else f"of at most {rows} x {columns}"
+        ends = (
+            f"between vectors, as many as for {rows} x {columns} positions"
+            if plan.cut_vectors
+            else f"of at most {rows} x {columns}"
+        )
         notes.append(f"each PE's tile is cut into {plan.cut_count} sub-tiles {ends}")
     if placement.overflows:
         notes.append(f"activations spill to DRAM: {'; '.join(placement.overflows)}")

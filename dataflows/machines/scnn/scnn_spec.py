@@ -32,16 +32,17 @@ class ScnnSpec(AcceleratorSpec):
         2, description="copies, so that one drains while the next fills (section on the PE)"
     )
     queue_depth: Size = Field(4, description="products that wait before each bank; 0: a step lasts until the fullest "
-                              "bank is done (assumption; third-party models use 0, 4, 5 and 8)")  # fmt: skip
+                              "bank is done (assumption; third-party models use 0, 4, 5 and 8; what figures 9 "
+                              "and 10 leave to bank conflicts in VGG-16's conv2 is what 4 gives)")  # fmt: skip
     bank_hash: Literal["linear", "mix"] = Field(
         "linear", description="linear: address mod banks; mix: a bit mix of k, y and x (assumption; not published)"
     )
     output_channel_group: Count = Field(8, description="Kc, output channels accumulated together (from the capacity "
                                         "of the accumulators; fewer where a layer needs it)")  # fmt: skip
     tile_cut: Literal["vectors", "positions"] = Field(
-        "vectors", description="where sub-tiles end if a tile exceeds the accumulators or the IARAM: vectors (even shares "
-        "of each channel's vectors, so that none is cut short) or positions (windows of the map with lists of their own); "
-        "from the utilization and the bank conflicts of the paper's figures 9 and 10, which show whole tiles"
+        "vectors", description="where sub-tiles end if a tile exceeds the accumulators or the IARAM: vectors (even "
+        "shares of each channel's vectors, so that none is cut short) or positions (windows of the map with lists of "
+        "their own). Not published; figures 9 and 10 show the full vectors and the bank conflicts of whole tiles"
     )  # fmt: skip
     zero_run_bits: int = Field(4, ge=0, le=16, description="bits of the zero-run field of a stored value (Table II)")
     weight_fifo_vectors: Count = Field(50, description="F-wide vectors that a PE's weight FIFO holds (Table II: 50 "

@@ -29,6 +29,8 @@ from workloads.layer import Layer
 ONE_WEIGHT = {"weights_per_vector": 1}
 """Vectors of one weight: four activations of a tile of 4 x 4 or less go to four different banks, so nothing waits."""
 
+PARTS = conv("parts", 3, 16, 112, 3, padding=1)
+
 PAIRS = [
     # Tiles of 2 x 2 and 8 channels are 32 sums in 32 banks: no two of the 16 products of a step meet. Groups of 8, the
     # last of 6: two weight vectors each. No halo; 6 * 4 outputs leave.
@@ -74,9 +76,12 @@ PAIRS = [
     # 33 filters: four groups of 8 and one of a single filter.
     Pair("scnn", WIDE, 20 * 1 * 33 * 25 + 32 // 4 + 1, ONE_WEIGHT),
     # Tiles of 14 x 14 make 16 x 16 sums, twice the 128 that accumulators hold for each of 8 channels; the fewest parts
-    # that fit are three: 5, 5 and 4 rows (7 x 16 sums). 70 and 56 activations are 18 and 14 vectors. Last leave 6 x 16
-    # sums: (96 - 56) * 8 to neighbours, 56 * 8 outputs.
-    Pair("scnn", conv("parts", 3, 16, 112, 3, padding=1), 2 * 3 * (18 + 18 + 14) * 72 + 80 + 112, ONE_WEIGHT),
+    # that fit are three, for 5, 5 and 4 rows (7 x 16 sums). 196 activations are 49 vectors: 16, 16 and 17 in a channel of
+    # one turn, 16, 17 and 16, then 17, 16 and 16 in the next ones, so that each part has 49 of three channels. Last leave
+    # 6 x 16 sums: (96 - 56) * 8 to neighbours, 56 * 8 outputs.
+    Pair("scnn", PARTS, 2 * 3 * 49 * 72 + 80 + 112, ONE_WEIGHT),
+    # Windows of positions: 70 and 56 activations are 18 and 14 vectors.
+    Pair("scnn", PARTS, 2 * 3 * (18 + 18 + 14) * 72 + 80 + 112, ONE_WEIGHT | {"tile_cut": "positions"}),
     # A filter meets the 16 channels of its own group; sums of 4 x 4.
     Pair("scnn", GROUPS_2, 48 * 16 * 1 * 9 + 24 + 8, ONE_WEIGHT),
     # Output channels are accumulated eight together whatever their groups: 8, 8 and 4. A filter meets one channel.
@@ -95,7 +100,7 @@ PAIRS = [
 ]  # fmt: skip
 
 # SCNN's kernels of 3x3 with vectors of 4 x 4: neighbouring positions meet neighbouring activations in one bank, and what
-# queues of 8 cannot hold is not in the description. 16 products a step meet 32 banks, so there is little to hold.
+# queues of 4 cannot hold is not in the description. 16 products a step meet 32 banks, so there is little to hold.
 
 CONFLICTING = [
     Pair("scnn", PLAIN, 8 * 64 * 4 * 18 + 40 + 32),

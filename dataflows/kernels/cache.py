@@ -27,6 +27,7 @@ import numba
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
+from dataflows.kernels.turns import end_turn, take_turn
 from workloads.notices import tell
 
 _PACKAGES = ("workloads", "dataflows")  # that any kernel may be made of, beside its own
@@ -158,23 +159,29 @@ class KernelCache:
         try:
             payload = read_entry(path, key)
         except FileNotFoundError:
-            return None
+            payload = _made_meanwhile(path, key)
         except (OSError, UnusableEntryError) as error:
             tell(f"warning: {path}: {error}: compiled anew and replaced")
+            return None
+        if payload is None:
             return None
         return CompileResult._rebuild(target_context, *pickle.loads(payload))  # noqa: S301, SLF001 (checked; numba's)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled signature; a full disk is no fault of the run."""
         folder = cache_folder(self._package)
-        # Lifted loops and addresses of this process mean nothing to another one.
-        if folder is None or data.lifted or data.library.has_dynamic_globals:
+        if folder is None:
             return
         key = self._key(sig, data.codegen)
+        path = self._path(folder, key)
         try:
-            write_entry(self._path(folder, key), key, dumps(data._reduce()))  # noqa: SLF001 (as numba's own cache does)
+            # Lifted loops and addresses of this process mean nothing to another one.
+            if not (data.lifted or data.library.has_dynamic_globals):
+                write_entry(path, key, dumps(data._reduce()))  # noqa: SLF001 (as numba's own cache does)
         except OSError as error:
             _tell_once(f"warning: kernels are not kept: {folder}: {error.strerror or error}")
+        finally:
+            end_turn(path)
 
     def _key(self, sig: Any, codegen: Any) -> bytes:
         """Signature, processor and bytecode; a closure's variables are part of what is compiled."""
@@ -185,6 +192,17 @@ class KernelCache:
 
     def _path(self, folder: Path, key: bytes) -> Path:
         return folder / f"{self._name[-150:]}-{hashlib.sha256(key).hexdigest()[:24]}.kernel"
+
+
+def _made_meanwhile(path: Path, key: bytes) -> bytes | None:
+    """What another process has compiled while it was its turn; else None, and the turn is ours until it is saved."""
+    take_turn(path)
+    try:
+        payload = read_entry(path, key)
+    except (OSError, UnusableEntryError):
+        return None
+    end_turn(path)
+    return payload
 
 
 def read_entry(path: Path, key: bytes) -> bytes:

@@ -101,6 +101,8 @@ def faults(error: ValidationError, spec: type[BaseModel], source: str, prefix: s
         if fault["type"] == "extra_forbidden":
             lines.append(f"{source}: unknown key '{key}': {nearest(key, known)}")
         else:
+            # pydantic's words in those of our other errors: "must be greater than 0", and a validator's own sentence as
+            # it is.
             message = fault["msg"].replace("Input should be", "must be").replace("Value error, ", "")
             value = "" if isinstance(fault["input"], dict) else f" = {fault['input']!r}"  # a whole table says nothing
             lines.append(": ".join(part for part in (source, key + value, message) if part))

@@ -108,6 +108,7 @@ def shortfalls(accelerator: Accelerator, size: EqualSize) -> list[str]:
     lines = []
     for key, asked in size.model_dump(exclude_none=True).items():
         found = reached[key]
+        # A setting without effect is a shortfall even where its number happens to agree.
         shared = idle.get(_SHARED.get(key, ""))
         if shared is None and found is not None and _is_alike(key, float(asked), float(found)):
             continue
@@ -130,6 +131,7 @@ def _limit(accelerator: Accelerator, key: str, *, is_there: bool) -> str:
 
 
 def _is_alike(key: str, asked: float, found: float) -> bool:
+    # Equality first: two infinite bandwidths are alike, but their difference is NaN, which is not less than anything.
     return asked == found or abs(found - asked) <= _ALIKE.get(key, _ROUNDING) * asked
 
 

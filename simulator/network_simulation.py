@@ -110,6 +110,7 @@ class MachineRun:
         # Shapes repeat under other names, so that the name must not be part of the key.
         baseline, nameless = self._baseline, replace(trace.layer, name="dense")
         in_dram, codes = trace.input_in_dram, trace.codebook_values
+        # The specification as text: one that holds a table, such as `dram.override`, has no hash.
         key = (baseline.name, baseline.spec.model_dump_json(), nameless, in_dram, codes)
         if key not in self._dense_cycles:
             # A machine that skips nothing takes any trace for a dense one, which need not be made then.

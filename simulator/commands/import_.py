@@ -95,6 +95,7 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...]:
 
 
 def _size(text: str) -> tuple[str, tuple[int, ...]]:
+    # From the right, as the names that exporters give sizes may hold an equals sign.
     name, _, rest = text.rpartition("=")
     sizes = rest.split(",")
     if not name or not all(size.isdecimal() and int(size) > 0 for size in sizes):

@@ -98,8 +98,11 @@ def _exit_code(arguments: list[str] | None) -> int:
     code: object = 2
     try:
         code = cli.main(arguments, standalone_mode=False)
+        # Here, where a full disk is told as one line; the interpreter's own flush at its end would tell it as a
+        # traceback.
         sys.stdout.flush()
     except click.exceptions.Abort:
+        # 128 + SIGINT (2), as shells report a command that Ctrl-C has ended.
         code = 130
     except BrokenPipeError:
         code = 1  # as the library of tables ends there

@@ -48,6 +48,7 @@ def run_options(command: Command) -> Command:
         click.option("--csv", "csv_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write one row a layer."),
         click.option("--check", is_flag=True, help=_CHECK_HELP),
     ]
+    # A decorator puts its option before those that are there: the last one is applied first.
     for option in reversed(options):
         command = option(command)
     return command
@@ -210,6 +211,7 @@ def _with_ideal_beside(
     others = [accelerator for accelerator in accelerators if accelerator.name != "ideal"]
     if not others or len(others) == len(accelerators):
         return accelerators
+    # What a user gave the ideal machine, by --set or by --equal, is not changed for company.
     set_here = {parse_setting(text)[0] for text in settings} | set(size.shared_settings() if size else ())
     if size is not None and size.multipliers is not None:
         set_here.add("multipliers")

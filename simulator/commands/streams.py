@@ -31,4 +31,5 @@ def settle() -> None:
             stream.flush()
         except (OSError, ValueError):
             with suppress(OSError, ValueError):
+                # What stays in the stream's buffer goes to the null device when the interpreter flushes it once more.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

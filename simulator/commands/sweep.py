@@ -97,6 +97,7 @@ def sweep(
         tell(f"note: {line}")
     name = Path(subject).stem if options["machines"] is None else "sweep"
     workers = Workers(jobs, cluster, patience, say=tell)
+    # The store is the inner one: it has closed, with all that came, before anybody is told so.
     with _ended_by_signals(), Store(store_file or Path(f"{name}.sqlite")) as store:
         with progress(study.title) as advance:
             summary = run_study(study, store, workers, advance)
@@ -119,6 +120,7 @@ def _ended_by_signals() -> Generator[None]:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
+    # Python sets handlers in its main thread only; a sweep that is called from another one goes without.
     before = signal.signal(signal.SIGTERM, interrupt) if threading.current_thread() is threading.main_thread() else None
     try:
         yield

@@ -76,6 +76,7 @@ class DramChannels:
     @property
     def earliest_cycle(self) -> int:
         """No transfer may be submitted for a cycle before this one."""
+        # Channels need not have come equally far; what is new may lie behind none of them.
         return self.clock_domain.earliest_cycle(int(self._state.channels["clock"].max()))
 
     def submit(
@@ -166,6 +167,7 @@ class DramChannels:
             raise InputError(
                 f"transfer '{transfer}' must be runs of at least a byte inside the {capacity} bytes of DRAM"
             )
+        # Half, so that what is asked for last has as long again to end in.
         if self.clock_domain.to_clock(cycle) >= LAST_CLOCK // 2:
             raise InputError(f"transfer '{transfer}' for cycle {cycle}: later than DRAM can be simulated")
         # No input can bring this about: it would mean that DRAM was simulated past an event that still asks for data.

@@ -97,6 +97,8 @@ def accept(limits: Any, channel: Any, segment: Any, stream: int, clock: int) -> 
         channel.offset[stream] = 0
         channel.head[stream] += 1
     # Banks are numbered through: those of group 0, then those of group 1.
+    # Example: RoBaBgCo on DDR4-2400 cuts burst 1,000,000 of a channel into row 488, bank 1, group 0 and place 64, for
+    # 1,000,000 = ((488 x 4 + 1) x 4 + 0) x 128 + 64; among all 16 banks it is number 0 x 4 + 1.
     group = (line >> limits.group_shift) & limits.group_mask
     bank = as_index(group * limits.banks_per_group + ((line >> limits.bank_shift) & limits.bank_mask))
     # It takes no slot and no command, so it is neither hit nor miss, but `forwarded`.

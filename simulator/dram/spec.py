@@ -54,6 +54,8 @@ class BankedDramSpec(DramSpec):
         """The LIMITS struct, shape (1,), of one channel that serves `streams` streams."""
         device, places = self.device, AddressMap.named(self.address_map, self.device)
         # JEDEC counts tWTR and tWR from the end of a write's data, the controller all gaps from its command.
+        # On DDR4-2400 a write's data end 12 + 4 clocks after its command, so that a read may follow the command after
+        # 16 + 3 = 19 clocks in another bank group, 16 + 9 = 25 in the same one, and a precharge after 16 + 18 = 34.
         write_data = device.nCWL + device.nBL
         values = {
             "activate_to_column": device.nRCD,

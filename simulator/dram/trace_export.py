@@ -20,6 +20,7 @@ class RequestTrace:
         # Each burst's place in its run: of runs of 2 and 3 bursts, 0 1 2 3 4 less 0 0 2 2 2 are 0 1 0 1 2.
         within = np.arange(bursts.sum()) - np.repeat(starts(bursts), bursts)
         addresses = np.repeat(address, bursts) + within * self._burst_bytes
+        # Clocks of a layer count from its start, those of the trace from the start of the run.
         self._parts.append((addresses, np.repeat(write, bursts), np.full(len(addresses), self._start_clock + clock)))
 
     def layer_ended(self, clocks: int) -> None:

@@ -93,6 +93,7 @@ def earliest_end(start: int, duration: int, arrivals: Sequence[Arrival], *, in_s
     last = early if rest > late.bursts else late
     # The share of work that belongs to the last burst is done behind it; rounded up, as a cycle has begun once it is
     # needed.
+    # Of 100 cycles of work on 8 bursts the last one's share is 13.
     end = max(end, max(early.last_at, late.last_at) + ceil_div(duration, last.bursts))
     # With one operand on its way, or both used in one order, possible work grows in a straight line: both bounds are in
     # `end`.
@@ -103,6 +104,9 @@ def earliest_end(start: int, duration: int, arrivals: Sequence[Arrival], *, in_s
 
 def _joined(early: Arrival, late: Arrival) -> tuple[int, Fraction]:
     """When the first burst of the later load can come, and which share of the earlier one is there by then."""
+    # Example: the earlier load comes from cycle 10 to 26, the later one is asked for in 14 and its first burst comes in
+    # 27, behind the other's rest. Taking turns it can come 26 - 14 = 12 cycles sooner, in 15; by 14, when they begin to
+    # share, (14 - 10) / (26 - 10), a quarter of the earlier one, is there.
     shared_from = max(early.first_at, late.asked_at)
     # The two were never on their way together: the earlier one was whole before the later one could come.
     if early.last_at <= shared_from:
@@ -120,6 +124,7 @@ def _end_of_grid(start: int, duration: int, joined: int, there: Fraction, early:
     # All bursts come at once, as from memory without limit: there is no time to lose.
     if time <= 0:
         return 0
+    # Bursts a cycle of both loads together, B of the formula: 100 and 100 bursts within 200 cycles are 1.
     rate = (rest + q) / time
     # The parabola holds while both are on their way, each at half the rate; that ends when the smaller rest is there.
     u = min((2 * q / (rate * duration) - there) * p / rate, 2 * min(rest, q) / rate)

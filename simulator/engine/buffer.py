@@ -38,6 +38,7 @@ class Buffer:
         """Give room back and wake those who can now go on."""
         self.taken_bytes -= size_bytes
         # Several may fit into the room that one load gives back; the first that does not fit holds the rest.
+        # Where 60, 30 and 50 bytes wait, 100 free ones wake the first two, and 90 of them are taken.
         while self._waiting and self.taken_bytes + self._waiting[0][0] <= self.capacity_bytes:
             wanted, event = self._waiting.popleft()
             self._grow(wanted)

@@ -11,6 +11,7 @@ from simulator.engine.errors import CapacityError
 def check_capacities(schedule: LayerSchedule) -> None:
     """Raise `CapacityError`, naming the tile, its bytes and the buffer, when a tile could never be in its buffers."""
     for use in schedule.buffers:
+        # Streamed data, and outputs that are written as they are made, pass through in pieces: any amount of them fits.
         if use.streamed or (use.tensor == Tensor.OUTPUT and schedule.outputs_as_made):
             continue
         runs = schedule.stores if use.tensor == Tensor.OUTPUT else schedule.loads

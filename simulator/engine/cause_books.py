@@ -17,6 +17,7 @@ class CauseBooks:
         self._schedule = schedule
         # (tiles, PEs): cycles are (tiles, PEs, CAUSES), so this is how long each PE takes for each tile.
         self._local_cycles = schedule.cycles.sum(axis=2)
+        # Python's ints, since durations become delays of events and would take numpy's types into simpy's clock.
         self.durations: list[int] = self._local_cycles.max(axis=1, initial=0).tolist()
         self._waits = np.zeros((schedule.tiles + 1, CAUSES), np.int64)  # by tile; last: when all tiles are computed
 
@@ -60,6 +61,7 @@ class CauseBooks:
                 whole = max(1, self.durations[tile])
             # (PEs, CAUSES). Rounded down; what is left stays with its cause, so that each PE's causes still sum to all
             # cycles.
+            # Of 4 cycles that such a PE waits for memory, 4 x 3 // 10 = 1 is unmapped and 3 stay memory.
             unmapped = waits[None, :] * idle[:, None] // whole
             total += waits[None, :] - unmapped
             total[:, Cause.UNMAPPED] += unmapped.sum(axis=1)

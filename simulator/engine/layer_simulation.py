@@ -77,6 +77,7 @@ class LayerSimulation:
         self._memory = make_memory(env, dram, clock_hz, observers)
         # Before anything is played: a tile that never fits would only starve, and say less.
         check_capacities(schedule)
+        # Streamed data take no room: they pass through while the array works on them, see `_wait_for_last`.
         self._buffers = {
             use.tensor: Buffer(env, use.name, use.capacity_bytes) for use in schedule.buffers if not use.streamed
         }
@@ -148,6 +149,8 @@ class LayerSimulation:
         if room is None:
             return
         state = f"tile {tile} waits for room in the output buffer"
+        # Each write gives back the room of its own tile alone, which may be too little: so the oldest one is waited for
+        # until it is enough.
         while not room.triggered:
             written = next((event for event in results.writes if not event.processed), None)
             drained = next((event for event in results.drained.values() if not event.processed), None)
@@ -156,6 +159,7 @@ class LayerSimulation:
                 yield from self._wait(written, Cause.MEMORY, tile, state)
             else:
                 yield from self._wait(drained or room, Cause.BUFFER if drained else Cause.MEMORY, tile, state)
+        # Granted in this very cycle; its event is still to be processed, which costs none.
         yield from self._wait(room, Cause.MEMORY, tile, state)
 
     def _finish(self, tile: int) -> Process:
@@ -210,6 +214,7 @@ class LayerSimulation:
 
     def _wait(self, event: simpy.Event, cause: Cause, tile: int, state: str) -> Process:
         """Wait, if the event is still to come, and charge the array's idle cycles to a cause."""
+        # Not `triggered`: a memory's event has its value from when its time is known, long before that time has come.
         if event.processed:
             return
         self._state = state

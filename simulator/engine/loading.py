@@ -42,6 +42,8 @@ class Loading:
         self._releases = _release_table(schedule, buffers)
         # With prefetch a load waits for the start of the tile so far before its own, without for the end of the last.
         loads = transfers.loads
+        # Example: two tiles ahead, the loads of tile 5 wait for the start of tile 3; without prefetch for the end of
+        # tile 4. The loads of tiles 0 and 1 get events -2 and -1, which nobody waits for.
         self._started = {tile - self._ahead: env.event() for tile in loads}
         self._ended = {} if self._ahead else {tile - 1: env.event() for tile in loads}
         self._requested = {tile: env.event() for tile in loads}
@@ -68,6 +70,7 @@ class Loading:
                 port = self._ports.get(part.tensor)
                 filled = self._env.process(self._fill(port, part.size_bytes, moved.last)) if port else moved.last
                 self._arrivals[tile].append(Arrival.of(self._env, part, self._transfers.burst_bytes, moved, filled))
+            # From here on `arrivals` lists all loads of the tile, which those who wait for this event rely on.
             self._requested[tile].succeed()
 
     def _fill(self, port: Port, size_bytes: int, arrival: simpy.Event) -> Process:

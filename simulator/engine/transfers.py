@@ -33,6 +33,7 @@ class Transfers:
         """Start a transfer."""
         runs = self._schedule.stores if write else self._schedule.loads
         # What a tile needs comes before its results, and these before what later tiles need.
+        # Tile 3's data have urgency 6 and its results 7, tile 4's data 8.
         moved = self._memory.transfer(runs, part, 2 * tile + int(write), write=write)
         if self._observers and moved.last.callbacks is not None:  # pyright: ignore[reportUnnecessaryComparison] (simpy's None: over)
             since = int(self._env.now)

@@ -40,6 +40,7 @@ class RequestRecorder(Observer):
             raise InputError(f"--dram-trace {target}: must be FORMAT:FILE with a format of: {', '.join(FORMATS)}")
         if dram.kind != "banked":
             raise InputError(f"--dram-trace {target}: needs banked memory: --set dram.kind=banked")
+        # Asked before the run, since the trace is only written behind it.
         require_writable(Path(path))
         return cls(dram, form, Path(path))
 
@@ -54,6 +55,7 @@ class RequestRecorder(Observer):
 
     def end(self, cycles: int) -> None:
         """See `Observer`."""
+        # Rounded up to a whole clock, so that no request of the next layer comes before the last one of this.
         clock = ClockDomain.between(clock_hz=self._clock_hz, tck_ps=self._device.tCK_ps)
         self._trace.layer_ended(clock.to_clock(cycles))
 

@@ -185,6 +185,8 @@ def group_cycles(schedule: LayerSchedule) -> tuple[np.ndarray, list[int]]:
     # 72.
     starts = np.arange(0, units, ceil_div(units, _MOST_GROUPS)) * unit_pes
     cycles = schedule.cycles.copy()
+    # As in `CauseBooks`, but for each tile by itself: at its end PEs with work wait for the slowest (imbalance), those
+    # without are unmapped. Each PE then has as many cycles as the tile, and spans of groups end together.
     local = cycles.sum(axis=2)
     duration = local.max(axis=1, initial=0, keepdims=True)
     mapped = local > cycles[:, :, Cause.UNMAPPED]

@@ -52,6 +52,7 @@ def kind_lines() -> dict[str, KindLine]:
     found = {}
     for path in Path(folder.__path__[0]).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            # A decorator with arguments is a call like any other.
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == kind.__name__:
                 name, line = (ast.literal_eval(argument) for argument in node.args)
                 options = (keyword.value for keyword in node.keywords if keyword.arg == "options")

@@ -73,6 +73,7 @@ def by_run(rows: Sequence[Row], along: str | None = None) -> dict[str, list[Row]
     for machine, group in by_machine(rows).items():
         apart = [key for key in swept_columns(group) if along is None or not _follows(group, key, along)]
         for row in group:
+            # None is a setting of other machines, which rows of one table have as an empty column.
             settings = [f"{key}={row[key]}" for key in apart if row.get(key) is not None]
             runs.setdefault("  ".join([machine, *settings]), []).append(row)
     return runs

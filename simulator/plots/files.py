@@ -51,6 +51,7 @@ def chosen_rows(rows: Sequence[Row], where: Sequence[str]) -> list[Row]:
             raise InputError(f"--where {text}: must be COLUMN=VALUE")
         if rows and column not in rows[0]:
             raise InputError(f"--where {text}: unknown column '{column}': {nearest(column, rows[0])}")
+        # Compared as texts, words and numbers alike: 4 finds the number 4, but 0.50 does not find 0.5.
         found = [row for row in rows if str(row.get(column)) == wanted]
         if not found:
             known = ", ".join(dict.fromkeys(str(row.get(column)) for row in rows))

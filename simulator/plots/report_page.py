@@ -123,6 +123,7 @@ def _own_ids(svg: str, number: int) -> str:
     Pictures (of heat maps and their scales) lose theirs, which nothing refers to and which equal pictures share.
     """
     svg = re.sub(r' id="image\w+"', "", svg)
+    # In the third figure `id="a"` becomes `id="f2-a"`, and so does every reference to it.
     return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>f{number}-", svg)
 
 

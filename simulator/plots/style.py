@@ -88,6 +88,8 @@ class _PowerFormatter(LogFormatterSciNotation):
     """Powers with raised digits in place of mathematical notation, which names must not be taken for."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
+        # matplotlib writes 1000 as "$\mathdefault{10^{3}}$"; without the notation and with a raised 3 it is a name like
+        # others.
         text = super().__call__(x, pos).replace("\\mathdefault{", "").replace("\\times", "\u00d7").strip("$")
         plain = re.sub(r"\^\{([-\u2212\d]+)\}", lambda found: found[1].translate(_RAISED), text)
         return plain.strip("{}")

@@ -46,6 +46,8 @@ def laws(
         ("bursts cover the bytes", dram.all.wasted_bytes >= 0),
         ("achieved bandwidth is at most peak", dram.efficiency <= 1),
         ("cycles are at least each bound", report.cycles >= bounds.largest),
+        # The only law with a tolerance: the imbalance is a quotient of floats, which may miss 1 or the PEs by a
+        # rounding.
         ("load imbalance lies between 1 and the PEs", 1 - 1e-9 <= report.load_imbalance <= report.pes + 1e-9),
     ]
 
@@ -53,6 +55,7 @@ def laws(
 def _whole_tensors(report: LayerReport, products: ProductCounts, accelerator: Accelerator) -> list[tuple[str, bool]]:
     """A tensor that crosses DRAM at all does so with every value that the trace says is needed."""
     # Bits on both sides: 8 x bytes moved, since values of 4 or 6 bits do not fill bytes.
+    # Five values of 6 bits are 30 bits, for which 4 bytes have room.
     bits = accelerator.spec.value_bits
     tensors = report.dram.tensors
     sides = {

@@ -72,5 +72,7 @@ def _note(told: Sequence[tuple[str, str]]) -> str:
     same = len({text for _, text in told}) == 1
     if same and more <= 1:
         return f"{', '.join(name for name, _ in told)}: {note}"
+    # Layers conv1 to conv3 that need 3, 5 and 5 passes become "conv1 and 2 more layers with other numbers: needs 3
+    # passes".
     layers = f"{more} more layer{'' if more == 1 else 's'}"
     return f"{first} and {layers}{'' if same else ' with other numbers'}: {note}"

@@ -107,6 +107,7 @@ def difference(old: Sequence[Report], new: Sequence[Report], tolerances: Toleran
                 metrics |= old_rows[layer].keys() & new_rows[layer].keys()
                 changes += _changes(name, layer, old_rows, new_rows[layer], tolerances)
     tolerances.require_known(metrics)
+    # Of equal effects on a machine the total's comes first, as False sorts before True.
     changes.sort(key=lambda change: (-change.effect, change.machine, change.layer != _TOTAL, change.layer))
     return Difference(tuple(changes), tuple(missing), tuple(settings))
 
@@ -143,6 +144,7 @@ def _by_name(reports: Sequence[Report]) -> dict[str, Report]:
     named: dict[str, Report] = {}
     for report in reports:
         name = report["accelerator"]["name"]
+        # Three reports of scnn become "scnn", "scnn #2" and "scnn #3": those before count without their numbers.
         number = sum(key.partition(" #")[0] == name for key in named)
         named[f"{name} #{number + 1}" if number else name] = report
     return named
@@ -152,6 +154,7 @@ def _rows(report: Report) -> dict[str, dict[str, Any]]:
     """Metrics by layer, the total last; a second layer of one name is numbered."""
     rows: dict[str, dict[str, Any]] = {}
     for number, layer in enumerate(report["layers"]):
+        # By its place in the network: a second "conv1" that has five layers before it is "conv1 #5" in both reports.
         name = layer["name"] if layer["name"] not in rows else f"{layer['name']} #{number}"
         rows[name] = _numbers(layer)
     rows[_TOTAL] = _numbers(report["total"])
@@ -178,6 +181,7 @@ def _settings(old: Report, new: Report) -> Iterator[str]:
                 "seed": report.get("seed"),
             }
         )
+        # `flat` leaves lists out, and prunings are one.
         | {"workload.prunings": "+".join(report["workload"].get("prunings", []))}
         for report in (old, new)
     ]

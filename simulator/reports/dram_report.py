@@ -58,6 +58,7 @@ class TensorReport:
     @property
     def read_latency_ns(self) -> float | None:
         """Mean time from a read's request to its data; None where memory is ideal or nothing was read."""
+        # `and` hands a missing latency on as None; one that is there is always true, even of no reads.
         return self._nanoseconds(self.latency and self.latency.mean_clocks)
 
     @property
@@ -124,6 +125,7 @@ class DramReport:
     @property
     def achieved_gbs(self) -> float:
         """Useful bytes over the whole time, 10^9 bytes a second."""
+        # 3,000,000 bytes in 250 us are 12 bytes a nanosecond, 12 x 10^9 a second.
         return self.total_bytes / (self.time_us * 1000) if self.time_us else 0.0
 
     def to_dict(self) -> dict[str, Any]:

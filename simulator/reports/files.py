@@ -21,6 +21,7 @@ __all__ = ["cell_text", "plain_texts", "read_reports", "to_csv", "to_json", "wri
 
 def to_json(data: dict[str, Any]) -> str:
     """The report as JSON text; the same run gives the same text, byte for byte."""
+    # NaN and infinity are no JSON: an error here is better than a file that others cannot read.
     return json.dumps(data, indent=1, allow_nan=False) + "\n"
 
 
@@ -47,6 +48,8 @@ def cell_text(text: str) -> str:
 
 def _is_formula(text: str) -> bool:
     """Whether it begins as a formula; one that already has apostrophes gets another, so that it can be told again."""
+    # `=1+1` is written as `'=1+1`, and a text that is `'=1+1` already as `''=1+1`; reading takes one apostrophe off
+    # each. `'tis` begins no formula and stays as it is both ways.
     return text.lstrip("'").startswith(_FORMULA)
 
 
@@ -64,6 +67,7 @@ def read_reports(path: Path) -> list[dict[str, Any]]:
 
     Raises `InputError` naming the file when it is missing, no JSON, or no report of this schema.
     """
+    # Names from a stranger's file end in tables and pages, so that what could steer a terminal is replaced first.
     data = plain_texts(read_json(path, "a JSON report", DATA_LIMIT_BYTES))
     if not isinstance(data, dict) or "schema" not in data:
         raise InputError(f"{path}: not a report of prunesim: it has no 'schema'")

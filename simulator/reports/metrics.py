@@ -114,6 +114,7 @@ EMPTY_LANES = Metric(
 CAUSES = {
     cause: Metric(column, cause.key.replace("_", " "), "{:.1%}", _share(column, _pe_cycles))
     for cause in Cause
+    # A loop over one value: it gives a name to what is used twice above.
     for column in (STACK + cause.key,)
 }
 """The share of all PE-cycles by cause."""
@@ -138,6 +139,7 @@ SIZE = (
 def _most_lost_to(row: Row) -> str | None:
     """What left most multiplier slots without a product; with the utilization all of them make up 1."""
     losses = (EMPTY_LANES, *(metric for cause, metric in CAUSES.items() if cause is not Cause.BUSY))
+    # What rounds to 0.0% is no loss to name, hence the comparison of texts below.
     most = max(losses, key=lambda metric: metric.value(row))
     return None if most.text(row) == most.written(0.0) else f"{most.heading} {most.text(row)}"
 

@@ -107,6 +107,9 @@ class Measures:
         if not (self.issued_macs and self.dense_issued_macs and self.dense_cycles and own_slots):
             return dict.fromkeys(("size", "skipped", "utilization"))
         return {
+            # Example, 16 multipliers at one clock on both sides: the baseline issues 4,800 products in 400 cycles,
+            # 6,400 slots; here 800 in 100 cycles, 1,600 slots. Size 1, skipped 4,800 / 800 = 6, utilization 0.5 / 0.75
+            # = 2/3; their product is the speedup, 400 / 100 = 4.
             # dense_cycles is the baseline's time in cycles of this machine's clock, dense_slots counts its own
             "size": self.dense_cycles * self.multipliers / self.dense_slots,
             # The three multiply to dense_cycles / cycles: issued products, slots and multipliers cancel.
@@ -117,6 +120,8 @@ class Measures:
     @property
     def empty_lanes(self) -> float:
         """Share of all multiplier slots that are empty inside busy PEs; utilization and it make up the busy share."""
+        # Example: 4 multipliers in one PE for 10 cycles are 40 slots. Busy for 9 of them with 30 products, 36 - 30 = 6
+        # lanes stay empty: a share of 0.15, which with the utilization of 0.75 makes the busy share, 0.9.
         slots = self.multipliers * self.cycles
         return self.fragmented_lanes / slots if slots else 0.0
 

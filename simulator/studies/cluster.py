@@ -53,6 +53,7 @@ def _connected(address: str) -> Any:
     for name in ("asyncio", *logging.root.manager.loggerDict):
         if name.partition(".")[0] in ("asyncio", "distributed", "tornado"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what matters is said in lines of our own
+    # In two steps, so that a client whose making fails is at hand: it has to be marked as closed.
     client = distributed.Client.__new__(distributed.Client)
     try:
         client.__init__(address, timeout=_CONNECT_SECONDS, set_as_default=False)
@@ -85,10 +86,12 @@ class _Crew:
         if now < self._looked + _LOOK_SECONDS:
             return
         threads = self._ask()
+        # Only those that are new since the last look: asking takes a round trip to each.
         self._check(set(threads) - set(self.threads) - self._unfit)
         # An address that is gone is forgotten: a worker that comes back under it is asked again.
         self._unfit &= set(threads)
         self.threads = {worker: count for worker, count in threads.items() if worker not in self._unfit}
+        # Taken anew, for asking a slow worker may have lasted longer than the time between two looks.
         self._looked = time.monotonic()
         self._mind_emptiness(now)
 
@@ -175,6 +178,7 @@ class _Run:
         busy = Counter(worker for _, worker in self._flying.values())
         # A place for each idle thread, so that no worker has more points than threads.
         free = deque(worker for worker, count in self._crew.threads.items() for _ in range(count - busy[worker]))
+        # Each point that was there at the beginning is looked at once; those put back stand behind them.
         for _ in range(len(left)):
             if not free:
                 return
@@ -192,9 +196,11 @@ class _Run:
                     self._fly(key, fit)
 
     def _fly(self, key: str, worker: str) -> None:
+        # Another name for every try: Dask would answer an old name with what it remembers of it.
         name = f"prunesim-{uuid.uuid4()}"
         future = self._crew.client.submit(run_point, self._points[key], key, key=name, workers=[worker], pure=False)
         self._flying[key] = (future, worker)
+        # Called on a thread of the client, hence a queue and nothing else.
         future.add_done_callback(lambda _: self._landed.put(key))
 
     def _received(self) -> Iterator[Outcome]:
@@ -202,6 +208,8 @@ class _Run:
         with suppress(queue.Empty):
             key = self._landed.get(timeout=_LOOK_SECONDS)
             while True:
+                # A point that was lost has its future cancelled, which lands as well; the key may have left again by
+                # then.
                 if key in self._flying and self._flying[key][0].done():
                     outcome = self._outcome(key)
                     if outcome is not None:

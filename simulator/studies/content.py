@@ -62,6 +62,7 @@ def described(value: Any, *, from_files: bool = False) -> Any:
     if isinstance(value, tuple | list):
         return [described(item, from_files=from_files) for item in value]
     if isinstance(value, Mapping):
+        # Pairs in their order: keys need not be texts, as JSON's are, and an order may mean something.
         return [[described(part, from_files=from_files) for part in item] for item in value.items()]
     if callable(value) and from_files:
         return "from the files"
@@ -74,6 +75,7 @@ def _described_leaf(value: Any) -> Any:
     if isinstance(value, Path):
         return file_digest(value)
     if isinstance(value, np.generic):
+        # Bytes with their type: exact for every float, and 1 as int8 is another content than 1 as int64.
         return [value.dtype.str, value.tobytes().hex()]
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         return [value.dtype.str, value.shape, hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()]
@@ -101,6 +103,7 @@ def loaded(text: str) -> Workload:
         began = time.time_ns()
         workload = load_workload(text)
         held = _Held(workload, _signatures(workload.files))
+        # Given out but not held: a file that was written this very moment may change again under the same signature.
         if not _settled(held.signature, began):
             return workload
     _workloads[place] = held
@@ -144,11 +147,14 @@ def _signature(path: Path) -> Signature:
         inside = tuple((one.name, _signature(one)) for one in _files_in(path)) if path.is_dir() else ()
     except (OSError, ValueError):
         return ()
+    # Tools that copy or unpack set the time of modification back, but cannot set the time of change.
     return (status.st_dev, status.st_ino, status.st_size, max(status.st_mtime_ns, status.st_ctime_ns), inside)
 
 
 def _settled(signature: Signature, moment_ns: int) -> bool:
     """Whether no file of a signature changed within two seconds before that moment."""
+    # One file's signature has a time in fourth place; the signatures of five files are a tuple of five as well, and
+    # have a tuple there.
     if len(signature) == 5 and isinstance(signature[3], int):
         return signature[3] < moment_ns - _SETTLED_NS and all(_settled(one, moment_ns) for _, one in signature[4])
     return all(_settled(one, moment_ns) for one in signature)

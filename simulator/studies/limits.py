@@ -19,6 +19,7 @@ def require_points(values: Mapping[str, Any], source: str) -> None:
     seeds = values["seeds"]
     factors["seeds"] = seeds if isinstance(seeds, int) else len(seeds)
     # An axis without lists has length 0 here, and is a fault that is told elsewhere.
+    # An axis of lists of 10, two machines and `seeds = 5` ask for 10 x 2 x 5 = 100 points.
     count = math.prod(max(factor, 1) for factor in factors.values())
     if count > MOST_POINTS:
         made = " x ".join(f"{factor:,} ({key})" for key, factor in factors.items() if factor > 1)

@@ -114,6 +114,7 @@ class Point:
         """Digest of spec, traces and version; no trace is made for it. Raises `InputError`."""
         base, accelerator = self.base(), self.accelerator()
         chosen = base if self.layers is None else base.select(self.layers)
+        # Nothing is pruned for a key: the settings of the pruning, defaults included, say what it would do.
         return digest_of(
             code_version(),
             [accelerator.name, accelerator.spec.model_dump_json(), *([self.equal] if self.equal else [])],
@@ -142,9 +143,12 @@ def run_point(point: Point, key: str) -> Outcome:
     """Simulate a point, in whatever process this is called; a failure is an outcome, not an exception."""
     os.environ.setdefault("PRUNESIM_THREADS", "1")  # points share the cores; kernels must not want all of them again
     try:
+        # The key came from another process, perhaps on another machine: with other sources or files here it would be
+        # another.
         if point.key() != key:
             return Outcome(key, error=REFUSED)
         (report,) = simulate([point.accelerator()], point.traced(), dense_cycles=_DENSE_CYCLES)
+        # Once more, as a file may have changed while traces were read from it.
         if point.key() != key:
             return Outcome(key, error=CHANGED)
     except PrunesimError as error:
@@ -153,6 +157,7 @@ def run_point(point: Point, key: str) -> Outcome:
         return Outcome(key, error=f"{type(error).__name__}: {error}")
     data = report.to_dict()
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    # The total stands apart, for tables of a study read nothing else of a report.
     return Outcome(key, json.dumps(data["total"], allow_nan=False), zlib.compress(text.encode()))
 
 

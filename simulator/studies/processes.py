@@ -69,6 +69,7 @@ def computed(
 def _alone(points: Mapping[str, Point], key: str, is_done: Callable[[str], bool]) -> Iterator[Outcome]:
     death: Outcome | Death | None = None
     for _ in range(DEATHS_ALONE):
+        # The first thing told is all: the outcome, the death, or None where another sweep has computed it meanwhile.
         death = next(_shared_out(points, [key], is_done, 1), None)
         if not isinstance(death, Death):
             if death is not None:
@@ -109,6 +110,8 @@ class _Member:
     """A process, and the key of the point that it computes; None before its first."""
 
     def __init__(self) -> None:
+        # A user's own setting wins over one core. Modules are looked for where this process found them, in this order,
+        # and with -P not in the folder in which a sweep happens to run.
         environment = {**_ONE_CORE, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         command = [sys.executable, "-P", "-c", _COMMAND]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)  # noqa: S603 (our own interpreter and module)
@@ -131,6 +134,8 @@ class _Member:
     def receive(self) -> Outcome | str | None:
         """The outcome of its point, a greeting at its start, or None when it died."""
         try:
+            # At most one message is on its way, since a point is only given after an answer: none can hide in the
+            # stream's buffer while the selector waits at the pipe.
             return pickle.load(self.messages)  # noqa: S301 (from our own process)
         except (EOFError, pickle.UnpicklingError):
             return None

@@ -87,10 +87,14 @@ class Store:
                 if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > end:
                     raise
                 time.sleep(_RETRY_SECONDS)
+        # With a log this loses nothing when a process dies; a computer that loses power may lose its last results, no
+        # more.
         self._database.execute("PRAGMA synchronous = NORMAL")
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
+        # Takes the right to write at once. A transaction that begins by reading fails, without waiting, when another
+        # process has written before it writes.
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -107,6 +111,7 @@ class Store:
         """The last one leaves a single ordinary file, which read-only media can hold."""
         if not self._reading:
             with suppress(sqlite3.Error):
+                # Only the last one out can switch back; others must not wait for each other here.
                 self._database.execute("PRAGMA busy_timeout = 0")
                 self._database.execute("PRAGMA journal_mode = DELETE")
         self._database.close()
@@ -141,6 +146,7 @@ class Store:
         with naming(self.path), self._transaction():
             if not outcome.error:
                 row = (key, pack(key, outcome.total), outcome.report)
+                # Two sweeps may bring the same point. Equal keys have equal results, so that the first may stay.
                 self._database.execute("INSERT OR IGNORE INTO results VALUES (?, ?, ?)", row)
                 self._database.execute("DELETE FROM failures WHERE key = ?", (key,))
             elif key not in self:

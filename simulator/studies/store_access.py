@@ -28,6 +28,7 @@ def naming(path: Path) -> Generator[None]:
         raise
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
+        # Extended names begin with the plain one: SQLITE_CORRUPT_INDEX is damage too.
         if name.startswith(_DAMAGED) and path.is_file() and os.access(path, os.R_OK):
             raise InputError(_damaged(path, str(error))) from None
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_BUSY")):
@@ -80,11 +81,13 @@ def read_only(path: Path) -> sqlite3.Connection:
     if index.exists():
         return _opened(path, "mode=ro")  # somebody is writing
     if not log.exists() or not log.stat().st_size:
+        # "immutable" says that nobody writes: SQLite takes no locks and looks for no log, which it could not open here.
         return _opened(path, "mode=ro&immutable=1")
     with tempfile.TemporaryDirectory(prefix="prunesim-") as folder:
         for file in (path, log):
             shutil.copyfile(file, Path(folder) / file.name)
         copied = sqlite3.connect(Path(folder) / path.name)
+        # All pages go into memory, so that the copies can go before the first query.
         held = sqlite3.connect(":memory:", isolation_level=None)
         copied.backup(held)
         copied.close()

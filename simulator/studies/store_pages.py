@@ -62,12 +62,14 @@ def _page_sets(path: Path) -> Iterator[_Pages]:
     own = [(n + 1, data[start : start + size]) for n, start in enumerate(range(0, len(data), size))]
     log_file = path.with_name(f"{path.name}-wal")
     log = log_file.read_bytes() if log_file.is_file() else b""
+    # A frame is a head of 24 bytes, of which the first four number the page, and the page.
     frames = range(_LOG_HEADER, len(log), _FRAME_HEADER + size)
     newer = [
         (int.from_bytes(log[start : start + 4], "big"), log[start + _FRAME_HEADER : start + _FRAME_HEADER + size])
         for start in frames
     ]
     if newer:
+        # The log appends: of several images of a page the last is the newest, which is the one that `dict` keeps.
         yield _Pages(size, dict(own) | dict(newer), own + newer)
     yield _Pages(size, dict(own), own)
 
@@ -79,6 +81,7 @@ def _records(pages: _Pages, page: tuple[int, bytes]) -> Iterator[list[Any]]:
     if len(image) < start + 8 or image[start] != _LEAF:
         return
     count = int.from_bytes(image[start + 3 : start + 5], "big")
+    # Behind the page's own head of 8 bytes stand two bytes a row: where on the page it lies.
     for place in range(start + 8, min(start + 8 + 2 * count, len(image) - 1), 2):
         try:
             yield _columns(_payload(pages, image, int.from_bytes(image[place : place + 2], "big")))
@@ -95,9 +98,11 @@ def _payload(pages: _Pages, image: bytes, place: int) -> bytes:
     if length <= most:
         return image[place : place + length]
     # K in section 1.6: as much as makes the rest fill whole overflow pages, if that fits the page.
+    # Example, pages of 4096: of 10,000 bytes 489 + 9511 % 4092 = 1816 lie here, and 8184 on two overflow pages of 4092.
     local = least + (length - least) % (pages.size - 4)
     local = local if local <= most else least
     parts, left = [image[place : place + local]], length - local
+    # Four bytes name the first overflow page, and the first four of each such page the next one.
     following = int.from_bytes(image[place + local : place + local + 4], "big")
     while left > 0:
         more = pages.images[following]

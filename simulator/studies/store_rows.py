@@ -25,6 +25,7 @@ def unpack(key: str, data: bytes) -> str:
 def whole_report(key: str, total: bytes, report: bytes) -> dict[str, Any]:
     """The report of a row whose total and report are whole and agree; raises as `unpack`."""
     found = json.loads(zlib.decompress(report))
+    # A report is kept without its key; the total, which both hold, ties it to the row.
     if found["total"] != json.loads(unpack(key, total)):
         raise ValueError("a row's report is another point's")
     return found

@@ -75,11 +75,14 @@ class Study:
             f"{name}: {key} has no effect: {reason}"
             for name, points in idle.items()
             for key, reason in points[0].items()
+            # A setting that has an effect in one of the points is there to be varied.
             if all(key in point for point in points)
         ]
 
     def notes(self) -> list[str]:
         """What the workloads of the points assume, and what prunings could not do, each once."""
+        # Neither machine nor seed changes what is noted, so that 3 machines x 10 seeds prune a network once and not 30
+        # times.
         points = {replace(place.point, machine="", settings=(), seed=0) for place in self.places if not place.fault}
         lines: dict[str, None] = {}
         for point in sorted(points, key=repr):
@@ -118,6 +121,7 @@ def run_study(study: Study, store: Store, workers: Workers, progress: Progress |
         failed += bool(outcome.error)
         if progress is not None:
             progress(found + computed + failed, len(distinct), "")
+    # Not `found`: another sweep on the same store may have brought some of the points meanwhile.
     return Summary(len(distinct) - computed - failed, computed, failed)
 
 
@@ -186,6 +190,7 @@ def _wrong_settings(values: dict[str, Any]) -> Iterator[str]:
                 merge(settings, key, value)
         chosen.Spec.model_validate(over_defaults(chosen, settings))
     except ValidationError as error:
+        # Validators raise "value_error", and nearly all of them look at several settings together.
         if any(fault["type"] != "value_error" for fault in error.errors()):
             yield from faults(error, chosen.Spec, name).splitlines()
     except InputError as error:

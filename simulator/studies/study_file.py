@@ -146,6 +146,7 @@ class StudyTable(_Table):
         for own in self._own_rows():
             # A list that axes or points set themselves is not multiplied in again.
             named = [[(key, value) for value in values] for key, values in lists.items() if key not in own]
+            # The last list turns fastest: two machines and two seeds come as m1 0, m1 1, m2 0, m2 1.
             for row in itertools.product(*named):
                 yield dict(row) | fixed | own
 
@@ -159,6 +160,7 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _zipped(axis: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    # {a: [1, 2], b: [3, 4]} are the rows {a: 1, b: 3} and {a: 2, b: 4}.
     return [dict(zip(axis, row, strict=True)) for row in zip(*axis.values(), strict=True)]
 
 
@@ -190,4 +192,6 @@ def _key_faults(
             PointKeys.model_validate({key: value})
         except ValidationError as error:
             (line,) = faults(error, PointKeys, place.removesuffix(f".{key}")).splitlines()[:1]
+            # "axes.0: batch = 0: must be ..." becomes "axes.0.batch = 0: must be ...", the place as a user finds it in
+            # the file.
             yield line.replace(": ", ".", 1)

@@ -52,4 +52,5 @@ def _number(value: Any) -> str:
 
 
 def _percent(share: float, sign: str) -> str:
+    # Infinite is a change from 0, and of a value that was no number.
     return f"{share:{sign}.3%}" if math.isfinite(share) else "new"

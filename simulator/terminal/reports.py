@@ -122,6 +122,8 @@ def _built(title: str, first: str, columns: Columns, rows: _Rows, *, break_names
 def fitting(output: Console, tables: Sequence[Table]) -> int:
     """Print the first of the tables whose cells all fit the width, or the last one as a record a row; which it was."""
     for number, table in enumerate(tables):
+        # Asked before printing: rich would cut the cells of a table that is too wide, and a number cut in half is
+        # another number.
         if width_of(output, table) <= output.width:
             output.print(table)
             return number

@@ -30,6 +30,7 @@ def print_study(study: Study, store: Store, *, factors: bool = False) -> None:
     keys = study.varied or ("accelerator", "workload")
     groups: Groups = {}
     rows = list(store.rows_of(study.name, study.places))
+    # A setting that bears a metric's name, such as `dram.burst_bytes`, stands under another one, see `Store.rows`.
     columns = [f"set.{key}" if any(f"set.{key}" in row for row in rows) else key for key in keys]
     for row in rows:
         groups.setdefault(tuple(_text(row.get(column)) for column in columns), []).append(row)
@@ -71,6 +72,7 @@ def _cell(metric: Metric, rows: Sequence[dict[str, Any]]) -> str:
     if not numbers:
         return metric.written(None)
     mean = fmean(numbers)
+    # Seeds with 90, 100 and 110 cycles are shown as 100 with a spread of 10.0%; below 0.05% it is left out.
     spread = (max(numbers) - min(numbers)) / 2
     share = f" \u00b1{spread / abs(mean):.1%}" if mean else ""
     return metric.written(mean) + (share if share != _NO_SPREAD else "")

@@ -102,6 +102,7 @@ def imbalance(data: Data) -> Figure:
 def imbalance_curve(layers: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
     """From (imbalance, cycles) of layers: imbalances in rising order, and the share of cycles up to each."""
     # (layers, 2): imbalance and cycles. Layers are weighed by cycles, for a tiny one's imbalance costs little.
+    # Example: 30 cycles at an imbalance of 1.2 and 10 at 2 give a curve through (1, 0), (1.2, 0.75) and (2, 1).
     ordered = np.array(sorted(layers))
     total = ordered[:, 1].sum()
     share = np.cumsum(ordered[:, 1]) / total if total else np.ones(len(ordered))

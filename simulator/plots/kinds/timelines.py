@@ -77,6 +77,8 @@ def channel_gbs(timeline: Timeline, edges: np.ndarray) -> dict[str, np.ndarray]:
     for channel, steps in sorted(told.items()):
         # A rate holds from its time to the next, so bytes moved up to each time are the running sum of rate x length;
         # between them the sum grows in a straight line, and bins of any width are differences of it.
+        # Example: 2 GB/s from 0 to 10 us and 6 from 10 to 30, when the counter falls to 0: 0, 20 and 140 kB by 0, 10
+        # and 30 us. A bin from 5 to 20 us has 80 - 10 = 70 kB, 4.67 GB/s.
         at, rate = np.array(sorted(steps)).T
         moved = np.concatenate(([0.0], np.cumsum(rate[:-1] * np.diff(at))))
         means[channel] = np.diff(np.interp(edges, at, moved)) / np.diff(edges)

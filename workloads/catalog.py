@@ -48,8 +48,9 @@ def _resolve(text: str) -> Workload:
 def _from_path(path: Path) -> Workload:
     refuse_stream(path)
     # Importers look first: they know a topology or a scipy matrix from a density table or a trace of the same suffix.
-    if importers.recognise(path) is not None:
-        return importers.import_model(path).workload
+    importer = importers.recognise(path)
+    if importer is not None:
+        return importer.imported(path).workload
     reader = readers.recognise(path)
     if reader is not None:
         return reader(path)

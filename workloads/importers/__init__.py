@@ -8,7 +8,6 @@ that says what to install.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -64,8 +63,4 @@ def import_model(path: str | Path, options: ImportOptions | None = None) -> Impo
         if not path.exists():
             raise InputError(f"{path}: no such file")
         raise InputError(f"{path}: not a format that can be imported; see 'prunesim import --help'")
-    options = options or ImportOptions()
-    imported = found.read(path, options)
-    # Each file once and in order, the model itself first.
-    files = tuple(dict.fromkeys((path, *options.inputs, *imported.workload.files)))
-    return replace(imported, workload=replace(imported.workload, files=files))
+    return found.imported(path, options)

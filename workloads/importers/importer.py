@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -36,6 +36,14 @@ class Importer:
         # A folder's name says nothing: what it holds tells.
         alike = path.suffix.lower() in self.suffixes if self.suffixes else path.is_dir()
         return alike and (self.holds is None or self.holds(path))
+
+    def imported(self, path: Path, options: ImportOptions | None = None) -> Imported:
+        """The network in a file of this format, with all files that it was read from. Raises what `read` does."""
+        options = options or ImportOptions()
+        imported = self.read(path, options)
+        # Each file once and in order, the model itself first.
+        files = tuple(dict.fromkeys((path, *options.inputs, *imported.workload.files)))
+        return replace(imported, workload=replace(imported.workload, files=files))
 
 
 def importer(

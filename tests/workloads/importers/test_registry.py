@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from workloads.importers import Importer, importer, importers, recognise, suffixes
+from workloads.catalog import load_workload
+from workloads.importers import Imported, Importer, importer, importers, recognise, suffixes
 
 
 def nothing(path, options):
@@ -29,6 +30,20 @@ def test_a_folder_is_told_by_its_files(tmp_path):
     assert recognise(tmp_path) is None
     (tmp_path / "wgt-conv1.npy").touch()
     assert recognise(tmp_path).suffixes == ()
+
+
+def test_a_workload_s_file_is_looked_into_once_before_it_is_read(tmp_path, monkeypatch):
+    file, shipped, looked = tmp_path / "net.mine", load_workload(), []
+    file.touch()
+
+    def holds(path):
+        looked.append(path)
+        return True
+
+    mine = Importer("mine", (".mine",), lambda path, options: Imported(shipped), holds)  # noqa: ARG005 (a reader's)
+    monkeypatch.setattr("workloads.importers.importers", lambda: (mine,))
+    assert load_workload(str(file)).files == (file, *shipped.files)
+    assert looked == [file]
 
 
 def test_suffixes_are_those_of_all_importers_or_of_weights_alone():

@@ -82,6 +82,24 @@ def test_a_hand_worked_tile():
     assert schedule.issued[0].tolist() == [20, 10, 10, 5]
 
 
+def test_outputs_by_hand():
+    """A 1x2 kernel over 3 channels of a 3x3 map, on two PEs of 2 lanes: tiles of two rows and one, steps of 2 and 1."""
+    layer = Layer.conv("hand", in_channels=3, out_channels=1, input_size=(3, 3), kernel_size=(1, 2))
+    weights = np.array([[1, -1], [2, 3], [0, 1]]).reshape(layer.weight_shape)
+    activations = np.array([
+        [[1, 2, 3], [4, 5, 6], [0, 1, 0]],
+        [[0, 1, 0], [2, 0, 1], [1, 1, 0]],
+        [[5, 0, 1], [0, 0, 0], [1, 2, 0]],
+    ])[None]  # fmt: skip
+    expected = [
+        [1 - 2 + 0 + 3 + 0, 2 - 3 + 2 + 0 + 1],
+        [4 - 5 + 4 + 0 + 0, 5 - 6 + 0 + 3 + 0],
+        [0 - 1 + 2 + 3 + 2, 1 - 0 + 2 + 0 + 0],
+    ]
+    computed = machine(pe_rows=2, pe_columns=1, multipliers_per_pe=2).execute(layer, weights, activations)
+    assert computed.tolist() == [[expected]]
+
+
 def test_lanes_hold_channels_of_one_kernel_position():
     """2x2 outputs of 4 kernel positions x 3 channels on one PE of 2 lanes: 4 x (2 + 1) channels take 8 steps, not 6."""
     layer = Layer.conv("hand", in_channels=3, out_channels=1, input_size=(3, 3), kernel_size=2)

@@ -69,6 +69,17 @@ def test_two_pes_by_hand(queue_depth, cycles):
     assert schedule.expected_issued == 8
 
 
+def test_outputs_by_hand():
+    """Two PEs, runs of one zero at most: the third column of PE 0 has three zeros before its entry, and a filler."""
+    layer = Layer.dense("hand", in_features=3, out_features=7)
+    matrix = np.array([[2, 9, 0], [0, 9, 3], [0, 9, 0], [0, 9, -1], [4, 9, 0], [1, 9, 0], [0, 9, 5]])
+    _, values, runs = encode(matrix[::2, 2:], 1)
+    assert (values.tolist(), runs.tolist()) == ([0, 5], [1, 1])
+    activations = np.array([3, 0, -2]).reshape(layer.input_shape)
+    computed = Eie(EieSpec(pes=2, run_bits=1)).execute(layer, matrix.reshape(layer.weight_shape), activations)
+    assert computed.reshape(-1).tolist() == [6, -6, 0, 2, 12, 3, -10]
+
+
 def test_a_dense_matrix_keeps_every_pe_busy():
     found, _ = stack(trace(["1111"] * 4), pes=2, arithmetic_cycles=4)
     assert found == {"busy": 2 * 4 * 2, "fill": 2 * (3 + 4)}

@@ -205,6 +205,17 @@ def test_weights_are_held_as_long_as_they_fit(weight_buffer_bytes, streamed, tim
     assert len(schedule.notes) == (times > 1)
 
 
+def test_outputs_by_hand():
+    """Two filters over 2 channels that share the first tap of one and the second of the other: blocks of 3 and 1 pixels."""
+    layer = Layer.conv("hand", in_channels=2, out_channels=2, input_size=(2, 3), kernel_size=(1, 2))
+    weights = np.array([[[2, 0], [0, 1]], [[-1, 0], [0, 0]]]).reshape(layer.weight_shape)
+    assert kept_columns(weights != 0, 1).tolist() == [[True, False, False, True]]
+    activations = np.array([[[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [1, 0, 2]]])[None]
+    machine = Structured(StructuredSpec(output_channels_parallel=1, pixels_parallel=3))
+    first, second = [[2 + 8, 4 + 9], [8 + 0, 10 + 2]], [[-1, -2], [-4, -5]]
+    assert machine.execute(layer, weights, activations).tolist() == [[first, second]]
+
+
 def test_the_fewer_filters_agree_the_less_is_skipped():
     layer = Layer.conv("plain", in_channels=16, out_channels=64, input_size=(14, 14), kernel_size=3, padding=1)
     random = np.random.default_rng(0)

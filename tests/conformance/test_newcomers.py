@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import golden
+from benchmarks import golden, results
 from dataflows.registry import machines
+from simulator.network_simulation import able_machines
 from simulator.plots import plot_kinds
+from simulator.validation.figures import FigureSet
 from tests.conformance.hand_derived.test_all_machines import PAIRS
 from tests.project import ROOT
 from tests.workloads.formats.bit_strings import TWINS
+from workloads.catalog import load_workload
 from workloads.errors import InputError
 from workloads.formats import formats
 from workloads.importers import importers
@@ -51,6 +54,18 @@ def texts_that_name(folder: Path, *words: str) -> Iterator[str]:
             yield text
 
 
+def compared_in_the_readme(name: str) -> bool:
+    """Whether the README's table has the machine; one that cannot run the shipped network has no row there."""
+    able, _ = able_machines([machines()[name]()], load_workload("blazepose"))
+    return not able or f"\n| {name} |" in results.tables_in(ROOT / "README.md")["blazepose"]
+
+
+def figures_of(name: str) -> int:
+    """How many published figures the machine is compared with."""
+    published = FigureSet.read()
+    return sum(published.machine_of(figure) == name for figure in published.figures)
+
+
 def machine_debts(name: str) -> Iterator[str]:
     chosen = machines()[name]
     room = f"tests/dataflows/machines/{room_of(chosen)}"
@@ -67,6 +82,11 @@ def machine_debts(name: str) -> Iterator[str]:
         yield "a row in docs/comparing.md, section One size for all, that repeats its `scaling`"
     if not golden.path(name).exists():
         yield f"a golden report: run `python -m benchmarks.golden {name}`"
+    if not compared_in_the_readme(name):
+        yield "a row in README.md: run `python -m benchmarks.results blazepose --renew`"
+    if (figures := figures_of(name)) and f"\n| {name} | {figures} |" not in (ROOT / "DEVIATIONS.md").read_text():
+        renew = f"prunesim validate --machine {name} --renew --markdown DEVIATIONS.md"
+        yield f"verdicts of its published figures in DEVIATIONS.md: run `{renew}`"
 
 
 def pruning_debts(name: str) -> Iterator[str]:
@@ -126,8 +146,10 @@ def test_every_importer_has_its_suffixes_in_the_document(one):
 def test_a_newcomer_is_told_everything_that_it_owes(what, monkeypatch):
     """Somebody who brings nothing along: the registered class of another under a name that stands nowhere."""
     known, debts = DEBTS[what]
-    newcomer = type("Newcomer", (object,), {"examples": ("density=2",), "__module__": "dataflows.machines.newcomer"})
+    facts = {"examples": ("density=2",), "__module__": "dataflows.machines.newcomer"}
+    newcomer = type("Newcomer", (object,), facts | {"require": lambda *_: None})
     monkeypatch.setitem(globals(), known.__name__, lambda: {"newcomer": newcomer})
+    monkeypatch.setitem(globals(), figures_of.__name__, {"newcomer": 3}.get)
     told = "\n".join(debts("newcomer"))
     expected = {
         "machine": (
@@ -138,6 +160,8 @@ def test_a_newcomer_is_told_everything_that_it_owes(what, monkeypatch):
             "Maps",
             "docs/comparing.md",
             "golden newcomer`",
+            "a row in README.md: run `python -m benchmarks.results blazepose --renew`",
+            "run `prunesim validate --machine newcomer --renew --markdown DEVIATIONS.md`",
         ),
         "pruning": ("`examples` that can be tried", "a row in docs/prunings.md", "a check of its structure: "),
         "format": ("a slow twin: ", "an example bit string, ", "a row in docs/formats.md"),

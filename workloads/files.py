@@ -46,10 +46,13 @@ def whole_file(path: Path) -> Generator[BinaryIO]:
         number, target = _descriptor(path), Path(os.path.realpath(path))
         mode = None if number is not None else _mode(target)
         if number is not None or (mode is not None and not stat.S_ISREG(mode)):
+            # What is sent cannot be taken back: it is collected first, so that a block that fails has sent nothing.
             with tempfile.TemporaryFile() as content:
                 yield content
                 _send(content, target if number is None else number)
             return
+        # In the target's own folder, since only inside one file system is a rename a single step. Cut, as names have
+        # 255 bytes at most, and the random part comes on top.
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
         try:
             with os.fdopen(handle, "wb") as stream:
@@ -85,6 +88,7 @@ def read_bytes(path: Path, limit_bytes: int = TEXT_LIMIT_BYTES) -> bytes:
     """What a file, a device or a pipe holds. Raises `InputError` naming it when it cannot be read or holds more."""
     try:
         with path.open("rb") as stream:
+            # A byte more than allowed tells that there is too much, without reading the rest.
             data = stream.read(limit_bytes + 1)
     except OSError as error:
         raise unreadable(path, error) from None
@@ -103,6 +107,8 @@ def read_text(path: Path, limit_bytes: int = TEXT_LIMIT_BYTES) -> str:
 
 def _descriptor(path: Path) -> int | None:
     """The open descriptor that a path such as /dev/stdout or /dev/fd/63 stands for."""
+    # /dev/stdout leads to /proc/self/fd/1 and that to the file behind it, which must not be replaced: links are
+    # followed one by one, no further than to the number.
     for _ in range(_MOST_LINKS):
         folder = os.path.realpath(path.parent)
         if folder in (f"/proc/{os.getpid()}/fd", "/dev/fd") and path.name.isdecimal():
@@ -166,6 +172,7 @@ def _send(content: BinaryIO, target: Path | int) -> None:
 
 def _ordinary_mode() -> int:
     """Of a new file; temporary files are private, results are not."""
+    # The mask can only be read by setting it.
     umask = os.umask(0)
     os.umask(umask)
     return 0o666 & ~umask

@@ -140,6 +140,8 @@ class LayerSource:
 
     def weight_stream(self, seed: int) -> Stream:
         """The stream that the layer's weights are drawn from."""
+        # Layer 3's weights have the key (3, 0) and its activations (3, 1); the draw of image 2 among those has (3, 1,
+        # 2, 0).
         return Stream(seed, (self.index, 0))
 
     def trace(self, seed: int) -> LayerTrace:
@@ -174,6 +176,8 @@ def output_densities(
         if value is None:
             # A list of layers has no graph: equal numbers of channels are the sign that the next layer reads this one.
             follows = i + 1 < len(layers) and layers[i + 1].in_channels == layer.out_channels
+            # 64 outputs before a layer of 64 inputs of density 0.4 are stored with 0.4; before one of 128, a join, with
+            # 1.0.
             value = inputs[i + 1] if follows else 1.0
         densities.append(value)
     return tuple(densities)

@@ -68,6 +68,7 @@ def toml_value(value: Any) -> str:
         return f"[{', '.join(map(toml_value, value))}]"
     if isinstance(value, float) and math.isinf(value):
         return "inf" if value > 0 else "-inf"
+    # Texts, numbers and truth values are written alike in JSON and in TOML; only infinity is not.
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -125,6 +126,8 @@ def require_plain(values: Any, label: str) -> None:
             if not value.isascii() and _LONE_SURROGATE.search(value):
                 raise InputError(f"{label}: a text holds half of a character (a lone surrogate)")
         elif isinstance(value, int) and abs(value) > _LARGEST:
+            # By way of hex, since Python refuses to write out more than 4300 decimal digits; a hex digit is 1.2 decimal
+            # ones.
             digits = f"a whole number of about {len(hex(abs(value))) * 6 // 5} digits"
             raise InputError(f"{label}: {digits} is too large: at most {_LARGEST}")
 
@@ -135,4 +138,5 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 def _reason(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
+    # Python's message on a number too long ends in advice to programmers.
     return " ".join(str(error).split()).partition("; use sys.set_int")[0][:200]

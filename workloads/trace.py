@@ -14,6 +14,7 @@ from workloads.layer import Layer
 
 def _frozen(array: np.ndarray) -> np.ndarray:
     # The view is read-only; an array that the caller keeps stays writable for the caller.
+    # Kernels of machines are compiled for arrays in this order; one that is so already is not copied.
     array = np.ascontiguousarray(array)
     view = array.view()
     view.flags.writeable = False

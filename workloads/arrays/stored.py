@@ -68,6 +68,7 @@ def _open(path: Path) -> Generator[IO[bytes]]:
 
 @contextmanager
 def _open_entry(path: Path, archive: zipfile.ZipFile, entry: str) -> Generator[IO[bytes]]:
+    # A dictionary, where `namelist` would be searched from its start for every entry of a long archive.
     if f"{entry}.npy" not in archive.NameToInfo:
         raise InputError(f"{path}: entry '{entry}' is missing")
     with _naming_damage(f"{path}: entry '{entry}'"), archive.open(f"{entry}.npy") as stream:

@@ -96,6 +96,8 @@ def _row(array: np.ndarray, chosen: Format) -> FormatRow:
         bits = chosen.bits(array)
     except InputError as error:
         return FormatRow(chosen, None, None, None, str(error))
+    # Example: 100 elements of 16 bits, 10 of them not zero, take 100 + 10 x 16 = 260 bits as a bitmap: 2.6 bits an
+    # element, and a share of 260 / 1600 = 0.1625 of the dense tensor.
     return FormatRow(chosen, bits, bits / array.size, bits / (array.size * chosen.value_bits))
 
 

@@ -206,6 +206,8 @@ class Format(ABC):
         """The tensor that was stored, in its shape and type."""
         if encoded.format != self:
             raise InputError(f"{self.subject}: cannot decode what '{encoded.format}' has stored")
+        # New zeros are contiguous, so that `as_tensor` gives a view of them: what a format writes there stands in the
+        # array.
         array = np.zeros(encoded.shape, encoded.dtype)
         self._restore({name: stream.entries for name, stream in encoded.streams.items()}, as_tensor(array))
         return array

@@ -139,4 +139,5 @@ def _scaled(path: Path, pixels: np.ndarray, options: ImportOptions, dtype: np.dt
             raise InputError(f"--{name}: {len(values)} values, must be 1 or {channels} (one a channel)")
     # One value stands for all channels by broadcasting over the last axis of (H, W, C).
     mean, std = (np.array(values or default, np.float32) for values, default in ((options.mean, 0), (options.std, 1)))
+    # With a mean and a deviation of 0.5, bytes of 0 and 255 become -1 and 1.
     return ((pixels / np.float32(255) - mean) / std).astype(dtype)

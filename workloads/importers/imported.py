@@ -162,6 +162,7 @@ def less_zero_point(array: np.ndarray, zero_point: Any, axis: int = 0) -> np.nda
     if points.size > 1:
         points = points.reshape([-1 if place == axis else 1 for place in range(array.ndim)])
     # Two values of 8 bits differ by at most 255, which needs 9 bits with a sign.
+    # An int8 of -128 less a zero point of 127 is -255.
     wide = np.int16 if array.dtype.itemsize == 1 else np.int32
     # A zero point of 0 changes nothing, and the array keeps its narrow type.
     return (array.astype(wide) - points.astype(wide)) if points.any() else array

@@ -150,6 +150,7 @@ def _bsr(path: Path, shape: tuple[int, int], read: Any) -> _Entries:
     outside = indices[(indices < 0) | (indices >= shape[1] // width)]
     if outside.size:
         raise InputError(f"{path}: block index {outside[0]} lies outside 0 to {shape[1] // width - 1}")
+    # Of blocks of 2 x 3 the one at block row 1 and block column 2 begins at row 2 and column 6.
     first = row_places(str(path), read("indptr"), shape[0] // height, len(indices), "block row")
     # Adding 0 times the other axis spreads rows and columns to the blocks' shape (count, R, C).
     across = np.arange(width)
@@ -174,6 +175,7 @@ def _dia(path: Path, shape: tuple[int, int], read: Any) -> _Entries:
         raise InputError(f"{path}: diagonal offsets must differ and lie inside the matrix")
     # (diagonals, length): scipy stores a diagonal by its columns, so that an offset of 1 leaves the first place unused.
     columns = np.arange(data.shape[1])[np.newaxis, :] + 0 * offsets.astype(np.int64)[:, np.newaxis]
+    # Offset 1 puts what stands in column 2 into row 1, beside the diagonal and above it.
     rows = columns - offsets.astype(np.int64)[:, np.newaxis]
     inside = (rows >= 0) & (rows < shape[0]) & (columns < shape[1])
     return rows[inside], columns[inside], data[inside]

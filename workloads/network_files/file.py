@@ -58,6 +58,7 @@ def _files(path: Path, rows: Any) -> tuple[Path, ...]:
     """The network file and the files of tensors that its layers name."""
     keys = ("weight_file", "activation_file")
     named = (row[key] for row in rows or () for key in keys if row.get(key) is not None)
+    # Beside the network file, wherever the command is run; layers may share a file, which is listed once.
     return (path, *dict.fromkeys(path.parent / name for name in named))
 
 

@@ -36,6 +36,8 @@ __all__ = [
     "whole",
 ]
 
+# "block:density=0.3+quantize:bits=4" is two prunings, "lowrank:ratio=1e+0" one: behind a plus sign that parts them
+# stands a name, with a colon, another plus sign or nothing after it.
 _NEXT = re.compile(r"\+(?=[a-z][a-z0-9-]*(?::|\+|$)|$)")  # a plus sign inside a value (1e+0, a path) starts no pruning
 
 

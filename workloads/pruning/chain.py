@@ -29,6 +29,7 @@ class Chain(Pruning):
 
     def pruned(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """See `Pruning`; for one layer by itself."""
+        # One generator for all of them: each goes on drawing where the one before stopped.
         return reduce(lambda left, pruning: pruning.pruned(layer, left, rng), self.prunings, weights)
 
     def apply(self, sources: tuple[LayerSource, ...]) -> tuple[LayerSource, ...]:

@@ -69,5 +69,6 @@ def _prunings(source: LayerSource, seed: int) -> list[tuple[str, Pruning]]:
     while isinstance(step, PrunedWeights | LeftWeights):
         if isinstance(step, PrunedWeights):
             found.append((step.plan.pruning.name, step.plan.layer_pruning(step.place, seed)))
+        # The weights of a layer that lost units stand one step further in, hence the loop through both kinds.
         step = step.weights
     return found[::-1]

@@ -27,6 +27,8 @@ class Absolute(Format):
         self._check_pointers(self.pointer_bits, nonzeros)
         # All tiles have one shape, so that the first one tells how many lists each has and how long they are.
         lists, length = self._lists(tiles[0]).shape
+        # Example: 3 rows of 1024 columns with 5 non-zeros of 16 bits: values 5 x 16, indices 5 x 10, pointers 4 x 32
+        # bits.
         return Sizes.of(
             nonzeros,
             nonzeros,

@@ -52,6 +52,7 @@ class Block(Format):
         # Starts 0 and 8 of 12 filters have the heights 8 and 4: what an enabled block at the edge stores is its own
         # size.
         heights, widths = np.diff(rows, append=filters), np.diff(columns, append=channels)
+        # Of 12 x 8 kernels (3x3) in two blocks, the second alone enabled stores 4 x 8 x 9 = 288 values.
         stored = ((enabled * np.outer(heights, widths)).sum(axis=(1, 2)) * positions).astype(np.int64)
         blocks = enabled[0].size
         return Sizes.of(nonzero_counts(tiles), stored, blocks, values=stored * self.value_bits, enable=blocks)

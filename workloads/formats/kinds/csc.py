@@ -23,4 +23,5 @@ class Csc(Absolute):
     title: ClassVar[str] = "compressed columns: non-zeros with their rows, a pointer a column"
 
     def _lists(self, tensor: np.ndarray) -> np.ndarray:
+        # A view, whose rows are the matrix's columns: `_restore` writes through it into the tensor.
         return tensor.reshape(len(tensor), -1).T

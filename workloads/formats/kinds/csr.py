@@ -23,4 +23,5 @@ class Csr(Absolute):
     title: ClassVar[str] = "compressed rows: non-zeros with their columns, a pointer a row"
 
     def _lists(self, tensor: np.ndarray) -> np.ndarray:
+        # A view: rows lie in the tensor as they are, and `_restore` writes through it.
         return tensor.reshape(len(tensor), -1)

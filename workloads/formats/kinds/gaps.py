@@ -86,6 +86,7 @@ class GapCode:
     def _needed(self, distances: np.ndarray) -> np.ndarray:
         # A distance of exactly `reach` still fits one field, hence the 1. Only origin 0 has a distance of 0, which
         # needs none.
+        # With a reach of 4 distances of 1 to 4 need no filler, 5 to 8 need one.
         return np.maximum(distances - 1, 0) // self.reach
 
     def _long_list(self, one: np.ndarray) -> int:

@@ -66,6 +66,7 @@ class NM(Format):
         _, filters, channels, positions = tiles.shape
         # Every group takes n entries, an empty one and the last one too: the hardware's multiplexers expect them.
         entries = filters * ceil_div(channels, self.m) * positions * self.n
+        # 2:4 of 4 filters of 6 channels (1x1): two groups a filter, 4 x 2 x 2 = 16 entries of 16 + 2 bits, 288 bits.
         bits = {"values": entries * self.value_bits, "indices": entries * index_width(self.m)}
         return Sizes.of(nonzero_counts(tiles), entries, entries, **bits)
 

@@ -63,6 +63,8 @@ class Pattern(Format):
         # The library is that of the whole tensor, which `_check` has found; a tile's sizes need only its kept kernels.
         kept = np.count_nonzero(_codes(tiles).reshape(count, -1), axis=1)
         self._check_pointers(self.pointer_bits, kept)
+        # Example: 10 kept kernels, 4 values of 16 bits, 8 patterns and 64 channels: 10 x (64 + 3 + 6) bits and the
+        # pointers.
         return Sizes.of(
             nonzero_counts(tiles),
             kept * self.n,
@@ -118,6 +120,7 @@ def _codes(mask: np.ndarray) -> np.ndarray:
 
 def _filled(code: int, count: int) -> int:
     """A code with further low positions set until it has `count`."""
+    # The positions 0 and 8 filled up to four are 0, 1, 2 and 8.
     for place in range(_POSITIONS):
         if code.bit_count() == count:
             break

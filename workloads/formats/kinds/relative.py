@@ -64,6 +64,7 @@ class Relative(Format):
         lists = self._lists(tiles)
         fillers = self._code.fillers(lists.reshape(-1, lists.shape[2])).reshape(len(tiles), -1).sum(axis=1)
         nonzeros = nonzero_counts(tiles)
+        # Example: k = 4 and a non-zero behind 33 zeros: 33 // 16 = 2 fillers, so 3 entries of 16 + 4 bits.
         entries = nonzeros + fillers
         bits = {"values": entries * self.value_bits, "indices": entries * self.index_bits}
         if self.scan != "tensor":

@@ -70,6 +70,7 @@ class Step(Format):
             indices=entries * self.index_bits,
             # A window of 256 may hold 0 to 256 entries, which takes 9 bits; 8 would not tell a full window from an
             # empty one.
+            # A row of 300 elements has two windows, the second one filled up: 18 bits of counts.
             counts=len(lists) // len(tiles) * self.window.bit_length(),
         )
 

@@ -93,6 +93,7 @@ def _conv(
     def weights() -> np.ndarray:
         values = _weights(graph, one)
         if factor is not None:
+            # 64 factors as (64, 1, 1, 1): one for each filter.
             values = values * factor.reshape(-1, *[1] * (values.ndim - 1))
         return values.reshape(layer.weight_shape)
 

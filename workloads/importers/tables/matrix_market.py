@@ -109,6 +109,7 @@ def _column_by_column(path: Path, shape: tuple[int, int], symmetry: str, values:
     else:
         # The upper triangle row by row, with rows and columns exchanged, is the lower one column by column, as files
         # store it. A skew-symmetric matrix leaves out its diagonal, which is zero.
+        # Three values of a symmetric 2 x 2 matrix stand at (0, 0), (1, 0) and (1, 1).
         above, below = np.triu_indices(shape[0], 1 if symmetry == "skew-symmetric" else 0)
         places = (below, above)
     if len(values) != len(places[0]):

@@ -114,6 +114,7 @@ def _height_first(shape: Any) -> bool:
 
 
 def _product(name: str, sizes: dict[str, Any]) -> Layer:
+    # One image of N positions, each with K features, to M outputs.
     return product_layer(name, (1, _size(sizes, "n")), _size(sizes, "k"), _size(sizes, "m"))
 
 

@@ -64,6 +64,7 @@ def import_tflite(path: Path, options: ImportOptions) -> Imported:
     try:
         return _import(path, options)
     except InputError as error:
+        # Errors of a missing library and of an option (--mean) name themselves; all others get the file's name.
         text = str(error)
         raise InputError(text if text.startswith((str(path), "TFLite", "-")) else f"{path}: {text}") from None
     except DAMAGE:

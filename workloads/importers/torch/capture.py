@@ -101,6 +101,8 @@ def _run(torch: Any, model: Any, inputs: Any, note: Any) -> None:
     def hook(label: str) -> Any:
         return lambda module, given, _: note(label or type(module).__name__, module, given)
 
+    # Behind the module's own call, so that the masked weights of `torch.nn.utils.prune`, which are put there before it,
+    # are the ones that are seen.
     handles = [module.register_forward_hook(hook(label)) for label, module in model.named_modules()]
     try:
         # Dropout and batch statistics of training would give other zeros.

@@ -127,6 +127,7 @@ def _pickled(path: Path) -> list[_Weights]:
     torch = require("torch", "torch", "PyTorch files")
     require_file(path)
     try:
+        # A pickle may run anything when it is loaded; this way torch makes tensors and plain containers alone.
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 (torch.load raises whatever its file leads it to)
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -209,10 +210,12 @@ def _weights(shapes: dict[str, tuple[int, ...]], read: Callable[[str], np.ndarra
     """Tensors of two axes and more, each under its module's name, masks applied."""
     found = []
     for key, shape in shapes.items():
+        # Biases and the vectors of normalizations have one axis; what layers multiply by has two or more.
         if len(shape) < 2 or key.endswith("_mask"):
             continue
         # Pruned modules hold "weight_orig" and "weight_mask" in place of "weight".
         mask = f"{key.removesuffix('_orig')}_mask"
+        # DataParallel puts "module." before every name.
         name = key.removesuffix("_orig").removesuffix(".weight").removeprefix("module.")
         found.append(_Weights(name, shape, _reader(read, key, mask if mask in shapes else "")))
     return found

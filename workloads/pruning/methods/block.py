@@ -21,6 +21,7 @@ def keep_blocks(
     # (G, K', C'), a score a block; `kept` is spread over the block's filters, channels and positions again.
     scores = energies(blocks, rng, (3, 4, 5))
     kept = largest(scores.reshape(-1), share(density, scores.size)).reshape(scores.shape)
+    # A zero inside a kept block stays one, as no pruning brings weights back.
     return join_kernel_groups(layer, (blocks != 0) & kept[..., np.newaxis, np.newaxis, np.newaxis], weights.shape)
 
 

@@ -16,6 +16,8 @@ from workloads.pruning.choosing import energies, largest, matrix, share
 def keep_kernels(weights: np.ndarray, rng: np.random.Generator, share_kept: float, balance: str) -> np.ndarray:
     """Bool (K, C/G): the kernels with the largest energy, of the whole layer ("free") or as many in each filter."""
     # (K, C/G): "free" lets all kernels of the layer compete, else each row, a filter, keeps the same number.
+    # Example: 0.3 of 4 filters of 5 kernels are 6 kernels wherever they lie, or round(1.5) = 2 in each filter, 8 in
+    # all.
     scores = energies(matrix(weights), rng, 2)
     if balance == "free":
         return largest(scores.reshape(-1), share(share_kept, scores.size)).reshape(scores.shape)

@@ -58,6 +58,8 @@ class StackedStorage:
         masks = [(codes > 0) & (codes <= level) for level in range(1, levels + 1)]
         if not masks:
             return cls(0, 0, 0)
+        # Codes 1 2 2 0: level 1 holds the first weight, level 2 the first three. As bitmaps with 16 bits a value they
+        # take 20 + 52 bits each on its own, 52 + 3 with a bit of code, and 20 + 36 as sections of 1 and 2 weights.
         whole = chosen.encode(masks[-1])
         return cls(
             separate=sum(chosen.encode(mask).bits for mask in masks),

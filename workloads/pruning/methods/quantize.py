@@ -52,6 +52,8 @@ def codebook(nonzeros: np.ndarray, bits: int) -> np.ndarray:
     sums = np.concatenate([[0.0], np.cumsum(ordered, dtype=np.float64)])
     centres = np.linspace(ordered[0], ordered[-1], 1 << bits)
     bounds = np.empty(0, np.int64)
+    # Example, 1 bit: values 1 2 9 10 begin with the centres 1 and 10, part at 5.5, and have the means 1.5 and 9.5;
+    # these part at 5.5 again, which ends it.
     for _ in range(_ROUNDS):
         # Of sorted values a cluster ends halfway to the next centroid, so that a binary search finds every end.
         cuts = np.searchsorted(ordered, ((centres[1:] + centres[:-1]) / 2).astype(ordered.dtype))

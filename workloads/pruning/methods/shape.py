@@ -36,6 +36,7 @@ class Shape(Pruning):
         # (G, C/G·X): the energy of a position over the filters of its convolution group, whose columns compete among
         # themselves.
         scores = energies(_columns(layer, weights), rng, 1)
+        # 0.3 of the 27 columns of 3x3 kernels over 3 channels are 8, the same ones in all filters.
         kept = largest(scores, share(self.density, scores.shape[1]))
         return (_columns(layer, weights != 0) & kept[:, np.newaxis]).reshape(weights.shape)
 

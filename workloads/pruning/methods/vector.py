@@ -30,6 +30,7 @@ class Vector(Pruning):
 
     @property
     def _axis(self) -> int:
+        # From the end, where rows and columns stand in 2-D and 3-D kernels alike.
         return -1 if self.axis == "row" else -2
 
     def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:

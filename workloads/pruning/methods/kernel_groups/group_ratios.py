@@ -18,6 +18,7 @@ _FILE = Path(__file__).parent / "data" / "group_ratios.csv"
 def load_ratios(table: str) -> dict[str, dict[str, float]]:
     """By layer: the ratios kgr, kgc and kgrc, operations before over operations after; at least 1."""
     lines = _FILE.read_text(encoding="utf-8").splitlines()
+    # The file begins with its source, as comments, which the table's reader does not know.
     rows = csv.DictReader(line for line in lines if not line.startswith("#"))
     return {
         row["layer"]: {scheme: float(row[scheme]) for scheme in ("kgr", "kgc", "kgrc")}

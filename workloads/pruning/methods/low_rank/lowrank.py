@@ -70,6 +70,8 @@ class LowRank(Pruning):
         factorization = Factorization(source, self.scheme)
         rank = self._rank(factorization)
         first, second = factor_layers(layer, self.scheme, rank)
+        # Even rank 1 may cost more than the layer: a single 3x3 filter over 4 channels makes 36 products a position,
+        # its factors over channels 36 + 1.
         if first.dense_macs + second.dense_macs >= layer.dense_macs:
             return (source,)
         origin = f"{source.origin}; {self.scheme} factor of rank {rank}"

@@ -92,6 +92,7 @@ class Pattern(Pruning):
             library = read_patterns(self.subject, self.set)
         kernels = matrix(weights)
         chosen = best_patterns(kernels, library, rng)
+        # (K, C, X): in place of each kernel's number of a pattern the pattern's positions.
         keep = library[chosen] & (kernels != 0)
         # Patterns first, then kernels by what their pattern has left them: the other way round a strong weight that its
         # pattern drops could save a kernel.

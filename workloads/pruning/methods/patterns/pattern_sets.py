@@ -75,6 +75,8 @@ def best_patterns(kernels: np.ndarray, library: np.ndarray, rng: np.random.Gener
     table = library.T.astype(np.float32)
     if kernels.dtype != np.bool_:
         # (K, C, X) @ (X, patterns): the energy that each pattern would keep; `argmax` takes the first of equals.
+        # A kernel with 3 at position 0, 2 at 4 and 1 at 6: the pattern {0, 4} keeps 9 + 4 = 13, the pattern {4, 6} only
+        # 5.
         real = kernels.astype(np.float64)
         return np.argmax(np.square(real) @ table.astype(np.float64), axis=2)
     energy = kernels.astype(np.float32) @ table

@@ -38,6 +38,7 @@ def global_counts(sources: Sequence[LayerSource], seed: int, density: float) -> 
     low = [_low_bits(source.weight_array(seed), level) for source in sources]
     inside, threshold = _split(np.sum(low, axis=0), total - above)
     # Weights exactly at the threshold: as many as are still missing, in the order of the layers.
+    # Of the layers [5 4] and [4 2] a total of 2 keeps 2 and 0 weights, a total of 3 keeps 2 and 1.
     room = total - above - inside
     counts = []
     for histogram, bits in zip(high, low, strict=True):
@@ -59,6 +60,7 @@ def _split(counts: np.ndarray, total: int) -> tuple[int, int]:
 def _bits(weights: np.ndarray) -> np.ndarray:
     """Uint32 of the magnitudes of the non-zeros; none becomes 0."""
     # A float64 too small for float32 becomes 0; its bits are set to 1, the smallest magnitude, since it is no zero.
+    # In bits 1.0 is 0x3F800000, 1.5 is 0x3FC00000 and 2.0 is 0x40000000: the order of the numbers.
     magnitudes = np.abs(weights[weights != 0].astype(np.float32))
     return np.maximum(magnitudes.view(np.uint32), 1)
 

@@ -85,6 +85,8 @@ def _largest(values: np.ndarray, count: int) -> np.ndarray:
         return np.zeros(values.shape, np.bool_)
     wide = np.int64 if values.dtype.kind in "iu" else values.dtype  # the magnitude of int8's -128 needs more than int8
     sizes = np.abs(values.astype(wide))
+    # Example: 2 of [3 -5 3 1]: the second largest size is 3. The 5 above it stays, and of two that tie the first: [1 1
+    # 0 0].
     threshold = np.partition(sizes, values.size - count)[values.size - count]
     keep = sizes > threshold
     ties = np.flatnonzero(sizes == threshold)

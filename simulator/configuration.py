@@ -78,6 +78,8 @@ def parse_value(text: str, label: str) -> Any:
 
 def merge(base: dict[str, Any], key: str, value: Any) -> None:
     """Put a value under a dotted key into nested dictionaries."""
+    # "dram.override.nCL" with 20 makes {"dram": {"override": {"nCL": 20}}} of nothing, and leaves what else stands in
+    # those tables alone.
     *outer, last = key.split(".")
     for name in outer:
         inner = base.setdefault(name, {})

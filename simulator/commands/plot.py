@@ -47,6 +47,7 @@ def plot(
     from workloads.files import require_outputs
 
     drawn = plots.plot_kinds()[kind]
+    # Options of all kinds come here, those that were not given as None: the kind's own defaults stand.
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if name not in drawn.options:

@@ -61,6 +61,8 @@ def advance(state: State, until: int) -> None:
     count = len(channels)
     # Data ends that long after its command, so that no channel is ahead of the end of what another one has begun. A
     # single channel has none to keep step with.
+    # On DDR4-2400 data end 21 clocks after a read and 16 after a write: channels advance by at most 16 clocks at a
+    # time.
     step = min(limits.data_end[READ], limits.data_end[WRITE]) if count > 1 else FAR
     state.finished[0] = 0
     end = 0

@@ -25,6 +25,8 @@ class BankedDramSpec(DramSpec):
     @field_validator("read_queue", "write_buffer")
     @classmethod
     def _has_room(cls, places: int) -> int:
+        # Room in the structs is fixed when kernels are compiled, so that a longer queue is refused here and not cut
+        # there.
         if places > MAX_QUEUE:
             raise ValueError(f"must be less than or equal to {MAX_QUEUE}")
         return places

@@ -51,6 +51,7 @@ class DramStatistics:
     def achieved_gbs(self) -> float:
         """Whole bursts moved until the last data ended, 10^9 bytes a second."""
         # Bytes a nanosecond are 10^9 bytes a second.
+        # Up to the last data and not to the end of simulated time: DRAM that nobody asks anything achieves nothing.
         nanoseconds = self.data_end_clock * self.standard.tCK_ps / 1000
         return (self.total("useful_bytes") + self.total("wasted_bytes")) / nanoseconds if nanoseconds else 0.0
 

@@ -193,6 +193,7 @@ class IdealMemory:
             job.work -= moved
             self._served_until += moved
             # Time ran out in the middle of this job. It may be overtaken later by one more urgent.
+            # Even within a burst, since work is counted in parts of bytes and not in bursts.
             if job.work:
                 return
             heappop(self._jobs)

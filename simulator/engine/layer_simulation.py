@@ -188,6 +188,7 @@ class LayerSimulation:
         duration = self._books.durations[tile]
         # Results begin to leave `lead` cycles before the end, where the machine writes them as they are made.
         lead = self._results.write_lead(tile, duration)
+        # A tile of 100 cycles whose results need 30 to leave begins to write them after 70.
         if duration > lead:
             yield self._env.timeout(duration - lead)
         written = self._results.write_as_made(tile)

@@ -58,6 +58,7 @@ class Loading:
             # The first tiles have no tile before them on which they could depend.
             if tile >= max(self._ahead, 1) and gate is not None and not gate.processed:
                 yield gate
+            # Part by part: a tile's inputs may be on their way while its weights still wait for room.
             for part in parts:
                 buffer = self._buffers.get(part.tensor)
                 # Room comes before the request: bytes that are on their way need their place already.
@@ -76,6 +77,8 @@ class Loading:
     def _fill(self, port: Port, size_bytes: int, arrival: simpy.Event) -> Process:
         """A load through a port slower than memory: there when both DRAM and the port are done with it."""
         # The port is taken at the request and fills while DRAM delivers; the later of the two counts.
+        # Example: 400 bytes at 8 a cycle keep the port for 50 cycles. Asked for in cycle 100, they are there in 150 if
+        # DRAM is done in 130, and in 160 if DRAM is done in 160.
         done = port.take(int(self._env.now), size_bytes)
         yield arrival
         if done > int(self._env.now):

@@ -148,6 +148,7 @@ class Timeline(Observer):
     def _span(self, pid: int, tid: int, name: str, start: float, cycles: float, detail: dict[str, Any]) -> None:
         # Both ends are rounded and the length is taken between them, so that neighbours touch.
         at, end = self._time(start), self._time(start + cycles)
+        # Example: at 606 MHz cycles last 1.65 ns. The first two are drawn from 0 to 0.002 and from 0.002 to 0.003 us.
         length = round(end - at, _DECIMALS)
         self.events.append({"ph": "X", "pid": pid, "tid": tid, "name": name, "ts": at, "dur": length, "args": detail})
 

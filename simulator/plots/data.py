@@ -131,6 +131,8 @@ def density_column(rows: Sequence[Row]) -> str | None:
 def _follows(rows: Sequence[Row], column: str, along: str) -> bool:
     """Whether every value of `along` comes with a single value of the column."""
     # As many pairs as values of `along` means that each comes with one value only: the column follows.
+    # Along a density, rows (0.1, a) and (0.5, b) have 2 pairs for 2 densities, and the column follows; with (0.1, b)
+    # beside them 3 pairs, and it does not.
     pairs = {(str(row.get(along)), str(row.get(column))) for row in rows}
     return len(pairs) == len({first for first, _ in pairs})
 

@@ -84,6 +84,7 @@ def _head(path: Path) -> bytes:
     require_file(path)
     try:
         with path.open("rb") as stream:
+            # As long as the longest of the marks, SQLite's.
             return stream.read(16)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None

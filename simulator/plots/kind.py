@@ -45,6 +45,7 @@ def kind(
 
     def register(draw: Draw) -> Draw:
         taken = Kind.registry.get(name)
+        # The same module once more is one that was loaded again, as in a notebook.
         if taken is not None and taken.draw.__module__ != draw.__module__:
             raise TypeError(f"two kinds of plots are called '{name}'")
         Kind.registry[name] = Kind(name, line, draw, options or {}, source)

@@ -20,6 +20,7 @@ def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     row: dict[str, Any] = {}
     for key, value in data.items():
         if isinstance(value, Mapping):
+            # {"dram": {"read_bytes": 3}} becomes {"dram.read_bytes": 3}.
             row |= flat(value, f"{prefix}{key}.")
         elif not isinstance(value, list | tuple):
             row[prefix + key] = value

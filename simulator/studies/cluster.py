@@ -154,6 +154,7 @@ class _Run:
                     aside.append(key)
                 else:
                     yield Outcome(key, error=f"with nothing beside it, its worker died {DEATHS_ALONE} times")
+            # One at a time and with nothing on its way: from now on a death is the point's own.
             if not left and not self._flying and aside:
                 alone = True
                 left.append(aside.popleft())

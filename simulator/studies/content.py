@@ -116,6 +116,7 @@ def loaded(text: str) -> Workload:
 def file_digest(path: Path) -> Any:
     """Digest of a file's bytes, or of a folder's files by name; None where there is neither."""
     if path.is_dir():
+        # By name: folders that hold the same files elsewhere are equal content, a renamed file is another.
         return {one.name: file_digest(one) for one in _files_in(path)}
     if not path.is_file():
         return None

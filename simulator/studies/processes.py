@@ -88,6 +88,7 @@ def _shared_out(
             team.add()
         while team.members:
             for member in team.ready():
+                # The first message of a process is its greeting, which brings it its first point.
                 message = member.receive()
                 if message is None:
                     yield from team.bury(member)
@@ -206,6 +207,7 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print shall not come between the answers
     given: queue.SimpleQueue[tuple[Point, str]] = queue.SimpleQueue()
+    # A thread of its own, which hears at once that the sweep is gone, whatever is being computed.
     threading.Thread(target=_listen, args=(given,), daemon=True).start()
     _answer(answers, "ready")
     while True:

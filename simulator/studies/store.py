@@ -132,6 +132,7 @@ class Store:
             rows = [(study, n, place.key, pack(place.key, _text(place.values))) for n, place in enumerate(places)]
             self._database.execute("DELETE FROM studies WHERE study = ?", (study,))
             self._database.executemany("INSERT INTO studies VALUES (?, ?, ?, ?)", rows)
+            # Results stay, whoever asked for them: an older study that is run again finds them.
             self._database.execute("DELETE FROM failures WHERE key NOT IN (SELECT key FROM studies)")
         return bool(before) and before != [_same_types(place.values) for place in places]
 

@@ -134,6 +134,7 @@ class StudyTable(_Table):
         axes = [_zipped(flattened(axis)) for axis in self.axes]
         axes += [[flattened(point) for point in self.points]] if self.points else []
         # Later axes win over earlier ones where both set a key.
+        # Axes of 2 and 3 rows and 4 points give 24 combinations; without any there is one, which sets nothing.
         for rows in itertools.product(*axes):
             yield {key: value for row in rows for key, value in row.items()}
 

@@ -76,4 +76,5 @@ def _threads_put_back() -> Generator[None]:
         yield
     finally:
         if before is None:
+            # A value that a user had set is still there: `run_point` puts none over it.
             os.environ.pop("PRUNESIM_THREADS", None)

@@ -88,6 +88,7 @@ def _print_sizes(output: Console, rows: _Rows) -> None:
 
 def _print_measures(output: Console, title: str, first: str, rows: _Rows, *, factors: bool) -> Columns:
     """The table with as many columns as fit the width; returns those shown."""
+    # Of a network the causes of the total show, which has those of all layers; of a comparison those of any machine.
     causes = cause_columns([rows[-1][1]] if first == "layer" else [row for _, row in rows])
     times = (*TIMES, *(FACTORS if factors else ()), UTILIZATION)
     # From most to fewest columns; the causes go first, then details, then the time.

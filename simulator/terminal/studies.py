@@ -33,6 +33,7 @@ def print_study(study: Study, store: Store, *, factors: bool = False) -> None:
     # A setting that bears a metric's name, such as `dram.burst_bytes`, stands under another one, see `Store.rows`.
     columns = [f"set.{key}" if any(f"set.{key}" in row for row in rows) else key for key in keys]
     for row in rows:
+        # The seed is none of the varied keys, so that the seeds of a point fall into one group.
         groups.setdefault(tuple(_text(row.get(column)) for column in columns), []).append(row)
     least = tuple(metric for metric in shown if metric in (*_LEAST, *FACTORS))
     choices = [(metrics, broken) for metrics in (shown, least) for broken in (False, True)]

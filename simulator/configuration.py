@@ -130,6 +130,7 @@ def read_settings(
     values: dict[str, Any] = {}
     if config is not None:
         values = read_toml(config)
+        # Taken out, as it names the machine and is no setting of it.
         written_for = values.pop(_MACHINE_KEY, name)
         if written_for != name:
             raise InputError(f"{config}: {_MACHINE_KEY} = {written_for!r}, but the run is on '{name}'")

@@ -115,6 +115,7 @@ def shortfalls(accelerator: Accelerator, size: EqualSize) -> list[str]:
         shown = "nothing" if found is None else f"{float(found):,.6g}"
         why = shared or _limit(accelerator, key, is_there=found is not None)
         lines.append(f"{accelerator.name}: {key}: asked {float(asked):,.6g}, reached {shown}: {why}")
+    # EIE's weights are indices of 4 bits into a codebook, whatever the word of its activations.
     least = accelerator.least_weight_bits()
     if size.bits is not None and reached["bits"] == size.bits != least:
         halves = f"reached {size.bits} for activations: its weights take {least}"
@@ -149,6 +150,8 @@ def ideal_beside(ideal: Accelerator, others: Sequence[Accelerator], free: Iterab
         spec = type(ideal.spec).model_validate(ideal.spec.model_dump() | update)
         ideal = type(ideal)(spec, ideal.equal_size)
     size = (ideal.multipliers, ideal.spec.clock_hz)
+    # Still unlike are machines of several sizes, and one whose size the user's own settings keep from the ideal
+    # machine.
     unlike = [other.name for other in others if (other.multipliers, other.spec.clock_hz) != size]
     if not unlike:
         return ideal, ""

@@ -142,6 +142,8 @@ class MachineRun:
         own = DenseRun(cycles, issued, schedule.multipliers)  # a machine that skips nothing is its own dense run
         dense = self.dense_run(trace) if self.accelerator.skips_zeros else own
         # Int64 (PEs,): cycles of a PE's own making over all tiles. Waits for others are no bound of the layer.
+        # Example: a PE busy for 6 and 4 cycles in two tiles, with 2 cycles of fillers between, bounds the layer at 12
+        # cycles, whatever the other PEs do.
         own_work = schedule.cycles[:, :, list(_OWN_WORK)].sum(axis=(0, 2))
         return LayerReport(
             name=trace.layer.name,
@@ -242,6 +244,8 @@ def _network_report(
     described: dict[str, Any] = {"name": accelerator.name, **_json_values(accelerator.spec.model_dump(mode="json"))}
     size = accelerator.equal_size
     equal = {} if size is None else _json_values(size.model_dump(exclude_none=True))
+    # The workload is in it by the digests of its traces, so that a renamed file with the same zeros gives the same
+    # digest.
     decides = [described, digests, *([equal] if equal else [])]  # the equal size decides the baseline's
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
     return NetworkReport(

@@ -33,5 +33,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def listed(names: Sequence[str], most: int = 3) -> str:
     """The first names, and how many more there are."""
+    # Five layers are told as "a, b, c and 2 more".
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -57,6 +57,7 @@ def whole_file(path: Path) -> Generator[BinaryIO]:
         try:
             with os.fdopen(handle, "wb") as stream:
                 yield stream
+            # Before the rename, so that the file never stands there with other permissions.
             Path(temporary).chmod(_ordinary_mode() if mode is None else stat.S_IMODE(mode))
             Path(temporary).replace(target)
         except BaseException:

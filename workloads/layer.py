@@ -78,6 +78,7 @@ class Layer:
                 )
         for size, span, pad in zip(self.input_size, self.kernel_span, self.padding, strict=True):
             # Such a kernel fits nowhere: the output would have no positions, or fewer than none.
+            # 3 taps fit a map of 2 positions with a zero at either end; without padding they do not.
             if span > size + sum(pad):
                 raise InputError(
                     f"layer '{self.name}': kernel spans {span} but the padded input only {size + sum(pad)}"

@@ -9,5 +9,6 @@ from types import ModuleType
 
 def import_all(package: ModuleType) -> None:
     """Import every module of a package and of the packages inside it, once."""
+    # Into folders too: what needs several files is a package of its own.
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)

@@ -27,6 +27,7 @@ def plain_name(text: str, longest: int = LONGEST_NAME) -> str:
     if len(plain) <= longest:
         return plain
     # 8 hex digits and the tilde fit inside the longest name. Lone surrogates are no UTF-8 and are let pass here.
+    # 205 characters become the first 191, a tilde and 8 digits, which are 200.
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
     return f"{plain[: longest - len(digest) - 1]}~{digest}"
 

@@ -99,6 +99,7 @@ def load_network(name: str) -> Network:
 def _read_table(path: Path) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:
     # Comment lines are taken out before the table is parsed, wherever they stand.
     lines = path.read_text(encoding="utf-8").splitlines()
+    # "# source: Han et al.: Deep Compression" parts at its first colon alone.
     notes = [line[1:].split(":", 1) for line in lines if line.startswith("#")]
     table = csv.DictReader(line for line in lines if not line.startswith("#"))
     return [(key.strip(), text.strip()) for key, text in notes], list(table)

@@ -59,6 +59,7 @@ def command(model: Path, output: Path, *, prune: str | None, seed: int, **option
 
     if output.suffix != ".npz":
         raise InputError(f"-o {output}: a trace file's name ends with .npz")
+    # Before the import: the trace file must not replace what it is made from.
     require_outputs([output], [model, *options["inputs"]])
     imported = import_model(model, _options(options))
     for warning in imported.warnings:

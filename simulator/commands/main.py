@@ -97,6 +97,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _exit_code(arguments: list[str] | None) -> int:
     code: object = 2
     try:
+        # Not standalone: click would tell errors in words of its own and end the process.
         code = cli.main(arguments, standalone_mode=False)
         # Here, where a full disk is told as one line; the interpreter's own flush at its end would tell it as a
         # traceback.

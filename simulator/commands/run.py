@@ -218,6 +218,7 @@ def _with_ideal_beside(
     chosen = []
     for accelerator in accelerators:
         if accelerator.name == "ideal":
+            # Put back at its place in the list, so that tables keep the order that the user gave.
             accelerator, line = ideal_beside(accelerator, others, {"multipliers", "clock_hz"} - set_here)  # noqa: PLW2901
             _warn(filter(None, [line]))
         chosen.append(accelerator)

@@ -195,6 +195,7 @@ def _require_outputs(options: dict[str, Any]) -> None:
             require_writable(Path(file))
     if options["parquet_file"]:
         try:
+            # For the error alone: it comes before points are computed and not behind them.
             import pandas as pd  # noqa: F401
             import pyarrow as pa  # noqa: F401
         except ImportError:

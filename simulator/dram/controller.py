@@ -246,6 +246,7 @@ def _finish(transfers: np.ndarray, finished: np.ndarray, transfer: int, clock: i
     transfers[transfer].remaining -= 1
     transfers[transfer].end = max(transfers[transfer].end, clock)
     if transfers[transfer].remaining == 0:
+        # Once transfers 7 and 3 have finished it holds 2, 7, 3.
         finished[0] += 1
         finished[finished[0]] = transfer
 
@@ -270,6 +271,7 @@ def _disown(channel: Any, bank: int) -> None:
     channel.owner[bank] = NONE
     channel.owners -= 1
     # At most a bank each, so the list is short and its order does not matter.
+    # Of the banks 4, 9 and 2 without 9 the list holds 4 and 2.
     index = 0
     while channel.owned[index] != bank:
         index += 1

@@ -33,6 +33,7 @@ ROW_BINS = 256  # counters of pending rows; rows that share one only cost a sear
 # Bins of read latencies: of one clock each up to FINE_CLOCKS; above, every octave has BINS_PER_OCTAVE of equal width
 # (0.2 % of its latencies); the last bin takes whatever is longer than all octaves, 2^20 clocks.
 FINE_CLOCKS, BINS_PER_OCTAVE, OCTAVES = 4096, 512, 8
+# 8193 bins of 8 bytes for each of 8 streams take half a MiB of every channel.
 LATENCY_BINS = FINE_CLOCKS + OCTAVES * BINS_PER_OCTAVE + 1
 _LINE_BYTES = 64  # a cache line
 

@@ -41,6 +41,7 @@ class CauseBooks:
         PE 2 14 unmapped.
         """
         schedule = self._schedule
+        # A new array: what is added below must not reach the schedule, which others read.
         total = schedule.cycles.sum(axis=0)
         duration = np.asarray(self.durations, np.int64)[:, None]
         # (tiles, PEs): whether the PE has any cycle in the tile that is not unmapped.

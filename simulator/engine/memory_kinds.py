@@ -21,6 +21,7 @@ def make_memory(
     """The memory of a machine, as a component of the event model; `requests` are told what a banked one is asked."""
     if dram.kind == "ideal":
         return IdealMemory(env, dram, clock_hz)
+    # Imported here: a run on ideal memory compiles none of the controller's kernels.
     from simulator.engine.banked_memory import BankedMemory  # noqa: PLC0415
 
     return BankedMemory(env, dram, clock_hz, requests)

@@ -24,6 +24,8 @@ class Observer:
     def requests(self, address: np.ndarray, bursts: np.ndarray, write: np.ndarray, clock: int) -> None:
         """Banked memory was asked for runs of bursts: first byte, how many, whether written, at which DRAM clock."""
 
+    # Example: a tile computes from cycle 100 to 150 and waits until 160 for data that come late. Told are, in this
+    # order, `wait(Cause.MEMORY, 150, 160)` and `tile(tile, 100, 160)`.
     def tile(self, tile: int, start: int, end: int) -> None:
         """The array computed a tile from `start` to `end` (cycles), waits for its streamed data included."""
 

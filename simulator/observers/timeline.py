@@ -94,6 +94,7 @@ class Timeline(Observer):
     def wait(self, cause: Cause, start: int, end: int) -> None:
         """A wait of the whole array."""
         if end > start:
+            # Told before the tile that it lies in, whose computing then ends where the wait began.
             self._wait_starts.append(start)
             self._span(ARRAY, TILES, f"{WAIT}{cause.key}", start, end - start, {"cycles": end - start})
 

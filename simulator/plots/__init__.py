@@ -61,6 +61,7 @@ def kind_lines() -> dict[str, KindLine]:
 
 
 def __getattr__(name: str) -> Any:
+    # Python asks here for names that the module does not hold: matplotlib is loaded by the first one that needs it.
     if name in __all__:
         return getattr(import_module("simulator.plots.style"), name)
     if name in kind_lines():

@@ -38,6 +38,7 @@ def rows_of(data: Data) -> list[Row]:
     """Flat rows: those of layers, and those of totals, whose name is 'total'. Raises `InputError` without any."""
     rows: list[Row] = []
     for entry in _entries(data):
+        # Rows of a store are totals of points and bear no name.
         rows += _report_rows(entry) if _is_report(entry) else [{"name": "total", **entry}]
     if not rows:
         raise InputError("there is nothing to plot: the results have no rows")

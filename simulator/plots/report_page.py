@@ -108,6 +108,7 @@ def _about(reports: Reports) -> str:
 def _figures(data: Any, kinds: Iterable[str], ids: Iterable[int]) -> Iterable[str]:
     """The figures that the data can be drawn as: a machine without memory traffic, say, has no roofline."""
     captions = _CAPTIONS | _TIMELINE_CAPTIONS
+    # In this order: `zip` asks the kinds first and, when they are through, takes no number that nobody needs.
     for kind, number in zip(kinds, ids, strict=False):
         try:
             drawn = plots.svg_text(plots.plot_kinds()[kind](data))

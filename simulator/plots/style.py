@@ -115,6 +115,7 @@ def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
 
 def panel_grid(figure: Figure, panels: int, most_columns: int, **options: Any) -> list[Axes]:
     """Axes for so many panels, row by row; places left over are taken away."""
+    # Five panels in at most three columns are two rows, whose sixth place goes.
     columns = min(panels, most_columns)
     grid = figure.subplots(ceil_div(panels, columns), columns, squeeze=False, **options)
     for axes in grid.flat[panels:]:
@@ -137,12 +138,14 @@ def save(figure: Figure, path: Path) -> None:
 
 def svg_text(figure: Figure) -> str:
     """A figure as an SVG element, to stand inside a page of HTML."""
+    # What stands before the element is a document's head, which no page can have inside it.
     text = _drawn(figure, "svg").decode()
     return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
 
 
 def _drawn(figure: Figure, ending: str) -> bytes:
     stream = BytesIO()
+    # Without the date of drawing, so that the same data give the same bytes.
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[ending]
     with rc_context(_STYLE):
         figure.savefig(stream, format=ending, dpi=160, metadata=metadata)

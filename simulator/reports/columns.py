@@ -35,6 +35,7 @@ def cause_columns(rows: Sequence[Row]) -> Columns:
     for cause, share in CAUSES.items():
         if any(share.value(row) for row in rows):
             columns.append(share)
+        # Right behind busy, of whose share they are a part.
         if cause is Cause.BUSY and any(EMPTY_LANES.value(row) for row in rows):
             columns.append(EMPTY_LANES)
     return tuple(columns)

@@ -19,6 +19,7 @@ def measures_columns(rows: Named) -> Columns:
 
 def measures_table(rows: Named, first: str) -> str:
     """A table of layers or totals, with the figures of the JSON report; a row named total is set apart."""
+    # Gone through twice, which an iterator does not survive.
     rows = list(rows)
     return _table_of(rows, first, measures_columns(rows))
 

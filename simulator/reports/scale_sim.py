@@ -23,6 +23,7 @@ def _row(number: int, layer: LayerReport) -> tuple[int | float, ...]:
     stack = layer.pe_cycle_stack
     stalled = stack["memory"] + stack["buffer"]
     # The stack counts PE-cycles; SCALE-Sim has one number for the whole array, hence the mean over PEs.
+    # Example: 4 PEs that wait 30, 30, 30 and 10 cycles stall for 25.
     stall_cycles = round(stalled / layer.pes)
     # PE-cycles that are no stall. A layer that only waits has none, and nothing to divide by.
     computing = layer.pes * layer.cycles - stalled

@@ -106,6 +106,7 @@ class _Crew:
 
     def _check(self, new: set[str]) -> None:
         """Ask new workers for their version."""
+        # An error comes back as a value: a worker without prunesim at all is one more that is not used.
         versions = self.client.run(code_version, workers=sorted(new), on_error="return") if new else {}
         for worker in sorted(new):
             found = versions.get(worker)

@@ -86,6 +86,8 @@ class Point:
 
     def base(self) -> Workload:
         """The whole workload before it is pruned. Raises `InputError`."""
+        # The workload is held for all points that name it; only its seed is the point's own, and tensors are made when
+        # asked for.
         workload = replace(loaded(self.workload), seed=self.seed)
         workload = workload if self.batch is None else workload.with_batch(self.batch)
         # The operand's own density wins over the one for both.

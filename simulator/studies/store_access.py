@@ -65,6 +65,7 @@ def require_file(path: Path, *, missing: bool = False) -> None:
 def writable(path: Path, wait_seconds: float) -> sqlite3.Connection:
     """A connection that creates the file where it is missing; waits that long for other writers."""
     require_file(path, missing=True)
+    # Without a level of isolation Python begins no transactions by itself; `Store` begins and ends its own.
     return sqlite3.connect(path, timeout=wait_seconds, isolation_level=None)
 
 

@@ -57,6 +57,7 @@ def _page_sets(path: Path) -> Iterator[_Pages]:
     # Two bytes cannot hold 65,536, which the format writes as 1 (section 1.3.2).
     size = int.from_bytes(data[16:18], "big")
     size = 65536 if size == 1 else size
+    # Pages are powers of two from 512 bytes on; a header that says anything else is damaged, and most files have 4096.
     if size < 512 or size & (size - 1):
         size = _USUAL_PAGE
     own = [(n + 1, data[start : start + size]) for n, start in enumerate(range(0, len(data), size))]

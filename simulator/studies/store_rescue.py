@@ -40,6 +40,7 @@ def rescue(path: Path) -> tuple[Path, int]:
 
 @dataclass(frozen=True)
 class _RescuedPlace:
+    # As much of a `Place` as `Store.declare` reads; the rest of it is not in a store.
     key: str
     values: dict[str, Any]
 

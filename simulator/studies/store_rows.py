@@ -11,6 +11,7 @@ DAMAGE = (zlib.error, ValueError, TypeError, KeyError, IndexError, OverflowError
 
 def pack(key: str, text: str) -> bytes:
     """A row's text under a checksum, together with the key that it belongs to."""
+    # zlib's format ends with a checksum of all that it holds (Adler-32), here the key as well.
     return zlib.compress(f"{key}\n{text}".encode())
 
 

@@ -127,6 +127,7 @@ def run_study(study: Study, store: Store, workers: Workers, progress: Progress |
 
 def check_declared(study: Study, store: Store) -> None:
     """Raise `InputError` when the store holds other points under the study's name, or lost some of its results."""
+    # Neither a result nor a failure is there, though each point of a run ends as one of them.
     lost = sum(1 for place in study.places if place.key not in store and not store.failures([place]))
     if lost:
         raise InputError(
@@ -186,6 +187,7 @@ def _wrong_settings(values: dict[str, Any]) -> Iterator[str]:
     known = keys_of(chosen.Spec)
     try:
         for key, value in values.items():
+            # What other machines of the study have and this one does not is passed over here.
             if key not in PointKeys.model_fields and has_key(known, key):
                 merge(settings, key, value)
         chosen.Spec.model_validate(over_defaults(chosen, settings))

@@ -48,6 +48,7 @@ class Workers:
             from simulator.studies import cluster as study_cluster  # noqa: PLC0415 (not needed by most sweeps)
 
             return study_cluster.computed(self.cluster, points, keys, is_done, (self.patience_seconds, self.say))
+        # A process more than there are points would start, load everything, and be sent home.
         jobs = min(self.jobs or available_cores(), len(points))
         if jobs == 1:
             return _in_this_process(points, keys, is_done)

@@ -110,6 +110,7 @@ def _built(title: str, first: str, columns: Columns, rows: _Rows, *, break_names
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column(first, no_wrap=True)
     for metric in columns:
+        # "max/mean PE" over two lines is as narrow as its numbers.
         shown = metric.heading.replace(" ", "\n", 1) if break_names else metric.heading
         table.add_column(shown, justify="right", no_wrap=True, style="cyan" if metric in LOSSES else "")
     for name, row in rows:

@@ -26,8 +26,8 @@ from workloads.limits import require_size
 from workloads.source import Stream
 from workloads.whole_numbers import ceil_div
 
+_LABEL_BYTES = 256  # of a short text; a longer entry under its name is something else
 # What zipfile and numpy raise when bytes are not what they should be; MemoryError when a header claims far too much.
-_LABEL_BYTES = 256
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,

@@ -49,5 +49,6 @@ def equal_tiles(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Iter
                 tile_columns = np.flatnonzero(widths == width)
                 # (bands, height, tiles of a band, width, X), and then height and tiles change places.
                 tiles = band[:, :, columns[tile_columns][:, np.newaxis] + np.arange(width)].transpose(0, 2, 1, 3, 4)
+                # In a grid of 3 columns the tile in row 2 and column 1 has the number 2 * 3 + 1 = 7.
                 numbers = chosen[:, np.newaxis] * len(widths) + tile_columns
                 yield numbers.reshape(-1), tiles.reshape(-1, *tiles.shape[2:])

@@ -62,6 +62,7 @@ class SparseEntries:
 
     def dense(self) -> np.ndarray:
         """The matrix, zeros included."""
+        # Made anew each time: a matrix of 1 % non-zeros takes a hundred times the room of its values.
         matrix = np.zeros(self.shape, self._type)
         matrix.reshape(-1)[self._flat] = True if self.values is None else self.values
         return matrix

@@ -96,5 +96,6 @@ def _padding(value: Any, axes: int) -> int | Pads:
     if isinstance(value, int) or len(value) == 1:
         return value if isinstance(value, int) else value[0]
     # (top, bottom, left, right) are two pairs; a 3-D layer with two pairs pads rows and columns, and no depth.
+    # [1, 1, 2, 2] are ((1, 1), (2, 2)): a zero above and below, two at either side.
     pairs = tuple((value[i], value[i + 1]) for i in range(0, len(value), 2))
     return pairs if len(pairs) == axes else ((0, 0),) * (axes - len(pairs)) + pairs

@@ -75,6 +75,7 @@ def imbalance(data: Data) -> Figure:
         raise InputError("the results have no layers to draw")
     require_single_runs(row for rows in groups.values() for row in rows)
     try:
+        # Rows of a table have no figures of single PEs: of these the left half is drawn alone.
         loads = {report["accelerator"]["name"]: pe_loads(report) for report in reports_of(data)}
     except InputError:
         loads = {}

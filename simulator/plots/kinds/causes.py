@@ -73,6 +73,7 @@ def causes(data: Data) -> Figure:
             # Just right of the full bar, in the units of the axis, which are percent.
             axes.text(101, place, f"{row['cycles']:,} cycles{beside}", va="center", fontsize=8)
         axes.set_yticks(places, labels)
+        # From high to low, so that the first run stands on top.
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xlim(0, 100)
         axes.set_xlabel("share of PE-cycles, %")

@@ -36,6 +36,7 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles") -> Figure
         for machine, style in styles.items():
             own = [point for point, row in zip(points, rows, strict=True) if row["accelerator"] == machine]
             if own:
+                # Only the front is a line; the ideal machine, drawn as a line elsewhere, has no marker of its own.
                 marked: dict[str, Any] = style | {"linestyle": "", "marker": style["marker"] or "*"}
                 axes.plot(*zip(*own, strict=True), label=machine, markersize=7, **marked)
         ordered = sorted(points[place] for place in front)

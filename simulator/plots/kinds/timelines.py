@@ -165,6 +165,7 @@ def _layers(timeline: Timeline, layer: str | None) -> list[Span]:
 
 def _layer_lines(axes: Axes, layers: Sequence[Span]) -> None:
     for before, after in pairwise(layers):
+        # Both ends are rounded to the nanosecond and need not be equal.
         axes.axvline((before.end + after.start) / 2, color="#888888", linewidth=0.6)
     least = _NAMED_SHARE * (layers[-1].end - layers[0].start)
     for layer in layers:

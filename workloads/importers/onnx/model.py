@@ -40,6 +40,7 @@ def import_onnx(path: Path, options: ImportOptions) -> Imported:
     graph = OnnxGraph(path, options)
     operators, seen = find_operators(graph)
     omitted = omitted_operators(seen)
+    # What is stored may be the output of a later ReLU, whose zeros are the ones that count.
     ends = {one.name: stored_output(graph, one.node) for one in operators}
     tensors: dict[str, np.ndarray] = {}
     if options.inputs:

@@ -94,6 +94,8 @@ def _layer(path: Path, row: Row) -> FoundLayer:
     def make() -> np.ndarray:
         return weights.array(layer.weight_shape, Stream(0, ()))
 
+    # Stored as (N, C) or (N, C, 1, 1), the activations of a fully connected layer are the same values in the same
+    # order.
     held = None if activations is None else activations.reshape(layer.input_shape)
     return FoundLayer(layer, Made(make), held)
 

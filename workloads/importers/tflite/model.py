@@ -134,6 +134,7 @@ def _with_tensors(graph: TfliteGraph, one: _Found, tensors: dict[int, np.ndarray
         return FoundLayer(one.layer, one.weights)
     inputs, outputs = (_less_zero_point(graph, number, tensors[number]) for number in (one.source, one.end))
     # Several inputs run one after the other and are joined: the batch grows by as much as the first axis did.
+    # A model of batch 1 that ran on three pictures has inputs (3, ...), and its layers the batch 1 * 3 // 1.
     first = graph.shapes[one.source][0]
     layer = one.layer.with_batch(one.layer.batch * len(inputs) // first)
     if layer.fully_connected or inputs.ndim < 4:

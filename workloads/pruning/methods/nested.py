@@ -109,6 +109,7 @@ class Nested(Pruning):
             found = tuple(float(part) for part in self.levels.split("/"))
         except ValueError:
             found = ()
+        # 0.1/0.3/0.3 is compared as 0 < 0.1, 0.1 < 0.3 and 0.3 < 0.3, the last of which fails.
         rising = all(low < high <= 1 for low, high in zip((0.0, *found), found, strict=False))
         if not 1 <= len(found) <= 16 or not rising:
             raise InputError(

@@ -105,6 +105,7 @@ class Pattern(Pruning):
         if not self._fits(layer):
             return "dense"
         library = self.size if self.set == "patdnn" else len(read_patterns(self.subject, self.set))
+        # The format gives all patterns one number of values; smaller patterns of a set fill up with zeros.
         weights = 4 if self.set == "patdnn" else int(read_patterns(self.subject, self.set).sum(axis=1).max())
         # The pattern format is made for nine positions; other squares are stored with a bit a weight.
         nine = layer.kernel_size[-2:] == (3, 3)

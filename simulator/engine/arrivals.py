@@ -93,7 +93,8 @@ def earliest_end(start: int, duration: int, arrivals: Sequence[Arrival], *, in_s
     last = early if rest > late.bursts else late
     # The share of work that belongs to the last burst is done behind it; rounded up, as a cycle has begun once it is
     # needed.
-    # Of 100 cycles of work on 8 bursts the last one's share is 13.
+    # Example: 100 cycles of work begin in cycle 0 on 8 bursts that come from 10 to 80. They end in 110, as if all had
+    # been there in 10; if the last burst comes in 200, they end in 213, its share of 13 cycles behind it.
     end = max(end, max(early.last_at, late.last_at) + ceil_div(duration, last.bursts))
     # With one operand on its way, or both used in one order, possible work grows in a straight line: both bounds are in
     # `end`.

@@ -56,6 +56,7 @@ class BankedMemory:
             return Moved(last, last)
         # The first burst is a transfer of its own, so that its arrival is an event; the requests are the same.
         # Up to the end of the burst in which the run begins: from address 100 on, 28 bytes of a burst of 64.
+        # Of 200 bytes the other 172, from 128 on, are three bursts more.
         head = min(int(size[0]), self.burst_bytes - int(address[0]) % self.burst_bytes)
         first = self._submit(part.tensor, address[:1], np.array([head]), write=write)
         # Copies, since the columns are views of the schedule, which others read.

@@ -27,6 +27,7 @@ class Buffer:
         """Take room: None when it was there, else the event that fires once it is taken."""
         # Who comes later waits behind those who wait, even if its few bytes would fit: loads come in the order of
         # tiles.
+        # Example: of 100 bytes 70 are taken. A load of 40 waits, and one of 20 that comes after it waits behind it.
         if not self._waiting and self.taken_bytes + size_bytes <= self.capacity_bytes:
             self._grow(size_bytes)
             return None

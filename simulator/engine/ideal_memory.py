@@ -172,6 +172,9 @@ class IdealMemory:
         sizes = [part.burst_bytes]
         if not write and part.burst_bytes > self.burst_bytes:
             sizes = [self.burst_bytes, part.burst_bytes - self.burst_bytes]
+        # Example: 64 bytes a cycle and a latency of 20. Ten bursts for tile 7 are asked for in cycle 0, three for tile
+        # 5 in cycle 4, when four have been moved: the three are moved by 7 and there by 27, the other six are there by
+        # 33.
         events = [self._ask(size * self._bytes_per_cycle.denominator, urgency) for size in sizes]
         self._wake()
         return Moved(events[0], events[-1])

@@ -55,6 +55,7 @@ class Results:
         if not size or self._buffer is None:
             return None
         # A tile of more results than the buffer holds takes all of it, and leaves through it piece by piece.
+        # 900 bytes take the 600 of their buffer; the tile ends when the last of them have left it.
         room = self._buffer.take(min(size, self._buffer.capacity_bytes))
         self._transfers.note_level(self._buffer)
         return room

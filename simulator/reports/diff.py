@@ -125,6 +125,7 @@ def _changes(
         relative = _relative(before, after)
         effect = abs(relative) * share
         # Counts add up over layers, so that their effect is their own change over the total's count.
+        # Bytes that fall from 500 to 400 in a layer, of 2,000 in all, have an effect of 5 %.
         if isinstance(before, int) and isinstance(after, int) and total.get(metric):
             effect = abs(after - before) / abs(total[metric])
         yield Change(

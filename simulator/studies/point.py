@@ -128,6 +128,8 @@ class Point:
 
     def raw_key(self) -> str:
         """Digest of the point as it is written, for points that are not possible."""
+        # A point that is not possible has no specification to be told by, but its failure is stored under a key as
+        # well.
         return digest_of(code_version(), repr(sorted(asdict(self).items())))
 
 

@@ -166,6 +166,8 @@ def _place(values: dict[str, Any]) -> Place:
     name = values["machine"]
     known = keys_of(machine(name).Spec)
     own = {key: value for key, value in values.items() if key in PointKeys.model_fields}
+    # Example: a study sets `pe_rows` to 4 and 8 on scnn and eie. eie has no such setting: its two places show it, but
+    # their points are equal, have one key and are computed once.
     settings = {key: value for key, value in values.items() if key not in own}
     point = Point(**own, settings=tuple((key, value) for key, value in settings.items() if has_key(known, key)))
     first = {"accelerator": name, "workload": point.workload, "seed": point.seed}

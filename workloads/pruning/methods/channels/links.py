@@ -23,6 +23,8 @@ def plain_links(sources: Sequence[LayerSource]) -> list[int]:
     Sums of two maps (ResNet) and joins (GoogLeNet) link blocks, never layers inside one.
     """
     # One layer that does not read the one before it is enough: the list may then hold branches that names do not tell.
+    # Example: VGG-16's 13 convolutions and 3 fully connected layers give twelve times 1, then 49 from conv5_3 to fc6,
+    # 1, 1, and 0 for fc8, which nothing reads.
     chain = not any(_block(source.layer) for source in sources) and all(
         _feeds(*pair) for pair in itertools.pairwise(sources)
     )

@@ -78,6 +78,8 @@ class KernelGroup(Pruning):
 
         At least one row, and one column of every tile of positions, stay while the share is above 0.
         """
+        # Example: half of the rows and a third of the columns keep 4 of 8 filters and in them 3 of 9 positions, a
+        # sixth.
         rows, columns = self.rows_columns
         groups = kernel_groups(layer, weights, self.group, self.group)  # (G, K', C', filters, channels, X)
         if rows < 1:

@@ -42,6 +42,8 @@ def factor_layers(layer: Layer, scheme: str, rank: int) -> tuple[Layer, Layer]:
     # columns.
     columns = dict(zip(("kernel_size", "stride", "padding", "dilation"), _one_axis(layer, 1), strict=True))
     rows = dict(zip(columns, _one_axis(layer, 0), strict=True))
+    # Example: 64 to 64 channels, 3x3, stride 2, on a map of 14 x 14, at rank 48: kernels 3x1 with stride (2, 1) make 48
+    # maps of 7 x 14, kernels 1x3 with stride (1, 2) then 64 maps of 7 x 7.
     vertical = replace(layer, name=f"{layer.name}.vertical", out_channels=rank, **rows)
     horizontal = replace(
         pointwise, name=f"{layer.name}.horizontal", out_channels=out, input_size=vertical.output_size, **columns

@@ -104,8 +104,8 @@ class DramStandard:
 
 NUMBERS = tuple(field.name for field in fields(DramStandard) if field.name not in {"name", "source"})
 
-# Times in clocks: tREFI of 7.8 us is 9360 clocks of 833 ps, 12,480 of 625 ps, 6240 of 1250 ps. nRTW is nCL + nBL + 2 -
-# nCWL, so that the write's data find the bus free: 17 + 4 + 2 - 12 = 11 for DDR4-2400.
+# Times in clocks: tREFI of 7.8 us is 9360 clocks of 833 ps, 12,480 of 625 ps, 6240 of 1250 ps. nRTW of DDR and HBM is
+# nCL + nBL + 2 - nCWL, so that the write's data find the bus free: 17 + 4 + 2 - 12 = 11 for DDR4-2400.
 _ALL = (
     DramStandard(
         name="DDR3-1600",

@@ -112,18 +112,13 @@ class Dcnn(Accelerator[DcnnSpec]):
         """Every product, part by part and PE by PE, a kernel position's channels `multipliers_per_pe` at a time."""
         work, padded = self._work(layer), PaddedMap.of(layer, activations)
         by_position = np.ascontiguousarray(weights.reshape(*layer.weight_shape[:2], -1).transpose(0, 2, 1))
-        taps = np.ascontiguousarray(padded.columns.reshape(layer.group_in_channels, -1).T)
         size = (math.prod(layer.output_size[:-2]), *layer.output_size[-2:])
-        windows = padded.windows.reshape(size)
         outputs = np.zeros((layer.batch, layer.out_channels, *size), np.int64)
 
         def compute(group: int) -> None:
             for k in range(work.channels[group], work.channels[group + 1]):
-                values = padded.values[:, k // layer.group_out_channels]
-                _dot_products(
-                    values, taps, windows, by_position[k], work.rows, work.columns,
-                    self.spec.multipliers_per_pe, outputs[:, k],
-                )  # fmt: skip
+                own, lanes = padded.of_group(k // layer.group_out_channels), self.spec.multipliers_per_pe
+                _dot_products(own, by_position[k], work.rows, work.columns, lanes, outputs[:, k])
 
         run_slices(compute, range(work.groups))
         return outputs.reshape(layer.output_shape)
@@ -204,32 +199,27 @@ def _edges(size: int, step: int) -> np.ndarray:
 
 @kernel
 def _dot_product(values: np.ndarray, first_value: int, taps: np.ndarray, weights: np.ndarray, lanes: int) -> Any:
-    """One output, step by step: the adder tree of a PE sums `lanes` channels of a kernel position."""
+    """One output, step by step: the adder tree of a PE sums `lanes` channels of a kernel position.
+
+    taps, weights  int64 (C/G, [T·]R·S) and ([T·]R·S, C/G): how far from `first_value` each weight reads, and its value
+    """
     total = np.int64(0)
     for position in range(weights.shape[0]):
         for first in range(0, weights.shape[1], lanes):
             tree = np.int64(0)
             for c in range(first, min(first + lanes, weights.shape[1])):
-                tree += weights[position, c] * values[first_value + taps[position, c]]
+                tree += weights[position, c] * values[first_value + taps[c, position]]
             total += tree
     return total
 
 
 @kernel
 def _dot_products(
-    values: np.ndarray,
-    taps: np.ndarray,
-    windows: np.ndarray,
-    weights: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
-    lanes: int,
-    outputs: np.ndarray,
+    inputs: PaddedMap, weights: np.ndarray, rows: np.ndarray, columns: np.ndarray, lanes: int, outputs: np.ndarray
 ) -> None:
-    """Add one output channel to outputs (N, O, P, Q), part by part and PE by PE.
-
-    taps, weights  int64 ([T·]R·S, C/G): how far from its window's first value each weight reads, and its value
-    """
+    """Add one output channel, of weights ([T·]R·S, C/G), to outputs (N, O, P, Q), part by part and PE by PE."""
+    taps = inputs.columns.reshape(weights.shape[1], weights.shape[0])
+    windows = inputs.windows.reshape(outputs.shape[1:])
     for n in range(outputs.shape[0]):
         for part in range(rows.shape[1]):
             for i in range(rows.shape[2]):
@@ -238,4 +228,4 @@ def _dot_products(
                         for p in range(rows[0, part, i], rows[1, part, i]):
                             for q in range(columns[0, j], columns[1, j]):
                                 first_value = windows[o, p, q]
-                                outputs[n, o, p, q] += _dot_product(values[n], first_value, taps, weights, lanes)
+                                outputs[n, o, p, q] += _dot_product(inputs.values[n], first_value, taps, weights, lanes)

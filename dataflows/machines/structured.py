@@ -184,25 +184,16 @@ class Structured(Accelerator[StructuredSpec]):
         outputs = np.zeros((layer.batch, layer.groups, layer.group_out_channels, len(padded.windows)), np.int64)
         for group in range(layer.groups):
             index_list = np.flatnonzero(kept[group])
-            _broadcast_columns(
-                padded.values[:, group], padded.columns[index_list], padded.windows,
-                np.ascontiguousarray(matrix[group][:, index_list]),
-                spec.output_channels_parallel, spec.pixels_parallel, outputs[:, group],
-            )  # fmt: skip
+            own = padded.of_group(group)._replace(columns=padded.columns[index_list])
+            listed = np.ascontiguousarray(matrix[group][:, index_list])
+            _broadcast_columns(own, listed, spec.output_channels_parallel, spec.pixels_parallel, outputs[:, group])
         return outputs.reshape(layer.output_shape)
 
 
 @kernel
-def _broadcast_columns(
-    values: np.ndarray,
-    columns: np.ndarray,
-    windows: np.ndarray,
-    weights: np.ndarray,
-    filters: int,
-    pixels: int,
-    outputs: np.ndarray,
-) -> None:
-    """Fill outputs (N, K/G, positions) of one group from its kept columns (Z,) and weights (K/G, Z)."""
+def _broadcast_columns(inputs: PaddedMap, weights: np.ndarray, filters: int, pixels: int, outputs: np.ndarray) -> None:
+    """Fill outputs (N, K/G, positions) of one group from its map with the kept columns (Z,) and weights (K/G, Z)."""
+    values, columns, windows = inputs
     vector = np.zeros(pixels, np.int64)
     for image in range(outputs.shape[0]):
         for first in range(0, windows.size, pixels):

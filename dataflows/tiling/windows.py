@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from workloads.layer import Layer
 
 
-@dataclass(frozen=True, eq=False)
-class PaddedMap:
-    """The inputs of a layer with their zero padding, one group's map after the other, flat.
+class PaddedMap(NamedTuple):
+    """The inputs of a layer with their zero padding, one group's map after the other, flat; kernels take it whole.
 
     values    int64 (N, G, size)
     columns   int64 (C/G·[T·]R·S,): how far a weight column reads from its window's first value, in the order of the
@@ -42,6 +40,10 @@ class PaddedMap:
             columns = (columns[..., None] + kernel).reshape(-1)
             windows = (windows[:, None] + outputs).reshape(-1)
         return cls(padded.reshape(layer.batch, layer.groups, -1).astype(np.int64), columns, windows)
+
+    def of_group(self, group: int) -> Self:
+        """One group's map: values (N, size)."""
+        return self._replace(values=self.values[:, group])
 
 
 def read_range(layer: Layer, axis: int, first: int, last: int) -> tuple[int, int]:

@@ -41,9 +41,10 @@ from dataflows.kernels.threads import run_slices
 from dataflows.machines.cambricon_x.filter_rounds import FilterRounds
 from dataflows.machines.cambricon_x.index_windows import (
     KeptWeights,
+    ListedNeurons,
+    Portion,
     Span,
     WindowCounts,
-    list_offsets,
     multiply_block,
     window_edges,
 )
@@ -282,14 +283,11 @@ class CambriconX(Accelerator[CambriconXSpec]):
         A shared fetch interleaves the PEs otherwise but changes no PE's own order.
         """
         self.require(layer)
-        spec, group_channels = self.spec, (layer.group_in_channels, layer.group_out_channels)
+        spec, neurons = self.spec, ListedNeurons.of(layer, activations)
         kept = KeptWeights.of(weights, self.window_edges(layer))
         counts = self.count(layer, weights != 0)
         work = self.arrange(layer, self.step_bits(counts), counts.busy + counts.index)
-        rounds = work.rounds
-        padded = np.pad(activations, ((0, 0), (0, 0), *layer.padding))
-        neurons = np.ascontiguousarray(padded.transpose(0, 2, 3, 1))
-        offsets, windows = list_offsets(layer), kept.start.shape[1] - 1
+        rounds, windows = work.rounds, kept.start.shape[1] - 1
         chunks = [(low, min(low + work.chunk_windows, windows)) for low in range(0, windows, work.chunk_windows)]
         outputs = np.zeros(layer.output_shape, np.int64)
 
@@ -298,10 +296,8 @@ class CambriconX(Accelerator[CambriconXSpec]):
             filters = int(rounds.first[number]), int(rounds.end[number])
             for strip in work.blocks.strip_blocks():
                 for chunk, block in itertools.product(chunks, strip):
-                    multiply_block(
-                        kept, offsets, neurons[image], layer.stride, group_channels,
-                        spec.pes, spec.multipliers_per_pe, chunk, filters, block, outputs[image],
-                    )  # fmt: skip
+                    portion = Portion(image, filters, chunk, block)
+                    multiply_block(kept, neurons, portion, spec.pes, spec.multipliers_per_pe, outputs)
 
         run_slices(run, range(rounds.count * layer.batch))
         return outputs

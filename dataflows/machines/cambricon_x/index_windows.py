@@ -38,9 +38,9 @@ def window_edges(channels: int, taps: int, window: int, spans: Span) -> np.ndarr
 
 
 @kernel
-def _count_flat(mask: np.ndarray, edges: np.ndarray, first: int, end: int, nonzeros: np.ndarray) -> None:
-    """Count into int32 (K, windows) filters first..end whose list is their row; mask uint8 (K, list)."""
-    for k in range(first, end):
+def _count_flat(mask: np.ndarray, edges: np.ndarray, filters: tuple[int, int], nonzeros: np.ndarray) -> None:
+    """Count into int32 (K, windows) filters (first, end) whose list is their row; mask uint8 (K, list)."""
+    for k in range(filters[0], filters[1]):
         for i in range(nonzeros.shape[1]):
             part = mask[k, edges[i] : edges[i + 1]]
             count = np.int32(0)
@@ -50,38 +50,35 @@ def _count_flat(mask: np.ndarray, edges: np.ndarray, first: int, end: int, nonze
 
 
 @kernel
-def _count_taps(mask: np.ndarray, window_of: np.ndarray, first: int, end: int, nonzeros: np.ndarray) -> None:
+def _count_taps(mask: np.ndarray, window_of: np.ndarray, filters: tuple[int, int], nonzeros: np.ndarray) -> None:
     """The same for filters over several kernel positions; mask uint8 (K, C/G * taps), window_of int32 (C/G * taps,)."""
-    for k in range(first, end):
+    for k in range(filters[0], filters[1]):
         row = mask[k]
         counts = nonzeros[k]
         for j in range(row.size):
             counts[window_of[j]] += np.int32(row[j])
 
 
+class _Filled(NamedTuple):
+    """Of `WindowCounts`, int32 (K, windows), where fillers arise."""
+
+    nonzeros: np.ndarray
+    entries: np.ndarray
+    busy: np.ndarray
+
+
 @kernel
 def _count_fillers(
-    mask: np.ndarray,
-    edges: np.ndarray,
-    selected: int,
-    step_limit: int,
-    first: int,
-    end: int,
-    nonzeros: np.ndarray,
-    entries: np.ndarray,
-    busy: np.ndarray,
+    mask: np.ndarray, edges: np.ndarray, selected: int, step_limit: int, filters: tuple[int, int], counts: _Filled
 ) -> None:
-    """Filters first..end in list order, weight by weight.
-
-    mask uint8 (K, C/G, taps), edges int64 (windows + 1,), results int32 (K, windows)
-    """
+    """Filters (first, end) in list order, weight by weight; mask uint8 (K, C/G, taps), edges int64 (windows + 1,)."""
     _, channels, taps = mask.shape
     ordered = np.empty(channels * taps, np.uint8)
-    for k in range(first, end):
+    for k in range(filters[0], filters[1]):
         for c in range(channels):
             for tap in range(taps):
                 ordered[tap * channels + c] = mask[k, c, tap]
-        for i in range(nonzeros.shape[1]):
+        for i in range(edges.size - 1):
             kept, stored, working, last_cycle, zeros = 0, 0, 0, -1, 0
             for j in range(edges[i], edges[i + 1]):
                 if ordered[j] == 0:
@@ -96,9 +93,9 @@ def _count_fillers(
                 last_cycle = cycle
                 stored += 1
                 kept += 1
-            nonzeros[k, i] = kept
-            entries[k, i] = stored
-            busy[k, i] = working
+            counts.nonzeros[k, i] = kept
+            counts.entries[k, i] = stored
+            counts.busy[k, i] = working
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,11 +129,8 @@ class WindowCounts:
         slices = even_slices(filters, thread_count() if mask.size > 1 << 16 else 1)
         if np.diff(edges).max() > step_limit:  # else no run of zeros inside a window is too long for a step
             entries, busy = np.zeros_like(nonzeros), np.zeros_like(nonzeros)
-
-            def count(part: tuple[int, int]) -> None:
-                _count_fillers(mask, edges, selected, step_limit, *part, nonzeros, entries, busy)
-
-            run_slices(count, slices)
+            counts = _Filled(nonzeros, entries, busy)
+            run_slices(lambda part: _count_fillers(mask, edges, selected, step_limit, part, counts), slices)
         else:
             _count(mask, edges, slices, nonzeros)
             entries, busy = nonzeros, ceil_div(nonzeros, selected)
@@ -155,9 +149,9 @@ def _count(mask: np.ndarray, edges: np.ndarray, slices: list[tuple[int, int]], n
 
     def count(part: tuple[int, int]) -> None:
         if taps == 1:
-            _count_flat(flat, edges, *part, nonzeros)
+            _count_flat(flat, edges, part, nonzeros)
         else:
-            _count_taps(flat, window_of, *part, nonzeros)
+            _count_taps(flat, window_of, part, nonzeros)
 
     run_slices(count, slices)
 
@@ -186,50 +180,67 @@ class KeptWeights(NamedTuple):
         return cls(start, place, lists[row, place])
 
 
+class ListedNeurons(NamedTuple):
+    """The padded inputs of a layer, channels innermost, and where an output's list finds its neurons among them.
+
+    values          int64 (N, rows, columns, C)
+    offset_of       int64 (C/G * R * S,): from an output's first neuron to each of its list
+    stride          of rows and columns
+    group_channels  input and output channels of a convolution group
+    """
+
+    values: np.ndarray
+    offset_of: np.ndarray
+    stride: tuple[int, ...]
+    group_channels: tuple[int, int]
+
+    @classmethod
+    def of(cls, layer: Layer, activations: np.ndarray) -> Self:
+        """From activations (N, C, H, W)."""
+        padded = np.pad(activations, ((0, 0), (0, 0), *layer.padding))
+        values = np.ascontiguousarray(padded.transpose(0, 2, 3, 1))
+        rows, columns = (np.arange(k) * d for k, d in zip(layer.kernel_size, layer.dilation, strict=True))
+        position = (rows[:, None] * values.shape[2] + columns).ravel()
+        offset_of = (position[:, None] * layer.in_channels + np.arange(layer.group_in_channels)).ravel()
+        return cls(values, offset_of, layer.stride, (layer.group_in_channels, layer.group_out_channels))
+
+
+class Portion(NamedTuple):
+    """What a block of one image takes: a round's filters (first, end) and a chunk's windows (first, end).
+
+    block  output rows (first, end), output columns (first, end)
+    """
+
+    image: int
+    filters: tuple[int, int]
+    windows: tuple[int, int]
+    block: tuple[int, int, int, int]
+
+
 @kernel
 def multiply_block(
-    weights: KeptWeights,
-    offset_of: np.ndarray,
-    neurons: np.ndarray,
-    stride: tuple[int, ...],
-    group_channels: tuple[int, int],
-    pes: int,
-    selected: int,
-    chunk: tuple[int, int],
-    filters: tuple[int, int],
-    block: tuple[int, int, int, int],
-    outputs: np.ndarray,
+    weights: KeptWeights, neurons: ListedNeurons, portion: Portion, pes: int, selected: int, outputs: np.ndarray
 ) -> None:
     """One block of output positions against one round of filters: PE by PE, filter by filter, window by window.
 
-    offset_of            int64 (list,): from an output's first neuron to each of its list (`list_offsets`)
-    neurons              int64 (rows, columns, C): the padded inputs
-    group_channels       input and output channels of a group
-    chunk, filters       windows and filters (first, end);  block  output rows (first, end), columns (first, end)
-    outputs              int64 (K, P, Q): receives the sums
+    selected  neurons that a PE takes out of a window in a cycle;  outputs  int64 (N, K, P, Q): receives the sums
     """
     start, place, value = weights
-    _, columns, channels = neurons.shape
-    flat = neurons.reshape(neurons.size)
+    image, filters, windows, block = portion
+    _, rows, columns, channels = neurons.values.shape
+    flat, sums = neurons.values[image].reshape(rows * columns * channels), outputs[image]
+    inputs_of_group, filters_of_group = neurons.group_channels
     for pe in range(pes):
         # The first filter at or behind the round's begin that runs on this PE: round 5 to 9 of 4 PEs gives PE 0 filter
         # 8.
         for k in range(filters[0] + (pe - filters[0]) % pes, filters[1], pes):
-            first_channel = k // group_channels[1] * group_channels[0]
+            first_channel = k // filters_of_group * inputs_of_group
             for p in range(block[0], block[1]):
                 for q in range(block[2], block[3]):
-                    corner = (p * stride[0] * columns + q * stride[1]) * channels + first_channel
-                    for i in range(chunk[0], chunk[1]):
+                    corner = (p * neurons.stride[0] * columns + q * neurons.stride[1]) * channels + first_channel
+                    for i in range(windows[0], windows[1]):
                         for first in range(start[k, i], start[k, i + 1], selected):
                             total = np.int64(0)
                             for lane in range(first, min(first + selected, start[k, i + 1])):
-                                total += value[lane] * flat[corner + offset_of[place[lane]]]
-                            outputs[k, p, q] += total
-
-
-def list_offsets(layer: Layer) -> np.ndarray:
-    """Int64 (C/G * R * S,): from an output's first neuron to each of its list, in padded inputs (rows, columns, C)."""
-    width = layer.input_size[1] + sum(layer.padding[1])
-    rows, columns = (np.arange(k) * d for k, d in zip(layer.kernel_size, layer.dilation, strict=True))
-    position = (rows[:, None] * width + columns).ravel()
-    return (position[:, None] * layer.in_channels + np.arange(layer.group_in_channels)).ravel()
+                                total += value[lane] * flat[corner + neurons.offset_of[place[lane]]]
+                            sums[k, p, q] += total

@@ -19,30 +19,21 @@ def neuron_outputs(
     """
     packs = GroupPacks.of(layer, groups, inputs=lanes, filters=neurons)
     padded = PaddedMap.of(layer, activations)
-    # (g, columns, k): the synapses of one input lie side by side, as in the synapse buffer.
-    synapses = weights.reshape(layer.groups, layer.group_out_channels, -1).transpose(0, 2, 1)
+    # (g, c, taps, k): the synapses of one input lie side by side, as in the synapse buffer.
+    by_filter = weights.reshape(layer.groups, layer.group_out_channels, layer.group_in_channels, -1)
+    synapses = np.ascontiguousarray(by_filter.transpose(0, 2, 3, 1))
     outputs = np.zeros((layer.batch, layer.groups, len(padded.windows), layer.group_out_channels), np.int64)
-    _neuron_outputs(
-        padded.values, padded.columns.reshape(layer.group_in_channels, -1), padded.windows,
-        np.ascontiguousarray(synapses), packs.together, neurons, lanes, outputs,
-    )  # fmt: skip
+    _neuron_outputs(padded, synapses, packs.together, neurons, lanes, outputs)
     return outputs.transpose(0, 1, 3, 2).reshape(layer.output_shape)
 
 
 @kernel
 def _neuron_outputs(
-    values: np.ndarray,
-    columns: np.ndarray,
-    windows: np.ndarray,
-    synapses: np.ndarray,
-    together: int,
-    neurons: int,
-    lanes: int,
-    outputs: np.ndarray,
+    inputs: PaddedMap, synapses: np.ndarray, together: int, neurons: int, lanes: int, outputs: np.ndarray
 ) -> None:
-    """Fill outputs (N, G, positions, K/G) from `PaddedMap` arrays (columns as (C/G, kernel positions))."""
-    channels, taps = columns.shape
-    groups, filters = outputs.shape[1], outputs.shape[3]
+    """Fill outputs (N, G, positions, K/G) from synapses (G, C/G, kernel positions, K/G)."""
+    values, columns, windows = inputs
+    groups, channels, taps, filters = synapses.shape
     for pack in range(0, groups, together):
         for first in range(0, filters, neurons):
             last = min(first + neurons, filters)
@@ -53,7 +44,7 @@ def _neuron_outputs(
                             for group in range(pack, min(pack + together, groups)):
                                 sums = outputs[image, group, position, first:last]
                                 for c in range(chunk, min(chunk + lanes, channels)):
-                                    value = values[image, group, windows[position] + columns[c, tap]]
-                                    row = synapses[group, c * taps + tap, first:last]
+                                    value = values[image, group, windows[position] + columns[c * taps + tap]]
+                                    row = synapses[group, c, tap, first:last]
                                     for k in range(sums.size):
                                         sums[k] += value * row[k]

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from dataflows.machines.kgrc.kernel_groups import KernelGroups
+from dataflows.machines.kgrc.spec import KgrcSpec
 from dataflows.schedule import CAUSES, Cause
 from workloads.whole_numbers import ceil_div
 
@@ -31,25 +32,15 @@ class GroupSteps:
     channels: np.ndarray
 
     @classmethod
-    def of(
-        cls,
-        groups: KernelGroups,
-        *,
-        row_groups: int,
-        column_groups: int,
-        chunk_positions: int,
-        rows_parallel: int,
-        positions_parallel: int,
-        channel_ports: int,
-        weight_port_values: int,
-    ) -> Self:
-        """Tiles of `row_groups` and steps of `column_groups` kernel groups, chunks of `chunk_positions` positions."""
-        starts = np.arange(0, groups.positions.shape[3], chunk_positions)
+    def of(cls, groups: KernelGroups, spec: KgrcSpec) -> Self:
+        """Steps of the tiles, channels and chunks of positions that the machine takes together."""
+        row_groups, column_groups = spec.row_groups, spec.channels_per_tile // spec.step_group_channels
+        starts = np.arange(0, groups.positions.shape[3], spec.positions_per_tile)
         positions = np.add.reduceat(groups.positions, starts, axis=3, dtype=np.int64)
         rows = groups.row_counts[..., None]
-        passes = ceil_div(positions, positions_parallel) * ceil_div(rows, rows_parallel)
+        passes = ceil_div(positions, spec.positions_parallel) * ceil_div(rows, spec.rows_parallel)
         # Each kept kernel begins a word of its own: 3 positions through a port of 8 values take a cycle a kernel.
-        words = ceil_div(positions, weight_port_values) * groups.kept_kernels[..., None]
+        words = ceil_div(positions, spec.weight_port_values) * groups.kept_kernels[..., None]
 
         def by_step(values: np.ndarray) -> np.ndarray:
             """(G, filter tiles, PEs, steps, column groups of a step, chunks), filled up with zeros."""
@@ -62,7 +53,7 @@ class GroupSteps:
         # a step side by side, so that the slowest of them counts.
         loaded = by_step(words).sum(axis=(2, 4))
         channels = np.add.reduceat(groups.channels, np.arange(0, groups.channels.shape[1], column_groups), axis=1)
-        return cls(by_step(passes).max(axis=4), ceil_div(loaded, channel_ports), channels)
+        return cls(by_step(passes).max(axis=4), ceil_div(loaded, spec.channel_ports), channels)
 
     def cycles(self, pixel_vectors: int, input_cycles: np.ndarray, start_cycles: int, list_cycles: int) -> np.ndarray:
         """Int64 (G, filter tiles, PEs, CAUSES) of a tile with so many vectors of pixels.

@@ -38,7 +38,7 @@ from typing import Any
 import numpy as np
 
 from dataflows.accelerator import Accelerator
-from dataflows.machines.kgrc.group_products import group_products
+from dataflows.machines.kgrc.group_products import BoxMembers, KeptParts, group_products
 from dataflows.machines.kgrc.group_steps import GroupSteps
 from dataflows.machines.kgrc.group_traffic import GroupTraffic
 from dataflows.machines.kgrc.kernel_groups import KernelGroups, by_tile
@@ -170,16 +170,7 @@ class Kgrc(Accelerator[KgrcSpec]):
     def _cycles(self, groups: KernelGroups, boxes: OutputBoxes) -> np.ndarray:
         """int64 (G, filter tiles, boxes, PEs, CAUSES)."""
         spec = self.spec
-        steps = GroupSteps.of(
-            groups,
-            row_groups=spec.row_groups,
-            column_groups=spec.channels_per_tile // spec.step_group_channels,
-            chunk_positions=spec.positions_per_tile,
-            rows_parallel=spec.rows_parallel,
-            positions_parallel=spec.positions_parallel,
-            channel_ports=spec.channel_ports,
-            weight_port_values=spec.weight_port_values,
-        )
+        steps = GroupSteps.of(groups, spec)
         turns = ceil_div(steps.channels, spec.channel_ports)
         list_cycles = spec.row_list_cycles if groups.drops_rows else 0
         # Boxes differ at the map's edges only: each pair of outputs and loaded inputs is worked out once.
@@ -203,14 +194,13 @@ class Kgrc(Accelerator[KgrcSpec]):
         phantom = [(0, block.in_channels - layer.in_channels)] + [(0, 0)] * layer.axes
         padded = PaddedMap.of(block, np.pad(activations, ((0, 0), *phantom)))
         groups, _ = self._fastest(packs, weights != 0, boxes)
-        matrix = np.ascontiguousarray(packs.block_weights(weights)).reshape(block.groups, block.group_out_channels, -1)
-        columns = padded.columns.reshape(block.group_in_channels, -1)
-        ends = np.cumsum(boxes.outputs)
+        sizes = block.groups, block.group_out_channels, block.group_in_channels
+        matrix = np.ascontiguousarray(packs.block_weights(weights)).reshape(*sizes, -1)
+        members = BoxMembers(boxes.members, np.cumsum(boxes.outputs))
         outputs = np.zeros((layer.batch, block.groups, block.group_out_channels, len(padded.windows)), np.int64)
         for group in range(block.groups):
             group_products(
-                padded.values[:, group], columns, padded.windows, boxes.members, ends,
-                matrix[group].reshape(block.group_out_channels, *columns.shape), groups.rows[group],
-                groups.positions[group], spec.filters_per_tile, spec.step_group_channels, outputs[:, group],
+                padded.of_group(group), members, matrix[group], KeptParts(groups.rows[group], groups.positions[group]),
+                spec.filters_per_tile, spec.step_group_channels, outputs[:, group],
             )  # fmt: skip
         return outputs.reshape(block.output_shape)[:, : layer.out_channels].copy()

@@ -6,8 +6,7 @@ their patterns) and block of outputs. The rule by which kernels share batches is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -19,8 +18,7 @@ _WORD_BITS = 64
 _COLUMNS = 64  # channels transposed together: their lines stay in the cache
 
 
-@dataclass(frozen=True, eq=False)
-class Batches:
+class Batches(NamedTuple):
     """The batches of some filters in the order in which they run: by channel, within it as they were cut.
 
     first      int64 (batches + 1,): index of each batch's first kernel below

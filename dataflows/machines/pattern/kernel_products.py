@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
+from dataflows.tiling.windows import PaddedMap
 
 
 @kernel
 def multiply_kernels(
-    values: np.ndarray,
-    columns: np.ndarray,
-    windows: np.ndarray,
+    inputs: PaddedMap,
     weights: np.ndarray,
     order: tuple[np.ndarray, np.ndarray],
     group_filters: int,
@@ -20,10 +19,10 @@ def multiply_kernels(
 ) -> None:
     """Add the products of kernels, one after the other, each over all blocks of a strip, weight by weight.
 
-    values, columns, windows  `PaddedMap`
     weights  int64 (K, C/G, X);  order  filter and channel in its group of each kernel
     pixels   first and end of the strip's positions, and the size of a block;  outputs  int64 (N, K, positions)
     """
+    values, columns, windows = inputs
     for n in range(order[0].size):
         k, c = order[0][n], order[1][n]
         for image in range(outputs.shape[0]):

@@ -277,11 +277,9 @@ class PatternMachine(Accelerator[PatternSpec]):
         for filters in _filter_ranges(plan):
             for strip, batches in self._batches(kernels, filters, passes):
                 channel = np.repeat(batches.channel, np.diff(batches.first)) % layer.group_in_channels
-                multiply_kernels(
-                    padded.values, padded.columns, padded.windows, by_position, (batches.filters, channel),
-                    layer.group_out_channels,
-                    (first[strip], first[strip] + passes[strip].pixels, spec.pixels_parallel), outputs,
-                )  # fmt: skip
+                order = batches.filters, channel
+                pixels = first[strip], first[strip] + passes[strip].pixels, spec.pixels_parallel
+                multiply_kernels(padded, by_position, order, layer.group_out_channels, pixels, outputs)
         return outputs.reshape(layer.output_shape)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -17,17 +16,7 @@ _BUSY, _HELD, _INDEX, _ISSUED = range(4)
 _COUNTERS = 4
 
 
-class _Sizes(NamedTuple):
-    """Reads of a pass, positions of a block and of the strip, and positions of a whole kernel."""
-
-    reads: int
-    block_pixels: int
-    pixels: int
-    whole: int
-
-
-@dataclass(frozen=True)
-class Pass:
+class Pass(NamedTuple):
     """One kernel position at all blocks of a strip.
 
     block_start    int64 (blocks,): the read with which each block's vector begins
@@ -46,11 +35,7 @@ def deal(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cycles by cause of every row, int64 (arrays, rows, CAUSES), and its products, int64 (arrays, rows)."""
     counters = np.zeros((arrays, rows, _COUNTERS), np.int64)
-    sizes = _Sizes(strip.reads, strip.block_pixels, strip.pixels, batches.whole)
-    _deal(
-        batches.first, batches.channel, batches.positions, batches.words, sizes, strip.block_start, switch_cycles,
-        evenly, counters,
-    )  # fmt: skip
+    _deal(batches, strip, switch_cycles, evenly, counters)
     busy, held, index, issued = (counters[..., which] for which in (_BUSY, _HELD, _INDEX, _ISSUED))
     together = (held + index).max(axis=1, keepdims=True)  # row 0 holds a kernel of every batch
     cycles = np.zeros((arrays, rows, CAUSES), np.int64)
@@ -62,42 +47,32 @@ def deal(
 
 
 @kernel
-def _deal(
-    first: np.ndarray,
-    channel: np.ndarray,
-    positions: np.ndarray,
-    words: np.ndarray,
-    sizes: _Sizes,
-    block_start: np.ndarray,
-    switch_cycles: int,
-    evenly: bool,
-    counters: np.ndarray,
-) -> None:
+def _deal(batches: Batches, strip: Pass, switch_cycles: int, evenly: bool, counters: np.ndarray) -> None:
     """Fill the counters (arrays, rows, counters)."""
+    first, positions, whole, reads = batches.first, batches.positions, batches.whole, strip.reads
     arrays = counters.shape[0]
     total = np.int64(0)
-    for batch in range(channel.size):
-        total += positions[batch] * sizes.reads + switch_cycles * (positions[batch] < sizes.whole)
+    for batch in range(positions.size):
+        total += positions[batch] * reads + switch_cycles * (positions[batch] < whole)
     # Rounded up, so that the last cycle has an array; a strip without work would divide by zero.
     part = max(1, -(-total // arrays))
     begin = np.int64(0)
-    for batch in range(channel.size):
-        own = words[first[batch] : first[batch + 1]]
-        switch = switch_cycles * (positions[batch] < sizes.whole)
-        end = begin + switch + positions[batch] * sizes.reads
+    for batch in range(positions.size):
+        own = batches.words[first[batch] : first[batch + 1]]
+        switch = switch_cycles * (positions[batch] < whole)
+        end = begin + switch + positions[batch] * reads
         # With parts of 5 cycles a batch from cycle 7 to before 13 has three cycles on array 1 and three on array 2.
         for n in range(begin // part, (end - 1) // part + 1) if evenly else range(1):
             low, high = (n * part, (n + 1) * part) if evenly else (begin, end)
             low, high = max(0, low - begin), min(high, end) - begin  # the array's stretch of the batch
-            array = n if evenly else channel[batch] % arrays
+            array = n if evenly else batches.channel[batch] % arrays
             # The switch stands at the batch's begin: an array that takes the batch over later was set beforehand.
             if low < switch:
                 for row in range(own.shape[0]):
                     counters[array, row, _INDEX] += min(high, switch) - low
             if high > switch:
-                _run_vectors(
-                    own, positions[batch], (max(low - switch, 0), high - switch), sizes, block_start, counters[array]
-                )
+                stretch = max(low - switch, 0), high - switch
+                _run_vectors(own, positions[batch], whole, stretch, strip, counters[array])
         begin = end
 
 
@@ -105,13 +80,16 @@ def _deal(
 def _run_vectors(
     own: np.ndarray,
     positions: int,
+    whole: int,
     stretch: tuple[int, int],
-    sizes: _Sizes,
-    block_start: np.ndarray,
+    strip: Pass,
     counters: np.ndarray,
 ) -> None:
-    """Add some reads of a batch, from stretch[0] to before stretch[1], to the counters of its array's rows."""
-    reads, block_pixels, pixels, whole = sizes
+    """Add some reads of a batch, from stretch[0] to before stretch[1], to the counters of its array's rows.
+
+    positions, whole  that the batch reads, and that a kernel has
+    """
+    block_start, reads, block_pixels, pixels = strip
     for row in range(own.shape[0]):
         counters[row, _HELD] += stretch[1] - stretch[0]
     # A whole batch needs no walk over positions: each weight meets every block.

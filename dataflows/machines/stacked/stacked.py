@@ -36,7 +36,7 @@ from dataflows.accelerator import Accelerator
 from dataflows.kernels.add_by_value import add_by_value
 from dataflows.kernels.threads import run_slices
 from dataflows.machines.stacked.nested_levels import nested_codes, stored_entries
-from dataflows.machines.stacked.vector_broadcast import NO_VECTOR, NO_WEIGHT, PRODUCT, play_turns
+from dataflows.machines.stacked.vector_broadcast import NO_VECTOR, NO_WEIGHT, PRODUCT, BroadcastRules, play_turns
 from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.sizing import THREE_BUFFERS, Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec
@@ -199,17 +199,14 @@ class Stacked(Accelerator[StackedSpec]):
     def _turns(self, filters: StoredFilters, group_filters: int) -> np.ndarray:
         """Int64 (turns, PEs, CAUSES): what a filter on each PE takes for a block of positions, until all are done."""
         spec = self.spec
-        own = play_turns(
-            filters.codes,
-            filters.lists,
-            spec.running,
-            pes=spec.pes,
+        rules = BroadcastRules(
             group_filters=group_filters,
             step_limit=1 << spec.index_bits,
             decoded=spec.decoded_entries,
             ports=spec.input_ports,
             depth=spec.input_queue_depth,
         )
+        own = play_turns(filters.codes, filters.lists, spec.running, spec.pes, rules)
         cycles = np.zeros((*own.shape[:2], CAUSES), np.int64)
         for doing, cause in ((PRODUCT, Cause.BUSY), (NO_WEIGHT, Cause.INDEX), (NO_VECTOR, Cause.PORT)):
             cycles[..., cause] = own[..., doing]

@@ -26,8 +26,13 @@ PRODUCT, NO_WEIGHT, NO_VECTOR = range(3)  # what a PE does in a cycle, or lacks
 DOINGS = 3
 
 
-class _Rules(NamedTuple):
-    """What does not change from turn to turn; see `play_turns`."""
+class BroadcastRules(NamedTuple):
+    """What does not change from turn to turn.
+
+    group_filters  filters that read the same inputs
+    step_limit     zeros for which a filler stands;  decoded  stored entries that a decoder looks at together
+    ports          vectors that are sent in a cycle;  depth  vectors that a PE's queue holds
+    """
 
     group_filters: int
     step_limit: int
@@ -37,29 +42,16 @@ class _Rules(NamedTuple):
 
 
 def play_turns(
-    codes: np.ndarray,
-    lists: list[tuple[int, int]],
-    level: int,
-    *,
-    pes: int,
-    group_filters: int,
-    step_limit: int,
-    decoded: int,
-    ports: int,
-    depth: int,
+    codes: np.ndarray, lists: list[tuple[int, int]], level: int, pes: int, rules: BroadcastRules
 ) -> np.ndarray:
     """Int64 (turns, PEs, DOINGS): cycles with a product, without a weight, and in wait of a vector.
 
-    codes          uint8 (K, columns): level of each weight, 0 where there is none; filter k on PE k mod PEs
-    lists          first and last level of each stored list that is read, one after the other;  level  the one that runs
-    group_filters  filters that read the same inputs
-    step_limit     zeros for which a filler stands;  decoded  stored entries that a decoder looks at together
-    ports          vectors that are sent in a cycle;  depth  vectors that a PE's queue holds
+    codes  uint8 (K, columns): level of each weight, 0 where there is none; filter k on PE k mod PEs
+    lists  first and last level of each stored list that is read, one after the other;  level  the one that runs
     """
     turns = ceil_div(len(codes), pes)
     cycles = np.zeros((turns, pes, DOINGS), np.int64)
     levels = np.array(lists, np.int64)
-    rules = _Rules(group_filters, step_limit, decoded, ports, depth)
 
     def play(turn: int) -> None:
         first = turn * pes
@@ -88,7 +80,7 @@ def _play_turn(
     first: int,
     lists: np.ndarray,
     level: int,
-    rules: _Rules,
+    rules: BroadcastRules,
     cycles: np.ndarray,
 ) -> None:
     """Count one turn, which begins with filter `first`, into cycles (PEs, DOINGS); codes uint8 (columns, filters)."""

@@ -270,9 +270,13 @@ class Systolic(Accelerator[SystolicSpec]):
         outputs = np.zeros((product.batch, product.groups, product.group_out_channels, len(padded.windows)), np.int64)
         for group in range(product.groups):
             _folded_products(
-                padded.values[:, group], padded.columns, padded.windows, matrix[group],
-                spec.block_positions, spec.block_filters, depth, outputs[:, group],
-            )  # fmt: skip
+                padded.of_group(group),
+                matrix[group],
+                spec.block_positions,
+                spec.block_filters,
+                depth,
+                outputs[:, group],
+            )
         if product is not layer:
             outputs = outputs[0, 0].T
         return outputs.reshape(layer.output_shape)
@@ -280,16 +284,10 @@ class Systolic(Accelerator[SystolicSpec]):
 
 @kernel
 def _folded_products(
-    values: np.ndarray,
-    columns: np.ndarray,
-    windows: np.ndarray,
-    weights: np.ndarray,
-    positions: int,
-    filters: int,
-    depth: int,
-    outputs: np.ndarray,
+    inputs: PaddedMap, weights: np.ndarray, positions: int, filters: int, depth: int, outputs: np.ndarray
 ) -> None:
     """Fill outputs (N, K/G, positions) of one group from weights (K/G, depth), block by block and fold by fold."""
+    values, columns, windows = inputs
     for image in range(outputs.shape[0]):
         for start in range(0, windows.size, positions):
             stop = min(start + positions, windows.size)

@@ -43,7 +43,9 @@ class Accelerator(ABC, Generic[Spec_co]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        # A subclass without a name of its own, such as a test's, is not another machine.
         if "name" in cls.__dict__:
+            # A module that is loaded again defines its machine again; two modules that claim one name are a fault.
             if Accelerator.registry.get(cls.name, cls).__module__ != cls.__module__:
                 raise TypeError(f"two machines are called '{cls.name}'")
             Accelerator.registry[cls.name] = cls

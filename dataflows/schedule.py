@@ -71,6 +71,7 @@ class Runs:
     def __post_init__(self) -> None:
         rows = len(self.tile)
         for name in ("tile", "last_tile", "tensor", "address", "size_bytes"):
+            # Columns come as slices and broadcasts of other arrays, of any whole-number type.
             array = np.ascontiguousarray(getattr(self, name), dtype=np.int64)
             if array.shape != (rows,):
                 raise AssertionError(f"Runs.{name} has shape {array.shape}, must be ({rows},)")
@@ -105,6 +106,7 @@ class Runs:
     ) -> Self:
         """Runs of one tensor; rows of size 0 are dropped. `last_tile` defaults to `tile`."""
         tile, address, size_bytes = (np.atleast_1d(np.asarray(a, np.int64)) for a in (tile, address, size_bytes))
+        # One size or address may stand for all tiles, such as weights that every tile reads again from the same place.
         tile, address, size_bytes = np.broadcast_arrays(tile, address, size_bytes)
         last = tile if last_tile is None else np.broadcast_to(np.asarray(last_tile, np.int64), tile.shape)
         # A tile without data of this tensor asks DRAM for nothing: a run has a byte at least.
@@ -191,6 +193,7 @@ class LayerSchedule:
                 raise AssertionError(f"LayerSchedule.{name} is {array.dtype} {array.shape}, must be int64 {shape}")
             if array.size and array.min() < 0:
                 raise AssertionError(f"LayerSchedule.{name} has a negative entry")
+        # Were they filled here, the simulation would add its own to them, and the causes no longer sum to the cycles.
         for cause in _ONLY_SIMULATED:
             if self.cycles[:, :, cause].any():
                 raise AssertionError(f"LayerSchedule.cycles holds '{cause.key}', which only the simulation can know")

@@ -77,6 +77,7 @@ class Scaling:
 
     def step(self, spec: AcceleratorSpec) -> int:
         """Multipliers that one more of what grows brings."""
+        # A 128 x 128 array of which both sides grow comes in steps of 1; 64 PEs of 16 multipliers come in steps of 16.
         return math.prod(getattr(spec, key) for key in self.factors if key not in self.growing)
 
     def on_chip_bytes(self, spec: AcceleratorSpec) -> int | None:
@@ -86,6 +87,7 @@ class Scaling:
         """
         if not self.buffers:
             return None
+        # 64 PEs of 2 KiB each are 128 KiB, a buffer that all share counts once.
         return sum(getattr(spec, key) * (getattr(spec, count) if count else 1) for key, count in self.buffers.items())
 
 
@@ -152,6 +154,8 @@ def _resized(scaling: Scaling, spec: AcceleratorSpec, grown: dict[str, int], on_
         # Buffers are not what is in the way then.
         if high > 2.0**_STEPS * factor:
             return {}
+    # Between a factor that is too small and one that works: 40 halvings leave less than a byte
+    # of any buffer between them.
     for _ in range(_STEPS):
         middle = (low + high) / 2
         low, high = (low, middle) if _is_possible(spec, grown | sizes(middle)) else (middle, high)

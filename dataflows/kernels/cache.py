@@ -49,6 +49,7 @@ def source_digest(package: str, root: Path = _ROOT) -> str:
     digest = hashlib.sha256(numba.__version__.encode())
     for name in sorted(os.environ):
         if name.startswith("NUMBA_") and name not in _SETTINGS_WITHOUT_EFFECT:
+            # Bounds checks, debug information and the like change what is compiled; where files lie does not.
             digest.update(f"{name}={os.environ[name]}\n".encode(errors="surrogateescape"))
     for name, text in sorted(_kernel_sources(package, root).items()):
         # With name and length, so that text moved from one module to the next changes the digest.
@@ -71,6 +72,8 @@ def _kernel_sources(package: str, root: Path) -> dict[str, bytes]:
         if name in sources and name not in found:
             found[name] = sources[name]
             for module, imported in _IMPORTS.findall(sources[name].decode()):
+                # `from a import b` may name a module b as well as a constant of a: both are tried, and what is
+                # no module is passed over.
                 names += [module, *(f"{module}.{one}" for one in re.findall(r"\w+", imported))]
     return found
 
@@ -191,6 +194,7 @@ class KernelCache:
         return repr((self._name, line, sig, codegen.magic_tuple(), hashlib.sha256(made_of).hexdigest())).encode()
 
     def _path(self, folder: Path, key: bytes) -> Path:
+        # File systems take names of 255 bytes; what is cut off is part of the key, and so of the digest.
         return folder / f"{self._name[-150:]}-{hashlib.sha256(key).hexdigest()[:24]}.kernel"
 
 

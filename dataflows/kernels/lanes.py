@@ -73,12 +73,15 @@ _operation(operator.invert, 1, "not_")
 
 def _row_pointer(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
     """Address of row `row` of a C-contiguous (rows, 16) uint32 array."""
+    # The pointer is of one word and counts in words: row 3 begins 48 words behind the first.
     data = context.make_array(array_type)(context, builder, array).data
     first = builder.mul(row, ir.Constant(row.type, LANES))
     return builder.bitcast(builder.gep(data, [first]), _VECTOR.as_pointer())
 
 
 def _is_words(array: Any) -> bool:
+    # A view with other strides has no 16 words side by side: a kernel fails to compile then, instead of
+    # reading words of its neighbours.
     return isinstance(array, types.Array) and array.dtype == types.uint32 and array.layout == "C"
 
 
@@ -108,6 +111,7 @@ def store(_typing: Any, array: Any, row: Any, lanes: Any) -> Any:
 
 
 def _spread(builder: Any, word: Any) -> Any:
+    # LLVM has no instruction for this. Put in lane 0 and shuffled from there it becomes the processor's own broadcast.
     first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), word, ir.Constant(_WORD, 0))
     return builder.shuffle_vector(first, ir.Constant(_VECTOR, ir.Undefined), ir.Constant(_VECTOR, [0] * LANES))
 
@@ -158,6 +162,7 @@ def nonzero_mask(_typing: Any, lanes: Any) -> Any:
     """All ones in lanes that are not zero, else zero."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        # A comparison leaves one bit a lane, and its sign extended is all ones: 5 becomes 0xFFFFFFFF, 0 stays 0.
         return builder.sext(builder.icmp_unsigned("!=", arguments[0], ir.Constant(_VECTOR, None)), _VECTOR)
 
     return lanes_type(lanes_type), generate
@@ -179,6 +184,7 @@ def any_bit(_typing: Any, lanes: Any) -> Any:
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         flags = builder.icmp_unsigned("!=", arguments[0], ir.Constant(_VECTOR, None))
+        # Sixteen flags are one word of 16 bits, which is compared once instead of lane by lane.
         packed = builder.bitcast(flags, ir.IntType(LANES))
         return builder.icmp_unsigned("!=", packed, ir.Constant(ir.IntType(LANES), 0))
 

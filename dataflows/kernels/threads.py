@@ -31,6 +31,7 @@ def thread_count() -> int:
         if not (asked.isdecimal() and len(asked) <= 4 and 1 <= int(asked) <= _MOST_THREADS):
             raise InputError(f"PRUNESIM_THREADS = {asked}: must be a whole number from 1 to {_MOST_THREADS}")
         return int(asked)
+    # In a container or under taskset the machine has more processors than this process may use.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -159,6 +159,8 @@ class Abm(Accelerator[AbmSpec]):
         def excess(positions: int) -> np.ndarray:
             """What the multipliers need longer than the adders for a block of so many positions."""
             # Rounded up kernel by kernel: the next kernel's products do not share a cycle with the last of this one.
+            # Six values at 20 positions are 120 products, 24 cycles of five multipliers: a kernel of 20 non-zeros,
+            # which are added in 20 cycles, takes 4 more.
             products = ceil_div(distinct * positions, spec.multipliers_per_core)
             return per_core(np.maximum(products - nonzeros, 0))
 

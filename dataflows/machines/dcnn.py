@@ -96,6 +96,8 @@ class Dcnn(Accelerator[DcnnSpec]):
         """One tile for each image and part of the map, through all groups of output channels."""
         spec, layer = self.spec, trace.layer
         work = self._work(layer)
+        # A 3x3 kernel over 20 channels on 16 multipliers takes 9 x 2 steps an output, in every second of
+        # which 12 lanes are empty.
         steps = math.prod(layer.kernel_size) * ceil_div(layer.group_in_channels, spec.multipliers_per_pe)
         cycles = np.zeros((layer.batch, *work.outputs.shape, CAUSES), np.int64)
         cycles[..., Cause.BUSY] = work.outputs * steps
@@ -145,6 +147,8 @@ class Dcnn(Accelerator[DcnnSpec]):
             in_turn = (np.diff(channels)[:, None] - np.arange(pes) + pes - 1) // pes
             return _Work(channels, rows, columns, in_turn[None])
         channels = _edges(layer.out_channels, spec.output_channel_group)
+        # Rows of PEs by columns of PEs: tiles of 3, 3 and 1 rows and of 4 and 2 columns have 12,
+        # 6, 12, 6, 4 and 2 outputs.
         positions = (rows[1] - rows[0])[:, :, None] * (columns[1] - columns[0]) * math.prod(layer.output_size[:-2])
         return _Work(channels, rows, columns, positions.reshape(parts, 1, pes) * np.diff(channels)[:, None])
 
@@ -175,11 +179,14 @@ class Dcnn(Accelerator[DcnnSpec]):
         if inputs > half or trace.input_in_dram:
             # Equal slices with edges of whole bytes, running on from image to image.
             cuts = np.arange(len(tile) + 1) * inputs // work.parts
+            # Inputs that do not stay are read again for each group of output channels, all of which
+            # meet a part before the next.
             times = 1 if self._inputs_stay(layer, work) else work.groups
             columns = (np.repeat(column, times) for column in (tile, cuts[:-1], np.diff(cuts)))
             loads.append(Runs.per_tile(Tensor.INPUT, *columns))
             compulsory += inputs * layer.batch
         if outputs > half:
+            # Bits add up over tiles before they are rounded: tiles of three 4-bit outputs end at the bytes 2, 3 and 5.
             made = np.tile(work.outputs.sum(axis=(1, 2)), layer.batch) * self.spec.value_bits
             cuts = bits_to_bytes(boundaries(made))
             stores = Runs.per_tile(Tensor.OUTPUT, tile, layout.output_address + cuts[:-1], np.diff(cuts))
@@ -194,6 +201,7 @@ class Dcnn(Accelerator[DcnnSpec]):
 
 def _edges(size: int, step: int) -> np.ndarray:
     """Int64: 0, step, 2 step ... and `size` at the end."""
+    # Ten channels in groups of four have the edges 0, 4, 8 and 10.
     return np.append(np.arange(0, size, step), size)
 
 

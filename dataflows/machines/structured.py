@@ -151,6 +151,8 @@ class Structured(Accelerator[StructuredSpec]):
         decode = np.array([max(0, math.ceil(z / rate) - z) for z in plan.columns.tolist()], np.int64)
         compute = (plan.columns + decode)[:, None, None, None]
 
+        # A block of 21 positions and 64 filters drains at 64 sums a cycle in 21 cycles, beside a next block of more
+        # columns than that unseen.
         def drain(pixels: np.ndarray) -> np.ndarray:
             return ceil_div(pixels[:, None] * plan.filters, spec.drain_entries_per_cycle)
 
@@ -158,6 +160,7 @@ class Structured(Accelerator[StructuredSpec]):
         last_drain = np.broadcast_to(drain(strips.last_pixels), shape)
         # A block of pixels waits for the sums of the one before it: of the same filters or of those before.
         before = np.concatenate(([0], last_drain.reshape(-1)[:-1])).reshape(shape)
+        # All blocks of a strip but its last have Pp positions, so that the blocks behind the first wait equally long.
         inside = np.maximum(drain(np.full(strips.count, spec.pixels_parallel)) - compute, 0)
         # Sums leave beside the next block; only what they take longer than it computes is waited for.
         exposed = np.maximum(before - compute, 0) + inside * (strips.blocks - 1)[:, None]
@@ -226,5 +229,7 @@ def _gather(matrix: np.ndarray, group_filters: int, first: int, last: int, kept:
     """Add the filters first..last of a mask, uint8 (K, columns), to kept, uint8 (groups, columns)."""
     for k in range(first, last):
         row, union = matrix[k], kept[k // group_filters]
+        # Filters [1, 0, 0] and [0, 0, 1] of a group keep its columns 0 and 2, and each has a
+        # zero weight in one of them.
         for j in range(row.size):
             union[j] |= row[j]

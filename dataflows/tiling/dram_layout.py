@@ -22,6 +22,7 @@ def bits_to_bytes(bits: np.ndarray) -> np.ndarray: ...
 
 def bits_to_bytes(bits: int | np.ndarray) -> int | np.ndarray:
     """Whole bytes that hold so many bits."""
+    # Rounded once for all bits together: three values of 4 bits take 2 bytes, not 3.
     return ceil_div(bits, 8)
 
 
@@ -40,5 +41,7 @@ class Layout:
         def page_end(address: int) -> int:
             return ceil_div(address, PAGE_BYTES) * PAGE_BYTES
 
+        # Inputs of 10,000 bytes end in the second page, so that weights begin at 16,384; 100 bytes of them leave
+        # outputs the next page, from 24,576 on.
         weights = page_end(input_bytes)
         return cls(0, weights, page_end(weights + weight_bytes))

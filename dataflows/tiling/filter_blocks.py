@@ -40,6 +40,8 @@ def cut_layer(
     filters, sizes = filter_blocks(filter_bits, turn, buffer_bytes=weight_bytes, most_turns=most_turns)
     # Rounded down: a position is held with the channels of all groups or not at all.
     inputs = input_bytes // bits_to_bytes(layer.in_channels * value_bits)
+    # Room for 1,000 sums and blocks of up to 64 filters let a strip have 15 positions, each
+    # with a sum for every filter.
     outputs = None if sums is None else sums // int(filters.max())
     strips = PixelStrips.of(whole, pixels, inputs=inputs, outputs=outputs)
     return StripPlan(whole, np.array([filter_bits.sum()]), filters, strips, weight_bytes=sizes[None])
@@ -75,4 +77,5 @@ def filter_blocks(
         while 2 * turns <= min(most, all_turns) and (held or 2 * int(bytes_of(2 * turns).max()) <= buffer_bytes):
             turns *= 2
     starts = np.arange(0, every, turns * turn)
+    # The last block has what is left: seven filters in turns of two, two turns a block, are blocks of 4 and 3.
     return np.minimum(turns * turn, every - starts), bytes_of(turns)

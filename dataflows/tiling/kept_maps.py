@@ -38,6 +38,7 @@ class KeptMaps:
     @property
     def inputs_stay(self) -> bool:
         """Whether the inputs of the whole batch fit."""
+        # The batch goes through a layer as a whole: the maps of all its images wait until the next layer begins.
         return self._fits(self.layer.input_count)
 
     @property

@@ -14,4 +14,6 @@ def product_layer(layer: Layer) -> Layer:
     """
     if not layer.fully_connected or layer.batch == 1:
         return layer
+    # Images side by side are the positions of one row: a batch of 8 is a 1x1 kernel over a map of 1 x 8, and weights
+    # that stay for all positions of a map are loaded once for the batch.
     return replace(layer, batch=1, input_size=(1, layer.batch), fully_connected=False)

@@ -89,6 +89,8 @@ def wait_for_decoder(cycles: np.ndarray, decode_cycles: np.ndarray) -> None:
     """
     # A decoder for all PEs holds a tile up only beyond its slowest PE, one of a PE's own that PE alone. A PE without
     # work waits for neither: it has nothing to decode.
+    # PEs of 5 and 3 cycles whose common decoder takes 7 get 2 more each, and meet after 7. With decoders of their own
+    # that take 7 and 2 cycles only the first PE gets 2.
     local = cycles.sum(axis=2)
     slowest = local if decode_cycles.ndim == 2 else local.max(axis=1, keepdims=True)
     needed = decode_cycles if decode_cycles.ndim == 2 else decode_cycles[:, None]

@@ -17,6 +17,7 @@ from workloads.layer import Layer
 def require_two_blocks(output_buffer_bytes: int, values: int, value_bits: int, what: str) -> None:
     """Raise `ValueError` when the output buffer cannot hold two blocks of so many values; `what` describes them."""
     # Two, since a block's outputs leave while the next block's are made.
+    # 16 filters x 8 positions of 16 bits are 256 bytes a block, which a buffer of 500 bytes cannot hold twice.
     needed = 2 * bits_to_bytes(values * value_bits)
     if needed > output_buffer_bytes:
         raise ValueError(f"output_buffer_bytes = {output_buffer_bytes} cannot hold {what}, {needed} bytes")
@@ -53,16 +54,20 @@ class StripPlan:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Tiles by group, image and strip."""
+        # Groups are outermost, so that a group's weights stay while all images pass; strips are innermost, so that the
+        # input rows which two neighbours read are still there for the second.
         return len(self.columns), self.layer.batch, self.strips.count
 
     @property
     def block_shape(self) -> tuple[int, int, int, int]:
         """Blocks of filters by tile."""
+        # Groups may differ in the sizes of their last blocks, but all have as many blocks.
         return *self.shape, self.filters.shape[-1]
 
     @property
     def channels(self) -> np.ndarray:
         """Int64 (groups,): input channels that each reads."""
+        # A pack of four depthwise groups reads four channels, one of those groups alone a single one.
         if self.packs is not None:
             return self.packs.channels
         return np.full(len(self.columns), self.layer.group_in_channels)

@@ -33,6 +33,8 @@ class StripWork:
         drain_cycles  int64 (*tiles,); None: draining takes no cycles of its own
         """
         joined = join_filter_blocks(cycles)
+        # Products may be given once for all images, or for all blocks of filters. They are spread out first, so that
+        # the sum counts them once for each block.
         products = np.broadcast_to(issued, cycles.shape[:-1]).sum(axis=-2)
         drains = np.zeros(len(joined), np.int64) if drain_cycles is None else drain_cycles.reshape(-1)
         return cls(joined, products.reshape(joined.shape[:2]), drains)
@@ -60,6 +62,8 @@ def strip_schedule(
     expected_issued: int,
 ) -> LayerSchedule:
     """The schedule of tiles with two copies of accumulators, whose outputs leave while a tile goes on."""
+    # With two copies of the accumulators the sums of a tile drain while the next one adds up its own, and a tile waits
+    # only for the last but one. Its blocks of filters end one by one, so that outputs leave before the tile is done.
     return LayerSchedule(
         pe_grid=pe_grid,
         lanes_per_pe=lanes_per_pe,

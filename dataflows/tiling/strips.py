@@ -156,6 +156,8 @@ def _runs_read(layer: Layer, first: int, last: int) -> list[tuple[int, int]]:
 def _places_read(layer: Layer, axis: int, first: int, last: int) -> list[tuple[int, int]]:
     """Ranges of input positions on an axis that the outputs first..last read; single ones where they skip some."""
     if layer.dilation[axis] == 1 and layer.stride[axis] <= layer.kernel_size[axis] and axis == layer.axes - 2:
+        # Overlapping windows leave no gap: 3 taps with a stride of 2 read the places 0 to 6 for three outputs. A single
+        # tap would read 0, 2 and 4, and nothing that lies between them need be loaded.
         return [read_range(layer, axis, first, last)]
     taps = np.arange(layer.kernel_size[axis]) * layer.dilation[axis] - layer.padding[axis][0]
     places = np.unique(np.add.outer(np.arange(first, last + 1) * layer.stride[axis], taps))
@@ -165,6 +167,7 @@ def _places_read(layer: Layer, axis: int, first: int, last: int) -> list[tuple[i
 
 def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The same numbers in as few ranges as possible, ascending."""
+    # By their starts, a range can only reach into the one found last: 0-2, 1-3 and 5-6 become 0-3 and 5-6.
     joined: list[tuple[int, int]] = []
     for start, stop in sorted(ranges):
         if joined and start <= joined[-1][1]:

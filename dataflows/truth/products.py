@@ -48,6 +48,7 @@ def count_products(trace: LayerTrace) -> ProductCounts:
     meetings = activation_meetings(trace)
     weights = trace.weight_mask.reshape(layer.out_channels, -1)
     per_channel = inside.size
+    # Row g has what a filter of group g meets at each of its weights: (C, R, S) is (groups, C/G, R, S) already.
     group_meetings = meetings.reshape(layer.groups, -1)
     # In the order of a filter's weights (c, [t,] r, s): what lies inside the map is the same for every channel.
     inside_row = np.tile(inside.reshape(per_channel), layer.group_in_channels)
@@ -175,6 +176,8 @@ def _count_meetings(
                     _add_row(mask[image, channel, d, h], stride, dilation, before, outputs, prefix, row_sums[d, h])
         for t in range(meetings.shape[1]):
             for o in range(outputs[0]):
+                # Slices are added one by one, columns by a prefix sum: a map has few slices and kernels are
+                # small, but rows are long.
                 d = o * stride[0] + t * dilation[0] - before[0]
                 if 0 <= d < depth:
                     _add_rows(row_sums[d], stride, dilation, before, outputs, meetings[channel, t])
@@ -192,6 +195,8 @@ def _add_row(
 ) -> None:
     """Add to sums[s] the non-zeros that kernel column s meets in a row, for all columns from one prefix sum."""
     width, step = row.size, stride[2]
+    # The row 1 0 1 1 1 with a stride of 2 has the sums 0 0 1 0 2 1 3, each place added to the one two before it: the
+    # places 2 and 4 together hold 3 - 1 = 2.
     for w in range(width):  # prefix[w + step] = row[w] + row[w - step] + ...; its first `step` entries stay 0
         prefix[w + step] = prefix[w] + row[w]
     for s in range(sums.size):
@@ -236,6 +241,8 @@ def _count_kept(
     last: int,
 ) -> tuple[np.int64, np.int64, np.int64]:
     """(weight products of one image, effectual products, weights that meet any) of output channels first..last."""
+    # Weights inside the map are the same question with every activation set, so that one walk
+    # over a filter answers both.
     inside_total = np.int64(0)
     effectual = np.int64(0)
     meeting = np.int64(0)

@@ -74,6 +74,8 @@ class FilterRounds:
     def rounds(self) -> Rounds:
         """The rounds of the layer in order."""
         each, total = self.blocks.groups * self.layer.group_out_channels, self.layer.out_channels
+        # Two groups of five filters, one group in flight, in rounds of two: 0-1, 2-3, 4, then 5-6, 7-8, 9. The rounds
+        # of a group end with it, since NBin holds the inputs of the groups in flight alone.
         sets = ((first // each, first, min(first + each, total)) for first in range(0, total, each))
         rounds = [
             (number, start, min(start + self.filters, end))
@@ -85,6 +87,8 @@ class FilterRounds:
     @cached_property
     def joined_bands(self) -> int:
         """Bands of strips of one tile."""
+        # Four rounds, one image and two chunks leave 128 of 1,024 tiles for the steps down the map: 300 bands are
+        # joined three by three to 100 steps.
         fixed = self.rounds.count * self.layer.batch * len(self.blocks.chunks)
         return ceil_div(self.blocks.bands, max(1, TILES_AT_MOST // fixed))
 
@@ -95,6 +99,7 @@ class FilterRounds:
         return self.rounds.count, self.layer.batch, steps, len(self.blocks.chunks)
 
     def _per_step(self, per_band: np.ndarray) -> np.ndarray:
+        # Bands of 4, 4, 4 and 2 rows, joined two by two, are steps of 8 and 6.
         return np.add.reduceat(per_band, np.arange(0, len(per_band), self.joined_bands))
 
     def _per_pe(self, per_window: np.ndarray) -> np.ndarray:
@@ -103,6 +108,7 @@ class FilterRounds:
         per_chunk = np.add.reduceat(per_window, starts, axis=1)
         first, filters = self.rounds.first, self.rounds.filters
         # Filter k runs on PE k mod PEs whatever its round begins with, so that a round may begin inside a turn.
+        # Six filters from 3 on with 4 PEs touch three turns, {3}, {4 to 7} and {8}, where two would hold as many.
         turns = int(ceil_div(filters.max(), self.pes)) + 1
         sums = np.zeros((len(first), turns * self.pes, len(starts)), np.int64)
         # Places count from the turn in which the round begins: with 4 PEs a round from filter 6 on begins at place 2.
@@ -112,6 +118,7 @@ class FilterRounds:
 
     def _all_positions(self, per_position: np.ndarray) -> np.ndarray:
         """Int64 (tiles, PEs) of what one output position costs (rounds, chunks, PEs)."""
+        # Weights decide what a position costs, so that every position of a tile costs a PE the same.
         positions = self._per_step(self.blocks.band_rows()) * self.layer.output_size[1]
         per_tile = per_position[:, None, None] * positions[:, None, None]
         return np.broadcast_to(per_tile, (*self.shape, self.pes)).reshape(-1, self.pes)
@@ -126,6 +133,7 @@ class FilterRounds:
         window_cycles  int64 (K, windows): what a window takes a filter's PE, at least 1
         """
         own = self._per_pe(window_cycles)
+        # A PE without a filter in the round takes no windows with the others, and waits for none.
         return self._all_positions(np.where(own > 0, self._together(window_cycles)[:, :, None] - own, 0))
 
     def chunk_cycles(self, window_cycles: np.ndarray, *, shared: bool) -> np.ndarray:
@@ -154,6 +162,8 @@ class FilterRounds:
         """Int64 (rounds, chunks): cycles of an output position where PEs take each window together."""
         first = self.rounds.first
         # A turn ends with the PEs or with its round, whichever is first.
+        # Three filters on two PEs whose windows take [1, 2], [3, 1] and [2, 2] cycles: the first turn takes 3 + 2 where
+        # apart its PEs take 3 and 4, the second 2 + 2, so that a position costs 9 cycles in all.
         turns = np.union1d(first, np.arange(0, len(window_cycles), self.pes))
         slowest = np.maximum.reduceat(window_cycles, turns, axis=0)
         slowest = np.add.reduceat(slowest, np.arange(0, slowest.shape[1], self.chunk_windows), axis=1)
@@ -167,6 +177,7 @@ class FilterRounds:
     @property
     def _weight_bytes(self) -> np.ndarray:
         """Int64 (rounds, chunks)."""
+        # In DRAM the shares of all PEs follow one another: a chunk is a single run, of which only the end is rounded.
         return bits_to_bytes(self._weight_bits.sum(axis=2))
 
     def _weight_times(self) -> np.ndarray:
@@ -175,6 +186,8 @@ class FilterRounds:
         Weights that fit the SBs are loaded once a round; those of which a chunk fits once for every strip, whose
         partial sums wait through all chunks; others for every block.
         """
+        # With two strips of three blocks each in every one of four bands: a round that stays loads its weights once,
+        # one of which a chunk fits loads each chunk 8 times, any other 24 times.
         room, blocks = self.sb_bytes * 8, self.blocks
         per_image = np.full(blocks.bands, blocks.strips)
         chunk_fits = (self._weight_bits.max(axis=(1, 2)) <= room) & (self.shape[3] > 1)
@@ -190,11 +203,13 @@ class FilterRounds:
     def _groups(self) -> np.ndarray:
         """Int64 (rounds,): convolution groups in flight."""
         groups = self.blocks.groups
+        # Six groups, four of them in flight: the second set has two.
         return np.minimum(groups, self.layer.groups - self.rounds.group_set * groups)
 
     @cached_property
     def loaded_bytes(self) -> tuple[int, int]:
         """Bytes of inputs and of weights over DRAM, all reloads counted."""
+        # From counts, without the runs themselves: the search for the best way asks this of every candidate.
         weights = int((self._weight_bytes[:, None] * self._weight_times()).sum())
         neurons = sum(int(self.blocks.loads(chunk).neurons.sum()) for chunk in range(self.shape[3]))
         return neurons * self.value_bits // 8 * int(self._groups.sum()) * self.layer.batch, weights
@@ -222,6 +237,9 @@ class FilterRounds:
         for chunk in range(self.shape[3]):
             band, row, neurons = self.blocks.loads(chunk)
             rounds, images, load = (i.ravel() for i in np.indices((*self.shape[:2], len(row))))
+            # Maps lie set after set within an image, and a row of a set is W positions of all its channels. Two images
+            # of 4 channels in one set, 3 x 5 positions: image 1 begins at value 60, its row 1 at ((1·4 + 0)·3 + 1·4)·5
+            # = 80. A run that stands for several blocks is longer than its row where they share columns.
             first_row = (images * layer.in_channels + first_channel[rounds]) * height
             place = (first_row + row[load] * self._groups[rounds] * channels) * width
             tile = np.ravel_multi_index((rounds, images, band[load] // self.joined_bands), self.shape[:3])

@@ -126,6 +126,7 @@ class WindowCounts:
         filters = len(mask)
         step_limit = 1 << index_bits
         nonzeros = np.zeros((filters, len(edges) - 1), np.int32)
+        # A small layer is counted before a second thread has begun.
         slices = even_slices(filters, thread_count() if mask.size > 1 << 16 else 1)
         if np.diff(edges).max() > step_limit:  # else no run of zeros inside a window is too long for a step
             entries, busy = np.zeros_like(nonzeros), np.zeros_like(nonzeros)
@@ -135,6 +136,8 @@ class WindowCounts:
             _count(mask, edges, slices, nonzeros)
             entries, busy = nonzeros, ceil_div(nonzeros, selected)
         # A window without entries is still looked at for a cycle.
+        # Five entries, two a cycle, take three cycles: if two of the entries are fillers that are selected together,
+        # two cycles are busy and one is index.
         index = np.maximum(1, ceil_div(entries, selected)) - busy
         return cls(*(array.astype(np.int64) for array in (nonzeros, entries, busy, index)))
 
@@ -145,6 +148,8 @@ def _count(mask: np.ndarray, edges: np.ndarray, slices: list[tuple[int, int]], n
     flat = mask.reshape(filters, channels * taps)
     # By channel and tap, as the mask lies, the place in the list, whose channels are innermost.
     place = np.arange(taps) * channels + np.arange(channels)[:, None]
+    # Two channels at three taps lie in the mask as c0 t0, c0 t1, c0 t2, c1 t0 ..., whose places in the list are 0, 2,
+    # 4, 1, 3 and 5. In windows of 4 only place 4, which comes third, and place 5 belong to the second.
     window_of = (np.searchsorted(edges, place.ravel(), side="right") - 1).astype(np.int32)
 
     def count(part: tuple[int, int]) -> None:
@@ -176,6 +181,8 @@ class KeptWeights(NamedTuple):
         row, place = np.nonzero(lists)
         length = lists.shape[1]
         # Filter and place as one rising number, so that one search finds the edges of all filters' windows.
+        # Filter 1 with a list of 6 and windows from 0 and 3: its weights at 2 and 4 have the numbers 8 and 10, its
+        # windows the edges 6, 9 and 12, one weight in each.
         start = np.searchsorted(row * length + place, np.arange(filters)[:, None] * length + edges)
         return cls(start, place, lists[row, place])
 
@@ -200,6 +207,8 @@ class ListedNeurons(NamedTuple):
         padded = np.pad(activations, ((0, 0), (0, 0), *layer.padding))
         values = np.ascontiguousarray(padded.transpose(0, 2, 3, 1))
         rows, columns = (np.arange(k) * d for k, d in zip(layer.kernel_size, layer.dilation, strict=True))
+        # A 2x2 kernel over two channels in padded rows of five positions: the positions 0, 1, 5 and 6, two neurons
+        # each, so that the list reads 0, 1, 2, 3, 10, 11, 12 and 13 from the first neuron on.
         position = (rows[:, None] * values.shape[2] + columns).ravel()
         offset_of = (position[:, None] * layer.in_channels + np.arange(layer.group_in_channels)).ravel()
         return cls(values, offset_of, layer.stride, (layer.group_in_channels, layer.group_out_channels))
@@ -237,6 +246,8 @@ def multiply_block(
             first_channel = k // filters_of_group * inputs_of_group
             for p in range(block[0], block[1]):
                 for q in range(block[2], block[3]):
+                    # In padded rows of 6 positions of 4 channels, with a stride of 2, output (1, 2) of the first group
+                    # begins at (1·2·6 + 2·2)·4 = 64.
                     corner = (p * neurons.stride[0] * columns + q * neurons.stride[1]) * channels + first_channel
                     for i in range(windows[0], windows[1]):
                         for first in range(start[k, i], start[k, i + 1], selected):

@@ -22,6 +22,9 @@ from workloads.whole_numbers import ceil_div
 
 @lru_cache(maxsize=1 << 14)
 def _distinct(outputs: int, taps: int, stride: int, dilation: int) -> int:
+    # Three outputs of three taps with a stride of 2 read 0-2, 2-4 and 4-6, seven positions; two outputs of two taps
+    # with a dilation of 3 read 0, 3 and 1, 4. A set is counted, since no one formula holds with and without gaps. The
+    # search for a layer's blocks asks for the same few counts over and over.
     return len({output * stride + tap * dilation for output in range(outputs) for tap in range(taps)})
 
 
@@ -75,6 +78,8 @@ def chunk_segments(layer: Layer, edges: np.ndarray, chunk_windows: int) -> tuple
     """The kernel rows of every chunk of the list, whose windows begin at edges int64 (windows + 1,)."""
     channels = layer.group_in_channels
     row_length = layer.kernel_size[1] * channels
+    # Windows that begin at 0, 12 and 24 of a list of 36, two of them a chunk: the chunks are 0 to 24 and 24 to 36. With
+    # rows of 12 inputs the first has the kernel rows 0 and 1, the second row 2.
     bounds = [*edges[:-1:chunk_windows].tolist(), int(edges[-1])]
     chunks = []
     for low, high in itertools.pairwise(bounds):
@@ -136,6 +141,7 @@ class NeuronBlocks:
         whole = len(chunks) == 1
 
         def needed(height: int, width: int) -> int:
+            # Chunk after chunk meets the same blocks of outputs, so that the one that reads most sets their size.
             return max(_patch(rows, columns, segments, (height, width)) for segments in chunks) * groups
 
         wide = columns.outputs if whole else min(columns.outputs, held_sums)
@@ -145,10 +151,13 @@ class NeuronBlocks:
             return None
         if not whole:
             # Sums of a whole strip wait from chunk to chunk, so that NBout, not the inputs, limits it.
+            # Room for 20 sums a filter on rows of 30 outputs in blocks of 7: a strip is two blocks, 14 outputs, of one
+            # row. Room for 70 sums holds two whole rows.
             across = columns.outputs if held_sums >= columns.outputs else held_sums // width * width
             down = max(1, held_sums // columns.outputs)
             return cls(layer, chunks, groups, (1, width), (min(down, rows.outputs), across))
         height = 1
+        # A row's neurons are one run in DRAM: blocks grow along it first, and downwards only where whole rows fit.
         if width == columns.outputs:
             height = bisect_right(range(1, rows.outputs + 1), held_neurons, key=lambda h: needed(h, width))
         return cls(layer, chunks, groups, (height, width), (height, columns.outputs))
@@ -158,6 +167,7 @@ class NeuronBlocks:
         """Output columns (first, end) of the blocks of a row."""
         outputs, (_, across), (_, width) = self.layer.output_size[1], self.strip, self.block
         blocks = []
+        # 30 outputs in strips of 14 and blocks of 7 are cut at 7, 14, 21 and 28; the last strip is one short block.
         for left in range(0, outputs, across):
             right = min(left + across, outputs)
             blocks += [(first, min(first + width, right)) for first in range(left, right, width)]
@@ -184,6 +194,7 @@ class NeuronBlocks:
 
     def band_rows(self) -> np.ndarray:
         """Int64 (bands,): output rows of each band."""
+        # Edges are cut off at the map's end: ten rows in strips of 4 end at 4, 8 and 10, bands of 4, 4 and 2.
         return np.diff(np.minimum(np.arange(self.bands + 1) * self.strip[0], self.layer.output_size[0]))
 
     def band_blocks(self) -> np.ndarray:
@@ -214,6 +225,8 @@ class NeuronBlocks:
         slab = np.broadcast_to(np.arange(axis.outputs)[:, None] // self.block[0], row.shape)
         inside = axis.inside(row)
         # A slab is the blocks of the same output rows: it loads a row once, however many of its outputs read it.
+        # With three kernel rows, padding of one and slabs of two output rows the first slab reads the input rows 0 to
+        # 2, the second 1 to 4: rows 1 and 2 are loaded for both.
         keys, chosen = np.unique((slab * axis.size + row)[inside], return_index=True)
         slab, row = np.divmod(keys, axis.size)
         band = slab * self.block[0] // self.strip[0]
@@ -227,6 +240,8 @@ class NeuronBlocks:
         # Likewise in a row: each block loads a column once, and what neighbouring blocks share once for each.
         keys = np.unique((block * columns.size + read)[columns.inside(read)])
         loaded = np.bincount(keys // columns.size, minlength=len(first)) * segment.channels
+        # A chunk may hold a part of a column's channels only. Then columns times channels is more than it reads, and no
+        # output needs more than the neurons that stand in the chunk's list.
         return int(np.minimum(loaded, (end - first) * segment.neurons).sum())
 
 

@@ -149,6 +149,7 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
     def _exchange(self, plan: StripPlan, maps: KeptMaps) -> np.ndarray:
         """Int64 (tiles,): cycles in which each chip receives what others hold of the inputs, an even share a tile."""
         spec, layer = self.spec, plan.layer
+        # Inputs that come from DRAM reach every chip over the links from there, and those bytes count as memory's.
         if spec.chips == 1 or not maps.inputs_stay or maps.input_in_dram:
             return np.zeros(plan.tiles, np.int64)
         # An even share of the inputs lies on each chip already.

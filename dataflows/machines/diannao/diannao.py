@@ -124,12 +124,15 @@ class DianNao(Accelerator[DianNaoSpec]):
         chunk = min(spec.inputs_per_neuron, int(packs.channels.max()))
         return PositionBlocks.of(
             packs.layer,
+            # 2 KiB of NBout are 64 positions with 16 sums of 16 bits each, 2 KiB of NBin as many
+            # positions of a chunk of 16 inputs.
             positions=8 * spec.nbout_bytes // (spec.output_neurons * spec.value_bits),
             inputs=8 * spec.nbin_bytes // (chunk * spec.value_bits),
             strips=max(1, self.tiles_about // (filters.size * packs.layer.batch)),
         )
 
     def _compulsory_bytes(self, layer: Layer) -> int:
+        # A bound from below: inputs that no window reads are left out, and bytes are rounded down.
         values = layer.weight_count + layer.batch * layer.in_channels * inputs_read(layer) + layer.output_count
         return values * self.spec.value_bits // 8
 
@@ -146,6 +149,7 @@ class DianNao(Accelerator[DianNaoSpec]):
         sizes = bits_to_bytes(filters * (layer.weight_count // layer.out_channels) * bits).reshape(-1)
         layout = Layout.of(int(map_bytes.sum()) * batch, int(sizes.sum()))
         pack, turn, image = (i.reshape(-1, 1) for i in np.indices((*filters.shape, batch)))
+        # Strips are innermost, so that entry i of packs, rounds and images begins with tile i times strips.
         first_tile = np.arange(len(pack))[:, None] * strips
 
         map_start = starts(map_bytes)

@@ -39,6 +39,8 @@ def _neuron_outputs(
             last = min(first + neurons, filters)
             for image in range(outputs.shape[0]):
                 for position in range(windows.size):
+                    # The partial sums of a position wait in NBout until its last chunk and kernel
+                    # position have been added.
                     for chunk in range(0, channels, lanes):
                         for tap in range(taps):
                             for group in range(pack, min(pack + together, groups)):

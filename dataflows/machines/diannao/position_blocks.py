@@ -56,12 +56,15 @@ class PositionBlocks:
         per_strip = ceil_div(len(bands), min(strips, len(bands)))
         count = ceil_div(len(bands), per_strip)
         strip_positions, strip_blocks = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        # What neighbouring blocks both read belongs to both: nothing stays in NBin from one block to the next. With a
+        # 3x3 kernel and padding, rows of 8 outputs in blocks of 4 read the columns 0-4 and 3-7.
         column_runs = [
             read_range(layer, layer.axes - 1, q, min(q + columns, width) - 1) for q in range(0, width, columns)
         ]
         starts, sizes, owners = [], [], []
         for index, (o, first, stop) in enumerate(bands):
             strip = index // per_strip
+            # A band has the blocks of its rows from left to right, so that it is as wide as the map.
             strip_positions[strip] += (stop - first) * width
             strip_blocks[strip] += across
             for row in _rows_read(layer, o, first, stop - 1):
@@ -79,6 +82,8 @@ def block_size(layer: Layer, positions: int, inputs: int) -> tuple[int, int]:
     best, best_key = (1, 1), (float("inf"), 0, 0)
     for rows in range(1, min(output[0], positions) + 1):
         for columns in range(1, min(output[1], positions // rows) + 1):
+            # A 3x3 kernel and room for eight sums: 2 x 4 outputs read 4 x 6 inputs, 3 for each, 1 x 8 read 3 x 10, 3.75
+            # for each. Squarer blocks share more of what their windows read.
             read = ((rows - 1) * stride[0] + span[0]) * ((columns - 1) * stride[1] + span[1])
             key = (read / (rows * columns), -rows * columns, -columns)
             if read <= inputs and key < best_key:
@@ -91,7 +96,9 @@ def _rows_read(layer: Layer, o: int, first: int, last: int) -> list[int]:
     rows = range(*read_range(layer, layer.axes - 2, first, last))
     if layer.axes == 2:
         return list(rows)
+    # A dilated kernel steps over slices, and rows of those are not read.
     start = o * layer.stride[0] - layer.padding[0][0]
     slices = (start + t * layer.dilation[0] for t in range(layer.kernel_size[0]))
     inside = [d for d in slices if 0 <= d < layer.input_size[0]]
+    # In a volume with five rows a slice, row 2 of slice 3 is row 17.
     return [d * layer.input_size[1] + row for d, row in itertools.product(inside, rows)]

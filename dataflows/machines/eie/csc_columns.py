@@ -72,6 +72,7 @@ def _count(mask: np.ndarray, run_bits: int, kept: np.ndarray, fillers: np.ndarra
         for j in range(row.size):  # no branches, so that it runs on vectors
             one = np.int32(row[j])
             kept[j] += one
+            # With runs of two bits a filler stands for four zeros: after nine zeros a weight comes behind two fillers.
             fillers[j] += (zeros[j] >> run_bits) * one
             # A non-zero (one = 1) ends the run, a zero lengthens it.
             zeros[j] = (zeros[j] + np.int32(1)) * (np.int32(1) - one)
@@ -83,6 +84,7 @@ def encode(weights: np.ndarray, run_bits: int) -> tuple[np.ndarray, np.ndarray, 
     rows, columns = weights.shape
     span = 1 << run_bits
     pointers = np.zeros(columns + 1, np.int64)
+    # An entry takes a row at least, a filler too, so that there are never more of them than weights and zeros together.
     values = np.zeros(weights.size, np.int64)
     runs = np.zeros(weights.size, np.int64)
     end = 0
@@ -93,6 +95,8 @@ def encode(weights: np.ndarray, run_bits: int) -> tuple[np.ndarray, np.ndarray, 
                 zeros += 1
                 continue
             # A filler stands for span - 1 zeros before it and for the zero that it is.
+            # Runs of one bit after five zeros: two fillers with a run of 1 and the weight with a run of 1, which is
+            # read back as the row -1 + 2 + 2 + 2 = 5.
             while zeros >= span:
                 runs[end] = span - 1
                 end += 1

@@ -171,6 +171,7 @@ class Eie(Accelerator[EieSpec]):
         results = ceil_div(tiles.block_rows, self.spec.pes)  # of a PE, by block
         if int(results.sum()) * tiles.layer.batch * tiles.positions <= self.spec.accumulators_per_pe:
             return 0
+        # Five results of 16 bits leave through a port of 64 bits in two cycles.
         return ceil_div(int(results[unit]) * self.spec.value_bits, self.spec.sram_port_bits)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
@@ -184,6 +185,7 @@ class Eie(Accelerator[EieSpec]):
         def run(task: int) -> None:
             unit, pe = tasks[task]
             group, block = divmod(unit, tiles.blocks)
+            # PE 2 of 4 has the rows 2, 6, 10 ... of a block, whose results go back to every fourth place from 2 on.
             columns = encode(tiles.matrix(weights, unit)[pe :: spec.pes], spec.run_bits)
             into = products[:, group, :, block * tiles.rows : (block + 1) * tiles.rows]
             for image in range(layer.batch):
@@ -204,6 +206,7 @@ class _Matrices:
         pointer_bits = (tiles.layer.group_in_channels + 1) * spec.pointer_bits
         self._entry_bytes = bits_to_bytes(stored * (spec.code_bits + spec.run_bits))
         self._pointer_bytes = bits_to_bytes(pointer_bits)
+        # The fullest PE decides: rows are dealt in turn, but entries fall where the weights are.
         self._needed = int(self._entry_bytes.sum(axis=0).max()), len(stored) * self._pointer_bytes  # bytes of a PE
         self._held = tuple(
             resident(spec.weights_resident, fits=needed <= room)

@@ -50,6 +50,7 @@ class VectorTiles:
     @cached_property
     def joined(self) -> int:
         """Positions of a tile; an image's last may have fewer."""
+        # 256 blocks of rows and one image leave four tiles an image: 196 positions are joined by 49.
         tiles = max(1, TILES_ABOUT // (len(self.block_rows) * self.layer.batch))
         return ceil_div(self.positions, tiles)
 
@@ -93,10 +94,14 @@ class VectorTiles:
         ]
         places = np.stack(np.meshgrid(*axes, indexing="ij")).reshape(layer.axes, -1)
         inside = np.all((places >= 0) & (places < np.array(layer.input_size)[:, None]), axis=0)
+        # With padding of one around a map of 2 x 3 the first of 4 x 5 positions that lies inside
+        # is number 6, and place 0.
         place = np.asarray(np.ravel_multi_index(tuple(places[:, inside]), layer.input_size))
         # Positions in the padding read nothing, but count where tiles are cut.
         tile = np.flatnonzero(inside) // self.joined
         heads = np.flatnonzero((np.diff(place, prepend=-2) != 1) | (np.diff(tile, prepend=-1) != 0))
+        # Places 0, 1, 4 and 5 are two runs, from 0 and from 4; were the second pair another tile's, it would be a run
+        # of its own even from 2 on.
         return tile[heads], place[heads], np.diff(heads, append=place.size)
 
     @property
@@ -116,8 +121,10 @@ class VectorTiles:
         # A group's blocks of rows follow one another, so that what the first has loaded is there for the others.
         held = self.blocks if images * run_bytes.sum() <= room_bytes else 1  # blocks of rows that find them there
         unit, image = np.arange(0, units, held)[:, None, None], np.arange(images)[:, None]
+        # Counted in positions of a group: image 1 of two, two groups, maps of six positions begins at (1·2 + 0)·6 = 12.
         first = (image * layer.groups + unit // self.blocks) * math.prod(layer.input_size) + place
         at = np.ravel_multi_index((unit, image, tile), self.shape)
+        # A run that stays is there until the last block of rows of its group, at the same image and positions.
         last = np.ravel_multi_index((unit + held - 1, image, tile), self.shape)
         start = address + first * layer.group_in_channels * self.value_bits // 8
         rows = (row.reshape(-1) for row in np.broadcast_arrays(at, start, run_bytes, last))
@@ -125,6 +132,7 @@ class VectorTiles:
 
     def output_stores(self, address: int) -> Runs:
         """The results of every tile, one tile's after the other's, each in whole bytes."""
+        # Outputs lie in the order in which tiles make them, so that each tile writes a single run.
         size = self.block_rows[:, None, None] * self.tile_positions * np.ones((self.layer.batch, 1), np.int64)
         size = bits_to_bytes(size.reshape(-1) * self.value_bits)
         return Runs.per_tile(Tensor.OUTPUT, np.arange(len(size)), address + starts(size), size)

@@ -46,10 +46,13 @@ def group_products(
                 # Members lie box after box, so that a box begins where the one before it ends.
                 begin = box_ends[box - 1] if box else 0
                 for column_group in range(positions.shape[1]):
+                    # Position by position: chunks take the same positions in the same order, and
+                    # only wait at other places.
                     start = column_group * group_channels
                     for tap in range(taps):
                         for k in range(first, min(first + tile_filters, filters)):
                             row_group = k // group_filters
+                            # Filter 11 in groups of 8 rows is row 3 of row group 1.
                             row_kept = rows[row_group, column_group, k % group_filters]
                             if not row_kept or not positions[row_group, column_group, tap]:
                                 continue

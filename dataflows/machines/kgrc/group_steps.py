@@ -38,12 +38,16 @@ class GroupSteps:
         starts = np.arange(0, groups.positions.shape[3], spec.positions_per_tile)
         positions = np.add.reduceat(groups.positions, starts, axis=3, dtype=np.int64)
         rows = groups.row_counts[..., None]
+        # Five kept positions, three at a time, and three kept rows, two at a time, are 2 x 2 passes; a position or a
+        # row that is missing in the last of them leaves its multipliers idle.
         passes = ceil_div(positions, spec.positions_parallel) * ceil_div(rows, spec.rows_parallel)
         # Each kept kernel begins a word of its own: 3 positions through a port of 8 values take a cycle a kernel.
         words = ceil_div(positions, spec.weight_port_values) * groups.kept_kernels[..., None]
 
         def by_step(values: np.ndarray) -> np.ndarray:
             """(G, filter tiles, PEs, steps, column groups of a step, chunks), filled up with zeros."""
+            # Five row groups in tiles of two and three column groups in steps of two are filled up to 6 and 4; what is
+            # filled in has nothing to compute and nothing to load.
             tiles, steps = ceil_div(values.shape[1], row_groups), ceil_div(values.shape[2], column_groups)
             fill = (tiles * row_groups - values.shape[1], steps * column_groups - values.shape[2])
             padded = np.pad(values, ((0, 0), (0, fill[0]), (0, fill[1]), (0, 0)))
@@ -70,7 +74,10 @@ class GroupSteps:
         started = np.count_nonzero(computing, axis=(2, 3))
         own = computing + (start_cycles + list_cycles) * (computing > 0)
         chunks = np.maximum(own, self.weight_cycles).sum(axis=3)
+        # A step of channels that no group of the tile keeps has no chunk, and its inputs are passed over with it.
         needed = computing.any(axis=3)
+        # A step of two chunks that compute 8 and 6 cycles while their weights take 4 and 9 lasts 8 + 9 = 17 cycles.
+        # With inputs that take 20 it lasts 20, of which 20 - 14 are waited for.
         waiting = (np.maximum(chunks, input_cycles[:, None] * needed) - own.sum(axis=3)).sum(axis=2)
         # A PE's own passes; what the slowest of a chunk takes longer is its imbalance.
         busy = self.passes.sum(axis=(3, 4)) * pixel_vectors

@@ -39,6 +39,7 @@ class GroupTraffic:
         """int64 (G, filter tiles): kept weights and index lists; 0 where nothing is kept."""
         row_bits, position_bits = ((size - 1).bit_length() for size in (self.group_filters, self.chunk_positions))
         # A place in a list has as many bits as tell the rows of a group, or the positions of a chunk, apart.
+        # One of 8 rows takes 3 bits, one of 9 positions 4.
         bits = self.groups.kept_weights * self.value_bits + self.groups.index_bits(row_bits, position_bits)
         return bits_to_bytes(by_tile(bits.sum(axis=2), self.row_groups).sum(axis=2))
 
@@ -67,11 +68,15 @@ class GroupTraffic:
         layer, boxes, sizes, layout = self.layer, self.boxes, self.weight_bytes, self._layout
         map_bytes = self._position_bytes * math.prod(layer.input_size)
         tile = np.arange(math.prod(self.shape)).reshape(self.shape)
+        # Two packs of 4 and 2 bytes a position over maps of ten positions take 40 and 20 bytes an image: those of
+        # image 1 begin at 60 and 100.
         map_start = np.arange(layer.batch) * map_bytes.sum() + starts(map_bytes)[:, None]
         position_bytes = self._position_bytes[:, None, None, None]
         start = layout.input_address + map_start[..., None, None] + boxes.run_start * position_bytes
         # A tile whose filters keep nothing has a size of 0, which is dropped.
         size = boxes.run_positions * position_bytes * (sizes > 0)[:, None, :, None]
+        # The weight buffer has room for a step or two, so that a tile of filters brings its weights
+        # anew for every image and box.
         first = layout.weight_address + starts(sizes)
         return Runs.merge(
             _runs(Tensor.INPUT, tile[..., boxes.run_box], start, size),
@@ -87,6 +92,8 @@ class GroupTraffic:
 
     def compulsory_bytes(self) -> int:
         """Kept weights, outputs, and the inputs of groups that keep any weight."""
+        # A bound from below counts what no order of tiles avoids: index lists, halos and the
+        # ends of bytes are left out.
         layer, kept = self.layer, self.groups.kept_weights.sum(axis=(1, 2))
         inputs = int(self.packs.channels[kept > 0].sum()) * layer.batch * inputs_read(layer)
         return (int(kept.sum()) + inputs + layer.output_count) * self.value_bits // 8

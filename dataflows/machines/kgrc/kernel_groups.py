@@ -56,6 +56,8 @@ class KernelGroups:
             filters = mask[group, row * group_filters : (row + 1) * group_filters]
             _find_kept(filters, group_channels, empty.rows[group, row], empty.positions[group, row])
 
+        # Row group by row group, since many layers have a single convolution group and threads
+        # would have nothing to share.
         run_slices(find, range(layer.groups * per_group))
         return empty
 
@@ -111,6 +113,7 @@ class KernelGroups:
     @property
     def drops_positions(self) -> bool:
         """Whether any group of the layer drops a kernel position."""
+        # Off the diagonal of a pack there are no rows; that nothing is kept there drops nothing.
         return not self.positions[self.every_row.any(axis=3)].all()
 
     def modes(self) -> Iterator[Self]:
@@ -118,6 +121,8 @@ class KernelGroups:
 
         What a mode does not list, it takes whole. A layer that drops none has no lists of it.
         """
+        # A layer that drops rows and positions has four modes, one that drops rows has two, a
+        # dense layer one without lists.
         for by_row, by_position in itertools.product(*((True, False) if drops else (False,) for drops in self._drops)):
             rows = self.rows if by_row else self.every_row
             positions = self.positions if by_position else np.ones_like(self.positions)
@@ -148,6 +153,7 @@ class KernelGroups:
         A layer none of whose groups drops rows has no list of rows; likewise positions.
         """
         rows, positions = self.row_counts, self.position_counts
+        # Three kept rows at 3 bits and two kept positions at 4 bits are a list of 17 bits.
         row_list = row_bits if self.drops_rows else 0
         position_list = position_bits if self.drops_positions else 0
         return row_list * rows + position_list * positions
@@ -155,6 +161,7 @@ class KernelGroups:
 
 def by_tile(values: np.ndarray, row_groups: int) -> np.ndarray:
     """Values (G, row groups) as (G, filter tiles, row groups of a tile), filled up with zeros."""
+    # A negative remainder is what is missing: five row groups in tiles of two lack -5 % 2 = 1.
     padded = np.pad(values, ((0, 0), (0, -values.shape[1] % row_groups)))
     return padded.reshape(len(values), -1, row_groups)
 
@@ -166,6 +173,8 @@ def _find_kept(mask: np.ndarray, group_channels: int, rows: np.ndarray, position
         for c in range(mask.shape[1]):
             group = c // group_channels
             for tap in range(mask.shape[2]):
+                # One weight keeps its row for all positions and its position for all rows, which is why zeros remain
+                # among what is kept: weights at (0, 2) and (1, 0) keep two rows and two positions, four places in all.
                 if mask[row, c, tap]:
                     rows[group, row] = True
                     positions[group, tap] = True

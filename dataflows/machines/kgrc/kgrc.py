@@ -108,6 +108,7 @@ class Kgrc(Accelerator[KgrcSpec]):
 
         def spread(values: np.ndarray, *per_tile: int) -> np.ndarray:
             """Values (G, filter tiles, boxes, ...) for every tile, images included."""
+            # Weights alone decide what a tile takes, so that every image takes the same.
             return np.broadcast_to(values[:, None], (*shape, *per_tile)).reshape(-1, *per_tile).copy()
 
         return LayerSchedule(
@@ -171,6 +172,7 @@ class Kgrc(Accelerator[KgrcSpec]):
         """int64 (G, filter tiles, boxes, PEs, CAUSES)."""
         spec = self.spec
         steps = GroupSteps.of(groups, spec)
+        # Eight channels through four ports take two turns of the longest channel's words.
         turns = ceil_div(steps.channels, spec.channel_ports)
         list_cycles = spec.row_list_cycles if groups.drops_rows else 0
         # Boxes differ at the map's edges only: each pair of outputs and loaded inputs is worked out once.

@@ -46,6 +46,7 @@ class OutputBoxes:
     def of(cls, layer: Layer, size: Axes) -> Self:
         """Boxes of at most `size` positions an axis, the last axis innermost."""
         cuts = [
+            # Ten rows in boxes of four are cut into 0-3, 4-7 and 8-9.
             [range(start, min(start + step, total)) for start in range(0, total, step)]
             for total, step in zip(layer.output_size, size, strict=True)
         ]
@@ -70,9 +71,12 @@ def _runs_read(layer: Layer, sides: tuple[range, ...]) -> Iterator[tuple[int, in
     if not len(rows) or not len(columns):
         return
     height, width = layer.input_size[-2:]
+    # A kernel of one column with a stride of 2 reads the columns 0, 2 and 4 for three outputs; the run has all five.
     first, length = int(columns[0]), int(columns[-1] - columns[0]) + 1
     # Rows of full width that follow one another are one stretch of the map; narrower ones never are.
     apart = np.flatnonzero(np.diff(rows) > 1) + 1 if length == width else np.arange(1, len(rows))
+    # In a map 5 wide rows 1 and 2 are one run of ten positions from 5 on if they are read whole; of their columns 1 to
+    # 3 they are two runs of three, from 6 and 11.
     joined = [(int(part[0]), len(part)) for part in np.split(rows, apart)]
     for d in slices[0].tolist() if slices else (0,):
         yield from (((d * height + row) * width + first, count * length) for row, count in joined)

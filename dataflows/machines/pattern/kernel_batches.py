@@ -63,6 +63,9 @@ def _labels(pattern_set: np.ndarray) -> np.ndarray:
 
     The smallest pattern that holds it, of equals the first; kernels that none holds come last.
     """
+    # The set {0, 1} and {0}, codes 3 and 1: sorted by the first pattern alone the kernels {0} and {1} both
+    # have place 0; by both, {0} has place 1, since the smaller pattern holds it, {1} has place 0, and {2},
+    # which none holds, place 2.
     codes = np.arange(1 << MOST_POSITIONS)
     labels, size = np.zeros((len(pattern_set) + 1, len(codes)), np.int64), np.full(len(codes), MOST_POSITIONS + 1)
     for place, pattern in enumerate(pattern_set.tolist()):
@@ -110,6 +113,7 @@ def _gather(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The fields of `Batches`; lists uint64 (C/G, filters, W), labels int64 (orders, 512), costs int64 (X + 1,)."""
     channels, block, words = lists.shape
+    # At worst every kernel is a batch of its own, so that what is found is never longer than this.
     kept = _count_kept(lists)
     first, channel, positions = np.zeros(kept + 1, np.int64), np.zeros(kept, np.int64), np.zeros(kept, np.int64)
     order, ordered = np.zeros(kept, np.int32), np.zeros((kept, words), np.uint64)
@@ -218,6 +222,8 @@ def _cut(line: np.ndarray, rows: int, costs: np.ndarray, cost: np.ndarray, end: 
     more, or that is full, can be best.
     """
     size = line.size
+    # Kernels {0}, {0}, {1} and {0, 1}, two rows, a cycle a position: from the last on 2 cycles, from {1} on 2 as well,
+    # since both fit one batch, from the second {0} on 3, and in all 3: two batches of 1 and 2 positions.
     cost[size] = 0
     all_read = np.uint64(0)
     # From the back, so that the best cut behind every end is known.

@@ -74,6 +74,8 @@ class KernelPatterns:
         names = len(self.pattern_set) + self.names_whole + bool(unnamed.any())
         code_bits = max(0, names - 1).bit_length()
         dense = np.full(len(kernels), channels * positions * value_bits, np.int64)
+        # Four weights of 16 bits in a kernel of nine positions, one of 64 channels: 64 + 6 + 9 = 79 bits with a bitmap,
+        # 64 + 6 + 3 = 73 with the name of one of eight patterns.
         bitmaps = weights * value_bits + kernels * (channel_bits + positions)
         named = weights * value_bits + kernels * (channel_bits + code_bits) + unnamed * positions
         # One form for the layer: the decoder does not change between filters.
@@ -91,6 +93,8 @@ def _choose_patterns(counts: np.ndarray, patterns: int) -> np.ndarray:
     read = np.full(len(codes), int(np.bitwise_or.reduce(codes, initial=0)).bit_count())
     chosen: list[int] = []
     while len(chosen) < min(patterns, len(codes)):
+        # A pattern of four positions saves each of the kernels that it holds five of nine; one taken before leaves less
+        # to save, so that the second is not simply the second best of the first count.
         saved = counts[codes] @ (holds * np.maximum(0, read[:, None] - sizes))
         best = int(saved.argmax())
         # More patterns would save nothing, and only lengthen the codes.

@@ -25,6 +25,7 @@ def multiply_kernels(
     values, columns, windows = inputs
     for n in range(order[0].size):
         k, c = order[0][n], order[1][n]
+        # A kernel meets all blocks of the strip before the next one takes its row: it is the operand that stays.
         for image in range(outputs.shape[0]):
             own = values[image, k // group_filters]
             # Blocks are counted from the strip's own first position, as in the schedule; the last may be ragged.

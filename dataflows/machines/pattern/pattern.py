@@ -237,6 +237,8 @@ class PatternMachine(Accelerator[PatternSpec]):
         """Each strip with the batches of some filters; strips whose passes take as long have the same."""
         found: dict[int, Batches] = {}
         for strip, one in enumerate(passes):
+            # Only where a pass takes as many reads does a switch weigh as much, so that the same cut is
+            # best; most strips are alike.
             if one.reads not in found:
                 found[one.reads] = Batches.of(
                     kernels,
@@ -257,6 +259,8 @@ class PatternMachine(Accelerator[PatternSpec]):
             address = (rows[:, None] * width + columns).reshape(-1)
             block = np.arange(len(address)) // pixels
             # Counts by block and bank; the fullest bank of a block sets its reads.
+            # Windows that begin at 0, 2, 4 and 6, four banks: banks 0, 2, 0 and 2, so that the vector takes two reads.
+            # A kernel position moves all windows by the same distance and leaves this number as it is.
             in_bank = np.bincount(block * pixels + address % pixels, minlength=len(reads) * pixels)
             reads = in_bank.reshape(-1, pixels).max(axis=1)
         parts = np.split(reads, np.cumsum(strips.blocks)[:-1])
@@ -276,6 +280,8 @@ class PatternMachine(Accelerator[PatternSpec]):
         by_position = weights.reshape(*weights.shape[:2], -1)
         for filters in _filter_ranges(plan):
             for strip, batches in self._batches(kernels, filters, passes):
+                # A batch counts channels over all groups, weights have those of their own group: channel 5 of
+                # groups of 4 is channel 1.
                 channel = np.repeat(batches.channel, np.diff(batches.first)) % layer.group_in_channels
                 order = batches.filters, channel
                 pixels = first[strip], first[strip] + passes[strip].pixels, spec.pixels_parallel

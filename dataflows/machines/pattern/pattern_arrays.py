@@ -42,6 +42,8 @@ def deal(
     cycles[..., Cause.BUSY] = busy
     cycles[..., Cause.BANK_CONFLICT] = held - busy
     cycles[..., Cause.INDEX] = index
+    # Rows that hold kernels of fewer batches wait for row 0; one that never held any is not
+    # mapped and has no cause here.
     cycles[..., Cause.IMBALANCE] = (held + index > 0) * (together - held - index)
     return cycles, issued
 

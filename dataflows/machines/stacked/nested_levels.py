@@ -28,6 +28,8 @@ def nested_codes(weights: np.ndarray, densities: tuple[float, ...], level: int, 
     codes = np.zeros(flat.size, np.uint8)
     kept = int(np.count_nonzero(flat))
     if highest > level:
+        # Levels of 0.1, 0.25 and 0.5 of 100 weights, of which level 2 runs with its 25: level 3 adds 25 of the other
+        # places, level 1 takes the ten largest of the 25.
         scores = sizes(flat == 0, np.random.default_rng(0))
         # From the largest level down: each smaller one overwrites its part, so that the smallest that keeps a weight
         # remains.
@@ -65,6 +67,8 @@ def _count_entries(lists: np.ndarray, stored: tuple[int, int], step_limit: int, 
         for j in range(lists.shape[1]):
             if stored[0] <= lists[k, j] <= stored[1]:
                 # The fillers of the run of zeros before it, and the weight itself.
+                # Steps of one bit tell 0 or 1 zeros: five zeros take two fillers, of two zeros each, and the weight is
+                # the third entry. Zeros behind the last weight take none.
                 count += zeros // step_limit + 1
                 zeros = 0
             else:

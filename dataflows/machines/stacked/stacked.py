@@ -190,8 +190,11 @@ class Stacked(Accelerator[StackedSpec]):
             "separate": [(1, level) for level in range(1, last + 1)],
         }[spec.storage]
         read = {"sectioned": lists[:running], "coded": lists, "separate": lists[running - 1 : running]}[spec.storage]
+        # Of three levels the second reads the lists 1 and 2 where they are sectioned, the one list where it is coded,
+        # and its own where they are separate.
         loaded = lists if spec.loaded == "all" else read
         codes = nested_codes(flat, spec.densities, running, loaded[-1][1])
+        # Codes of three levels take two bits; of a single level there is nothing to tell.
         code_bits = (last - 1).bit_length() if spec.storage == "coded" else 0
         entries = np.sum([stored_entries(codes, stored, spec.index_bits) for stored in loaded], axis=0)
         return StoredFilters(codes, read, entries * (spec.value_bits + spec.index_bits + code_bits))

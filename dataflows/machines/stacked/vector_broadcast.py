@@ -55,6 +55,7 @@ def play_turns(
 
     def play(turn: int) -> None:
         first = turn * pes
+        # Columns outermost, since the memory goes through them once and every PE looks at each.
         own = np.ascontiguousarray(codes[first : first + pes].T)
         _play_turn(own, first, levels, level, rules, cycles[turn])
 
@@ -103,6 +104,8 @@ def _play_turn(
                 stop = min(members, ((first + start) // group_filters + 1) * group_filters - first)
                 room = _has_room(codes[j, start:stop], lowest, min(highest, level), start, received, taken)
                 if room >= 0:
+                    # Of two ports each sends every other vector: the third goes a cycle after
+                    # the first, at the earliest.
                     sending = max(sending, sent_at[sent % ports] + 1, room)
                     sent_at[sent % ports] = sending
                     sent += 1
@@ -113,9 +116,13 @@ def _play_turn(
                     entries[pe] += (j - last_place[pe] - 1) // step_limit
                     last_place[pe] = j
                     if code <= level:
+                        # A decoder of four entries finds the weights at the entries 2 and 11 in its looks 0 and 2: the
+                        # look between them holds none, and takes a cycle.
                         group = entries[pe] // decoded
                         empty = max(0, group - last_group[pe] - 1)
                         last_group[pe] = group
+                        # Both waits begin when the PE is free: what the decoder takes hides what the memory
+                        # takes, as far as it goes.
                         at = max(ready[pe] + empty, sending)
                         cycles[pe, PRODUCT] += 1
                         cycles[pe, NO_WEIGHT] += empty

@@ -31,6 +31,7 @@ class Folds:
 
     def last_own_rows(self) -> np.ndarray:
         """Rows in which a column has weights of its own, in the last fold."""
+        # Groups lie together only where they fit one fold, in which nothing is taken off; lone groups own every row.
         return self.own_rows - (self.rows - self.last_rows)
 
     def skew(self, rows: np.ndarray | int) -> np.ndarray:
@@ -141,6 +142,8 @@ class FoldSequence:
         if folds.count == 1 or not self.stationary:
             return np.zeros_like(folds.passing)
         # Of count - 1 waits all but one are for a fold of all rows; the last fold may have fewer.
+        # Three folds of 4, 4 and 3 rows through which two values pass, weights hidden: the second has 4 rows to shift
+        # in and 2 cycles to do so beside the first, and waits 2, the third waits 1, together 3.
         span = self._span(folds, self.rows)
         return (folds.count - 2) * np.maximum(self.rows - span, 0) + np.maximum(folds.last_rows - span, 0)
 
@@ -168,5 +171,7 @@ class FoldSequence:
         # The fold before the last uses every row, so that its wave can be the later one of the two.
         if folds.count > 1:
             wait = np.maximum(folds.last_rows - folds.passing, 0) if self.stationary else 0
+            # Folds of 4 rows and 1 row on one column, two values each: the first ends 3 cycles after its last value,
+            # the second right with its own, two values later, so that the first is the later one by a cycle.
             ends.append(folds.skew(self.rows) - later - wait - folds.passing)
         return ends

@@ -177,6 +177,7 @@ class Systolic(Accelerator[SystolicSpec]):
         passing, columns = (positions, filters) if self.spec.dataflow == "weight" else (filters, positions)
         used = np.broadcast_to(self._packed_rows(plan)[:, None, None, None], filters.shape)
         # Packs of several groups fit one fold and lone groups are equally deep: all have as many folds.
+        # A depth of 300 on 128 rows takes three folds, the last of 300 - 2·128 = 44 rows.
         count = ceil_div(int(used.max()), rows)
         return Folds(count, passing, columns, used, used - (count - 1) * rows, np.full_like(filters, depth))
 

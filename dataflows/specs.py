@@ -100,6 +100,8 @@ class DramSpec(Spec):
         """Peak bandwidth that a machine's control may count on when it chooses an order, 10^9 bytes a second."""
         if self.kind == "ideal":
             return self.bandwidth_gbs
+        # A standard of another name is refused where it is simulated; until then a plan has to
+        # be made with some number.
         return _CHANNEL_GBS.get(self.standard, self.bandwidth_gbs) * self.channels
 
 

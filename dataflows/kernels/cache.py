@@ -103,6 +103,7 @@ def cache_folder(package: str) -> Path | None:
         folder = cache_base()
         for folder in (folder, folder / f"kernels-{source_digest(package)}"):  # noqa: B020 (the fault names either)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Whoever may write the folder could put machine code of theirs into this process.
             reason = _distrust(folder.stat())
             if reason:
                 raise PermissionError(0, reason)

@@ -66,6 +66,7 @@ for _binary, _in_place, _instruction in (
     (operator.sub, operator.isub, "sub"),
     (operator.mul, operator.imul, "mul"),
 ):
+    # `a += b` is another operator than `a + b`, and numba asks for it by its own name.
     _operation(_binary, 2, _instruction)
     _operation(_in_place, 2, _instruction)
 _operation(operator.invert, 1, "not_")
@@ -196,6 +197,7 @@ def largest_word(_typing: Any, lanes: Any) -> Any:
     """The largest of the sixteen words, unsigned."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        # One reduction, which takes four halvings of sixteen words where a loop takes fifteen comparisons in a row.
         name = f"llvm.vector.reduce.umax.v{LANES}i32"
         function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_WORD, [_VECTOR]), name)
         return builder.call(function, arguments)

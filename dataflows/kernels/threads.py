@@ -28,6 +28,7 @@ def thread_count() -> int:
     """
     asked = os.environ.get("PRUNESIM_THREADS")
     if asked:
+        # Its length comes first: int() has an error of its own for thousands of digits.
         if not (asked.isdecimal() and len(asked) <= 4 and 1 <= int(asked) <= _MOST_THREADS):
             raise InputError(f"PRUNESIM_THREADS = {asked}: must be a whole number from 1 to {_MOST_THREADS}")
         return int(asked)

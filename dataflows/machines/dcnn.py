@@ -113,6 +113,8 @@ class Dcnn(Accelerator[DcnnSpec]):
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Every product, part by part and PE by PE, a kernel position's channels `multipliers_per_pe` at a time."""
         work, padded = self._work(layer), PaddedMap.of(layer, activations)
+        # By filter, kernel position and channel: a step takes channels of one kernel position,
+        # which lie side by side then.
         by_position = np.ascontiguousarray(weights.reshape(*layer.weight_shape[:2], -1).transpose(0, 2, 1))
         size = (math.prod(layer.output_size[:-2]), *layer.output_size[-2:])
         outputs = np.zeros((layer.batch, layer.out_channels, *size), np.int64)
@@ -141,6 +143,7 @@ class Dcnn(Accelerator[DcnnSpec]):
         rows = np.minimum(rows, np.minimum(starts + tile_rows, height))
         columns = np.minimum(np.arange(grid[1]) * tile_columns + np.array([[0], [tile_columns]]), width)
         pes = grid[0] * grid[1]
+        # A single output position would leave all PEs but one without work.
         if math.prod(layer.output_size) == 1:
             channels = _edges(layer.out_channels, pes * spec.output_channel_group)
             # Channels are dealt in turn: 10 of them on 4 PEs are 3, 3, 2 and 2.
@@ -176,6 +179,8 @@ class Dcnn(Accelerator[DcnnSpec]):
         tile = np.arange(layer.batch * work.parts)
         loads = [Runs.per_tile(Tensor.WEIGHT, tile, np.full(len(tile), layout.weight_address), np.array(weights))]
         stores, compulsory = Runs.none(), weights
+        # What the layer before has left in the SRAM is there; only a network's first input has to
+        # come though it would fit.
         if inputs > half or trace.input_in_dram:
             # Equal slices with edges of whole bytes, running on from image to image.
             cuts = np.arange(len(tile) + 1) * inputs // work.parts

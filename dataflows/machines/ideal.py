@@ -55,6 +55,7 @@ class Ideal(Accelerator[IdealSpec]):
 
     def baseline_settings(self) -> dict[str, Any]:
         """The same multipliers, skipping nothing."""
+        # The bound of dense machines: what both have in common cancels out, and only the skipped products remain.
         return {"multipliers": self.spec.multipliers, "skip": "nothing"}
 
     def idle_settings(self) -> dict[str, str]:

@@ -81,6 +81,8 @@ class GroupPacks:
         layer, together = self.layer, self.count * self.together
         return replace(
             layer,
+            # Six groups in packs of four count as eight: the second pack has as many channels as the
+            # first, half of them empty.
             in_channels=together * layer.group_in_channels,
             out_channels=together * layer.group_out_channels,
             groups=self.count,

@@ -59,6 +59,7 @@ class KeptMaps:
 
         Strips take half of the room for themselves, which must not cut a map that is there anyway.
         """
+        # Half of it is then the map itself.
         return 2 * math.prod(self.layer.input_size) if self.inputs_stay else held
 
     def transfers(

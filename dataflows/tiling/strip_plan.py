@@ -80,4 +80,5 @@ class StripPlan:
     @cached_property
     def tile_index(self) -> np.ndarray:
         """int64 of `shape`: the number of each tile."""
+        # Numbers are row-major: with two images of three strips tile 4 is strip 1 of image 1.
         return np.arange(self.tiles).reshape(self.shape)

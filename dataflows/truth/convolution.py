@@ -25,5 +25,7 @@ def reference_convolution(layer: Layer, weights: np.ndarray, activations: np.nda
             )
         )
         read = padded[(slice(None), slice(None), slice(None), *window)]
+        # Kernel position by kernel position a convolution is a product of matrices over the channels, so that no index
+        # of a single product can go wrong.
         outputs += np.einsum("gkc,ngc...->ngk...", kernels[(slice(None),) * 3 + position], read, optimize=True)
     return outputs.reshape(layer.output_shape)

@@ -305,6 +305,8 @@ class CambriconX(Accelerator[CambriconXSpec]):
 
 def _groups_in_flight(layer: Layer, pes: int, held_neurons: int) -> int:
     """Convolution groups whose filters run together: enough to give every PE as many filters, as far as NBin holds."""
+    # Groups of 24 filters on 16 PEs: two of them are 48 filters, three for each PE, where one leaves half of the PEs
+    # with one filter less than the others.
     even = math.lcm(layer.group_out_channels, pes) // layer.group_out_channels
     inputs = math.prod(layer.weight_shape[1:])
     return max(1, min(even, layer.groups, held_neurons // inputs))

@@ -242,6 +242,7 @@ class FilterRounds:
             # = 80. A run that stands for several blocks is longer than its row where they share columns.
             first_row = (images * layer.in_channels + first_channel[rounds]) * height
             place = (first_row + row[load] * self._groups[rounds] * channels) * width
+            # Chunks are innermost: with two of them step 3 has the tiles 6 and 7.
             tile = np.ravel_multi_index((rounds, images, band[load] // self.joined_bands), self.shape[:3])
             size = bits_to_bytes(neurons[load] * self._groups[rounds] * self.value_bits)
             start = address + place * self.value_bits // 8

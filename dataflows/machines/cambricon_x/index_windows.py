@@ -177,6 +177,7 @@ class KeptWeights(NamedTuple):
     def of(cls, weights: np.ndarray, edges: np.ndarray) -> Self:
         """Lists of int64 weights (K, C/G, R, S), cut at edges int64 (windows + 1,)."""
         filters, channels = weights.shape[:2]
+        # Weights lie by channel and tap, the list by tap and channel.
         lists = np.ascontiguousarray(weights.reshape(filters, channels, -1).transpose(0, 2, 1)).reshape(filters, -1)
         row, place = np.nonzero(lists)
         length = lists.shape[1]

@@ -223,12 +223,14 @@ class NeuronBlocks:
         row = np.arange(axis.outputs)[:, None] * axis.stride - axis.before
         row = row + np.array([segment.row for segment in segments]) * axis.dilation
         slab = np.broadcast_to(np.arange(axis.outputs)[:, None] // self.block[0], row.shape)
+        # Padding lies in NBin, but no load brings it.
         inside = axis.inside(row)
         # A slab is the blocks of the same output rows: it loads a row once, however many of its outputs read it.
         # With three kernel rows, padding of one and slabs of two output rows the first slab reads the input rows 0 to
         # 2, the second 1 to 4: rows 1 and 2 are loaded for both.
         keys, chosen = np.unique((slab * axis.size + row)[inside], return_index=True)
         slab, row = np.divmod(keys, axis.size)
+        # Slabs of two rows in strips of four: the slabs 0 and 1 are band 0, the slabs 2 and 3 band 1.
         band = slab * self.block[0] // self.strip[0]
         return RowLoads(band, row, np.broadcast_to(neurons, inside.shape)[inside][chosen])
 

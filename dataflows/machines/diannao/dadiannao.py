@@ -140,6 +140,7 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
         neurons = neurons[:, None, None]
         steps = plan.strips.pixels[:, None, None] * math.prod(layer.kernel_size)
         blocks = np.zeros((*plan.block_shape, pes, CAUSES), np.int64)
+        # A tile with one neuron of its 16 takes as long as a full one; the lanes of the other 15 are empty slots.
         blocks[..., Cause.BUSY] = steps * ceil_div(layer.group_in_channels, spec.inputs_per_neuron) * (neurons > 0)
         work = StripWork.of_filter_blocks(blocks, steps * layer.group_in_channels * neurons)
         waiting = np.maximum(self._exchange(plan, maps) - work.cycles.sum(axis=2).max(axis=1), 0)
@@ -169,6 +170,8 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
     def _plan(self, layer: Layer, maps: KeptMaps) -> StripPlan:
         spec = self.spec
         packs = GroupPacks.of(layer, spec.groups, inputs=spec.inputs_per_neuron, filters=spec.neurons)
+        # Positions are held as the largest pack needs them; the last one may have fewer
+        # channels and leaves room unused.
         position_bytes = bits_to_bytes(spec.value_bits * int(packs.channels.max()))
         inputs = maps.input_positions(spec.map_bytes // position_bytes)
         strips = PixelStrips.of(layer, layer.output_size[-1], inputs=inputs)

@@ -90,6 +90,7 @@ class DianNao(Accelerator[DianNaoSpec]):
         cycles = np.zeros((*busy.shape, spec.output_neurons, CAUSES), np.int64)
         cycles[..., Cause.BUSY] = busy[..., None] * mapped
         cycles[:, :, 0, 0, :, Cause.FILL] = spec.pipeline_fill_cycles * mapped[:, :, 0, 0]
+        # 20 channels on 16 lanes are two steps a position and kernel position, but 20 products for each neuron.
         issued = (places * (steps * layer.group_in_channels))[..., None] * mapped
         tiles = busy.size
         loads, stores, holds = self._traffic(packs, blocks, filters)
@@ -171,6 +172,7 @@ class DianNao(Accelerator[DianNaoSpec]):
         else:
             block_strip = np.repeat(np.arange(strips), blocks.strip_blocks)
             tile = (first_tile + block_strip).reshape(-1)
+            # Every block of every image reads the synapses of its round again, from the same place.
             times = batch * len(block_strip)
             weights = Runs.per_tile(Tensor.WEIGHT, tile, np.repeat(addresses, times), np.repeat(sizes, times))
 

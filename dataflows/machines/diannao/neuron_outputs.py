@@ -43,6 +43,8 @@ def _neuron_outputs(
                     # position have been added.
                     for chunk in range(0, channels, lanes):
                         for tap in range(taps):
+                            # Groups of a pack share the cycle. Lanes of another group would multiply with
+                            # zeros between the groups.
                             for group in range(pack, min(pack + together, groups)):
                                 sums = outputs[image, group, position, first:last]
                                 for c in range(chunk, min(chunk + lanes, channels)):

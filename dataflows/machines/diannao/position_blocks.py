@@ -80,6 +80,7 @@ def block_size(layer: Layer, positions: int, inputs: int) -> tuple[int, int]:
     """Rows and columns of the block that reads the fewest inputs for each output; the larger and wider of equals."""
     stride, span, output = layer.stride[-2:], layer.kernel_span[-2:], layer.output_size[-2:]
     best, best_key = (1, 1), (float("inf"), 0, 0)
+    # All sizes are tried: with room for 64 positions there are at most 280 of them.
     for rows in range(1, min(output[0], positions) + 1):
         for columns in range(1, min(output[1], positions // rows) + 1):
             # A 3x3 kernel and room for eight sums: 2 x 4 outputs read 4 x 6 inputs, 3 for each, 1 x 8 read 3 x 10, 3.75

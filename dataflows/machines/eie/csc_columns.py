@@ -50,6 +50,7 @@ class ColumnEntries:
             _count(matrix[pe::pes, first : first + _BAND], run_bits, kept, fillers)
 
         run_slices(count, range(len(bands)))
+        # Each thread has counted one PE's columns in a stretch of its own; the queues go column by column over all PEs.
         return cls(*(np.ascontiguousarray(part.T) for part in counts))
 
     @property

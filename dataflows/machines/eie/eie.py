@@ -111,6 +111,7 @@ class Eie(Accelerator[EieSpec]):
         for unit in range(tiles.shape[0]):
             entries = ColumnEntries.of(tiles.matrix(trace.weight_mask, unit), spec.pes, spec.run_bits)
             stored[unit, : len(entries.per_pe)] = entries.per_pe
+            # The blocks of rows of a group meet the same vectors: with three blocks a group, unit 5 is one of group 1.
             self._play(tiles, unit, vectors[:, unit // tiles.blocks], entries, cycles[unit])
         cycles = cycles.reshape(-1, spec.pes, CAUSES)
         matrices = _Matrices(tiles, stored, spec)
@@ -147,6 +148,8 @@ class Eie(Accelerator[EieSpec]):
         """Fill cycles (images, tiles of an image, PEs, CAUSES) of one block of rows."""
         spec, mapped = self.spec, entries.kept.shape[1]
         _, images, parts = tiles.shape
+        # A vector begins when all PEs are done with the one before, with empty queues: tiles know nothing of one
+        # another, and threads may take them in any order.
         tasks = [(image, part) for image in range(images) for part in range(parts)]
 
         def play(task: int) -> None:
@@ -204,6 +207,7 @@ class _Matrices:
     def __init__(self, tiles: VectorTiles, stored: np.ndarray, spec: EieSpec) -> None:
         self._tiles, self._spec = tiles, spec
         pointer_bits = (tiles.layer.group_in_channels + 1) * spec.pointer_bits
+        # PE by PE and block by block in whole bytes, since each lies in an SRAM of its PE.
         self._entry_bytes = bits_to_bytes(stored * (spec.code_bits + spec.run_bits))
         self._pointer_bytes = bits_to_bytes(pointer_bits)
         # The fullest PE decides: rows are dealt in turn, but entries fall where the weights are.
@@ -219,6 +223,7 @@ class _Matrices:
             (self._entry_bytes.sum(axis=1), self._pointer_bytes * np.minimum(spec.pes, tiles.block_rows)),
             strict=True,
         ):
+            # The two lie in SRAMs of their own: entries may stay while pointers stream in, or the other way round.
             self._unit_bytes += 0 if held else part
         self.fits = (self._entry_bytes.max(axis=1) <= self._rooms[0]) & (self._pointer_bytes <= self._rooms[1])
         self.spills = tiles.activation_bytes > spec.pes * spec.activation_sram_bytes
@@ -235,6 +240,7 @@ class _Matrices:
         layout = Layout.of(input_bytes, int(self._unit_bytes.sum()))
         loads, stores, compulsory_bytes = [], Runs.none(), 0
         if input_in_dram or self.spills:
+            # Inputs that spill come in behind one another and are gone when the next block of rows wants them.
             room_bytes = 0 if self.spills else spec.pes * spec.activation_sram_bytes
             loads.append(tiles.input_loads(layout.input_address, room_bytes))
             compulsory_bytes += bits_to_bytes(tiles.inputs_read * spec.value_bits)

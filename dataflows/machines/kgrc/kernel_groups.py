@@ -65,6 +65,7 @@ class KernelGroups:
     def full(cls, packs: GroupPacks, group_filters: int, group_channels: int) -> Self:
         """Of a layer that keeps everything."""
         groups = cls._empty(packs, group_filters, group_channels)
+        # Rows that the last group does not have hold nothing, whatever is kept.
         groups.rows[:] = groups.every_row
         groups.positions[:] = True
         return groups
@@ -87,6 +88,8 @@ class KernelGroups:
         row_channels = row_channels.swapaxes(2, 3)
         taps = layer.weight_count // (layer.out_channels * layer.group_in_channels)
         positions = np.zeros((*row_channels.shape[:3], taps), bool)
+        # Six groups of three channels in packs of four: the second pack has 6 of 12 channels, in column groups of 8 all
+        # 6 in the first and none in the second.
         present = np.clip(packs.channels[:, None] - starts, 0, channels)
         return cls(present, row_channels, np.zeros(row_channels.shape, bool), positions)
 

@@ -103,6 +103,8 @@ class Kgrc(Accelerator[KgrcSpec]):
         )
         filters = by_tile(groups.filters, spec.row_groups).sum(axis=2)
         kept = by_tile(groups.kept_weights.sum(axis=2), spec.row_groups)
+        # 32 filters through 4 ports take 8 turns; the 784 outputs of 4 x 14 x 14 positions at 8 a
+        # cycle take 98 cycles each.
         stored = ceil_div(filters, spec.channel_ports)[..., None] * ceil_div(boxes.outputs, spec.output_port_values)
         shape = moved.shape
 
@@ -140,6 +142,8 @@ class Kgrc(Accelerator[KgrcSpec]):
         inputs = int(boxes.loaded.max()) * spec.channels_per_tile
         weights = spec.filters_per_tile * spec.channels_per_tile * spec.positions_per_tile
         outputs = spec.filters_per_tile * spec.depth_per_tile * spec.rows_per_tile * spec.columns_per_tile
+        # Two halves each: one is computed with while the other is loaded or written out. 32 filters x 8 channels x 9
+        # positions of 16 bits are 4,608 bytes, and the weight buffer has twice that.
         sizes = (2 * bits_to_bytes(values * spec.value_bits) for values in (inputs, weights, outputs))
         return tuple(
             BufferUse(f"{tensor.key}_buffer", tensor, size, streamed=tensor != Tensor.OUTPUT)
@@ -161,11 +165,14 @@ class Kgrc(Accelerator[KgrcSpec]):
         modes = KernelGroups.of(packs, weight_mask, *sizes).modes()
         return min(
             ((groups, self._cycles(groups, boxes)) for groups in modes),
+            # PEs meet at a tile's end: the slowest of each tile counts. The images of a batch would
+            # make all modes longer alike.
             key=lambda mode: (mode[1].sum(axis=4).max(axis=3).sum(), mode[0].kept_weights.sum()),
         )
 
     def _boxes(self, layer: Layer) -> OutputBoxes:
         size = (self.spec.depth_per_tile, self.spec.rows_per_tile, self.spec.columns_per_tile)
+        # A layer of two axes has no slices: of 4 x 14 x 14 positions a tile keeps 14 x 14.
         return OutputBoxes.of(layer, size[3 - layer.axes :])
 
     def _cycles(self, groups: KernelGroups, boxes: OutputBoxes) -> np.ndarray:

@@ -58,6 +58,7 @@ class OutputBoxes:
             runs += [(box, *run) for run in _runs_read(layer, sides)]
         # The reshape keeps three columns where no box reads anything, all of them in the padding.
         run_box, run_start, run_positions = np.array(runs, np.int64).reshape(-1, 3).T
+        # A box whose windows all lie in the padding has no run, and loads 0 positions.
         loaded = np.bincount(run_box, run_positions, len(outputs)).astype(np.int64)
         return cls(np.array(outputs), loaded, np.concatenate(members), run_box, run_start, run_positions)
 

@@ -76,11 +76,14 @@ class KgrcSpec(GroupedSpec):
         if not isinstance(values, dict):
             return values
         design, bits = values.get("design", "sparse"), values.get("value_bits", 16)
+        # Values of 32 bits are not in the table: they take the sizes of 16 bits, and half as many
+        # ports of half as many values.
         of_bits = {key[0]: sizes for key, sizes in _DESIGNS.items() if key[1] == (16 if bits == 32 else bits)}
         sizes = of_bits.get(design) if isinstance(design, str) else None
         if sizes is None:
             return values  # a fault that pydantic names
         of_design = dict(zip(DESIGN_SIZES, sizes, strict=True)) | {"start_cycles": _START_CYCLES[design]}
+        # Of equal keys the last one counts, so that what a user gives stands above what the design has.
         return of_design | {"channel_ports": _CHANNEL_PORTS[bits]} | dict.fromkeys(_PORTS, _PORT_BITS // bits) | values
 
     @property

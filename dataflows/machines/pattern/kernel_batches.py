@@ -88,6 +88,7 @@ def _transposed(mask: np.ndarray, words: int) -> np.ndarray:
         for k in range(filters):
             for c in range(first, min(first + _COLUMNS, channels)):
                 for x in range(positions):
+                    # Position 65 is bit 1 of word 1.
                     lists[c, k, x // 64] |= np.uint64(mask[k, c, x]) << np.uint64(x % 64)
     return lists
 

@@ -213,6 +213,7 @@ class PatternMachine(Accelerator[PatternSpec]):
         cycles, issued = np.zeros((*shape, CAUSES), np.int64), np.zeros(shape, np.int64)
 
         def run(block: int) -> None:
+            # Weights alone decide, so that every image of the batch takes the same.
             for strip, batches in self._batches(kernels, ranges[block], passes):
                 cycles[0, :, strip, block], issued[0, :, strip, block] = deal(
                     batches,

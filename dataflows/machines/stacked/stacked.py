@@ -171,6 +171,7 @@ class Stacked(Accelerator[StackedSpec]):
         """Cycles and products: every block of positions takes what its filters' turns take."""
         turns = self._turns(filters, group_filters)
         # Blocks of filters are whole turns: each begins at a turn of its own.
+        # On 16 PEs blocks of 32 and 8 filters begin with the turns 0 and 2.
         per_block = np.add.reduceat(turns, starts(plan.filters) // self.spec.pes)
         blocks, pixels = (each[:, None, None] for each in (plan.strips.blocks, plan.strips.pixels))
         cycles = np.broadcast_to(per_block * blocks[..., None], (*plan.block_shape, self.spec.pes, CAUSES))
@@ -214,6 +215,8 @@ class Stacked(Accelerator[StackedSpec]):
         for doing, cause in ((PRODUCT, Cause.BUSY), (NO_WEIGHT, Cause.INDEX), (NO_VECTOR, Cause.PORT)):
             cycles[..., cause] = own[..., doing]
         taken = own.sum(axis=2)
+        # Of three PEs of which two take 5 and 3 cycles and one has no filter in this turn, the second waits for 2
+        # cycles and the third is unmapped for 5.
         waits = taken.max(axis=1, keepdims=True) - taken
         cycles[..., Cause.IMBALANCE] = np.where(taken > 0, waits, 0)
         cycles[..., Cause.UNMAPPED] = np.where(taken > 0, 0, waits)
@@ -235,6 +238,7 @@ class Stacked(Accelerator[StackedSpec]):
     def _density_note(self, trace: LayerTrace) -> tuple[str, ...]:
         spec, size = self.spec, trace.layer.weight_count
         expected = share(spec.densities[spec.running - 1], size)
+        # A layer without zeros was not pruned, to no level at all.
         if trace.weight_nonzeros in (expected, size):
             return ()
         kept = trace.weight_nonzeros
@@ -253,6 +257,8 @@ class Stacked(Accelerator[StackedSpec]):
         def run(k: int) -> None:
             places = np.flatnonzero(values[k])
             if spec.storage == "sectioned":
+                # Level by level, as the lists are read one after the other, and within a level in
+                # the order of the columns.
                 places = places[np.argsort(codes[k, places], kind="stable")]
             own = padded.values[:, k // layer.group_out_channels]
             each = np.arange(1, len(places) + 1)  # every weight is a group of its own

@@ -115,6 +115,8 @@ class FoldSequence:
         whole = _Edge(self._span(self.whole, self.whole.last_rows), self.whole.last_rows)
         own_rows = self._before(self.last.last_own_rows())
         own_rows[..., 0] = 0  # a tile before: its rows are not this tile's to count
+        # Columns of the fold before are busy only as far as it had any: a last block of 20
+        # filters leaves the others empty.
         after_before = own_rows, self._before(self.last.columns)
         after_whole = self.whole.last_own_rows(), self.whole.columns
         return [
@@ -133,6 +135,7 @@ class FoldSequence:
         """Cycles that the first fold of a block waits for its operands, or until the sums before have left."""
         if self.stationary:
             # Rows of the first fold, a cycle each, less those that came in beside the fold before.
+            # 128 rows behind a fold of 100 values wait 28 cycles for the rest; without a fold before them all 128.
             return np.maximum(np.minimum(self.rows, folds.rows) - before.span, 0)
         # Sums leave a row a cycle beside this fold, whose own may not be done before they are out.
         return np.maximum(before.rows - folds.passing, 0) if self.back_to_back else np.zeros_like(folds.passing)

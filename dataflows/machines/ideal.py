@@ -55,7 +55,8 @@ class Ideal(Accelerator[IdealSpec]):
 
     def baseline_settings(self) -> dict[str, Any]:
         """The same multipliers, skipping nothing."""
-        # The bound of dense machines: what both have in common cancels out, and only the skipped products remain.
+        # Alike but for the skipping: its speedup is dense products over effectual ones, but for the
+        # last cycle's empty lanes.
         return {"multipliers": self.spec.multipliers, "skip": "nothing"}
 
     def idle_settings(self) -> dict[str, str]:

@@ -43,8 +43,8 @@ def _neuron_outputs(
                     # position have been added.
                     for chunk in range(0, channels, lanes):
                         for tap in range(taps):
-                            # Groups of a pack share the cycle. Lanes of another group would multiply with
-                            # zeros between the groups.
+                            # Groups of a pack share the cycle. On the lanes of the others a filter meets
+                            # zeros, which are left out here.
                             for group in range(pack, min(pack + together, groups)):
                                 sums = outputs[image, group, position, first:last]
                                 for c in range(chunk, min(chunk + lanes, channels)):

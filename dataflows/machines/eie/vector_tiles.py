@@ -121,7 +121,8 @@ class VectorTiles:
         # A group's blocks of rows follow one another, so that what the first has loaded is there for the others.
         held = self.blocks if images * run_bytes.sum() <= room_bytes else 1  # blocks of rows that find them there
         unit, image = np.arange(0, units, held)[:, None, None], np.arange(images)[:, None]
-        # Counted in positions of a group: image 1 of two, two groups, maps of six positions begins at (1·2 + 0)·6 = 12.
+        # Counted in positions of a group: with two groups and maps of six positions group 0 of image 1
+        # begins at (1·2 + 0)·6 = 12.
         first = (image * layer.groups + unit // self.blocks) * math.prod(layer.input_size) + place
         at = np.ravel_multi_index((unit, image, tile), self.shape)
         # A run that stays is there until the last block of rows of its group, at the same image and positions.

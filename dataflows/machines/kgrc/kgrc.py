@@ -179,7 +179,8 @@ class Kgrc(Accelerator[KgrcSpec]):
         """int64 (G, filter tiles, boxes, PEs, CAUSES)."""
         spec = self.spec
         steps = GroupSteps.of(groups, spec)
-        # Eight channels through four ports take two turns of the longest channel's words.
+        # Eight channels through four ports take two turns, in each of which a port brings one
+        # channel's inputs of the box.
         turns = ceil_div(steps.channels, spec.channel_ports)
         list_cycles = spec.row_list_cycles if groups.drops_rows else 0
         # Boxes differ at the map's edges only: each pair of outputs and loaded inputs is worked out once.

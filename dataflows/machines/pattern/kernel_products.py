@@ -31,7 +31,7 @@ def multiply_kernels(
             # Blocks are counted from the strip's own first position, as in the schedule; the last may be ragged.
             for first in range(pixels[0], pixels[1], pixels[2]):
                 for x in range(weights.shape[2]):
-                    # A position that is read for another row of the array has no weight in this one.
+                    # A position that is read for another row of the array need not have a weight in this one.
                     if weights[k, c, x]:
                         offset = columns[c * weights.shape[2] + x]
                         for i in range(first, min(first + pixels[2], pixels[1])):

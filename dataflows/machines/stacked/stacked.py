@@ -190,9 +190,9 @@ class Stacked(Accelerator[StackedSpec]):
             "coded": [(1, last)],
             "separate": [(1, level) for level in range(1, last + 1)],
         }[spec.storage]
-        read = {"sectioned": lists[:running], "coded": lists, "separate": lists[running - 1 : running]}[spec.storage]
         # Of three levels the second reads the lists 1 and 2 where they are sectioned, the one list where it is coded,
         # and its own where they are separate.
+        read = {"sectioned": lists[:running], "coded": lists, "separate": lists[running - 1 : running]}[spec.storage]
         loaded = lists if spec.loaded == "all" else read
         codes = nested_codes(flat, spec.densities, running, loaded[-1][1])
         # Codes of three levels take two bits; of a single level there is nothing to tell.

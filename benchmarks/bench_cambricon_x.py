@@ -46,7 +46,10 @@ def test_time_grows_no_faster_than_the_weights():
     for features in (2048, 4096, 8192):
         trace = random_trace(Layer.dense("fc", in_features=features, out_features=features), 0.1, 0.3)
         mask = trace.weight_mask.view(np.uint8)[..., 0]
+        edges = window_edges(features, 1, 256, "kernel")
         sizes.append(mask.size)
-        seconds.append(best_seconds(lambda mask=mask: WindowCounts.of(mask, window=256, selected=16, index_bits=8)))
+        seconds.append(
+            best_seconds(lambda mask=mask, edges=edges: WindowCounts.of(mask, edges, selected=16, index_bits=8))
+        )
     exponent = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
     assert exponent <= 1.1

@@ -12,11 +12,11 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from workloads.options import check, number, whole
-from workloads.whole_numbers import ceil_div
+from workloads.errors import InputError
+from workloads.options import check, number
 
 _BLOCK = 1 << 22  # elements drawn at a time, so that the random bytes never need much memory beside the mask
-_SAMPLE = 1 << 16  # cells from which the clustered pattern finds its mean
+_ROUNDING = 1e-9  # by which shares that are meant to add up to 1 may exceed it
 
 
 class Pattern(Protocol):
@@ -90,88 +90,75 @@ UNIFORM = Uniform()
 class Clustered:
     """Activations as real ones lie: some channels are nearly dead, blobs inside a channel, places busy in all channels.
 
-    The log-odds of a non-zero is the sum of three normal terms: one per channel, one per place shared by all channels
-    (the map's longer side has `places` of them), one per channel and square of `correlation_length` positions. The
-    grids are shifted at random, so that they favour no tile size. Elements are then independent; a mean found from a
-    sample of the squares gives the density, and a random few elements (about one in a hundred) make the count exact.
+    Each element has a normal value, the sum of one per channel, one per position shared by all channels, one per
+    channel and position, and one of its own; the largest values are the non-zeros, so that the count is exact. Each
+    term's share of the variance is the correlation of two elements that have it in common. The term per channel and
+    position falls to 1/e over `correlation_length` positions along an axis, the shared one over a `places`-th of the
+    map's longer side.
 
-    The defaults follow SqueezeNet (Deep Compression), a VGG-16 and BlazePose on photographs: standard deviation of
-    channel densities about 0.55 of its maximum, correlation of neighbours in a channel about 0.45 (0.25 at distance
-    two), coefficient of variation between the densities of an 8 by 8 split of the map 0.02 to 0.13.
+    The defaults are those of the input activations of SqueezeNet (Deep Compression) and a VGG-16 on one photograph and
+    of BlazePose's backbone on another, 60 maps of 7 to 224 positions, densities 0.11 to 0.94, found by
+    `benchmarks.experiments.activation_clusters` from the tetrachoric correlations of elements 1 to 8 positions apart:
+    DEFAULTS_FOUND
     """
 
     name: ClassVar[str] = "clustered"
 
-    correlation_length: int = whole("positions along the side of a square", 1, math.inf, 4)
-    channel_spread: float = number("standard deviation of the channels' term", 0, math.inf, 4.0)
-    local_spread: float = number("standard deviation of the squares' term", 0, math.inf, 4.0)
-    shared_spread: float = number("standard deviation of the places' term", 0, math.inf, 0.5)
-    places: int = whole("places along the map's longer side", 1, math.inf, 8)
+    correlation_length: float = number("positions over which a channel's blobs fade to 1/e", 0, math.inf, 1.9)
+    channel_share: float = number("share of the channels' term in the variance", 0, 1, 0.52)
+    shared_share: float = number("share of the term that all channels have in common", 0, 1, 0.014)
+    independent_share: float = number("share of the elements' own term", 0, 1, 0.0)
+    places: float = number("lengths of the shared term along the map's longer side", 0, math.inf, 8.0)
 
     def __post_init__(self) -> None:
-        check(f"pattern '{self.name}'", self)
+        subject = f"pattern '{self.name}'"
+        check(subject, self)
+        if self._blob_share < -_ROUNDING:
+            raise InputError(f"{subject}: its shares add up to {1 - self._blob_share:g}: must be at most 1")
+
+    @property
+    def _blob_share(self) -> float:
+        return 1 - self.channel_share - self.shared_share - self.independent_share
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...], nonzeros: int) -> np.ndarray:
         """See `Pattern`; shape (C, [D,] H, W)."""
         size = math.prod(shape)
-        # Log-odds cannot give a density of 0 or 1.
         if nonzeros in (0, size):
             return np.full(shape, nonzeros > 0)
-        # A square larger than the map would be the map.
-        edge = min(self.correlation_length, max(shape[1:]))
-        # 10 positions in squares of 4, shifted by 3: ceil(13 / 4) = 4 squares cover 16 positions, of which 3 to 12 are
-        # the map.
-        shift = [int(s) for s in rng.integers(0, edge, len(shape) - 1)]
-        cells = [ceil_div(n + s, edge) for n, s in zip(shape[1:], shift, strict=True)]
-        # The width of a place is told in squares: a side of 56 in 8 places, with squares of 4, has places of 1.75
-        # squares.
-        levels = self._levels(rng, shape[0], cells, max(shape[1:]) / (self.places * edge), nonzeros / size)
-        mask = np.empty(shape, np.bool_)
-        for channel, level in zip(mask, levels, strict=True):
-            # Each square's level is repeated over its positions along every axis, then the shifted map is cut out.
-            spread = level
-            for axis in range(level.ndim):
-                spread = np.repeat(spread, edge, axis)
-            spread = spread[tuple(slice(s, s + n) for s, n in zip(shift, channel.shape, strict=True))]
-            np.less(rng.integers(0, 256, channel.shape, np.uint8), spread, out=channel)
-        _settle(rng, mask.reshape(-1), nonzeros)
-        return mask
-
-    def _levels(
-        self, rng: np.random.Generator, channels: int, cells: list[int], place: float, density: float
-    ) -> np.ndarray:
-        """Probability of a non-zero per channel and square, in 256ths: uint8 (C, cells ...). `place`: its squares."""
-        # Three terms: one a channel and square, one a channel, one a place that all channels share.
-        odds = rng.standard_normal((channels, *cells), np.float32)
-        odds *= self.local_spread
-        odds += self.channel_spread * rng.standard_normal((channels, *[1] * len(cells)), np.float32)
-        odds += self.shared_spread * _per_place(rng, cells, max(1.0, place))
-        sample = odds.reshape(-1)
-        if sample.size > _SAMPLE:
-            sample = sample[rng.integers(0, sample.size, _SAMPLE)]
-        # At the low end all log-odds are at most -20 and next to nothing is non-zero; at the high end nearly everything
-        # is. The mean rises with the shift in between, so that halving 40 times finds it to well below a 256th.
-        low, high = -20.0 - float(sample.max()), 20.0 - float(sample.min())
-        for _ in range(40):
-            middle = (low + high) / 2
-            low, high = (middle, high) if _sigmoid(sample + middle).mean() < density else (low, middle)
-        odds += low
-        # To the nearest 256th; 255 is the largest byte, so that even a certain non-zero is drawn with 255/256.
-        # `_settle` sets what is missing.
-        return np.minimum(256 * _sigmoid(odds) + 0.5, 255).astype(np.uint8)
+        channels, positions = shape[0], shape[1:]
+        values = math.sqrt(max(self._blob_share, 0.0)) * _faded(rng, shape, self.correlation_length)
+        values += math.sqrt(self.channel_share) * rng.standard_normal((channels, *[1] * len(positions)), np.float32)
+        if self.shared_share:
+            length = max(positions) / self.places if self.places else math.inf
+            values += math.sqrt(self.shared_share) * _faded(rng, (1, *positions), length)
+        if self.independent_share:
+            values += math.sqrt(self.independent_share) * rng.standard_normal(shape, np.float32)
+        return _largest(rng, values.reshape(-1), nonzeros).reshape(shape)
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    # Beyond 60 the result is 0 or 1 to any precision that a byte has, and exp would overflow float32 from 89 on.
-    return 1 / (1 + np.exp(-np.clip(x, -60, 60)))
+def _faded(rng: np.random.Generator, shape: tuple[int, ...], length: float) -> np.ndarray:
+    """Standard normal float32 (C, ...), correlated along each axis but the first: exp(-distance / length)."""
+    values = rng.standard_normal(shape, np.float32)
+    keep = math.exp(-1 / length) if length else 0.0
+    renew = math.sqrt(1 - keep * keep)
+    for axis in range(1, len(shape)):
+        # Each value keeps a part of the one before it and renews the rest, so that its variance stays 1. Along a second
+        # axis this mixes values that are alike in the first, which multiplies the two correlations.
+        along = np.moveaxis(values, axis, 0)
+        for i in range(1, len(along)):
+            along[i] *= renew
+            along[i] += keep * along[i - 1]
+    return values
 
 
-def _per_place(rng: np.random.Generator, cells: list[int], place: float) -> np.ndarray:
-    """One standard normal value per place, which is `place` squares wide, spread over the squares: (cells ...)."""
-    start = rng.random(len(cells)) * place
-    # Places of 2 squares that start half a square early: squares 0 to 4 belong to the places 0 0 1 1 2.
-    index = [((np.arange(n) + s) // place).astype(np.int64) for n, s in zip(cells, start, strict=True)]
-    return rng.standard_normal([int(i[-1]) + 1 for i in index], np.float32)[np.ix_(*index)]
+def _largest(rng: np.random.Generator, values: np.ndarray, count: int) -> np.ndarray:
+    """Where a 1-D array has its `count` largest values (1 to its size), of equal ones a random choice."""
+    level = np.partition(values, values.size - count)[values.size - count]
+    mask = values > level
+    # Two values of a float32 may well be equal among millions, and where one term has all of the variance many are.
+    equal = np.flatnonzero(values == level)
+    mask[rng.choice(equal, count - int(np.count_nonzero(mask)), replace=False)] = True
+    return mask
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,11 @@ from workloads.catalog import load_workload
 from workloads.errors import InputError
 from workloads.masks.synthetic import Clustered, Skewed, Uniform, uniform_mask
 
-PATTERNS = [Uniform(), Clustered(), Clustered(correlation_length=1, places=1), Skewed(), Skewed(0.0), Skewed(9.0)]
+PATTERNS = [
+    Uniform(), Clustered(), Clustered(0, 0, 0, 0, 0), Clustered(channel_share=1, shared_share=0),
+    Clustered(channel_share=0, shared_share=1), Clustered(channel_share=0, shared_share=0, independent_share=1),
+    Skewed(), Skewed(0.0), Skewed(9.0),
+]  # fmt: skip
 SHAPES = st.lists(st.integers(1, 9), min_size=2, max_size=4).map(tuple)
 
 
@@ -110,22 +114,83 @@ def neighbours(mask, distance):
 
 def test_clusters_have_the_asked_length():
     shape = (64, 64, 64)
-    short, long = (Clustered(correlation_length=n).draw(rng(5), shape, 100_000).astype(float) for n in (2, 8))
+    short, long = (Clustered(correlation_length=n).draw(rng(5), shape, 100_000).astype(float) for n in (1, 4))
     assert neighbours(short, 1) > 0.15
     assert abs(neighbours(short, 4)) < 0.1
     assert neighbours(long, 4) > 0.2
 
 
+def latent(left, right):
+    """The correlation of normal values of which half are non-zero: both are with 1/4 + arcsin(r) / 2 pi (Sheppard)."""
+    return float(np.sin(2 * np.pi * ((left & right).mean() - 0.25)))
+
+
+def correlations(mask):
+    """Of elements one column, two rows, a diagonal and half a map apart, and of channels one and no columns apart."""
+    half, other = mask.shape[2] // 2, np.roll(mask, 1, axis=0)
+    return np.array(
+        [
+            latent(mask[:, :, :-1], mask[:, :, 1:]), latent(mask[:, :-2], mask[:, 2:]),
+            latent(mask[:, :-1, :-1], mask[:, 1:, 1:]), latent(mask[:, :, :half], mask[:, :, half:]),
+            latent(mask[:, :, :-1], other[:, :, 1:]), latent(mask, other),
+        ]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("channel", "shared", "own"), [(0.0, 0.0, 0.0), (0.5, 0.0, 0.0), (0.0, 0.6, 0.0), (0.0, 0.0, 0.4), (0.3, 0.3, 0.2)]
+)
+def test_shares_of_the_variance_are_correlations(channel, shared, own):
+    pattern = Clustered(3, channel, shared, own, places=20)  # the shared term fades over 40 / 20 = 2 positions
+    masks = [pattern.draw(rng(seed), (300, 40, 40), 240_000) for seed in range(12)]
+    found = np.array([correlations(mask) for mask in masks])
+    blobs = 1 - channel - shared - own
+    expected = [channel + blobs * np.exp(-d / 3) + shared * np.exp(-d / 2) for d in (1, 2, 2, 20)]
+    expected += [shared * np.exp(-1 / 2), shared]
+    error = found.std(axis=0) / np.sqrt(len(masks))
+    # The count is exact, which takes a little of what all elements of a draw have in common.
+    assert np.all(np.abs(found.mean(axis=0) - expected) < 5 * error + 0.006)
+    assert np.all(error < 0.015)
+
+
+def test_an_axis_of_depth_fades_as_the_others_do():
+    masks = [Clustered(2, 0, 0).draw(rng(seed), (60, 12, 20, 16), 115_200) for seed in range(4)]
+    pairs = [(m[:, :-1], m[:, 1:]) for m in masks], [(m[:, :, :-1], m[:, :, 1:]) for m in masks]
+    for axis in pairs:
+        assert np.mean([latent(*pair) for pair in axis]) == pytest.approx(np.exp(-1 / 2), abs=0.01)
+
+
+def vectors(mask, edge, size=4):
+    channels, rows, columns = mask.shape
+    counts = mask.reshape(channels, rows // edge, edge, columns // edge, edge).sum((2, 4))
+    return np.ceil(counts / size).mean()
+
+
+def test_clusters_begin_anywhere_so_that_seeds_and_shifted_tiles_agree():
+    masks = [Clustered().draw(rng(seed), (512, 15, 15), 35_712) for seed in range(8)]
+    straight, shifted = ([vectors(mask[:, s : s + 14, s : s + 14], 2) for mask in masks] for s in (0, 1))
+    assert np.std(straight) < 0.02 * np.mean(straight)
+    assert np.mean(shifted) == pytest.approx(np.mean(straight), rel=0.01)
+
+
+def test_terms_that_all_elements_have_in_common_leave_the_count_exact():
+    alike = Clustered(channel_share=1, shared_share=0).draw(rng(6), (10, 4, 4), 40)
+    assert sorted(alike.sum((1, 2))) == [0] * 7 + [8, 16, 16]
+    same = Clustered(channel_share=0, shared_share=1).draw(rng(7), (10, 4, 4), 40)
+    assert sorted(same.sum(0).reshape(-1)) == [0] * 12 + [10] * 4
+
+
 def test_clustered_maps_may_have_depth_and_settings_beyond_the_map():
-    mask = Clustered(correlation_length=10**9, local_spread=1e6, places=10**6).draw(rng(), (3, 4, 5, 6), 100)
+    mask = Clustered(correlation_length=10**9, places=10**6).draw(rng(), (3, 4, 5, 6), 100)
     assert mask.sum() == 100
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Clustered(correlation_length=0), "pattern 'clustered': correlation_length = 0: must be a whole number of at least 1"),
-        (lambda: Clustered(local_spread=-1), "pattern 'clustered': local_spread = -1: must be a number of at least 0"),
+        (lambda: Clustered(correlation_length=-1), "pattern 'clustered': correlation_length = -1: must be a number of at least 0"),
+        (lambda: Clustered(channel_share=2), "pattern 'clustered': channel_share = 2: must be a number between 0 and 1"),
+        (lambda: Clustered(channel_share=0.5, shared_share=0.5, independent_share=0.25), "pattern 'clustered': its shares add up to 1.25: must be at most 1"),
         (lambda: Skewed(float("nan")), "pattern 'skewed': variation = nan: must be a number of at least 0"),
     ],
 )  # fmt: skip

@@ -162,7 +162,7 @@ SHARE = "must be a number between 0 and 1"
         (CONV + SHAPE + 'weight_pattern = {kind = "skewed", variaton = 1}', ["layers[0].weight_pattern = {'kind': 'skewed', 'variaton': 1}: pattern 'skewed': unknown key 'variaton': did you mean 'variation'?"]),
         (CONV + SHAPE + 'weight_pattern = {kind = "uniform", a = 1}', ["layers[0].weight_pattern = {'kind': 'uniform', 'a': 1}: pattern 'uniform': unknown key 'a': it has no keys"]),
         (CONV + SHAPE + 'weight_pattern = {kind = "skewed", variation = -1}', ["layers[0].weight_pattern = {'kind': 'skewed', 'variation': -1}: pattern 'skewed': variation = -1: must be a number of at least 0"]),
-        (CONV + SHAPE + 'activation_pattern = {kind = "clustered", places = 1.5}', ["layers[0].activation_pattern = {'kind': 'clustered', 'places': 1.5}: pattern 'clustered': places = 1.5: must be a whole number of at least 1"]),
+        (CONV + SHAPE + 'activation_pattern = {kind = "clustered", places = -1}', ["layers[0].activation_pattern = {'kind': 'clustered', 'places': -1}: pattern 'clustered': places = -1: must be a number of at least 0"]),
         (CONV + SHAPE + 'weight_entry = "w"', ["layers[0]: weight_entry needs weight_file"]),
         (CONV + SHAPE + 'weight_file = "w.npy"\nweight_density = 1', ["layers[0]: weight_file excludes weight_density and weight_pattern"]),
     ],

@@ -7,8 +7,9 @@ activation_density and output_density of the dense network, and relu_input = no 
 (the image, which the first layer reads, never is). A density set, `NETWORK@SET.csv`, adds weight_density,
 activation_density and output_density, and leaves the shape columns out when they are the network's own; that of a
 quantized network may add codebook_values, how many values a layer's non-zero weights share. A comment line `excerpt`
-says that its layers are taken from amid networks: none reads a network's input. One that begins with `assumed` says in
-a line what is no measurement of this very network; users are shown it.
+says that its layers are taken from amid networks: none reads a network's input. `activation_pattern` says how the
+non-zeros of its activations are drawn (else uniformly). One that begins with `assumed` says in a line what is no
+measurement of this very network; users are shown it.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Network:
     relu_inputs  for each layer, whether a ReLU wrote its input, so that it holds zeros
     codebooks    for each layer, how many values its non-zero weights share; None where nothing is known
     assumed      what is no measurement of this network, a line each
+    activation_pattern  how activations' non-zeros lie, as `workloads.masks.named` reads it
     """
 
     name: str
@@ -56,6 +58,7 @@ class Network:
     relu_inputs: tuple[bool, ...]
     codebooks: tuple[int | None, ...]
     assumed: tuple[str, ...] = ()
+    activation_pattern: str = "uniform"
 
     @property
     def dense_macs(self) -> int:
@@ -93,7 +96,8 @@ def load_network(name: str) -> Network:
     codebooks = tuple(int(row["codebook_values"]) if row.get("codebook_values") else None for row in rows)
     assumed = tuple(text for key, text in notes if key == "assumed")
     excerpt = "excerpt" in titles
-    return Network(name, layers, densities, titles["title"], sources, excerpt, relu_inputs, codebooks, assumed)
+    pattern = titles.get("activation_pattern", "uniform")
+    return Network(name, layers, densities, titles["title"], sources, excerpt, relu_inputs, codebooks, assumed, pattern)
 
 
 def _read_table(path: Path) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:

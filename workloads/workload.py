@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from workloads.errors import InputError, listed, nearest
 from workloads.layer import Layer
+from workloads.masks.named import ACTIVATION_PATTERNS, parse_pattern
 from workloads.names import LONGEST_NAME, LONGEST_TEXT, plain_name
 from workloads.network import Network
 from workloads.source import Drawn, DrawnBatch, LayerSource, output_densities
@@ -121,21 +122,23 @@ class Workload:
 
     @classmethod
     def of_network(cls, network: Network, seed: int = 0) -> Self:
-        """Uniform masks with the densities of a built-in network or density set."""
+        """Masks with the densities of a built-in network or density set; activations lie as its table says."""
         known = [densities.outputs for densities in network.densities]
         inputs = [densities.activations for densities in network.densities]
         outputs = output_densities(network.layers, inputs, known)
+        pattern = parse_pattern(network.activation_pattern, ACTIVATION_PATTERNS)
+        drawn = f"{pattern.name} masks, {network.name}"
         sources = tuple(
             LayerSource(
-                i, layer, Drawn(d.weights), DrawnBatch(d.activations), out, f"uniform masks, {network.name}",
+                i, layer, Drawn(d.weights), DrawnBatch(d.activations, pattern), out, drawn,
                 input_in_dram=False if network.excerpt else None, relu_input=relu, codebook_values=codes,
             )
             for i, (layer, d, out, relu, codes) in enumerate(
                 zip(network.layers, network.densities, outputs, network.relu_inputs, network.codebooks, strict=True)
             )
         )  # fmt: skip
-        change = f'to change it, sweep activation_density or write a network file (network = "{network.name}")'
-        notes = tuple(f"{network.name}: {assumed}; {change}" for assumed in network.assumed)
+        change = f'sweep activation_density or activation_pattern, or write a network file (network = "{network.name}")'
+        notes = tuple(f"{network.name}: {assumed}; to change it, {change}" for assumed in network.assumed)
         return cls(network.name, sources, seed, network.title, "; ".join(network.sources), notes=notes)
 
 

@@ -25,7 +25,7 @@ _SAME = 0.01  # change of a recorded deviation from which it is another one
 
 Changes = Mapping[str, Any]
 MASKS: dict[str, Changes] = {
-    "uniform": {},
+    "uniform": {"activation_pattern": "uniform", "weight_pattern": "uniform"},
     "clustered": {"activation_pattern": "clustered", "weight_pattern": "skewed"},
 }
 
@@ -108,18 +108,18 @@ def results(chosen: FigureSet, seeds: int = 1, jobs: int | None = 1, progress: P
     # A figure that does not depend on masks is the same with every seed, so it is simulated once.
     drawn = tuple(figure for figure in chosen.figures if figure.random and seeds > 1)
     fixed = tuple(figure for figure in chosen.figures if figure not in drawn)
-    # Seeds of one family lie side by side; the first value of all, uniform masks with seed 0, is the figure's value.
-    families = [{**masks, "seed": seed} for masks in MASKS.values() for seed in range(seeds)]
+    # The first value is the figure's own, with the study's masks and seed 0; then come the families, seed by seed.
+    families = [{}, *({**masks, "seed": seed} for masks in MASKS.values() for seed in range(seeds))]
     found: dict[str, Result] = {}
     for part, changes, masks in ((fixed, [{}], ()), (drawn, families, MASKS)):
         values_of = measure(replace(chosen, figures=part), changes, jobs, progress)
-        for figure, values in zip(part, values_of, strict=True):
+        for figure, (own_value, *values) in zip(part, values_of, strict=True):
             # Values come family by family: with 3 seeds the uniform ones are 0 to 2, the clustered ones 3 to 5.
             by_family = (values[start : start + seeds] for start in range(0, len(values), seeds))
             bands = {name: Band.of(own) for name, own in zip(masks, by_family, strict=False)}
             recorded = chosen.recorded.get(figure.id)
             goal = chosen.goal_of(figure)
-            found[figure.id] = Result(figure, chosen.machine_of(figure), values[0], goal, recorded, bands)
+            found[figure.id] = Result(figure, chosen.machine_of(figure), own_value, goal, recorded, bands)
     return [found[figure.id] for figure in chosen.figures]
 
 

@@ -71,7 +71,7 @@ def test_a_network_that_was_not_measured_says_that_it_is_taken_as_dense(name):
     assert {source.activations.density for source in workload.sources} == {1.0}
     (note,) = workload.describe()["notes"]
     assert note.startswith(f"{name}: activations are dense")
-    assert "sweep activation_density or write a network file" in note
+    assert "sweep activation_density or activation_pattern, or write a network file" in note
 
 
 def test_a_network_that_was_measured_says_nothing_unless_it_was_another():

@@ -92,7 +92,7 @@ def _arranged(table: NetworkTable, source: LayerSource) -> LayerSource:
     return replace(
         source,
         weights=replace(weights, pattern=table.weight_pattern or UNIFORM),
-        activations=replace(activations, pattern=table.activation_pattern or UNIFORM),
+        activations=replace(activations, pattern=table.activation_pattern or activations.pattern),
     )
 
 

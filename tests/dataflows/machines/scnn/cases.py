@@ -60,6 +60,7 @@ def specs(draw):
         queue_depth=draw(st.integers(0, 11)) if fast else draw(st.integers(0, 20)),
         bank_hash="linear" if fast else draw(st.sampled_from(["linear", "mix"])),
         output_channel_group=draw(st.integers(1, 8)),
+        tile_cut=draw(st.sampled_from(["vectors", "vectors", "positions"])),
         zero_run_bits=draw(st.integers(0, 4)),
         weight_fifo_vectors=draw(st.sampled_from([1, 2, 3, 5, 9, 50])),
         iaram_bytes=draw(st.sampled_from([8, 16, 40, 100, 10240])),

@@ -107,6 +107,7 @@ class Twin:
         self.W = trace.weight_mask | (spec.skip == "activations")
         self.A = trace.activation_mask | (spec.skip == "weights")
         self.run_limit = 2**spec.zero_run_bits
+        self.shares = spec.tile_cut == "vectors"
         layer = self.layer
         (self.H, self.Wd), (sy, sx) = layer.input_size, layer.stride
         self.map = (ceil(self.H / sy), ceil(self.Wd / sx))
@@ -150,19 +151,35 @@ class Twin:
     def cuts(self):
         return list(product(range(ceil(self.tile[0] / self.cut[0])), range(ceil(self.tile[1] / self.cut[1]))))
 
-    def window(self, pe, cut):
+    def window(self, pe, cut, size):
+        """Rows and columns of one part of a PE's tile, where parts have this size."""
         ranges = []
         for axis in (0, 1):
-            first = pe[axis] * self.tile[axis] + cut[axis] * self.cut[axis]
-            end = min(first + self.cut[axis], (pe[axis] + 1) * self.tile[axis], self.map[axis])
+            first = pe[axis] * self.tile[axis] + cut[axis] * size[axis]
+            end = min(first + size[axis], (pe[axis] + 1) * self.tile[axis], self.map[axis])
             ranges.append(range(first, end))
         return ranges
+
+    def listed(self, pe, cut):
+        """The positions that a list tells, and that sums are numbered by: of the sub-tile, or of the whole tile."""
+        return self.window(pe, (0, 0), self.tile) if self.shares else self.window(pe, cut, self.cut)
 
     def pes(self):
         return list(product(range(self.spec.pe_rows), range(self.spec.pe_columns)))
 
     def activations(self, image, pe, cut, channel, phase):
-        rows, columns = self.window(pe, cut)
+        """What a PE reads of a virtual channel in a sub-tile: a list of its own, or a share of the whole tile's list."""
+        entries = self.entries(image, self.listed(pe, cut), channel, phase)
+        if not self.shares:
+            return entries
+        read = vectors(entries, self.spec.activations_per_vector)
+        cuts = self.cuts()
+        number, turn = cuts.index(cut), (channel * len(self.phases) + self.phases.index(phase)) % len(cuts)
+        first, end = ((b * len(read) + turn) // len(cuts) for b in (number, number + 1))
+        return [entry for vector in read[first:end] for entry in vector]
+
+    def entries(self, image, window, channel, phase):
+        rows, columns = window
         sy, sx = self.layer.stride
         positions, present = [], []
         for y, x in product(rows, columns):
@@ -190,7 +207,8 @@ class Twin:
     # --- running ---
     def steps(self, activation_entries, weight_entries):
         spec = self.spec
-        rows, columns = self.cut[0] + self.halo[0], self.cut[1] + self.halo[1]
+        size = self.tile if self.shares else self.cut
+        rows, columns = size[0] + self.halo[0], size[1] + self.halo[1]
         made = []
         for a in vectors(activation_entries, spec.activations_per_vector):
             for w in vectors(weight_entries, spec.weights_per_vector):
@@ -207,7 +225,7 @@ class Twin:
         issued = np.zeros((len(tiles), len(pes)), np.int64)
         drain = np.zeros(len(tiles), np.int64)
         for t, (image, cut, group) in enumerate(tiles):
-            here = [p for p, pe in enumerate(pes) if all(len(r) for r in self.window(pe, cut))]
+            here = [p for p, pe in enumerate(pes) if all(len(r) for r in self.listed(pe, cut))]
             channels = list(product(range(layer.in_channels), self.phases))
             blocks = [(v, entries) for v in channels if (entries := self.weights(group, *v))]
             states = [
@@ -222,7 +240,7 @@ class Twin:
             run_tile(states, sizes, spec.weight_fifo_vectors)
             for p, state in zip(here, states, strict=True):
                 cycles[t, p], issued[t, p] = state.did, state.issued
-            rows, columns = map(len, self.window((0, 0), cut))
+            rows, columns = map(len, self.window((0, 0), cut, self.cut))
             channels_here = min(self.Kc, layer.out_channels - group * self.Kc)
             region = (rows + self.halo[0]) * (columns + self.halo[1])
             drain[t] = ceil(channels_here * (region - rows * columns) / spec.halo_entries_per_cycle)

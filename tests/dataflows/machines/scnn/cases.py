@@ -69,3 +69,14 @@ def specs(draw):
         halo_entries_per_cycle=draw(st.integers(1, 5)),
         skip=draw(st.sampled_from(["both", "both", "weights", "activations"])),
     )
+
+
+@st.composite
+def tight_specs(draw):
+    """Few PEs, whose large tiles seldom fit into the accumulators: most are cut."""
+    changes = {
+        "pe_rows": draw(st.integers(1, 2)),
+        "pe_columns": draw(st.integers(1, 2)),
+        "accumulator_entries": draw(st.integers(4, 60)),
+    }
+    return ScnnSpec.model_validate(draw(specs()).model_dump() | changes)

@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dataflows.machines.scnn.scnn import Scnn
-from tests.dataflows.machines.scnn.cases import layers, specs, traces
+from tests.dataflows.machines.scnn.cases import layers, specs, tight_specs, traces
 from tests.dataflows.machines.scnn.twin import SlicedTwin, Twin
 
 
@@ -27,6 +27,14 @@ def test_planar_layers(data):
     layer = data.draw(layers())
     assume(max(layer.input_size) > 1 or max(layer.kernel_size) > 1)
     assert_equal_to_twin(data.draw(specs()), data.draw(traces(layer)), Twin)
+
+
+@pytest.mark.twin
+@given(st.data())
+def test_planar_layers_whose_tiles_are_cut(data):
+    layer = data.draw(layers())
+    assume(max(layer.input_size) > 1 or max(layer.kernel_size) > 1)
+    assert_equal_to_twin(data.draw(tight_specs()), data.draw(traces(layer)), Twin)
 
 
 @pytest.mark.twin

@@ -108,6 +108,7 @@ class Twin:
         self.A = trace.activation_mask | (spec.skip == "weights")
         self.run_limit = 2**spec.zero_run_bits
         self.shares = spec.tile_cut == "vectors"
+        self.lists = {}  # those made so far, as a search for a cut asks for them again and again
         layer = self.layer
         (self.H, self.Wd), (sy, sx) = layer.input_size, layer.stride
         self.map = (ceil(self.H / sy), ceil(self.Wd / sx))
@@ -179,6 +180,12 @@ class Twin:
         return [entry for vector in read[first:end] for entry in vector]
 
     def entries(self, image, window, channel, phase):
+        key = (image, *window, channel, phase)
+        if key not in self.lists:
+            self.lists[key] = self.list_of(image, window, channel, phase)
+        return self.lists[key]
+
+    def list_of(self, image, window, channel, phase):
         rows, columns = window
         sy, sx = self.layer.stride
         positions, present = [], []

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, cast
 import numpy as np
 from typing_extensions import TypeVar
 
+from dataflows.expected import ExpectedWork
 from dataflows.schedule import LayerSchedule
 from dataflows.sizing import EqualSize, Scaling, scaled_settings
 from dataflows.specs import AcceleratorSpec
@@ -28,8 +29,9 @@ class Accelerator(ABC, Generic[Spec_co]):
     Class attributes of a machine: `name` (in commands), `title` (one line for lists), `Spec` (its pydantic class),
     `baseline_name` (the dense machine its paper compares with; None when the machine is its own), `skips_zeros` (False
     for a dense machine, whose cycles do not depend on where zeros are), `pointwise_only` (True for a machine that
-    multiplies matrices by vectors: fully connected layers and 1x1 kernels, nothing else) and `scaling` (which
-    parameters are its multipliers and buffers, and which of them grow).
+    multiplies matrices by vectors: fully connected layers and 1x1 kernels, nothing else), `scaling` (which parameters
+    are its multipliers and buffers, and which of them grow) and `analytical_keys` (the settings that `expected_work`
+    depends on, where the machine has an analytical model).
     """
 
     name: ClassVar[str]
@@ -39,6 +41,7 @@ class Accelerator(ABC, Generic[Spec_co]):
     skips_zeros: ClassVar[bool] = True
     pointwise_only: ClassVar[bool] = False
     scaling: ClassVar[Scaling] = Scaling()
+    analytical_keys: ClassVar[tuple[str, ...]] = ()
     registry: ClassVar[dict[str, type[Accelerator]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -66,6 +69,19 @@ class Accelerator(ABC, Generic[Spec_co]):
         weights (K, C/G, [T,] R, S) and activations (N, C, [D,] H, W), both int64; returns int64 (N, K, [O,] P, Q).
         Only the products that the machine issues are made, so that a product it wrongly skips shows in the result.
         """
+
+    def expected_work(self, layer: Layer, weight_density: float, activation_density: float) -> ExpectedWork | None:
+        """What an analytical model expects of a layer that the machine can run; None: this machine has no such model.
+
+        The densities are those of uniform masks. Unlike `schedule` it sees no single non-zero.
+        """
+        del layer, weight_density, activation_density
+        return None
+
+    def expected_cycles(self, layer: Layer, weight_density: float, activation_density: float) -> float | None:
+        """Cycles of the layer by the machine's analytical model (`expected_work`); None where it has none."""
+        work = self.expected_work(layer, weight_density, activation_density)
+        return None if work is None else work.cycles
 
     def refusal(self, layer: Layer) -> str | None:
         """Why the real machine could not run the layer, as a sentence; None when it can."""

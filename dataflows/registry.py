@@ -29,6 +29,11 @@ def machine(name: str) -> type[Accelerator]:
     return known[name]
 
 
+def analytical_machines() -> list[str]:
+    """The names of machines that have an analytical model (`Accelerator.expected_work`)."""
+    return [name for name, chosen in machines().items() if chosen.expected_work is not Accelerator.expected_work]
+
+
 def create(name: str, settings: dict[str, Any] | None = None) -> Accelerator:
     """A machine with some settings (nested as in its spec) in place of the defaults.
 

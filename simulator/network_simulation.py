@@ -21,7 +21,7 @@ from simulator.engine.observer import Observer
 from simulator.equal_size import size_of
 from simulator.reports.books import check_books
 from simulator.reports.dram_report import DramReport
-from simulator.reports.report import Bounds, LayerReport, NetworkReport
+from simulator.reports.report import EVENTS, Bounds, LayerReport, Model, NetworkReport
 from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.limits import naming_shortage
@@ -69,6 +69,12 @@ def play(machine: Accelerator, schedule: LayerSchedule, observers: tuple[Observe
         write_back=spec.write_back,
         buffer_bytes_per_cycle=spec.buffers.bytes_per_cycle,
     ).run()
+
+
+def in_own_cycles(baseline_cycles: int, machine: Accelerator, baseline: Accelerator) -> int:
+    """Cycles of a baseline as cycles of the machine that pass meanwhile."""
+    # 1000 cycles at 800 MHz are 1250 at 1 GHz. Rounded up, as every bound and duration is.
+    return ceil_div(baseline_cycles * machine.spec.clock_hz, baseline.spec.clock_hz)
 
 
 class MachineRun:
@@ -121,11 +127,6 @@ class MachineRun:
             self._dense_cycles[key] = DenseRun(cycles, int(schedule.issued.sum()), schedule.multipliers)
         return self._dense_cycles[key]
 
-    def _in_own_cycles(self, baseline_cycles: int) -> int:
-        """Cycles of the baseline as cycles of this machine that pass meanwhile."""
-        # 1000 cycles at 800 MHz are 1250 at 1 GHz. Rounded up, as every bound and duration is.
-        return ceil_div(baseline_cycles * self.accelerator.spec.clock_hz, self._baseline.spec.clock_hz)
-
     def _report(
         self, trace: LayerTrace, products: ProductCounts, schedule: LayerSchedule, played: Played
     ) -> LayerReport:
@@ -155,7 +156,7 @@ class MachineRun:
             weight_macs=products.weight_macs,
             effectual_macs=products.effectual_macs,
             issued_macs=issued,
-            dense_cycles=self._in_own_cycles(dense.cycles),
+            dense_cycles=in_own_cycles(dense.cycles, self.accelerator, self._baseline),
             dense_issued_macs=dense.issued_macs,
             dense_slots=dense.slots,
             pe_cycle_stack={cause.key: int(played.pe_cycles[:, cause].sum()) for cause in Cause},
@@ -180,7 +181,7 @@ class MachineRun:
         )
 
 
-def _require_all(accelerator: Accelerator, workload: Workload) -> None:
+def require_all(accelerator: Accelerator, workload: Workload) -> None:
     """Raise `UnsupportedLayerError` for the first layer that the machine cannot run."""
     for layer in workload.layers:
         accelerator.require(layer)
@@ -191,7 +192,7 @@ def able_machines(accelerators: Sequence[Accelerator], workload: Workload) -> tu
     able, refused = [], {}
     for accelerator in accelerators:
         try:
-            _require_all(accelerator, workload)
+            require_all(accelerator, workload)
             able.append(accelerator)
         except UnsupportedLayerError as error:
             refused[accelerator.name] = str(error)
@@ -213,7 +214,7 @@ def simulate(
     """
     # A refusal after an hour of layers would lose them all, hence all layers are asked first.
     for accelerator in accelerators:
-        _require_all(accelerator, workload)
+        require_all(accelerator, workload)
     dense_cycles = {} if dense_cycles is None else dense_cycles
     runs = [MachineRun(accelerator, dense_cycles) for accelerator in accelerators]
     reports: list[list[LayerReport]] = [[] for _ in runs]
@@ -234,19 +235,20 @@ def simulate(
     if progress is not None:
         progress(len(workload.layers), len(workload.layers), "")
     return [
-        _network_report(run.accelerator, workload, layers, digests) for run, layers in zip(runs, reports, strict=True)
+        network_report(run.accelerator, workload, layers, digests) for run, layers in zip(runs, reports, strict=True)
     ]
 
 
-def _network_report(
-    accelerator: Accelerator, workload: Workload, layers: list[LayerReport], digests: list[str]
+def network_report(
+    accelerator: Accelerator, workload: Workload, layers: list[LayerReport], digests: list[str], model: Model = EVENTS
 ) -> NetworkReport:
+    """The report of a machine's layers; `digests` are those of their traces."""
     described: dict[str, Any] = {"name": accelerator.name, **_json_values(accelerator.spec.model_dump(mode="json"))}
     size = accelerator.equal_size
     equal = {} if size is None else _json_values(size.model_dump(exclude_none=True))
     # The workload is in it by the digests of its traces, so that a renamed file with the same zeros gives the same
-    # digest.
-    decides = [described, digests, *([equal] if equal else [])]  # the equal size decides the baseline's
+    # digest. The equal size decides the baseline's.
+    decides = [described, digests, *([equal] if equal else []), *([model] if model != EVENTS else [])]
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
     return NetworkReport(
         accelerator=described,
@@ -257,6 +259,7 @@ def _network_report(
         digest=digest,
         layers=tuple(layers),
         tool={"name": "prunesim", "version": version("prunesim")},
+        model=model,
     )
 
 

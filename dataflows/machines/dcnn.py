@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from dataflows.accelerator import Accelerator
+from dataflows.expected import ExpectedWork
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
@@ -92,15 +93,14 @@ class Dcnn(Accelerator[DcnnSpec]):
         reason="PEs are added, as with SCNN",
     )
 
+    analytical_keys = ("pe_rows", "pe_columns", "multipliers_per_pe")
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each image and part of the map, through all groups of output channels."""
         spec, layer = self.spec, trace.layer
         work = self._work(layer)
-        # A 3x3 kernel over 20 channels on 16 multipliers takes 9 x 2 steps an output, in every second of
-        # which 12 lanes are empty.
-        steps = math.prod(layer.kernel_size) * ceil_div(layer.group_in_channels, spec.multipliers_per_pe)
         cycles = np.zeros((layer.batch, *work.outputs.shape, CAUSES), np.int64)
-        cycles[..., Cause.BUSY] = work.outputs * steps
+        cycles[..., Cause.BUSY] = work.outputs * self._steps(layer)
         return strip_schedule(
             spec,
             StripWork.of_filter_blocks(cycles, work.outputs * math.prod(layer.weight_shape[1:])),
@@ -108,6 +108,16 @@ class Dcnn(Accelerator[DcnnSpec]):
             pe_grid=(spec.pe_rows, spec.pe_columns),
             lanes_per_pe=spec.multipliers_per_pe,
             expected_issued=layer.dense_macs,
+        )
+
+    def expected_work(self, layer: Layer, weight_density: float, activation_density: float) -> ExpectedWork:
+        """The schedule's busy cycles and products, which no zero changes."""
+        del weight_density, activation_density
+        spec = self.spec
+        outputs = layer.batch * self._work(layer).outputs.sum(axis=(0, 1)).astype(np.float64)
+        products = outputs * math.prod(layer.weight_shape[1:])
+        return ExpectedWork(
+            (spec.pe_rows, spec.pe_columns), spec.multipliers_per_pe, outputs * self._steps(layer), products
         )
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
@@ -126,6 +136,11 @@ class Dcnn(Accelerator[DcnnSpec]):
 
         run_slices(compute, range(work.groups))
         return outputs.reshape(layer.output_shape)
+
+    def _steps(self, layer: Layer) -> int:
+        """Cycles of an output."""
+        # A 3x3 kernel over 20 channels on 16 multipliers takes 9 x 2 steps, in every second of which 12 lanes are empty.
+        return math.prod(layer.kernel_size) * ceil_div(layer.group_in_channels, self.spec.multipliers_per_pe)
 
     def _bytes(self, values: int) -> int:
         return bits_to_bytes(values * self.spec.value_bits)

@@ -11,11 +11,12 @@ import numpy as np
 from pydantic import Field
 
 from dataflows.accelerator import Accelerator
+from dataflows.expected import ExpectedWork
 from dataflows.schedule import CAUSES, Cause, LayerSchedule, Runs
 from dataflows.sizing import Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec
 from dataflows.truth.convolution import reference_convolution
-from dataflows.truth.products import count_products
+from dataflows.truth.products import count_products, expected_products
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div
@@ -53,6 +54,8 @@ class Ideal(Accelerator[IdealSpec]):
         factors=("multipliers",), growing=("multipliers",), unsized="data is always at hand, without buffers"
     )
 
+    analytical_keys: ClassVar[tuple[str, ...]] = ("multipliers", "skip")
+
     def baseline_settings(self) -> dict[str, Any]:
         """The same multipliers, skipping nothing."""
         # Alike but for the skipping: its speedup is dense products over effectual ones, but for the
@@ -88,6 +91,12 @@ class Ideal(Accelerator[IdealSpec]):
             expected_issued=products,
             compulsory_bytes=0,
         )
+
+    def expected_work(self, layer: Layer, weight_density: float, activation_density: float) -> ExpectedWork:
+        """Expected products over multipliers."""
+        _, effectual = expected_products(layer, weight_density, activation_density)
+        products = np.array([effectual if self.spec.skip == "both" else float(layer.dense_macs)])
+        return ExpectedWork((1, 1), self.spec.multipliers, products / self.spec.multipliers, products)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """The ideal machine has no order of its own: the reference convolution."""

@@ -69,6 +69,12 @@ def count_products(trace: LayerTrace) -> ProductCounts:
     )
 
 
+def expected_products(layer: Layer, weight_density: float, activation_density: float) -> tuple[float, float]:
+    """Weight products and effectual products that uniform masks of these densities leave on average."""
+    inside = layer.out_channels * layer.group_in_channels * int(positions_inside(layer).sum()) * layer.batch
+    return inside * weight_density, inside * weight_density * activation_density
+
+
 def _needed_inputs(trace: LayerTrace, weights: np.ndarray) -> int:
     """Non-zero activations at places that a kernel position with any kept weight of the channel reads."""
     layer = trace.layer

@@ -14,6 +14,7 @@ from simulator import plots
 from simulator.reports.columns import legend, notes_by_layers
 from simulator.reports.html_tables import factors_table, measures_columns, measures_table, size_table, table
 from simulator.reports.metrics import FACTORS
+from simulator.reports.report import EVENTS
 from workloads.errors import InputError
 from workloads.texts import toml_text
 
@@ -50,7 +51,7 @@ pre { background: #f6f6f6; padding: .8rem; font-size: 12.5px; overflow-x: auto; 
 def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> str:
     """The page of the JSON reports of a run or of a comparison; with a timeline, also its figures."""
     names = ", ".join(dict.fromkeys(report["workload"]["name"] for report in reports))
-    machines = ", ".join(report["accelerator"]["name"] for report in reports)
+    machines = ", ".join(_label(report) for report in reports)
     # One counter for the whole page: ids of SVG elements must differ between figures that stand in one document.
     ids = count()
     body = [
@@ -71,10 +72,16 @@ def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> 
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n{text}\n</body></html>\n'
 
 
+def _label(report: Mapping[str, Any]) -> str:
+    """The machine's name, with the model where the numbers are not simulated."""
+    name, model = report["accelerator"]["name"], report.get("model", EVENTS)
+    return name if model == EVENTS else f"{name}, {model} model"
+
+
 def _totals(reports: Reports) -> Iterable[str]:
     """The machines' sizes, their totals, and what their speedups consist of."""
-    totals = [(report["accelerator"]["name"], report["total"]) for report in reports]
-    yield _scroll(size_table([(report["accelerator"]["name"], report.get("size", {})) for report in reports]))
+    totals = [(_label(report), report["total"]) for report in reports]
+    yield _scroll(size_table([(_label(report), report.get("size", {})) for report in reports]))
     yield _scroll(measures_table(totals, "accelerator"))
     yield _legend(legend(measures_columns(totals)))
     if factors := factors_table(totals, "accelerator"):
@@ -129,7 +136,7 @@ def _own_ids(svg: str, number: int) -> str:
 
 
 def _layers(report: Mapping[str, Any], *, opened: bool) -> str:
-    name = escape(report["accelerator"]["name"])
+    name = escape(_label(report))
     rows = [(layer["name"], layer) for layer in report["layers"]] + [("total", report["total"])]
     notes = [f"<li>{escape(note)}</li>" for note in notes_by_layers(report["layers"])]
     listed = f"<ul>{''.join(notes)}</ul>" if notes else ""
@@ -146,7 +153,7 @@ def _configuration(report: Mapping[str, Any]) -> str:
     equal = ",".join(f"{key}={value}" for key, value in report.get("equal", {}).items())
     sized = [("brought to the size", equal)] if equal else []
     facts = [*workload, *sized, ("seed", str(report["seed"])), ("digest of configuration and data", report["digest"])]
-    name = escape(report["accelerator"]["name"])
+    name = escape(_label(report))
     listed = table(["workload", ""], facts).replace("<table>", '<table class="facts">', 1)
     return f"<h3>{name}</h3>{_scroll(listed)}<pre>{escape(settings_toml(settings))}</pre>"
 

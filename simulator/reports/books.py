@@ -8,18 +8,27 @@ busy cycles leave of issued products, and a schedule's `compulsory_bytes` come f
 from __future__ import annotations
 
 from dataflows.accelerator import Accelerator
+from dataflows.expected import ExpectedWork
 from dataflows.schedule import Cause, LayerSchedule, Tensor
 from dataflows.truth.products import ProductCounts
 from simulator.engine.errors import BooksError
 from simulator.reports.report import LayerReport
+
+_ONE_LANE = "a busy cycle issues a product on one lane at least"
+_NO_MORE_LANES = "and on no more lanes than there are"
 
 
 def check_books(
     report: LayerReport, schedule: LayerSchedule, products: ProductCounts, accelerator: Accelerator
 ) -> None:
     """Raise `BooksError`, naming every law that is broken with its two sides, when a report does not balance."""
+    require_laws(report, laws(report, schedule, products, accelerator))
+
+
+def require_laws(report: LayerReport, found: list[tuple[str, bool]]) -> None:
+    """Raise `BooksError` that names those laws of a report that do not hold."""
     # All laws are looked at, for several broken ones together say more about the fault than the first.
-    broken = [law for law, holds in laws(report, schedule, products, accelerator) if not holds]
+    broken = [law for law, holds in found if not holds]
     if broken:
         raise BooksError(f"layer '{report.name}': the books do not balance: {'; '.join(broken)}; {report}")
 
@@ -28,24 +37,40 @@ def laws(
     report: LayerReport, schedule: LayerSchedule, products: ProductCounts, accelerator: Accelerator
 ) -> list[tuple[str, bool]]:
     """Every law, and whether it holds."""
-    stack, dram, bounds = report.pe_cycle_stack, report.dram, report.bounds
     scheduled_bytes = schedule.loads.total_bytes + schedule.stores.total_bytes
     busy, issued = schedule.cycles[:, :, Cause.BUSY], schedule.issued
     return [
+        *_laws_of_any_model(report),
+        ("all busy cycles of the schedule were played", report.pe_cycle_stack[Cause.BUSY.key] == int(busy.sum())),
+        (_ONE_LANE, bool((busy <= issued).all())),
+        (_NO_MORE_LANES, bool((issued <= busy * schedule.lanes_per_pe).all())),
+        ("every product of the machine's kind is issued once", report.issued_macs == schedule.expected_issued),
+        ("DRAM carries what was scheduled", report.dram.total_bytes == scheduled_bytes),
+        *_whole_tensors(report, products, accelerator),
+        ("bursts cover the bytes", report.dram.all.wasted_bytes >= 0),
+        ("achieved bandwidth is at most peak", report.dram.efficiency <= 1),
+    ]
+
+
+def expected_laws(report: LayerReport, work: ExpectedWork) -> list[tuple[str, bool]]:
+    """The laws of a report that holds expectations, and whether they hold: all that speak of no schedule or memory."""
+    return [
+        *_laws_of_any_model(report),
+        # Expectations are no whole numbers, so that the last digits of equal ones may differ.
+        (_ONE_LANE, bool((work.busy <= work.issued * (1 + 1e-9)).all())),
+        (_NO_MORE_LANES, bool((work.issued <= work.busy * work.lanes_per_pe * (1 + 1e-9)).all())),
+    ]
+
+
+def _laws_of_any_model(report: LayerReport) -> list[tuple[str, bool]]:
+    stack = report.pe_cycle_stack
+    return [
         ("causes sum to PEs x cycles", sum(stack.values()) == report.pes * report.cycles),
         ("no cause is negative", min(stack.values()) >= 0),
-        ("all busy cycles of the schedule were played", stack[Cause.BUSY.key] == int(busy.sum())),
-        ("a busy cycle issues a product on one lane at least", bool((busy <= issued).all())),
-        ("and on no more lanes than there are", bool((issued <= busy * schedule.lanes_per_pe).all())),
-        ("every product of the machine's kind is issued once", report.issued_macs == schedule.expected_issued),
         ("utilization lies between 0 and 1", 0 <= report.utilization <= 1),
         ("effectual <= weight <= dense products", report.effectual_macs <= report.weight_macs <= report.dense_macs),
         ("every effectual product is issued", report.effectual_macs <= report.issued_macs),
-        ("DRAM carries what was scheduled", dram.total_bytes == scheduled_bytes),
-        *_whole_tensors(report, products, accelerator),
-        ("bursts cover the bytes", dram.all.wasted_bytes >= 0),
-        ("achieved bandwidth is at most peak", dram.efficiency <= 1),
-        ("cycles are at least each bound", report.cycles >= bounds.largest),
+        ("cycles are at least each bound", report.cycles >= report.bounds.largest),
         # The only law with a tolerance: the imbalance is a quotient of floats, which may miss 1 or the PEs by a
         # rounding.
         ("load imbalance lies between 1 and the PEs", 1 - 1e-9 <= report.load_imbalance <= report.pes + 1e-9),

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from simulator.reports.metrics import flat
+from simulator.reports.report import EVENTS
 from workloads.errors import InputError
 
 Report = Mapping[str, Any]
@@ -172,11 +173,12 @@ def _one_sided(kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> lis
 
 
 def _settings(old: Report, new: Report) -> Iterator[str]:
-    """Parameters, workload and seed that differ."""
+    """Parameters, workload, seed and model that differ."""
     described = [
         flat(
             {
                 **report["accelerator"],
+                "model": report.get("model", EVENTS),
                 "equal": report.get("equal", {}),
                 "workload": report["workload"],
                 "seed": report.get("seed"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from dataflows.schedule import Cause
 from simulator.reports.dram_report import DramReport
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = 1
+Model = Literal["events", "analytical"]
+EVENTS: Model = "events"
+ANALYTICAL: Model = "analytical"
 DERIVED = (
     "utilization", "effectual_utilization", "empty_lanes", "load_imbalance", "speedup", "speedup_factors",
     "bound_ratio",
@@ -168,6 +171,7 @@ class NetworkReport:
 
     size   multipliers, clock_ghz, on_chip_kib, bandwidth_gbs and bits of the machine; None for what it does not have
     equal  the size that it and its baseline were brought to (`--equal`), empty where it was not
+    model  where the numbers come from: simulated events, or expectations of an analytical model
     """
 
     accelerator: dict[str, Any]
@@ -178,11 +182,17 @@ class NetworkReport:
     tool: dict[str, str] = field(default_factory=dict)
     size: dict[str, Any] = field(default_factory=dict)
     equal: dict[str, Any] = field(default_factory=dict)
+    model: Model = EVENTS
 
     @property
     def machine(self) -> str:
         """The machine's name."""
         return self.accelerator["name"]
+
+    @property
+    def label(self) -> str:
+        """The machine's name, with the model where the numbers are not simulated."""
+        return self.machine if self.model == EVENTS else f"{self.machine}, {self.model} model"
 
     @property
     def total(self) -> Measures:
@@ -194,6 +204,7 @@ class NetworkReport:
         return {
             "schema": SCHEMA,
             "tool": self.tool,
+            "model": self.model,
             "accelerator": self.accelerator,
             "size": self.size,
             "equal": self.equal,
@@ -206,12 +217,14 @@ class NetworkReport:
 
     def rows(self) -> list[dict[str, Any]]:
         """One flat row a layer and a last one for the total; nested keys are joined by a dot."""
-        rows = [*self.layers, self.total]
-        return [{"accelerator": self.machine, "workload": self.workload["name"], **flat(row.to_dict())} for row in rows]
+        first = {"accelerator": self.machine, "workload": self.workload["name"]}
+        # A simulation is what rows are of; anything else says so in each of them.
+        first |= {} if self.model == EVENTS else {"model": self.model}
+        return [first | flat(row.to_dict()) for row in (*self.layers, self.total)]
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a row a layer and the total."""
-        return measures_table([(row.name, row.to_dict()) for row in (*self.layers, self.total)], self.machine)
+        return measures_table([(row.name, row.to_dict()) for row in (*self.layers, self.total)], self.label)
 
     def to_frame(self) -> pd.DataFrame:
         """The layers (without the total) as a pandas frame."""

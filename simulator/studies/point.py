@@ -14,9 +14,11 @@ from typing import Any
 
 from dataflows.accelerator import Accelerator
 from dataflows.registry import machine
+from simulator.analytical import expect, no_part
 from simulator.configuration import idle_settings, merge, validate
 from simulator.equal_size import at_equal_size, parse_equal_size, scaled_line, shortfalls
 from simulator.network_simulation import DenseCycles, simulate
+from simulator.reports.report import ANALYTICAL, EVENTS, Model, NetworkReport
 from simulator.studies.content import code_version, described, digest_of, file_digest, loaded
 from workloads import pruning
 from workloads.errors import InputError, PrunesimError
@@ -40,6 +42,7 @@ class Point:
     weight_pattern, activation_pattern  how the non-zeros of drawn masks lie (see `patterns`)
     layers      glob of layer names
     equal       the size that the machine is brought to, as for '--equal'
+    model       where the numbers come from: simulated events, or the machine's analytical model
     """
 
     machine: str
@@ -55,6 +58,7 @@ class Point:
     batch: int | None = None
     seed: int = 0
     equal: str | None = None
+    model: Model = EVENTS
 
     def accelerator(self) -> Accelerator:
         """The machine. Raises `InputError` with a line for each setting that is not allowed."""
@@ -81,7 +85,8 @@ class Point:
 
     def idle(self) -> dict[str, str]:
         """The given settings that have no effect in this configuration, and why."""
-        reasons = idle_settings(self.accelerator())
+        accelerator = self.accelerator()
+        reasons = idle_settings(accelerator) | (no_part(accelerator) if self.model == ANALYTICAL else {})
         return {key: reasons[key] for key, _ in self.settings if key in reasons}
 
     def base(self) -> Workload:
@@ -124,6 +129,7 @@ class Point:
             [base.name, self.seed, described(base.sources, from_files=bool(base.files))],
             [layer.name for layer in chosen.layers],
             None if self.prune is None else described(pruning.parse(self.prune).resolved()),
+            self.model,
         )
 
     def raw_key(self) -> str:
@@ -151,7 +157,7 @@ def run_point(point: Point, key: str) -> Outcome:
         # another.
         if point.key() != key:
             return Outcome(key, error=REFUSED)
-        (report,) = simulate([point.accelerator()], point.traced(), dense_cycles=_DENSE_CYCLES)
+        report = _report(point)
         # Once more, as a file may have changed while traces were read from it.
         if point.key() != key:
             return Outcome(key, error=CHANGED)
@@ -163,6 +169,12 @@ def run_point(point: Point, key: str) -> Outcome:
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     # The total stands apart, for tables of a study read nothing else of a report.
     return Outcome(key, json.dumps(data["total"], allow_nan=False), zlib.compress(text.encode()))
+
+
+def _report(point: Point) -> NetworkReport:
+    if point.model == ANALYTICAL:
+        return expect(point.accelerator(), point.traced())
+    return simulate([point.accelerator()], point.traced(), dense_cycles=_DENSE_CYCLES)[0]
 
 
 def _rearranged(source: LayerSource, weights: str | None, activations: str | None) -> LayerSource:

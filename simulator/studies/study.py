@@ -11,7 +11,9 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from dataflows.registry import machine, over_defaults
+from simulator.analytical import require_model
 from simulator.configuration import faults, has_key, keys_of, merge
+from simulator.reports.report import ANALYTICAL
 from simulator.studies.point import Outcome, Place, Point
 from simulator.studies.store import Store
 from simulator.studies.study_file import PointKeys, StudyTable
@@ -183,6 +185,8 @@ def _wrong_settings(values: dict[str, Any]) -> Iterator[str]:
     name, settings = values["machine"], {}
     try:
         chosen = machine(name)
+        if values.get("model") == ANALYTICAL:
+            require_model(name)
     except InputError as error:
         yield str(error)
         return

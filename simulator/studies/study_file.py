@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from dataflows.registry import machines
 from simulator.configuration import faults, has_key, keys_of, read_toml
 from simulator.equal_size import parse_equal_size
+from simulator.reports.report import Model
 from simulator.studies.limits import require_points
 from workloads.errors import InputError, nearest
 from workloads.masks.named import ACTIVATION_PATTERNS, WEIGHT_PATTERNS, parse_pattern
@@ -68,6 +69,7 @@ class PointKeys(_Table):
     )
     batch: Annotated[int, Field(ge=1)] | None = Field(None, description="images in a batch")
     equal: EqualSizeText | None = Field(None, description="size of all machines, as for '--equal'")
+    model: Model | None = Field(None, description="events (simulated) or analytical (expected from densities)")
     seed: Seed | None = Field(None, description="seed of synthetic masks")
 
 
@@ -91,6 +93,7 @@ class StudyTable(_Table):
     activation_pattern: ActivationPattern | None = None
     batch: Annotated[int, Field(ge=1)] | None = None
     equal: EqualSizeText | None = None
+    model: Model | None = None
     set: dict[str, Any] = {}
     axes: list[dict[str, Any]] = []
     points: list[dict[str, Any]] = []

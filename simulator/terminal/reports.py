@@ -62,7 +62,7 @@ def print_report(report: NetworkReport, *, factors: bool = False) -> None:
     rows = [(layer["name"], flat(layer)) for layer in data["layers"]] + [("total", flat(data["total"]))]
     output = console()
     _print_sizes(output, [(report.machine, report.size)])
-    shown = _print_measures(output, f"{report.workload['name']} on {report.machine}", "layer", rows, factors=factors)
+    shown = _print_measures(output, f"{report.workload['name']} on {report.label}", "layer", rows, factors=factors)
     for note in notes_by_layers(data["layers"]):
         output.print(f"  {note}", style="dim", highlight=False)
     output.print(legend(shown), style="dim", highlight=False)
@@ -70,7 +70,7 @@ def print_report(report: NetworkReport, *, factors: bool = False) -> None:
 
 def print_comparison(reports: Sequence[NetworkReport], *, factors: bool = False) -> None:
     """Several machines: their sizes, a row each, and each one's notes once."""
-    data = [(report.machine, report.to_dict()) for report in reports]
+    data = [(report.label, report.to_dict()) for report in reports]
     output = console()
     _print_sizes(output, [(name, report["size"]) for name, report in data])
     title = f"{reports[0].workload['name']}: total of {len(reports[0].layers)} layers"

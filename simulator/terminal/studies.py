@@ -10,6 +10,7 @@ from rich.table import Table
 
 from simulator.reports.columns import MORE, TIMES, Columns
 from simulator.reports.metrics import CYCLES, EMPTY_LANES, FACTORS, SPEEDUP, UTILIZATION, Metric
+from simulator.reports.report import ANALYTICAL
 from simulator.studies.store import Store
 from simulator.studies.study import Study
 from simulator.terminal.reports import console, fitting
@@ -37,8 +38,14 @@ def print_study(study: Study, store: Store, *, factors: bool = False) -> None:
         groups.setdefault(tuple(_text(row.get(column)) for column in columns), []).append(row)
     least = tuple(metric for metric in shown if metric in (*_LEAST, *FACTORS))
     choices = [(metrics, broken) for metrics in (shown, least) for broken in (False, True)]
-    tables = [_built(study.title, keys, groups, metrics, break_names=broken) for metrics, broken in choices]
+    tables = [_built(_title(study), keys, groups, metrics, break_names=broken) for metrics, broken in choices]
     fitting(console(), tables)
+
+
+def _title(study: Study) -> str:
+    """The study's title; where no point of it is simulated it says so, as no column does then."""
+    analytical = all(place.point.model == ANALYTICAL for place in study.places)
+    return f"{study.title} ({ANALYTICAL} model)" if analytical else study.title
 
 
 def _built(title: str, keys: Sequence[str], groups: Groups, shown: Columns, *, break_names: bool) -> Table:

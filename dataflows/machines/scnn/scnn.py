@@ -6,7 +6,8 @@ vector of I activations with every vector of F weights, and scatters the F x I p
 accumulators. Weights are broadcast through a FIFO in every PE, in which a channel's block stays until it is done.
 
 The rules of a step, a stall and a wait stand in `bank_queues`, the tiling in `planar_map`, the lists in
-`nonzero_lists`, what fits on the chip in `activation_rams`, and fully connected layers in `fully_connected`.
+`nonzero_lists`, what fits on the chip in `activation_rams`, fully connected layers in `fully_connected`, and the
+analytical model of the paper's density sweeps in `expected_work`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from dataflows.accelerator import Accelerator
+from dataflows.expected import ExpectedWork
+from dataflows.machines.scnn.expected_work import ANALYTICAL_KEYS, expected_planar, expected_sliced
 from dataflows.machines.scnn.fully_connected import sliced_outputs
 from dataflows.machines.scnn.planar_schedule import executed_outputs, plan_of, planar_schedule
 from dataflows.machines.scnn.scnn_spec import ScnnSpec
@@ -41,6 +44,8 @@ class Scnn(Accelerator[ScnnSpec]):
         buffers={"iaram_bytes": "pes", "oaram_bytes": "pes"},
         reason="PEs of F x I multipliers are added (assumption)",
     )
+
+    analytical_keys = ANALYTICAL_KEYS
 
     def baseline_settings(self) -> dict[str, Any]:
         """DCNN of the same array."""
@@ -70,6 +75,12 @@ class Scnn(Accelerator[ScnnSpec]):
         """One tile for each image, sub-tile and group of output channels, in this order."""
         self.require(trace.layer)
         return (sliced_schedule if _is_sliced(trace.layer) else planar_schedule)(self.spec, trace)
+
+    def expected_work(self, layer: Layer, weight_density: float, activation_density: float) -> ExpectedWork:
+        """The model of the paper's density sweeps; see the module `expected_work`."""
+        self.require(layer)
+        expected = expected_sliced if _is_sliced(layer) else expected_planar
+        return expected(self.spec, layer, weight_density, activation_density)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs by the machine's own lists and tiles, products outside the map included and dropped."""

@@ -1,8 +1,8 @@
 """The report of a machine's analytical model: what it expects of each layer from densities, where nothing is simulated.
 
 It has the keys of a simulated report, so that tables, stores, plots and `prunesim diff` take it, and says that it is
-none: `model` is "analytical", and every layer has a note. Expectations are rounded to whole cycles, up as every duration
-is, and whole products. What the model does not know (DRAM, buffers, waits of any kind) is 0.
+none: `model` is "analytical", and every layer has a note. Expectations become whole cycles, rounded up as every
+duration is, and whole products. What the model does not know (DRAM, buffers, waits of any kind) is 0.
 """
 
 from __future__ import annotations

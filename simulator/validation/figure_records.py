@@ -123,7 +123,7 @@ def _goals(chosen: FigureSet) -> str:
 def _counts(chosen: FigureSet) -> str:
     counts: dict[str, Counter[Verdict]] = {}
     for figure in chosen.figures:
-        counts.setdefault(chosen.machine_of(figure), Counter())[recorded_verdict(chosen, figure)] += 1
+        counts.setdefault(chosen.label_of(figure), Counter())[recorded_verdict(chosen, figure)] += 1
     total = sum(counts.values(), Counter())
     lines = [f"| machine | figures | {' | '.join(VERDICTS)} |", "|---|---|---|---|---|"]
     for name, own in [*counts.items(), ("all", total)]:
@@ -150,7 +150,7 @@ def _within(chosen: FigureSet) -> str:
     names: dict[str, list[str]] = {}
     for figure in chosen.figures:
         if figure.id not in chosen.recorded:
-            names.setdefault(chosen.machine_of(figure), []).append(figure.id)
+            names.setdefault(chosen.label_of(figure), []).append(figure.id)
     items = [f"- {machine}: {', '.join(own)}." for machine, own in names.items()]
     lines = [fill(item, _WIDTH, subsequent_indent="  ", break_on_hyphens=False) for item in items]
     return "\n".join(["Within their goals:", "", *lines])

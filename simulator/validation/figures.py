@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from dataflows.registry import machine, machines
 from simulator.configuration import faults, has_key, keys_of, read_toml
+from simulator.reports.report import EVENTS, Model
 from simulator.studies.study_file import PointKeys, StudyTable
 from simulator.validation.figure_rows import Figure, Goal, Outside, Reading, Refused
 from workloads.errors import InputError, nearest
@@ -124,6 +125,15 @@ class FigureSet:
     def machine_of(self, figure: Figure) -> str:
         """The machine that a figure is about."""
         return next(values["accelerator"] for values in self.points(figure) if figure.picks(values))
+
+    def model_of(self, figure: Figure) -> Model:
+        """Whether a figure's points are simulated, or expected by the machine's analytical model."""
+        return next(values.get("model", EVENTS) for values in self.points(figure) if figure.picks(values))
+
+    def label_of(self, figure: Figure) -> str:
+        """The machine that a figure is about, with the model where it is not simulated."""
+        name, model = self.machine_of(figure), self.model_of(figure)
+        return name if model == EVENTS else f"{name}, {model} model"
 
     def only(self, name: str) -> Self:
         """The figures of one machine. Raises `InputError` when there are none."""

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from statistics import fmean
 from typing import Any, Self
 
+from simulator.reports.report import EVENTS, Model
 from simulator.studies.point import Place
 from simulator.studies.study import Progress, Study
 from simulator.studies.workers import Workers
@@ -48,7 +49,7 @@ class Band:
 class Result:
     """A figure of a machine beside its value simulated with seed 0, its goal, and what is recorded of its deviation.
 
-    `bands` over seeds for each family of `MASKS`.
+    `bands` over seeds for each family of `MASKS`; `model` as in reports: an analytical value is not simulated at all.
     """
 
     figure: Figure
@@ -57,6 +58,7 @@ class Result:
     goal: Goal
     recorded: Outside | None = None
     bands: dict[str, Band] = field(default_factory=dict)
+    model: Model = EVENTS
 
     @property
     def deviation(self) -> float:
@@ -91,7 +93,7 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        own = {"machine": self.machine, "goal": self.goal.allowed(self.figure.published)}
+        own = {"machine": self.machine, "model": self.model, "goal": self.goal.allowed(self.figure.published)}
         own |= {"verdict": self.verdict, "moved": self.moved}
         own |= {"simulated": known(self.simulated), "deviation": known(self.deviation)}
         own |= {"recorded": None if self.recorded is None else self.recorded.model_dump(exclude={"id"})}
@@ -119,7 +121,8 @@ def results(chosen: FigureSet, seeds: int = 1, jobs: int | None = 1, progress: P
             bands = {name: Band.of(own) for name, own in zip(masks, by_family, strict=False)}
             recorded = chosen.recorded.get(figure.id)
             goal = chosen.goal_of(figure)
-            found[figure.id] = Result(figure, chosen.machine_of(figure), own_value, goal, recorded, bands)
+            about = (figure, chosen.machine_of(figure), own_value, goal, recorded, bands)
+            found[figure.id] = Result(*about, chosen.model_of(figure))
     return [found[figure.id] for figure in chosen.figures]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from simulator.reports.report import EVENTS
 from simulator.studies.study import Progress
 from simulator.validation.figure_rows import Figure, Reading
 from simulator.validation.figures import FigureSet
@@ -60,8 +61,10 @@ class Effect:
 
 
 def effects(chosen: FigureSet, jobs: int | None = 1, progress: Progress | None = None) -> list[Effect]:
-    """Every figure under every reading of its machine, machine by machine. Raises as `measure`."""
+    """Every simulated figure under every reading of its machine, machine by machine. Raises as `measure`."""
     found: list[Effect] = []
+    # An analytical model has no masks, queues or memory that could be read otherwise.
+    chosen = replace(chosen, figures=tuple(figure for figure in chosen.figures if chosen.model_of(figure) == EVENTS))
     # Machine by machine, since a reading changes one machine only and all of its figures are measured together.
     for machine in dict.fromkeys(chosen.machine_of(figure) for figure in chosen.figures):
         own = chosen.only(machine)

@@ -7,8 +7,8 @@ rules here, which were not fitted to them, while the machine's own lists, banks 
 - Vectors of F weights are always full, however few a channel's block holds: a channel has weights / F of them.
 - Vectors of I activations end with the channel's tile: non-zeros fall on its n positions by chance, which makes
   E[ceil(Binomial(n, density) / I)] of them, the last of which is partly empty.
-- The fullest PE decides. No bank conflicts, no zero-run fillers, no memory, no drain, no barrier before the layer's end,
-  and tiles are never cut.
+- The fullest PE decides. No bank conflicts, no zero-run fillers, no memory, no drain, no barrier before the layer's
+  end, and tiles are never cut.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _STUDY_KEYS = ("layers", "prune", "batch", "equal")
 @click.argument("subject", metavar="STUDY.toml|WORKLOAD", default="blazepose")
 @click.option("--on", "machines", metavar="M1,M2,...", help="Accelerators; WORKLOAD is then swept instead of a study.")
 @click.option("--vary", metavar="KEY=V1,V2,...", multiple=True, help="Vary a parameter, or workload, prune, density, "
-              "weight_density, activation_density, weight_pattern, activation_pattern, batch. Several give all "
+              "weight_density, activation_density, weight_pattern, activation_pattern, batch, model. Several give all "
               "combinations.")  # fmt: skip
 @click.option("--seeds", type=click.IntRange(min=1), help="How many seeds of synthetic masks.")
 @click.option("--layers", metavar="GLOB", help="Only the layers whose name matches.")

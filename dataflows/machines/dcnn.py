@@ -139,7 +139,7 @@ class Dcnn(Accelerator[DcnnSpec]):
 
     def _steps(self, layer: Layer) -> int:
         """Cycles of an output."""
-        # A 3x3 kernel over 20 channels on 16 multipliers takes 9 x 2 steps, in every second of which 12 lanes are empty.
+        # A 3x3 kernel over 20 channels on 16 multipliers takes 9 x 2, in every second of which 12 lanes are empty.
         return math.prod(layer.kernel_size) * ceil_div(layer.group_in_channels, self.spec.multipliers_per_pe)
 
     def _bytes(self, values: int) -> int:

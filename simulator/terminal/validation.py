@@ -14,7 +14,7 @@ from simulator.validation.results import Band, Result
 from simulator.validation.sensitivity import Effect
 
 _SOURCE_WIDTH = 30  # the least that a column of sources needs
-_UNMOVED = 0.001  # relative change of a figure below which a reading is not shown
+_UNMOVED = 0.001  # change of a figure, as its goal counts it, below which a reading is not shown
 
 
 def print_results(results: Sequence[Result]) -> None:
@@ -46,8 +46,8 @@ def _figures(results: Sequence[Result], *, sources: bool) -> Table:
             figure.id,
             f"{'at most ' if figure.most else ''}{figure.published:.4g} {figure.unit}",
             f"{result.simulated:.4g}",
-            f"{result.deviation:+.1%}",
-            f"{result.goal.allowed(figure.published):.1%}",
+            result.goal.text(result.deviation),
+            result.goal.text(result.goal.allowed(figure.published)).removeprefix("+"),
             *(_band(result.bands.get(family)) for family in families),
             f"{result.verdict.upper()}, {result.moved}" if result.moved else result.verdict,
             *([figure.source] if sources else []),
@@ -78,14 +78,14 @@ def print_effects(effects: Sequence[Effect]) -> None:
         unchanged = moving[0].unchanged
         table.add_row(
             figure.id, f"as shipped ({figure.published:.4g} {figure.unit} published)", f"{unchanged:.4g}",
-            f"{unchanged / figure.published - 1:+.1%}", "", style="bold",
+            moving[0].goal.text(moving[0].goal.deviation(unchanged, figure.published)), "", style="bold",
         )  # fmt: skip
         for effect in moving:
             table.add_row(
                 "",
                 effect.reading.name,
                 f"{effect.simulated:.4g}",
-                f"{effect.simulated / figure.published - 1:+.1%}",
+                effect.goal.text(effect.goal.deviation(effect.simulated, figure.published)),
                 "" if effect.share is None else f"{effect.share:.0%}",
             )
     fitting(console(), [table])

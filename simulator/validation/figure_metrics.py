@@ -27,6 +27,7 @@ class Run:
 
 
 Runs = Sequence[Run]
+_IDLE = tuple(cause for cause in Cause if cause is not Cause.BUSY)
 
 
 def crossover(line: Sequence[tuple[float, float]]) -> list[float]:
@@ -59,6 +60,16 @@ def _busy_utilization(runs: Runs) -> float:
 def _mean_busy_utilization(runs: Runs) -> float:
     """The mean over the runs of their busy PEs' utilization, as a drawing with a bar a run shows it."""
     return fmean(_busy_utilization([run]) for run in runs)
+
+
+def _idle(runs: Runs) -> float:
+    """The share of PE-cycles in which no product is issued, whatever the PE waits for.
+
+    All causes but busy count: barriers (`imbalance`, `unmapped`), `drain` (post-processing and halos), banks, ports,
+    `fill`, `index`, and `memory` and `buffer` where DRAM has bounds. So utilization = busy utilization x (1 - idle).
+    """
+    stacks = [run.total["pe_cycle_stack"] for run in runs]
+    return sum(stack[cause.key] for stack in stacks for cause in _IDLE) / sum(sum(stack.values()) for stack in stacks)
 
 
 def _oracle_speedup(runs: Runs) -> float:
@@ -121,6 +132,7 @@ METRICS: dict[str, Callable[[Runs], float]] = {
     "utilization": _utilization,
     "busy_utilization": _busy_utilization,
     "mean_busy_utilization": _mean_busy_utilization,
+    "idle": _idle,
     "oracle_speedup": _oracle_speedup,
     "time_ms": lambda runs: _sum(runs, "time_us") / 1000,
     "time_us": lambda runs: _sum(runs, "time_us"),

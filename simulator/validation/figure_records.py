@@ -138,10 +138,13 @@ def _outside(chosen: FigureSet) -> str:
         if row is None:
             continue
         why = "; ".join(part for part in (row.told, row.note) if part)
-        simulated = figure.published * (1 + row.deviation)
+        goal = chosen.goal_of(figure)
+        simulated = goal.value(row.deviation, figure.published)
+        # A space before the sign of percent, as texts have it and terminals do not.
+        deviation = goal.text(row.deviation).replace("%", " %")
         lines.append(
-            f"| {figure.id} | {figure.published:.4g} {figure.unit} | {simulated:.3g} | {100 * row.deviation:+.1f} % | "
-            f"±{chosen.goal_of(figure)} | {recorded_verdict(chosen, figure)} | {why} |"
+            f"| {figure.id} | {figure.published:.4g} {figure.unit} | {simulated:.3g} | {deviation} | "
+            f"±{goal} | {recorded_verdict(chosen, figure)} | {why} |"
         )
     return "\n".join(lines)
 

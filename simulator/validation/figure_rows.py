@@ -1,4 +1,4 @@
-"""The rows of a folder of published figures: goals, figures, other readings, recorded deviations, refused rows."""
+"""The rows of a folder of published figures: goals, figures, drawings, readings, recorded deviations, refused rows."""
 
 from __future__ import annotations
 
@@ -26,21 +26,41 @@ class _Row(BaseModel):
 
 
 class Goal(_Row):
-    """How near figures of a kind shall come: `relative` of the published value and `absolute` in `unit` together."""
+    """How near figures of a kind shall come: `relative` of the published value and `absolute` in `unit` together.
+
+    Without a relative part, for shares that may be near zero, deviations are differences in the figure's unit.
+    """
 
     relative: float = Field(ge=0)
     absolute: float = Field(default=0.0, ge=0)
-    unit: str = ""
+    unit: str = Field(default="", description="of figures and `absolute`; empty for figures of any unit")
     what: str = Field(default="", description="what figures are of this kind")
 
+    @property
+    def is_difference(self) -> bool:
+        """Whether deviations are differences, and not shares of the published value."""
+        return self.absolute > 0 and self.relative == 0
+
+    def deviation(self, value: float, published: float) -> float:
+        """How far a value is from the published one."""
+        return value - published if self.is_difference else value / published - 1
+
+    def value(self, deviation: float, published: float) -> float:
+        """The value that is so far from the published one."""
+        return published + deviation if self.is_difference else published * (1 + deviation)
+
     def allowed(self, published: float) -> float:
-        """The largest relative deviation from a published value."""
+        """The largest deviation from a published value."""
         # An absolute goal in the figure's unit as a relative one: 0.5 ms of a published 10 ms are 5 %.
-        return self.relative + self.absolute / published
+        return self.absolute if self.is_difference else self.relative + self.absolute / published
+
+    def text(self, deviation: float) -> str:
+        """A deviation with its sign."""
+        return f"{deviation:+.3f}" if self.is_difference else f"{deviation:+.1%}"
 
     def __str__(self) -> str:
-        absolute = f" + {self.absolute:g} {self.unit}" if self.absolute else ""
-        return f"{100 * self.relative:g} %{absolute}"
+        absolute = f"{self.absolute:g} {self.unit}".strip() if self.absolute else ""
+        return absolute if self.is_difference else " + ".join(filter(None, (f"{100 * self.relative:g} %", absolute)))
 
 
 class Figure(_Row):
@@ -56,6 +76,9 @@ class Figure(_Row):
     published: float = Field(gt=0)
     kind: str = Field(description="name of the goal")
     rows: list[str] = Field(default=[], description="names of the rows of published tables that it stands for")
+    drawing: str = Field(default="", description="id of the drawing of which it is a bar or a point")
+    series: str = Field(default="", description="of the drawing's bars or lines")
+    label: str = Field(default="", description="where it stands in the drawing, if `where` does not say it")
     most: bool = Field(default=False, description="whether the published value is an upper limit")
     random: bool = Field(default=False, description="whether the value depends on how masks are drawn")
     source: str
@@ -71,6 +94,33 @@ class Figure(_Row):
     def of(self, runs: Sequence[Run]) -> float:
         """The figure's value from the runs of its study."""
         return float(METRICS[self.metric]([run for run in runs if self.picks(run.values)]))
+
+
+class Drawing(_Row):
+    """A picture that `prunesim validate --plot` draws of the figures that name it, published beside simulated.
+
+    Bars have a panel for each series, lines share one. A figure stands at its `label`, or where its `where` says under
+    `along`, which for lines is a number.
+    """
+
+    id: str
+    title: str
+    kind: Literal["bars", "lines"] = "bars"
+    along: str = ""
+    x: str = Field(default="", description="what the horizontal axis shows")
+    y: str = Field(default="", description="what the vertical axis shows; series name the panels of bars")
+    log: bool = Field(default=False, description="whether the vertical axis is logarithmic")
+
+    def place_of(self, figure: Figure) -> str | float:
+        """Where a figure stands: the text below a bar, or the number along a line. Raises `ValueError` without one."""
+        place = figure.label or figure.where.get(self.along, "")
+        if self.kind == "lines":
+            if not isinstance(place, int | float):
+                raise ValueError(f"where.{self.along} must be a number")
+            return float(place)
+        if not isinstance(place, str | int | float) or place == "":
+            raise ValueError(f"needs a label or where.{self.along}")
+        return str(place)
 
 
 class Reading(_Row):
@@ -101,7 +151,7 @@ class Outside(_Row):
     """
 
     id: str
-    deviation: float = Field(description="relative, as measured with seed 0")
+    deviation: float = Field(description="as the goal counts it, measured with seed 0")
     reading: str = ""
     share: float | None = None
     note: str = ""
@@ -117,7 +167,7 @@ class Outside(_Row):
         return self.deviation * (1 - (self.share or 0.0))
 
     def verdict(self, goal: float) -> Verdict:
-        """Whether the reading explains the deviation of a figure with this goal, relative."""
+        """Whether the reading explains the deviation of a figure whose goal allows this one."""
         # Share 0.6 leaves 40 % of the deviation, which is enough; the 1e-12 is for sums that end on the limit itself.
         enough = self.share is not None and abs(self.left) <= max(goal, LEFT * abs(self.deviation)) + 1e-12
         return "explained" if enough else "unexplained"

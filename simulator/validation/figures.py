@@ -18,19 +18,20 @@ from dataflows.registry import machine, machines
 from simulator.configuration import faults, has_key, keys_of, read_toml
 from simulator.reports.report import EVENTS, Model
 from simulator.studies.study_file import PointKeys, StudyTable
-from simulator.validation.figure_rows import Figure, Goal, Outside, Reading, Refused
+from simulator.validation.figure_rows import Drawing, Figure, Goal, Outside, Reading, Refused
 from workloads.errors import InputError, nearest
 from workloads.files import write_whole
 
 FOLDER = Path(__file__).with_name("published")
-FIGURES, READINGS, RECORDED, REFUSED = "figures.toml", "readings.toml", "recorded.toml", "refused.toml"
+FIGURES, DRAWINGS, READINGS = "figures.toml", "drawings.toml", "readings.toml"
+RECORDED, REFUSED = "recorded.toml", "refused.toml"
 
 Row = TypeVar("Row", bound=BaseModel)
 
 
 @dataclass(frozen=True)
 class FigureSet:
-    """Figures with their goals, studies and readings, their recorded deviations by id, and what is refused."""
+    """Figures with their goals, studies and readings, their recorded deviations and drawings by id, what is refused."""
 
     figures: tuple[Figure, ...]
     studies: dict[str, StudyTable]
@@ -38,6 +39,7 @@ class FigureSet:
     readings: tuple[Reading, ...] = ()
     recorded: dict[str, Outside] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
+    drawings: dict[str, Drawing] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path = FOLDER) -> Self:
@@ -48,8 +50,9 @@ class FigureSet:
         readings = [row for place in places for row in _rows_if_there(place / READINGS, "reading", Reading)]
         recorded = [row for place in places for row in _rows_if_there(place / RECORDED, "outside", Outside)]
         refused = [row for place in places for row in _rows_if_there(place / REFUSED, "refused", Refused)]
-        by_id = {row.id: row for row in recorded}
-        found = cls(tuple(chosen), studies, _goals(places), tuple(readings), by_id, tuple(refused))
+        drawings = [row for place in places for row in _rows_if_there(place / DRAWINGS, "drawing", Drawing)]
+        by_id, drawn = ({row.id: row for row in rows} for rows in (recorded, drawings))
+        found = cls(tuple(chosen), studies, _goals(places), tuple(readings), by_id, tuple(refused), drawn)
         lines = [f"{folder / found.home_of(name) / FIGURES}: {line}" for name, line in found._wrong_figures()]
         lines += [f"{folder / READINGS}: {line}" for line in found._wrong_readings()]
         # Records last, and only where the rest is right: a record's reading can only be found among right ones.
@@ -75,10 +78,22 @@ class FigureSet:
             goal = self.goals.get(figure.kind)
             if goal is None:
                 yield figure.id, f"figure '{figure.id}': kind = '{figure.kind}': {nearest(figure.kind, self.goals)}"
-            elif goal.absolute and goal.unit != figure.unit:
+            elif goal.unit and goal.unit != figure.unit:
                 yield figure.id, f"figure '{figure.id}': unit = '{figure.unit}': goal '{figure.kind}' is in {goal.unit}"
             if not any(figure.picks(values) for values in self.points(figure)):
                 yield figure.id, f"figure '{figure.id}': where = {figure.where} picks no point of its study"
+            if figure.drawing:
+                yield from ((figure.id, f"figure '{figure.id}': {line}") for line in self._wrong_place(figure))
+
+    def _wrong_place(self, figure: Figure) -> Iterator[str]:
+        """What is wrong with a figure's place in its drawing."""
+        if figure.drawing not in self.drawings:
+            yield f"drawing = '{figure.drawing}': {nearest(figure.drawing, self.drawings)}"
+            return
+        try:
+            self.drawings[figure.drawing].place_of(figure)
+        except ValueError as error:
+            yield f"drawing = '{figure.drawing}': {error}"
 
     def _wrong_readings(self) -> Iterator[str]:
         for reading in self.readings:
@@ -104,7 +119,7 @@ class FigureSet:
         return self.goals[figure.kind]
 
     def allowed(self, figure: Figure) -> float:
-        """The largest relative deviation that the figure's goal allows."""
+        """The largest deviation that the figure's goal allows."""
         return self.goal_of(figure).allowed(figure.published)
 
     def readings_of(self, name: str) -> list[Reading]:

@@ -62,8 +62,8 @@ class Result:
 
     @property
     def deviation(self) -> float:
-        """Simulated over published, minus 1."""
-        return self.simulated / self.figure.published - 1
+        """How far the simulated value is from the published one, as the goal counts it."""
+        return self.goal.deviation(self.simulated, self.figure.published)
 
     @property
     def inside(self) -> bool:
@@ -87,9 +87,9 @@ class Result:
         if self.recorded is None:
             return "" if self.inside else "not recorded"
         if self.inside:
-            return f"closed, was {self.recorded.deviation:+.1%}"
+            return f"closed, was {self.goal.text(self.recorded.deviation)}"
         same = abs(self.deviation - self.recorded.deviation) <= _SAME
-        return "" if same else f"moved from {self.recorded.deviation:+.1%}"
+        return "" if same else f"moved from {self.goal.text(self.recorded.deviation)}"
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""

@@ -12,37 +12,38 @@ from typing import Any
 
 from simulator.reports.report import EVENTS
 from simulator.studies.study import Progress
-from simulator.validation.figure_rows import Figure, Reading
+from simulator.validation.figure_rows import Figure, Goal, Reading
 from simulator.validation.figures import FigureSet
 from simulator.validation.results import known, measure
 
 _SAME = 0.1  # change of a recorded share from which it is another one
-_NOTHING = 0.01  # relative deviation that needs no explanation
+_NOTHING = 0.01  # deviation, as the goal counts it, that needs no explanation
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A figure under a reading, beside its value without."""
+    """A figure with its goal under a reading, beside its value without."""
 
     figure: Figure
+    goal: Goal
     reading: Reading
     simulated: float
     unchanged: float
 
     @property
     def change(self) -> float:
-        """The figure's relative change."""
-        return self.simulated / self.unchanged - 1
+        """The figure's change, as its goal counts deviations."""
+        return self.goal.deviation(self.simulated, self.unchanged)
 
     @property
     def share(self) -> float | None:
         """The share of the deviation that the reading explains, negative where it adds to it.
 
-        None where there is nothing to explain: a deviation below one percent, or a limit that is kept.
+        None where there is nothing to explain: a deviation below a percentage point, or a limit that is kept.
         """
         # Of a published 2.0 and our 1.6, a reading that gives 1.9 explains 0.3 of the missing 0.4, a share of 75 %.
         missing = self.figure.published - self.unchanged
-        if self.figure.most or abs(missing) < _NOTHING * self.figure.published:
+        if self.figure.most or abs(self.goal.deviation(self.unchanged, self.figure.published)) < _NOTHING:
             return None
         return (self.simulated - self.unchanged) / missing
 
@@ -71,8 +72,10 @@ def effects(chosen: FigureSet, jobs: int | None = 1, progress: Progress | None =
         readings = chosen.readings_of(machine)
         values = measure(own, [{}, *(reading.flat_changes for reading in readings)], jobs, progress)
         for figure, (unchanged, *changed) in zip(own.figures, values, strict=True):
+            goal = chosen.goal_of(figure)
             found += [
-                Effect(figure, reading, value, unchanged) for reading, value in zip(readings, changed, strict=True)
+                Effect(figure, goal, reading, value, unchanged)
+                for reading, value in zip(readings, changed, strict=True)
             ]
     return found
 
@@ -88,7 +91,10 @@ def recorded_effects(
         if own.figures:
             values = measure(own, [reading.flat_changes], jobs, progress)
             pairs = zip(own.figures, values, strict=True)
-            found += [Effect(figure, reading, changed, unchanged[figure.id]) for figure, (changed,) in pairs]
+            found += [
+                Effect(figure, chosen.goal_of(figure), reading, changed, unchanged[figure.id])
+                for figure, (changed,) in pairs
+            ]
     return found
 
 

@@ -1,4 +1,4 @@
-"""The tables of README.md and docs/results.md, made anew and compared, so that no number goes stale.
+"""The tables of README.md, docs/results.md and docs/scnn.md, made anew and compared, so that no number goes stale.
 
     python -m benchmarks.results [TABLE ...] [--renew] [--squeezenet FOLDER] [--resnet50 FOLDER]
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.experiments import memory, prunings, real_against_random
+from benchmarks.experiments import memory, prunings, real_against_random, scnn_bars
 from benchmarks.markdown import table_text
 from dataflows.registry import create, machines
 from simulator.network_simulation import able_machines, simulate
@@ -24,7 +24,7 @@ from workloads.catalog import load_workload
 from workloads.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "results.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "scnn.md")
 NETWORKS = ("blazepose", "mobilenet-v1", "vgg16", "resnet50")
 _BLOCK = re.compile(r"(<!-- table: ([a-z0-9-]+) -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
 
@@ -71,6 +71,11 @@ TABLES: dict[str, Callable[[], Rows]] = {
     },
     "removed-filters": prunings.removed,
     "nested-storage": prunings.stacked_storage,
+    "scnn-layers": scnn_bars.layers,
+    "scnn-networks": scnn_bars.networks,
+    "scnn-explained": scnn_bars.explained,
+    "scnn-sweep": scnn_bars.sweep,
+    "scnn-granularity": scnn_bars.granularity,
 }
 WITH_MASKS: dict[str, tuple[str, Callable[[str], Rows]]] = {
     "real-against-random": ("squeezenet", lambda folder: real_against_random.measure(load_workload(folder))),

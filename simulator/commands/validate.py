@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workloads.errors import InputError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from simulator.studies.study import Progress
     from simulator.validation.figures import FigureSet
+    from simulator.validation.results import Result
 
 
 @click.command()
@@ -31,6 +36,10 @@ if TYPE_CHECKING:
 @click.option("--markdown", "document", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
               help="Rewrite the table of verdicts between the markers of a document, from what is recorded; with "
               "--renew after it, else without a simulation.")  # fmt: skip
+@click.option("--plot", "pictures", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Draw the figures into a folder as their papers do, published beside simulated.")  # fmt: skip
+@click.option("--plot-format", "ending", type=click.Choice(("svg", "png", "pdf")), default="svg", show_default=True,
+              help="Of what --plot draws.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def validate(
@@ -39,6 +48,8 @@ def validate(
     folder: Path | None,
     target: Path | None,
     document: Path | None,
+    pictures: Path | None,
+    ending: str,
     jobs: int | None,
     *,
     sensitivity: bool,
@@ -54,6 +65,8 @@ def validate(
     Then the DRAM table: total cycles and activates of ten access patterns, which must equal those of Ramulator 2.1 with
     the same scheduler; DRAMsim3 is a second opinion.
 
+    --plot draws what has several parts, a picture a drawing of the papers, with the goals as whiskers or bands.
+
     Every configuration is a study: --export writes them all, 'prunesim sweep' reruns one, and --figures compares with
     a folder that was changed or holds figures of your own.
     """
@@ -64,14 +77,20 @@ def validate(
         for path in figures.export(target):
             click.echo(path)
         return
+    if pictures is not None and (renew or document is not None):
+        raise InputError("--plot: cannot be given with --renew or --markdown, which draw nothing")
     place = folder or figures.FOLDER
     whole = figures.FigureSet.read(place)
     if document is None or renew:
         chosen = replace(whole, figures=()) if machine == "dram" else whole if machine is None else whole.only(machine)
+        draw = None if pictures is None else _drawing(chosen, pictures, ending)
         with progress("validating") as advance:
             if not renew:
                 with_dram = machine == "dram" or (machine is None and folder is None)
-                _compare(chosen, seeds, jobs, advance, sensitivity=sensitivity, with_dram=with_dram, as_json=as_json)
+                _compare(
+                    chosen, seeds, jobs, advance, draw,
+                    sensitivity=sensitivity, with_dram=with_dram, as_json=as_json,
+                )  # fmt: skip
                 return
             for path in figure_records.renew(whole, chosen, place, jobs, advance):
                 click.echo(path)
@@ -79,23 +98,41 @@ def validate(
         figure_records.rewrite(document, figures.FigureSet.read(place))
 
 
+def _drawing(chosen: FigureSet, folder: Path, ending: str) -> Callable[[Sequence[Result]], None]:
+    """What draws results into a folder, which it makes. Raises `InputError` before anything is simulated."""
+    from simulator.plots import published
+
+    if not any(figure.drawing for figure in chosen.figures):
+        raise InputError("--plot: none of these figures belongs to a drawing")
+    published.make_folder(folder)
+
+    def draw(found: Sequence[Result]) -> None:
+        for path in published.write(folder, ending, found, chosen.drawings):
+            click.echo(path, err=True)
+
+    return draw
+
+
 def _compare(
     chosen: FigureSet,
     seeds: int,
     jobs: int | None,
     advance: Progress | None,
+    draw: Callable[[Sequence[Result]], None] | None,
     *,
     sensitivity: bool,
     with_dram: bool,
     as_json: bool,
 ) -> None:
-    """Print everything; exit with 1 where something is not as it is recorded."""
+    """Print everything, and draw; exit with 1 where something is not as it is recorded."""
     from simulator.terminal.validation import print_effects, print_results
     from simulator.validation.dram_agreement import agreement_rows, format_agreement
     from simulator.validation.results import results
     from simulator.validation.sensitivity import effects, moved_shares
 
     found = results(chosen, seeds, jobs, advance)
+    if draw is not None:
+        draw(found)
     changed = effects(chosen, jobs, advance) if sensitivity else []
     moved = moved_shares(chosen, changed)
     dram = agreement_rows() if with_dram else []

@@ -107,7 +107,7 @@ def test_shares_are_compared_with_what_is_recorded(tmp_path):
     other = Reading(machine="scnn", parameter="other", label="l", changes={})
 
     def lines(simulated, reading=reading):
-        return moved_shares(chosen, [Effect(figure, reading, simulated, 0.25)])
+        return moved_shares(chosen, [Effect(figure, chosen.goal_of(figure), reading, simulated, 0.25)])
 
     assert lines(0.41) == []
     assert lines(0.30) == [f"rtl: '{NAMED}' explains 20%, recorded 60%"]

@@ -32,13 +32,13 @@ def results():
 @pytest.mark.parametrize("name", FIGURES)
 def test_figure(name, results):
     result, figure = results[name], FIGURES[name]
-    measured = f"{result.simulated:.5g} {figure.unit}, {result.deviation:+.2%} from {figure.published}"
+    measured = f"{result.simulated:.5g} {figure.unit}, {result.goal.text(result.deviation)} from {figure.published}"
     assert not result.moved, f"{result.verdict}, {result.moved}: {measured}"
 
 
 def test_every_study_is_used_and_every_machine_with_figures_has_readings():
     files = {path.relative_to(figures.FOLDER) for path in figures.FOLDER.rglob("*.toml")}
-    studies = {file for file in files if file.stem not in ("figures", "readings", "recorded", "refused")}
+    studies = {file for file in files if file.stem not in ("figures", "drawings", "readings", "recorded", "refused")}
     assert set(PUBLISHED.studies) == {file.with_suffix("").as_posix() for file in studies}
     machines = {PUBLISHED.machine_of(figure) for figure in PUBLISHED.figures}
     assert {reading.machine for reading in PUBLISHED.readings} == machines
@@ -90,7 +90,7 @@ def test_a_limit_may_be_stayed_below_by_any_amount():
 
 def test_the_share_of_a_deviation():
     def share(value, unchanged):
-        return Effect(ODD, Reading(machine="m", parameter="p", label="l", changes={}), value, unchanged).share
+        return Effect(ODD, GOAL, Reading(machine="m", parameter="p", label="l", changes={}), value, unchanged).share
 
     assert share(1.75, 1.5) == pytest.approx(0.5)
     assert share(1.0, 1.5) == pytest.approx(-1.0)

@@ -54,7 +54,10 @@ def percent(text: str) -> str:
 def cell(figure: Figure, goal: Goal, simulated: float, *, inside: bool) -> str:
     """Published and simulated value and the deviation, in bold outside the goal."""
     deviation = percent(goal.text(goal.deviation(simulated, figure.published)))
-    return f"{figure.published:.3g} · {simulated:.3g} ({deviation if inside else f'**{deviation}**'})"
+    published, own = (
+        f"{value:.3f}" if goal.is_difference else f"{value:.3g}" for value in (figure.published, simulated)
+    )
+    return f"{published} · {own} ({deviation if inside else f'**{deviation}**'})"
 
 
 def beside(groups: dict[str, tuple[str, ...]], first: str) -> Rows:

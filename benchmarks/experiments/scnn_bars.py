@@ -97,7 +97,7 @@ def granularity() -> Rows:
     found: dict[str, list[Effect]] = {}
     for effect in effects(replace(chosen, readings=of_groups)):
         found.setdefault(effect.figure.id, []).append(effect)
-    shipped = create(MACHINE).spec.output_channel_group
+    shipped = create(MACHINE).spec.model_dump()["output_channel_group"]
     sizes = sorted([shipped, *(int(reading.label) for reading in of_groups)])
     yield ("figure", "published", *(f"Kc = {size}" for size in sizes))
     for own in found.values():

@@ -120,12 +120,12 @@ def _lines(drawing: Drawing, results: Sequence[Result]) -> Figure:
     with new_figure(6.4, 4.4) as figure:
         axes = figure.subplots()
         for name, own in series.items():
-            own = sorted(own, key=lambda result: drawing.place_of(result.figure))  # noqa: PLW2901 (the same, in order)
-            x = [float(drawing.place_of(result.figure)) for result in own]
-            axes.plot(x, [result.simulated for result in own], **styles[name] | {"marker": ""}, linewidth=1.5)
-            lowest, highest = zip(*(_allowed(result) for result in own), strict=True)
+            pairs = sorted(((float(drawing.place_of(one.figure)), one) for one in own), key=lambda pair: pair[0])
+            x = [place for place, _ in pairs]
+            axes.plot(x, [one.simulated for _, one in pairs], **_plain(styles[name]))
+            lowest, highest = zip(*(_allowed(one) for _, one in pairs), strict=True)
             axes.fill_between(x, lowest, highest, color=styles[name]["color"], alpha=_FAINT, linewidth=0)
-            axes.plot(x, [result.figure.published for result in own], **_open(styles[name]))
+            axes.plot(x, [one.figure.published for _, one in pairs], **_open(styles[name]))
         if drawing.log:
             scale_log(axes, "y", 2)
             axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
@@ -137,15 +137,20 @@ def _lines(drawing: Drawing, results: Sequence[Result]) -> Figure:
         return figure
 
 
-def _open(style: Mapping[str, Any]) -> dict[str, Any]:
+def _open(style: dict[str, Any]) -> dict[str, Any]:
     """A series' marker, open and without a line."""
-    return dict(style) | {"linestyle": "", "markerfacecolor": "white", "markersize": 4.0}
+    return style | {"linestyle": "", "markerfacecolor": "white", "markersize": 4.0}
 
 
-def _line_handles(styles: Mapping[str, Mapping[str, Any]], series: Sequence[str]) -> list[Any]:
+def _plain(style: dict[str, Any]) -> dict[str, Any]:
+    """A series' line, without a marker."""
+    return style | {"marker": "", "linewidth": 1.5}
+
+
+def _line_handles(styles: Mapping[str, dict[str, Any]], series: Sequence[str]) -> list[Any]:
     published = [Line2D([], [], label=f"{name}, published", **_open(styles[name])) for name in series]
     goals = [Patch(label="its goal", color=styles[name]["color"], alpha=_FAINT, linewidth=0) for name in series]
-    simulated = [Line2D([], [], label="simulated", **dict(styles[name]) | {"marker": ""}) for name in series]
+    simulated = [Line2D([], [], label="simulated", **_plain(styles[name])) for name in series]
     return [*published, *goals, *simulated]  # a legend is filled column by column
 
 

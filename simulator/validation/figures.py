@@ -51,7 +51,8 @@ class FigureSet:
         recorded = [row for place in places for row in _rows_if_there(place / RECORDED, "outside", Outside)]
         refused = [row for place in places for row in _rows_if_there(place / REFUSED, "refused", Refused)]
         drawings = [row for place in places for row in _rows_if_there(place / DRAWINGS, "drawing", Drawing)]
-        by_id, drawn = ({row.id: row for row in rows} for rows in (recorded, drawings))
+        by_id = {row.id: row for row in recorded}
+        drawn = {row.id: row for row in drawings}
         found = cls(tuple(chosen), studies, _goals(places), tuple(readings), by_id, tuple(refused), drawn)
         lines = [f"{folder / found.home_of(name) / FIGURES}: {line}" for name, line in found._wrong_figures()]
         lines += [f"{folder / READINGS}: {line}" for line in found._wrong_readings()]

@@ -75,6 +75,7 @@ TABLES: dict[str, Callable[[], Rows]] = {
     "scnn-networks": scnn_bars.networks,
     "scnn-explained": scnn_bars.explained,
     "scnn-sweep": scnn_bars.sweep,
+    "scnn-analytical": scnn_bars.analytical,
     "scnn-granularity": scnn_bars.granularity,
 }
 WITH_MASKS: dict[str, tuple[str, Callable[[str], Rows]]] = {

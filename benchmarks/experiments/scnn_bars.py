@@ -22,6 +22,7 @@ LAYERS = {
 }
 NETWORKS = {"": ("scnn-figure-9-networks",)}
 SWEEP = {"": ("scnn-figure-12a",)}
+ANALYTICAL = {"": ("scnn-figure-12a-analytical",)}
 GRANULARITY = "scnn_granularity"
 _LEAST = 0.05  # share of a deviation below which a reading is not shown
 
@@ -88,6 +89,11 @@ def networks() -> Rows:
 def sweep() -> Rows:
     """Figures 8a and 12a, against both operands' density."""
     yield from beside(SWEEP, "density")
+
+
+def analytical() -> Rows:
+    """The same beside the machine's analytical model."""
+    yield from beside(ANALYTICAL, "density")
 
 
 def granularity() -> Rows:

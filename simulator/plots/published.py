@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from simulator.plots.style import machine_styles, new_figure, save, scale_log
+from simulator.reports.report import EVENTS
 from simulator.validation.figure_rows import Drawing
 from simulator.validation.results import Result
 from workloads.errors import InputError
@@ -114,9 +115,10 @@ def _bar_handles(results: Sequence[Result]) -> list[Any]:
 
 
 def _lines(drawing: Drawing, results: Sequence[Result]) -> Figure:
-    """Simulated values as a line for each series, published ones as open markers on the band of their goals."""
+    """Our values as a line for each series, published ones as open markers on the band of their goals."""
     series = _by_series(results)
     styles = machine_styles(series)
+    ours = "simulated" if results[0].model == EVENTS else f"{results[0].model} model"
     with new_figure(6.4, 4.4) as figure:
         axes = figure.subplots()
         for name, own in series.items():
@@ -133,7 +135,7 @@ def _lines(drawing: Drawing, results: Sequence[Result]) -> Figure:
         axes.set_ylabel(drawing.y)
         axes.set_title(drawing.title)
         axes.grid()
-        _legend(figure, _line_handles(styles, list(series)), 3)
+        _legend(figure, _line_handles(styles, list(series), ours), 3)
         return figure
 
 
@@ -147,10 +149,10 @@ def _plain(style: dict[str, Any]) -> dict[str, Any]:
     return style | {"marker": "", "linewidth": 1.5}
 
 
-def _line_handles(styles: Mapping[str, dict[str, Any]], series: Sequence[str]) -> list[Any]:
+def _line_handles(styles: Mapping[str, dict[str, Any]], series: Sequence[str], ours: str) -> list[Any]:
     published = [Line2D([], [], label=f"{name}, published", **_open(styles[name])) for name in series]
     goals = [Patch(label="its goal", color=styles[name]["color"], alpha=_FAINT, linewidth=0) for name in series]
-    simulated = [Line2D([], [], label="simulated", **_plain(styles[name])) for name in series]
+    simulated = [Line2D([], [], label=ours, **_plain(styles[name])) for name in series]
     return [*published, *goals, *simulated]  # a legend is filled column by column
 
 

@@ -16,7 +16,12 @@ from tests.project import ROOT
 PUBLISHED = scnn_bars.published()
 DOCUMENT = ROOT / "docs" / "scnn.md"
 IMAGES = ROOT / "docs" / "images"
-GROUPS = {"scnn-layers": scnn_bars.LAYERS, "scnn-networks": scnn_bars.NETWORKS, "scnn-sweep": scnn_bars.SWEEP}
+GROUPS = {
+    "scnn-layers": scnn_bars.LAYERS,
+    "scnn-networks": scnn_bars.NETWORKS,
+    "scnn-sweep": scnn_bars.SWEEP,
+    "scnn-analytical": scnn_bars.ANALYTICAL,
+}
 DRAWINGS = sorted({figure.drawing for figure in PUBLISHED.figures if figure.drawing})
 
 

@@ -151,7 +151,7 @@ def test_a_wrong_machine_is_caught_by_check(cli, monkeypatch):
 def test_config_round_trips_through_a_file(cli, tmp_path):
     text = cli("config", "scnn").out
     path = tmp_path / "scnn.toml"
-    path.write_text(text.replace("queue_depth = 8", "queue_depth = 3"))
+    path.write_text(text.replace("queue_depth = 4", "queue_depth = 3"))
     report = json.loads(cli("run", *FEW, "--on", "scnn", "--config", path, "--json", "-").out)
     assert report["accelerator"]["queue_depth"] == 3
 

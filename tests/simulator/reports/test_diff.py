@@ -76,6 +76,18 @@ def test_a_tolerance_for_an_unknown_metric_is_refused():
         difference([report()], [report()], Tolerances.parse(["cylces=0.1"]))
 
 
+def test_a_tolerance_for_a_metric_that_one_side_has_alone_is_refused():
+    """It would be never applied, since such a metric is not compared."""
+    old = report()
+    for row in (*old["layers"], old["total"]):
+        del row["dram"]
+    for pair in (([old], [report()]), ([report()], [old])):
+        with pytest.raises(
+            InputError, match=r"--tolerance dram\.read_bytes: the reports have no such metric in common"
+        ):
+            difference(*pair, Tolerances.parse(["dram.read_bytes=0.1"]))
+
+
 def test_missing_machines_and_layers_are_never_accepted():
     new = report()
     del new["layers"][0]
@@ -101,6 +113,14 @@ def test_a_metric_that_was_zero_or_nothing_moved_without_limit():
     found = difference([old], [new], Tolerances.parse(["100"]))
     assert [change.relative for change in found.changes] == [math.inf, math.inf]
     assert not found.accepted
+
+
+def test_a_metric_that_became_nothing_moved_without_limit():
+    """A layer that costs nothing any more has no speedup."""
+    old, new = report(), report()
+    old["total"]["speedup"], new["total"]["speedup"] = 1.5, None
+    (change,) = difference([old], [new], Tolerances.parse(["100"])).changes
+    assert (change.relative, change.tolerated) == (math.inf, False)
 
 
 def test_settings_that_differ_are_told_and_do_not_count():

@@ -2,8 +2,14 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
+
+from dataflows.registry import create
+from simulator.network_simulation import simulate
+from simulator.reports.scale_sim import to_compute_report
+from workloads.catalog import load_workload
 
 CONV = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\n"
 
@@ -28,6 +34,23 @@ def test_a_topology_goes_in_and_a_compute_report_comes_out(cli, tmp_path):
         assert float(values["Mapping Efficiency %"]) == pytest.approx(share)
         peak = layer["multipliers"] * (layer["cycles"] - stalled / layer["pes"])
         assert float(values["Compute Util %"]) == pytest.approx(100 * layer["issued_macs"] / peak)
+
+
+def test_stalls_are_waiting_for_memory_and_for_room_and_utilizations_leave_them_out():
+    """4 PEs of 2 multipliers, 100 cycles: 400 PE-cycles, of which 100 stall and 30 of the other 300 are unmapped."""
+    (report,) = simulate([create("dcnn")], load_workload("blazepose").select("op003*"))
+    stack = dict.fromkeys(report.layers[0].pe_cycle_stack, 0) | {
+        "busy": 270,
+        "unmapped": 30,
+        "memory": 60,
+        "buffer": 40,
+    }
+    layer = replace(report.layers[0], cycles=100, pes=4, multipliers=8, issued_macs=300, pe_cycle_stack=stack)
+    waiting = replace(layer, issued_macs=0, pe_cycle_stack=dict.fromkeys(stack, 0) | {"memory": 400})
+    rows = to_compute_report(replace(report, layers=(layer, waiting))).splitlines()[1:]
+    # 300 products in 75 cycles without stalls of 8 multipliers are half of what these could do, 0.375 of all 100 cycles.
+    assert [float(cell) for cell in rows[0].rstrip(",").split(", ")] == [0, 100, 25, 37.5, 90, 50]
+    assert [float(cell) for cell in rows[1].rstrip(",").split(", ")] == [1, 100, 100, 0, 0, 0]
 
 
 def test_a_file_that_cannot_be_written(cli, tmp_path):

@@ -21,6 +21,13 @@ def test_csr():
     assert bits("csr", matrix) == 3 * (16 + 2) + 4 * 32
 
 
+def test_a_list_is_one_row():
+    row = [0, 5, 0, 0, 7]
+    assert streams("csr", row) == {"values": [5, 7], "indices": [1, 4], "pointers": [0, 2]}
+    assert bits("csr", row) == 2 * (16 + 3) + 2 * 32
+    assert all(bits(text, row) == bits(text, [row]) for text in ("csc", "relative", "step", "shape", "block", "nm"))
+
+
 def test_csc():
     matrix = [[5, 0, 0, 7], [0, 0, 0, 0], [0, 9, 0, 0]]
     assert streams("csc", matrix) == {"values": [5, 9, 7], "indices": [0, 2, 0], "pointers": [0, 1, 2, 2, 3]}

@@ -28,7 +28,7 @@ class Shape(Format):
     decode_entries_per_cycle: int = decode_rate(1, "kept columns")
 
     def _sizes(self, tiles: np.ndarray) -> Sizes:
-        filters, columns = tiles.shape[1], tiles[0, 0].size
+        _, filters, channels, positions = tiles.shape
         # OR over the filters: a column is kept where any of them has a non-zero.
         kept = nonzero_counts(np.bitwise_or.reduce(tiles.view(np.uint8), axis=1))
         # Example: 2 kept columns of 27 under 64 filters of 16 bits: 2 x (64 x 16 + 5) = 2058 bits.
@@ -37,7 +37,7 @@ class Shape(Format):
             kept * filters,
             kept,
             values=kept * filters * self.value_bits,
-            indices=kept * index_width(columns),
+            indices=kept * index_width(channels * positions),
         )
 
     def _streams(self, tensor: np.ndarray) -> dict[str, Stream]:

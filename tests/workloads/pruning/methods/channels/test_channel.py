@@ -109,6 +109,26 @@ def test_a_global_share_is_exact_and_takes_the_strongest(kind):
             assert np.array_equal(own, mean >= threshold)
 
 
+@pytest.mark.parametrize("links", ["auto", "none"])
+def test_channels_that_nothing_writes_any_more_hold_zeros(links):
+    """With scope=global they stay in place; other channels, and those of layers that nothing links, hold what they held."""
+    network = chain(widths=(3, 20, 30, 4))
+    pruned = network.prune(parse(f"channel:density=0.3,scope=global,links={links}"))
+    for index in (1, 2):
+        alive = channels(pruned.trace(index).weights)
+        before, after = network.trace(index).activations, pruned.trace(index).activations
+        assert 0 < alive.sum() < len(alive)
+        assert np.array_equal(after[:, alive], before[:, alive])
+        assert after[:, ~alive].any() == (links == "none")
+
+
+def test_a_layer_whose_writer_is_not_in_the_list_reads_what_it_read():
+    network = chain(widths=(3, 20, 30, 4)).select("[bc]")
+    pruned = network.prune(parse("channel:density=0.3,scope=global"))
+    assert not channels(pruned.trace(0).weights).all()
+    assert np.array_equal(pruned.trace(0).activations, network.trace(0).activations)
+
+
 def test_a_depthwise_layer_has_no_channels_of_its_own_to_lose():
     """A quarter of the 8 + 8 channels of the layers that choose; the depthwise layer between keeps those of its reader."""
     layers = (conv(3, 8, name="a", padding=1), conv(8, 8, groups=8, name="dw", padding=1),
@@ -138,6 +158,21 @@ def test_values_beside_masks_compete_by_their_rank_on_one_scale_with_random_numb
     alive = [channels(pruned.trace(index).weights).sum() for index in (1, 2)]
     assert sum(alive) == 200
     assert all(70 <= count <= 130 for count in alive)
+
+
+@pytest.mark.parametrize("density", [0.5, 1.0])
+def test_ranks_know_no_scale_and_even_the_lowest_counts_for_more_than_nothing(density):
+    """Beside a layer known as a mask, weights a thousand times as large compete as before; nothing goes at density 1."""
+    layers = [conv(c, k, name=name, padding=1) for name, c, k in zip("abc", (3, 6, 8), (6, 8, 4), strict=True)]
+    masks = [random_weights(layer, "mask", 1, 0) for layer in layers]
+    values = random_weights(layers[1], "float32", 1, 1)
+    alive = []
+    for scale in (1, 1000):
+        mixed = workload((layers[0], masks[0]), (layers[1], scale * values), (layers[2], masks[2]))
+        pruned = mixed.prune(parse(f"channel:density={density},scope=global"))
+        alive.append([channels(pruned.trace(index).weights).tolist() for index in (1, 2)])
+    assert alive[0] == alive[1]
+    assert sum(map(sum, alive[0])) == density * (6 + 8)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,29 @@ def test_partial_bursts_cost_whole_ones():
     assert (tags["output"].writes, tags["output"].useful_bytes, tags["output"].wasted_bytes) == (1, 64, 0)
 
 
+# By standard, in its own clocks: activate to column, column to data, the burst, and precharge to activate.
+READS = {
+    "DDR3-1600": (11, 11, 4, 11),
+    "DDR4-2400": (17, 17, 4, 17),
+    "DDR4-3200": (22, 22, 4, 22),
+    "LPDDR4-3200": (29, 28, 8, 29),
+    "HBM2": (14, 14, 2, 14),
+}
+
+
+@pytest.mark.parametrize("standard", READS)
+def test_a_lone_read_takes_what_its_row_costs(standard):
+    """A closed bank activates, reads and moves a burst; another row that is open there is closed first."""
+    activate, column, burst, precharge = READS[standard]
+    dram = DramChannels(BankedDramSpec(standard=standard), TAGS)
+    row_bytes = dram.device.capacity_bytes // dram.device.rows
+    waits = [activate, precharge + activate, 0]
+    for number, (row, wait) in enumerate(zip((0, 1, 1), waits, strict=True)):
+        start = 1000 * number
+        dram.submit(number, np.array([row * row_bytes]), np.array([1]), write=False, cycle=start, tag="input")
+        assert dram.advance() == [(number, start + wait + column + burst)]
+
+
 def test_refusals():
     channels = DramChannels(BankedDramSpec(channels=2), TAGS)
     capacity = 2 * (8 << 30)

@@ -11,13 +11,13 @@ waits cost no time to simulate.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
+from dataflows.machines.scnn.nonzero_lists import ListPart, NonzeroLists
 from dataflows.schedule import CAUSES, Cause
 
 
@@ -64,8 +64,7 @@ def mixed_banks(channels: int, region: tuple[int, int], banks: int) -> np.ndarra
     return ((mixed ^ (mixed >> 3)) % banks).astype(np.uint32).reshape(-1)
 
 
-@dataclass(frozen=True)
-class QueueRules:
+class QueueRules(NamedTuple):
     """What decides a PE's steps: vector lengths, accumulator banks, their hash and queues, the weight FIFO."""
 
     weights_per_vector: int
@@ -101,36 +100,32 @@ def enter_block(sizes: np.ndarray, v: int, capacity: int, state: np.ndarray, fin
 
 @kernel
 def run_channel(
-    a_offset: np.ndarray,
-    first_a: int,
-    end_a: int,
-    w_offset: np.ndarray,
-    first_w: int,
-    end_w: int,
-    F: int,
-    I: int,
+    activations: ListPart,
+    weights: ListPart,
+    rules: QueueRules,
     bank_of: np.ndarray,
     free: np.ndarray,
     now: Any,
-    depth: int,
     work: np.ndarray,
 ) -> Any:
     """All steps of one PE in one channel, counted in `work`, int64 (WORK_COUNTS,). Returns the cycle after them.
 
-    A step takes one vector of activations and one of weights; its products join the queues in cycle `now`. Positions
-    are unsigned so that no index is tested for a count from the end.
+    bank_of is uint32; free, int64 (banks,), the cycle at whose start each queue will be empty. A step takes one vector
+    of activations and one of weights; its products join the queues in cycle `now`. Positions are unsigned so that no
+    index is tested for a count from the end.
     """
     one = np.uint64(1)
-    stop_a = np.uint64(end_a)
-    stop_w = np.uint64(end_w)
+    a_offset, w_offset, depth = activations.offset, weights.offset, rules.depth
+    stop_a = np.uint64(activations.end)
+    stop_w = np.uint64(weights.end)
     begun = now
     steps = busy = issued = 0
-    a = np.uint64(first_a)
+    a = np.uint64(activations.first)
     while a < stop_a:
-        next_a = min(a + np.uint64(I), stop_a)
-        w = np.uint64(first_w)
+        next_a = min(a + np.uint64(rules.activations_per_vector), stop_a)
+        w = np.uint64(weights.first)
         while w < stop_w:
-            next_w = min(w + np.uint64(F), stop_w)
+            next_w = min(w + np.uint64(rules.weights_per_vector), stop_w)
             products = 0
             latest = now + 1 + depth  # without a stall: the fullest queue is as long as it may be
             i = a
@@ -169,49 +164,38 @@ def run_channel(
 
 @kernel
 def run_groups(
-    a_start: np.ndarray,
-    a_offset: np.ndarray,
-    w_start: np.ndarray,
-    w_offset: np.ndarray,
-    F: int,
-    I: int,
-    bank_of: np.ndarray,
-    banks: int,
-    depth: int,
-    fifo_vectors: int,
-    work: np.ndarray,
+    activations: NonzeroLists, weights: NonzeroLists, rules: QueueRules, bank_of: np.ndarray, work: np.ndarray
 ) -> None:
     """Several groups of output channels, one after the other, on all PEs that take part in a sub-tile.
 
-    a_start (PEs, V + 1) and w_start (groups, V + 1) point into the lists of activations and weights; bank_of is uint32.
-    work, int64 (groups, PEs, WORK_COUNTS), receives what is `Counted`. Queues carry over from channel to channel; at
-    the end of a group each PE waits until its own are empty.
+    Activations have a row for each PE, weights one for each group; bank_of is uint32. work, int64 (groups, PEs,
+    WORK_COUNTS), receives what is `Counted`. Queues carry over from channel to channel; at the end of a group each PE
+    waits until its own are empty.
     """
+    a_start, a_offset = activations
+    w_start, w_offset = weights
     pes = len(a_start)
     channels = w_start.shape[1] - 1
     finished = np.zeros(channels, np.int64)
     sizes = np.zeros(channels, np.int64)
     for row in range(len(w_start)):
         now = np.zeros(pes, np.int64)
-        free = np.zeros((pes, banks), np.int64)
+        free = np.zeros((pes, rules.banks), np.int64)
         resident = np.zeros(2, np.int64)
         blocks = 0
         for v in range(channels):
-            first_w = w_start[row, v]
-            end_w = w_start[row, v + 1]
+            block = ListPart(w_offset, w_start[row, v], w_start[row, v + 1])
             # A channel whose weights are all zero takes no step, and no room in the FIFO.
-            if first_w == end_w:
+            if block.first == block.end:
                 continue
-            sizes[blocks] = (end_w - first_w + F - 1) // F
-            entered = enter_block(sizes, blocks, fifo_vectors, resident, finished)
+            sizes[blocks] = (block.end - block.first + rules.weights_per_vector - 1) // rules.weights_per_vector
+            entered = enter_block(sizes, blocks, rules.fifo_vectors, resident, finished)
             latest = 0
             for p in range(pes):
                 cycle = max(now[p], entered)
                 work[row, p, Counted.FIFO_WAIT] += cycle - now[p]
-                now[p] = run_channel(
-                    a_offset, a_start[p, v], a_start[p, v + 1], w_offset, first_w, end_w, F, I,
-                    bank_of, free[p], cycle, depth, work[row, p],
-                )  # fmt: skip
+                own = ListPart(a_offset, a_start[p, v], a_start[p, v + 1])
+                now[p] = run_channel(own, block, rules, bank_of, free[p], cycle, work[row, p])
                 latest = max(latest, now[p])
             finished[blocks] = latest
             blocks += 1

@@ -17,8 +17,7 @@ queue depths up to 11, so that a queue never exceeds what a step's planes hold, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from dataflows.kernels.lanes import LANES, Lanes, any_bit, largest, largest_word
 from dataflows.kernels.threads import run_slices
 from dataflows.machines.scnn.bank_queues import Counted, QueueRules, enter_block
 from dataflows.machines.scnn.bit_sliced_queues import idle_for, join, join_ones, longer, longest_queue, retire, stall
-from dataflows.machines.scnn.nonzero_lists import NonzeroLists
+from dataflows.machines.scnn.nonzero_lists import ListPart, NonzeroLists
 from workloads.whole_numbers import ceil_div
 
 _WORD_BITS = 32
@@ -55,22 +54,53 @@ def fits_planes(rules: QueueRules) -> bool:
     )
 
 
+class _Block(NamedTuple):
+    """A channel's weights as they act on the planes, vector by vector.
+
+    turn     uint32 (vectors or more, 4): by how many banks each weight rotates a histogram
+    keep     uint32 (vectors or more, 4): all ones, or zero where there is no weight
+    vectors  of the block
+    busy     vectors with a weight that is no placeholder
+    real     weights that are no placeholders
+    """
+
+    turn: np.ndarray
+    keep: np.ndarray
+    vectors: Any
+    busy: Any
+    real: Any
+
+
+class _LaneState(NamedTuple):
+    """All lane groups of a sub-tile while one group of output channels runs, one lane a PE.
+
+    queues  uint32 (lane groups * 4, 16): bit-sliced lengths
+    clock   uint32 (lane groups, 16): each PE's next cycle
+    totals  uint32 (lane groups * 5, 16): steps, busy steps, stalls, waits, products
+    depths  uint32 (4, 16): the inverted planes of the queue depth
+    """
+
+    queues: np.ndarray
+    clock: np.ndarray
+    totals: np.ndarray
+    depths: np.ndarray
+
+
 @kernel
-def _fill_planes(
-    start: np.ndarray,
-    offset: np.ndarray,
-    width: int,
-    repeat: np.uint32,
-    bank_bits: int,
-    first: np.ndarray,
-    planes: np.ndarray,
-    single: np.ndarray,
-    counts: np.ndarray,
-) -> None:
-    """Histograms of one lane group: start (up to 16 PEs, V + 1), first (V + 1,), counts (V * 3, 16); else as below."""
+def _fill_planes(lists: NonzeroLists, rules: QueueRules, group: int, filled: ActivationPlanes) -> None:
+    """Histograms and counts of one lane group."""
+    start, offset = lists.start[group * LANES : (group + 1) * LANES], lists.offset
+    width, bank_bits = rules.activations_per_vector, rules.banks - 1
+    # A word holds the banks 32 / banks times over, so that rotating it by any offset rotates each copy.
+    repeat = np.uint32(0)
+    for shift in range(0, _WORD_BITS, rules.banks):
+        repeat |= np.uint32(1) << np.uint32(shift)
+    first, planes, single = filled.first[group], filled.planes, filled.single
+    channels = len(first) - 1
+    counts = filled.counts[group * channels * _COUNT_ROWS : (group + 1) * channels * _COUNT_ROWS]
     pes = len(start)
     last = len(offset) - 1
-    for v in range(len(first) - 1):
+    for v in range(channels):
         for lane in range(pes):
             counts[v * _COUNT_ROWS + _VECTORS, lane] = (start[lane, v + 1] - start[lane, v] + width - 1) // width
         for vector in range(first[v], first[v + 1]):
@@ -102,13 +132,9 @@ def _fill_planes(
 
 
 @kernel
-def _turns(
-    w_offset: np.ndarray, low: int, high: int, width: int, turn: np.ndarray, keep: np.ndarray
-) -> tuple[Any, Any, Any]:
-    """Rotations and masks of a block's weights, vector by vector; absent weights are masked.
-
-    Returns the vectors, those with a weight that is no placeholder, and such weights.
-    """
+def _block(weights: ListPart, width: int, turn: np.ndarray, keep: np.ndarray) -> _Block:
+    """The block of a channel's weights, written into `turn` and `keep`; absent weights are masked."""
+    w_offset, low, high = weights
     vectors = busy = real = 0
     for first in range(low, high, width):
         found = 0
@@ -121,27 +147,20 @@ def _turns(
         vectors += 1
         busy += found > 0
         real += found
-    return np.uint32(vectors), np.uint32(busy), np.uint32(real)
+    return _Block(turn, keep, np.uint32(vectors), np.uint32(busy), np.uint32(real))
 
 
-@kernel(inline="always")  # a call with so many arrays costs more than a small block
+@kernel(inline="always")  # a call that passes so many arrays costs more than a small block
 def _run_lane_group(
-    queues: np.ndarray,
-    group: int,
-    idle: Lanes,
-    low: int,
-    end: int,
-    planes: np.ndarray,
-    single: np.ndarray,
-    turn: np.ndarray,
-    keep: np.ndarray,
-    vectors: int,
-    depths: np.ndarray,
+    activations: ActivationPlanes, group: int, v: int, block: _Block, state: _LaneState, idle: Lanes
 ) -> Lanes:
-    """Sixteen PEs in one channel: they wait for `idle` cycles, then meet activation vectors low..end with the block's.
+    """Sixteen PEs in channel v: they wait for `idle` cycles, then meet its activation vectors with the block's.
 
-    depths (4, 16) holds the inverted planes of the queue depth. Returns the cycles in which lanes stalled.
+    Returns the cycles in which lanes stalled.
     """
+    planes, single = activations.planes, activations.single
+    turn, keep, vectors = block.turn, block.keep, block.vectors
+    queues, depths = state.queues, state.depths
     own = group * _QUEUE_PLANES
     q1, q2, q4, q8 = load(queues, own), load(queues, own + 1), load(queues, own + 2), load(queues, own + 3)
     d1, d2, d4, d8 = load(depths, 0), load(depths, 1), load(depths, 2), load(depths, 3)
@@ -149,7 +168,7 @@ def _run_lane_group(
     lost = none
     if any_bit(idle):
         q1, q2, q4, q8 = idle_for(q1, q2, q4, q8, idle)
-    for vector in range(low, end):
+    for vector in range(activations.first[group, v], activations.first[group, v + 1]):
         row = vector * _VECTOR_ROWS
         x1, active = load(planes, row + _ONES), load(planes, row + _PRESENT)
         if single[vector]:  # no bank twice, so that four masks join in one go
@@ -185,81 +204,56 @@ def _add(rows: np.ndarray, row: int, lanes: Lanes) -> None:
 
 
 @kernel(inline="always")  # likewise
-def _run_block(
-    first: np.ndarray,
-    planes: np.ndarray,
-    single: np.ndarray,
-    counts: np.ndarray,
-    v: int,
-    block: tuple[int, int, int],
-    entered: Any,
-    turn: np.ndarray,
-    keep: np.ndarray,
-    depths: np.ndarray,
-    queues: np.ndarray,
-    clock: np.ndarray,
-    totals: np.ndarray,
-) -> Any:
+def _run_block(activations: ActivationPlanes, v: int, block: _Block, entered: Any, state: _LaneState) -> Any:
     """All lane groups in channel v, whose weight block enters the FIFO in cycle `entered`. Returns the last's end."""
-    vectors, busy, real = block
-    channels = first.shape[1] - 1
+    counts, clock, totals = activations.counts, state.clock, state.totals
+    channels = activations.first.shape[1] - 1
     latest = spread(np.uint32(0))
-    for group in range(len(first)):
+    for group in range(len(activations.first)):
         before = load(clock, group)
         begun = largest(before, spread(entered))
         idle = begun - before
-        lost = _run_lane_group(
-            queues, group, idle, first[group, v], first[group, v + 1], planes, single, turn, keep, vectors, depths
-        )
+        lost = _run_lane_group(activations, group, v, block, state, idle)
         held, sums = (group * channels + v) * _COUNT_ROWS, group * _TOTAL_ROWS
-        steps = load(counts, held + _VECTORS) * spread(vectors)
+        steps = load(counts, held + _VECTORS) * spread(block.vectors)
         end = begun + steps + lost
         store(clock, group, end)
         latest = largest(latest, end)
         _add(totals, sums + _STEPS, steps)
-        _add(totals, sums + _BUSY, load(counts, held + _BUSY_VECTORS) * spread(busy))
+        _add(totals, sums + _BUSY, load(counts, held + _BUSY_VECTORS) * spread(block.busy))
         _add(totals, sums + _LOST, lost)
         _add(totals, sums + _IDLE, idle)
-        _add(totals, sums + _PRODUCTS, load(counts, held + _NONZEROS) * spread(real))
+        _add(totals, sums + _PRODUCTS, load(counts, held + _NONZEROS) * spread(block.real))
     return largest_word(latest)
 
 
 @kernel
-def _report(totals: np.ndarray, queues: np.ndarray, work: np.ndarray) -> None:
-    """Lanes' totals (steps, busy steps, stalls, waits, products) as the PEs' work, with the wait for empty queues."""
+def _report(state: _LaneState, work: np.ndarray) -> None:
+    """Lanes' totals as the PEs' work, with the wait for empty queues."""
     for p in range(len(work)):
         group, lane = p // LANES, p % LANES
-        own = totals[group * _TOTAL_ROWS : (group + 1) * _TOTAL_ROWS, lane]
+        own = state.totals[group * _TOTAL_ROWS : (group + 1) * _TOTAL_ROWS, lane]
         work[p, Counted.BUSY] = own[_BUSY]
         work[p, Counted.INDEX] = own[_STEPS] - own[_BUSY]
-        work[p, Counted.BANK_CONFLICT] = own[_LOST] + longest_queue(queues, group * _QUEUE_PLANES, lane)
+        work[p, Counted.BANK_CONFLICT] = own[_LOST] + longest_queue(state.queues, group * _QUEUE_PLANES, lane)
         work[p, Counted.FIFO_WAIT] = own[_IDLE]
         work[p, Counted.ISSUED] = own[_PRODUCTS]
 
 
 @kernel
 def run_groups_in_lanes(
-    first: np.ndarray,
-    planes: np.ndarray,
-    single: np.ndarray,
-    counts: np.ndarray,
-    w_start: np.ndarray,
-    w_offset: np.ndarray,
-    F: int,
-    depth: int,
-    fifo_vectors: int,
-    work: np.ndarray,
+    activations: ActivationPlanes, weights: NonzeroLists, rules: QueueRules, work: np.ndarray
 ) -> None:
     """Groups of output channels on all PEs of a sub-tile; the fast twin of `bank_queues.run_groups`.
 
-    first, planes, single and counts are an `ActivationPlanes`; w_start (groups, V + 1) points into w_offset; work,
-    int64 (groups, PEs, WORK_COUNTS), receives what is `Counted`.
+    work, int64 (groups, PEs, WORK_COUNTS), receives what is `Counted`.
     """
-    lane_groups = len(first)
+    w_start, w_offset = weights
+    lane_groups = len(activations.first)
     channels = w_start.shape[1] - 1
     depths = np.zeros((_QUEUE_PLANES, LANES), np.uint32)
     for plane in range(_QUEUE_PLANES):
-        if (depth >> plane) & 1 == 0:
+        if (rules.depth >> plane) & 1 == 0:
             depths[plane] = np.uint32(_ALL_BITS)
     finished, sizes = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
     widest = 0
@@ -269,27 +263,27 @@ def run_groups_in_lanes(
     turn = np.zeros((widest + 1, _LONGEST_VECTOR), np.uint32)
     keep = np.zeros((widest + 1, _LONGEST_VECTOR), np.uint32)
     for row in range(len(w_start)):
-        queues = np.zeros((lane_groups * _QUEUE_PLANES, LANES), np.uint32)
-        clock = np.zeros((lane_groups, LANES), np.uint32)
-        totals = np.zeros((lane_groups * _TOTAL_ROWS, LANES), np.uint32)
+        state = _LaneState(
+            np.zeros((lane_groups * _QUEUE_PLANES, LANES), np.uint32),
+            np.zeros((lane_groups, LANES), np.uint32),
+            np.zeros((lane_groups * _TOTAL_ROWS, LANES), np.uint32),
+            depths,
+        )
         resident = np.zeros(2, np.int64)
         blocks = 0
         for v in range(channels):
-            low, high = w_start[row, v], w_start[row, v + 1]
-            if low == high:
+            part = ListPart(w_offset, w_start[row, v], w_start[row, v + 1])
+            if part.first == part.end:
                 continue
-            block = _turns(w_offset, low, high, F, turn, keep)
-            sizes[blocks] = block[0]
-            entered = np.uint32(enter_block(sizes, blocks, fifo_vectors, resident, finished))
-            finished[blocks] = _run_block(
-                first, planes, single, counts, v, block, entered, turn, keep, depths, queues, clock, totals
-            )
+            block = _block(part, rules.weights_per_vector, turn, keep)
+            sizes[blocks] = block.vectors
+            entered = np.uint32(enter_block(sizes, blocks, rules.fifo_vectors, resident, finished))
+            finished[blocks] = _run_block(activations, v, block, entered, state)
             blocks += 1
-        _report(totals, queues, work[row])
+        _report(state, work[row])
 
 
-@dataclass(frozen=True, eq=False)
-class ActivationPlanes:
+class ActivationPlanes(NamedTuple):
     """The activation vectors of one image and sub-tile as histograms over the banks, sixteen PEs a lane group.
 
     first   int64 (lane groups, V + 1): vectors of lane group g and channel v are first[g, v]:first[g, v + 1], as many
@@ -308,23 +302,17 @@ class ActivationPlanes:
     def of(cls, lists: NonzeroLists, rules: QueueRules) -> Self:
         """Histograms of the lists, one PE a row."""
         pes, channels = len(lists.start), lists.start.shape[1] - 1
-        groups, width, banks = ceil_div(pes, LANES), rules.activations_per_vector, rules.banks
-        vectors = ceil_div(np.diff(lists.start, axis=1), width)
+        groups = ceil_div(pes, LANES)
+        vectors = ceil_div(np.diff(lists.start, axis=1), rules.activations_per_vector)
         longest = np.maximum.reduceat(vectors, np.arange(0, pes, LANES), axis=0)
         ends = np.cumsum(longest).reshape(longest.shape)
         first = np.concatenate([ends[:, :1] - longest[:, :1], ends], axis=1)
         total = int(ends[-1, -1])
-        planes = np.empty((total * _VECTOR_ROWS, LANES), np.uint32)
-        single = np.empty(total, np.bool_)
-        counts = np.zeros((groups, channels * _COUNT_ROWS, LANES), np.uint32)
-        # A word holds the banks 32 / banks times over, so that rotating it by any offset rotates each copy.
-        repeat = np.uint32(sum(1 << shift for shift in range(0, _WORD_BITS, banks)))
-
-        def fill(group: int) -> None:
-            start = lists.start[group * LANES : (group + 1) * LANES]
-            _fill_planes(
-                start, lists.offset, width, repeat, banks - 1, first[group], planes, single, counts[group],
-            )  # fmt: skip
-
-        run_slices(fill, range(groups))
-        return cls(first, planes, single, counts.reshape(-1, LANES))
+        filled = cls(
+            first,
+            np.empty((total * _VECTOR_ROWS, LANES), np.uint32),
+            np.empty(total, np.bool_),
+            np.zeros((groups * channels * _COUNT_ROWS, LANES), np.uint32),
+        )
+        run_slices(lambda group: _fill_planes(lists, rules, group, filled), range(groups))
+        return filled

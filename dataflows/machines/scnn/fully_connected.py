@@ -16,7 +16,7 @@ from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
 from dataflows.kernels.words import trailing_zeros
 from dataflows.machines.scnn.bank_queues import WORK_COUNTS, Counted, QueueRules, run_channel
-from dataflows.machines.scnn.nonzero_lists import ListRules
+from dataflows.machines.scnn.nonzero_lists import ListPart, ListRules
 from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div
 
@@ -60,28 +60,28 @@ def _list_column(words: np.ndarray, column: int, run_bits: int, shift: int, entr
 @kernel
 def _run_slice(
     mask: np.ndarray,
-    keep: np.uint8,
     active: np.ndarray,
-    low: int,
-    high: int,
     groups: int,
-    F: int,
-    run_bits: int,
+    slice_of_pe: tuple[int, int],
+    stored_by: ListRules,
+    rules: QueueRules,
     bank_of: np.ndarray,
-    banks: int,
-    depth: int,
     work: np.ndarray,
 ) -> int:
     """Output channels low..high of one PE for every image; work (images, WORK_COUNTS) receives what is `Counted`.
 
     mask uint8 (K, C/G), active uint8 (N, C). Returns the number of stored weight entries of the slice.
     """
+    low, high = slice_of_pe
     images = len(active)
     in_channels = mask.shape[1]
+    # The limit is 2 to the power of the zero-run field's bits.
+    run_bits = trailing_zeros(np.uint64(stored_by.run_limit))
     group_channels = len(mask) // groups
     now = np.zeros(images, np.int64)
-    free = np.zeros((images, banks), np.int64)
-    here = np.zeros(1, np.int32)  # the one activation of a channel adds nothing to the accumulator's number
+    free = np.zeros((images, rules.banks), np.int64)
+    # The one activation of a channel adds nothing to the accumulator's number.
+    one = ListPart(np.zeros(1, np.int32), 0, 1)
     entries = np.empty(high - low + 1, np.int32)
     words = np.empty(((high - low + 63) >> 6, _CHUNK), np.uint64)
     stored = 0
@@ -90,16 +90,15 @@ def _run_slice(
         end_k = min(high, (group + 1) * group_channels)
         # Rows of the mask are filters but lists are columns: turning a chunk at a time reads whole cache lines.
         for first in range(0, in_channels, _CHUNK):
-            _pack_columns(mask, keep, first_k, end_k, first, words)
+            _pack_columns(mask, np.uint8(stored_by.keep_zeros), first_k, end_k, first, words)
             for column in range(min(_CHUNK, in_channels - first)):
                 n = _list_column(words, column, run_bits, first_k - low, entries)
                 stored += n
+                weights = ListPart(entries, 0, n)
                 for image in range(images):
                     if n == 0 or active[image, group * in_channels + first + column] == 0:
                         continue
-                    now[image] = run_channel(
-                        here, 0, 1, entries, 0, n, F, 1, bank_of, free[image], now[image], depth, work[image]
-                    )
+                    now[image] = run_channel(one, weights, rules, bank_of, free[image], now[image], work[image])
     for image in range(images):
         work[image, Counted.BANK_CONFLICT] += max(0, free[image].max() - now[image])
     return stored
@@ -151,10 +150,8 @@ class SlicedWork:
                 if low < high:
                     channels[i, pe] = high - low
                     stored[i, pe] = _run_slice(
-                        mask, np.uint8(stored_by.keep_zeros), active, low, high, groups, rules.weights_per_vector,
-                        # The limit is 2 to the power of the zero-run field's bits.
-                        stored_by.run_limit.bit_length() - 1, bank_of, rules.banks, rules.depth, work[i, pe],
-                    )  # fmt: skip
+                        mask, active, groups, (low, high), stored_by, rules, bank_of, work[i, pe]
+                    )
 
         run_slices(run, range(pes))
         # PEs ran by themselves, each with all images side by side; tiles go image by image, and round by round in each.

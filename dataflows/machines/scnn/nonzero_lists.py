@@ -8,14 +8,28 @@ offset 5, and the last zero is left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
-from dataflows.machines.scnn.planar_map import PlanarMap
+from dataflows.machines.scnn.planar_map import PlanarMap, TapOffsets
 from workloads.whole_numbers import ceil_div
+
+
+class ListRules(NamedTuple):
+    """How an operand is stored: `run_limit` zeros in a row need a placeholder; dense if zeros are kept as entries."""
+
+    run_limit: int
+    keep_zeros: bool
+
+
+class ListPart(NamedTuple):
+    """The entries first..end of some lists: what one PE reads of an operand in one channel."""
+
+    offset: np.ndarray
+    first: int
+    end: int
 
 
 @kernel
@@ -29,22 +43,22 @@ def _without_trailing(offset: np.ndarray, first: Any, n: Any) -> Any:
 @kernel
 def _activation_lists(
     mask: np.ndarray,
-    keep: np.uint8,
-    run_limit: np.uint64,
+    rules: ListRules,
     windows: np.ndarray,
     phases: np.ndarray,
-    stride: np.ndarray,
+    stride: tuple[int, int],
     row_step: int,
-    start: np.ndarray,
-    offset: np.ndarray,
+    lists: NonzeroLists,
     real: np.ndarray,
 ) -> Any:
-    """Fill the arrays of `NonzeroLists`, one row a PE, and its non-zeros. Returns the entries. keep = 1 keeps zeros.
+    """Fill the lists, one row a PE, and its non-zeros. Returns the entries.
 
     No branch on the value, which would be mispredicted every other time: an entry is always written, and kept by moving
     n. Numbers are unsigned so that no index is tested for a count from the end.
     """
     channels, map_rows, map_columns = mask.shape
+    start, offset = lists
+    keep, run_limit = np.uint8(rules.keep_zeros), np.uint64(rules.run_limit)
     n = np.uint64(0)
     step = np.uint64(stride[1])
     for p in range(len(windows)):
@@ -86,24 +100,22 @@ def _activation_lists(
 @kernel
 def _weight_lists(
     mask: np.ndarray,
-    keep: np.uint8,
-    run_limit: np.uint64,
+    rules: ListRules,
     first_row: int,
     groups: int,
     group_channels: int,
-    tap_start: np.ndarray,
-    tap_index: np.ndarray,
-    tap_offset: np.ndarray,
-    area: int,
-    start: np.ndarray,
-    offset: np.ndarray,
+    taps: TapOffsets,
+    lists: NonzeroLists,
 ) -> Any:
-    """Fill the arrays of `NonzeroLists`; row i is output-channel group first_row + i.
+    """Fill the lists; row i is output-channel group first_row + i.
 
     Returns the entries. `groups` are the layer's own; channels of groups that a row does not reach have empty lists.
     """
     out_channels, in_channels, _ = mask.shape
     per_group = out_channels // groups
+    start, offset = lists
+    tap_start, tap_position, tap_offset, area = taps
+    keep, run_limit = np.uint8(rules.keep_zeros), np.uint64(rules.run_limit)
     phases = len(tap_start) - 1
     n = np.uint64(0)
     for row in range(len(start)):
@@ -122,11 +134,11 @@ def _weight_lists(
                     first = n
                     zeros = np.uint64(0)
                     for k in range(k_low, k_high):
-                        taps = mask[k, c]
+                        kernel_mask = mask[k, c]
                         # Each output channel of the row has a region of its own among the accumulators.
                         base = (k - low) * area
                         for tap in range(tap_start[phase], tap_start[phase + 1]):
-                            present = np.uint64(taps[tap_index[tap]] | keep)
+                            present = np.uint64(kernel_mask[tap_position[tap]] | keep)
                             offset[n] = base + tap_offset[tap]
                             n += present
                             zeros = (zeros + np.uint64(1)) & (present - np.uint64(1))
@@ -146,16 +158,7 @@ def as_bytes(mask: np.ndarray) -> np.ndarray:
     return view
 
 
-@dataclass(frozen=True)
-class ListRules:
-    """How an operand is stored: `run_limit` zeros in a row need a placeholder; dense if zeros are kept as entries."""
-
-    run_limit: int
-    keep_zeros: bool
-
-
-@dataclass(frozen=True, eq=False)
-class NonzeroLists:
+class NonzeroLists(NamedTuple):
     """Lists of several rows (PEs, or groups of output channels), one list for each row and virtual channel.
 
     start   int64 (rows, virtual channels + 1): the list of (i, v) is offset[start[i, v]:start[i, v + 1]]
@@ -173,27 +176,25 @@ class NonzeroLists:
         channels = len(mask) * len(plan.taps.phases)
         top, bottom, left, right = windows.T
         positions = int(((bottom - top) * (right - left)).sum())
-        start = np.empty((len(windows), channels + 1), np.int64)
-        offset = np.empty(positions * channels + 1, np.int32)  # one more: the kernel writes before it keeps
+        room = cls(
+            np.empty((len(windows), channels + 1), np.int64),
+            np.empty(positions * channels + 1, np.int32),  # one more: the kernel writes before it keeps
+        )
         nonzeros = np.empty(len(windows), np.int64)
-        count = _activation_lists(
-            mask, np.uint8(rules.keep_zeros), np.uint64(rules.run_limit), windows,
-            plan.taps.phases, np.array(plan.stride), plan.region[1], start, offset, nonzeros,
-        )  # fmt: skip
-        return cls(start, offset[:count]), nonzeros
+        count = _activation_lists(mask, rules, windows, plan.taps.phases, plan.stride, plan.region[1], room, nonzeros)
+        return cls(room.start, room.offset[:count]), nonzeros
 
     @classmethod
     def of_weights(cls, mask: np.ndarray, plan: PlanarMap, rows: range, groups: int, rules: ListRules) -> Self:
         """Lists of the output-channel groups `rows`; mask uint8 (K, C/G, R * S), `groups` the layer's own groups."""
-        taps, size = plan.taps, plan.group_channels
+        size = plan.group_channels
         out_channels, in_channels, kernel_positions = mask.shape
-        start = np.empty((len(rows), in_channels * groups * len(taps.phases) + 1), np.int64)
-        offset = np.empty(min(len(rows) * size, out_channels) * in_channels * kernel_positions + 1, np.int32)
-        count = _weight_lists(
-            mask, np.uint8(rules.keep_zeros), np.uint64(rules.run_limit), rows.start, groups, size,
-            taps.start, taps.index, plan.tap_offsets, plan.region[0] * plan.region[1], start, offset,
-        )  # fmt: skip
-        return cls(start, offset[:count])
+        room = cls(
+            np.empty((len(rows), in_channels * groups * len(plan.taps.phases) + 1), np.int64),
+            np.empty(min(len(rows) * size, out_channels) * in_channels * kernel_positions + 1, np.int32),
+        )
+        count = _weight_lists(mask, rules, rows.start, groups, size, plan.tap_offsets, room)
+        return cls(room.start, room.offset[:count])
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -65,6 +65,20 @@ class Taps:
             dy=(phase[order, 0] + reach_y[row]) // stride_y,
             dx=(phase[order, 1] + reach_x[column]) // stride_x,
         )
+
+
+class TapOffsets(NamedTuple):
+    """Where the taps lead in an accumulator region of `area` entries.
+
+    start     int64 (phases + 1,): taps of phase i are start[i]:start[i + 1], as in `Taps`
+    position  int64 (taps,): r * S + s
+    offset    int64 (taps,): what a tap adds to an activation's offset in the region
+    """
+
+    start: np.ndarray
+    position: np.ndarray
+    offset: np.ndarray
+    area: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,15 +167,16 @@ class PlanarMap:
         return size[0] + self.halo[0], size[1] + self.halo[1]
 
     @cached_property
-    def tap_offsets(self) -> np.ndarray:
-        """int64 (taps,): what a tap adds to an activation's offset in the region.
+    def tap_offsets(self) -> TapOffsets:
+        """The layer's taps in the region of this tiling.
 
         A 3x3 kernel of stride 1 and padding 1 on a 2 x 2 sub-tile has a 4 x 4 region, whose corner is output (-1, -1).
         Tap (0, 0) has dy = dx = 1 and adds 2 * 4 + 2 = 10; from the activation (1, 0), offset 4, it reaches 14: row 3
         and column 2 of the region, which is output (2, 1).
         """
         taps = self.taps
-        return (taps.dy - taps.dy.min()) * self.region[1] + (taps.dx - taps.dx.min())
+        offset = (taps.dy - taps.dy.min()) * self.region[1] + (taps.dx - taps.dx.min())
+        return TapOffsets(taps.start, taps.index, offset, math.prod(self.region))
 
     @cached_property
     def _windows(self) -> np.ndarray:

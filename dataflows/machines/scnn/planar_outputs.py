@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +14,12 @@ from dataflows.machines.scnn.planar_map import PlanarMap
 from dataflows.machines.scnn.tile_work import StoredActivations, StoredWeights
 from workloads.layer import Layer
 
-_TileActivations = tuple[NonzeroLists, np.ndarray, np.ndarray]  # lists, windows of the PEs, values
+
+class _ValuedLists(NamedTuple):
+    """Lists with the value of each entry, int64 (entries,); 0 for placeholders."""
+
+    lists: NonzeroLists
+    value: np.ndarray
 
 
 @kernel
@@ -49,30 +55,30 @@ def _add_region(region: np.ndarray, row_step: int, top: int, left: int, outputs:
 
 @kernel
 def _multiply(
-    a_start: np.ndarray,
-    a_offset: np.ndarray,
-    a_value: np.ndarray,
-    w_start: np.ndarray,
-    w_offset: np.ndarray,
-    w_value: np.ndarray,
-    F: int,
-    I: int,
+    activations: _ValuedLists,
+    weights: _ValuedLists,
+    row: int,
+    vectors: tuple[int, int],
+    region: tuple[int, int],
     corners: np.ndarray,
-    area: int,
-    row_step: int,
     outputs: np.ndarray,
 ) -> None:
     """One group of output channels of one sub-tile, outputs (channels, P, Q): all PEs' products, then their results.
 
-    corners (PEs, 2): the output at each PE's first accumulator, which may lie outside the map.
+    row      of the weights' lists: the group of output channels
+    vectors  weights and activations of a vector
+    region   rows and columns of an output channel's accumulators
+    corners  (PEs, 2): the output at each PE's first accumulator, which may lie outside the map
     """
+    (a_start, a_offset), a_value = activations
+    (w_start, w_offset), w_value = weights
     for p in range(len(a_start)):
-        region = np.zeros(len(outputs) * area, np.int64)
-        for v in range(len(w_start) - 1):
+        sums = np.zeros(len(outputs) * region[0] * region[1], np.int64)
+        for v in range(w_start.shape[1] - 1):
             a = slice(a_start[p, v], a_start[p, v + 1])
-            w = slice(w_start[v], w_start[v + 1])
-            _add_products(a_offset[a], a_value[a], w_offset[w], w_value[w], F, I, region)
-        _add_region(region, row_step, corners[p, 0], corners[p, 1], outputs)
+            w = slice(w_start[row, v], w_start[row, v + 1])
+            _add_products(a_offset[a], a_value[a], w_offset[w], w_value[w], vectors[0], vectors[1], sums)
+        _add_region(sums, region[1], corners[p, 0], corners[p, 1], outputs)
 
 
 def _activation_values(
@@ -95,18 +101,19 @@ def _activation_values(
 
 def _weight_values(lists: NonzeroLists, plan: PlanarMap, rows: range, weights: np.ndarray) -> np.ndarray:
     """int64 (entries,): the values of listed weights (K, C/G, R * S); 0 for placeholders."""
-    taps, area = plan.taps, plan.region[0] * plan.region[1]
-    tap_at = np.zeros((len(taps.phases), area), np.int64)  # an offset names a tap only within its phase
-    for phase, (low, high) in enumerate(itertools.pairwise(taps.start.tolist())):
-        tap_at[phase, plan.tap_offsets[low:high]] = taps.index[low:high]
+    start, position, tap_offset, area = plan.tap_offsets
+    phases = len(plan.taps.phases)
+    tap_at = np.zeros((phases, area), np.int64)  # an offset names a tap only within its phase
+    for phase, (low, high) in enumerate(itertools.pairwise(start.tolist())):
+        tap_at[phase, tap_offset[low:high]] = position[low:high]
     groups = np.repeat(np.asarray(rows), lists.entries)
     lengths = np.diff(lists.start, axis=1)
     channels = np.repeat(np.tile(np.arange(lengths.shape[1]), len(lengths)), lengths.reshape(-1))
     # A weight's offset is that of its tap in the region, behind the regions of the output channels before it.
     k, offset = np.divmod(np.maximum(lists.offset, 0), area)
     # Virtual channels run through all groups, a filter's weights through its own group's channels.
-    in_channel = channels // len(taps.phases) % weights.shape[1]
-    values = weights[groups * plan.group_channels + k, in_channel, tap_at[channels % len(taps.phases), offset]]
+    in_channel = channels // phases % weights.shape[1]
+    values = weights[groups * plan.group_channels + k, in_channel, tap_at[channels % phases, offset]]
     return np.where(lists.offset < 0, 0, values)
 
 
@@ -126,29 +133,22 @@ def planar_outputs(
     stored_activations, stored_weights = stored
     outputs = np.zeros(layer.output_shape, np.int64)
     kernels = weights.reshape(*weights.shape[:2], -1)
-    blocks, size = stored_weights.lists, plan.group_channels
-    w_values = [
-        _weight_values(block, plan, rows, kernels) for block, rows in zip(blocks, stored_weights.rows, strict=True)
+    size = plan.group_channels
+    blocks = [
+        _ValuedLists(lists, _weight_values(lists, plan, rows, kernels))
+        for lists, rows in zip(stored_weights.lists, stored_weights.rows, strict=True)
     ]
     # The region begins at the output that the window's first position reaches with the smallest dy and dx.
     origin = np.array([plan.taps.dy.min(), plan.taps.dx.min()])
     for image, cut in itertools.product(range(layer.batch), range(plan.cut_count)):
         lists, windows = stored_activations.lists(image, cut), plan.windows(cut)
-        a_values = _activation_values(lists, plan, windows, activations[image])
+        operand = _ValuedLists(lists, _activation_values(lists, plan, windows, activations[image]))
+        corners = windows[:, [0, 2]] + origin
 
-        def run(
-            part: int,
-            image: int = image,
-            of_tile: _TileActivations = (lists, windows, a_values),
-        ) -> None:
-            lists, windows, a_values = of_tile
-            block = blocks[part]
+        def run(part: int, image: int = image, operand: _ValuedLists = operand, corners: np.ndarray = corners) -> None:
             for row, group in enumerate(stored_weights.rows[part]):
-                _multiply(
-                    lists.start, lists.offset, a_values, block.start[row], block.offset, w_values[part], *vectors,
-                    windows[:, [0, 2]] + origin, plan.region[0] * plan.region[1], plan.region[1],
-                    outputs[image, group * size : (group + 1) * size],
-                )  # fmt: skip
+                channels = outputs[image, group * size : (group + 1) * size]
+                _multiply(operand, blocks[part], row, vectors, plan.region, corners, channels)
 
         run_slices(run, range(len(blocks)))
     return outputs

@@ -152,16 +152,9 @@ class TileOperand:
         """int64 (output-channel groups, pes, WORK_COUNTS): what is `Counted`."""
         work = np.zeros((len(weights.start), len(self.pes), WORK_COUNTS), np.int64)
         if self.planes is not None:
-            run_groups_in_lanes(
-                self.planes.first, self.planes.planes, self.planes.single, self.planes.counts,
-                weights.start, weights.offset, rules.weights_per_vector, rules.depth, rules.fifo_vectors, work,
-            )  # fmt: skip
+            run_groups_in_lanes(self.planes, weights, rules, work)
         else:
-            run_groups(
-                self.lists.start, self.lists.offset, weights.start, weights.offset,
-                rules.weights_per_vector, rules.activations_per_vector,
-                bank_of, rules.banks, rules.depth, rules.fifo_vectors, work,
-            )  # fmt: skip
+            run_groups(self.lists, weights, rules, bank_of, work)
         return work
 
 

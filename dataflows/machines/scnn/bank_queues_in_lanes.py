@@ -23,11 +23,11 @@ import numpy as np
 
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.lanes import LANES, Lanes, any_bit, largest, largest_word, load, rotate, spread, store
-from dataflows.kernels.threads import run_slices
+from dataflows.kernels.threads import run_slices, thread_count
 from dataflows.machines.scnn.bank_queues import Counted, QueueRules, enter_block
 from dataflows.machines.scnn.bit_sliced_queues import idle_for, join, join_ones, longer, longest_queue, retire, stall
 from dataflows.machines.scnn.nonzero_lists import ListPart, NonzeroLists
-from workloads.whole_numbers import ceil_div
+from workloads.whole_numbers import ceil_div, even_slices
 
 _WORD_BITS = 32
 _ALL_BITS = 0xFFFFFFFF
@@ -38,7 +38,7 @@ _DEEPEST_QUEUE = 11  # + 4 products of a step that spread over banks at most onc
 # Rows of 16 words that belong together, and what each holds:
 _ONES, _TWOS, _FOURS, _PRESENT = range(4)  # of an activation vector: its planes, and the lanes that have the vector
 _VECTOR_ROWS = 4
-_VECTORS, _BUSY_VECTORS, _NONZEROS = range(3)  # of a lane group's channel: counts of each lane
+_VECTORS, _BUSY_VECTORS, _NONZEROS = range(3)  # of a lane group's channel, counts of each lane; and of a block
 _COUNT_ROWS = 3
 _STEPS, _BUSY, _LOST, _IDLE, _PRODUCTS = range(5)  # of a lane group: totals of each lane
 _TOTAL_ROWS = 5
@@ -55,20 +55,16 @@ def fits_planes(rules: QueueRules) -> bool:
 
 
 class _Block(NamedTuple):
-    """A channel's weights as they act on the planes, vector by vector.
+    """A channel's weights as they act on the planes, vector by vector; filled anew for each channel.
 
-    turn     uint32 (vectors or more, 4): by how many banks each weight rotates a histogram
-    keep     uint32 (vectors or more, 4): all ones, or zero where there is no weight
-    vectors  of the block
-    busy     vectors with a weight that is no placeholder
-    real     weights that are no placeholders
+    turn    uint32 (vectors or more, 4): by how many banks each weight rotates a histogram
+    keep    uint32 (vectors or more, 4): all ones, or zero where there is no weight
+    counts  uint32 (3,): vectors, vectors with a non-zero, and non-zeros
     """
 
     turn: np.ndarray
     keep: np.ndarray
-    vectors: Any
-    busy: Any
-    real: Any
+    counts: np.ndarray
 
 
 class _LaneState(NamedTuple):
@@ -87,8 +83,7 @@ class _LaneState(NamedTuple):
 
 
 @kernel
-def _fill_planes(lists: NonzeroLists, rules: QueueRules, group: int, filled: ActivationPlanes) -> None:
-    """Histograms and counts of one lane group."""
+def _fill_lane_group(lists: NonzeroLists, rules: QueueRules, group: int, filled: ActivationPlanes) -> None:
     start, offset = lists.start[group * LANES : (group + 1) * LANES], lists.offset
     width, bank_bits = rules.activations_per_vector, rules.banks - 1
     # A word holds the banks 32 / banks times over, so that rotating it by any offset rotates each copy.
@@ -132,9 +127,17 @@ def _fill_planes(lists: NonzeroLists, rules: QueueRules, group: int, filled: Act
 
 
 @kernel
-def _block(weights: ListPart, width: int, turn: np.ndarray, keep: np.ndarray) -> _Block:
-    """The block of a channel's weights, written into `turn` and `keep`; absent weights are masked."""
+def _fill_planes(lists: NonzeroLists, rules: QueueRules, groups: tuple[int, int], filled: ActivationPlanes) -> None:
+    """Histograms and counts of the lane groups (first, end)."""
+    for group in range(groups[0], groups[1]):
+        _fill_lane_group(lists, rules, group, filled)
+
+
+@kernel
+def _fill_block(weights: ListPart, width: int, block: _Block) -> None:
+    """A channel's weights, vector by vector; absent ones are masked."""
     w_offset, low, high = weights
+    turn, keep, counts = block
     vectors = busy = real = 0
     for first in range(low, high, width):
         found = 0
@@ -147,7 +150,9 @@ def _block(weights: ListPart, width: int, turn: np.ndarray, keep: np.ndarray) ->
         vectors += 1
         busy += found > 0
         real += found
-    return _Block(turn, keep, np.uint32(vectors), np.uint32(busy), np.uint32(real))
+    counts[_VECTORS] = vectors
+    counts[_BUSY_VECTORS] = busy
+    counts[_NONZEROS] = real
 
 
 @kernel(inline="always")  # a call that passes so many arrays costs more than a small block
@@ -159,7 +164,7 @@ def _run_lane_group(
     Returns the cycles in which lanes stalled.
     """
     planes, single = activations.planes, activations.single
-    turn, keep, vectors = block.turn, block.keep, block.vectors
+    turn, keep, vectors = block.turn, block.keep, block.counts[_VECTORS]
     queues, depths = state.queues, state.depths
     own = group * _QUEUE_PLANES
     q1, q2, q4, q8 = load(queues, own), load(queues, own + 1), load(queues, own + 2), load(queues, own + 3)
@@ -203,7 +208,7 @@ def _add(rows: np.ndarray, row: int, lanes: Lanes) -> None:
     store(rows, row, load(rows, row) + lanes)
 
 
-@kernel(inline="always")  # likewise
+@kernel(forceinline=True)  # likewise
 def _run_block(activations: ActivationPlanes, v: int, block: _Block, entered: Any, state: _LaneState) -> Any:
     """All lane groups in channel v, whose weight block enters the FIFO in cycle `entered`. Returns the last's end."""
     counts, clock, totals = activations.counts, state.clock, state.totals
@@ -215,15 +220,15 @@ def _run_block(activations: ActivationPlanes, v: int, block: _Block, entered: An
         idle = begun - before
         lost = _run_lane_group(activations, group, v, block, state, idle)
         held, sums = (group * channels + v) * _COUNT_ROWS, group * _TOTAL_ROWS
-        steps = load(counts, held + _VECTORS) * spread(block.vectors)
+        steps = load(counts, held + _VECTORS) * spread(block.counts[_VECTORS])
         end = begun + steps + lost
         store(clock, group, end)
         latest = largest(latest, end)
         _add(totals, sums + _STEPS, steps)
-        _add(totals, sums + _BUSY, load(counts, held + _BUSY_VECTORS) * spread(block.busy))
+        _add(totals, sums + _BUSY, load(counts, held + _BUSY_VECTORS) * spread(block.counts[_BUSY_VECTORS]))
         _add(totals, sums + _LOST, lost)
         _add(totals, sums + _IDLE, idle)
-        _add(totals, sums + _PRODUCTS, load(counts, held + _NONZEROS) * spread(block.real))
+        _add(totals, sums + _PRODUCTS, load(counts, held + _NONZEROS) * spread(block.counts[_NONZEROS]))
     return largest_word(latest)
 
 
@@ -260,8 +265,11 @@ def run_groups_in_lanes(
     for row in range(len(w_start)):
         for v in range(channels):
             widest = max(widest, w_start[row, v + 1] - w_start[row, v])
-    turn = np.zeros((widest + 1, _LONGEST_VECTOR), np.uint32)
-    keep = np.zeros((widest + 1, _LONGEST_VECTOR), np.uint32)
+    block = _Block(
+        np.zeros((widest + 1, _LONGEST_VECTOR), np.uint32),
+        np.zeros((widest + 1, _LONGEST_VECTOR), np.uint32),
+        np.zeros(_COUNT_ROWS, np.uint32),
+    )
     for row in range(len(w_start)):
         state = _LaneState(
             np.zeros((lane_groups * _QUEUE_PLANES, LANES), np.uint32),
@@ -272,11 +280,11 @@ def run_groups_in_lanes(
         resident = np.zeros(2, np.int64)
         blocks = 0
         for v in range(channels):
-            part = ListPart(w_offset, w_start[row, v], w_start[row, v + 1])
-            if part.first == part.end:
+            low, high = w_start[row, v], w_start[row, v + 1]
+            if low == high:
                 continue
-            block = _block(part, rules.weights_per_vector, turn, keep)
-            sizes[blocks] = block.vectors
+            _fill_block(ListPart(w_offset, low, high), rules.weights_per_vector, block)
+            sizes[blocks] = block.counts[_VECTORS]
             entered = np.uint32(enter_block(sizes, blocks, rules.fifo_vectors, resident, finished))
             finished[blocks] = _run_block(activations, v, block, entered, state)
             blocks += 1
@@ -314,5 +322,5 @@ class ActivationPlanes(NamedTuple):
             np.empty(total, np.bool_),
             np.zeros((groups * channels * _COUNT_ROWS, LANES), np.uint32),
         )
-        run_slices(lambda group: _fill_planes(lists, rules, group, filled), range(groups))
+        run_slices(lambda part: _fill_planes(lists, rules, part, filled), even_slices(groups, thread_count()))
         return filled

@@ -11,6 +11,7 @@ import numpy as np
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices, thread_count
 from workloads.layer import Layer
+from workloads.whole_numbers import even_slices
 
 
 @kernel
@@ -73,12 +74,11 @@ def _per_tap(layer: Layer, weights: np.ndarray) -> np.ndarray:
     """int64 (C, R * S): non-zero weights that meet a channel, by tap."""
     mask = weights.reshape(layer.out_channels, -1)
     # Few weights are counted sooner than threads are given their share.
-    slices = thread_count() if mask.size > 1 << 22 else 1
-    edges = np.linspace(0, len(mask), slices + 1).astype(int).tolist()
+    slices = even_slices(len(mask), thread_count() if mask.size > 1 << 22 else 1)
 
-    def count(i: int) -> np.ndarray:
+    def count(part: tuple[int, int]) -> np.ndarray:
         counts = np.zeros((layer.groups, mask.shape[1]), np.int32)
-        _tap_counts(mask, edges[i], edges[i + 1], layer.groups, counts)
+        _tap_counts(mask, *part, layer.groups, counts)
         return counts
 
-    return np.sum(run_slices(count, range(slices)), axis=0, dtype=np.int64).reshape(layer.in_channels, -1)
+    return np.sum(run_slices(count, slices), axis=0, dtype=np.int64).reshape(layer.in_channels, -1)

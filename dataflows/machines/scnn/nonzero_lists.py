@@ -18,10 +18,14 @@ from workloads.whole_numbers import ceil_div
 
 
 class ListRules(NamedTuple):
-    """How an operand is stored: `run_limit` zeros in a row need a placeholder; dense if zeros are kept as entries."""
+    """How an operand is stored.
+
+    run_limit   zeros in a row that need a placeholder, a power of two
+    keep_zeros  1 where zeros are entries like non-zeros, else 0: a byte, which kernels join with those of a mask
+    """
 
     run_limit: int
-    keep_zeros: bool
+    keep_zeros: np.uint8
 
 
 class ListPart(NamedTuple):
@@ -58,7 +62,7 @@ def _activation_lists(
     """
     channels, map_rows, map_columns = mask.shape
     start, offset = lists
-    keep, run_limit = np.uint8(rules.keep_zeros), np.uint64(rules.run_limit)
+    keep, run_limit = rules.keep_zeros, np.uint64(rules.run_limit)
     n = np.uint64(0)
     step = np.uint64(stride[1])
     for p in range(len(windows)):
@@ -115,7 +119,7 @@ def _weight_lists(
     per_group = out_channels // groups
     start, offset = lists
     tap_start, tap_position, tap_offset, area = taps
-    keep, run_limit = np.uint8(rules.keep_zeros), np.uint64(rules.run_limit)
+    keep, run_limit = rules.keep_zeros, np.uint64(rules.run_limit)
     phases = len(tap_start) - 1
     n = np.uint64(0)
     for row in range(len(start)):

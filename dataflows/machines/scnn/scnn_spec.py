@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.machines.scnn.activation_rams import ActivationRams
@@ -93,12 +94,12 @@ class ScnnSpec(AcceleratorSpec):
     def weight_rules(self) -> ListRules:
         """How weights are stored."""
         # A field of b bits counts 0 to 2^b - 1 zeros before a value: 2^b in a row need a placeholder.
-        return ListRules(1 << self.zero_run_bits, self.keeps[0])
+        return ListRules(1 << self.zero_run_bits, np.uint8(self.keeps[0]))
 
     @property
     def activation_rules(self) -> ListRules:
         """How activations are stored."""
-        return ListRules(1 << self.zero_run_bits, self.keeps[1])
+        return ListRules(1 << self.zero_run_bits, np.uint8(self.keeps[1]))
 
     @property
     def rams(self) -> ActivationRams:

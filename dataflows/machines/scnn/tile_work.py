@@ -21,7 +21,7 @@ from dataflows.machines.scnn.bank_queues import WORK_COUNTS, QueueRules, run_gro
 from dataflows.machines.scnn.bank_queues_in_lanes import ActivationPlanes, fits_planes, run_groups_in_lanes
 from dataflows.machines.scnn.nonzero_lists import ListRules, NonzeroLists
 from dataflows.machines.scnn.planar_map import PlanarMap
-from workloads.whole_numbers import ceil_div
+from workloads.whole_numbers import ceil_div, even_slices
 
 _KEPT_LIST_BYTES = 64 << 20  # lists of a layer are built again for the second pass when they could be larger
 _TASKS_PER_THREAD = 4
@@ -69,7 +69,7 @@ class StoredActivations:
             chosen = plan.pes(window)[part]
             lists, found = NonzeroLists.of_activations(mask[image], plan, plan.windows(window)[part], rules)
             nonzeros[image, window, chosen] = found
-            if plan.cut_vectors:
+            if plan.cut_vectors and plan.cut_count > 1:
                 ends = lists.shares(plan.cut_count, plan.cut_vectors).sum(axis=2)
                 entries[image][:, chosen] = np.diff(ends, axis=0)
             else:
@@ -116,10 +116,8 @@ class StoredWeights:
         """Compress weights, mask uint8 (K, C/G, R * S), in slices that threads can share out."""
         # Slices end between groups: a group of output channels is one row of the lists and is not divided.
         channel_groups = ceil_div(len(mask), plan.group_channels)
-        slices = min(channel_groups, _TASKS_PER_THREAD * thread_count())
-        edges = np.linspace(0, channel_groups, slices + 1).astype(int).tolist()
-        rows = tuple(range(low, high) for low, high in itertools.pairwise(edges))
-        lists = run_slices(lambda i: NonzeroLists.of_weights(mask, plan, rows[i], groups, rules), range(slices))
+        rows = tuple(itertools.starmap(range, even_slices(channel_groups, _TASKS_PER_THREAD * thread_count())))
+        lists = run_slices(lambda part: NonzeroLists.of_weights(mask, plan, part, groups, rules), rows)
         return cls(rows, tuple(lists))
 
     @property

@@ -127,7 +127,7 @@ class Workload:
         inputs = [densities.activations for densities in network.densities]
         outputs = output_densities(network.layers, inputs, known)
         pattern = parse_pattern(network.activation_pattern, ACTIVATION_PATTERNS)
-        drawn = f"{pattern.name} masks, {network.name}"
+        drawn = f"{network.activation_pattern} masks, {network.name}"
         sources = tuple(
             LayerSource(
                 i, layer, Drawn(d.weights), DrawnBatch(d.activations, pattern), out, drawn,

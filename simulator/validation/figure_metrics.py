@@ -66,7 +66,7 @@ def _idle(runs: Runs) -> float:
     """The share of PE-cycles in which a PE has nothing to do: no tile, or a wait for others, for data or for a drain.
 
     What its own work holds up is not idle: fillers (`index`) and bank conflicts. Figure 10 of the SCNN paper counts so:
-    VGG-16's conv2_1 has 3 % idle PEs there, and products that fill 94 % of the busy ones, at 52 % of the oracle's speed.
+    VGG-16's conv2_1 has 3 % idle PEs there and products that fill 94 % of the busy ones, at 52 % of its oracle's speed.
     """
     stacks = [run.total["pe_cycle_stack"] for run in runs]
     return sum(stack[cause.key] for stack in stacks for cause in _IDLE) / sum(sum(stack.values()) for stack in stacks)

@@ -91,6 +91,8 @@ def place(activations: StoredActivations, rams: ActivationRams, accumulators: in
     # Here a sub-tile at a time is enough, since the others come through DRAM: this tiling can be kept.
     if not rams.input_overflow(int(activations.entries.max())):
         return whole
+    # Tried from few sub-tiles to many: the first whose fullest PE has room wins. Uneven activations may need more than
+    # their mean says.
     # Of n sub-tiles one holds at least 1/n of a PE's non-zeros, so that fewer than this many cannot do.
     fewest = ceil_div(int(activations.nonzeros.max()) * rams.entry_bits, 8 * rams.input_bytes)
     for size in activations.plan.cut_sizes(accumulators, fewest) or [(1, 1)]:

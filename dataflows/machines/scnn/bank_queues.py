@@ -121,6 +121,8 @@ def run_channel(
     begun = now
     steps = busy = issued = 0
     a = np.uint64(activations.first)
+    # Activations stay while the whole block of weights passes: 6 activations and 10 weights in vectors of 4 are 2 x 3
+    # steps, of which the third and sixth take two weights and the last three two activations.
     while a < stop_a:
         next_a = min(a + np.uint64(rules.activations_per_vector), stop_a)
         w = np.uint64(weights.first)
@@ -142,6 +144,8 @@ def run_channel(
                         continue
                     # An activation's and a weight's offset add up to the accumulator of their product.
                     bank = bank_of[np.uint32(address + other)]
+                    # Products of one step that meet in a bank queue up behind one another: a bank that is empty in
+                    # cycle 5 and gets three of them is empty again in cycle 8.
                     empty = max(free[bank], now) + 1
                     free[bank] = empty
                     latest = max(latest, empty)
@@ -179,6 +183,7 @@ def run_groups(
     finished = np.zeros(channels, np.int64)
     sizes = np.zeros(channels, np.int64)
     for row in range(len(w_start)):
+        # Every group begins with empty queues and an empty FIFO, and all PEs in cycle 0: they have met before it.
         now = np.zeros(pes, np.int64)
         free = np.zeros((pes, rules.banks), np.int64)
         resident = np.zeros(2, np.int64)

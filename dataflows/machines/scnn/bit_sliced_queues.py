@@ -21,6 +21,7 @@ def retire(
 ) -> tuple[Lanes, Lanes, Lanes, Lanes, Lanes]:
     """One product leaves every queue that is not empty, in active lanes."""
     # One is taken from every queue that has any; a plane whose bit was 0 becomes 1 and borrows from the next.
+    # A queue of 4, bits 1 0 0 from the highest, borrows twice, and 0 1 1 is left. An empty one stays.
     borrow = (q1 | q2 | q4 | q8 | q16) & active
     n1 = q1 ^ borrow
     borrow &= ~q1
@@ -40,6 +41,8 @@ def longer(q1: Lanes, q2: Lanes, q4: Lanes, q8: Lanes, q16: Lanes, d1: Lanes, d2
     From the lowest plane up: a queue is over where its bit is set and the depth's is not, and under the other way
     round; where the two are equal it stays what the lower planes made it.
     """
+    # A queue of 5 (0101) and a depth of 4 (0100, inverted 1011): over by the ones, and equal in all planes above, so it
+    # stays over. A queue of 3 (0011) is over by the ones and twos, but under by the fours.
     over = q1 & d1
     over = (q2 & over) | (d2 & (q2 | over))
     over = (q4 & over) | (d4 & (q4 | over))
@@ -110,6 +113,7 @@ def idle_for(q1: Lanes, q2: Lanes, q4: Lanes, q8: Lanes, cycles: Lanes) -> tuple
     w2 = bit_mask(cycles, np.uint32(1)) | large
     w4 = bit_mask(cycles, np.uint32(2)) | large
     w8 = bit_mask(cycles, np.uint32(3)) | large
+    # Planes of queue minus wait, with a borrow from the next wherever the wait's bit, or a borrow, finds no bit.
     borrow = w1 & ~q1
     q1 ^= w1
     either = w2 | borrow
@@ -134,7 +138,8 @@ def longest_queue(queues: np.ndarray, row: int, lane: int) -> int:
     length = 0
     candidates = np.uint32(0xFFFFFFFF)
     for plane in range(3, -1, -1):
-        # Among the queues that are still candidates those with this bit are longer than all others.
+        # Among the queues that are still candidates those with this bit are longer than all others. Of 5, 6 and 2 the
+        # fours keep 5 and 6, the twos keep 6, and no bit is left for the ones: 4 + 2.
         having = candidates & queues[row + plane, lane]
         if having != 0:
             candidates = having

@@ -36,6 +36,8 @@ def expected_vectors(positions: int, density: float, lanes: int) -> float:
     """
     if density in (0.0, 1.0):
         return float(ceil_div(positions, lanes) * density)
+    # 16 positions at density 0.1 hold 1.6 non-zeros, which would fill 0.4 vectors of 4 and take 0.83; a single position
+    # has a vector to itself one time in ten.
     roots = np.exp(2j * np.pi * np.arange(lanes) / lanes)
     chances = np.fft.fft((1 - density + density * roots) ** positions).real / lanes
     empty = -np.arange(lanes) % lanes  # of 4 lanes, 0 1 2 3 non-zeros leave 0 3 2 1

@@ -210,24 +210,28 @@ class NonzeroLists(NamedTuple):
         starts = [part.start + shift for part, shift in zip(parts, shifts, strict=True)]
         return cls(np.concatenate(starts), np.concatenate([part.offset for part in parts]))
 
-    def shares(self, parts: int, width: int) -> np.ndarray:
-        """int64 (parts + 1, rows, virtual channels): where the parts of each list end, in whole vectors of `width`.
+    def share_start(self, part: int, parts: int, width: int) -> np.ndarray:
+        """int64 (rows, virtual channels): where the share `part` of each list begins, in whole vectors of `width`.
 
-        Of n vectors part i begins behind (i * n + turn) // parts, where the turn moves on from channel to channel, so
-        that remainders do not all fall to one part. Two channels of 5 vectors in 2 parts are 2 + 3 and 3 + 2.
+        Of n vectors the share begins behind (part * n + turn) // parts, where the turn moves on from channel to
+        channel, so that remainders do not all fall to one share. Two channels of 5 vectors in 2 shares are 2 + 3 and
+        3 + 2. Virtual channels count phases fastest, those that some tap reads.
         """
         first, end = self.start[:, :-1], self.start[:, 1:]
         vectors, turn = ceil_div(end - first, width), np.arange(first.shape[1]) % parts
-        behind = (np.arange(parts + 1)[:, None, None] * vectors + turn) // parts
-        return np.minimum(first + behind * width, end)
+        # A list's last vector may be short: its end is the list's. 6 entries in vectors of 4 end at 6 and not at 8.
+        return np.minimum(first + (part * vectors + turn) // parts * width, end)
 
-    def between(self, first: np.ndarray, end: np.ndarray) -> Self:
-        """The entries first[i, v]:end[i, v] of every list, both as a row of `shares`."""
+    def share(self, part: int, parts: int, width: int) -> Self:
+        """One of the shares of every list."""
+        first, end = self.share_start(part, parts, width), self.share_start(part + 1, parts, width)
         lengths = (end - first).reshape(-1)
         ends = np.cumsum(lengths)
-        # Where each kept entry was: as far behind its list's first one there as it is behind the first one here.
+        # Where each kept entry was: as far behind its share's first one there as it is behind the first one here.
+        # Shares at 3 to 5 and 9 to 10 are the entries 3, 4 and 9: the places 0, 1 and 2 here, moved by 3, 3 and 7.
         chosen = np.repeat(first.reshape(-1) - (ends - lengths), lengths) + np.arange(ends[-1])
         ends = ends.reshape(first.shape)
+        # A row begins where the one before it ended.
         begin = np.concatenate([[0], ends[:-1, -1]])[:, None]
         return type(self)(np.concatenate([begin, ends], axis=1), self.offset[chosen])
 

@@ -132,6 +132,8 @@ class PlanarMap:
         """
         (height, width), (halo_y, halo_x) = self.tile_size, self.halo
         ranked = []
+        # A tile of 14 x 14 and a 3x3 kernel, 8 channels, 1,024 accumulators: two parts of 7 rows need 9 x 16 x 8 =
+        # 1,152, three of at most 5 rows 7 x 16 x 8 = 896.
         # Sizes and not numbers of parts: 7 rows in 4, 5 or 6 parts are at most 2 rows each, which is one cut of 4.
         for rows in {ceil_div(height, parts) for parts in range(1, height + 1)}:
             for columns in {ceil_div(width, parts) for parts in range(1, width + 1)}:

@@ -76,6 +76,8 @@ def _drain_cycles(spec: ScnnSpec, channels: np.ndarray, plan: PlanarMap, cut: in
     """Per group of `channels` output channels: the halos leave, then the sub-tile is post-processed."""
     rows, columns = plan.sub_tile_size(cut)
     # The first PE's window is the largest: the others drain no longer.
+    # 4 x 4 positions of a 3x3 kernel reach 6 x 6 sums: with 8 channels and 4 entries a cycle 20 x 8 halo sums take 40
+    # cycles and 16 x 8 results 32.
     positions = rows * columns
     halo = (rows + plan.halo[0]) * (columns + plan.halo[1]) - positions
     # Subtracting a rounded-down negative adds a rounded-up sum: both parts end on whole cycles of their own.

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
 from typing import Self
 
 import numpy as np
@@ -51,6 +51,8 @@ class StoredActivations:
     entries: np.ndarray
     nonzeros: np.ndarray
     kept: tuple[NonzeroLists, ...]
+    _last: dict[tuple[int, int], NonzeroLists] = field(default_factory=dict)
+    _turn: Lock = field(default_factory=Lock)
 
     @classmethod
     def of(cls, mask: np.ndarray, plan: PlanarMap, rules: ListRules) -> Self:
@@ -70,8 +72,9 @@ class StoredActivations:
             lists, found = NonzeroLists.of_activations(mask[image], plan, plan.windows(window)[part], rules)
             nonzeros[image, window, chosen] = found
             if plan.cut_vectors and plan.cut_count > 1:
-                ends = lists.shares(plan.cut_count, plan.cut_vectors).sum(axis=2)
-                entries[image][:, chosen] = np.diff(ends, axis=0)
+                # What lies between the sums of where two shares begin, over all channels, is the first one's entries.
+                edges = (lists.share_start(cut, plan.cut_count, plan.cut_vectors) for cut in range(plan.cut_count + 1))
+                entries[image][:, chosen] = np.diff([edge.sum(axis=1) for edge in edges], axis=0)
             else:
                 entries[image, window, chosen] = lists.entries
             return lists if keep_lists else None
@@ -85,23 +88,19 @@ class StoredActivations:
         """The lists of one image and sub-tile, one row for each PE that has a part of it."""
         if not self.plan.cut_vectors or self.plan.cut_count == 1:
             return self._of_window(image, cut)
-        whole = self._of_window(image, 0)
-        first, end = whole.shares(self.plan.cut_count, self.plan.cut_vectors)[cut : cut + 2]
-        return whole.between(first, end)
+        return self._of_window(image, 0).share(cut, self.plan.cut_count, self.plan.cut_vectors)
 
     def _of_window(self, image: int, window: int) -> NonzeroLists:
         if self.kept:
             return self.kept[image * self.plan.window_count + window]
-        return self._compressed(image, window)
-
-    @cached_property
-    def _compressed(self) -> Callable[[int, int], NonzeroLists]:
-        # One is remembered, since the shares of a tile are asked for one after the other.
-        @lru_cache(maxsize=1)
-        def compress(image: int, window: int) -> NonzeroLists:
-            return NonzeroLists.of_activations(self.mask[image], self.plan, self.plan.windows(window), self.rules)[0]
-
-        return compress
+        # The last one is remembered, since the shares of a tile are asked for one after the other. One thread makes it,
+        # as two would take the room twice.
+        with self._turn:
+            if (image, window) not in self._last:
+                self._last.clear()
+                lists = NonzeroLists.of_activations(self.mask[image], self.plan, self.plan.windows(window), self.rules)
+                self._last[image, window] = lists[0]
+            return self._last[image, window]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,11 +1,8 @@
 """Accumulator banks with queues, fast: all banks of sixteen PEs advance in a few dozen vector instructions a step.
 
-With the linear hash an activation and a weight meet in bank (a + w) mod banks. So an activation vector is a histogram
-over the banks, kept as bit planes, and a weight rotates it. With 4 banks the offsets 1, 5 and 2 fall on the banks 1, 1
-and 2: plane 1 is 0100 and plane 2 is 0010 (bank 0 is the lowest bit). The weight 3 moves every bank by 3, to 0, 0 and
-1. Adding such products to the queues (`bit_sliced_queues`) and retiring one product from each are adders and borrow
-chains of bitwise operations on all banks at once. Sixteen PEs, which see the same weights, stand side by side in lanes.
-A PE that has run out of activation vectors before the others is masked and stands still in its own time; only at
+An activation vector is a histogram over the banks, which a weight rotates (`activation_planes`). Adding such products
+to the queues (`bit_sliced_queues`) and retiring one product from each are adders and borrow chains of bitwise
+operations on all banks at once. Sixteen PEs, which see the same weights, stand side by side in lanes. A PE that has run out of activation vectors before the others is masked and stands still in its own time; only at
 channel boundaries do the PEs' times meet, in the weight FIFO.
 
 The fast twin of `bank_queues`, in which each rule stands as the machine has it, one product at a time: a change of a
@@ -17,41 +14,34 @@ queue depths up to 11, so that a queue never exceeds what a step's planes hold, 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.lanes import LANES, Lanes, any_bit, largest, largest_word, load, rotate, spread, store
-from dataflows.kernels.threads import run_slices, thread_count
+from dataflows.machines.scnn.activation_planes import (
+    ALL_BITS,
+    BUSY_VECTORS,
+    COUNT_ROWS,
+    FOURS,
+    LONGEST_VECTOR,
+    NONZEROS,
+    ONES,
+    PRESENT,
+    TWOS,
+    VECTOR_ROWS,
+    VECTORS,
+    WORD_BITS,
+    ActivationPlanes,
+)
 from dataflows.machines.scnn.bank_queues import Counted, QueueRules, enter_block
 from dataflows.machines.scnn.bit_sliced_queues import idle_for, join, join_ones, longer, longest_queue, retire, stall
 from dataflows.machines.scnn.nonzero_lists import ListPart, NonzeroLists
-from workloads.whole_numbers import ceil_div, even_slices
 
-_WORD_BITS = 32
-_ALL_BITS = 0xFFFFFFFF
-_LONGEST_VECTOR = 4  # entries; what a bank gets of one, 0 to 4, takes the planes 1, 2 and 4
 _QUEUE_PLANES = 4  # 1, 2, 4 and 8: lengths up to 15
-_DEEPEST_QUEUE = 11  # + 4 products of a step that spread over banks at most once per weight = 15, four planes
-
-# Rows of 16 words that belong together, and what each holds:
-_ONES, _TWOS, _FOURS, _PRESENT = range(4)  # of an activation vector: its planes, and the lanes that have the vector
-_VECTOR_ROWS = 4
-_VECTORS, _BUSY_VECTORS, _NONZEROS = range(3)  # of a lane group's channel, counts of each lane; and of a block
-_COUNT_ROWS = 3
-_STEPS, _BUSY, _LOST, _IDLE, _PRODUCTS = range(5)  # of a lane group: totals of each lane
+_STEPS, _BUSY, _LOST, _IDLE, _PRODUCTS = range(5)  # rows of a lane group: totals of each lane
 _TOTAL_ROWS = 5
-
-
-def fits_planes(rules: QueueRules) -> bool:
-    """Whether a machine is inside the fast kernel's range."""
-    return (
-        not rules.mixed_hash
-        and max(rules.weights_per_vector, rules.activations_per_vector) <= _LONGEST_VECTOR
-        and _WORD_BITS % rules.banks == 0
-        and rules.depth <= _DEEPEST_QUEUE
-    )
 
 
 class _Block(NamedTuple):
@@ -83,57 +73,6 @@ class _LaneState(NamedTuple):
 
 
 @kernel
-def _fill_lane_group(lists: NonzeroLists, rules: QueueRules, group: int, filled: ActivationPlanes) -> None:
-    start, offset = lists.start[group * LANES : (group + 1) * LANES], lists.offset
-    width, bank_bits = rules.activations_per_vector, rules.banks - 1
-    # A word holds the banks 32 / banks times over, so that rotating it by any offset rotates each copy.
-    repeat = np.uint32(0)
-    for shift in range(0, _WORD_BITS, rules.banks):
-        repeat |= np.uint32(1) << np.uint32(shift)
-    first, planes, single = filled.first[group], filled.planes, filled.single
-    channels = len(first) - 1
-    counts = filled.counts[group * channels * _COUNT_ROWS : (group + 1) * channels * _COUNT_ROWS]
-    pes = len(start)
-    last = len(offset) - 1
-    for v in range(channels):
-        for lane in range(pes):
-            counts[v * _COUNT_ROWS + _VECTORS, lane] = (start[lane, v + 1] - start[lane, v] + width - 1) // width
-        for vector in range(first[v], first[v + 1]):
-            crowded = np.uint32(0)
-            for lane in range(LANES):
-                low = end = 0
-                if lane < pes:
-                    low = start[lane, v] + (vector - first[v]) * width
-                    end = min(low + width, start[lane, v + 1])
-                ones = twos = fours = real = np.uint32(0)
-                for slot in range(_LONGEST_VECTOR):
-                    # No branch: behind the end the last entry is read and counts as absent.
-                    value = offset[np.uint64(min(low + slot, last))]
-                    present = np.uint32(low + slot < end) & np.uint32(value >= 0)
-                    bit = (repeat * present) << np.uint32(value & bank_bits)
-                    real += present
-                    carry = ones & bit
-                    ones ^= bit
-                    fours |= twos & carry
-                    twos ^= carry
-                planes[vector * _VECTOR_ROWS + _ONES, lane] = ones
-                planes[vector * _VECTOR_ROWS + _TWOS, lane] = twos
-                planes[vector * _VECTOR_ROWS + _FOURS, lane] = fours
-                planes[vector * _VECTOR_ROWS + _PRESENT, lane] = np.uint32(_ALL_BITS) if low < end else np.uint32(0)
-                counts[v * _COUNT_ROWS + _BUSY_VECTORS, lane] += np.uint32(real > 0)
-                counts[v * _COUNT_ROWS + _NONZEROS, lane] += real
-                crowded |= twos | fours
-            single[vector] = crowded == 0
-
-
-@kernel
-def _fill_planes(lists: NonzeroLists, rules: QueueRules, groups: tuple[int, int], filled: ActivationPlanes) -> None:
-    """Histograms and counts of the lane groups (first, end)."""
-    for group in range(groups[0], groups[1]):
-        _fill_lane_group(lists, rules, group, filled)
-
-
-@kernel
 def _fill_block(weights: ListPart, width: int, block: _Block) -> None:
     """A channel's weights, vector by vector; absent ones are masked."""
     w_offset, low, high = weights
@@ -141,18 +80,18 @@ def _fill_block(weights: ListPart, width: int, block: _Block) -> None:
     vectors = busy = real = 0
     for first in range(low, high, width):
         found = 0
-        for i in range(_LONGEST_VECTOR):
+        for i in range(LONGEST_VECTOR):
             entry = first + i
             present = i < width and entry < high and w_offset[min(entry, high - 1)] >= 0
-            turn[vectors, i] = np.uint32(w_offset[entry] & (_WORD_BITS - 1)) if present else np.uint32(0)
-            keep[vectors, i] = np.uint32(_ALL_BITS) if present else np.uint32(0)
+            turn[vectors, i] = np.uint32(w_offset[entry] & (WORD_BITS - 1)) if present else np.uint32(0)
+            keep[vectors, i] = np.uint32(ALL_BITS) if present else np.uint32(0)
             found += present
         vectors += 1
         busy += found > 0
         real += found
-    counts[_VECTORS] = vectors
-    counts[_BUSY_VECTORS] = busy
-    counts[_NONZEROS] = real
+    counts[VECTORS] = vectors
+    counts[BUSY_VECTORS] = busy
+    counts[NONZEROS] = real
 
 
 @kernel(inline="always")  # a call that passes so many arrays costs more than a small block
@@ -164,7 +103,7 @@ def _run_lane_group(
     Returns the cycles in which lanes stalled.
     """
     planes, single = activations.planes, activations.single
-    turn, keep, vectors = block.turn, block.keep, block.counts[_VECTORS]
+    turn, keep, vectors = block.turn, block.keep, block.counts[VECTORS]
     queues, depths = state.queues, state.depths
     own = group * _QUEUE_PLANES
     q1, q2, q4, q8 = load(queues, own), load(queues, own + 1), load(queues, own + 2), load(queues, own + 3)
@@ -174,8 +113,8 @@ def _run_lane_group(
     if any_bit(idle):
         q1, q2, q4, q8 = idle_for(q1, q2, q4, q8, idle)
     for vector in range(activations.first[group, v], activations.first[group, v + 1]):
-        row = vector * _VECTOR_ROWS
-        x1, active = load(planes, row + _ONES), load(planes, row + _PRESENT)
+        row = vector * VECTOR_ROWS
+        x1, active = load(planes, row + ONES), load(planes, row + PRESENT)
         if single[vector]:  # no bank twice, so that four masks join in one go
             for w in range(vectors):
                 a = rotate(x1, turn[w, 0]) & spread(keep[w, 0])
@@ -187,10 +126,10 @@ def _run_lane_group(
                 if any_bit(longer(q1, q2, q4, q8, none, d1, d2, d4, d8)):
                     q1, q2, q4, q8, lost = stall(q1, q2, q4, q8, none, d1, d2, d4, d8, lost)
         else:
-            x2, x4 = load(planes, row + _TWOS), load(planes, row + _FOURS)
+            x2, x4 = load(planes, row + TWOS), load(planes, row + FOURS)
             for w in range(vectors):
                 q16 = none
-                for i in range(_LONGEST_VECTOR):
+                for i in range(LONGEST_VECTOR):
                     kept = spread(keep[w, i])
                     r1, r2, r4 = rotate(x1, turn[w, i]), rotate(x2, turn[w, i]), rotate(x4, turn[w, i])
                     q1, q2, q4, q8, q16 = join(q1, q2, q4, q8, q16, r1 & kept, r2 & kept, r4 & kept)
@@ -219,16 +158,16 @@ def _run_block(activations: ActivationPlanes, v: int, block: _Block, entered: An
         begun = largest(before, spread(entered))
         idle = begun - before
         lost = _run_lane_group(activations, group, v, block, state, idle)
-        held, sums = (group * channels + v) * _COUNT_ROWS, group * _TOTAL_ROWS
-        steps = load(counts, held + _VECTORS) * spread(block.counts[_VECTORS])
+        held, sums = (group * channels + v) * COUNT_ROWS, group * _TOTAL_ROWS
+        steps = load(counts, held + VECTORS) * spread(block.counts[VECTORS])
         end = begun + steps + lost
         store(clock, group, end)
         latest = largest(latest, end)
         _add(totals, sums + _STEPS, steps)
-        _add(totals, sums + _BUSY, load(counts, held + _BUSY_VECTORS) * spread(block.counts[_BUSY_VECTORS]))
+        _add(totals, sums + _BUSY, load(counts, held + BUSY_VECTORS) * spread(block.counts[BUSY_VECTORS]))
         _add(totals, sums + _LOST, lost)
         _add(totals, sums + _IDLE, idle)
-        _add(totals, sums + _PRODUCTS, load(counts, held + _NONZEROS) * spread(block.counts[_NONZEROS]))
+        _add(totals, sums + _PRODUCTS, load(counts, held + NONZEROS) * spread(block.counts[NONZEROS]))
     return largest_word(latest)
 
 
@@ -259,16 +198,16 @@ def run_groups_in_lanes(
     depths = np.zeros((_QUEUE_PLANES, LANES), np.uint32)
     for plane in range(_QUEUE_PLANES):
         if (rules.depth >> plane) & 1 == 0:
-            depths[plane] = np.uint32(_ALL_BITS)
+            depths[plane] = np.uint32(ALL_BITS)
     finished, sizes = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
     widest = 0
     for row in range(len(w_start)):
         for v in range(channels):
             widest = max(widest, w_start[row, v + 1] - w_start[row, v])
     block = _Block(
-        np.zeros((widest + 1, _LONGEST_VECTOR), np.uint32),
-        np.zeros((widest + 1, _LONGEST_VECTOR), np.uint32),
-        np.zeros(_COUNT_ROWS, np.uint32),
+        np.zeros((widest + 1, LONGEST_VECTOR), np.uint32),
+        np.zeros((widest + 1, LONGEST_VECTOR), np.uint32),
+        np.zeros(COUNT_ROWS, np.uint32),
     )
     for row in range(len(w_start)):
         state = _LaneState(
@@ -284,43 +223,8 @@ def run_groups_in_lanes(
             if low == high:
                 continue
             _fill_block(ListPart(w_offset, low, high), rules.weights_per_vector, block)
-            sizes[blocks] = block.counts[_VECTORS]
+            sizes[blocks] = block.counts[VECTORS]
             entered = np.uint32(enter_block(sizes, blocks, rules.fifo_vectors, resident, finished))
             finished[blocks] = _run_block(activations, v, block, entered, state)
             blocks += 1
         _report(state, work[row])
-
-
-class ActivationPlanes(NamedTuple):
-    """The activation vectors of one image and sub-tile as histograms over the banks, sixteen PEs a lane group.
-
-    first   int64 (lane groups, V + 1): vectors of lane group g and channel v are first[g, v]:first[g, v + 1], as many
-            as the fullest of the PEs has
-    planes  uint32 (vectors * 4, 16): planes 1, 2 and 4 of each vector's histogram, and the mask of lanes that have it
-    single  bool (vectors,): no lane has two activations in one bank, so that planes 2 and 4 are empty
-    counts  uint32 (lane groups * V * 3, 16): each lane's vectors, vectors with a non-zero, and non-zeros
-    """
-
-    first: np.ndarray
-    planes: np.ndarray
-    single: np.ndarray
-    counts: np.ndarray
-
-    @classmethod
-    def of(cls, lists: NonzeroLists, rules: QueueRules) -> Self:
-        """Histograms of the lists, one PE a row."""
-        pes, channels = len(lists.start), lists.start.shape[1] - 1
-        groups = ceil_div(pes, LANES)
-        vectors = ceil_div(np.diff(lists.start, axis=1), rules.activations_per_vector)
-        longest = np.maximum.reduceat(vectors, np.arange(0, pes, LANES), axis=0)
-        ends = np.cumsum(longest).reshape(longest.shape)
-        first = np.concatenate([ends[:, :1] - longest[:, :1], ends], axis=1)
-        total = int(ends[-1, -1])
-        filled = cls(
-            first,
-            np.empty((total * _VECTOR_ROWS, LANES), np.uint32),
-            np.empty(total, np.bool_),
-            np.zeros((groups * channels * _COUNT_ROWS, LANES), np.uint32),
-        )
-        run_slices(lambda part: _fill_planes(lists, rules, part, filled), even_slices(groups, thread_count()))
-        return filled

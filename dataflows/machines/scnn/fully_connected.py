@@ -80,8 +80,8 @@ def _run_slice(
     group_channels = len(mask) // groups
     now = np.zeros(images, np.int64)
     free = np.zeros((images, rules.banks), np.int64)
-    # The one activation of a channel adds nothing to the accumulator's number. That a vector has no room for a second is
-    # a constant here, so that the compiler leaves the loop over activations out.
+    # The one activation of a channel adds nothing to the accumulator's number. That a vector has no room for a second
+    # is a constant here, so that the compiler leaves the loop over activations out.
     one = ListPart(np.zeros(1, np.int32), 0, 1)
     one_by_one = QueueRules(rules.weights_per_vector, 1, rules.banks, rules.mixed_hash, rules.depth, rules.fifo_vectors)
     entries = np.empty(high - low + 1, np.int32)

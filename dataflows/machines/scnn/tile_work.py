@@ -17,8 +17,9 @@ from typing import Self
 import numpy as np
 
 from dataflows.kernels.threads import run_slices, thread_count
+from dataflows.machines.scnn.activation_planes import ActivationPlanes, fits_planes
 from dataflows.machines.scnn.bank_queues import WORK_COUNTS, QueueRules, run_groups
-from dataflows.machines.scnn.bank_queues_in_lanes import ActivationPlanes, fits_planes, run_groups_in_lanes
+from dataflows.machines.scnn.bank_queues_in_lanes import run_groups_in_lanes
 from dataflows.machines.scnn.nonzero_lists import ListRules, NonzeroLists
 from dataflows.machines.scnn.planar_map import PlanarMap
 from workloads.whole_numbers import ceil_div, even_slices

@@ -43,9 +43,11 @@ def fits_planes(rules: QueueRules) -> bool:
 
 @kernel
 def _fill_lane_group(lists: NonzeroLists, rules: QueueRules, group: int, filled: ActivationPlanes) -> None:
+    # The last lane group has fewer PEs where 16 does not divide them; its other lanes never have a vector.
     start, offset = lists.start[group * LANES : (group + 1) * LANES], lists.offset
     width, bank_bits = rules.activations_per_vector, rules.banks - 1
     # A word holds the banks 32 / banks times over, so that rotating it by any offset rotates each copy.
+    # With 4 banks it is 0x11111111, and bank 2 of a vector becomes 0x44444444.
     repeat = np.uint32(0)
     for shift in range(0, WORD_BITS, rules.banks):
         repeat |= np.uint32(1) << np.uint32(shift)
@@ -57,6 +59,8 @@ def _fill_lane_group(lists: NonzeroLists, rules: QueueRules, group: int, filled:
     for v in range(channels):
         for lane in range(pes):
             counts[v * COUNT_ROWS + VECTORS, lane] = (start[lane, v + 1] - start[lane, v] + width - 1) // width
+        # As many as the fullest lane has. A lane with 5 entries has vectors of 4 and of 1, one with 2 beside it a
+        # single vector, and stands still in the second.
         for vector in range(first[v], first[v + 1]):
             crowded = np.uint32(0)
             for lane in range(LANES):
@@ -71,6 +75,8 @@ def _fill_lane_group(lists: NonzeroLists, rules: QueueRules, group: int, filled:
                     present = np.uint32(low + slot < end) & np.uint32(value >= 0)
                     bit = (repeat * present) << np.uint32(value & bank_bits)
                     real += present
+                    # Adds one to the bank's count in three planes: the second activation of a bank carries from ones to
+                    # twos, the fourth from twos to fours.
                     carry = ones & bit
                     ones ^= bit
                     fours |= twos & carry
@@ -81,6 +87,7 @@ def _fill_lane_group(lists: NonzeroLists, rules: QueueRules, group: int, filled:
                 planes[vector * VECTOR_ROWS + PRESENT, lane] = np.uint32(ALL_BITS) if low < end else np.uint32(0)
                 counts[v * COUNT_ROWS + BUSY_VECTORS, lane] += np.uint32(real > 0)
                 counts[v * COUNT_ROWS + NONZEROS, lane] += real
+                # A bank with two or more in any lane: the whole vector takes the general way.
                 crowded |= twos | fours
             single[vector] = crowded == 0
 
@@ -113,8 +120,11 @@ class ActivationPlanes(NamedTuple):
         pes, channels = len(lists.start), lists.start.shape[1] - 1
         groups = ceil_div(pes, LANES)
         vectors = ceil_div(np.diff(lists.start, axis=1), rules.activations_per_vector)
+        # The largest of each channel over the rows 0-15, 16-31 and so on.
         longest = np.maximum.reduceat(vectors, np.arange(0, pes, LANES), axis=0)
         ends = np.cumsum(longest).reshape(longest.shape)
+        # Vectors lie lane group by lane group and channel by channel: a group begins where the one before it ended, so
+        # that its first end less its first length is its begin.
         first = np.concatenate([ends[:, :1] - longest[:, :1], ends], axis=1)
         total = int(ends[-1, -1])
         filled = cls(

@@ -46,6 +46,7 @@ class ActivationRams:
 
     def output_entries(self, outputs: Any, density: float) -> Any:
         """Stored entries of some outputs, a number or an array, of which a share `density` is not zero."""
+        # Rounded up: 392 outputs of which 0.4 are not zero take 157 entries.
         return outputs if self.stores_zeros else np.ceil(outputs * density).astype(np.int64)
 
     def _overflow(self, what: str, ram: str, entries: int, capacity_bytes: int) -> str | None:
@@ -94,7 +95,9 @@ def place(activations: StoredActivations, rams: ActivationRams, accumulators: in
     # Tried from few sub-tiles to many: the first whose fullest PE has room wins. Uneven activations may need more than
     # their mean says.
     # Of n sub-tiles one holds at least 1/n of a PE's non-zeros, so that fewer than this many cannot do.
+    # 9000 non-zeros of 20 bits are 22,500 bytes: at least 3 sub-tiles for an IARAM of 10,240.
     fewest = ceil_div(int(activations.nonzeros.max()) * rams.entry_bits, 8 * rams.input_bytes)
+    # Each is compressed to be weighed: non-zeros are not spread evenly, and windows have placeholders of their own.
     for size in activations.plan.cut_sizes(accumulators, fewest) or [(1, 1)]:
         plan = replace(activations.plan, cut_size=size)
         activations = StoredActivations.of(activations.mask, plan, activations.rules)
@@ -119,6 +122,7 @@ class Traffic:
 
 def group_sizes(channels: int, group: int) -> np.ndarray:
     """int64 (groups,): output channels of each group; the last may be smaller."""
+    # 20 channels in groups of 8 are 8, 8 and 4.
     return np.minimum(group, channels - np.arange(0, channels, group))
 
 
@@ -150,10 +154,13 @@ def planar_traffic(
         loads = kernel_by_kernel(kernel_bits, np.append(0, np.cumsum(channels)), layout.weight_address, pairs)
         compulsory = bits_to_bytes(int(kernel_bits.sum()))
     if placement.input_overflow or trace.input_in_dram:
+        # With 3 groups the second pair of image and sub-tile needs its inputs from tile 3 on, and keeps them until tile
+        # 5.
         starts, first = layout.input_address + _starts(input_bytes), np.arange(pairs) * groups
         if placement.resident:
             input_loads = Runs.per_tile(Tensor.INPUT, first, starts, input_bytes, last_tile=first + groups - 1)
         else:
+            # Nothing of them stays: every group of output channels reads them again.
             columns = (np.repeat(column, groups) for column in (starts, input_bytes))
             input_loads = Runs.per_tile(Tensor.INPUT, tiles, *columns)
         loads = Runs.merge(input_loads, loads)
@@ -201,6 +208,7 @@ def sliced_traffic(
     channels      int64 (rounds, PEs): output channels, whose results leave round by round where they do not fit
     inputs        int64 (images,): stored activations
     """
+    # An image is one tile a round: of 2 images and 3 rounds tile 4 is round 1 of image 1.
     (rounds, pes), images = channels.shape, len(inputs)
     tiles, first = np.arange(images * rounds), np.arange(images) * rounds
     input_bytes = rams.bytes_of(inputs)
@@ -231,6 +239,7 @@ def sliced_traffic(
 
 
 def _starts(sizes: np.ndarray) -> np.ndarray:
+    # Sizes 5, 3 and 2 begin at 0, 5 and 8.
     return np.cumsum(sizes) - sizes
 
 
@@ -243,6 +252,8 @@ def output_positions(layer: Layer, plan: PlanarMap) -> np.ndarray:
     counts = []
     for axis, delta in enumerate((plan.taps.dy, plan.taps.dx)):
         middle = (int(delta.min()) + int(delta.max())) // 2
+        # A 3x3 kernel with padding 1 has its middle at 0, and output 4 is owned by input 4; without padding dy is 0 to
+        # -2, its middle -1, and output 4 belongs to input 5.
         owner = np.clip(np.arange(layer.output_size[axis]) - middle, 0, plan.map_size[axis] - 1)
         part = owner % plan.tile_size[axis] // plan.cut_size[axis]
         counts.append(np.bincount(part, minlength=plan.cut_grid[axis]))

@@ -50,6 +50,7 @@ def cycles_and_issued(work: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def linear_banks(entries: int, banks: int) -> np.ndarray:
     """uint32 (entries,): bank of each accumulator address, address mod banks."""
+    # Unsigned: a kernel does not test such an index for a count from the end.
     return (np.arange(entries) % banks).astype(np.uint32)
 
 
@@ -61,6 +62,7 @@ def mixed_banks(channels: int, region: tuple[int, int], banks: int) -> np.ndarra
     """
     k, y, x = np.ogrid[:channels, : region[0], : region[1]]
     mixed = 37 * k + 11 * y + x
+    # The first address of channel 1 has h = 37, and 37 xor 4 is 33: bank 1 of 32.
     return ((mixed ^ (mixed >> 3)) % banks).astype(np.uint32).reshape(-1)
 
 
@@ -89,6 +91,7 @@ def enter_block(sizes: np.ndarray, v: int, capacity: int, state: np.ndarray, fin
     the FIFO enters when the FIFO is empty. With blocks of 3, 2 and 2 vectors and a FIFO of 5,
     the first two enter at once, the third when all PEs have finished the first.
     """
+    # There `state` is (0, 3), (0, 5) and, when block 0 has left for the third, (1, 4).
     state[1] += sizes[v]
     entered = 0
     while state[1] > capacity and state[0] < v:
@@ -180,6 +183,7 @@ def run_groups(
     w_start, w_offset = weights
     pes = len(a_start)
     channels = w_start.shape[1] - 1
+    # By block, not by channel: blocks of channels without weights do not exist, and `enter_block` counts the others.
     finished = np.zeros(channels, np.int64)
     sizes = np.zeros(channels, np.int64)
     for row in range(len(w_start)):
@@ -193,10 +197,12 @@ def run_groups(
             # A channel whose weights are all zero takes no step, and no room in the FIFO.
             if block.first == block.end:
                 continue
+            # 5 weights with F = 4 are 2 vectors in the FIFO.
             sizes[blocks] = (block.end - block.first + rules.weights_per_vector - 1) // rules.weights_per_vector
             entered = enter_block(sizes, blocks, rules.fifo_vectors, resident, finished)
             latest = 0
             for p in range(pes):
+                # A PE ahead of the others waits until the block is in; for the slowest it came in time.
                 cycle = max(now[p], entered)
                 work[row, p, Counted.FIFO_WAIT] += cycle - now[p]
                 own = ListPart(a_offset, a_start[p, v], a_start[p, v + 1])

@@ -2,8 +2,9 @@
 
 An activation vector is a histogram over the banks, which a weight rotates (`activation_planes`). Adding such products
 to the queues (`bit_sliced_queues`) and retiring one product from each are adders and borrow chains of bitwise
-operations on all banks at once. Sixteen PEs, which see the same weights, stand side by side in lanes. A PE that has run out of activation vectors before the others is masked and stands still in its own time; only at
-channel boundaries do the PEs' times meet, in the weight FIFO.
+operations on all banks at once. Sixteen PEs, which see the same weights, stand side by side in lanes. A PE that has run
+out of activation vectors before the others is masked and stands still in its own time; only at channel boundaries do
+the PEs' times meet, in the weight FIFO.
 
 The fast twin of `bank_queues`, in which each rule stands as the machine has it, one product at a time: a change of a
 rule there is a change here, and `fits_planes` says for which machines the two agree, to the last cycle.
@@ -82,7 +83,10 @@ def _fill_block(weights: ListPart, width: int, block: _Block) -> None:
         found = 0
         for i in range(LONGEST_VECTOR):
             entry = first + i
+            # Vectors narrower than four, and the last one of a block, leave slots empty like placeholders.
             present = i < width and entry < high and w_offset[min(entry, high - 1)] >= 0
+            # Rotations count modulo the word, which holds 32 banks or several copies of fewer: with 8 banks a weight at
+            # offset 35 turns by 3 and one at offset 11 by 11, which is 3 in every copy.
             turn[vectors, i] = np.uint32(w_offset[entry] & (WORD_BITS - 1)) if present else np.uint32(0)
             keep[vectors, i] = np.uint32(ALL_BITS) if present else np.uint32(0)
             found += present
@@ -106,10 +110,12 @@ def _run_lane_group(
     turn, keep, vectors = block.turn, block.keep, block.counts[VECTORS]
     queues, depths = state.queues, state.depths
     own = group * _QUEUE_PLANES
+    # Read once a channel and written back once: within it they are values and no array.
     q1, q2, q4, q8 = load(queues, own), load(queues, own + 1), load(queues, own + 2), load(queues, own + 3)
     d1, d2, d4, d8 = load(depths, 0), load(depths, 1), load(depths, 2), load(depths, 3)
     none = spread(np.uint32(0))
     lost = none
+    # Queues go on retiring while their PE waits for the block, all of them at once and not cycle by cycle.
     if any_bit(idle):
         q1, q2, q4, q8 = idle_for(q1, q2, q4, q8, idle)
     for vector in range(activations.first[group, v], activations.first[group, v + 1]):
@@ -122,10 +128,14 @@ def _run_lane_group(
                 c = rotate(x1, turn[w, 2]) & spread(keep[w, 2])
                 d = rotate(x1, turn[w, 3]) & spread(keep[w, 3])
                 q1, q2, q4, q8 = join_ones(q1, q2, q4, q8, a, b, c, d)
+                # 15 at most: 11 of the deepest queue and four weights with one product each for a bank; so there is no
+                # q16.
                 q1, q2, q4, q8, _ = retire(q1, q2, q4, q8, none, active)
                 if any_bit(longer(q1, q2, q4, q8, none, d1, d2, d4, d8)):
                     q1, q2, q4, q8, lost = stall(q1, q2, q4, q8, none, d1, d2, d4, d8, lost)
         else:
+            # A bank may get four products from each of four weights: with 11 that wait these are 27, for which q16
+            # stands until the step ends.
             x2, x4 = load(planes, row + TWOS), load(planes, row + FOURS)
             for w in range(vectors):
                 q16 = none
@@ -154,12 +164,16 @@ def _run_block(activations: ActivationPlanes, v: int, block: _Block, entered: An
     channels = activations.first.shape[1] - 1
     latest = spread(np.uint32(0))
     for group in range(len(activations.first)):
+        # A lane's own time runs until the block enters; PEs that are later than that begin at once and are not idle.
         before = load(clock, group)
         begun = largest(before, spread(entered))
         idle = begun - before
         lost = _run_lane_group(activations, group, v, block, state, idle)
         held, sums = (group * channels + v) * COUNT_ROWS, group * _TOTAL_ROWS
+        # A PE with 3 activation vectors takes 15 steps for a block of 5 vectors. Those with a product have a non-zero
+        # on both sides: with 2 busy vectors here and 4 there 8 of the 15.
         steps = load(counts, held + VECTORS) * spread(block.counts[VECTORS])
+        # No walk in time: each step is a cycle and each stall one more, wherever between the steps it was.
         end = begun + steps + lost
         store(clock, group, end)
         latest = largest(latest, end)
@@ -176,6 +190,7 @@ def _report(state: _LaneState, work: np.ndarray) -> None:
     """Lanes' totals as the PEs' work, with the wait for empty queues."""
     for p in range(len(work)):
         group, lane = p // LANES, p % LANES
+        # PE 37 is lane 5 of lane group 2.
         own = state.totals[group * _TOTAL_ROWS : (group + 1) * _TOTAL_ROWS, lane]
         work[p, Counted.BUSY] = own[_BUSY]
         work[p, Counted.INDEX] = own[_STEPS] - own[_BUSY]
@@ -197,9 +212,11 @@ def run_groups_in_lanes(
     channels = w_start.shape[1] - 1
     depths = np.zeros((_QUEUE_PLANES, LANES), np.uint32)
     for plane in range(_QUEUE_PLANES):
+        # Depth 4 is plane 4 alone; inverted, the planes 1, 2 and 8 are all ones.
         if (rules.depth >> plane) & 1 == 0:
             depths[plane] = np.uint32(ALL_BITS)
     finished, sizes = np.zeros(channels, np.int64), np.zeros(channels, np.int64)
+    # Room for the largest block, one row a weight: more than its vectors, which are at most as many as weights.
     widest = 0
     for row in range(len(w_start)):
         for v in range(channels):
@@ -224,6 +241,7 @@ def run_groups_in_lanes(
                 continue
             _fill_block(ListPart(w_offset, low, high), rules.weights_per_vector, block)
             sizes[blocks] = block.counts[VECTORS]
+            # A clock is a word of its lane, hence no tile of 2^32 cycles.
             entered = np.uint32(enter_block(sizes, blocks, rules.fifo_vectors, resident, finished))
             finished[blocks] = _run_block(activations, v, block, entered, state)
             blocks += 1

@@ -28,6 +28,7 @@ def _pack_columns(mask: np.ndarray, keep: np.uint8, low: int, high: int, first: 
     """Fill words, uint64 (words, channels): bit k of channel i says whether weight (low + k, first + i) is stored."""
     words[:] = 0
     for k in range(low, high):
+        # Filter low + 70 is bit 6 of word 1.
         shift = np.uint64((k - low) & 63)
         word = words[(k - low) >> 6]
         row = mask[k, first : first + words.shape[1]]
@@ -48,6 +49,8 @@ def _list_column(words: np.ndarray, column: int, run_bits: int, shift: int, entr
         while word != 0:
             k = i * 64 + trailing_zeros(word)
             word &= word - np.uint64(1)  # without its lowest bit, which was k's
+            # 4 zeros between 0 and 5 with 2 bits: 4 >> 2 = 1 placeholder. Before the first non-zero last is -1, so that
+            # k zeros stand there; zeros after the last non-zero are never reached.
             for _ in range((k - last - 1) >> run_bits):
                 entries[n] = -1
                 n += 1
@@ -87,6 +90,7 @@ def _run_slice(
     entries = np.empty(high - low + 1, np.int32)
     words = np.empty(((high - low + 63) >> 6, _CHUNK), np.uint64)
     stored = 0
+    # Channels 5 to 10 of groups of 4 touch the groups 1 and 2; of the first only channels 5 to 7.
     for group in range(low // group_channels, (high - 1) // group_channels + 1):
         first_k = max(low, group * group_channels)
         end_k = min(high, (group + 1) * group_channels)
@@ -98,10 +102,13 @@ def _run_slice(
                 stored += n
                 weights = ListPart(entries, 0, n)
                 for image in range(images):
+                    # Nothing is broadcast of a zero activation, and no cycle passes in a PE without weights for it: PEs
+                    # run apart.
                     if n == 0 or active[image, group * in_channels + first + column] == 0:
                         continue
                     now[image] = run_channel(one, weights, one_by_one, bank_of, free[image], now[image], work[image])
     for image in range(images):
+        # Results leave when the last queue is empty.
         work[image, Counted.BANK_CONFLICT] += max(0, free[image].max() - now[image])
     return stored
 
@@ -147,6 +154,7 @@ class SlicedWork:
 
         def run(pe: int) -> None:
             for i in range(rounds):
+                # Shares of 5 channels in rounds of 3: PE 1 takes 5 to 7 and then 8 and 9.
                 low = pe * share + i * accumulators
                 high = min(low + accumulators, (pe + 1) * share, len(mask))
                 if low < high:
@@ -175,6 +183,7 @@ def _multiply(weights: np.ndarray, activations: np.ndarray, groups: int, share: 
                 activation = activations[image, channel]
                 if activation == 0:
                     continue
+                # Input channels of all groups follow one another; a weight names its channel within its group.
                 group = channel // in_channels
                 # The PE's share of the output channels and the group of this activation's, where they overlap.
                 low = max(first, group * group_channels)

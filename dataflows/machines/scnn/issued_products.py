@@ -21,6 +21,7 @@ def _phase_counts(mask: np.ndarray, stride_y: int, stride_x: int, counts: np.nda
     for c in range(channels):
         for h in range(height):
             row = mask[c, h]
+            # A map narrower than the stride has no positions of the later phases.
             for phase in range(min(stride_x, width)):
                 found = 0
                 for w in range(phase, width, stride_x):
@@ -56,6 +57,7 @@ def issued_products(layer: Layer, weights: np.ndarray, activations: np.ndarray, 
     per_phase = per_phase.reshape(images, channels, stride_y, stride_x).sum(axis=0) * (layer.batch // images)
     per_phase = np.broadcast_to(per_phase, (layer.in_channels, stride_y, stride_x))
     # The phase of the inputs that each tap reads: tap r reads p * stride + r * dilation - padding.
+    # Three taps with padding 1 and stride 2 read the phases 1, 0 and 1.
     rows, columns = (
         (np.arange(size) * dilation - pad[0]) % stride
         for size, dilation, pad, stride in zip(

@@ -76,11 +76,14 @@ def _activation_lists(
                 first = n
                 zeros = np.uint64(0)
                 # A phase has fewer positions than its map where the input ends inside the last stride x stride block.
+                # Of 7 input rows with stride 2 phase 0 has 4, the rows 0, 2, 4 and 6, and phase 1 has 3.
                 rows = min(bottom, (map_rows - phases[phase, 0] + stride[0] - 1) // stride[0])
                 columns = min(right, (map_columns - phases[phase, 1] + stride[1] - 1) // stride[1]) - left
                 for y in range(top, rows):
                     row = mask[c, y * stride[0] + phases[phase, 0]]
                     w = np.uint64(left * stride[1] + phases[phase, 1])
+                    # Counted from the window's own corner: two rows of two in a region 4 wide are 0, 1, 4 and 5. What
+                    # the halo needs above and to the left is part of the weights' offsets.
                     value = np.int32((y - top) * row_step)
                     for _ in range(columns):
                         present = np.uint64(row[w] | keep)
@@ -126,6 +129,7 @@ def _weight_lists(
         low = (first_row + row) * group_channels
         high = min(low + group_channels, out_channels)
         # Virtual channels are numbered through all groups; a row begins with the group of its first output channel.
+        # Output channel 6 of 2 groups of 4, with 3 input channels each and one phase, begins at virtual channel 3.
         v = low // per_group * in_channels * phases
         start[row, :v] = n
         for group in range(low // per_group, (high - 1) // per_group + 1):
@@ -151,6 +155,7 @@ def _weight_lists(
                                 n += np.uint64(1)
                                 zeros = np.uint64(0)
                     n = _without_trailing(offset, first, n)
+        # Empty lists for the groups behind the row's own; those before it have theirs from above.
         start[row, v:] = n
     return np.int64(n)
 
@@ -177,6 +182,8 @@ class NonzeroLists(NamedTuple):
         cls, mask: np.ndarray, plan: PlanarMap, windows: np.ndarray, rules: ListRules
     ) -> tuple[Self, np.ndarray]:
         """Lists of some PEs' windows of one image, mask uint8 (C, H, W), one row a PE; and each PE's non-zeros."""
+        # Without compression a list is as long as its window has positions, and placeholders stand for zeros: never
+        # longer.
         channels = len(mask) * len(plan.taps.phases)
         top, bottom, left, right = windows.T
         positions = int(((bottom - top) * (right - left)).sum())
@@ -206,6 +213,8 @@ class NonzeroLists(NamedTuple):
         if len(parts) == 1:
             return parts[0]
         # A part's positions count from its own first entry: they move by the entries of the parts before.
+        # With 3 entries in the first part and 2 in the second, the starts 0, 2, 3 and 0, 1, 2 become 0, 2, 3 and 3, 4,
+        # 5.
         shifts = np.cumsum([0, *(len(part.offset) for part in parts[:-1])])
         starts = [part.start + shift for part, shift in zip(parts, shifts, strict=True)]
         return cls(np.concatenate(starts), np.concatenate([part.offset for part in parts]))
@@ -217,6 +226,8 @@ class NonzeroLists(NamedTuple):
         channel, so that remainders do not all fall to one share. Two channels of 5 vectors in 2 shares are 2 + 3 and
         3 + 2. Virtual channels count phases fastest, those that some tap reads.
         """
+        # 10 entries in vectors of 4 are 3 vectors. Two parts have 4 + 6 of them in the first channel and 8 + 2 in the
+        # second, 3 vectors in sum; parts of 5 entries would be 2 vectors each.
         first, end = self.start[:, :-1], self.start[:, 1:]
         vectors, turn = ceil_div(end - first, width), np.arange(first.shape[1]) % parts
         # A list's last vector may be short: its end is the list's. 6 entries in vectors of 4 end at 6 and not at 8.

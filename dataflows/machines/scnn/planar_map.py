@@ -49,11 +49,13 @@ class Taps:
         (rows, columns), (stride_y, stride_x) = layer.kernel_size, layer.stride
         # Tap r of output p reads input p * stride - padding + r * dilation: the reach is what output times stride
         # exceeds it by.
+        # Three taps with padding 1 reach 1, 0 and -1; with stride 2 they read the phases 1, 0 and 1.
         reach_y = layer.padding[0][0] - np.arange(rows) * layer.dilation[0]
         reach_x = layer.padding[1][0] - np.arange(columns) * layer.dilation[1]
         phase = np.stack(np.broadcast_arrays((-reach_y % stride_y)[:, None], -reach_x % stride_x), axis=-1)
         phase = phase.reshape(-1, 2)
         # Stable: taps of one phase stay in row-major order. phases, from `unique`, are in the same order of phases.
+        # Of those three the taps 1, 0, 2 in this order, and start is 0, 1, 3.
         order = np.lexsort((phase[:, 1], phase[:, 0]))
         phases, counts = np.unique(phase, axis=0, return_counts=True)
         row, column = order // columns, order % columns
@@ -84,6 +86,10 @@ class TapOffsets(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class PlanarMap:
     """One layer on one array: tiles, their cut into sub-tiles, and the accumulator region of a sub-tile.
+
+    `cut_size` decides how many sub-tiles there are, `cut_vectors` where they end. With shares of vectors a PE lists its
+    whole tile once (`window_count` is 1) and every sub-tile takes its share of each list (`NonzeroLists.shares`), so
+    that windows, PEs and the region are those of the whole tile.
 
     pe_grid        rows and columns of the array
     stride         of the layer
@@ -122,6 +128,7 @@ class PlanarMap:
         smallest = (1 + whole.halo[0]) * (1 + whole.halo[1])
         if smallest > accumulators:
             return None
+        # 1024 hold 8 channels of 9, and 64 would hold 7.
         fitting = replace(whole, group_channels=max(1, min(group_channels, accumulators // smallest)))
         return replace(fitting, cut_size=fitting.cut_sizes(accumulators)[0])
 
@@ -131,6 +138,8 @@ class PlanarMap:
         Those with the fewest sub-tiles stand first, then those with the smallest region, then the lowest.
         """
         (height, width), (halo_y, halo_x) = self.tile_size, self.halo
+        # A tile of 14 x 14 with a 3x3 kernel and 8 channels: halves of 7 x 14 make 8 * 9 * 16 = 1152 sums, thirds of 5
+        # x 14 make 8 * 7 * 16 = 896. So 1024 accumulators take three sub-tiles, (5, 14) before (14, 5).
         ranked = []
         # A tile of 14 x 14 and a 3x3 kernel, 8 channels, 1,024 accumulators: two parts of 7 rows need 9 x 16 x 8 =
         # 1,152, three of at most 5 rows 7 x 16 x 8 = 896.
@@ -165,6 +174,9 @@ class PlanarMap:
         A sub-tile of positions has a region of its own. Shares of vectors end anywhere in the tile and keep its region,
         of which the accumulators hold a part at a time: with tiles of 14 x 14 and a 3x3 kernel rows are 16 apart.
         """
+        # That 14 x 14 tile has regions of 7 x 16 where its sub-tiles are windows of 5 x 14, and of 16 x 16 where they
+        # are shares of vectors. Output channels are then 256 addresses apart instead of 112, so that one position's
+        # sums of all channels meet in the same one of 32 banks instead of two.
         size = self.tile_size if self.cut_vectors else self.cut_size
         return size[0] + self.halo[0], size[1] + self.halo[1]
 
@@ -196,6 +208,8 @@ class PlanarMap:
         # Each end has three limits: the sub-tile's size, the PE's tile, whose last sub-tile is smaller, and the map.
         edges = []  # first and end of each window, (sub-tiles, PEs) along each axis
         for tile, size, pes, end in zip(self.tile_size, cut_size, self.pe_grid, self.map_size, strict=True):
+            # 7 rows on 3 PEs in tiles of 3 and sub-tiles of 2: the first begin at 0, 3, 6 and end at 2, 5, 7, the
+            # second begin at 2, 5, 8 and end at 3, 6, 7. The last one is empty.
             base = np.arange(pes) * tile
             first = base + np.arange(ceil_div(tile, size))[:, None] * size
             edges.append((first, np.minimum(np.minimum(first + size, base + tile), end)))
@@ -213,6 +227,7 @@ class PlanarMap:
     def pes(self, cut: int) -> np.ndarray:
         """int64: the PEs that have a part of a sub-tile, row-major numbers in the array."""
         top, bottom, left, right = self._listed[cut].T
+        # With shares of vectors a PE takes part in every one, though a short list gives some of them nothing.
         return np.flatnonzero((bottom > top) & (right > left))
 
     def windows(self, cut: int) -> np.ndarray:
@@ -221,5 +236,6 @@ class PlanarMap:
 
     def sub_tile_size(self, cut: int) -> tuple[int, int]:
         """Rows and columns of the largest of a sub-tile's windows of positions: that of the first PE."""
+        # What a share of vectors drains, too: shares have no positions of their own, and the windows are as many.
         top, bottom, left, right = self._windows[cut, 0].tolist()
         return bottom - top, right - left

@@ -33,17 +33,21 @@ def _add_products(
     region: np.ndarray,
 ) -> None:
     """The Cartesian product of two lists, vector by vector, into one PE's accumulators."""
+    # Vector by vector as on the machine, though sums of integers do not depend on it.
     for a in range(0, len(a_offset), I):
         for w in range(0, len(w_offset), F):
             for i in range(a, min(a + I, len(a_offset))):
                 for j in range(w, min(w + F, len(w_offset))):
                     if a_offset[i] >= 0 and w_offset[j] >= 0:
+                        # Activation 4 and weight 10 of the 4 x 4 region in `PlanarMap.tap_offsets` meet in accumulator
+                        # 14.
                         region[a_offset[i] + w_offset[j]] += a_value[i] * w_value[j]
 
 
 @kernel
 def _add_region(region: np.ndarray, row_step: int, top: int, left: int, outputs: np.ndarray) -> None:
     """One PE's accumulators (channels * rows * row_step) to their places in outputs (K, P, Q); the rest is dropped."""
+    # Regions of the group's output channels stand one behind the other, rows inside them.
     area = len(region) // len(outputs)
     for k in range(len(outputs)):
         for entry in range(area):
@@ -106,6 +110,8 @@ def _weight_values(lists: NonzeroLists, plan: PlanarMap, rows: range, weights: n
     tap_at = np.zeros((phases, area), np.int64)  # an offset names a tap only within its phase
     for phase, (low, high) in enumerate(itertools.pairwise(start.tolist())):
         tap_at[phase, tap_offset[low:high]] = position[low:high]
+    # Row, channel and place of each entry are found from its position in the lists, so that values need no list of
+    # their own.
     groups = np.repeat(np.asarray(rows), lists.entries)
     lengths = np.diff(lists.start, axis=1)
     channels = np.repeat(np.tile(np.arange(lengths.shape[1]), len(lengths)), lengths.reshape(-1))
@@ -143,6 +149,7 @@ def planar_outputs(
     for image, cut in itertools.product(range(layer.batch), range(plan.cut_count)):
         lists, windows = stored_activations.lists(image, cut), plan.windows(cut)
         operand = _ValuedLists(lists, _activation_values(lists, plan, windows, activations[image]))
+        # A 3x3 kernel with padding 1 has the smallest dy and dx -1: a window from row 4 on begins at output row 3.
         corners = windows[:, [0, 2]] + origin
 
         def run(part: int, image: int = image, operand: _ValuedLists = operand, corners: np.ndarray = corners) -> None:

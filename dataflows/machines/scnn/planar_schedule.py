@@ -22,6 +22,7 @@ from workloads.whole_numbers import ceil_div
 
 def plan_of(spec: ScnnSpec, layer: Layer) -> PlanarMap | None:
     """The layer's tiling before its activations are known; None where the accumulators hold no single position."""
+    # The plan says both by one number: which rule, and in which vectors.
     cut_vectors = spec.activations_per_vector if spec.tile_cut == "vectors" else 0
     grid = (spec.pe_rows, spec.pe_columns)
     return _plan(layer, grid, spec.output_channel_group, spec.accumulator_entries, cut_vectors)
@@ -50,6 +51,7 @@ def planar_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
     # The fullest PE's part of the output map: an equal share of each axis, rounded up.
     outputs = ceil_div(layer.output_size[0], spec.pe_rows) * ceil_div(layer.output_size[1], spec.pe_columns)
     output_entries = int(spec.rams.output_entries(layer.out_channels * outputs, trace.output_density))
+    # Tiles whose inputs exceed the IARAM are cut further than the accumulators ask for.
     placement = place(stored, spec.rams, spec.accumulator_entries, output_entries)
     plan = placement.activations.plan
     stored_weights = stored_weights_of(spec, layer, trace.weight_mask, plan)
@@ -57,6 +59,7 @@ def planar_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
     channels = group_sizes(layer.out_channels, plan.group_channels)
     stored_as = formatted_weights(spec, trace, np.append(0, np.cumsum(channels)), stored_weights.entries)
     moved = planar_traffic(trace, placement, stored_as.size_bytes, spec.rams, _kernel_bits(spec, trace))
+    # Tiles count output-channel groups fastest, so that a group's cycles come round once a pair of image and sub-tile.
     decode_cycles = np.tile(stored_as.decode_cycles, layer.batch * plan.cut_count)
     drains = [_drain_cycles(spec, channels, plan, cut) for cut in range(plan.cut_count)]
     drain_cycles = np.tile(np.concatenate(drains), layer.batch)
@@ -79,6 +82,8 @@ def _drain_cycles(spec: ScnnSpec, channels: np.ndarray, plan: PlanarMap, cut: in
     # 4 x 4 positions of a 3x3 kernel reach 6 x 6 sums: with 8 channels and 4 entries a cycle 20 x 8 halo sums take 40
     # cycles and 16 x 8 results 32.
     positions = rows * columns
+    # 7 x 7 positions under a 3x3 kernel have 81 sums, 32 of them in the halo. With 8 channels and 4 entries a cycle the
+    # halos take 64 cycles and the rest 98.
     halo = (rows + plan.halo[0]) * (columns + plan.halo[1]) - positions
     # Subtracting a rounded-down negative adds a rounded-up sum: both parts end on whole cycles of their own.
     exchange = ceil_div(channels * halo, spec.halo_entries_per_cycle)
@@ -87,6 +92,7 @@ def _drain_cycles(spec: ScnnSpec, channels: np.ndarray, plan: PlanarMap, cut: in
 
 def _notes(spec: ScnnSpec, layer: Layer, placement: Placement) -> tuple[str, ...]:
     plan, notes = placement.activations.plan, []
+    # A layer with fewer output channels than a group lacks nothing.
     wanted = min(spec.output_channel_group, layer.out_channels)
     if plan.group_channels < wanted:
         notes.append(f"output channels accumulated together: {plan.group_channels} instead of {wanted}")

@@ -41,8 +41,10 @@ def finished_schedule(
     drain_cycles   int64 (tiles,)
     spills         whether activations go through DRAM that the machine would keep on the chip
     """
+    # 50 vectors of 4 weights of 20 bits are the 500 bytes of Table II.
     fifo_bytes = bits_to_bytes(spec.weight_fifo_vectors * spec.weights_per_vector * spec.weight_bits)
     cycles, issued = cycles_and_issued(work)
+    # A PE that decodes longer than it multiplies waits for its decoder.
     wait_for_decoder(cycles, decode_cycles)
     masks = (as_bytes(trace.weight_mask), as_bytes(trace.activation_mask))
     return LayerSchedule(
@@ -60,6 +62,7 @@ def finished_schedule(
             BufferUse("oaram", Tensor.OUTPUT, spec.oaram_bytes * spec.pes),
         ),
         prefetch_tiles=spec.prefetch_tiles,
+        # From the masks alone: a run is refused whose kernels counted other products.
         expected_issued=issued_products(trace.layer, *masks, spec.keeps),
         compulsory_bytes=moved.compulsory_bytes,
         notes=notes,

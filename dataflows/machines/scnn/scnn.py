@@ -53,6 +53,7 @@ class Scnn(Accelerator[ScnnSpec]):
         return {
             "pe_rows": spec.pe_rows,
             "pe_columns": spec.pe_columns,
+            # 16 of 4 x 4, which DCNN takes for one dot product.
             "multipliers_per_pe": spec.weights_per_vector * spec.activations_per_vector,
         }
 
@@ -64,6 +65,7 @@ class Scnn(Accelerator[ScnnSpec]):
         """Volumes are refused, and kernels so large that the accumulators cannot hold one output channel's region."""
         if layer.axes != 2:
             return "its planar tiles and accumulators have two spatial axes, the layer has three"
+        # Accumulators bound a slice of output channels as well, but that is cut into rounds and never refused.
         if not _is_sliced(layer) and plan_of(self.spec, layer) is None:
             return (
                 f"one position's products reach more outputs than the {self.spec.accumulator_entries} accumulator "

@@ -88,6 +88,7 @@ class ScnnSpec(AcceleratorSpec):
     @property
     def keeps(self) -> tuple[bool, bool]:
         """Whether zeros of the weights, and of the activations, are stored and multiplied."""
+        # What is skipped alone keeps the zeros of the other side.
         return self.skip == "activations", self.skip == "weights"
 
     @property
@@ -120,6 +121,7 @@ class ScnnSpec(AcceleratorSpec):
 
     @model_validator(mode="after")
     def _outputs_of_a_tile_fit(self) -> Self:
+        # A tile is drained whole: were its results more than the OARAM, they would never find room.
         needed = bits_to_bytes(self.accumulator_entries * self.activation_bits)
         if needed > self.oaram_bytes:
             raise ValueError(

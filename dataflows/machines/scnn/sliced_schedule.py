@@ -18,6 +18,7 @@ def sliced_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
     """The schedule of a layer of 1x1 map and kernel."""
     layer = trace.layer
     active = as_bytes(trace.activation_mask).reshape(layer.batch, -1) | np.uint8(spec.keeps[1])
+    # Padding 1 and stride 2 read the positions -1, 1 and so on, and never 0.
     reached = all(pad[0] % stride == 0 for pad, stride in zip(layer.padding, layer.stride, strict=True))
     sliced = SlicedWork.of(
         as_bytes(trace.weight_mask).reshape(layer.weight_shape[:2]),
@@ -25,6 +26,7 @@ def sliced_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
         layer.groups, pes=spec.pes, accumulators=spec.accumulator_entries,
         stored_by=spec.weight_rules, rules=spec.queue_rules,
     )  # fmt: skip
+    # One sum an output channel and no halo: the map has one position.
     drains = ceil_div(sliced.size, spec.post_processing_entries_per_cycle)
     inputs = active.sum(axis=1, dtype=np.int64)
     size_bytes, decode_cycles = _formatted_slices(spec, trace, sliced)

@@ -33,12 +33,16 @@ def _blocks(elements: int, tasks: int) -> int:
     """Blocks into which each of some equal tasks is cut, so that threads have enough to share out."""
     if thread_count() == 1 or elements < _BLOCK_ELEMENTS:
         return 1
+    # Two threads want 8 tasks: of 3 windows each is cut into 3 blocks of PEs.
     return ceil_div(_TASKS_PER_THREAD * thread_count(), tasks)
 
 
 @dataclass(frozen=True, eq=False)
 class StoredActivations:
-    """A layer's activations as the PEs store them: one list for each image, sub-tile, PE and virtual channel.
+    """A layer's activations as the PEs store them: one list for each image, window of a tile, PE and virtual channel.
+
+    A window is a sub-tile where tiles are cut between positions. Where they are cut between vectors it is the whole
+    tile, and its lists are shared out when they are asked for (`lists`).
 
     mask     uint8 (N, C, H, W)
     entries  int64 (N, sub-tiles, PEs): stored entries, placeholders included
@@ -63,6 +67,7 @@ class StoredActivations:
         entries = np.zeros((images, plan.cut_count, pes), np.int64)
         nonzeros = np.zeros((images, windows, pes), np.int64)
         # Four bytes an entry, of which there are at most as many as activations: a placeholder stands for zeros.
+        # 16 million activations at most: VGG-16's largest map has 3.2 million an image.
         keep_lists = mask.size * 4 <= _KEPT_LIST_BYTES
 
         def compress(task: int) -> NonzeroLists | None:
@@ -143,6 +148,7 @@ class TileOperand:
         """The operand of one of the (image, sub-tile) pairs."""
         image, cut = divmod(pair, activations.plan.cut_count)
         lists = activations.lists(image, cut)
+        # Once for all groups of output channels, which meet the same activations.
         planes = ActivationPlanes.of(lists, rules) if fits_planes(rules) else None
         return cls(activations.plan.pes(cut), lists, planes)
 
@@ -165,6 +171,7 @@ def tile_work(activations: StoredActivations, weights: StoredWeights, rules: Que
 
     def run(pair: int, operand: TileOperand, part: int) -> None:
         rows = weights.rows[part]
+        # Tasks write to parts of their own: one pair, or one pair's output-channel groups.
         work[pair][rows.start : rows.stop, operand.pes] = operand.work(weights.lists[part], rules, bank_of)
 
     def run_pair(pair: int) -> None:

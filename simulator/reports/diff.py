@@ -4,53 +4,53 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from simulator.reports.metrics import flat
+from simulator.reports.diff_causes import TOTAL, Change, wholes_of, with_causes
+from simulator.reports.diff_headlines import headline
+from simulator.reports.metrics import flat, sense_of
 from simulator.reports.report import EVENTS
 from workloads.errors import InputError
 
 Report = Mapping[str, Any]
-_TOTAL = "total"
 _SUMMED = "cycles"  # a layer's share of the total's cycles weighs its ratios
 
 
 @dataclass(frozen=True)
-class Change:
-    """One metric of one layer (or of the total) on one machine.
-
-    relative   (new - old) / |old|; infinite where old is 0
-    effect     what it means for the whole network: a count's change over the total's count, a ratio's relative change
-               weighed by the layer's share of the cycles
-    """
-
-    machine: str
-    layer: str
-    metric: str
-    old: Any
-    new: Any
-    relative: float
-    effect: float
-    tolerated: bool
-
-
-@dataclass(frozen=True)
 class Difference:
-    """All that differs: `changes` by effect, largest first, and what stands on one side only.
+    """All that differs: `changes`, what fails first, then by effect, and what stands on one side only.
 
     settings   what the reports were made with, where that differs; it explains and does not count as a difference
+    headlines  a line for each machine with any change: how much faster or slower it is, and what for
+    only_worse whether `worse_only` has left the other changes out
     """
 
     changes: tuple[Change, ...]
     missing: tuple[str, ...]
     settings: tuple[str, ...]
+    headlines: tuple[str, ...] = ()
+    only_worse: bool = False
 
     @property
     def accepted(self) -> bool:
         """Whether nothing is missing and every change is tolerated."""
         return not self.missing and all(change.tolerated for change in self.changes)
+
+    def worse_only(self) -> Difference:
+        """Without the changes that are for the better, or neither."""
+        return replace(self, changes=tuple(change for change in self.changes if change.worse), only_worse=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; a change from nothing has no `relative` and may have no `effect`."""
+        return {
+            "accepted": self.accepted,
+            "headlines": list(self.headlines),
+            "missing": list(self.missing),
+            "settings": list(self.settings),
+            "changes": [change.to_dict() for change in self.changes],
+        }
 
 
 @dataclass(frozen=True)
@@ -61,18 +61,20 @@ class Tolerances:
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Tolerances:
-        """From METRIC=REL, or REL for all metrics. Raises `InputError`."""
+        """From METRIC=REL, or REL for all metrics; REL is a share or, with a sign, per cent. Raises `InputError`."""
         limits = []
         for text in texts:
             # From the right: a text without an equals sign is a number alone, which `rpartition` puts last.
             metric, equals, number = text.rpartition("=")
             try:
-                limit = float(number)
+                limit = float(number.removesuffix("%")) / (100 if number.endswith("%") else 1)
             except ValueError:
                 limit = math.nan
             # Not `limit < 0`, which NaN would pass.
             if not limit >= 0 or (equals and not metric):
-                raise InputError(f"--tolerance {text}: must have the form METRIC=REL or REL, REL at least 0")
+                raise InputError(
+                    f"--tolerance {text}: must have the form METRIC=REL or REL, REL at least 0, as 0.05 or 5%"
+                )
             limits.append((metric or "*", limit))
         return cls(tuple(limits))
 
@@ -96,41 +98,57 @@ def difference(old: Sequence[Report], new: Sequence[Report], tolerances: Toleran
     """
     before, after = _by_name(old), _by_name(new)
     missing = _one_sided("accelerator", before, after)
-    settings, changes, metrics = [], [], set()
+    settings, changes, headlines, metrics = [], [], [], set()
     for name in before:
         if name not in after:
             continue
         settings += [f"{name}: {line}" for line in _settings(before[name], after[name])]
         old_rows, new_rows = _rows(before[name]), _rows(after[name])
-        missing += [f"{name}: {line}" for line in _one_sided("layer", old_rows, new_rows)]
+        one_sided = _one_sided("layer", old_rows, new_rows)
+        missing += [f"{name}: {line}" for line in one_sided]
+        moved = []
         for layer in old_rows:
             if layer in new_rows:
                 metrics |= old_rows[layer].keys() & new_rows[layer].keys()
-                changes += _changes(name, layer, old_rows, new_rows[layer], tolerances)
+                moved += with_causes(list(_changes(name, layer, old_rows, new_rows[layer], tolerances)))
+        if moved:
+            headlines.append(headline(name, old_rows[TOTAL], new_rows[TOTAL], same_layers=not one_sided))
+        changes += moved
     tolerances.require_known(metrics)
+    return Difference(tuple(sorted(changes, key=_rank)), tuple(missing), tuple(settings), tuple(headlines))
+
+
+def _rank(change: Change) -> tuple[Any, ...]:
+    """What fails before what is tolerated, of both what is worse first, and cycles before what they may come from."""
     # Of equal effects on a machine the total's comes first, as False sorts before True.
-    changes.sort(key=lambda change: (-change.effect, change.machine, change.layer != _TOTAL, change.layer))
-    return Difference(tuple(changes), tuple(missing), tuple(settings))
+    return (
+        change.tolerated, not change.worse, change.metric != _SUMMED, -(change.effect or 0.0), change.machine,
+        change.layer != TOTAL, change.layer,
+    )  # fmt: skip
 
 
 def _changes(
     machine: str, layer: str, old_rows: Mapping[str, dict[str, Any]], new: Mapping[str, Any], tolerances: Tolerances
 ) -> Iterator[Change]:
-    old, total = old_rows[layer], old_rows[_TOTAL]
+    old, total = old_rows[layer], old_rows[TOTAL]
     # A layer of 2 % of the cycles whose ratio moves by 10 % has an effect of 0.2 % on the network.
     share = old.get(_SUMMED, 0) / total[_SUMMED] if total.get(_SUMMED) else 1.0
+    wholes = wholes_of(total)
     for metric in sorted(old.keys() & new.keys()):
         before, after = old[metric], new[metric]
         if before == after:
             continue
         relative = _relative(before, after)
-        effect = abs(relative) * share
-        # Counts add up over layers, so that their effect is their own change over the total's count.
+        effect = abs(relative) * share if math.isfinite(relative) else None
+        # Counts add up over layers, so that their effect is their own change over the whole that they are a part of.
         # Bytes that fall from 500 to 400 in a layer, of 2,000 in all, have an effect of 5 %.
-        if isinstance(before, int) and isinstance(after, int) and total.get(metric):
-            effect = abs(after - before) / abs(total[metric])
+        if isinstance(before, int) and isinstance(after, int) and (whole := wholes(metric)):
+            effect = abs(after - before) / whole
+        # What is a number on one side only has no direction: it counts as worse, so that nobody passes it over.
+        known = isinstance(before, int | float) and isinstance(after, int | float)
+        sense = sense_of(metric) * (1 if after > before else -1) if known else -1
         yield Change(
-            machine, layer, metric, before, after, relative, effect, abs(relative) <= tolerances.of(metric)
+            machine, layer, metric, before, after, relative, effect, abs(relative) <= tolerances.of(metric), sense
         )  # fmt: skip
 
 
@@ -159,7 +177,7 @@ def _rows(report: Report) -> dict[str, dict[str, Any]]:
         # By its place in the network: a second "conv1" that has five layers before it is "conv1 #5" in both reports.
         name = layer["name"] if layer["name"] not in rows else f"{layer['name']} #{number}"
         rows[name] = _numbers(layer)
-    rows[_TOTAL] = _numbers(report["total"])
+    rows[TOTAL] = _numbers(report["total"])
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from simulator.reports.report import SCHEMA
 from workloads.errors import InputError
 from workloads.files import DATA_LIMIT_BYTES, write_whole
 from workloads.names import LONGEST_TEXT, plain_name
-from workloads.texts import read_json
+from workloads.texts import parse_json, read_json
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what cells of formulas begin with
+_STANDARD_INPUT = Path("standard input")
 
 __all__ = ["cell_text", "plain_texts", "read_reports", "to_csv", "to_json", "write_whole"]
 
@@ -62,13 +64,20 @@ def plain_texts(data: Any) -> Any:
     return plain_name(data, LONGEST_TEXT) if isinstance(data, str) else data
 
 
+def _read_json(path: Path) -> Any:
+    if str(path) != "-":
+        return read_json(path, "a JSON report", DATA_LIMIT_BYTES)
+    return parse_json(sys.stdin.buffer.read(DATA_LIMIT_BYTES), str(_STANDARD_INPUT), "a JSON report")
+
+
 def read_reports(path: Path) -> list[dict[str, Any]]:
-    """The reports in a JSON file that `run` or `compare` wrote.
+    """The reports in a JSON file that `run` or `compare` wrote; - is standard input.
 
     Raises `InputError` naming the file when it is missing, no JSON, or no report of this schema.
     """
     # Names from a stranger's file end in tables and pages, so that what could steer a terminal is replaced first.
-    data = plain_texts(read_json(path, "a JSON report", DATA_LIMIT_BYTES))
+    data = plain_texts(_read_json(path))
+    path = _STANDARD_INPUT if str(path) == "-" else path
     if not isinstance(data, dict) or "schema" not in data:
         raise InputError(f"{path}: not a report of prunesim: it has no 'schema'")
     if data["schema"] != SCHEMA:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from dataflows.schedule import Cause
@@ -37,7 +38,7 @@ class Metric:
     compute         what tables show where that is not the column as it stands
     meaning         what a legend says of the heading; empty where it speaks for itself
     title           what a figure's axis says; empty: the column's name
-    more_is_better  of all others, costs and settings, less is
+    more_is_better  of all others, costs and settings, less is; `sense_of` knows what is neither
     """
 
     column: str
@@ -122,8 +123,13 @@ CAUSES = {
 
 FACTORS = (
     Metric("speedup_factors.size", "x size", meaning="multipliers and clock over the baseline's"),
-    Metric("speedup_factors.skipped", "x skipped", meaning="products the baseline issues over those issued here"),
-    Metric("speedup_factors.utilization", "x util", meaning="own utilization over the baseline's"),
+    Metric(
+        "speedup_factors.skipped",
+        "x skipped",
+        meaning="products the baseline issues over those issued here",
+        more_is_better=True,
+    ),
+    Metric("speedup_factors.utilization", "x util", meaning="own utilization over the baseline's", more_is_better=True),
 )
 """What a speedup is the product of."""
 
@@ -158,12 +164,24 @@ _DRAWN = (
     Metric("dram.efficiency", title="DRAM efficiency", more_is_better=True),
     Metric("dram.achieved_gbs", title="DRAM bandwidth, 10\u2079 bytes a second", more_is_better=True),
 )
-_BY_COLUMN = {metric.column: metric for metric in _DRAWN}
+_BY_COLUMN = {metric.column: metric for metric in (*_DRAWN, *FACTORS)}
+_NEITHER = (
+    "multipliers", "pes", "tiles", "dense_*", "weight_macs", "effectual_macs", "*_density", "speedup_factors.size",
+    "pe_cycle_stack.busy", "buffer_peak_bytes.*", "dram.peak_gbs", "*.row_hits",
+)  # fmt: skip
+"""Columns that say how large a machine or its work is; of them neither more nor less is better."""
 
 
 def metric_of(column: str) -> Metric:
     """The metric of any column of a row, settings included."""
     return _BY_COLUMN.get(column) or Metric(column)
+
+
+def sense_of(column: str) -> int:
+    """1 for a column of which more is better, -1 where less is, 0 for the size of a machine or of its work."""
+    if any(fnmatchcase(column, glob) for glob in _NEITHER):
+        return 0
+    return 1 if metric_of(column).more_is_better else -1
 
 
 def title_of(column: str) -> str:

@@ -89,7 +89,8 @@ def earliest_end(start: int, duration: int, arrivals: Sequence[Arrival], *, in_s
         joined, there = _joined(early, late)
     # No work before the first burst of each operand. Of the earlier load only the rest takes turns with the later one.
     end, rest = max(start, joined) + duration, (1 - there) * early.bursts
-    # Taking turns burst by burst, the load with more bursts left is there last.
+    # Taking turns burst by burst, the load with more bursts left is there last; of equals the later one counts, whose
+    # bursts hold more of the work each.
     last = early if rest > late.bursts else late
     # The share of work that belongs to the last burst is done behind it; rounded up, as a cycle has begun once it is
     # needed.

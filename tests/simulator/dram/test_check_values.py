@@ -50,6 +50,23 @@ def test_a_read_of_a_buffered_write_is_answered_from_the_buffer():
     assert channels.statistics().tags["read"].forwarded == 1
 
 
+def test_reads_that_the_write_buffer_answers_follow_one_another_by_a_clock():
+    """Writes enter at 0, 1 and 2; the first one's row stays open until it is written, and the others wait for theirs.
+
+    Nothing can issue when the two reads of what waits come in 5: one is answered then, the other in 6.
+    """
+    channels = DramChannels(QUIET, ["read", "write"])
+    waiting = ROW, ROW + LINE
+    channels.submit("writes", np.array([0, *waiting]), np.full(3, LINE), write=True, cycle=0, tag="write")
+    for address in waiting:
+        channels.submit(address, np.array([address]), np.array([LINE]), write=False, cycle=5, tag="read")
+    done = {}
+    while channels.pending:
+        done |= dict(channels.advance())
+    assert [done[address] for address in waiting] == [5 + 17 + 4, 6 + 17 + 4]
+    assert channels.statistics().tags["read"].forwarded == 2
+
+
 def test_a_bank_is_not_precharged_while_the_request_waits_for_which_it_was_opened():
     spec = BankedDramSpec(refresh=False, override={"nRAS": 1, "nRC": 18})
     statistics = replay(spec, np.array([0, ROW]), np.zeros(2, bool))

@@ -126,10 +126,8 @@ def run_whole(spec, chosen, until):
     return ends, counts(dram)
 
 
-@pytest.mark.twin
-@given(cases())
-def test_every_completion_and_count_equals_the_slow_twin(case):
-    spec, chosen = case
+def equals_the_slow_twin(spec, chosen):
+    """Every completion and every count."""
     slow = SlowDram(spec, TAGS)
     for number, (runs, write, cycle, tag) in enumerate(chosen):
         slow.submit(number, runs, write=write, cycle=cycle, tag=tag)
@@ -143,6 +141,22 @@ def test_every_completion_and_count_equals_the_slow_twin(case):
     ends, counted = run_whole(spec, chosen, until)
     assert ends == slow.ends()
     assert counted == slow_counts(slow)
+
+
+@pytest.mark.twin
+@given(cases())
+def test_every_completion_and_count_equals_the_slow_twin(case):
+    equals_the_slow_twin(*case)
+
+
+def test_queues_of_the_largest_size_fill_while_every_bank_holds_a_request():
+    """All there is room for: 64 reads, 64 writes, and the 16 for which rows were opened, since columns come late."""
+    late = {"nRCD": 400, "nRAS": 400, "nRC": 417, "nRRD_S": 1, "nRRD_L": 1, "nFAW": 4}
+    sizes = {"read_queue": 64, "write_buffer": 64, "drain_start": 64, "drain_stop": 0}
+    spec = BankedDramSpec(refresh=False, override=late, address_map="RoCoBaBg", **sizes)
+    bursts = [(64 * number, 1) for number in range(100)]  # neighbours lie in different banks
+    far = [(spec.device.capacity_bytes // 2 + place, size) for place, size in bursts]
+    equals_the_slow_twin(spec, [(bursts, False, 0, "input"), (far, True, 0, "output")])
 
 
 @given(cases(), st.data())

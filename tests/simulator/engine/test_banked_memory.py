@@ -5,11 +5,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import simpy
 
 from dataflows.registry import create
 from dataflows.schedule import BufferUse, Cause, Runs, Tensor
 from dataflows.specs import DramSpec
 from simulator.dram.spec import BankedDramSpec
+from simulator.engine.banked_memory import BankedMemory
+from simulator.engine.ideal_memory import transfers_by_tile
 from simulator.engine.layer_simulation import LayerSimulation
 from simulator.engine.memory_kinds import peak_bytes_per_cycle
 from simulator.engine.observer import Observer
@@ -48,6 +51,26 @@ def test_a_load_that_starts_inside_a_burst_asks_for_each_burst_once():
     carried = played.traffic.tensors[Tensor.INPUT]
     assert carried.row_hits + carried.row_misses + carried.row_conflicts == 4
     assert carried.burst_bytes == 4 * 64
+
+
+def test_each_run_of_a_load_asks_for_its_own_bursts():
+    """Of 100 to 299 the bursts 1 to 4, of which the first is a transfer of its own; of 1000 to 1019 the burst 15."""
+    loads = Runs.per_tile(Tensor.INPUT, np.array([0, 0]), np.array([100, 1000]), np.array([200, 20]))
+    asked: list[int] = []
+
+    class Bursts:
+        def requests(self, address, bursts, write, clock):
+            del write, clock
+            asked.extend(
+                at // 64 + step for at, count in zip(address.tolist(), bursts, strict=True) for step in range(count)
+            )
+
+    env = simpy.Environment()
+    memory = BankedMemory(env, DDR4, 10**9, [Bursts()])
+    ((part,),) = transfers_by_tile(loads, memory.burst_bytes).values()
+    env.run(memory.transfer(loads, part, 0, write=False).last)
+    assert asked == [1, 2, 3, 4, 15]
+    assert memory.channel_bytes() == [part.burst_bytes] == [5 * 64]
 
 
 def test_a_cut_into_tiles_that_never_wait_changes_nothing():

@@ -96,6 +96,16 @@ def test_latency_is_paid_once_by_queued_transfers():
     assert play(schedule([[1]], loads=loads, buffers=buffers), byte_a_cycle(latency_ns=7)).cycles == 7 + 20 + 1
 
 
+@pytest.mark.parametrize(("latency_ns", "bursts", "cycles"), [(30.5, 1, 36), (30.5, 2, 41), (30.25, 3, 46), (0, 3, 15)])
+def test_the_last_byte_is_there_a_latency_after_it_was_moved_rounded_up_once(latency_ns, bursts, cycles):
+    """12.8 GB/s at 1 GHz move a burst of 64 bytes in 5 cycles: with 30.5 ns more it is there by 35.5, in cycle 36."""
+    dram = DramSpec(bandwidth_gbs=12.8, latency_ns=latency_ns, burst_bytes=64)
+    plan = schedule(
+        [[0]], loads=runs(Tensor.INPUT, (0, 64 * bursts)), buffers=(replace(INPUT_BUFFER, capacity_bytes=200),)
+    )
+    assert play(plan, dram).cycles == cycles
+
+
 def test_partial_bursts_cost_whole_ones():
     loads = Runs.per_tile(Tensor.INPUT, np.array([0, 0]), np.array([3, 8]), np.array([2, 1]))
     dram = DramSpec(bandwidth_gbs=1.0, latency_ns=0.0, burst_bytes=4)

@@ -116,7 +116,7 @@ _ALL = (
     ),
     DramStandard(
         name="DDR4-2400",
-        source="JESD79-4C, speed bin 2400U (17-17-17), 8 Gb x8, tRFC1 350 ns",
+        source="JESD79-4C, speed bin 2400T (17-17-17), 8 Gb x8, tRFC1 350 ns",
         bank_groups=4, banks_per_group=4, rows=65536, columns=1024, channel_bits=64, burst_length=8,
         tCK_ps=833, nCL=17, nCWL=12, nRCD=17, nRP=17, nRAS=39, nRC=56, nCCD_S=4, nCCD_L=6, nRRD_S=4, nRRD_L=6, nFAW=26,
         nWTR_S=3, nWTR_L=9, nWR=18, nRTP=9, nRTW=11, nRFC=420, nREFI=9360,

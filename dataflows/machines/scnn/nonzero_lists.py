@@ -234,7 +234,10 @@ class NonzeroLists(NamedTuple):
         return np.minimum(first + (part * vectors + turn) // parts * width, end)
 
     def share(self, part: int, parts: int, width: int) -> Self:
-        """One of the shares of every list."""
+        """One of the shares of every list: a sub-tile of a tile that is cut between vectors.
+
+        Offsets stay those of the whole tile, so that products of a share meet in the banks in which they would there.
+        """
         first, end = self.share_start(part, parts, width), self.share_start(part + 1, parts, width)
         lengths = (end - first).reshape(-1)
         ends = np.cumsum(lengths)

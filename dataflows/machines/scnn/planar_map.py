@@ -88,7 +88,7 @@ class PlanarMap:
     """One layer on one array: tiles, their cut into sub-tiles, and the accumulator region of a sub-tile.
 
     `cut_size` decides how many sub-tiles there are, `cut_vectors` where they end. With shares of vectors a PE lists its
-    whole tile once (`window_count` is 1) and every sub-tile takes its share of each list (`NonzeroLists.shares`), so
+    whole tile once (`window_count` is 1) and every sub-tile takes its share of each list (`NonzeroLists.share`), so
     that windows, PEs and the region are those of the whole tile.
 
     pe_grid        rows and columns of the array
@@ -141,8 +141,6 @@ class PlanarMap:
         # A tile of 14 x 14 with a 3x3 kernel and 8 channels: halves of 7 x 14 make 8 * 9 * 16 = 1152 sums, thirds of 5
         # x 14 make 8 * 7 * 16 = 896. So 1024 accumulators take three sub-tiles, (5, 14) before (14, 5).
         ranked = []
-        # A tile of 14 x 14 and a 3x3 kernel, 8 channels, 1,024 accumulators: two parts of 7 rows need 9 x 16 x 8 =
-        # 1,152, three of at most 5 rows 7 x 16 x 8 = 896.
         # Sizes and not numbers of parts: 7 rows in 4, 5 or 6 parts are at most 2 rows each, which is one cut of 4.
         for rows in {ceil_div(height, parts) for parts in range(1, height + 1)}:
             for columns in {ceil_div(width, parts) for parts in range(1, width + 1)}:

@@ -52,7 +52,7 @@ class Store:
             self._database = store_access.read_only(path) if reading else store_access.writable(path, _WAIT_SECONDS)
             self._reading = reading
             try:
-                self._check(found=self._version())
+                self._check()
                 if not reading:
                     self._keep_writers_apart()
             except BaseException:
@@ -62,12 +62,15 @@ class Store:
     def _version(self) -> int:
         return self._database.execute("PRAGMA user_version").fetchone()[0]
 
-    def _check(self, found: int) -> None:
+    def _check(self) -> None:
         """Make the tables of a new store; refuse any other file."""
-        if found == _SCHEMA:
+        # In this order: tables and version of a new store come together, and another process may make them in between.
+        tables = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        version = self._version()
+        if version == _SCHEMA:
             return
         # A version other than ours, or tables without one: somebody else's database, which is left alone.
-        if found or self._reading or self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        if version or self._reading or tables:
             raise InputError(f"{self.path}: not a store of this version of prunesim")
         with self._transaction():
             if self._version() == _SCHEMA:  # another process was faster

@@ -35,6 +35,7 @@ class Cause(IntEnum):
 
 
 CAUSES = len(Cause)
+OWN_WORK = (Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT)  # a PE works, or is held up by its own work and no other's
 _ONLY_SIMULATED = (Cause.MEMORY, Cause.BUFFER)  # known when a schedule is played, not before
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from dataflows.accelerator import Accelerator
 from dataflows.registry import baseline_of
-from dataflows.schedule import Cause, LayerSchedule
+from dataflows.schedule import OWN_WORK, Cause, LayerSchedule
 from dataflows.truth.products import ProductCounts, count_products
 from simulator.engine.layer_simulation import LayerSimulation, Played
 from simulator.engine.memory_kinds import peak_bytes_per_cycle
@@ -31,8 +31,6 @@ from workloads.whole_numbers import ceil_div
 from workloads.workload import Workload
 
 Progress = Callable[[int, int, str], None]
-
-_OWN_WORK = (Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT)
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ class MachineRun:
         # Int64 (PEs,): cycles of a PE's own making over all tiles. Waits for others are no bound of the layer.
         # Example: a PE busy for 6 and 4 cycles in two tiles, with 2 cycles of fillers between, bounds the layer at 12
         # cycles, whatever the other PEs do.
-        own_work = schedule.cycles[:, :, list(_OWN_WORK)].sum(axis=(0, 2))
+        own_work = schedule.cycles[:, :, list(OWN_WORK)].sum(axis=(0, 2))
         return LayerReport(
             name=trace.layer.name,
             cycles=cycles,

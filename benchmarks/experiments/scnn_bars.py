@@ -47,14 +47,9 @@ def measured(*drawings: str) -> tuple[Result, ...]:
     return tuple(results(part(drawings)))
 
 
-def percent(text: str) -> str:
-    """A deviation or share as texts write it."""
-    return text.replace("%", " %")
-
-
 def cell(figure: Figure, goal: Goal, simulated: float, *, inside: bool) -> str:
     """Published and simulated value and the deviation, in bold outside the goal."""
-    deviation = percent(goal.text(goal.deviation(simulated, figure.published)))
+    deviation = goal.prose(goal.deviation(simulated, figure.published))
     published, own = (
         f"{value:.3f}" if goal.is_difference else f"{value:.3g}" for value in (figure.published, simulated)
     )
@@ -109,7 +104,7 @@ def granularity() -> Rows:
     for own in found.values():
         figure, goal = own[0].figure, own[0].goal
         values = {shipped: own[0].unchanged} | {int(effect.reading.label): effect.simulated for effect in own}
-        shown = (f"{values[n]:.3g} ({percent(goal.text(goal.deviation(values[n], figure.published)))})" for n in sizes)
+        shown = (f"{values[n]:.3g} ({goal.prose(goal.deviation(values[n], figure.published))})" for n in sizes)
         yield (figure.how, f"{figure.published:.3g}", *shown)
 
 
@@ -129,7 +124,7 @@ def explained() -> Rows:
         for some in own.values():
             figure, goal = some[0].figure, some[0].goal
             place = chosen.drawings[figure.drawing].place_of(figure)
-            deviation = percent(goal.text(goal.deviation(some[0].unchanged, figure.published)))
+            deviation = goal.prose(goal.deviation(some[0].unchanged, figure.published))
             yield (f"{group} {place}", figure.series, deviation, *(_best(some, name) for name in parameters))
 
 

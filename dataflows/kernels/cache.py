@@ -20,6 +20,7 @@ import re
 import stat
 import tempfile
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,8 @@ class KernelCache:
         path = self._path(folder, key)
         try:
             # Lifted loops and addresses of this process mean nothing to another one.
-            if not (data.lifted or data.library.has_dynamic_globals):
+            lifted, code = attrgetter("lifted", "library")(data)
+            if not (lifted or code.has_dynamic_globals):
                 write_entry(path, key, dumps(data._reduce()))  # noqa: SLF001 (as numba's own cache does)
         except OSError as error:
             _tell_once(f"warning: kernels are not kept: {folder}: {error.strerror or error}")

@@ -11,6 +11,7 @@ import click
 
 from simulator.commands.outputs import write
 from workloads.errors import InputError
+from workloads.notices import tell
 
 _REPORT = click.Path(path_type=Path)
 _STANDARD_INPUT = Path("-")
@@ -60,6 +61,8 @@ def diff(
         found = found.worse_only()
     if json_file:
         write(json_file, to_json(found.to_dict()))
+        if json_file != "-":
+            tell(f"wrote {json_file}")
     if json_file != "-":
         print_difference(found, rows, each=each)
     if not found.accepted:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from simulator.commands.outputs import write
 
 if TYPE_CHECKING:
     from dataflows.accelerator import Accelerator
@@ -44,12 +45,10 @@ def command(workload: str, machines: str, json_file: str | None, value_bits: int
                 advance(index, len(chosen.layers), layer.name)
             layers.append(_inspect(chosen.trace(index), accelerators, value_bits))
     data = {"workload": chosen.describe(), "seed": options["seed"], "layers": layers, "total": _total(layers)}
-    if json_file == "-":
-        click.echo(to_json(data), nl=False)
-        return
     if json_file:
-        files.write_whole(Path(json_file), to_json(data))
-    _print(chosen, data)
+        write(json_file, to_json(data))
+    if json_file != "-":
+        _print(chosen, data)
 
 
 def _workload(name: str, options: dict[str, Any]) -> Workload:

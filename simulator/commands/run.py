@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from simulator.commands.outputs import write
 from workloads.errors import InputError
 from workloads.notices import tell
 
@@ -267,16 +268,13 @@ def _require_outputs(
 def _write(data: dict[str, Any], rows: list[dict[str, Any]], options: dict[str, Any]) -> bool:
     """Write the files asked for; True when standard output is taken by one of them."""
     from simulator.reports.files import to_csv, to_json
-    from workloads.files import write_whole
 
     for file, text in (
         (options["json_file"], to_json(data)),
         (options["csv_file"], to_csv(rows)),
     ):
-        if file == "-":
-            click.echo(text, nl=False)
-        elif file:
-            write_whole(Path(file), text)
+        if file:
+            write(file, text)
     return "-" in (options["json_file"], options["csv_file"])
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simulator.commands.outputs import write
 from simulator.commands.run import EQUAL_HELP, FACTORS_HELP
 from workloads.errors import InputError
 from workloads.notices import tell
@@ -208,11 +209,7 @@ def _write(study: Study, store: Store, options: dict[str, Any]) -> None:
     from workloads.files import write_whole
 
     if options["csv_file"]:
-        text = to_csv(list(store.rows_of(study.name, study.places)))
-        if options["csv_file"] == "-":
-            click.echo(text, nl=False)
-        else:
-            write_whole(Path(options["csv_file"]), text)
+        write(options["csv_file"], to_csv(list(store.rows_of(study.name, study.places))))
     if options["parquet_file"]:
         import pandas as pd
 

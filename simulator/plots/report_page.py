@@ -14,7 +14,7 @@ from simulator import plots
 from simulator.reports.columns import legend, notes_by_layers
 from simulator.reports.html_tables import factors_table, measures_columns, measures_table, size_table, table
 from simulator.reports.metrics import FACTORS
-from simulator.reports.report import EVENTS
+from simulator.reports.report import EVENTS, machine_label
 from workloads.errors import InputError
 from workloads.texts import toml_text
 
@@ -73,9 +73,7 @@ def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> 
 
 
 def _label(report: Mapping[str, Any]) -> str:
-    """The machine's name, with the model where the numbers are not simulated."""
-    name, model = report["accelerator"]["name"], report.get("model", EVENTS)
-    return name if model == EVENTS else f"{name}, {model} model"
+    return machine_label(report["accelerator"]["name"], report.get("model", EVENTS))
 
 
 def _totals(reports: Reports) -> Iterable[str]:

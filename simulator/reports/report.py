@@ -19,6 +19,13 @@ SCHEMA = 1
 Model = Literal["events", "analytical"]
 EVENTS: Model = "events"
 ANALYTICAL: Model = "analytical"
+
+
+def machine_label(machine: str, model: Model) -> str:
+    """A machine's name, with the model where the numbers are not simulated."""
+    return machine if model == EVENTS else f"{machine}, {model} model"
+
+
 DERIVED = (
     "utilization", "effectual_utilization", "empty_lanes", "load_imbalance", "speedup", "speedup_factors",
     "bound_ratio",
@@ -192,7 +199,7 @@ class NetworkReport:
     @property
     def label(self) -> str:
         """The machine's name, with the model where the numbers are not simulated."""
-        return self.machine if self.model == EVENTS else f"{self.machine}, {self.model} model"
+        return machine_label(self.machine, self.model)
 
     @property
     def total(self) -> Measures:

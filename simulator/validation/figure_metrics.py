@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-from dataflows.schedule import Cause
+from dataflows.schedule import OWN_WORK, Cause
 from workloads.errors import InputError
 
 
@@ -27,7 +27,6 @@ class Run:
 
 
 Runs = Sequence[Run]
-_IDLE = tuple(cause for cause in Cause if cause not in (Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT))
 
 
 def crossover(line: Sequence[tuple[float, float]]) -> list[float]:
@@ -69,7 +68,8 @@ def _idle(runs: Runs) -> float:
     VGG-16's conv2_1 has 3 % idle PEs there and products that fill 94 % of the busy ones, at 52 % of its oracle's speed.
     """
     stacks = [run.total["pe_cycle_stack"] for run in runs]
-    return sum(stack[cause.key] for stack in stacks for cause in _IDLE) / sum(sum(stack.values()) for stack in stacks)
+    own_work = sum(stack[cause.key] for stack in stacks for cause in OWN_WORK)
+    return 1 - own_work / sum(sum(stack.values()) for stack in stacks)
 
 
 def _oracle_speedup(runs: Runs) -> float:

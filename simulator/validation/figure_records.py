@@ -141,7 +141,7 @@ def _outside(chosen: FigureSet) -> str:
         goal = chosen.goal_of(figure)
         simulated = goal.value(row.deviation, figure.published)
         # A space before the sign of percent, as texts have it and terminals do not.
-        deviation = goal.text(row.deviation).replace("%", " %")
+        deviation = goal.prose(row.deviation)
         lines.append(
             f"| {figure.id} | {figure.published:.4g} {figure.unit} | {simulated:.3g} | {deviation} | "
             f"±{goal} | {recorded_verdict(chosen, figure)} | {why} |"

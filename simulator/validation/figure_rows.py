@@ -58,6 +58,10 @@ class Goal(_Row):
         """A deviation with its sign."""
         return f"{deviation:+.3f}" if self.is_difference else f"{deviation:+.1%}"
 
+    def prose(self, deviation: float) -> str:
+        """The same as documents write it."""
+        return self.text(deviation).replace("%", " %")
+
     def __str__(self) -> str:
         absolute = f"{self.absolute:g} {self.unit}".strip() if self.absolute else ""
         return absolute if self.is_difference else " + ".join(filter(None, (f"{100 * self.relative:g} %", absolute)))

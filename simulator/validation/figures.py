@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from dataflows.registry import machine, machines
 from simulator.configuration import faults, has_key, keys_of, read_toml
-from simulator.reports.report import EVENTS, Model
+from simulator.reports.report import EVENTS, Model, machine_label
 from simulator.studies.study_file import PointKeys, StudyTable
 from simulator.validation.figure_rows import Drawing, Figure, Goal, Outside, Reading, Refused
 from workloads.errors import InputError, nearest
@@ -148,8 +148,7 @@ class FigureSet:
 
     def label_of(self, figure: Figure) -> str:
         """The machine that a figure is about, with the model where it is not simulated."""
-        name, model = self.machine_of(figure), self.model_of(figure)
-        return name if model == EVENTS else f"{name}, {model} model"
+        return machine_label(self.machine_of(figure), self.model_of(figure))
 
     def only(self, name: str) -> Self:
         """The figures of one machine. Raises `InputError` when there are none."""

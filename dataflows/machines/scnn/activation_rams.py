@@ -92,8 +92,6 @@ def place(activations: StoredActivations, rams: ActivationRams, accumulators: in
     # Here a sub-tile at a time is enough, since the others come through DRAM: this tiling can be kept.
     if not rams.input_overflow(int(activations.entries.max())):
         return whole
-    # Tried from few sub-tiles to many: the first whose fullest PE has room wins. Uneven activations may need more than
-    # their mean says.
     # Of n sub-tiles one holds at least 1/n of a PE's non-zeros, so that fewer than this many cannot do.
     # 9000 non-zeros of 20 bits are 22,500 bytes: at least 3 sub-tiles for an IARAM of 10,240.
     fewest = ceil_div(int(activations.nonzeros.max()) * rams.entry_bits, 8 * rams.input_bytes)

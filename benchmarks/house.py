@@ -23,7 +23,7 @@ from simulator.plots.style import save
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("simulator", "dataflows", "workloads")
 COLOURS = {"simulator": "#d9e6f2", "dataflows": "#e2efda", "workloads": "#fff2cc"}
-WIDTH, ROW_HEIGHT = 10.0, 0.5  # inches
+WIDTH, ROW_HEIGHT, MARGIN = 10.0, 0.5, 0.12  # inches
 SHIFTS = (0.0, -1.5, 1.2, -0.6, 1.7)  # of rows, so that an arrow does not run through the room below
 
 Edges = set[tuple[str, str]]
@@ -76,6 +76,24 @@ def between_machines(graph: grimp.ImportGraph) -> Edges:
     return room_edges(graph, graph.find_children("dataflows.machines"))
 
 
+def half_width(room: str) -> float:
+    """Half of what a room's box takes of a row, inches; letters are 0.11 wide."""
+    return 0.055 * len(room) + 0.12
+
+
+def places(row: list[str], shift: float) -> list[float]:
+    """The middles of a row's boxes, evenly spaced and shifted as far as they keep apart and stay in the picture."""
+    halves = [half_width(room) for room in row]
+    middles = [1.2 + (WIDTH - 1.6) * (place + 0.5) / len(row) + shift for place in range(len(row))]
+    middles[0] = max(middles[0], halves[0] + MARGIN)
+    for i in range(1, len(row)):
+        middles[i] = max(middles[i], middles[i - 1] + halves[i - 1] + halves[i] + MARGIN)
+    middles[-1] = min(middles[-1], WIDTH - halves[-1] - MARGIN)
+    for i in range(len(row) - 1, 0, -1):
+        middles[i - 1] = min(middles[i - 1], middles[i] - halves[i] - halves[i - 1] - MARGIN)
+    return middles
+
+
 def drawn(house: dict[str, list[list[str]]], edges: Edges) -> Figure:
     """A box a room, a row a layer, an arrow from each room down to what it imports."""
     rows = [(package, row) for package in PACKAGES for row in house[package]]
@@ -89,10 +107,9 @@ def drawn(house: dict[str, list[list[str]]], edges: Edges) -> Figure:
         axes.axhspan(-depth - 0.5, -depth + 0.5, color=COLOURS[package], lw=0, zorder=0)
         if depth == 0 or rows[depth - 1][0] != package:
             axes.text(0.15, -depth + 0.22, f"{package}/", fontsize=11, fontweight="bold", va="center")
-        for place, room in enumerate(row):
-            x = 1.2 + (WIDTH - 1.6) * (place + 0.5) / len(row) + SHIFTS[depth % len(SHIFTS)]
+        for room, x in zip(row, places(row, SHIFTS[depth % len(SHIFTS)]), strict=True):
             centres[f"{package}.{room}"] = (x, -depth)
-            half = 0.055 * len(room) + 0.12
+            half = half_width(room)
             axes.add_patch(
                 FancyBboxPatch(
                     (x - half, -depth - 0.17), 2 * half, 0.34, "round,pad=0.04", fc="white", ec="#555", lw=0.8

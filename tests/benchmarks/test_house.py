@@ -33,3 +33,16 @@ def test_the_picture_holds_every_room():
     rows = {package: [["one"], ["two", "three"]] for package in house.PACKAGES}
     figure = house.drawn(rows, {("simulator.one", "simulator.two")})
     assert [text.get_text() for text in figure.axes[0].texts].count("three") == 3
+
+
+def test_rooms_of_a_row_keep_apart_and_stay_in_the_picture():
+    for rows in house.layers().values():
+        for row in rows:
+            for shift in house.SHIFTS:
+                ends = [
+                    (middle - house.half_width(room), middle + house.half_width(room))
+                    for room, middle in zip(row, house.places(row, shift), strict=True)
+                ]
+                assert ends[0][0] > 0, row
+                assert ends[-1][1] < house.WIDTH, row
+                assert all(left[1] < right[0] for left, right in zip(ends, ends[1:], strict=False)), row

@@ -1,5 +1,7 @@
 """The picture of the house shows what the sources import: every room has its layer, and arrows lead down."""
 
+import itertools
+
 import grimp
 import pytest
 
@@ -45,4 +47,4 @@ def test_rooms_of_a_row_keep_apart_and_stay_in_the_picture():
                 ]
                 assert ends[0][0] > 0, row
                 assert ends[-1][1] < house.WIDTH, row
-                assert all(left[1] < right[0] for left, right in zip(ends, ends[1:], strict=False)), row
+                assert all(left[1] < right[0] for left, right in itertools.pairwise(ends)), row

@@ -7,7 +7,7 @@ PE the schedule holds cycles by cause and products issued; per tile the DRAM tra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Self
 
@@ -167,6 +167,7 @@ class LayerSchedule:
     compulsory_bytes bytes that must cross DRAM at least once given what stays on chip
     notes            what the machine had to do to fit the layer, for the report
     spills           whether activations that this machine keeps on the chip between layers do not fit there
+    operands         other maps that a tile's results are added to before they leave, as loads by tile (docs/network.md)
     """
 
     pe_grid: tuple[int, int]
@@ -185,6 +186,7 @@ class LayerSchedule:
     operands_in_step: bool = False
     outputs_as_made: bool = False
     spills: bool = False
+    operands: Runs = field(default_factory=Runs.none)
 
     def __post_init__(self) -> None:
         tiles, pes = self.tiles, self.pes
@@ -198,7 +200,7 @@ class LayerSchedule:
         for cause in _ONLY_SIMULATED:
             if self.cycles[:, :, cause].any():
                 raise AssertionError(f"LayerSchedule.cycles holds '{cause.key}', which only the simulation can know")
-        for runs in (self.loads, self.stores):
+        for runs in (self.loads, self.stores, self.operands):
             if len(runs.tile) and runs.last_tile.max() >= tiles:
                 raise AssertionError("LayerSchedule: a transfer belongs to no tile")
 

@@ -1,0 +1,168 @@
+"""`Graph`: how the layers of a network hang together, with the operators between them.
+
+A node is the network's input, a layer, or an operator that is no layer (pooling, a sum, a join). Its output is one map.
+Nodes stand in an order in which they can run, and layers among them in the order of the workload. What a graph says is
+shape and order alone; weights and activations stay with the layers (`LayerSource`).
+
+Example: a block of ResNet is
+
+    x      input                                  the block's map
+    conv1  layer    reads x
+    conv2  layer    reads conv1
+    add    add      reads conv2, x
+    relu   activation   reads add
+
+`readers("x")` are conv1 and add; conv1 of the next block has the `sources` conv2 and x, by way of add and relu.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, Self, get_args
+
+from workloads.errors import InputError
+from workloads.names import require_name
+
+Kind = Literal[
+    "input",  # the network's own input: it reads nothing
+    "layer",  # a layer of the workload, of the same name
+    "pool",  # a smaller map of the same channels, averaged or maximal over windows
+    "add",  # sums, differences and products of maps value by value; a map of one position goes to all of them
+    "concat",  # channels one behind the other
+    "upsample",  # a larger map of the same channels
+    "activation",  # value by value: ReLU and its like
+    "normalise",  # a scale and a shift for each channel that no layer has taken in
+    "reshape",  # the same values in another order or shape: flattened, transposed, padded, split, cut
+    "other",  # an operator of which only its shape is known
+]
+KINDS: tuple[str, ...] = get_args(Kind)
+ONE_TO_ONE: frozenset[str] = frozenset({"activation", "normalise", "reshape"})  # they move and add no values
+Map = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node; `shape` is its output's without the batch: (C, [D,] H, W), or (features,).
+
+    inputs  names of the nodes that it reads, in the operator's order
+    """
+
+    name: str
+    kind: Kind
+    inputs: tuple[str, ...]
+    shape: Map
+
+    def __post_init__(self) -> None:
+        require_name("node", self.name)
+        if self.kind not in KINDS:
+            raise InputError(f"node '{self.name}': kind = {self.kind!r:.60}, must be one of {', '.join(KINDS)}")
+        if not self.shape or not all(type(size) is int and size > 0 for size in self.shape):
+            raise InputError(f"node '{self.name}': shape = {self.shape!r:.60}, must be whole numbers of at least 1")
+        if bool(self.inputs) == (self.kind == "input"):
+            raise InputError(f"node '{self.name}': {self.kind} reads {len(self.inputs)} nodes")
+
+    @property
+    def values(self) -> int:
+        """Values of the output, of one image."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The nodes of a network.
+
+    Raises `InputError` when a name stands twice, or a node reads one that does not stand before it.
+    """
+
+    nodes: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for node in self.nodes:
+            for name in node.inputs:
+                if name not in seen:
+                    raise InputError(f"node '{node.name}' reads '{name}', which does not stand before it")
+            if node.name in seen:
+                raise InputError(f"two nodes are called '{node.name}'")
+            seen.add(node.name)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Node]:
+        """The nodes by their names."""
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def layers(self) -> tuple[Node, ...]:
+        """The layers, in the order of the workload."""
+        return tuple(node for node in self.nodes if node.kind == "layer")
+
+    @cached_property
+    def _readers(self) -> Mapping[str, tuple[str, ...]]:
+        readers: dict[str, list[str]] = {node.name: [] for node in self.nodes}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                readers[name].append(node.name)
+        return {name: tuple(found) for name, found in readers.items()}
+
+    def readers(self, name: str) -> tuple[str, ...]:
+        """The nodes that read a node's output, in order; none of the network's results are read."""
+        return self._readers[name]
+
+    def sources(self, name: str) -> tuple[str, ...]:
+        """The layers, or the network's input, whose values a node reads, by way of operators; in order."""
+        found: dict[str, None] = {}
+        waiting = list(reversed(self.by_name[name].inputs))
+        while waiting:
+            node = self.by_name[waiting.pop()]
+            if node.kind in ("layer", "input"):
+                found.setdefault(node.name)
+            else:
+                waiting += reversed(node.inputs)
+        return tuple(found)
+
+    def users(self, name: str) -> tuple[str, ...]:
+        """The layers that read a node's values, by way of operators; in order."""
+        reached, users = {name}, list[str]()
+        # One pass is enough, since readers stand behind what they read.
+        for node in self.nodes:
+            if reached.isdisjoint(node.inputs):
+                continue
+            if node.kind == "layer":
+                users.append(node.name)
+            else:
+                reached.add(node.name)
+        return tuple(users)
+
+    def with_layers(self, parts: Mapping[str, Sequence[Node]]) -> Self:
+        """The same graph with some layers replaced by chains of layers; what read a layer reads the last of its chain.
+
+        parts  by the layer's name its chain, whose `inputs` are not looked at: each layer reads the one before it, the
+               first what the replaced layer read
+        """
+        return type(self)(tuple(self._replaced(parts)))
+
+    def _replaced(self, parts: Mapping[str, Sequence[Node]]) -> Iterator[Node]:
+        last = {name: chain[-1].name for name, chain in parts.items()}
+        for node in self.nodes:
+            inputs = tuple(last.get(name, name) for name in node.inputs)
+            for part in parts.get(node.name, (node,)):
+                yield Node(part.name, part.kind, inputs, part.shape)
+                inputs = (part.name,)
+
+
+def chain(layers: Sequence[tuple[str, Map]], input_shape: Map) -> Graph:
+    """A graph in which each layer reads the one before it; (name, output shape) for each of them."""
+    nodes = [Node(_unlike("input", [name for name, _ in layers]), "input", (), input_shape)]
+    for name, shape in layers:
+        nodes.append(Node(name, "layer", (nodes[-1].name,), shape))
+    return Graph(tuple(nodes))
+
+
+def _unlike(name: str, taken: Sequence[str]) -> str:
+    """A name that nobody has."""
+    while name in taken:
+        name += "'"
+    return name

@@ -1,0 +1,67 @@
+"""What goes into the simulation of a network, layer by layer, and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from dataflows.schedule import LayerSchedule
+from simulator.engine.ideal_memory import Traffic
+
+Overlap = Literal["serial", "weights", "tiles"]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A layer reads another: `layer` is its number in the network (0, 1, ...; smaller than the reader's own).
+
+    in_order  whether it reads the map in the order in which the other stores it, so that a part of it is enough
+    """
+
+    layer: int
+    in_order: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkLayer:
+    """A layer of a network: its schedule, and the layers whose results it reads.
+
+    reads     what its inputs are made of; empty: the network's own input
+    operands  layers whose results `schedule.operands` carries
+    """
+
+    name: str
+    schedule: LayerSchedule
+    reads: tuple[Read, ...] = ()
+    operands: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class PlayedLayer:
+    """A layer's part in the run of a network.
+
+    start, end  cycles of the network between which the array belongs to it
+    pe_cycles   int64 (PEs, CAUSES): every PE-cycle of that span by its cause
+    """
+
+    name: str
+    start: int
+    end: int
+    pe_cycles: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkPlayed:
+    """What came of playing a network.
+
+    cycles             from the first load to the last byte written
+    traffic            what memory carried
+    buffer_peak_bytes  fullest level of each buffer
+    """
+
+    cycles: int
+    layers: tuple[PlayedLayer, ...]
+    traffic: Traffic
+    buffer_peak_bytes: dict[str, int]

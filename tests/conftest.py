@@ -13,7 +13,7 @@ from tests.shared_data import SHARED
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 _PROFILES = {
-    "quick": settings(max_examples=10),
+    "quick": settings(max_examples=6),
     "thorough": settings(max_examples=50),
     "ci": settings(max_examples=2000, derandomize=True),
     "long": settings(max_examples=100_000),

@@ -26,8 +26,9 @@ def assert_equal_to_twin(spec, trace, twin):
 def test_planar_layers(data):
     layer = data.draw(layers())
     assume(max(layer.input_size) > 1 or max(layer.kernel_size) > 1)
-    # Every other machine is one whose tiles are cut.
-    assert_equal_to_twin(data.draw(st.one_of(specs(), tight_specs())), data.draw(traces(layer)), Twin)
+    # Tiles of every fourth machine are cut, which takes the twin several times as long.
+    spec = data.draw(tight_specs() if data.draw(st.integers(0, 3)) == 3 else specs())
+    assert_equal_to_twin(spec, data.draw(traces(layer)), Twin)
 
 
 @pytest.mark.twin

@@ -21,9 +21,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
-from workloads.errors import InputError
+from workloads.errors import InputError, nearest
 from workloads.names import require_name
 
 Kind = Literal[
@@ -99,6 +99,29 @@ class Graph:
         """The layers, in the order of the workload."""
         return tuple(node for node in self.nodes if node.kind == "layer")
 
+    def require_layers(self, names: Sequence[str]) -> None:
+        """Raise `InputError` unless these are layers of the graph, each once, in its order; others may lie between."""
+        places = {node.name: place for place, node in enumerate(self.layers)}
+        last = None
+        for name in names:
+            if name not in places:
+                raise InputError(f"layer '{name}' is not in the graph: {nearest(name, places)}")
+            # A name that comes twice stands behind itself.
+            if last is not None and places[name] <= places[last]:
+                raise InputError(f"layer '{name}' comes after '{last}', but not in the graph")
+            last = name
+
+    def rows(self) -> list[list[Any]]:
+        """The nodes as [name, kind, inputs, shape], in JSON types."""
+        return [[node.name, node.kind, list(node.inputs), list(node.shape)] for node in self.nodes]
+
+    @classmethod
+    def of_rows(cls, rows: object) -> Self:
+        """The graph of `rows`. Raises `InputError` naming the row."""
+        if not isinstance(rows, list):
+            raise InputError("must be a list of nodes")
+        return cls(tuple(_node(place, row) for place, row in enumerate(rows)))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
     @cached_property
     def _readers(self) -> Mapping[str, tuple[str, ...]]:
         readers: dict[str, list[str]] = {node.name: [] for node in self.nodes}
@@ -151,6 +174,23 @@ class Graph:
             for part in parts.get(node.name, (node,)):
                 yield Node(part.name, part.kind, inputs, part.shape)
                 inputs = (part.name,)
+
+
+def _node(place: int, row: Any) -> Node:
+    """The node of a row that may hold anything."""
+    try:
+        name, kind, inputs, shape = row
+        return Node(name, kind, _texts(inputs), tuple(shape))
+    except (TypeError, ValueError) as error:
+        # An `InputError` is a ValueError with a text of its own.
+        text = str(error) if isinstance(error, InputError) else "must be [name, kind, [inputs], [sizes]]"
+        raise InputError(f"node {place}: {text}") from None
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+        raise TypeError
+    return tuple(values)
 
 
 def chain(layers: Sequence[tuple[str, Map]], input_shape: Map) -> Graph:

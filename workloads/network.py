@@ -9,17 +9,21 @@ activation_density and output_density, and leaves the shape columns out when the
 quantized network may add codebook_values, how many values a layer's non-zero weights share. A comment line `excerpt`
 says that its layers are taken from amid networks: none reads a network's input. `activation_pattern` says how the
 non-zeros of its activations are drawn (else uniformly). One that begins with `assumed` says in a line what is no
-measurement of this very network; users are shown it.
+measurement of this very network; users are shown it. How the layers hang together stands beside the table, in
+`NETWORK.graph` (`workloads.graph_text`).
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from workloads.errors import InputError, nearest
+from workloads.graph import Graph
+from workloads.graph_text import parse_graph
 from workloads.layer import Layer
 
 _FOLDER = Path(__file__).parent / "data" / "networks"
@@ -47,6 +51,7 @@ class Network:
     codebooks    for each layer, how many values its non-zero weights share; None where nothing is known
     assumed      what is no measurement of this network, a line each
     activation_pattern  how activations' non-zeros lie, as `workloads.masks.named` reads it
+    graph        how the layers hang together; None where they are no network in one piece
     """
 
     name: str
@@ -59,6 +64,7 @@ class Network:
     codebooks: tuple[int | None, ...]
     assumed: tuple[str, ...] = ()
     activation_pattern: str = "uniform"
+    graph: Graph | None = None
 
     @property
     def dense_macs(self) -> int:
@@ -84,11 +90,13 @@ def load_network(name: str) -> Network:
         # A density set takes geometry and what its inputs are from the network; it may not leave out or reorder layers.
         base = load_network(titles["network"])
         layers, sources, relu_inputs = base.layers, base.sources + sources, base.relu_inputs
+        graph = base.graph
         if [row["name"] for row in rows] != [layer.name for layer in layers]:
             # The tables are the package's own: a wrong one is a mistake in the package, and no user's fault.
             raise AssertionError(f"density set {name} does not list the layers of {base.name}")
     else:
         layers = tuple(_layer(row) for row in rows)
+        graph = network_graph(name, layers)
         # The image is no ReLU's output. An excerpt has no layer that reads it.
         image = () if "excerpt" in titles else (0,)
         relu_inputs = tuple(row.get("relu_input") != "no" and i not in image for i, row in enumerate(rows))
@@ -97,7 +105,15 @@ def load_network(name: str) -> Network:
     assumed = tuple(text for key, text in notes if key == "assumed")
     excerpt = "excerpt" in titles
     pattern = titles.get("activation_pattern", "uniform")
-    return Network(name, layers, densities, titles["title"], sources, excerpt, relu_inputs, codebooks, assumed, pattern)
+    return Network(
+        name, layers, densities, titles["title"], sources, excerpt, relu_inputs, codebooks, assumed, pattern, graph
+    )
+
+
+def network_graph(name: str, layers: Sequence[Layer]) -> Graph | None:
+    """The graph of a built-in network for layers of its names, whatever the size of their maps; None: it has none."""
+    path = _FOLDER / f"{name}.graph"
+    return parse_graph(path.read_text(encoding="utf-8"), layers) if path.exists() else None
 
 
 def _read_table(path: Path) -> tuple[list[tuple[str, str]], list[dict[str, str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from workloads.errors import InputError, listed, nearest
+from workloads.graph import Graph, Node
 from workloads.layer import Layer
 from workloads.masks.named import ACTIVATION_PATTERNS, parse_pattern
 from workloads.names import LONGEST_NAME, LONGEST_TEXT, plain_name
 from workloads.network import Network
 from workloads.source import Drawn, DrawnBatch, LayerSource, output_densities
 from workloads.trace import LayerTrace
+from workloads.wiring import output_map
 
 if TYPE_CHECKING:
     from workloads.pruning import Pruning
@@ -30,6 +33,8 @@ class Workload:
     prunings what `prune` applied, as on a command line
     files    every file (or folder, for all files in it) that shapes, densities or tensors were read from
     notes    lines for the user: what was assumed, and what prunings could not do
+    graph    how the layers hang together, with the operators between them; that of the whole network where layers were
+             selected. None: nothing is known but the layers' order.
     """
 
     name: str
@@ -40,6 +45,7 @@ class Workload:
     prunings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    graph: Graph | None = None
 
     def __post_init__(self) -> None:
         # Names of files and of models become names here: a bad one is made plain, as nobody chose it for tables and
@@ -48,6 +54,8 @@ class Workload:
             object.__setattr__(self, key, plain_name(getattr(self, key), longest))
         if self.seed < 0:
             raise InputError(f"seed = {self.seed}: must be a whole number of at least 0")
+        if self.graph is not None:
+            self.graph.require_layers([layer.name for layer in self.layers])
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -103,11 +111,13 @@ class Workload:
 
     def prune(self, pruning: Pruning) -> Self:
         """The same layers with pruned weights; prunings add up."""
+        parts = pruning.parts(self.sources)
         return replace(
             self,
-            sources=pruning.apply(self.sources),
+            sources=tuple(itertools.chain.from_iterable(parts)),
             prunings=(*self.prunings, str(pruning)),
             notes=(*self.notes, *pruning.notes(self.sources)),
+            graph=self.graph and _with_parts(self.graph, self.sources, parts),
         )
 
     def describe(self) -> dict[str, Any]:
@@ -118,6 +128,7 @@ class Workload:
             "origin": self.origin,
             "prunings": list(self.prunings),
             "notes": list(self.notes),
+            **({"graph": self.graph.rows()} if self.graph else {}),
         }
 
     @classmethod
@@ -139,12 +150,24 @@ class Workload:
         )  # fmt: skip
         change = f'sweep activation_density or activation_pattern, or write a network file (network = "{network.name}")'
         notes = tuple(f"{network.name}: {assumed}; to change it, {change}" for assumed in network.assumed)
-        return cls(network.name, sources, seed, network.title, "; ".join(network.sources), notes=notes)
+        origin = "; ".join(network.sources)
+        return cls(network.name, sources, seed, network.title, origin, notes=notes, graph=network.graph)
 
 
 def not_reached(density: float, names: Sequence[str]) -> str:
     """The note about layers that a density for all activations does not reach."""
     return f"activation_density = {density} does not reach {listed(names)}: no ReLU wrote what they read (relu_input)"
+
+
+def _with_parts(graph: Graph, sources: Sequence[LayerSource], parts: Sequence[Sequence[LayerSource]]) -> Graph:
+    """The graph with the layers that a pruning replaces by others in place of those."""
+    # conv1 in place of itself says nothing new; conv1.vertical and conv1.horizontal are a chain that replaces it.
+    replaced = {
+        source.layer.name: [Node(part.layer.name, "layer", ("its chain",), output_map(part.layer)) for part in found]
+        for source, found in zip(sources, parts, strict=True)
+        if [part.layer.name for part in found] != [source.layer.name]
+    }
+    return graph.with_layers(replaced) if replaced else graph
 
 
 def _writes_relu(sources: Sequence[LayerSource], place: int) -> bool:

@@ -2,12 +2,14 @@ import pickle
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from workloads.catalog import available_workloads, load_workload
 from workloads.errors import InputError
+from workloads.graph import chain
 from workloads.layer import Layer
 from workloads.network import network_names
 from workloads.pruning import parse
@@ -245,3 +247,62 @@ def test_importing_workloads_needs_numpy_only():
 
 def test_the_default_workload_is_the_shipped_one():
     assert load_workload().name == "blazepose"
+
+
+GRAPH = chain([(name, (4, 4, 4)) for name in "abc"], (4, 6, 6))
+
+
+def test_a_selection_keeps_the_graph_of_the_whole_network():
+    workload = replace(small(), graph=GRAPH)
+    assert workload.select("[ac]").graph == GRAPH
+    assert workload.with_batch(3).with_densities(0.1, 0.2).prune(parse("unstructured:density=0.5")).graph == GRAPH
+
+
+def test_a_graph_without_one_of_the_layers_is_refused():
+    for names, text in (
+        ("abd", "layer 'd' is not in the graph: known: a, b, c"),
+        ("acb", "layer 'b' comes after 'c', but not in the graph"),
+        ("abb", "layer 'b' comes after 'b', but not in the graph"),
+    ):
+        with pytest.raises(InputError) as caught:
+            replace(small(names), graph=GRAPH)
+        assert str(caught.value) == text
+    assert small("abb").graph is None
+
+
+@pytest.mark.parametrize("method", ["lowrank:ratio=2", "lowrank:ratio=2+unstructured:density=0.5", "lowrank:ratio=2,scheme=channel+lowrank:ratio=1.1,scheme=channel"])  # fmt: skip
+def test_factors_stand_in_the_graph_for_their_layer(method):
+    whole = load_workload("resnet18")
+    for workload in (whole, whole.select("layer2*")):
+        pruned = workload.prune(parse(method))
+        assert pruned.graph
+        pruned.graph.require_layers([layer.name for layer in pruned.layers])
+        for layer in pruned.layers:
+            assert pruned.graph.by_name[layer.name].shape == layer.output_shape[1:][: 1 if layer.fully_connected else 3]
+    last = [layer.name for layer in pruned.layers if layer.name.startswith("layer2_1.conv2")][-1]
+    assert pruned.graph.by_name["layer2_1.add"].inputs == (last, "layer2_0.add")
+    chained = [layer.name for layer in pruned.layers if layer.name.startswith("layer2_1.conv2")]
+    assert len(chained) > 1
+    for before, after in pairwise(chained):
+        assert pruned.graph.by_name[after].inputs == (before,)
+
+
+def test_a_pruning_says_what_it_makes_of_each_layer():
+    workload = small()
+    pruning = parse("unstructured:density=0.5+lowrank:ratio=1")
+    parts = pruning.parts(workload.sources)
+    assert [[part.layer.name for part in found] for found in parts] == [
+        [f"{name}.vertical", f"{name}.horizontal"] for name in "abc"
+    ]
+    assert tuple(part for found in parts for part in found) == pruning.apply(workload.sources)
+
+
+def test_the_graph_is_described_in_json_types():
+    described = replace(small(), graph=GRAPH).describe()
+    assert described["graph"] == [
+        ["input", "input", [], [4, 6, 6]],
+        ["a", "layer", ["input"], [4, 4, 4]],
+        ["b", "layer", ["a"], [4, 4, 4]],
+        ["c", "layer", ["b"], [4, 4, 4]],
+    ]
+    assert "graph" not in small().describe()

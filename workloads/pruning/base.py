@@ -80,6 +80,10 @@ class Pruning(ABC):
             for place, source in enumerate(sources)
         )
 
+    def parts(self, sources: tuple[LayerSource, ...]) -> tuple[tuple[LayerSource, ...], ...]:
+        """What `apply` makes of each layer: itself, or a chain of layers that replaces it."""
+        return tuple((source,) for source in self.apply(sources))
+
     def notes(self, sources: tuple[LayerSource, ...]) -> tuple[str, ...]:
         """Lines for the user about what this pruning does otherwise, or cannot do, on these layers."""
         del sources

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain, islice
 
 import numpy as np
 
@@ -37,6 +38,10 @@ class Chain(Pruning):
         # Each pruning gets the layers that the ones before it left, and a random stream of its own for them.
         return reduce(lambda left, pruning: pruning.apply(left), self.prunings, sources)
 
+    def parts(self, sources: tuple[LayerSource, ...]) -> tuple[tuple[LayerSource, ...], ...]:
+        """See `Pruning`."""
+        return reduce(_onward, self.prunings, tuple((source,) for source in sources))
+
     def resolved(self) -> Chain:
         """See `Pruning`."""
         return Chain(tuple(pruning.resolved() for pruning in self.prunings))
@@ -57,3 +62,10 @@ class Chain(Pruning):
     def __str__(self) -> str:
         """As on a command line."""
         return "+".join(map(str, self.prunings))
+
+
+def _onward(parts: tuple[tuple[LayerSource, ...], ...], pruning: Pruning) -> tuple[tuple[LayerSource, ...], ...]:
+    """What the next pruning makes of what each layer has become."""
+    # All layers at once, as a pruning may look at the whole network; then they are handed back to where they came from.
+    further = iter(pruning.parts(tuple(chain.from_iterable(parts))))
+    return tuple(tuple(chain.from_iterable(islice(further, len(part)))) for part in parts)

@@ -8,6 +8,7 @@ that of Zhang et al., IEEE TPAMI 2016.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import ClassVar
 
 import numpy as np
@@ -61,7 +62,11 @@ class LowRank(Pruning):
 
     def apply(self, sources: tuple[LayerSource, ...]) -> tuple[LayerSource, ...]:
         """See `Pruning`; layers `NAME.vertical` and `NAME.horizontal`, or `NAME.reduce` and `NAME.restore`."""
-        return tuple(part for source in sources for part in self._factors(source))
+        return tuple(chain.from_iterable(self.parts(sources)))
+
+    def parts(self, sources: tuple[LayerSource, ...]) -> tuple[tuple[LayerSource, ...], ...]:
+        """See `Pruning`; a layer, or its two factors."""
+        return tuple(self._factors(source) for source in sources)
 
     def _factors(self, source: LayerSource) -> tuple[LayerSource, ...]:
         layer = source.layer

@@ -159,6 +159,16 @@ class Graph:
                 reached.add(node.name)
         return tuple(users)
 
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        """The same graph with other names for some nodes."""
+
+        def new(name: str) -> str:
+            return names.get(name, name)
+
+        return type(self)(
+            tuple(Node(new(node.name), node.kind, tuple(map(new, node.inputs)), node.shape) for node in self.nodes)
+        )
+
     def with_layers(self, parts: Mapping[str, Sequence[Node]]) -> Self:
         """The same graph with some layers replaced by chains of layers; what read a layer reads the last of its chain.
 

@@ -111,7 +111,10 @@ def load_network(name: str) -> Network:
 
 
 def network_graph(name: str, layers: Sequence[Layer]) -> Graph | None:
-    """The graph of a built-in network for layers of its names, whatever the size of their maps; None: it has none."""
+    """The graph of a shipped network for layers of its names, whatever the size of their maps; None: it has none.
+
+    Raises `InputError` for layers that are not this network's.
+    """
     path = _FOLDER / f"{name}.graph"
     return parse_graph(path.read_text(encoding="utf-8"), layers) if path.exists() else None
 

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import numpy as np
 
@@ -34,6 +35,50 @@ def test_inputs_without_any_zero_are_those_that_no_relu_wrote():
         "op014_conv",
         "op026_conv",
     ]
+
+
+def test_its_graph_has_the_sums_and_six_outputs():
+    workload = load_workload("blazepose")
+    graph = workload.graph
+    kinds = Counter(node.kind for node in graph.nodes)
+    assert kinds == {"input": 1, "layer": 73, "add": 15, "upsample": 2, "reshape": 3}
+    for layer in workload.layers:
+        (read,) = graph.by_name[layer.name].inputs
+        assert graph.by_name[read].shape == layer.input_shape[1:]
+    assert [node.name for node in graph.nodes if not graph.readers(node.name)] == [
+        "op250_conv", "op257_conv", "op265_conv", "op272_conv", "op280_conv", "op288_conv",
+    ]  # fmt: skip
+    assert graph.sources("op204_conv") == ("op198_dw",)
+    assert graph.sources("op208_dw") == ("op204_conv", "op147_conv")
+
+
+@needs_shared
+def test_its_graph_reads_the_tensors_and_the_operators_that_the_reference_names():
+    rows = json.loads((FOLDER / "pose_detection_astronaut_layers.json").read_text())
+    graph, tensors = load_workload("blazepose").graph, {}
+    kinds = {"RESIZE_BILINEAR": "upsample", "ADD": "add", "DEPTH_TO_SPACE": "reshape", "input": "input"}
+    for row in rows:
+        (read,) = graph.by_name[row["name"]].inputs
+        assert tensors.setdefault(row["input"], read) == read
+        assert graph.by_name[read].kind == kinds.get(row["producer"], "layer")
+        if graph.by_name[read].kind == "layer":
+            assert read.endswith("_dw" if row["producer"] == "DEPTHWISE_CONV_2D" else "_conv")
+    assert len(set(tensors.values())) == len(tensors)
+
+
+@needs_shared
+def test_what_its_graph_moves_into_windows_is_zero_where_the_enlarged_map_is():
+    # Layers read one map twice: enlarged (op204), and with channels moved into windows (op277). Between four positions
+    # without a value the enlarged map has none.
+    values = load_workload(str(FOLDER))
+    names = [layer.name for layer in values.layers]
+    large, moved = (values.trace(names.index(name)).activations[0] != 0 for name in ("op204_conv", "op277_dw"))
+    # Channel dy, dx, c of a position is channel c of the window's place (dy, dx).
+    map_ = moved.reshape(288, 7, 2, 7, 2).transpose(2, 4, 0, 1, 3).reshape(1152, 7, 7)
+    near = np.pad(map_, ((0, 0), (1, 1), (1, 1)))
+    near = np.logical_or.reduce([near[:, y : y + 7, x : x + 7] for y in range(3) for x in range(3)])
+    assert not (large & ~near.repeat(2, axis=1).repeat(2, axis=2)).any()
+    assert 1 - near.mean() > 0.2, "there are zeros to look at"
 
 
 @needs_shared

@@ -96,6 +96,13 @@ def test_a_layer_becomes_a_chain():
     assert BLOCK.with_layers({}) == BLOCK
 
 
+def test_nodes_get_other_names():
+    renamed = BLOCK.renamed({"x": "image", "conv2": "block/conv2"})
+    assert renamed.by_name["add"].inputs == ("block/conv2", "image")
+    assert [node.shape for node in renamed.nodes] == [node.shape for node in NODES]
+    assert fault(lambda: BLOCK.renamed({"x": "add"})) == "two nodes are called 'add'"
+
+
 def test_a_chain_has_an_input_that_no_layer_is_called():
     graph = chain([("input", (4, 2, 2)), ("b", (5,))], (3, 2, 2))
     assert [(node.name, node.kind, node.inputs, node.shape) for node in graph.nodes] == [

@@ -2,7 +2,8 @@
 
 The file is a zip archive of npy entries (`numpy.load` opens it). docs/trace-file.md describes it for users.
 
-    header          uint8: UTF-8 JSON {"format": "prunesim-trace", "version": 1, "name", "title", "origin", "layers"};
+    header          uint8: UTF-8 JSON {"format": "prunesim-trace", "version", "name", "title", "origin", "layers"} and,
+                    from version 2 on, "graph" (`Graph.rows`); without a graph the file is one of version 1.
                     `layers` lists every field of `Layer` plus output_density, weights and activations ("mask" or
                     "values"), input_in_dram unless it is true for the first layer or false for another, and, where
                     known, relu_input (whether a ReLU wrote the input) and codebook_values (see `LayerTrace`)
@@ -26,19 +27,21 @@ import numpy as np
 from workloads.arrays.stored import StoredTensor, entry_shape, open_archive, read_entry
 from workloads.errors import InputError
 from workloads.files import whole_file
+from workloads.graph import Graph
 from workloads.layer import Layer
 from workloads.source import LayerSource, RepeatedImages
 from workloads.texts import parse_json
 from workloads.workload import Workload
 
-FORMAT, VERSION = "prunesim-trace", 1
+FORMAT, VERSIONS = "prunesim-trace", (1, 2)
 _HEADER_LIMIT = 1 << 26
 
 
 def save_traces(path: str | Path, workload: Workload) -> None:
     """Write a workload's traces to a file, one layer at a time; an existing file is replaced only by a whole one.
 
-    The bytes depend on the traces and the workload's name alone. Raises `InputError` when the file cannot be written.
+    The bytes depend on the traces, the graph and the workload's texts alone. Raises `InputError` when the file cannot
+    be written.
     """
     with whole_file(Path(path)) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         _write_layers(archive, workload)
@@ -61,13 +64,16 @@ def _write_layers(archive: zipfile.ZipFile, workload: Workload) -> None:
         told = {"relu_input": workload.sources[index].relu_input, "codebook_values": trace.codebook_values}
         known = {key: value for key, value in told.items() if value is not None}
         layers.append({**asdict(trace.layer), "output_density": trace.output_density, **kinds, **where, **known})
+    # What version 1 can say is written as version 1, which releases before version 2 read as well.
+    graph = {} if workload.graph is None else {"graph": workload.graph.rows()}
     header = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": 2 if graph else 1,
         "name": workload.name,
         "title": workload.title,
         "origin": workload.origin,
         "layers": layers,
+        **graph,
     }
     _write_entry(archive, "header", np.frombuffer(json.dumps(header).encode(), np.uint8))
 
@@ -94,7 +100,11 @@ def load_traces(path: str | Path) -> Workload:
     if not sources:
         raise InputError(f"{path}: the trace holds no layers")
     title, origin = header.get("title", ""), header.get("origin", "")
-    return Workload(header["name"], sources, title=title, origin=origin, files=(path,))
+    try:
+        graph = None if header.get("graph") is None else Graph.of_rows(header["graph"])
+        return Workload(header["name"], sources, title=title, origin=origin, files=(path,), graph=graph)
+    except InputError as error:
+        raise InputError(f"{path}: entry 'header': graph: {error}") from None
 
 
 def _read_header(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
@@ -108,8 +118,10 @@ def _read_header(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     header = parse_json(data.tobytes(), f"{path}: entry 'header'", "JSON")
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise InputError(f"{path}: not a prunesim trace: its format is not '{FORMAT}'")
-    if header.get("version") != VERSION:
-        raise InputError(f"{path}: trace version {header.get('version')!r}, this prunesim reads version {VERSION}")
+    if header.get("version") not in VERSIONS:
+        raise InputError(f"{path}: trace version {header.get('version')!r}, this prunesim reads versions 1 and 2")
+    if header["version"] == 1 and "graph" in header:
+        raise InputError(f"{path}: entry 'header': version 1 has no graph")
     if not all(isinstance(header.get(key, ""), str) for key in ("title", "origin")):
         raise InputError(f"{path}: entry 'header': title and origin must be texts")
     if not isinstance(header.get("name"), str) or not isinstance(header.get("layers"), list):

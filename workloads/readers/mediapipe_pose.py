@@ -23,7 +23,7 @@ ORIGIN = "MediaPipe 0.10.14, pose_detection.tflite, The MediaPipe Authors, Apach
 
 def read_mediapipe_pose(path: str | Path) -> Workload:
     """All 73 convolutions, by value where values are stored. `path` is the folder or its npz file."""
-    return read_folder(Path(path), "blazepose", TITLE, ORIGIN, _tensors)
+    return read_folder(Path(path), "blazepose", TITLE, ORIGIN, _tensors, "blazepose")
 
 
 def _tensors(archive: Path, row: Mapping[str, Any], layer: Layer) -> TensorPair:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from workloads.errors import InputError
+from workloads.graph import Graph
 from workloads.layer import Layer, Pads
+from workloads.network import load_network, network_graph, network_names
 from workloads.source import LayerSource, TensorSource, output_densities
 from workloads.workload import Workload
 
@@ -32,12 +35,18 @@ def find_table(archive: Path) -> Path | None:
 
 
 def read_folder(
-    path: Path, name: str, title: str, origin: str, tensors: Callable[[Path, Mapping[str, Any], Layer], TensorPair]
+    path: Path,
+    name: str,
+    title: str,
+    origin: str,
+    tensors: Callable[[Path, Mapping[str, Any], Layer], TensorPair],
+    graph: str,
 ) -> Workload:
     """The workload of a reference folder.
 
     `tensors` gives the sources of a layer's weights and activations from the npz file's path, the layer's row of the
-    table and the layer. Raises `InputError` naming the table when it cannot be used.
+    table and the layer. `graph` is the network whose graph the layers have, if they are that network's. Raises
+    `InputError` naming the table when it cannot be used.
     """
     archive = find_archive(path).absolute()
     table = find_table(archive)
@@ -58,7 +67,24 @@ def read_folder(
         LayerSource(i, layer, *tensors(archive, row, layer), output, str(archive))
         for i, (row, layer, output) in enumerate(zip(rows, layers, outputs, strict=True))
     )
-    return Workload(name, sources, title=title, origin=origin, files=(path,) if path.is_dir() else (archive, table))
+    files = (path,) if path.is_dir() else (archive, table)
+    return Workload(name, sources, title=title, origin=origin, files=files, graph=_graph(graph, layers))
+
+
+def _graph(network: str, layers: Sequence[Layer]) -> Graph | None:
+    """The graph of a shipped network; None for layers of another one, of which nothing is known."""
+    # By their places, as files have names of their own: fire2/conv1x1_1 is the table's fire2.squeeze1x1.
+    names = [layer.name for layer in (load_network(network).layers if network in network_names() else layers)]
+    if len(names) != len(layers):
+        return None
+    plain = [replace(layer, name=name) for layer, name in zip(layers, names, strict=True)]
+    own = {name: layer.name for layer, name in zip(layers, names, strict=True)}
+    try:
+        graph = network_graph(network, plain)
+        return graph and graph.renamed(own)
+    except InputError:
+        # A folder in the same form may hold any layers.
+        return None
 
 
 def layer_of(row: Mapping[str, Any]) -> Layer:

@@ -45,4 +45,4 @@ def read_resnet50_dlmc(
 
     method = find_archive(Path(path)).stem.removeprefix("resnet50_")
     title = f"ResNet-50 v1.5, real weight masks of DLMC ({method}), drawn activations"
-    return read_folder(Path(path), f"resnet50-dlmc-{method}", title, "Gale et al., SC 2020 (DLMC)", tensors)
+    return read_folder(Path(path), f"resnet50-dlmc-{method}", title, "Gale et al., SC 2020 (DLMC)", tensors, "resnet50")

@@ -39,7 +39,9 @@ class CodebookTensor:
 def read_squeezenet_dc(path: str | Path) -> Workload:
     """All 26 convolutions, by value. `path` is the folder or its npz file."""
     title = "SqueezeNet 1.0, 227x227, pruned and retrained by Deep Compression, values"
-    return read_folder(Path(path), "squeezenet-dc", title, "Han et al. (SqueezeNet-Deep-Compression)", _tensors)
+    return read_folder(
+        Path(path), "squeezenet-dc", title, "Han et al. (SqueezeNet-Deep-Compression)", _tensors, "squeezenet1.0"
+    )
 
 
 def _tensors(archive: Path, row: Mapping[str, Any], layer: Layer) -> TensorPair:

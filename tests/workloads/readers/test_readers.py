@@ -35,6 +35,17 @@ def test_every_layer_has_the_counts_of_the_table(folder, table, count):
 
 
 @needs_shared
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_reference_networks_have_their_graph_with_names_of_their_own(folder):
+    workload = load_workload(str(DATA / folder))
+    assert workload.graph
+    assert [node.name for node in workload.graph.layers] == [layer.name for layer in workload.layers]
+    for layer in workload.layers:
+        (read,) = workload.graph.by_name[layer.name].inputs
+        assert workload.graph.by_name[read].shape == layer.input_shape[1:][: 1 if layer.fully_connected else 3]
+
+
+@needs_shared
 def test_an_npz_file_beside_its_table_is_recognised():
     by_file = load_workload(str(DATA / "vgg16_hed" / "vgg16_hed_magprune_masks_chelsea.npz"))
     assert by_file.trace(0).digest == load_workload(str(DATA / "vgg16_hed")).trace(0).digest
@@ -147,7 +158,9 @@ MASKS = {"wmask:a": np.packbits(np.ones(18, bool)), "xmask:a": np.packbits(np.on
 
 
 def test_a_folder_of_ones_own_in_the_same_form_is_read(tmp_path):
-    trace = load_workload(str(folder(tmp_path, [{**ROW, "pad": [0, 1, 1, 0]}], **MASKS))).trace(0)
+    workload = load_workload(str(folder(tmp_path, [{**ROW, "pad": [0, 1, 1, 0]}], **MASKS)))
+    assert workload.graph is None, "nothing is known of how such layers hang together"
+    trace = workload.trace(0)
     assert trace.weight_nonzeros == 18
     assert trace.layer.padding == ((0, 1), (1, 0))
 

@@ -205,13 +205,13 @@ def _texts(values: Any) -> tuple[str, ...]:
 
 def chain(layers: Sequence[tuple[str, Map]], input_shape: Map) -> Graph:
     """A graph in which each layer reads the one before it; (name, output shape) for each of them."""
-    nodes = [Node(_unlike("input", [name for name, _ in layers]), "input", (), input_shape)]
+    nodes = [Node(unlike("input", [name for name, _ in layers]), "input", (), input_shape)]
     for name, shape in layers:
         nodes.append(Node(name, "layer", (nodes[-1].name,), shape))
     return Graph(tuple(nodes))
 
 
-def _unlike(name: str, taken: Sequence[str]) -> str:
+def unlike(name: str, taken: Sequence[str]) -> str:
     """A name that nobody has."""
     while name in taken:
         name += "'"

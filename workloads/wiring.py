@@ -5,7 +5,8 @@ Shapes are computed, and it is checked that every node can read what it is given
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from workloads.errors import InputError, nearest
@@ -16,10 +17,11 @@ from workloads.operators import Operator, written
 
 @dataclass(frozen=True)
 class Wired:
-    """A layer or an operator, and the names of the nodes that it reads."""
+    """A layer or an operator, and the names of the nodes that it reads; `where` it is told, for messages."""
 
     part: Layer | Operator
     inputs: tuple[str, ...] = ()
+    where: str = ""
 
 
 def assemble(parts: Sequence[Wired]) -> Graph:
@@ -30,16 +32,21 @@ def assemble(parts: Sequence[Wired]) -> Graph:
     """
     nodes: dict[str, Node] = {}
     for wired in parts:
-        name = wired.part.name
-        if name in nodes:
-            raise InputError(f"two nodes are called '{name}'")
-        for read in wired.inputs:
-            if read not in nodes:
-                raise InputError(
-                    f"node '{name}' reads '{read}', which does not stand before it: {nearest(read, nodes)}"
-                )
-        nodes[name] = _node(wired, [nodes[read].shape for read in wired.inputs], parts)
+        try:
+            nodes[wired.part.name] = _checked(wired, nodes, parts)
+        except InputError as error:
+            raise InputError(f"{wired.where}: {error}" if wired.where else str(error)) from None
     return Graph(tuple(nodes.values()))
+
+
+def _checked(wired: Wired, nodes: Mapping[str, Node], parts: Sequence[Wired]) -> Node:
+    name = wired.part.name
+    if name in nodes:
+        raise InputError(f"two nodes are called '{name}'")
+    for read in wired.inputs:
+        if read not in nodes:
+            raise InputError(f"node '{name}' reads '{read}', which does not stand before it: {nearest(read, nodes)}")
+    return _node(wired, [nodes[read].shape for read in wired.inputs], parts)
 
 
 def _node(wired: Wired, shapes: Sequence[Map], parts: Sequence[Wired]) -> Node:
@@ -81,12 +88,10 @@ def output_map(layer: Layer) -> Map:
 
 
 def fits(layer: Layer, shape: Map) -> bool:
-    """Whether a layer can read a map as it is."""
-    # (512, 1, 1) is as good as (512,), for either kind of layer; a larger map needs a reshape to be flattened.
-    return _without_ones(shape) == _without_ones(input_map(layer))
+    """Whether a layer can read a map: a fully connected one flattens it by itself, channel after channel."""
+    return math.prod(shape) == layer.in_channels if layer.fully_connected else _full(layer, shape) == input_map(layer)
 
 
-def _without_ones(shape: Map) -> Map:
-    """Trailing axes of one position left out, but never the channels."""
-    channels, *sizes = shape
-    return (channels,) if all(size == 1 for size in sizes) else shape
+def _full(layer: Layer, shape: Map) -> Map:
+    """Features as a map of one position, which a convolution of a 1x1 map reads."""
+    return shape + (1,) * layer.axes if len(shape) == 1 else shape

@@ -49,11 +49,18 @@ def test_the_same_text_serves_another_size():
     assert [node.shape for node in parse_graph(TEXT, layers).nodes[2:6]] == [(8, 8, 4), (8, 8, 4), (8, 8, 4), (256,)]
 
 
+def test_what_a_fully_connected_layer_reads_is_flattened_with_or_without_a_node():
+    plain = parse_graph(TEXT.replace("flat reshape", ""), LAYERS)
+    assert plain.by_name["fc"].inputs == ("sum",)
+    one = Layer.conv("one", in_channels=10, out_channels=4, input_size=(1, 1), kernel_size=1)
+    assert parse_graph(TEXT + "one", (*LAYERS, one)).by_name["one"].shape == (4, 1, 1)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "text"),
     [
         ("kernel=2", "kernel=3 stride=1", "layer 'conv2' reads 8x4x4, but 'pool' gives 8x6x6"),
-        ("flat reshape", "", "layer 'fc' reads 128, but 'sum' gives 8x4x4"),
+        ("flat reshape", "flat pool", "layer 'fc' reads 128, but 'flat' gives 8x1x1"),
         ("< conv2 pool", "< conv2 poll", "node 'sum' reads 'poll', which does not stand before it: did you mean 'pool'?"),
         ("sum add", "pool add", "two nodes are called 'pool'"),
         ("conv2\n", "conv3\n", "node 'conv3': is no layer of the network, and has no kind"),

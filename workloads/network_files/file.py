@@ -6,21 +6,20 @@ the nearest known key. pydantic is loaded here alone, when a network file is rea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from workloads.arrays.stored import StoredArray
 from workloads.errors import InputError
+from workloads.graph import Graph
 from workloads.layer import Layer
 from workloads.masks.synthetic import UNIFORM
 from workloads.network import load_network
-from workloads.network_files.schema import (
-    LayerTable,
-    NetworkTable,
-    check,
-    layer_table,
-)
+from workloads.network_files.joints import Told, graph_of
+from workloads.network_files.operator_table import OperatorTable
+from workloads.network_files.schema import LayerTable, NetworkTable, check, layer_table
 from workloads.source import Drawn, DrawnBatch, LayerSource, OneImage, RepeatedImages, TensorSource, output_densities
 from workloads.texts import read_toml
 from workloads.workload import Workload, not_reached
@@ -41,7 +40,10 @@ def load_network_file(path: str | Path) -> Workload:
     built = [_row(path, defaults, row, i, faults) for i, row in enumerate(rows)] if isinstance(rows, list) else []
     if isinstance(rows, list) and not rows:
         faults.append("layers = []: must hold a layer")
+    operators = _operators(raw, faults)
     base = _base(defaults, faults)
+    # Of layers and operators without faults alone can be said how they hang together.
+    graph = base.graph if base else _graph(built, operators, faults) if not faults else None
     if faults:
         raise InputError("\n".join(f"{path}: {fault}" for fault in faults))
     # Rows with faults are None, but then the file has been refused above.
@@ -51,7 +53,27 @@ def load_network_file(path: str | Path) -> Workload:
     title = defaults.title or (base.title if base else "")
     sources = tuple(replace(source, origin=str(path)) for source in sources)
     files = _files(path, rows)
-    return Workload(defaults.name or path.stem, sources, title=title, origin=str(path), files=files, notes=notes)
+    name = defaults.name or path.stem
+    return Workload(name, sources, title=title, origin=str(path), files=files, notes=notes, graph=graph)
+
+
+def _operators(raw: dict[str, Any], faults: list[str]) -> list[Told]:
+    """The file's operators; faults of theirs are added."""
+    rows = raw.get("operators")
+    if "network" in raw and rows is not None:
+        faults.append("operators: exclude 'network', which has its own")
+    told = list[Told]()
+    for place, row in enumerate(rows if isinstance(rows, list) else ()):
+        key = f"operators[{place}]"
+        table = check(OperatorTable, row, key, faults)
+        if table is not None:
+            told.append(Told(key, table.operator(), table.inputs))
+    return told
+
+
+def _graph(rows: Sequence[_Row | None], operators: Sequence[Told], faults: list[str]) -> Graph | None:
+    layers = [Told(f"layers[{place}]", row.layer, row.inputs) for place, row in enumerate(rows) if row is not None]
+    return graph_of(layers, operators, faults)
 
 
 def _files(path: Path, rows: Any) -> tuple[Path, ...]:
@@ -105,6 +127,7 @@ class _Row:
     output_density: float | None
     relu_input: bool
     reached: bool  # whether its activations are as dense as the layer or the file says
+    inputs: tuple[str, ...] | None  # names of the nodes that it reads, where it says so
 
 
 def _row(path: Path, defaults: NetworkTable, raw: Any, place: int, faults: list[str]) -> _Row | None:
@@ -129,7 +152,8 @@ def _row(path: Path, defaults: NetworkTable, raw: Any, place: int, faults: list[
     except InputError as error:
         faults.append(f"{key}: {error}")
         return None
-    return _Row(layer, weights, activations, input_density, table.output_density, relu_input, reached)
+    output_density, inputs = table.output_density, table.inputs
+    return _Row(layer, weights, activations, input_density, output_density, relu_input, reached, inputs)
 
 
 def _not_reached(rows: list[_Row], density: float | None) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ from workloads.masks.synthetic import Pattern
 from workloads.names import LONGEST_NAME, require_name
 
 
-def _fault(text: str) -> PydanticCustomError:
+def fault(text: str) -> PydanticCustomError:
+    """A fault of a value, in this project's words."""
     return PydanticCustomError("fault", "{text}", {"text": text})
 
 
@@ -30,13 +31,14 @@ def _is_whole(value: Any, minimum: int) -> bool:
 def _whole(minimum: int) -> PlainValidator:
     def check(value: Any) -> int:
         if not _is_whole(value, minimum):
-            raise _fault(f"must be a whole number of at least {minimum}")
+            raise fault(f"must be a whole number of at least {minimum}")
         return value
 
     return PlainValidator(check)
 
 
-def _axes(minimum: int, *, single: bool) -> PlainValidator:
+def axes_of(minimum: int, *, single: bool) -> PlainValidator:
+    """A list of one number per axis, or a single one for all of them."""
     one = f"a whole number of at least {minimum} or " if single else ""
 
     def check(value: Any) -> int | Axes:
@@ -44,7 +46,7 @@ def _axes(minimum: int, *, single: bool) -> PlainValidator:
             return value
         if isinstance(value, list) and len(value) in (2, 3) and all(_is_whole(v, minimum) for v in value):
             return tuple(value)
-        raise _fault(f"must be {one}a list of 2 or 3 whole numbers of at least {minimum}")
+        raise fault(f"must be {one}a list of 2 or 3 whole numbers of at least {minimum}")
 
     return PlainValidator(check)
 
@@ -58,26 +60,24 @@ def _padding(value: Any) -> int | Axes | Pads:
         # [[0, 1], [0, 1]] pads below and on the right alone.
         if all(isinstance(v, list) and len(v) == 2 and all(_is_whole(w, 0) for w in v) for v in value):
             return tuple((before, after) for before, after in value)
-    raise _fault(
-        "must be a whole number of at least 0, a list of one per axis, or of one [before, after] pair per axis"
-    )
+    raise fault("must be a whole number of at least 0, a list of one per axis, or of one [before, after] pair per axis")
 
 
 def _share(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise _fault("must be a number between 0 and 1")
+        raise fault("must be a number between 0 and 1")
     return float(value)
 
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise _fault("must be true or false")
+        raise fault("must be true or false")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise _fault("must be a non-empty text")
+        raise fault("must be a non-empty text")
     return value
 
 
@@ -87,11 +87,11 @@ def _pattern(*allowed: str) -> PlainValidator:
         settings = dict(value) if isinstance(value, dict) else {"kind": value}
         kind = settings.pop("kind", None)
         if kind not in allowed:
-            raise _fault(f"must be {' or '.join(map(repr, allowed))}, or a table with one of them as 'kind'")
+            raise fault(f"must be {' or '.join(map(repr, allowed))}, or a table with one of them as 'kind'")
         try:
             return make_pattern(kind, settings)
         except InputError as error:
-            raise _fault(str(error)) from None
+            raise fault(str(error)) from None
 
     return PlainValidator(check)
 
@@ -100,11 +100,18 @@ def _name(value: Any) -> str:
     try:
         require_name("", value)
     except InputError:
-        raise _fault(f"must be a non-empty text of at most {LONGEST_NAME} printable characters") from None
+        raise fault(f"must be a non-empty text of at most {LONGEST_NAME} printable characters") from None
     return value
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(one, str) and one for one in value):
+        raise fault("must be a list of names")
+    return tuple(value)
+
+
 Name = Annotated[str, PlainValidator(_name)]
+Names = Annotated[tuple[str, ...], PlainValidator(_names)]
 Text = Annotated[str, PlainValidator(_text)]
 Share = Annotated[float, PlainValidator(_share)]
 Count = Annotated[int, _whole(1)]
@@ -138,6 +145,7 @@ class LayerTable(TensorKeys):
     in_channels: Count
     out_channels: Count
     batch: Count = 1
+    inputs: Names | None = None
     weight_file: Text | None = None
     weight_entry: Text | None = None
     activation_file: Text | None = None
@@ -151,11 +159,11 @@ class LayerTable(TensorKeys):
                 getattr(self, f"{tensor}_{key}") is not None for key in ("density", "pattern", "file", "entry")
             )
             if entry and not file:
-                raise _fault(f"{tensor}_entry needs {tensor}_file")
+                raise fault(f"{tensor}_entry needs {tensor}_file")
             # A file's tensor has its own density and pattern: what else the table says of them would be passed over
             # without a word.
             if file and (density or pattern):
-                raise _fault(f"{tensor}_file excludes {tensor}_density and {tensor}_pattern")
+                raise fault(f"{tensor}_file excludes {tensor}_density and {tensor}_pattern")
         return self
 
     def layer(self) -> Layer:
@@ -167,11 +175,11 @@ class ConvTable(LayerTable):
     """A convolution over 2 or 3 spatial axes."""
 
     type: Literal["conv"] = "conv"
-    input_size: Annotated[Any, _axes(1, single=False)]
-    kernel_size: Annotated[Any, _axes(1, single=True)]
-    stride: Annotated[Any, _axes(1, single=True)] = 1
+    input_size: Annotated[Any, axes_of(1, single=False)]
+    kernel_size: Annotated[Any, axes_of(1, single=True)]
+    stride: Annotated[Any, axes_of(1, single=True)] = 1
     padding: Annotated[Any, PlainValidator(_padding)] = 0
-    dilation: Annotated[Any, _axes(1, single=True)] = 1
+    dilation: Annotated[Any, axes_of(1, single=True)] = 1
     groups: Count = 1
 
     def layer(self) -> Layer:
@@ -201,12 +209,13 @@ class DenseTable(LayerTable):
 
 
 class NetworkTable(TensorKeys):
-    """A whole file; `layers` are checked one by one."""
+    """A whole file; `layers` and `operators` are checked one by one."""
 
     name: Name | None = None
     title: Text | None = None
     network: Text | None = None
     layers: list[Any] | None = None
+    operators: list[Any] | None = None
 
 
 _Model = TypeVar("_Model", bound=Table)

@@ -23,13 +23,18 @@ if TYPE_CHECKING:
 @click.option("--prune", metavar="METHOD:KEY=VALUE,...", help="Prune the network first.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of what is drawn.")
 @click.option("--value-bits", type=click.IntRange(1, 64), default=16, show_default=True, help="Bits of a stored value.")
+@click.option("--graph", is_flag=True, help="Draw how the layers hang together instead.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, allow_dash=True), help="Write JSON to FILE or -.")
-def command(workload: str, machines: str, json_file: str | None, value_bits: int, **options: Any) -> None:
+def command(
+    workload: str, machines: str, json_file: str | None, value_bits: int, *, graph: bool, **options: Any
+) -> None:
     """Show the structure of WORKLOAD's zeros, layer by layer.
 
     WORKLOAD is whatever 'run' takes. For each layer: densities, the structure found in the weights' zeros, the
     coefficient of variation of non-zeros over filters and over channels, and the storage format that needs the fewest
     bits. Then what each accelerator can skip at best: the products that its own rule makes it issue, without waiting.
+
+    With --graph, how layers and the operators between them hang together instead, a line each.
     """
     from simulator.reports.files import to_json
     from simulator.terminal.reports import progress
@@ -37,6 +42,9 @@ def command(workload: str, machines: str, json_file: str | None, value_bits: int
 
     files.require_outputs([json_file], [workload])
     chosen = _workload(workload, options)
+    if graph:
+        _draw(chosen, options["seed"], json_file)
+        return
     accelerators = _accelerators(machines)
     with progress(f"inspecting {chosen.name}") as advance:
         layers = []
@@ -49,6 +57,21 @@ def command(workload: str, machines: str, json_file: str | None, value_bits: int
         write(json_file, to_json(data))
     if json_file != "-":
         _print(chosen, data)
+
+
+def _draw(workload: Workload, seed: int, json_file: str | None) -> None:
+    """The graph; no tensor is made."""
+    from simulator.reports.files import to_json
+    from simulator.terminal.graphs import graph_lines
+    from workloads.errors import InputError
+
+    if workload.graph is None:
+        raise InputError(f"workload '{workload.name}' has no graph: nothing is known but the order of its layers")
+    if json_file:
+        write(json_file, to_json({"workload": workload.describe(), "seed": seed}))
+    if json_file != "-":
+        for line in graph_lines(workload.graph, {layer.name for layer in workload.layers}):
+            click.echo(line)
 
 
 def _workload(name: str, options: dict[str, Any]) -> Workload:

@@ -11,11 +11,13 @@ from itertools import count
 from typing import Any
 
 from simulator import plots
+from simulator.plots.graph_picture import graph_svg
 from simulator.reports.columns import legend, notes_by_layers
 from simulator.reports.html_tables import factors_table, measures_columns, measures_table, size_table, table
 from simulator.reports.metrics import FACTORS
 from simulator.reports.report import EVENTS, machine_label
 from workloads.errors import InputError
+from workloads.graph import Graph
 from workloads.texts import toml_text
 
 Reports = Sequence[Mapping[str, Any]]
@@ -64,6 +66,7 @@ def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> 
         *(_figures(timeline, list(_TIMELINE_CAPTIONS), ids) if timeline else ()),
         "<h2>Layers</h2>",
         *(_layers(report, opened=len(reports) == 1) for report in reports),
+        *_graphs(reports),
         "<h2>Configuration</h2>",
         *(_configuration(report) for report in reports),
     ]
@@ -142,11 +145,32 @@ def _layers(report: Mapping[str, Any], *, opened: bool) -> str:
     return f"<details{' open' if opened else ''}><summary>{name}</summary>{inside}{listed}</details>"
 
 
+def _graphs(reports: Reports) -> Iterable[str]:
+    """How the layers hang together, each network once; nothing where no report knows."""
+    # A comparison's reports are of one network.
+    known = {json.dumps(report["workload"]["graph"]): report for report in reports if report["workload"].get("graph")}
+    if known:
+        yield "<h2>Network</h2>"
+    for report in known.values():
+        graph = _graph(report["workload"])
+        counts = f"{len(graph.layers)} layers, {len(graph.nodes) - len(graph.layers)} other nodes"
+        yield f"<details><summary>{counts}</summary>{_scroll(graph_svg(graph))}</details>"
+
+
+def _graph(workload: Mapping[str, Any]) -> Graph:
+    try:
+        return Graph.of_rows(workload["graph"])
+    except InputError as error:
+        raise InputError(f"graph of '{workload['name']}': {error}") from None
+
+
 def _configuration(report: Mapping[str, Any]) -> str:
     """Everything that it takes to run this again, and the digest that tells whether it was the same."""
     settings = {key: value for key, value in report["accelerator"].items() if key != "name"}
     workload = [
-        (key, json.dumps(value) if isinstance(value, list) else str(value)) for key, value in report["workload"].items()
+        (key, json.dumps(value) if isinstance(value, list) else str(value))
+        for key, value in report["workload"].items()
+        if key != "graph"  # which is drawn
     ]
     equal = ",".join(f"{key}={value}" for key, value in report.get("equal", {}).items())
     sized = [("brought to the size", equal)] if equal else []

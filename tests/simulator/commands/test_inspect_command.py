@@ -48,3 +48,27 @@ def test_bad_input_is_one_line(cli, arguments, text):
     assert result.code == 2
     assert text in result.err
     assert result.err.count("\n") == 1
+
+
+def test_the_graph_is_drawn_instead(cli):
+    result = cli("inspect", "resnet18", *LAYERS, "--graph", "--prune", "lowrank:ratio=2")
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[0].split() == ["input", "input", "3x224x224"]
+    assert lines[3] == "  ┌─ maxpool                    pool             64x56x56"
+    assert lines[4].split()[1:] == ["layer1_0.conv1.vertical", "layer", "48x56x56"]
+    assert (
+        lines[8] == "┌─┴─ layer1_0.add               add              64x56x56    < layer1_0.conv2.horizontal, maxpool"
+    )
+    assert lines[-1].split() == ["fc", "layer,", "left", "out", "1000"]
+
+
+def test_the_graph_as_json(cli):
+    data = json.loads(cli("inspect", "alexnet", "--graph", "--json", "-").out)
+    assert data["workload"]["graph"][2] == ["pool1", "pool", ["conv1"], [96, 27, 27]]
+
+
+def test_what_has_no_graph_says_so(cli):
+    result = cli("inspect", "fc@eie", "--graph")
+    assert (result.code, result.out) == (2, "")
+    assert "workload 'fc@eie' has no graph: nothing is known but the order of its layers" in result.err

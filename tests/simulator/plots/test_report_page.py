@@ -11,8 +11,10 @@ import pytest
 from dataflows.registry import create
 from simulator.network_simulation import simulate
 from simulator.observers.timeline import Timeline
+from simulator.plots.graph_picture import graph_svg
 from simulator.plots.report_page import report_page, settings_toml
 from workloads.catalog import load_workload
+from workloads.errors import InputError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 REFERENCES = {"src", "href", "xlink:href", "srcset", "data", "action", "poster", "background"}
@@ -103,6 +105,23 @@ def test_the_page_says_how_large_machines_are_and_what_their_speedups_consist_of
         assert [report.machine, f"{report.total.speedup:.2f}", *factors] in rows
     (header,) = [row for row in rows if row[:2] == ["accelerator", "cycles"]]
     assert {"empty lanes", "most lost to"} <= set(header)
+
+
+def test_the_page_draws_how_the_layers_hang_together_once(text, run):
+    graph = load_workload("blazepose").graph
+    assert run[0].to_dict()["workload"]["graph"] == graph.rows()
+    assert text.count(f"<details><summary>73 layers, {len(graph.nodes) - 73} other nodes</summary>") == 1
+    assert graph_svg(graph) in text
+    assert not any(row[:1] == ["graph"] for row in Page(text).rows)
+
+
+def test_a_report_without_a_graph_or_with_a_broken_one(run):
+    data = json.loads(json.dumps(run[0].to_dict()))
+    data["workload"]["graph"] = [["x", "layer", ["y"], [1]]]
+    with pytest.raises(InputError, match=r"^graph of 'blazepose': node 'x' reads 'y', which does not stand before it$"):
+        report_page([data])
+    del data["workload"]["graph"]
+    assert "<h2>Network</h2>" not in report_page([data])
 
 
 def test_reports_of_before_these_figures_still_make_a_page(run):

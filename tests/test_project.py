@@ -52,6 +52,7 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(tmp_path):
     top = {name.partition("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"workloads", "dataflows", "simulator"}
     assert "workloads/data/blazepose.npz" in names
+    assert "workloads/data/networks/resnet18.graph" in names
 
 
 def test_every_dependency_has_a_lower_bound():

@@ -136,15 +136,15 @@ class Graph:
 
     def sources(self, name: str) -> tuple[str, ...]:
         """The layers, or the network's input, whose values a node reads, by way of operators; in order."""
-        found: dict[str, None] = {}
+        seen: dict[str, Node] = {}
         waiting = list(reversed(self.by_name[name].inputs))
         while waiting:
             node = self.by_name[waiting.pop()]
-            if node.kind in ("layer", "input"):
-                found.setdefault(node.name)
-            else:
+            # Looked through once: operators that part and meet again k times have 2^k ways between them.
+            if node.name not in seen and node.kind not in ("layer", "input"):
                 waiting += reversed(node.inputs)
-        return tuple(found)
+            seen.setdefault(node.name, node)
+        return tuple(name for name, node in seen.items() if node.kind in ("layer", "input"))
 
     def users(self, name: str) -> tuple[str, ...]:
         """The layers that read a node's values, by way of operators; in order."""

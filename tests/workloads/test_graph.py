@@ -43,6 +43,16 @@ def test_a_node_that_is_read_twice_by_one_is_listed_once():
     assert square.sources("square") == ("conv1",)
 
 
+def test_operators_that_part_and_meet_a_hundred_times_are_looked_through_once():
+    nodes = [NODES[0], NODES[1]]
+    for place in range(100):
+        parts = [Node(f"{side}{place}", "activation", (nodes[-1].name,), (8, 4, 4)) for side in "ab"]
+        nodes += [*parts, Node(f"sum{place}", "add", (f"a{place}", f"b{place}", "x"), (8, 4, 4))]
+    graph = Graph((*nodes, Node("last", "layer", ("sum99",), (8, 4, 4))))
+    assert graph.sources("last") == ("conv1", "x")
+    assert graph.users("conv1") == ("last",)
+
+
 @pytest.mark.parametrize(
     ("node", "text"),
     [

@@ -45,6 +45,20 @@ dilation = 1
 groups = 1
 batch = 2
 weight_pattern = {kind = "skewed"}
+[[layers]]
+name = "b"
+type = "fc"
+in_channels = 12
+out_channels = 2
+inputs = ["p"]
+[[operators]]
+name = "p"
+kind = "pool"
+inputs = ["a"]
+kernel_size = [3, 2]
+stride = 1
+padding = [1, 0]
+ceil = true
 """
 STUDY = b"""title = "s"
 machines = ["scnn"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from workloads.errors import InputError, nearest
@@ -30,8 +30,8 @@ class Told:
 def graph_of(layers: Sequence[Told], operators: Sequence[Told], faults: list[str]) -> Graph | None:
     """The graph, or None after adding faults; None without any where nothing is told and layers are no chain.
 
-    A layer that names no inputs reads what operators make of the layer before it, else that layer; the first one reads
-    the network's input, which is called `input`.
+    A layer that names no inputs reads what operators have made of the layer before it when it runs, where no layer asks
+    for that by name, else that layer; the first one reads the network's input, which is called `input`.
     """
     found = _names(layers, operators)
     if not found:
@@ -67,12 +67,13 @@ def _ordered(layers: Sequence[Told], operators: Sequence[Told]) -> list[Wired]:
     """Layers in their order, each operator as soon as all that it reads stands before it."""
     source = _input([*layers, *operators])
     placed = {source: Wired(Operator(source, "input"))}
-    named = Counter(name for part in (*layers, *operators) for name in part.inputs or ())
+    # A map that some layer asks for by name is a branch of its own.
+    branches = {name for layer in layers for name in layer.inputs or ()}
     waiting = list(operators)
     before = source
     for layer in layers:
         waiting = _place(waiting, placed)
-        inputs = layer.inputs or (_follower(layer, before, placed, named),)
+        inputs = layer.inputs or (_follower(layer, before, placed, branches),)
         for name in inputs:
             if name not in placed:
                 raise InputError(f"{layer.key}.inputs: layer '{layer.name}' runs before '{name}', which it reads")
@@ -99,9 +100,13 @@ def _place(waiting: Sequence[Told], placed: dict[str, Wired]) -> list[Told]:
     return left
 
 
-def _follower(layer: Told, before: str, placed: Mapping[str, Wired], named: Counter[str]) -> str:
-    """What a layer reads that does not say it: the operators' result that nobody else asks for, or the layer before."""
-    ends = [name for name in _made_of(before, placed) if not named[name]]
+def _follower(layer: Told, before: str, placed: Mapping[str, Wired], branches: Collection[str]) -> str:
+    """What a layer reads that does not say it: what operators have made of the layer before, or that itself."""
+    # Of conv1, a pooling, conv2, conv3 and their sum with the pooling, conv2 reads the pooling: when it runs, the sum
+    # is still to come. What follows conv3 reads the sum.
+    made = list(_made_of(before, placed))
+    read = {name for part in made for name in placed[part].inputs}
+    ends = [name for name in made if name not in read and name not in branches]
     if len(ends) > 1:
         raise InputError(
             f"{layer.key}: key 'inputs' is missing: {' and '.join(map(repr, ends))} are made of '{before}'"

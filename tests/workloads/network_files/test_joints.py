@@ -94,6 +94,24 @@ def test_a_residual_block(tmp_path):
     assert (found["two"], found["sum"], found["next"], found["fc"]) == ("one", "two stem", "sum", "average")
 
 
+def test_a_pooling_that_a_later_sum_reads_too_is_read_by_the_layer_behind_it(tmp_path):
+    stem = (
+        conv("conv1", 3, 8), operator("pool1", "pool", ["conv1"], kernel_size=2), conv("conv2", 8, 8, 4),
+        conv("conv3", 8, 8, 4), operator("sum", "add", ["conv3", "pool1"]), conv("conv4", 8, 8, 4),
+    )  # fmt: skip
+    found = reads(tmp_path, *stem)
+    assert [found[name] for name in ("conv2", "conv3", "conv4")] == ["pool1", "conv2", "sum"]
+
+
+def test_a_map_that_a_layer_asks_for_by_name_is_a_branch(tmp_path):
+    branches = (
+        conv("a", 3, 8), operator("pool", "pool", ["a"], kernel_size=3, stride=1, padding=1), conv("b", 8, 2),
+        conv("c", 8, 3, inputs=["pool"]),
+    )  # fmt: skip
+    found = reads(tmp_path, *branches)
+    assert (found["b"], found["c"]) == ("a", "pool")
+
+
 def test_branches_that_are_joined(tmp_path):
     module = (
         conv("a", 3, 8), operator("pool", "pool", ["a"], kernel_size=3, stride=1, padding=1), conv("b", 8, 2, inputs=["a"]),

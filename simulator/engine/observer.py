@@ -12,7 +12,9 @@ from dataflows.schedule import Cause, LayerSchedule, Tensor
 class Observer:
     """Hooks that a simulation calls; an observer overrides those it needs. Components do not know their observers.
 
-    Cycles count from the start of the layer.
+    Cycles count from the start of the layer, which `begin` and `end` enclose. When a network is played as one run
+    (`NetworkPlay`), `network_layer` and `network_layer_ended` stand in their place: cycles count from the start of the
+    network, and tiles go on counting from layer to layer.
     """
 
     def begin(self, layer: str, schedule: LayerSchedule, clock_hz: int) -> None:
@@ -20,6 +22,12 @@ class Observer:
 
     def end(self, cycles: int) -> None:
         """The layer has been played."""
+
+    def network_layer(self, layer: str, schedule: LayerSchedule, first_tile: int, clock_hz: int) -> None:
+        """A layer of a network was added, whose tile 0 is called `first_tile`; layers before it are still played."""
+
+    def network_layer_ended(self, layer: str, start: int, end: int) -> None:
+        """The array, which had belonged to a layer of a network since `start`, is done with it."""
 
     def requests(self, address: np.ndarray, bursts: np.ndarray, write: np.ndarray, clock: int) -> None:
         """Banked memory was asked for runs of bursts: first byte, how many, whether written, at which DRAM clock."""

@@ -1,0 +1,179 @@
+"""`NetworkPlay`: plays the layers of a network in a row, on one machine and one clock (docs/network.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import simpy
+from simpy.core import EmptySchedule
+
+from dataflows.schedule import Tensor
+from dataflows.specs import DramSpec
+from simulator.engine.errors import StarvedError
+from simulator.engine.ideal_memory import transfers_by_tile
+from simulator.engine.input_shares import InputShares
+from simulator.engine.layer_in_play import LayerInPlay
+from simulator.engine.layer_queue import LayerQueue
+from simulator.engine.load_conditions import NetworkConditions
+from simulator.engine.machine_in_play import MachineInPlay, WriteBack
+from simulator.engine.network_layers import NetworkLayer, NetworkPlayed, Overlap, PlayedLayer, Read
+from simulator.engine.observer import Observer
+
+Process = Generator[simpy.Event, Any, None]
+
+
+class NetworkPlay:
+    """Layers in a row on one machine. Make it, call `push` with one layer after the other, then `finish` once.
+
+    A layer is played while the caller makes the next one's schedule, and is dropped when it is over: of the layers
+    before the last one only that stays which rules still ask for, so that a few schedules live at a time, whatever the
+    number of layers. It does not matter to the result when `push` is called: time stands still until a layer that
+    the loads want is there.
+
+    overlap                  what may happen side by side (docs/network.md)
+    write_back               "blocking": the array waits until a tile's results are written before it goes on
+    buffer_bytes_per_cycle   what buffers take in a cycle; None: as fast as memory delivers
+    """
+
+    def __init__(
+        self,
+        dram: DramSpec,
+        clock_hz: int,
+        overlap: Overlap,
+        observers: tuple[Observer, ...] = (),
+        *,
+        write_back: WriteBack = "overlapped",
+        buffer_bytes_per_cycle: int | None = None,
+    ) -> None:
+        self._env = env = simpy.Environment()
+        machine = MachineInPlay(
+            env, dram, clock_hz, observers, write_back=write_back, buffer_bytes_per_cycle=buffer_bytes_per_cycle
+        )
+        self._memory, self._loading, self._array = machine.memory, machine.loading, machine.array
+        self._clock_hz = clock_hz
+        self._overlap: Overlap = overlap
+        self._observers = observers
+        self._last: NetworkLayer | None = None
+        self._last_in_play: LayerInPlay | None = None
+        # By layer, the event that it has been made: all that is kept of layers that are over.
+        self._made: list[simpy.Event] = []
+        self._to_load, self._to_compute = LayerQueue(env), LayerQueue(env)
+        self._played: list[PlayedLayer] = []
+        self._peaks: dict[str, int] = {}
+        self._done = False
+        env.process(self._load())
+        env.process(self._compute())
+
+    def push(self, layer: NetworkLayer) -> None:
+        """Add the next layer, and play as far as that is possible without the one behind it.
+
+        Raises `CapacityError` when a tile can never fit a buffer, `StarvedError` when nothing can happen any more.
+        """
+        _check_order(layer, len(self._made))
+        before = self._last_in_play
+        in_play = LayerInPlay(self._env, layer.schedule, self._memory.burst_bytes, before, layer.name)
+        in_play.operands = transfers_by_tile(layer.schedule.operands, self._memory.burst_bytes)
+        in_play.operands_made = [self._made[number] for number in layer.operands]
+        if layer.reads and Tensor.INPUT not in layer.schedule.loads.tensor:
+            in_play.resident = frozenset(read.layer for read in layer.reads)
+        in_play.conditions = self._conditions(layer, in_play)
+        self._made.append(in_play.making.made)
+        self._last, self._last_in_play = layer, in_play
+        for observer in self._observers:
+            observer.network_layer(layer.name, layer.schedule, in_play.first_tile, self._clock_hz)
+        self._to_load.put(in_play)
+        self._to_compute.put(in_play)
+        while not self._to_load.wanting:
+            try:
+                self._env.step()
+            except EmptySchedule:
+                raise self._starved() from None
+
+    def finish(self) -> NetworkPlayed:
+        """Play to the end: there are no more layers.
+
+        Raises `StarvedError` when the run stops early.
+        """
+        self._to_load.close()
+        self._to_compute.close()
+        self._env.run()
+        if not self._done:
+            raise self._starved()
+        return NetworkPlayed(
+            cycles=self._played[-1].end if self._played else 0,
+            layers=tuple(self._played),
+            traffic=self._memory.traffic(),
+            buffer_peak_bytes=self._peaks,
+        )
+
+    def _conditions(self, layer: NetworkLayer, in_play: LayerInPlay) -> NetworkConditions:
+        shares = self._shares(layer)
+        return NetworkConditions(
+            self._loading,
+            in_play,
+            inputs_last=self._overlap != "serial",
+            read=[] if shares else [self._made[read.layer] for read in layer.reads],
+            shares=shares,
+        )
+
+    def _shares(self, layer: NetworkLayer) -> InputShares | None:
+        """Which results of the layer before parts of the inputs need; None: they need all that the layer reads.
+
+        Of layers further back nothing is kept that could say it. They have mostly been made, for the layer before was
+        begun when this one's loads are asked for.
+        """
+        before, made_by = self._last, self._last_in_play
+        if self._overlap != "tiles" or before is None or made_by is None:
+            return None
+        if layer.reads != (Read(made_by.number, in_order=True),):
+            return None
+        return InputShares.between(layer.schedule, before.schedule, made_by.making)
+
+    def _starved(self) -> StarvedError:
+        return StarvedError(f"the simulation starved at cycle {int(self._env.now)}: {self._array.state}")
+
+    def _load(self) -> Process:
+        """Ask for the loads of layer after layer."""
+        while (layer := (yield from self._to_load.take())) is not None:
+            yield from self._loading.load(layer)
+            if self._overlap == "serial":
+                yield layer.making.made
+                continue
+            # The loads of the next layer may begin when this one has begun its first tile. (One without tiles has done
+            # so when the tile before it has.)
+            begun = self._loading.started.wait_for(min(layer.first_tile + 1, layer.end_tile))
+            if begun is not None:
+                yield begun
+
+    def _compute(self) -> Process:
+        """Compute layer after layer; between two of them time passes with `serial` alone."""
+        layer = yield from self._to_compute.take()
+        while layer is not None:
+            start = self._played[-1].end if self._played else 0
+            yield from self._array.compute(layer)
+            if self._overlap == "serial":
+                yield from self._array.wait_for_results(layer)
+            following = yield from self._to_compute.take()
+            if following is None:
+                yield from self._array.wait_for_results(layer)
+            self._end_layer(layer, start)
+            layer = following
+        self._done = True
+
+    def _end_layer(self, layer: LayerInPlay, start: int) -> None:
+        """The array is done with a layer; so is everything that takes room in its buffers but its last results."""
+        end = int(self._env.now)
+        self._played.append(PlayedLayer(layer.name, start, end, layer.books.pe_cycles()))
+        for buffer in layer.buffers.values():
+            self._peaks[buffer.name] = max(buffer.peak_bytes, self._peaks.get(buffer.name, 0))
+        for observer in self._observers:
+            observer.network_layer_ended(layer.name, start, end)
+
+
+def _check_order(layer: NetworkLayer, number: int) -> None:
+    later = [other for other in (*(read.layer for read in layer.reads), *layer.operands) if not 0 <= other < number]
+    if later:
+        raise AssertionError(
+            f"layer '{layer.name}', number {number}, reads layer {later[0]}, which does not come before it"
+        )

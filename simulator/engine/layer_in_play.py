@@ -42,7 +42,8 @@ class LayerInPlay:
     label          begins what a starved run says of the layer; empty for a layer alone
     conditions     of its loads; None for a layer alone, whose loads wait for prefetch and room alone
     loads, stores  transfers by tile, of those that have any
-    operands       the same; none of a layer alone, for whatever its schedule says: they are what other layers made
+    store_bytes    bytes of the stores by tile
+    operands       as stores; none of a layer alone, whatever its schedule says: they are what other layers made
     operands_made  events that the layers have been made whose results `operands` are
     resident       numbers of the layers whose results are this layer's inputs and lie on the chip
     buffers        by tensor, those that hold what they take; streamed data take no room, they pass through
@@ -76,6 +77,7 @@ class LayerInPlay:
         self.end_tile = self.first_tile + schedule.tiles
         self.loads = transfers_by_tile(schedule.loads, burst_bytes)
         self.stores = transfers_by_tile(schedule.stores, burst_bytes)
+        self.store_bytes = {tile: sum(part.size_bytes for part in parts) for tile, parts in self.stores.items()}
         self.operands: dict[int, list[Transfer]] = {}
         self.operands_made: list[simpy.Event] = []
         self.resident: frozenset[int] = frozenset()
@@ -95,10 +97,6 @@ class LayerInPlay:
         self.releases = _release_table(schedule, self.buffers)
         self.arrivals: dict[int, list[Arrival]] = {tile: [] for tile in self.loads}
         self.books = CauseBooks(schedule)
-
-    def stored_bytes(self, tile: int) -> int:
-        """Bytes of a tile's results."""
-        return sum(part.size_bytes for part in self.stores.get(tile, ()))
 
 
 def _alike(schedule: LayerSchedule, before: LayerSchedule) -> list[Tensor]:

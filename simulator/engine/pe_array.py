@@ -70,8 +70,8 @@ class PEArray:
                 yield from self._wait(layer, requested, Cause.MEMORY, tile, f"tile {tile} waits for room for its data")
             first = layer.arrivals[tile][0].moved.first
             yield from self._wait(layer, first, Cause.MEMORY, tile, f"tile {tile} waits for its first data")
-        holders = self._results.holders(layer, tile)
-        if holders:
+        if self._results.undrained:
+            holders = self._results.holders(layer, tile)
             yield from self._wait_until_freed(layer, tile, holders, f"tile {tile} waits for accumulators")
         yield from self._wait_for_output_room(layer, tile)
 
@@ -81,6 +81,8 @@ class PEArray:
             drained = f"tile {one.tile} to be drained"
             yield from self._wait(layer, one.drained, Cause.DRAIN, tile, state.format(drained))
         for one in held:
+            if one.freed is one.drained:  # its results have no operands
+                continue
             yield from self._wait(
                 layer, one.freed, Cause.MEMORY, tile, state.format(f"the operands of tile {one.tile}")
             )
@@ -90,7 +92,7 @@ class PEArray:
         state = f"tile {tile} waits for room in the output buffer"
         behind = layer.results_behind
         # A buffer that the layer before used in another way is this layer's once all of that layer's results have left.
-        while behind is not None and behind.unwritten and layer.stored_bytes(tile):
+        while behind is not None and behind.unwritten and tile in layer.stores:
             yield from self._wait_for_older(layer, tile, behind.made, state)
         room = self._results.take_room(layer, tile)
         if room is None:
@@ -112,7 +114,8 @@ class PEArray:
         start, number = self._now(), layer.first_tile + tile
         # Told before the work, since loads may run ahead of a tile from its start on.
         self._loading.started.reach(number + 1)
-        self._results.load_operands(layer, tile)
+        if tile in layer.operands:
+            self._results.load_operands(layer, tile)
         yield from self._work(layer, tile, start)
         for observer in self._observers:
             observer.tile(number, start, self._now())
@@ -150,7 +153,7 @@ class PEArray:
             late = self._env.timeout(end - self._now())
             yield from self._wait(layer, late, Cause.MEMORY, tile, f"tile {tile} computes behind its data")
         # Results that never fit at once leave through the buffer, so that the tile is not over before they have.
-        if self._results.exceed_room(layer, tile):
+        if written and self._results.exceed_room(layer, tile):
             for event in written:
                 state = f"tile {tile} waits for its results to leave"
                 yield from self._wait(layer, event, Cause.MEMORY, tile, state)

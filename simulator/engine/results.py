@@ -58,8 +58,8 @@ class Results:
 
     def take_room(self, layer: LayerInPlay, tile: int) -> simpy.Event | None:
         """Take room for a tile's results: None when it was there, else the event that fires once it is taken."""
-        size, buffer = layer.stored_bytes(tile), layer.buffers.get(Tensor.OUTPUT)
-        if not size or buffer is None:
+        size, buffer = layer.store_bytes.get(tile), layer.buffers.get(Tensor.OUTPUT)
+        if size is None or buffer is None:
             return None
         # A tile of more results than the buffer holds takes all of it, and leaves through it piece by piece.
         # 900 bytes take the 600 of their buffer; the tile ends when the last of them have left it.
@@ -70,7 +70,7 @@ class Results:
     def exceed_room(self, layer: LayerInPlay, tile: int) -> bool:
         """Whether a tile makes more results than the buffer holds, so that it cannot end before they left."""
         buffer = layer.buffers.get(Tensor.OUTPUT)
-        return buffer is not None and layer.stored_bytes(tile) > buffer.capacity_bytes
+        return buffer is not None and layer.store_bytes.get(tile, 0) > buffer.capacity_bytes
 
     def next_to_leave(self) -> tuple[simpy.Event, Cause] | None:
         """What gives back room next, and the cause to which a wait for it is charged; None: nothing is on its way."""
@@ -114,9 +114,8 @@ class Results:
         return min(duration, max(0, math.ceil(bursts / self._peak) - layer.drain_cycles[tile]))
 
     def load_operands(self, layer: LayerInPlay, tile: int) -> None:
-        """Ask for the other maps that the results of a tile, which starts now, are added to."""
-        if tile in layer.operands:
-            self._operands[layer.first_tile + tile] = self._env.process(self._load_operands(layer, tile))
+        """Ask for the other maps that the results of a tile that has some, and starts now, are added to."""
+        self._operands[layer.first_tile + tile] = self._env.process(self._load_operands(layer, tile))
 
     def _load_operands(self, layer: LayerInPlay, tile: int) -> Process:
         for made in layer.operands_made:
@@ -187,7 +186,7 @@ class Results:
             last = written[-1]  # memory writes a tile's parts in order
             assert last.callbacks is not None  # noqa: S101 (just made)
             # Of the layer only this is kept until then: it may be over, and others in play.
-            making, buffer, size = layer.making, layer.buffers.get(Tensor.OUTPUT), layer.stored_bytes(tile)
+            making, buffer, size = layer.making, layer.buffers.get(Tensor.OUTPUT), layer.store_bytes[tile]
 
             def free(_: simpy.Event) -> None:
                 if buffer is not None:

@@ -100,8 +100,11 @@ class NetworkPlay:
         self._env.run()
         if not self._done:
             raise self._starved()
+        cycles = self._played[-1].end if self._played else 0
+        for observer in self._observers:
+            observer.end(cycles)
         return NetworkPlayed(
-            cycles=self._played[-1].end if self._played else 0,
+            cycles=cycles,
             layers=tuple(self._played),
             traffic=self._memory.traffic(),
             buffer_peak_bytes=self._peaks,

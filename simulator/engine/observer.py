@@ -13,15 +13,15 @@ class Observer:
     """Hooks that a simulation calls; an observer overrides those it needs. Components do not know their observers.
 
     Cycles count from the start of the layer, which `begin` and `end` enclose. When a network is played as one run
-    (`NetworkPlay`), `network_layer` and `network_layer_ended` stand in their place: cycles count from the start of the
-    network, and tiles go on counting from layer to layer.
+    (`NetworkPlay`), `network_layer` and `network_layer_ended` tell of its layers: cycles count from the start of the
+    network, and tiles go on counting from layer to layer. `end` comes once, at the network's end.
     """
 
     def begin(self, layer: str, schedule: LayerSchedule, clock_hz: int) -> None:
         """A layer is about to be played."""
 
     def end(self, cycles: int) -> None:
-        """The layer has been played."""
+        """The layer, or the network, has been played."""
 
     def network_layer(self, layer: str, schedule: LayerSchedule, first_tile: int, clock_hz: int) -> None:
         """A layer of a network was added, whose tile 0 is called `first_tile`; layers before it are still played."""

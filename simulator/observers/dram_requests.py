@@ -49,6 +49,11 @@ class RequestRecorder(Observer):
         del layer, schedule
         self._clock_hz = clock_hz
 
+    def network_layer(self, layer: str, schedule: LayerSchedule, first_tile: int, clock_hz: int) -> None:
+        """See `Observer`."""
+        del layer, schedule, first_tile
+        self._clock_hz = clock_hz
+
     def requests(self, address: np.ndarray, bursts: np.ndarray, write: np.ndarray, clock: int) -> None:
         """See `Observer`."""
         self._trace.requests(address, bursts, write, clock)

@@ -54,6 +54,9 @@ class Timeline(Observer):
         self._groups, self._group_pes = group_cycles(schedule)
         self._wait_starts, self._stream_ends = [], {}
         self._told_at, self._told, self._moved = 0, [], []
+        self._name_tracks(schedule)
+
+    def _name_tracks(self, schedule: LayerSchedule) -> None:
         self._track(LAYERS, 1, "layers", "layers")
         array = f"PE array, {schedule.pe_grid[0]} x {schedule.pe_grid[1]}"
         self._track(ARRAY, TILES, array, "array")
@@ -68,12 +71,15 @@ class Timeline(Observer):
 
     def end(self, cycles: int) -> None:
         """Close the layer: its counters fall to nothing, and the next one starts here."""
+        self._close_counters(cycles)
+        self._span(LAYERS, 1, self._layer, 0, cycles, {"cycles": cycles})
+        self._cycles += cycles
+
+    def _close_counters(self, cycles: int) -> None:
         self._draw_channels(cycles)
         # Without a last value a counter would keep its height through the layers behind it.
         for (pid, name), event in list(self._counters.items()):
             self._count(pid, name, cycles, dict.fromkeys(event["args"], 0))
-        self._span(LAYERS, 1, self._layer, 0, cycles, {"cycles": cycles})
-        self._cycles += cycles
 
     def tile(self, tile: int, start: int, end: int) -> None:
         """A tile, up to the wait for streamed data at its end: waits have spans of their own."""
@@ -82,11 +88,12 @@ class Timeline(Observer):
         self._wait_starts = []
         if computed == start:
             return
-        self._span(ARRAY, TILES, f"tile {tile}", start, computed - start, {"cycles": computed - start})
+        self._span(ARRAY, TILES, self._name(tile), start, computed - start, {"cycles": computed - start})
+        groups = self._groups_of(tile)
         for group, pes in enumerate(self._group_pes):
             # The group's mean PE: pe_cycles of the whole group, divided by its PEs, are as long as the span.
             at = float(start)
-            for cause, pe_cycles in zip(Cause, self._groups[tile, group].tolist(), strict=True):
+            for cause, pe_cycles in zip(Cause, groups[group].tolist(), strict=True):
                 if pe_cycles:
                     self._span(ARRAY, FIRST_GROUP + group, cause.key, at, pe_cycles / pes, {"pe_cycles": pe_cycles})
                     at += pe_cycles / pes
@@ -101,7 +108,7 @@ class Timeline(Observer):
     def drain(self, tile: int, start: int, end: int) -> None:
         """The drain unit's work on a tile."""
         if end > start:
-            self._span(ARRAY, DRAIN, f"tile {tile}", start, end - start, {"cycles": end - start})
+            self._span(ARRAY, DRAIN, self._name(tile), start, end - start, {"cycles": end - start})
 
     def transfer(self, tile: int, tensor: Tensor, start: int, end: int, size_bytes: int, *, write: bool) -> None:
         """A transfer, from its request or from the end of the one before it: those of a tensor follow one another."""
@@ -109,7 +116,8 @@ class Timeline(Observer):
         served = min(max(start, self._stream_ends.get(tensor, 0)), end)
         self._stream_ends[tensor] = end
         detail = {"bytes": size_bytes, "requested_cycle": start}
-        self._span(DRAM, tensor + 1, f"{'store' if write else 'load'} of tile {tile}", served, end - served, detail)
+        name = self._name(tile, f"{'store' if write else 'load'} of ")
+        self._span(DRAM, tensor + 1, name, served, end - served, detail)
 
     def channels(self, now: int, moved_bytes: Sequence[int]) -> None:
         """The bandwidth of each channel, drawn from the last time it was told on."""
@@ -134,6 +142,14 @@ class Timeline(Observer):
         }
         data = {"traceEvents": self.events, "displayTimeUnit": "ns", "otherData": about}
         return json.dumps(data, separators=(",", ":")) + "\n"
+
+    def _name(self, tile: int, what: str = "") -> str:
+        """A tile, and what happens to it, as the name of a span."""
+        return f"{what}tile {tile}"
+
+    def _groups_of(self, tile: int) -> np.ndarray:
+        """PE-cycles of a tile by group and cause."""
+        return self._groups[tile]
 
     def _draw_channels(self, now: int) -> None:
         if now == self._told_at:

@@ -18,7 +18,12 @@ from simulator.engine.making import Making
 
 
 class LoadConditions(Protocol):
-    """What the loads of a layer wait for beside prefetch and room, because other layers stand before it."""
+    """What the loads of a layer wait for beside prefetch and room, because other layers stand before it.
+
+    state   the load that waits, or waited last
+    """
+
+    state: str
 
     def in_order(self, tile: int, parts: Sequence[Transfer]) -> Sequence[Transfer]:
         """A tile's loads in the order in which they are asked for."""

@@ -50,7 +50,7 @@ class NetworkConditions:
 
     def met(self, tile: int, part: Transfer) -> Process:
         """See `LoadConditions`."""
-        self.state = f"{self._layer.label}tile {tile}'s {part.tensor.key}s"
+        self.state = f"{self._layer.label}{part.tensor.key} of tile {tile}"
         if part.tensor in self._layer.unlike:
             computed = self._loading.computed.wait_for(self._layer.first_tile)
             if computed is not None:

@@ -13,7 +13,7 @@ from dataflows.specs import DramSpec
 from simulator.engine.errors import StarvedError
 from simulator.engine.ideal_memory import transfers_by_tile
 from simulator.engine.input_shares import InputShares
-from simulator.engine.layer_in_play import LayerInPlay
+from simulator.engine.layer_in_play import LayerInPlay, LoadConditions
 from simulator.engine.layer_queue import LayerQueue
 from simulator.engine.load_conditions import NetworkConditions
 from simulator.engine.machine_in_play import MachineInPlay, WriteBack
@@ -62,6 +62,7 @@ class NetworkPlay:
         self._played: list[PlayedLayer] = []
         self._peaks: dict[str, int] = {}
         self._done = False
+        self._asking: LoadConditions | None = None
         env.process(self._load())
         env.process(self._compute())
 
@@ -134,12 +135,15 @@ class NetworkPlay:
         return InputShares.between(layer.schedule, before.schedule, made_by.making)
 
     def _starved(self) -> StarvedError:
-        return StarvedError(f"the simulation starved at cycle {int(self._env.now)}: {self._array.state}")
+        loads = f"; loads have come to {self._asking.state}" if self._asking is not None else ""
+        return StarvedError(f"the simulation starved at cycle {int(self._env.now)}: {self._array.state}{loads}")
 
     def _load(self) -> Process:
         """Ask for the loads of layer after layer."""
         while (layer := (yield from self._to_load.take())) is not None:
+            self._asking = layer.conditions
             yield from self._loading.load(layer)
+            self._asking = None
             if self._overlap == "serial":
                 yield layer.making.made
                 continue

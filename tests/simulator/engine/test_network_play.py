@@ -291,6 +291,25 @@ def test_ports_are_shared_by_the_layers():
     assert play(*layers, dram=fast, buffer_bytes_per_cycle=1).cycles == 80 + 1
 
 
+@pytest.mark.parametrize(("overlap", "cycles"), [("serial", 53), ("weights", 57)])
+def test_data_asked_for_one_after_the_other_may_cost_a_burst_more_than_data_asked_for_together(overlap, cycles):
+    """A burst of 4 bytes in 8 cycles; the first layer is drained at 3, then 39 cycles of work on bursts of 1 and 3.
+
+    Asked for together at 3, all 4 come from 11 to 35, in turn from the start: B = 4 / 24 bursts a cycle. Most is lost
+    2 x 3 / (39 B) / B = 5.54 cycles on, when 0.46 of 1 and of 3 bursts each are there, 0.071 of the work:
+    11 + 5.54 + 0.929 x 39 = 52.8.
+
+    With `weights` the 3 come from 8 to 24 and the 1, asked for at 3, at 32. In turn it comes from 16 on, behind the first
+    of the 3, and B = 4 / 16. Most is lost 2 x 1 / (39 B) x 3 / B = 2.46 cycles on, with 0.032 of the work done:
+    16 + 2.46 + 0.968 x 39 = 56.2.
+    """
+    slow = DramSpec(bandwidth_gbs=0.5, latency_ns=0.0, burst_bytes=4)
+    one = runs(Tensor.INPUT, (0, 1))
+    second = replace(layer(39, inputs=one, weights=runs(Tensor.WEIGHT, (0, 9)), prefetch=0), operands_in_step=False)
+    layers = NetworkLayer("a", layer(0, drain=[3])), NetworkLayer("b", second, (Read(0),))
+    assert play(*layers, overlap=overlap, dram=slow).cycles == cycles
+
+
 def test_banked_memory_plays_a_network():
     banked = DramSpec(kind="banked")
     plan = layer(20, 20, inputs=in_a_row(Tensor.INPUT, 50, 50), stores=in_a_row(Tensor.OUTPUT, 50, 50))

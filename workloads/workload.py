@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -11,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from workloads.errors import InputError, listed, nearest
-from workloads.graph import Graph, Node
+from workloads.graph import Graph
 from workloads.layer import Layer
 from workloads.masks.named import ACTIVATION_PATTERNS, parse_pattern
 from workloads.names import LONGEST_NAME, LONGEST_TEXT, plain_name
 from workloads.network import Network
 from workloads.source import Drawn, DrawnBatch, LayerSource, output_densities
 from workloads.trace import LayerTrace
-from workloads.wiring import output_map
 
 if TYPE_CHECKING:
     from workloads.pruning import Pruning
@@ -111,13 +109,13 @@ class Workload:
 
     def prune(self, pruning: Pruning) -> Self:
         """The same layers with pruned weights; prunings add up."""
-        parts = pruning.parts(self.sources)
+        left = pruning.outcome(self.sources, self.graph, self.seed)
         return replace(
             self,
-            sources=tuple(itertools.chain.from_iterable(parts)),
+            sources=left.sources,
             prunings=(*self.prunings, str(pruning)),
-            notes=(*self.notes, *pruning.notes(self.sources)),
-            graph=self.graph and _with_parts(self.graph, self.sources, parts),
+            notes=(*self.notes, *left.notes),
+            graph=left.graph,
         )
 
     def describe(self) -> dict[str, Any]:
@@ -157,17 +155,6 @@ class Workload:
 def not_reached(density: float, names: Sequence[str]) -> str:
     """The note about layers that a density for all activations does not reach."""
     return f"activation_density = {density} does not reach {listed(names)}: no ReLU wrote what they read (relu_input)"
-
-
-def _with_parts(graph: Graph, sources: Sequence[LayerSource], parts: Sequence[Sequence[LayerSource]]) -> Graph:
-    """The graph with the layers that a pruning replaces by others in place of those."""
-    # conv1 in place of itself says nothing new; conv1.vertical and conv1.horizontal are a chain that replaces it.
-    replaced = {
-        source.layer.name: [Node(part.layer.name, "layer", ("its chain",), output_map(part.layer)) for part in found]
-        for source, found in zip(sources, parts, strict=True)
-        if [part.layer.name for part in found] != [source.layer.name]
-    }
-    return graph.with_layers(replaced) if replaced else graph
 
 
 def _writes_relu(sources: Sequence[LayerSource], place: int) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from workloads.errors import InputError
+from workloads.graph import Graph
 from workloads.layer import Layer
 from workloads.source import Drawn, LayerSource, RepeatedImages, Stream, TensorSource
 from workloads.workload import Workload
@@ -95,8 +96,14 @@ RECURRENT = "recurrent, its products depend on one another"
 TWO_ACTIVATIONS = "neither side is constant (attention), and machines here need weights"
 
 
-def workload_of(name: str, found: Iterable[FoundLayer], origin: str, omitted: Iterable[Omitted]) -> Workload:
-    """The workload of a model's layers; its title says what was left out."""
+def workload_of(
+    name: str,
+    found: Iterable[FoundLayer],
+    origin: str,
+    omitted: Iterable[Omitted],
+    drawn: tuple[Graph | None, tuple[str, ...]] = (None, ()),
+) -> Workload:
+    """The workload of a model's layers; its title says what was left out. `drawn`: its graph, and notes about that."""
     layers = list(found)
     if not layers:
         raise InputError(f"{origin}: holds no convolution, fully connected layer or product with constant weights")
@@ -111,7 +118,8 @@ def workload_of(name: str, found: Iterable[FoundLayer], origin: str, omitted: It
     refused = [f"{one.count} {one.operator}" for one in omitted if one.refused]
     if refused:
         title += f", refused: {', '.join(refused)}"
-    return Workload(name, sources, title=title, origin=origin)
+    graph, notes = drawn
+    return Workload(name, sources, title=title, origin=origin, notes=notes, graph=graph)
 
 
 def _activations(found: FoundLayer) -> TensorSource:

@@ -5,15 +5,19 @@ Weights are (K, C/G, [T,] R, S). Comments write X for the kernel positions [T·]
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from workloads.graph import Graph, Node
 from workloads.layer import Layer
 from workloads.options import check, number, written
 from workloads.source import LayerSource, Stream, TensorSource
+from workloads.wiring import output_map
 
 _MASK_STEPS = 1 << 20  # steps of a weight stream from here on belong to prunings, so that they never share a draw
 
@@ -74,15 +78,25 @@ class Pruning(ABC):
 
     def apply(self, sources: tuple[LayerSource, ...]) -> tuple[LayerSource, ...]:
         """The layers with their weights pruned when they are asked for; some prunings give other layers."""
-        plan = Plan(self, sources)
-        return tuple(
-            replace(source, weights=PrunedWeights(source.weights, plan, place, _depth(source.weights)))
-            for place, source in enumerate(sources)
-        )
+        return planned(Plan(self, sources))
 
     def parts(self, sources: tuple[LayerSource, ...]) -> tuple[tuple[LayerSource, ...], ...]:
         """What `apply` makes of each layer: itself, or a chain of layers that replaces it."""
         return tuple((source,) for source in self.apply(sources))
+
+    def outcome(self, sources: tuple[LayerSource, ...], graph: Graph | None, seed: int) -> Outcome:
+        """What this pruning makes of a network.
+
+        graph  how the layers hang together, where it is known
+        seed   of the network, for prunings that must know which units go before they can say how many
+        """
+        del seed
+        parts = self.parts(sources)
+        return Outcome(
+            tuple(itertools.chain.from_iterable(parts)),
+            graph and _with_parts(graph, sources, parts),
+            self.notes(sources),
+        )
 
     def notes(self, sources: tuple[LayerSource, ...]) -> tuple[str, ...]:
         """Lines for the user about what this pruning does otherwise, or cannot do, on these layers."""
@@ -133,6 +147,34 @@ class Plan:
         if seed not in self._found:
             self._found[seed] = self.pruning.plan(self.sources, seed)
         return self._found[seed][place]
+
+
+def planned(plan: Plan) -> tuple[LayerSource, ...]:
+    """The layers of a plan, with their weights pruned when they are asked for."""
+    return tuple(
+        replace(source, weights=PrunedWeights(source.weights, plan, place, _depth(source.weights)))
+        for place, source in enumerate(plan.sources)
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A network after a pruning: its layers, its graph where one is known, and what the pruning says to the user."""
+
+    sources: tuple[LayerSource, ...]
+    graph: Graph | None
+    notes: tuple[str, ...]
+
+
+def _with_parts(graph: Graph, sources: Sequence[LayerSource], parts: Sequence[Sequence[LayerSource]]) -> Graph:
+    """The graph with the layers that a pruning replaces by others in place of those."""
+    # conv1 in place of itself says nothing new; conv1.vertical and conv1.horizontal are a chain that replaces it.
+    replaced = {
+        source.layer.name: [Node(part.layer.name, "layer", ("its chain",), output_map(part.layer)) for part in found]
+        for source, found in zip(sources, parts, strict=True)
+        if [part.layer.name for part in found] != [source.layer.name]
+    }
+    return graph.with_layers(replaced) if replaced else graph
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
-from itertools import chain, islice
 
 import numpy as np
 
+from workloads.graph import Graph
 from workloads.layer import Layer
-from workloads.pruning.base import Pruning
+from workloads.pruning.base import Outcome, Pruning
 from workloads.pruning.kept import suited_format
 from workloads.source import LayerSource
 
@@ -38,22 +38,22 @@ class Chain(Pruning):
         # Each pruning gets the layers that the ones before it left, and a random stream of its own for them.
         return reduce(lambda left, pruning: pruning.apply(left), self.prunings, sources)
 
-    def parts(self, sources: tuple[LayerSource, ...]) -> tuple[tuple[LayerSource, ...], ...]:
+    def outcome(self, sources: tuple[LayerSource, ...], graph: Graph | None, seed: int) -> Outcome:
         """See `Pruning`."""
-        return reduce(_onward, self.prunings, tuple((source,) for source in sources))
+        left = Outcome(sources, graph, ())
+        # A later pruning speaks of the layers that the earlier ones leave, which may be other layers.
+        for pruning in self.prunings:
+            more = pruning.outcome(left.sources, left.graph, seed)
+            left = replace(more, notes=(*left.notes, *more.notes))
+        return left
 
     def resolved(self) -> Chain:
         """See `Pruning`."""
         return Chain(tuple(pruning.resolved() for pruning in self.prunings))
 
     def notes(self, sources: tuple[LayerSource, ...]) -> tuple[str, ...]:
-        """See `Pruning`."""
-        # A later pruning speaks of the layers that the earlier ones leave, which may be other layers.
-        found: list[str] = []
-        for pruning in self.prunings:
-            found += pruning.notes(sources)
-            sources = pruning.apply(sources)
-        return tuple(found)
+        """See `Pruning`; for layers whose graph is not known."""
+        return self.outcome(sources, None, 0).notes
 
     def storage_format(self, layer: Layer) -> str:
         """That of the last pruning that decides the structure."""
@@ -62,10 +62,3 @@ class Chain(Pruning):
     def __str__(self) -> str:
         """As on a command line."""
         return "+".join(map(str, self.prunings))
-
-
-def _onward(parts: tuple[tuple[LayerSource, ...], ...], pruning: Pruning) -> tuple[tuple[LayerSource, ...], ...]:
-    """What the next pruning makes of what each layer has become."""
-    # All layers at once, as a pruning may look at the whole network; then they are handed back to where they came from.
-    further = iter(pruning.parts(tuple(chain.from_iterable(parts))))
-    return tuple(tuple(chain.from_iterable(islice(further, len(part)))) for part in parts)

@@ -61,11 +61,15 @@ def downstream(layers: Sequence[Layer], links: Sequence[int], filters: Sequence[
 
 @dataclass(frozen=True, eq=False)
 class KeptUnits(Pruning):
-    """What a pruning decided for one layer: channels, bool (C,), and filters, bool (K,), that stay; None: all."""
+    """What a pruning decided for one layer: channels, bool (C,), and filters, bool (K,), that stay; None: all.
+
+    written  bool (C,): channels that somebody still writes, where more than those that the layer reads
+    """
 
     channels: np.ndarray | None
     filters: np.ndarray | None
     storage: str = "dense"
+    written: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Nothing that a user gave."""
@@ -243,7 +247,8 @@ class LeftActivations:
         """See `TensorSource`."""
         layer = self.layer
         whole = self.activations.array((shape[0], layer.in_channels, *shape[2:]), stream)
-        mask = _units(self.plan, self.place, stream.seed).channels
+        units = _units(self.plan, self.place, stream.seed)
+        mask = units.channels if self.channels is not None or units.written is None else units.written
         if mask is None:
             return whole
         if self.channels is None:

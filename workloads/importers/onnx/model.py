@@ -14,6 +14,7 @@ import numpy as np
 
 from workloads.errors import InputError
 from workloads.importers.feeds import read_feeds
+from workloads.importers.graph_nodes import build
 from workloads.importers.imported import (
     DENSE_INPUTS,
     FoundLayer,
@@ -29,6 +30,7 @@ from workloads.importers.imported import (
 from workloads.importers.importer import importer
 from workloads.importers.onnx.capture import capture
 from workloads.importers.onnx.graph import OnnxGraph, label
+from workloads.importers.onnx.nodes import graph_of
 from workloads.importers.onnx.operators import Operator, find_operators, stored_output
 from workloads.layer import Layer, Pads
 from workloads.whole_numbers import ceil_div
@@ -50,7 +52,10 @@ def import_onnx(path: Path, options: ImportOptions) -> Imported:
         tensors = capture(graph, names, feeds)
     found = [_layer(graph, one, options, tensors, ends[one.name]) for one in operators]
     warnings = () if options.inputs else (DENSE_INPUTS,)
-    workload = replace(workload_of(path.stem, found, str(path), omitted), files=graph.external_files())
+    layers = [(one, made.layer) for one, made in zip(operators, found, strict=True)]
+    norms = [norm for one in operators if (norm := _batch_norm(graph, one))] if options.fold_batch_norm else []
+    drawn = build(lambda: graph_of(graph, layers, norms))
+    workload = replace(workload_of(path.stem, found, str(path), omitted, drawn), files=graph.external_files())
     return Imported(workload, omitted, warnings)
 
 
@@ -230,14 +235,21 @@ def _output_zero(graph: OnnxGraph, end: str) -> Any:
     return graph.constant(zero) if zero and graph.is_constant(zero) else 0
 
 
-def _batch_norm_factor(graph: OnnxGraph, one: Operator) -> np.ndarray | None:
-    """Factor scale / sqrt(variance + epsilon) of each filter, where a batch normalization alone reads the outputs."""
+def _batch_norm(graph: OnnxGraph, one: Operator) -> Any:
+    """The batch normalization that alone reads a convolution's outputs, and has constants; else None."""
     # A second reader, or the model's user, sees outputs without the scale, so that it cannot be moved into the weights.
     readers = graph.consumers[one.node.output[0]]
     if one.node.op_type != "Conv" or one.node.output[0] in graph.outputs or len(readers) != 1:
         return None
     (norm,) = readers
-    if norm.op_type != "BatchNormalization" or not all(graph.is_constant(name) for name in norm.input[1:]):
+    constant = norm.op_type == "BatchNormalization" and all(graph.is_constant(name) for name in norm.input[1:])
+    return norm if constant else None
+
+
+def _batch_norm_factor(graph: OnnxGraph, one: Operator) -> np.ndarray | None:
+    """Factor scale / sqrt(variance + epsilon) of each filter, where a batch normalization can be folded."""
+    norm = _batch_norm(graph, one)
+    if norm is None:
         return None
     # BatchNormalization reads X, scale, B, mean and variance. Mean and B shift outputs and leave the weights as they
     # are.

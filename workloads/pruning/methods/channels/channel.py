@@ -12,7 +12,7 @@ from workloads.layer import Layer
 from workloads.options import choice
 from workloads.pruning.base import density, pruning_rng
 from workloads.pruning.choosing import energies, largest, share
-from workloads.pruning.methods.channels.units import UnitPruning, links_option, remove_option
+from workloads.pruning.methods.channels.units import UnitPruning, links_option, remove_option, sums_option
 from workloads.pruning.removal import KeptUnits, Removal, by_channel
 from workloads.source import LayerSource
 
@@ -41,6 +41,7 @@ class Channel(UnitPruning):
     scope: str = choice("what the share is taken of", "layer", "global")
     links: str = links_option()
     remove: str = remove_option()
+    sums: str = sums_option()
 
     def counts(self, sources: Sequence[LayerSource], links: Sequence[int]) -> list[int | None]:
         """See `UnitPruning`; at least one a group, as no layer can do without."""
@@ -51,18 +52,23 @@ class Channel(UnitPruning):
             for source, features in zip(sources, _features(links), strict=True)
         ]
 
-    def removals(self, sources: Sequence[LayerSource]) -> list[Removal]:
+    @property
+    def counted(self) -> bool:
+        """See `UnitPruning`; with scope=global it depends on the weights, of whatever seed."""
+        return self.scope == "layer"
+
+    def removals(self, sources: Sequence[LayerSource], links: Sequence[int]) -> list[Removal]:
         """See `UnitPruning`; nothing leaves with scope=global."""
-        if self.scope == "layer":
-            return super().removals(sources)
+        if self.counted:
+            return super().removals(sources, links)
         # Nothing leaves. Where a linked layer's filters go with lost channels, the activations that it writes hold
         # zeros there.
-        return [Removal(dead_inputs=link > 0) for link in (0, *self.linked(sources)[:-1])]
+        return [Removal(dead_inputs=link > 0) for link in (0, *links[:-1])]
 
-    def notes(self, sources: tuple[LayerSource, ...]) -> tuple[str, ...]:
+    def notes_along(self, links: Sequence[int], sources: Sequence[LayerSource]) -> tuple[str, ...]:
         """See `UnitPruning`."""
-        if self.scope == "layer" or self.remove == "zero":
-            return super().notes(sources)
+        if self.counted or self.remove == "zero":
+            return super().notes_along(links, sources)
         return (f"{self}: zeros stay in place, since how many channels a layer loses depends on its weights",)
 
     def masks(self, sources: Sequence[LayerSource], links: Sequence[int], seed: int) -> list[np.ndarray | None]:

@@ -11,7 +11,7 @@ import numpy as np
 from workloads.layer import Layer
 from workloads.pruning.base import density, pruning_rng
 from workloads.pruning.choosing import energies, largest, matrix, share
-from workloads.pruning.methods.channels.units import UnitPruning, links_option, remove_option
+from workloads.pruning.methods.channels.units import UnitPruning, links_option, remove_option, sums_option
 from workloads.pruning.removal import depthwise
 from workloads.source import LayerSource
 
@@ -37,6 +37,7 @@ class Filter(UnitPruning):
     density: float = density("a layer's filters")
     links: str = links_option()
     remove: str = remove_option()
+    sums: str = sums_option()
 
     def counts(self, sources: Sequence[LayerSource], links: Sequence[int]) -> list[int | None]:
         """See `UnitPruning`; at least one a group, as no layer can do without."""

@@ -8,7 +8,7 @@ from workloads.options import described
 from workloads.pruning import prunings
 
 SHARE = "(0 to 1)"
-UNIT = ["links=auto (auto, none)", "remove=shrink (shrink, zero)"]
+UNIT = ["links=auto (auto, none)", "remove=shrink (shrink, zero)", "sums=union (union, intersection)"]
 GROUP = ["group=8 (1 to 1024)", "table=none (none, c3d, r2plus1d-18)"]
 OPTIONS = {  # key=default (allowed)
     "aap": [

@@ -1,6 +1,7 @@
 """What leaves the layers: against the same pruning with zeros in place, against a convolution, and counted by hand."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -120,9 +121,10 @@ def test_channels_go_through_depthwise_layers():
     assert written.sum() == 32
 
 
-def test_at_sums_a_layer_loses_its_own_and_a_note_says_what_stays():
-    """ResNet-18: conv2 of a block writes a sum, whose readers no list names."""
-    pruned = load_workload("resnet18").prune(parse("filter:density=0.5"))
+def test_at_sums_of_a_list_a_layer_loses_its_own_and_a_note_says_what_stays():
+    """ResNet-18 without its graph: conv2 of a block writes a sum, whose readers no list names."""
+    listed = replace(load_workload("resnet18"), graph=None)
+    pruned = listed.prune(parse("filter:density=0.5"))
     shapes = {layer.name: (layer.in_channels, layer.out_channels) for layer in pruned.layers}
     assert shapes["layer1_0.conv1"] == (64, 32)
     assert shapes["layer1_0.conv2"] == (32, 32)
@@ -130,7 +132,7 @@ def test_at_sums_a_layer_loses_its_own_and_a_note_says_what_stays():
     note = pruned.notes[-1]
     assert note.startswith("filter:density=0.5: layers still read what lost filters wrote, ")
     assert "conv1, layer1_0.conv2, layer1_1.conv2 and" in note
-    read = load_workload("resnet18").prune(parse("channel:density=0.5"))
+    read = listed.prune(parse("channel:density=0.5"))
     shapes = {layer.name: (layer.in_channels, layer.out_channels) for layer in read.layers}
     assert shapes["layer1_0.conv1"] == (32, 32)
     assert shapes["layer1_0.conv2"] == (32, 64)
@@ -139,12 +141,22 @@ def test_at_sums_a_layer_loses_its_own_and_a_note_says_what_stays():
 
 def test_unequal_groups_keep_zeros_in_place_and_a_note_says_so():
     """AlexNet: conv1 loses any of its filters, conv2 reads them in two groups."""
-    pruned = load_workload("alexnet").prune(parse("filter:density=0.5"))
-    shapes = [(layer.in_channels, layer.out_channels, layer.groups) for layer in pruned.layers[:3]]
+    listed = replace(load_workload("alexnet"), graph=None).prune(parse("filter:density=0.5"))
+    shapes = [(layer.in_channels, layer.out_channels, layer.groups) for layer in listed.layers[:3]]
     assert shapes == [(3, 48, 1), (96, 128, 2), (128, 192, 1)]
-    trace = pruned.trace(1)
-    assert trace.activations[0].any(axis=(1, 2)).sum() == 48
-    assert "zeros stay in place where groups would become unequal: conv2, conv4" in pruned.notes[-1]
+    assert "zeros stay in place where groups would become unequal: conv2, conv4" in listed.notes[-1]
+    # Along the graph the map between the two keeps its shape on both sides.
+    pruned = load_workload("alexnet", seed=2).prune(parse("filter:density=0.5"))
+    shapes = [(layer.in_channels, layer.out_channels, layer.groups) for layer in pruned.layers[:3]]
+    assert shapes == [(3, 96, 1), (96, 128, 2), (128, 384, 1)]
+    assert pruned.notes[-1].endswith(
+        "zeros stay in place where groups would become unequal, or what reads a map is not known: "
+        "conv1, conv2, conv3 and 1 more"
+    )
+    for trace in (listed.trace(1), pruned.trace(1)):
+        assert trace.activations[0].any(axis=(1, 2)).sum() == 48
+    assert pruned.trace(0).weights.any(axis=(1, 2, 3)).sum() == 48
+    assert pruned.sources[0].output_density == load_workload("alexnet").sources[0].output_density / 2
 
 
 def test_filters_leave_a_grouped_layer_where_its_reader_has_as_many_groups():

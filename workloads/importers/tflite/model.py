@@ -15,6 +15,7 @@ import numpy as np
 
 from workloads.errors import InputError
 from workloads.importers.feeds import read_feeds
+from workloads.importers.graph_nodes import build
 from workloads.importers.imported import (
     DENSE_INPUTS,
     RECURRENT,
@@ -33,6 +34,7 @@ from workloads.importers.imported import (
 from workloads.importers.importer import importer
 from workloads.importers.tflite.capture import capture, inputs_of
 from workloads.importers.tflite.graph import DAMAGE, TfliteGraph
+from workloads.importers.tflite.nodes import LayerTensors, graph_of
 from workloads.layer import Layer, Pads
 from workloads.whole_numbers import ceil_div
 
@@ -88,15 +90,18 @@ def _import(path: Path, options: ImportOptions) -> Imported:
         tensors = capture(graph, [number for one in found for number in (one.source, one.end)], feeds)
     layers = [_with_tensors(graph, one, tensors) for one in found]
     warnings = () if options.inputs else (DENSE_INPUTS,)
-    return Imported(workload_of(path.stem, layers, str(path), omitted), omitted, warnings)
+    read = [LayerTensors(one.layer, one.source, one.output) for one in found]
+    drawn = build(lambda: graph_of(graph, read), *DAMAGE)
+    return Imported(workload_of(path.stem, layers, str(path), omitted, drawn), omitted, warnings)
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A layer, the tensors of its input and of what its output becomes, and its weights."""
+    """A layer, the tensors of its input, of its output and of what that becomes, and its weights."""
 
     layer: Layer
     source: int
+    output: int
     end: int
     weights: Made
 
@@ -115,7 +120,8 @@ def _found(graph: TfliteGraph, label: str, name: str, operator: Any) -> _Found:
         turned = values.transpose(_TO_FILTERS_FIRST[name]) if name in _TO_FILTERS_FIRST else values
         return np.ascontiguousarray(turned).reshape(layer.weight_shape)
 
-    return _Found(layer, source, _end(graph, int(operator.Outputs(0))), Made(make))
+    output = int(operator.Outputs(0))
+    return _Found(layer, source, output, _end(graph, output), Made(make))
 
 
 def _end(graph: TfliteGraph, number: int) -> int:

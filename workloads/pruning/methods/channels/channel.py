@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -71,33 +71,33 @@ class Channel(UnitPruning):
             return super().notes_along(links, sources)
         return (f"{self}: zeros stay in place, since how many channels a layer loses depends on its weights",)
 
-    def masks(self, sources: Sequence[LayerSource], links: Sequence[int], seed: int) -> list[np.ndarray | None]:
+    def masks(
+        self, sources: Sequence[LayerSource], links: Sequence[int], seed: int, given: Container[int] = ()
+    ) -> list[np.ndarray | None]:
         """See `UnitPruning`."""
         features = _features(links)
+        free = [place for place, source in enumerate(sources) if not _fixed(source) and place not in given]
+        kept: dict[int, np.ndarray] = {}
         if self.scope == "global":
-            kept = self._global(sources, features, seed)
+            kept = self._global(sources, free, features, seed)
         else:
-            kept = [
-                None if _fixed(source) else largest(_scores(source, of, seed), self._share(source.layer, of))
-                for source, of in zip(sources, features, strict=True)
-            ]
-        return [
-            None if units is None else np.repeat(units.reshape(-1), of)
-            for units, of in zip(kept, features, strict=True)
-        ]
+            for place in free:
+                scores = _scores(sources[place], features[place], seed)
+                kept[place] = largest(scores, self._share(sources[place].layer, features[place]))
+        return [np.repeat(kept[place].reshape(-1), of) if place in kept else None for place, of in enumerate(features)]
 
     def _share(self, layer: Layer, features: int) -> int:
         """Channels that a group keeps with scope=layer."""
         return share(self.density, layer.group_in_channels // features, at_least=1)
 
-    def _global(self, sources: Sequence[LayerSource], features: Sequence[int], seed: int) -> list[np.ndarray | None]:
-        """Bool (G, units) for each layer; round(density x channels) of all layers that have any to lose."""
-        free = [place for place, source in enumerate(sources) if not _fixed(source)]
-        kept: list[np.ndarray | None] = [None] * len(sources)
+    def _global(
+        self, sources: Sequence[LayerSource], free: Sequence[int], features: Sequence[int], seed: int
+    ) -> dict[int, np.ndarray]:
+        """Bool (G, units) for each of the places `free`; round(density x channels) of all of them together."""
         scores = _comparable({place: _mean_scores(sources[place], features[place], seed) for place in free})
         best = {place: largest(scores[place], 1 if self.density else 0) for place in free}
         if not free:
-            return kept
+            return {}
         # Two rounds over all layers together: the best channel of every group first, in any case, then the best of the
         # rest. Those of the first round score 0 in the second, which is never chosen, and they count towards the share.
         first = np.concatenate([best[place].reshape(-1) for place in free])
@@ -106,9 +106,8 @@ class Channel(UnitPruning):
         chosen = first | largest(np.where(first, 0, every), max(more, 0))
         # The flat choice is cut where one layer's channels end, and gets the layer's shape (G, units) back.
         ends = np.cumsum([scores[place].size for place in free])[:-1]
-        for place, own in zip(free, np.split(chosen, ends), strict=True):
-            kept[place] = own.reshape(scores[place].shape)
-        return kept
+        split = zip(free, np.split(chosen, ends), strict=True)
+        return {place: own.reshape(scores[place].shape) for place, own in split}
 
     def keep(self, layer: Layer, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """See `Pruning`; this layer by itself, whatever its place in a network."""

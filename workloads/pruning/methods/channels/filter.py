@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -47,8 +47,11 @@ class Filter(UnitPruning):
             for groups, of in [_competing(source.layer)]
         ]
 
-    def masks(self, sources: Sequence[LayerSource], links: Sequence[int], seed: int) -> list[np.ndarray | None]:
+    def masks(
+        self, sources: Sequence[LayerSource], links: Sequence[int], seed: int, given: Container[int] = ()
+    ) -> list[np.ndarray | None]:
         """See `UnitPruning`."""
+        del given  # filters of a layer are its own, whatever it reads
         return [
             None
             if _follows(source.layer, links, place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -70,8 +70,13 @@ class UnitPruning(Pruning):
         """Units that each layer keeps by its own choice; None: it chooses nothing, or how many depends on weights."""
 
     @abstractmethod
-    def masks(self, sources: Sequence[LayerSource], links: Sequence[int], seed: int) -> list[np.ndarray | None]:
-        """Which those are, bool (C,) or (K,); None: the layer chooses nothing."""
+    def masks(
+        self, sources: Sequence[LayerSource], links: Sequence[int], seed: int, given: Container[int] = ()
+    ) -> list[np.ndarray | None]:
+        """Which those are, bool (C,) or (K,); None: the layer chooses nothing.
+
+        given  places of further layers that read what the network is given, as the first one does
+        """
 
     def plan(self, sources: tuple[LayerSource, ...], seed: int) -> tuple[Pruning, ...]:
         """See `Pruning`."""
@@ -193,10 +198,8 @@ class WiredPlan(Plan):
     @cached_property
     def _followed(self) -> Followed:
         pruning, layers = self.units, [source.layer for source in self.sources]
-        own = pruning.masks(self.sources, self._links, self.seed)
-        if pruning.readers_decide:
-            # What the network is given stays as it is.
-            own = [None if self._reads_input(layer.name) else mask for layer, mask in zip(layers, own, strict=True)]
+        given = {place for place, layer in enumerate(layers) if self._reads_input(layer.name)}
+        own = pruning.masks(self.sources, self._links, self.seed, given)
         return follow(
             self._flow,
             layers,

@@ -69,7 +69,7 @@ class GraphNodes:
         if source is None:
             raise NoGraphError(f"layer '{layer.name}' reads what no operator makes of the model's inputs")
         if not fits(layer, self.shape(source)):
-            source = self.operator("reshape", f"{layer.name}_input", [source], input_map(layer))
+            source = self.shaped(source, input_map(layer), f"{layer.name}_input")
         return self._add(layer.name, "layer", (source,), output_map(layer))
 
     def operator(self, kind: Kind, name: str, inputs: Sequence[str], shape: Map) -> str:
@@ -81,7 +81,11 @@ class GraphNodes:
 
     def shaped(self, source: str, shape: Map, name: str) -> str:
         """A node whose map has that shape: the source itself, or a reshape of it."""
-        return source if self.shape(source) == shape else self.operator("reshape", name, [source], shape)
+        if self.shape(source) == shape:
+            return source
+        # Positions that a layer takes for images of a batch are no part of one image's map.
+        kind: Kind = "reshape" if math.prod(self.shape(source)) == math.prod(shape) else "other"
+        return self.operator(kind, name, [source], shape)
 
     def turned(self, source: str, name: str) -> str:
         """A map with its channels behind its positions, as files hold it that keep channels last."""

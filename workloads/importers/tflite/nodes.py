@@ -104,7 +104,7 @@ class _Walk:
             kind = self._kind(name, operator, read, output)
             sources = [self.made[number] for number in read]
             shape = self._map(output)
-            label = f"op{place:03}_{kind}"
+            label = f"op{place:03}_{name.lower()}"
             # What is flattened lies there with its channels last.
             if kind == "reshape" and len(shape) == 1:
                 sources = [self.nodes.turned(sources[0], f"{label}_turned"), *sources[1:]]

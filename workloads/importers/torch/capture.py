@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from workloads.errors import InputError
+from workloads.importers.graph_nodes import build
 from workloads.importers.imported import (
     FoundLayer,
     Imported,
@@ -26,6 +27,8 @@ from workloads.importers.imported import (
     require,
     workload_of,
 )
+from workloads.importers.torch.nodes import graph_of
+from workloads.importers.torch.watch import Watch
 from workloads.layer import Layer, Pads
 from workloads.names import plain_name
 from workloads.source import output_densities
@@ -66,19 +69,21 @@ def capture(model: Any, inputs: Any, name: str = "") -> Imported:
     calls: list[_Call] = []
     seen: list[tuple[str, str]] = []
     counts: Counter[str] = Counter()
+    watch = Watch(torch)
 
-    def note(label: str, module: Any, given: tuple[Any, ...]) -> None:
+    def note(label: str, module: Any, given: tuple[Any, ...], made: Any) -> None:
         kind = type(module).__name__
         if _is_layer(torch, module):
             # A module that is called twice reads two inputs: two layers with the same weights.
             counts[label] += 1
             unique = label if counts[label] == 1 else f"{label}_{counts[label]}"
             calls.append(_Call(plain_name(unique), module, _array(given[0]), _array(module.weight)))
+            watch.close_layer(calls[-1].name, given[0], made, module.weight.ndim - 2)
         # A module with children is a container, whose work its children do; one without is an operator by itself.
         elif kind in _REASONS or not any(True for _ in module.children()):
             seen.append((kind, _REASONS.get(kind, "")))
 
-    _run(torch, model, inputs, note)
+    _run(torch, model, inputs, note, watch)
     title = name or type(model).__name__
     omitted = omitted_operators(seen)
     found = [_found(call) for call in calls]
@@ -86,7 +91,8 @@ def capture(model: Any, inputs: Any, name: str = "") -> Imported:
     densities = [_density(one) for one in found]
     outputs = output_densities([one.layer for one in found], densities, [None] * len(found))
     found = [replace(one, output_density=output) for one, output in zip(found, outputs, strict=True)]
-    return Imported(workload_of(title, found, f"PyTorch model {title}", omitted), omitted)
+    drawn = build(lambda: graph_of(watch, {one.layer.name: one.layer for one in found}))
+    return Imported(workload_of(title, found, f"PyTorch model {title}", omitted, drawn), omitted)
 
 
 def _density(found: FoundLayer) -> float:
@@ -94,21 +100,33 @@ def _density(found: FoundLayer) -> float:
     return 1.0 if held is None else int(np.count_nonzero(held)) / found.layer.input_count
 
 
-def _run(torch: Any, model: Any, inputs: Any, note: Any) -> None:
-    """Call the model with a hook on every module; hooks and training modes are put back."""
+def _run(torch: Any, model: Any, inputs: Any, note: Any, watch: Watch) -> None:
+    """Call the model with hooks on every module; hooks and training modes are put back."""
     modes = {module: module.training for module in model.modules()}
 
-    def hook(label: str) -> Any:
-        return lambda module, given, _: note(label or type(module).__name__, module, given)
+    def begin(label: str) -> Any:
+        def hook(module: Any, given: Any) -> None:
+            del given
+            if _is_layer(torch, module):
+                watch.open_layer()
+            elif not any(True for _ in module.children()):
+                watch.open_module(label)
+
+        return hook
+
+    def end(label: str) -> Any:
+        return lambda module, given, made: note(label or type(module).__name__, module, given, made)
 
     # Behind the module's own call, so that the masked weights of `torch.nn.utils.prune`, which are put there before it,
     # are the ones that are seen.
-    handles = [module.register_forward_hook(hook(label)) for label, module in model.named_modules()]
+    handles = [module.register_forward_hook(end(label)) for label, module in model.named_modules()]
+    handles += [module.register_forward_pre_hook(begin(label)) for label, module in model.named_modules()]
     try:
         # Dropout and batch statistics of training would give other zeros.
         model.eval()
-        with torch.no_grad():
-            model(*inputs) if isinstance(inputs, tuple) else model(inputs)
+        watch.enter(inputs)
+        with torch.no_grad(), watch.watching():
+            watch.leave(model(*inputs) if isinstance(inputs, tuple) else model(inputs))
     finally:
         for handle in handles:
             handle.remove()

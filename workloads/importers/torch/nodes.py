@@ -1,0 +1,135 @@
+"""The graph of a PyTorch model, from the steps that were seen when it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from workloads.graph import Graph, Kind
+from workloads.importers.graph_nodes import GraphNodes, NoGraphError, first_map, last_map
+from workloads.importers.torch.watch import Step, Watch
+from workloads.layer import Layer
+from workloads.names import plain_name
+from workloads.wiring import input_map
+
+_THROUGH = frozenset({"clone", "detach", "alias", "contiguous", "_to_copy", "lift_fresh"})
+_SCALES = frozenset({"add", "sub", "mul", "div"})
+_SUMS = _SCALES | {"maximum", "minimum", "pow", "rsub"}
+_ACTIVATIONS = (
+    *("relu", "relu6", "sigmoid", "silu", "hardswish", "hardsigmoid", "hardtanh", "gelu", "elu", "celu", "leaky_relu"),
+    *("_prelu_kernel", "tanh", "mish", "clamp", "clamp_min", "clamp_max", "softplus", "threshold", "exp", "log"),
+    *("sqrt", "rsqrt", "abs", "neg", "erf", "reciprocal", "log_sigmoid_forward"),
+)
+# Not channel by channel, but each gives a map of the shape that it reads, in the same order.
+_WHOLE = ("native_layer_norm", "native_group_norm", "_softmax", "_log_softmax", "_fused_rms_norm")
+_NORMALISE = ("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm", "miopen_batch_norm")
+_ALIKE = frozenset({*_SUMS, *_ACTIVATIONS, *_WHOLE, *_NORMALISE})
+_REDUCES = frozenset({"mean", "amax", "amin", "sum"})
+_KINDS: dict[str, Kind] = {
+    **dict.fromkeys((f"max_pool{axes}d_with_indices" for axes in (2, 3)), "pool"),
+    **dict.fromkeys((f"{how}_pool{axes}d" for how in ("max", "avg", "lp") for axes in (1, 2, 3)), "pool"),
+    **dict.fromkeys((f"{how}_pool{axes}d" for how in ("_adaptive_avg", "adaptive_max") for axes in (2, 3)), "pool"),
+    **dict.fromkeys(_REDUCES, "pool"),
+    **dict.fromkeys(_SUMS, "add"),
+    "cat": "concat",
+    **dict.fromkeys(_ACTIVATIONS, "activation"),
+    **dict.fromkeys(_NORMALISE, "normalise"),
+    **dict.fromkeys(
+        ("view", "_unsafe_view", "_reshape_alias", "reshape", "unsqueeze", "squeeze", "permute"), "reshape"
+    ),
+    **dict.fromkeys(("transpose", "t", "split", "split_with_sizes", "slice", "constant_pad_nd"), "reshape"),
+    **dict.fromkeys((f"{how}_pad{axes}d" for how in ("reflection", "replication") for axes in (1, 2, 3)), "reshape"),
+    **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle"), "reshape"),
+}
+
+
+def graph_of(watch: Watch, layers: Mapping[str, Layer]) -> Graph:
+    """The graph of a run, with its layers by name. Raises `NoGraphError` where what was seen does not tell it."""
+    if watch.unknown:
+        raise NoGraphError(watch.unknown)
+    return _Walk(watch, layers, GraphNodes(layers)).graph()
+
+
+@dataclass
+class _Walk:
+    """One pass over steps; `made`: the node of each value, `rows`: values whose channels come last."""
+
+    watch: Watch
+    layers: Mapping[str, Layer]
+    nodes: GraphNodes
+    made: dict[int, str] = field(default_factory=dict[int, str])
+    rows: set[int] = field(default_factory=set[int])
+
+    def graph(self) -> Graph:
+        """The graph, after all steps."""
+        for number, shape in self.watch.inputs:
+            self.made[number] = self.nodes.input("", first_map(shape))
+        for step in self.watch.steps:
+            if step.axes is not None:
+                self._layer(step)
+            elif step.operator in _THROUGH:
+                self._note(step, self.made[step.inputs[0]], rows=step.inputs[0] in self.rows)
+            else:
+                self._operator(step)
+        return self.nodes.graph(self.made[number] for number in self.watch.results)
+
+    def _note(self, step: Step, name: str, *, rows: bool) -> None:
+        self.made[step.output] = name
+        if rows and len(step.shape) > 2:
+            self.rows.add(step.output)
+
+    def _layer(self, step: Step) -> None:
+        layer, (number,), (read,) = self.layers[step.name], step.inputs, step.shapes
+        source, product = self.made.get(number), step.axes == 0
+        if len(read) < 2 or (step.axes and len(read) != step.axes + 2):
+            raise NoGraphError(f"layer '{layer.name}' reads an image without a batch axis")
+        # A product reads features from the last axis. Where the map's channels lie elsewhere it is read in another
+        # order, even if both axes happen to be of one length.
+        turned = product and max(layer.input_size) > 1 and number not in self.rows
+        # Values repeated around a map are put into what the layer reads.
+        padded = not product and source is not None and self.nodes.shape(source) != input_map(layer)
+        if source is not None and (turned or padded):
+            source = self.nodes.operator("reshape", f"{layer.name}_input", [source], input_map(layer))
+        name = self.nodes.layer(layer, source)
+        shape = last_map(step.shape) if product else first_map(step.shape)
+        self._note(step, self.nodes.shaped(name, shape, f"{layer.name}_output"), rows=product)
+
+    def _operator(self, step: Step) -> None:
+        kind, rows = self._kind(step)
+        shape = last_map(step.shape) if rows else first_map(step.shape)
+        sources = [self.made[number] for number in step.inputs]
+        if kind == "reshape" and len(shape) == 1 and step.inputs[0] in self.rows:
+            sources = [self.nodes.turned(sources[0], f"{step.name or kind}_turned"), *sources[1:]]
+        self._note(step, self.nodes.operator(kind, plain_name(step.name), sources, shape), rows=rows)
+
+    def _kind(self, step: Step) -> tuple[Kind, bool]:
+        """What an operator is, and whether the channels of what it gives come last."""
+        shapes, shape, name = step.shapes, step.shape, step.operator
+        kind: Kind = "upsample" if name.lstrip("_").startswith("upsample_") else _KINDS.get(name, "other")
+        last = [number in self.rows for number in step.inputs]
+        # An operator that joins or parts the images of a batch gives maps of no one image.
+        if any(one[:1] != shape[:1] for one in shapes):
+            return "other", False
+        if name in _SUMS and len(shapes) == 1:
+            kind = "normalise" if name in _SCALES else "activation"
+        if name in _ALIKE:
+            alike = all(last) or not any(last)
+            return (kind if alike else "other"), all(last) and len(shape) == len(shapes[0])
+        if kind == "concat":
+            axis = (step.arguments[-1] if isinstance(step.arguments[-1], int) else 0) % len(shape)
+            whole = step.whole and axis == (len(shape) - 1 if all(last) else 1)
+            return (kind if whole and (all(last) or not any(last)) else "other"), all(last)
+        if name in _REDUCES:
+            held: Kind = kind if _reduces_positions(step, rows=last[0]) else "other"
+            return held, last[0] and held == "pool"
+        if kind == "upsample" and all(a <= b for a, b in zip(shape, shapes[0], strict=True)):
+            return "pool", False
+        return ("other" if any(last) and kind != "reshape" else kind), False
+
+
+def _reduces_positions(step: Step, *, rows: bool) -> bool:
+    """Whether a reduction is over all positions of a map and nothing else; `rows`: channels come last."""
+    axes = len(step.shapes[0])
+    given = next((one for one in step.arguments if isinstance(one, list | tuple)), ())
+    positions = range(1, axes - 1) if rows else range(2, axes)
+    return bool(given) and {int(axis) % axes for axis in given} == set(positions)

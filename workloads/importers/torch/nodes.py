@@ -64,7 +64,7 @@ class _Walk:
         """The graph, after all steps."""
         for number, shape in self.watch.inputs:
             self.made[number] = self.nodes.input("", first_map(shape))
-        for step in self.watch.steps:
+        for step in _used(self.watch):
             if step.axes is not None:
                 self._layer(step)
             elif step.operator in _THROUGH:
@@ -125,6 +125,16 @@ class _Walk:
         if kind == "upsample" and all(a <= b for a, b in zip(shape, shapes[0], strict=True)):
             return "pool", False
         return ("other" if any(last) and kind != "reshape" else kind), False
+
+
+def _used(watch: Watch) -> list[Step]:
+    """Layers, and the operators whose values something reads: indices of a pooling, say, mostly nobody does."""
+    used, kept = set(watch.results), list[Step]()
+    for step in reversed(watch.steps):
+        if step.axes is not None or step.output in used:
+            used.update(step.inputs)
+            kept.append(step)
+    return kept[::-1]
 
 
 def _reduces_positions(step: Step, *, rows: bool) -> bool:

@@ -160,9 +160,9 @@ def write_flat(x):
 @pytest.mark.parametrize(
     ("run", "reason"),
     [
-        (write_part, "fill writes into a part of a tensor, or into one that is in use in another shape"),
-        (write_new, "copy writes into a tensor that is not made of the model's inputs"),
-        (write_flat, "relu writes into a part of a tensor, or into one that is in use in another shape"),
+        (write_part, "fill_ writes into a part of a tensor, or into one that is in use in another shape"),
+        (write_new, "copy_ writes into a tensor that is not made of the model's inputs"),
+        (write_flat, "relu_ writes into a part of a tensor, or into one that is in use in another shape"),
         (lambda x: x * x.max().item(), "a value of a tensor is taken out of it as a number"),
     ],
 )

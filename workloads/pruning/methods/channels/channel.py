@@ -26,8 +26,8 @@ class Channel(UnitPruning):
     of every group in any case; zeros then stay in place, since how many go depends on the weights.
     The network's first layer keeps its channels, which are the image's; a depthwise layer keeps those that the next
     one reads. At a flattened map a channel is its H·W features, which go together.
-    Where a layer plainly feeds the next, the filters that write removed channels go too; at sums and joins they stay,
-    and the layer reads fewer channels than are there. See `UnitPruning` for what leaves the layers.
+    Filters that write channels which nobody reads go too, along the network's graph; without one where a layer plainly
+    feeds the next. See `UnitPruning` for what leaves the layers.
     """
 
     name: ClassVar[str] = "channel"

@@ -20,9 +20,10 @@ from workloads.source import LayerSource
 class Filter(UnitPruning):
     """Keeps the round(density x K/G) filters of each group with the largest energy (sum of squares).
 
-    Those of a depthwise layer compete over the layer; where the layer before plainly feeds it, it keeps the filters of
-    the channels that still come. The channels that lost filters wrote go from the next layer, H·W features each at a
-    flattened map; at sums and joins they are still read. See `UnitPruning` for what leaves the layers.
+    Those of a depthwise layer compete over the layer; where it is known what it reads, it keeps the filters of
+    the channels that still come. The channels that lost filters wrote go from their readers, H·W features each at a
+    flattened map, along the network's graph; without one where a layer plainly feeds the next. See `UnitPruning` for
+    what leaves the layers.
     """
 
     name: ClassVar[str] = "filter"

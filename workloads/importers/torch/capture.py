@@ -4,8 +4,8 @@
     save_traces("mine.npz", imported.workload)
 
 torch is loaded by the caller, who has a model; importing this module does not load it. What a model calls as a function
-(torch.nn.functional.conv2d, the products inside MultiheadAttention) has no module and is no layer; the graph knows it as an
-operator of which only the shape is known.
+(torch.nn.functional.conv2d, the products inside MultiheadAttention) has no module and is no layer; the graph knows it
+as an operator of which only the shape is known.
 """
 
 from __future__ import annotations

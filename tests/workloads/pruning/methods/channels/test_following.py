@@ -296,6 +296,35 @@ def test_results_keep_what_no_reader_chose_them_for():
     assert widths(network.prune(parse("filter:density=0.5")))[:2] == [(3, 2), (3, 2)]
 
 
+def test_an_intersection_takes_nothing_from_what_is_not_followed():
+    """c needs the channels 0 1 of the sum alone, but a is a result of the network as well, by way of softmax."""
+    network = wired(
+        ("x", "input", (), (3, 2, 2)),
+        (point("a", 3, 4), ("x",)),
+        (point("b", 3, 4), ("x",)),
+        ("soft", "other", ("a",), MAP),
+        ("add", "add", ("a", "b"), MAP),
+        (point("c", 4, 5), ("add",)),
+        values={"c": [(1, FIRST)]},
+    )
+    assert widths(network.prune(parse("channel:density=0.5,sums=intersection"))) == [(3, 4), (3, 4), (2, 5)]
+
+
+def test_groups_that_would_become_unequal_keep_zeros_on_both_sides_of_the_map():
+    network = wired(
+        ("x", "input", (), (3, 2, 2)),
+        (point("a", 3, 4), ("x",)),
+        (point("b", 4, 4, groups=2), ("a",)),
+        values={"a": [(0, [1, 1, 1, 0.1])]},
+    )
+    pruned = network.prune(parse("filter:density=0.75"))
+    assert widths(pruned) == [(3, 4), (4, 4)]
+    assert pruned.trace(1).activations.any(axis=(0, 2, 3)).tolist() == [True, True, True, False]
+    # Where as many go from each group they leave: 1 of 0 1 and 2 of 2 3.
+    even = replace_weights(network, 0, np.array([1, 2, 2, 1.0]).reshape(4, 1, 1, 1) * np.ones((4, 3, 1, 1)))
+    assert widths(even.prune(parse("filter:density=0.5"))) == [(3, 2), (2, 2)]
+
+
 def test_a_map_that_the_network_is_given_stays():
     """A sum with the network's input keeps all its channels, whatever the layer would lose."""
     network = wired(

@@ -47,7 +47,7 @@ def _layer(node: Node, layer: Layer, held: Map, graph: Graph) -> list[Node]:
     shape, read = (layer.out_channels, *node.shape[1:]), input_map(layer)
     if fits(layer, held):
         return [Node(node.name, node.kind, node.inputs, shape)]
-    if read[0] > held[0]:
+    if math.prod(read) > math.prod(held):
         return []
     cut = f"{node.name}.cut"
     while cut in graph.by_name:

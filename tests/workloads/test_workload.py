@@ -287,14 +287,16 @@ def test_factors_stand_in_the_graph_for_their_layer(method):
         assert pruned.graph.by_name[after].inputs == (before,)
 
 
-def test_a_pruning_says_what_it_makes_of_each_layer():
-    workload = small()
+def test_prunings_in_a_row_replace_layers_in_the_graph_of_those_before():
+    workload = replace(small(), graph=GRAPH)
     pruning = parse("unstructured:density=0.5+lowrank:ratio=1")
-    parts = pruning.parts(workload.sources)
-    assert [[part.layer.name for part in found] for found in parts] == [
-        [f"{name}.vertical", f"{name}.horizontal"] for name in "abc"
+    left = pruning.outcome(workload.sources, workload.graph, workload.seed)
+    assert left.graph is not None
+    assert [node.name for node in left.graph.layers] == [
+        f"{name}.{part}" for name in "abc" for part in ("vertical", "horizontal")
     ]
-    assert tuple(part for found in parts for part in found) == pruning.apply(workload.sources)
+    assert left.sources == pruning.apply(workload.sources) == workload.prune(pruning).sources
+    assert pruning.outcome(workload.sources, None, 0).graph is None
 
 
 def test_the_graph_is_described_in_json_types():

@@ -11,6 +11,7 @@ from workloads.graph import Graph, Map, Node
 from workloads.layer import Layer
 from workloads.pruning.removal import depthwise
 from workloads.resizing import SAME_CHANNELS, features_a_channel
+from workloads.wiring import input_map
 
 
 @dataclass(frozen=True)
@@ -151,19 +152,23 @@ class _Walk:
         return int(node.kind in SAME_CHANNELS)
 
     def _layer(self, node: Node) -> np.ndarray:
-        layer = self.layers.get(node.name)
-        held = self.maps[node.inputs[0]]
+        layer, source = self.layers.get(node.name), node.inputs[0]
+        held = self.maps[source]
         if layer is None or len(node.inputs) > 1 or layer.out_channels != node.shape[0]:
             self.marks["outside"] += [self.maps[name] for name in node.inputs]
             if layer is None:
                 return self._given(node.shape[0])
-        if layer.in_channels != len(held):
+        # A fully connected layer may flatten a map by itself, channel after channel.
+        flat = layer.fully_connected
+        features = features_a_channel(self.shapes[source], input_map(layer)) if flat else 1
+        read = np.repeat(held, features)
+        if layer.in_channels != len(read):
             self.marks["unknown"].append(held)
-            held = self._given(layer.in_channels)
-        self.reads[node.name] = held
+            read = self._given(layer.in_channels)
+        self.reads[node.name] = read
         # A depthwise layer that reads the network's input has channels of its own to lose; others hand on what comes.
-        passes = depthwise(layer) and not self.given.issuperset(held.tolist())
-        self.writes[node.name] = held if passes else self._fresh(layer.out_channels)
+        passes = depthwise(layer) and not self.given.issuperset(read.tolist())
+        self.writes[node.name] = read if passes else self._fresh(layer.out_channels)
         return self.writes[node.name]
 
     def _sum(self, node: Node) -> np.ndarray:

@@ -52,7 +52,8 @@ class Builder:
     def dense(self):
         read = self.pick()
         features = int(np.prod(read.shape))
-        if len(read.shape) > 1:
+        # A fully connected layer may flatten a map by itself.
+        if len(read.shape) > 1 and self.draw(st.booleans()):
             self.node("reshape", [read], (features,))
             read = self.nodes[-1]
         outputs = self.draw(st.sampled_from([3, 4]))

@@ -38,6 +38,11 @@ def groups_of(layer):
     return 1 if layer.groups == layer.in_channels == layer.out_channels else layer.groups
 
 
+def features_of(channels, features):
+    """Places of a flattened map's features, channel after channel."""
+    return (channels[:, np.newaxis] * features + np.arange(features)).reshape(-1)
+
+
 def whole_results(workload, weights):
     """Results of the network that nothing has left, with given weights."""
     graph, maps = workload.graph, {}
@@ -64,8 +69,11 @@ def small_results(whole, pruned):
         layer, place = whole.layers[places[reader]], places[reader]
         left = pruned.layers[place].in_channels
         wanted = stays(units(pruned, place).channels, layer.in_channels, left, groups_of(layer))
-        at = {channel: i for i, channel in enumerate(held[name].tolist())}
-        return maps[name][[at[channel] for channel in wanted.tolist()]], wanted
+        map_, channels = maps[name], held[name]
+        if layer.fully_connected and map_.ndim > 1:
+            map_, channels = map_.reshape(-1), features_of(channels, map_[0].size)
+        at = {channel: i for i, channel in enumerate(channels.tolist())}
+        return map_[[at[channel] for channel in wanted.tolist()]], wanted
 
     for node in graph.nodes:
         if node.kind == "input":
@@ -92,8 +100,7 @@ def small_results(whole, pruned):
                 )
             elif node.kind == "reshape":
                 features = node.shape[0] // len(held[node.inputs[0]])
-                first = held[node.inputs[0]][:, np.newaxis] * features
-                held[node.name] = (first + np.arange(features)).reshape(-1)
+                held[node.name] = features_of(held[node.inputs[0]], features)
             else:
                 # A map of one channel that goes to all has none of the sum's.
                 held[node.name] = max((held[name] for name in node.inputs), key=len)

@@ -66,7 +66,7 @@ class OnnxGraph:
             if value.name not in self.initializers
         )
         self.outputs = {value.name for value in graph.output}
-        self._shapes = self._infer()
+        self._shapes, self._learned = self._infer(), dict[str, tuple[int, ...]]()
         self._constant = self._find_constants()
 
     def attributes(self, node: Any) -> dict[str, Any]:
@@ -183,13 +183,17 @@ class OnnxGraph:
         return shapes | {name: tuple(tensor.dims) for name, tensor in known.items()}
 
     def shape(self, name: str) -> tuple[int, ...] | None:
-        """A tensor's shape; None where it is not wholly known."""
+        """A tensor's shape in the run, else in the file; None where it is not wholly known."""
+        return self._learned.get(name) or self.shape_in_file(name)
+
+    def shape_in_file(self, name: str) -> tuple[int, ...] | None:
+        """A tensor's shape for the batch that the file or `--size` says, whatever has run."""
         sizes = self._shapes.get(name)
         return None if sizes is None or None in sizes else tuple(size for size in sizes if size is not None)
 
     def learn_shape(self, name: str, shape: tuple[int, ...]) -> None:
-        """Note the shape that a tensor had in a run."""
-        self._shapes[name] = shape
+        """Note the shape that a tensor had in a run, in which several inputs make a batch."""
+        self._learned[name] = shape
 
     def is_constant(self, name: str) -> bool:
         """Whether a tensor depends on no input of the model."""

@@ -54,7 +54,8 @@ class _Walk:
         return self.nodes.graph(self.made[name] for name in results if name in self.made)
 
     def _shape(self, name: str) -> tuple[int, ...]:
-        shape = self.model.shape(name)
+        # Tensors that were seen in a run have a batch of its inputs there; those between them have the file's.
+        shape = self.model.shape_in_file(name) or self.model.shape(name)
         if shape is None:
             raise NoGraphError(f"the size of '{name}' is not known")
         return shape

@@ -225,6 +225,18 @@ def test_an_imported_network_is_pruned_along_its_graph(tmp_path):
     assert [one.shape for one in pruned.graph.nodes] == [(3, 5, 5), *[(2, 5, 5)] * 3, (2, 1, 1), (2,), (3,)]
 
 
+def test_inputs_that_make_a_batch_change_nothing_between_layers(tmp_path):
+    pytest.importorskip("onnxruntime")
+    nodes = [node("Conv", "x a", "c", "first"), node("Relu", "c", "r", "relu"), node("Conv", "r b", "y", "last")]
+    weights = {"a": weight(4, 2, 1, 1), "b": weight(3, 4, 1, 1)}
+    path = save(tmp_path / "m.onnx", nodes, {"x": ("N", 2, 5, 5)}, weights)
+    np.save(tmp_path / "one.npy", weight(1, 2, 5, 5))
+    ran = import_model(path, ImportOptions(inputs=(tmp_path / "one.npy",) * 3)).workload
+    assert [layer.batch for layer in ran.layers] == [3, 3]
+    assert ran.graph == import_model(path).workload.graph
+    assert [one.kind for one in ran.graph.nodes] == ["input", "layer", "activation", "layer"]
+
+
 def test_a_size_that_nobody_knows_leaves_no_graph_and_a_note(tmp_path):
     path = save(
         tmp_path / "m.onnx",

@@ -18,7 +18,7 @@ import numpy as np
 from workloads.arrays.trace_file import save_traces
 from workloads.catalog import SHIPPED
 from workloads.readers import read_mediapipe_pose
-from workloads.source import Stream, TensorSource
+from workloads.source import Stream, TensorSource, images_held
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class Mask:
     """The non-zeros of another tensor."""
 
     tensor: TensorSource
+
+    @property
+    def images_held(self) -> int | None:
+        """See `ImageSource`."""
+        return images_held(self.tensor)
 
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
         """See `TensorSource`."""

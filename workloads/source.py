@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self
+from statistics import fmean
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -23,10 +24,14 @@ from workloads.trace import LayerTrace
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The address of a stream of random numbers."""
+    """The address of a stream of random numbers; of activations also where in their images the batch begins.
+
+    first_image  which of the images that the activations hold comes first: in batches of 4, input 2 begins with image 8
+    """
 
     seed: int
     key: tuple[int, ...]
+    first_image: int = 0
 
     def child(self, step: int) -> Self:
         """The stream of one step (an image of a batch, a pruning) under this address."""
@@ -44,6 +49,21 @@ class TensorSource(Protocol):
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
         """The tensor in that shape."""
         ...
+
+
+@runtime_checkable
+class ImageSource(TensorSource, Protocol):
+    """Activations of several images, of which `Stream.first_image` names the first one that is asked for."""
+
+    @property
+    def images_held(self) -> int | None:
+        """How many different images there are; None: as many as asked for."""
+        ...
+
+
+def images_held(activations: TensorSource) -> int | None:
+    """How many different images activations hold: one, where their source knows of no others; None: any number."""
+    return activations.images_held if isinstance(activations, ImageSource) else 1
 
 
 @dataclass(frozen=True)
@@ -72,27 +92,38 @@ class DrawnBatch:
     density: float = 1.0
     pattern: Pattern = UNIFORM
 
+    @property
+    def images_held(self) -> int | None:
+        """See `ImageSource`."""
+        return None
+
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
         """See `TensorSource`."""
         batch = np.empty(shape, np.bool_)
         # Each image has a stream of its own, so that the first ones stay what they were when the batch grows.
-        for image, mask in enumerate(batch):
+        for image, mask in enumerate(batch, stream.first_image):
             mask[...] = Drawn(self.density, self.pattern).array(shape[1:], stream.child(image))
         return batch
 
 
 @dataclass(frozen=True)
 class RepeatedImages:
-    """Activations known for some images only: the batch repeats them in turn."""
+    """Activations known for some images only: batches take them in turn, and over again after the last one."""
 
     images: TensorSource
     stored: int = 1
 
+    @property
+    def images_held(self) -> int:
+        """See `ImageSource`."""
+        return self.stored
+
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
         """See `TensorSource`; `images` is asked for (stored, C, [D,] H, W)."""
         images = self.images.array((self.stored, *shape[1:]), stream)
-        # 5 of 2 stored images are 0 1 0 1 0.
-        return images if self.stored == shape[0] else images[np.arange(shape[0]) % self.stored]
+        # 5 of 2 stored images are 0 1 0 1 0. Of 4, the input 1 of batches of 3 is 3 0 1.
+        places = (stream.first_image + np.arange(shape[0])) % self.stored
+        return images if np.array_equal(places, np.arange(self.stored)) else images[places]
 
 
 @dataclass(frozen=True)
@@ -115,6 +146,7 @@ class LayerSource:
     input_in_dram  see `LayerTrace`; None: where it is the network's first layer. An excerpt of a network says False.
     relu_input     whether a ReLU wrote the input, so that it holds zeros; None: see `reads_relu`
     codebook_values  see `LayerTrace`
+    image_output_densities  `output_density` of each stored image, where they differ; empty: it is that of all images
     """
 
     index: int
@@ -126,6 +158,14 @@ class LayerSource:
     input_in_dram: bool | None = None
     relu_input: bool | None = None
     codebook_values: int | None = None
+    image_output_densities: tuple[float, ...] = ()
+
+    @property
+    def inputs(self) -> int | None:
+        """How many different inputs the activations hold; None: as many as asked for, since they are drawn."""
+        held = images_held(self.activations)
+        # 5 images in batches of 2 are two inputs: a third one would begin again. One image is an input of any batch.
+        return None if held is None else max(held // self.layer.batch, 1)
 
     @property
     def reads_relu(self) -> bool:
@@ -144,8 +184,17 @@ class LayerSource:
         # 2, 0).
         return Stream(seed, (self.index, 0))
 
-    def trace(self, seed: int) -> LayerTrace:
-        """The layer's trace, made now."""
+    def output_density_of(self, first_image: int) -> float:
+        """Density of the stored outputs of a batch that begins with that image."""
+        known = self.image_output_densities
+        places = range(first_image, first_image + self.layer.batch)
+        return fmean(known[place % len(known)] for place in places) if known else self.output_density
+
+    def trace(self, seed: int, input: int = 0) -> LayerTrace:  # noqa: A002 (the field's word, and a report's)
+        """The layer's trace on one of its inputs, made now.
+
+        Input i of batches of N takes the images i N to i N + N - 1, so that weights and input 0 never change.
+        """
         # Refused by size before anything is made. Outputs are counted too, since machines hold arrays of their size.
         shapes = {"weights": self.layer.weight_shape, "activations": self.layer.input_shape}
         for name, shape in (shapes | {"outputs": self.layer.output_shape}).items():
@@ -153,13 +202,15 @@ class LayerSource:
         counts = " and ".join(f"{math.prod(shape)} {name}" for name, shape in shapes.items())
         with naming_shortage(f"layer '{self.layer.name}' with {counts}"):
             weights = self.weight_array(seed)
-            activations = self.activations.array(self.layer.input_shape, Stream(seed, (self.index, 1)))
+            first = input * self.layer.batch
+            activations = self.activations.array(self.layer.input_shape, Stream(seed, (self.index, 1), first))
             # The place in the whole network counts: of layers that were selected, the first one need not be the
             # network's.
             in_dram = self.index == 0 if self.input_in_dram is None else self.input_in_dram
             return LayerTrace(
-                self.layer, weights, activations, self.output_density, in_dram, self.origin, self.codebook_values
-            )
+                self.layer, weights, activations, self.output_density_of(first), in_dram, self.origin,
+                self.codebook_values,
+            )  # fmt: skip
 
 
 def output_densities(

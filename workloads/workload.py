@@ -33,6 +33,7 @@ class Workload:
     notes    lines for the user: what was assumed, and what prunings could not do
     graph    how the layers hang together, with the operators between them; that of the whole network where layers were
              selected. None: nothing is known but the layers' order.
+    first_input  which of the inputs that the sources hold comes first here, see `at_input`
     """
 
     name: str
@@ -44,6 +45,7 @@ class Workload:
     files: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
     graph: Graph | None = None
+    first_input: int = 0
 
     def __post_init__(self) -> None:
         # Names of files and of models become names here: a bad one is made plain, as nobody chose it for tables and
@@ -60,9 +62,29 @@ class Workload:
         """The layers in order."""
         return tuple(source.layer for source in self.sources)
 
-    def trace(self, index: int) -> LayerTrace:
-        """The trace of the layer at that place; nothing of it is kept here."""
-        return self.sources[index].trace(self.seed)
+    @cached_property
+    def inputs(self) -> int | None:
+        """How many different inputs (batches of images) there are; None: as many as asked for, since all are drawn."""
+        # Some layers may be stored and others drawn: the fewest that any of them holds.
+        held = [source.inputs for source in self.sources if source.inputs is not None]
+        return max(min(held) - self.first_input, 1) if held else None
+
+    def trace(self, index: int, input: int = 0) -> LayerTrace:  # noqa: A002 (the field's word, and a report's)
+        """The trace of the layer at that place on one of the inputs; nothing of it is kept here."""
+        return self.sources[index].trace(self.seed, self.first_input + input)
+
+    def at_input(self, number: int) -> Self:
+        """The same layers from that input on, which becomes input 0. Raises `InputError` where they hold fewer."""
+        if self.inputs is not None and number >= self.inputs:
+            raise InputError(f"input = {number}: {self.holds}, must be below {self.inputs}")
+        return replace(self, first_input=self.first_input + number)
+
+    @property
+    def holds(self) -> str:
+        """How many inputs there are, in words."""
+        if self.inputs is None:
+            return f"the activations of '{self.name}' are drawn, for any number of inputs"
+        return f"'{self.name}' holds {self.inputs} input{'' if self.inputs == 1 else 's'}"
 
     def select(self, glob: str) -> Self:
         """The layers whose names match a shell pattern; their traces stay what they were in the whole network."""
@@ -101,6 +123,7 @@ class Workload:
                 source,
                 activations=DrawnBatch(activations) if reads else source.activations,
                 output_density=activations if _writes_relu(sources, place) else source.output_density,
+                image_output_densities=() if _writes_relu(sources, place) else source.image_output_densities,
             )
             for place, (source, reads) in enumerate(zip(sources, reached, strict=True))
         )
@@ -127,6 +150,7 @@ class Workload:
             "prunings": list(self.prunings),
             "notes": list(self.notes),
             **({"graph": self.graph.rows()} if self.graph else {}),
+            **({"input": self.first_input} if self.first_input else {}),
         }
 
     @classmethod

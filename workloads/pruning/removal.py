@@ -10,7 +10,7 @@ import numpy as np
 
 from workloads.layer import Layer
 from workloads.pruning.base import Facts, Plan, PrunedWeights, Pruning
-from workloads.source import LayerSource, Stream, TensorSource
+from workloads.source import LayerSource, Stream, TensorSource, images_held
 
 Kept = TypeVar("Kept", int, np.ndarray)  # what stays of channels or filters: how many, or which (bool)
 Pairs = list[tuple[Kept | None, Kept | None]]  # (channels, filters) of each layer; None: all stay
@@ -180,8 +180,14 @@ def _removed(source: LayerSource, removal: Removal) -> LayerSource:
     if removal.channels is not None or removal.dead_inputs:
         activations = LeftActivations(activations, layer, pruned.plan, pruned.place, removal.channels)
     # Filters that stay as zeros write zeros: at half of the filters half of the outputs are left to be non-zero.
-    density = source.output_density * removal.outputs
-    return replace(source, layer=left, weights=weights, activations=activations, output_density=density)
+    return replace(
+        source,
+        layer=left,
+        weights=weights,
+        activations=activations,
+        output_density=source.output_density * removal.outputs,
+        image_output_densities=tuple(density * removal.outputs for density in source.image_output_densities),
+    )
 
 
 def picked(mask: np.ndarray, count: int, groups: int) -> np.ndarray:
@@ -242,6 +248,11 @@ class LeftActivations:
     plan: Plan
     place: int
     channels: int | None
+
+    @property
+    def images_held(self) -> int | None:
+        """See `ImageSource`."""
+        return images_held(self.activations)
 
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
         """See `TensorSource`."""

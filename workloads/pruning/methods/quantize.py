@@ -16,7 +16,7 @@ from workloads.errors import InputError
 from workloads.layer import Layer
 from workloads.options import choice, whole
 from workloads.pruning.base import Facts, Pruning
-from workloads.source import LayerSource, Stream, TensorSource
+from workloads.source import LayerSource, Stream, TensorSource, images_held
 
 _ROUNDS = 500  # of k-means; it ends earlier once no boundary moves
 _CODEBOOK_BITS = 12  # of an index into a codebook; published ones have 4 to 8
@@ -169,6 +169,11 @@ class QuantizedActivations:
 
     activations: TensorSource
     bits: int
+
+    @property
+    def images_held(self) -> int | None:
+        """See `ImageSource`."""
+        return images_held(self.activations)
 
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
         """See `TensorSource`."""

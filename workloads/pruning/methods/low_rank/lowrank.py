@@ -83,7 +83,9 @@ class LowRank(Pruning):
         chosen = replace(factorization, rank=rank)
         source = replace(source, codebook_values=None)  # factors of quantized weights are not quantized
         return (
-            replace(source, layer=first, weights=chosen.first, output_density=1.0, origin=origin),
+            replace(
+                source, layer=first, weights=chosen.first, output_density=1.0, image_output_densities=(), origin=origin
+            ),
             replace(
                 source,
                 # A place of its own among the random streams; the first factor keeps the layer's.

@@ -52,6 +52,15 @@ class TensorSource(Protocol):
 
 
 @runtime_checkable
+class PickedImages(TensorSource, Protocol):
+    """Stored images of which some can be had without the memory of all."""
+
+    def picked(self, shape: tuple[int, ...], places: np.ndarray) -> np.ndarray:
+        """The images at those places of a tensor (images, C, [D,] H, W) of that shape."""
+        ...
+
+
+@runtime_checkable
 class ImageSource(TensorSource, Protocol):
     """Activations of several images, of which `Stream.first_image` names the first one that is asked for."""
 
@@ -120,10 +129,13 @@ class RepeatedImages:
 
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
         """See `TensorSource`; `images` is asked for (stored, C, [D,] H, W)."""
-        images = self.images.array((self.stored, *shape[1:]), stream)
+        whole = (self.stored, *shape[1:])
         # 5 of 2 stored images are 0 1 0 1 0. Of 4, the input 1 of batches of 3 is 3 0 1.
         places = (stream.first_image + np.arange(shape[0])) % self.stored
-        return images if np.array_equal(places, np.arange(self.stored)) else images[places]
+        if np.array_equal(places, np.arange(self.stored)):
+            return self.images.array(whole, stream)
+        images = self.images
+        return images.picked(whole, places) if isinstance(images, PickedImages) else images.array(whole, stream)[places]
 
 
 @dataclass(frozen=True)
@@ -184,17 +196,20 @@ class LayerSource:
         # 2, 0).
         return Stream(seed, (self.index, 0))
 
-    def output_density_of(self, first_image: int) -> float:
-        """Density of the stored outputs of a batch that begins with that image."""
+    def image_densities(self, first_image: int, images: int) -> list[float]:
+        """Density of the stored outputs of so many images; empty where nothing tells them apart."""
         known = self.image_output_densities
-        places = range(first_image, first_image + self.layer.batch)
-        return fmean(known[place % len(known)] for place in places) if known else self.output_density
+        return [known[place % len(known)] for place in range(first_image, first_image + images)] if known else []
 
     def trace(self, seed: int, input: int = 0) -> LayerTrace:  # noqa: A002 (the field's word, and a report's)
         """The layer's trace on one of its inputs, made now.
 
         Input i of batches of N takes the images i N to i N + N - 1, so that weights and input 0 never change.
         """
+        return self.trace_from(seed, input * self.layer.batch)
+
+    def trace_from(self, seed: int, first_image: int) -> LayerTrace:
+        """The layer's trace on the batch that begins with that image, made now."""
         # Refused by size before anything is made. Outputs are counted too, since machines hold arrays of their size.
         shapes = {"weights": self.layer.weight_shape, "activations": self.layer.input_shape}
         for name, shape in (shapes | {"outputs": self.layer.output_shape}).items():
@@ -202,15 +217,16 @@ class LayerSource:
         counts = " and ".join(f"{math.prod(shape)} {name}" for name, shape in shapes.items())
         with naming_shortage(f"layer '{self.layer.name}' with {counts}"):
             weights = self.weight_array(seed)
-            first = input * self.layer.batch
-            activations = self.activations.array(self.layer.input_shape, Stream(seed, (self.index, 1), first))
+            stream = Stream(seed, (self.index, 1), first_image)
+            activations = self.activations.array(self.layer.input_shape, stream)
             # The place in the whole network counts: of layers that were selected, the first one need not be the
             # network's.
             in_dram = self.index == 0 if self.input_in_dram is None else self.input_in_dram
+            known = self.image_densities(first_image, self.layer.batch)
+            output_density = fmean(known) if known else self.output_density
             return LayerTrace(
-                self.layer, weights, activations, self.output_density_of(first), in_dram, self.origin,
-                self.codebook_values,
-            )  # fmt: skip
+                self.layer, weights, activations, output_density, in_dram, self.origin, self.codebook_values
+            )
 
 
 def output_densities(

@@ -20,6 +20,7 @@ class Numbered:
     """Images whose every element is the image's number, from 1 on."""
 
     def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
+        del stream
         return np.broadcast_to(np.arange(1, shape[0] + 1).reshape(-1, *[1] * (len(shape) - 1)), shape)
 
 

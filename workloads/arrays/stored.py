@@ -172,6 +172,21 @@ class StoredTensor:
         # 10 elements were packed into 2 bytes; `count` drops the 6 bits that filled the last one.
         return np.unpackbits(array, count=math.prod(shape)).view(np.bool_).reshape(shape) if self.packed else array
 
+    def picked(self, shape: tuple[int, ...], places: np.ndarray) -> np.ndarray:
+        """See `PickedImages`. An entry is read as a whole; of a mask only those images are unpacked."""
+        with open_archive(self.path) as archive:
+            array = read_entry(self.path, archive, self.entry, *self._stored(shape))
+        if not self.packed:
+            return array[places]
+        size = math.prod(shape[1:])
+        images = np.empty((len(places), size), np.bool_)
+        for image, place in zip(images, places.tolist(), strict=True):
+            # Image 1 of images of 12 elements has the bits 12 to 23: the last four of byte 1, and byte 2.
+            start, end = place * size, (place + 1) * size
+            bits = np.unpackbits(array[start // 8 : ceil_div(end, 8)])
+            image[...] = bits[start % 8 : start % 8 + size]
+        return images.reshape(len(places), *shape[1:])
+
     def check(self, archive: zipfile.ZipFile, shape: tuple[int, ...]) -> None:
         """Raise `InputError` when the entry cannot give a tensor of that shape; its data is not read."""
         with _open_entry(self.path, archive, self.entry) as stream:

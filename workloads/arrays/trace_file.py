@@ -3,22 +3,25 @@
 The file is a zip archive of npy entries (`numpy.load` opens it). docs/trace-file.md describes it for users.
 
     header          uint8: UTF-8 JSON {"format": "prunesim-trace", "version", "name", "title", "origin", "layers"} and,
-                    from version 2 on, "graph" (`Graph.rows`); without a graph the file is one of version 1.
+                    from version 2 on, "graph" (`Graph.rows`) and "inputs" (how many there are, 1 where it is left out);
+                    without either the file is one of version 1.
                     `layers` lists every field of `Layer` plus output_density, weights and activations ("mask" or
                     "values"), input_in_dram unless it is true for the first layer or false for another, and, where
-                    known, relu_input (whether a ReLU wrote the input) and codebook_values (see `LayerTrace`)
+                    known, relu_input (whether a ReLU wrote the input), codebook_values (see `LayerTrace`) and
+                    image_output_densities (see `LayerSource`)
     weights/I       layer I's weights (K, C/G, [T,] R, S): values as they are, or the mask's bits packed by
                     `numpy.packbits` after flattening (row-major, first element in the highest bit)
-    activations/I   its input activations (N, C, [D,] H, W) likewise
+    activations/I   its input activations (inputs N, C, [D,] H, W) likewise, input after input
 
-Tensors are read one at a time when a layer is asked for; loading checks every entry's type and shape.
+Tensors are read one at a time when a layer is asked for; loading checks every entry's type and shape. An entry is read
+as a whole: values take the memory of all inputs of a layer, masks a byte for eight of their elements, and one input.
 """
 
 from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +43,9 @@ _HEADER_LIMIT = 1 << 26
 def save_traces(path: str | Path, workload: Workload) -> None:
     """Write a workload's traces to a file, one layer at a time; an existing file is replaced only by a whole one.
 
-    The bytes depend on the traces, the graph and the workload's texts alone. Raises `InputError` when the file cannot
-    be written.
+    All inputs that the workload holds are written, of drawn activations the first one; of one layer all of them take
+    memory. The bytes depend on the traces, the graph and the workload's texts alone. Raises `InputError` when the file
+    cannot be written.
     """
     with whole_file(Path(path)) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         _write_layers(archive, workload)
@@ -51,8 +55,11 @@ def _write_layers(archive: zipfile.ZipFile, workload: Workload) -> None:
     # The header is written last, when all layers are known; entries are found by name, so that their order does not
     # matter.
     layers = []
-    for index in range(len(workload.layers)):
-        trace = workload.trace(index)
+    inputs = workload.inputs or 1
+    for source, layer in zip(workload.sources, workload.layers, strict=True):
+        index = len(layers)
+        first, images = workload.first_input * layer.batch, inputs * layer.batch
+        trace = replace(source, layer=layer.with_batch(images)).trace_from(workload.seed, first)
         kinds = {}
         for name, array in (("weights", trace.weights), ("activations", trace.activations)):
             mask = array.dtype == np.bool_
@@ -61,19 +68,25 @@ def _write_layers(archive: zipfile.ZipFile, workload: Workload) -> None:
         # Only what a reader would not assume by itself is written.
         usual = trace.input_in_dram == (index == 0)
         where = {} if usual else {"input_in_dram": trace.input_in_dram}
-        told = {"relu_input": workload.sources[index].relu_input, "codebook_values": trace.codebook_values}
+        densities = source.image_densities(first, images) if inputs > 1 else []
+        told = {
+            "relu_input": source.relu_input,
+            "codebook_values": trace.codebook_values,
+            "image_output_densities": densities or None,
+        }
         known = {key: value for key, value in told.items() if value is not None}
-        layers.append({**asdict(trace.layer), "output_density": trace.output_density, **kinds, **where, **known})
+        layers.append({**asdict(layer), "output_density": trace.output_density, **kinds, **where, **known})
     # What version 1 can say is written as version 1, which releases before version 2 read as well.
-    graph = {} if workload.graph is None else {"graph": workload.graph.rows()}
+    newer = {} if workload.graph is None else {"graph": workload.graph.rows()}
+    newer |= {"inputs": inputs} if inputs > 1 else {}
     header = {
         "format": FORMAT,
-        "version": 2 if graph else 1,
+        "version": 2 if newer else 1,
         "name": workload.name,
         "title": workload.title,
         "origin": workload.origin,
         "layers": layers,
-        **graph,
+        **newer,
     }
     _write_entry(archive, "header", np.frombuffer(json.dumps(header).encode(), np.uint8))
 
@@ -96,7 +109,10 @@ def load_traces(path: str | Path) -> Workload:
     path = Path(path).absolute()
     with open_archive(path) as archive:
         header = _read_header(path, archive)
-        sources = tuple(_layer_source(path, archive, index, entry) for index, entry in enumerate(header["layers"]))
+        inputs = _inputs(path, header)
+        sources = tuple(
+            _layer_source(path, archive, index, entry, inputs) for index, entry in enumerate(header["layers"])
+        )
     if not sources:
         raise InputError(f"{path}: the trace holds no layers")
     title, origin = header.get("title", ""), header.get("origin", "")
@@ -120,8 +136,8 @@ def _read_header(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
         raise InputError(f"{path}: not a prunesim trace: its format is not '{FORMAT}'")
     if header.get("version") not in VERSIONS:
         raise InputError(f"{path}: trace version {header.get('version')!r}, this prunesim reads versions 1 and 2")
-    if header["version"] == 1 and "graph" in header:
-        raise InputError(f"{path}: entry 'header': version 1 has no graph")
+    if header["version"] == 1 and (newer := [key for key in ("graph", "inputs") if key in header]):
+        raise InputError(f"{path}: entry 'header': version 1 has no {newer[0]}")
     if not all(isinstance(header.get(key, ""), str) for key in ("title", "origin")):
         raise InputError(f"{path}: entry 'header': title and origin must be texts")
     if not isinstance(header.get("name"), str) or not isinstance(header.get("layers"), list):
@@ -129,7 +145,14 @@ def _read_header(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     return header
 
 
-def _layer_source(path: Path, archive: zipfile.ZipFile, index: int, entry: Any) -> LayerSource:
+def _inputs(path: Path, header: dict[str, Any]) -> int:
+    inputs = header.get("inputs", 1)
+    if type(inputs) is not int or inputs < 1:  # bool is an int
+        raise InputError(f"{path}: entry 'header': inputs = {inputs!r}, must be a whole number of at least 1")
+    return inputs
+
+
+def _layer_source(path: Path, archive: zipfile.ZipFile, index: int, entry: Any, inputs: int) -> LayerSource:
     try:
         layer = _layer(entry)
         weights, activations = (_tensor(path, name, index, entry[name]) for name in ("weights", "activations"))
@@ -145,15 +168,28 @@ def _layer_source(path: Path, archive: zipfile.ZipFile, index: int, entry: Any) 
         codes = entry.get("codebook_values")
         if codes is not None and (type(codes) is not int or codes < 1):  # bool is an int
             raise InputError(f"codebook_values = {codes!r}, must be a whole number of at least 1")  # noqa: TRY301
+        densities = _densities(entry, inputs * layer.batch)
     except (InputError, KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"key {error} is missing" if isinstance(error, KeyError) else error
         raise InputError(f"{path}: layer {index}: {reason}") from None
     # Shape and type of every entry are looked at while loading, so that a wrong one cannot end a run at its last layer.
     weights.check(archive, layer.weight_shape)
-    activations.check(archive, layer.input_shape)
-    # The stored batch is the layer's own; another batch size repeats its images.
-    repeated = RepeatedImages(activations, layer.batch)
-    return LayerSource(index, layer, weights, repeated, output_density, str(path), input_in_dram, relu_input, codes)
+    images = inputs * layer.batch
+    activations.check(archive, (images, *layer.input_shape[1:]))
+    # The stored batch is the layer's own; batches of another size take the images in turn.
+    repeated = RepeatedImages(activations, images)
+    return LayerSource(
+        index, layer, weights, repeated, output_density, str(path), input_in_dram, relu_input, codes, densities
+    )
+
+
+def _densities(entry: dict[str, Any], images: int) -> tuple[float, ...]:
+    given = entry.get("image_output_densities", [])
+    densities = tuple(map(float, given))
+    # Asked this way round, so that NaN is refused as well.
+    if len(densities) not in (0, images) or not all(0.0 <= density <= 1.0 for density in densities):
+        raise InputError(f"image_output_densities = {given}, must be {images} numbers between 0 and 1")
+    return densities
 
 
 def _tensor(path: Path, name: str, index: int, kind: str) -> StoredTensor:

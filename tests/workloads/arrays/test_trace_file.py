@@ -54,7 +54,7 @@ def saved(tmp_path, **changes):
          "output_density": 1.0, "weights": "mask", "activations": "values"}
     ]  # fmt: skip
     header = {"format": "prunesim-trace", "version": 1, "name": "mine", "layers": layers}
-    header.update({key: value for key, value in changes.items() if key in (*header, "graph")})
+    header.update({key: value for key, value in changes.items() if key in (*header, "graph", "inputs")})
     header["layers"] = [{**layer, **changes.get("layer", {})} for layer in header["layers"]]
     entries = {
         "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
@@ -178,6 +178,40 @@ def test_a_stored_batch_is_repeated_or_cut(tmp_path):
     assert np.array_equal(stored.with_batch(1).trace(0).activations, two[:1])
 
 
+@pytest.mark.parametrize("dtype", [bool, np.float16])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_inputs_are_kept_whatever_the_batch(tmp_path, dtype, batch):
+    """Four inputs of batches of three; images of the video layer have 48 elements, of the others 140 and 9."""
+    layers = tuple(layer.with_batch(12) for layer in (CONV, VIDEO, DENSE))
+    # Densities that binary fractions hold exactly, so that their mean does not depend on how it is taken.
+    densities = tuple(place / 16 for place in range(12))
+    sources = [replace(one, image_output_densities=densities) for one in workload(dtype, layers).sources]
+    original = replace(workload(dtype, layers), sources=tuple(sources)).with_batch(3)
+    assert original.inputs == 4
+    path = tmp_path / "mine.npz"
+    save_traces(path, original)
+    held = load_traces(path)
+    assert held.inputs == 4
+    held, original = held.with_batch(batch), original.with_batch(batch)
+    assert held.inputs == original.inputs == 12 // batch
+    for index in range(3):
+        for number in range(12 // batch + 1):
+            assert held.trace(index, number).digest == original.trace(index, number).digest
+    save_traces(tmp_path / "later.npz", held.at_input(2))
+    later = load_traces(tmp_path / "later.npz")
+    assert later.inputs == held.inputs - 2
+    assert later.trace(1, 1).digest == original.trace(1, 3).digest
+
+
+@pytest.mark.parametrize(("batch", "version"), [(2, 1), (1, 2)])
+def test_one_input_makes_a_file_of_the_first_version(tmp_path, batch, version):
+    """The convolution holds two images: one input as a batch, and two one by one."""
+    save_traces(tmp_path / "t.npz", workload(layers=(CONV,)).with_batch(batch))
+    with np.load(tmp_path / "t.npz") as file:
+        header = json.loads(file["header"].tobytes())
+    assert (header["version"], header.get("inputs", 1)) == (version, version)
+
+
 def test_the_bytes_depend_on_the_traces_alone_and_no_other_file_is_left(tmp_path):
     save_traces(tmp_path / "a.npz", workload())
     save_traces(tmp_path / "b.npz", workload())
@@ -244,6 +278,18 @@ def test_no_zip_file_and_a_truncated_one(tmp_path):
         (
             {"version": 2, "graph": [["x", "input", [], [9]], ["fd", "layer", ["x"], [4]]]},
             "entry 'header': graph: layer 'fc' is not in the graph: did you mean 'fd'?",
+        ),
+        ({"inputs": 2}, "entry 'header': version 1 has no inputs"),
+        ({"version": 2, "inputs": 0}, "entry 'header': inputs = 0, must be a whole number of at least 1"),
+        ({"version": 2, "inputs": True}, "entry 'header': inputs = True, must be a whole number of at least 1"),
+        ({"version": 2, "inputs": 3}, "entry 'activations/0' has shape (1, 9, 1, 1), must be (3, 9, 1, 1)"),
+        (
+            {"layer": {"image_output_densities": [0.5, 0.5]}},
+            "layer 0: image_output_densities = [0.5, 0.5], must be 1 numbers between 0 and 1",
+        ),
+        (
+            {"layer": {"image_output_densities": [1.5]}},
+            "layer 0: image_output_densities = [1.5], must be 1 numbers between 0 and 1",
         ),
         ({"format": "other"}, "not a prunesim trace: its format is not 'prunesim-trace'"),
         ({"layers": []}, "the trace holds no layers"),

@@ -32,8 +32,10 @@ def _rows() -> Iterator[tuple[str, str]]:
     "inputs",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="A picture, or an npz or npy file with the model's inputs; activations come from a run on it. Repeatable.",
+    help="A picture, a folder of them, or an npz or npy file with the model's inputs; activations come from a run on "
+    "it. Several make a batch; pictures of a folder and samples along an array's first axis are inputs of their own.",
 )
+@click.option("--inputs", "samples", type=click.IntRange(min=1), metavar="N", help="Only the first N of those inputs.")
 @click.option("--mean", metavar="M,...", help="Subtracted from a picture's values in [0, 1], one or one a channel.")
 @click.option("--std", metavar="S,...", help="Divides them after that.")
 @click.option("--layout", type=click.Choice(["NCHW", "NHWC"]), help="Of a picture in the model's input.")
@@ -59,6 +61,8 @@ def command(model: Path, output: Path, *, prune: str | None, seed: int, **option
 
     if output.suffix != ".npz":
         raise InputError(f"-o {output}: a trace file's name ends with .npz")
+    if options["samples"] and not options["inputs"]:
+        raise InputError("--inputs: counts the samples of --input, which is not given")
     # Before the import: the trace file must not replace what it is made from.
     require_outputs([output], [model, *options["inputs"]])
     imported = import_model(model, _options(options))
@@ -70,7 +74,8 @@ def command(model: Path, output: Path, *, prune: str | None, seed: int, **option
         workload = workload.prune(pruning.parse(prune))
     save_traces(output, workload)
     _print(workload, imported.omitted)
-    tell(f"wrote {output}: {len(workload.layers)} layers")
+    inputs = f", {workload.inputs} inputs" if workload.inputs and workload.inputs > 1 else ""
+    tell(f"wrote {output}: {len(workload.layers)} layers{inputs}")
 
 
 def _options(given: dict[str, Any]) -> ImportOptions:
@@ -79,6 +84,7 @@ def _options(given: dict[str, Any]) -> ImportOptions:
 
     return ImportOptions(
         inputs=given["inputs"],
+        samples=given["samples"],
         mean=_numbers("--mean", given["mean"]),
         std=_numbers("--std", given["std"]),
         layout=given["layout"] or "",

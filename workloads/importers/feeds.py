@@ -1,10 +1,11 @@
-"""A model's inputs from pictures and from npz or npy files."""
+"""A model's inputs from pictures, folders of pictures and npz or npy files: one sample after another."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from workloads.files import require_file
 from workloads.importers.imported import ImportOptions, require
 
 Feed = dict[str, np.ndarray]
+PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True)
@@ -26,40 +28,124 @@ class InputSpec:
     dtype: np.dtype
 
 
-def read_feeds(options: ImportOptions, specs: Sequence[InputSpec], layout: str) -> list[Feed]:
-    """One feed for each file of `options.inputs`; `layout` is the format's usual one.
+@dataclass(frozen=True)
+class _Sample:
+    """One run's worth of a file: which file, and how it is read."""
 
-    Raises `InputError` naming the file: a picture of the wrong size, a model with several inputs and a picture, an
-    array that is missing, of the wrong shape or of the wrong type.
+    path: Path
+    read: Callable[[], Feed]
+
+
+@dataclass(frozen=True)
+class Feeds:
+    """What a model is run on, one feed after another: the first input's files in order, then the second input's.
+
+    Pictures are read when their turn comes, so that a folder of them takes the memory of one.
+    """
+
+    inputs: int
+    samples: tuple[_Sample, ...]
+
+    def __iter__(self) -> Iterator[Feed]:
+        """Raises `InputError` naming the file of a sample whose shapes are not those of the first."""
+        first: dict[str, tuple[int, ...]] = {}
+        for sample in self.samples:
+            feed = sample.read()
+            for name, array in feed.items():
+                known = first.setdefault(name, array.shape)
+                # What runs give is joined, and a layer has one size.
+                if array.shape != known:
+                    raise InputError(f"{sample.path}: a sample of '{name}' has shape {array.shape}, the first {known}")
+            yield feed
+
+
+def read_feeds(options: ImportOptions, specs: Sequence[InputSpec], layout: str) -> Feeds:
+    """What `options.inputs` hold; `layout` is the format's usual one.
+
+    Each file has one sample or several, which are inputs; files make a batch, one image of each input from every file.
+    Raises `InputError` naming the file, here or when it is read: a picture of the wrong size, a model with several
+    inputs and a picture, an array that is missing, of the wrong shape or of the wrong type, files with unequal numbers
+    of samples or with fewer than `options.samples`.
     """
     for name, values in (("mean", options.mean), ("std", options.std)):
         if values and not np.isfinite(values).all():
             raise InputError(f"--{name}: must be finite numbers")
     if options.std and not all(options.std):
         raise InputError("--std: must not be zero")
-    return [_read(path, options, specs, layout) for path in options.inputs]
+    files = [_samples(path, options, specs, layout) for path in options.inputs]
+    for path, samples in zip(options.inputs, files, strict=True):
+        if len(samples) != len(files[0]):
+            raise InputError(
+                f"{path}: holds {_counted(len(samples))}, {options.inputs[0]} {len(files[0])}: files that make a batch "
+                "must hold equally many"
+            )
+        if options.samples is not None and options.samples > len(samples):
+            raise InputError(f"--inputs {options.samples}: {path} holds {_counted(len(samples))}")
+    inputs = len(files[0]) if options.samples is None else options.samples
+    # Files a and b of three samples are a0 b0 a1 b1 a2 b2: three inputs of a batch of two.
+    return Feeds(inputs, tuple(samples[number] for number in range(inputs) for samples in files))
 
 
-def _read(path: Path, options: ImportOptions, specs: Sequence[InputSpec], layout: str) -> Feed:
+def _counted(samples: int) -> str:
+    return f"{samples} sample{'' if samples == 1 else 's'}"
+
+
+def _samples(path: Path, options: ImportOptions, specs: Sequence[InputSpec], layout: str) -> list[_Sample]:
     if path.suffix in (".npz", ".npy"):
-        return _read_arrays(path, specs)
+        feeds = _read_arrays(path, specs, apart=options.samples is not None)
+        return [_Sample(path, partial(dict, feed)) for feed in feeds]
+    pictures = _pictures_of(path) if path.is_dir() else [path]
     if len(specs) != 1:
         names = ", ".join(spec.name for spec in specs)
         raise InputError(f"{path}: the model has {len(specs)} inputs ({names}), give an npz file with all of them")
-    return {specs[0].name: _read_picture(path, options, specs[0], layout)}
+    return [_Sample(one, partial(_picture_feed, one, options, specs[0], layout)) for one in pictures]
 
 
-def _read_arrays(path: Path, specs: Sequence[InputSpec]) -> Feed:
+def _pictures_of(folder: Path) -> list[Path]:
+    """By name, since file systems list in any order; hidden files and those of other kinds are passed over."""
+    found = [one for one in folder.iterdir() if one.suffix.lower() in PICTURES and not one.name.startswith(".")]
+    if not found:
+        raise InputError(f"{folder}: the folder holds no pictures ({' '.join(PICTURES)})")
+    return sorted(found)
+
+
+def _picture_feed(path: Path, options: ImportOptions, spec: InputSpec, layout: str) -> Feed:
+    return {spec.name: _read_picture(path, options, spec, layout)}
+
+
+def _read_arrays(path: Path, specs: Sequence[InputSpec], *, apart: bool) -> list[Feed]:
+    """A feed for each sample of a file; `apart`: the images of a batch whose size the model leaves open are samples."""
     arrays = read_arrays(path)
     # With one input and one array there is nothing to mix up, whatever the array's name.
     if len(specs) == len(arrays) == 1:
         arrays = {specs[0].name: next(iter(arrays.values()))}
-    feed = {}
+    samples: dict[str, list[np.ndarray]] = {}
     for spec in specs:
         if spec.name not in arrays:
             raise InputError(f"{path}: holds no array '{spec.name}', the model's input")
-        feed[spec.name] = _fitting(path, arrays[spec.name], spec)
-    return feed
+        parts = _parts(arrays[spec.name], spec, apart=apart)
+        samples[spec.name] = [_fitting(path, part, spec) for part in parts]
+        first = specs[0].name
+        if len(parts) != len(samples[first]):
+            raise InputError(
+                f"{path}: array for '{spec.name}' holds {_counted(len(parts))}, that for '{first}' "
+                f"{len(samples[first])}"
+            )
+    return [dict(zip(samples, feed, strict=True)) for feed in zip(*samples.values(), strict=True)]
+
+
+def _parts(array: np.ndarray, spec: InputSpec, *, apart: bool) -> Sequence[np.ndarray]:
+    """The samples along an array's first axis; the array itself where it is one."""
+    # With one axis more than the model's input, the first one counts samples.
+    if array.ndim == len(spec.shape) + 1 and len(array):
+        return list(array)
+    if array.ndim != len(spec.shape) or not spec.shape:
+        return [array]
+    # (12, 3, 8, 8) for a model of batches of 4 are three samples. A batch that the model leaves open is a batch,
+    # unless samples are asked for.
+    batch = spec.shape[0] or (1 if apart else len(array))
+    whole = batch and len(array) > batch and len(array) % batch == 0
+    return np.split(array, len(array) // batch) if whole else [array]
 
 
 def _fitting(path: Path, array: np.ndarray, spec: InputSpec) -> np.ndarray:

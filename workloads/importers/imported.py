@@ -16,7 +16,7 @@ import numpy as np
 from workloads.errors import InputError
 from workloads.graph import Graph
 from workloads.layer import Layer
-from workloads.source import Drawn, LayerSource, RepeatedImages, Stream, TensorSource
+from workloads.source import Drawn, DrawnBatch, LayerSource, RepeatedImages, Stream, TensorSource
 from workloads.workload import Workload
 
 
@@ -24,7 +24,10 @@ from workloads.workload import Workload
 class ImportOptions:
     """What a user may say about a file besides its path.
 
-    inputs           pictures, or npz and npy files with a model's inputs; the activations are those they give
+    inputs           pictures, folders of them, or npz and npy files with a model's inputs; the activations are those
+                     they give. Several samples of one (pictures of a folder, along an array's first axis) are inputs.
+    samples          how many of the samples are run, from the first on; None: all. With a number, images along a batch
+                     axis whose size a model leaves open are samples, too.
     mean, std        per channel, subtracted from and dividing a picture's values in [0, 1]
     layout           of a picture in the model's input: "NCHW", "NHWC", or empty: told from the input's shape
     sizes            dynamic sizes: by the name of a dimension, or a whole shape by the name of an input
@@ -33,6 +36,7 @@ class ImportOptions:
     """
 
     inputs: tuple[Path, ...] = ()
+    samples: int | None = None
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     layout: str = ""
@@ -79,7 +83,10 @@ class Made:
 class FoundLayer:
     """A layer of a model with its tensors; `activations` is None where no input was given.
 
-    output_density  share of non-zeros in what the layer's outputs become before they are stored, where known
+    Where a model ran on several inputs, `layer.batch` counts the images of all of them, and so do the activations.
+
+    output_density    share of non-zeros in what the layer's outputs become before they are stored, where known
+    output_densities  the same of each input
     """
 
     layer: Layer
@@ -87,6 +94,7 @@ class FoundLayer:
     activations: np.ndarray | None = None
     output_density: float = 1.0
     relu_input: bool | None = None  # see `LayerSource`
+    output_densities: tuple[float, ...] = ()
 
 
 DENSE_INPUTS = "no input was given: activations are taken as dense"
@@ -102,15 +110,16 @@ def workload_of(
     origin: str,
     omitted: Iterable[Omitted],
     drawn: tuple[Graph | None, tuple[str, ...]] = (None, ()),
+    inputs: int = 1,
 ) -> Workload:
-    """The workload of a model's layers; its title says what was left out. `drawn`: its graph, and notes about that."""
+    """The workload of a model's layers, which ran on so many inputs; its title says what was left out.
+
+    drawn  its graph, and notes about that
+    """
     layers = list(found)
     if not layers:
         raise InputError(f"{origin}: holds no convolution, fully connected layer or product with constant weights")
-    sources = tuple(
-        LayerSource(i, one.layer, one.weights, _activations(one), one.output_density, origin, relu_input=one.relu_input)
-        for i, one in enumerate(layers)
-    )
+    sources = tuple(_source(i, one, origin, inputs) for i, one in enumerate(layers))
     title = f"imported from {Path(origin).name}"
     # The title goes into reports, so that a speedup on dense activations is seen as one.
     if all(one.activations is None for one in layers):
@@ -122,12 +131,26 @@ def workload_of(
     return Workload(name, sources, title=title, origin=origin, notes=notes, graph=graph)
 
 
-def _activations(found: FoundLayer) -> TensorSource:
-    held = found.activations
+def _source(index: int, found: FoundLayer, origin: str, inputs: int) -> LayerSource:
+    held, layer, densities = found.activations, found.layer, ()
     if held is None:
-        return Drawn(1.0)
-    # Activations are there for the batch that the model ran on; another batch size repeats them.
-    return RepeatedImages(Made(lambda: held), found.layer.batch)
+        # A constant is the same for every input; without any run there is one.
+        activations: TensorSource = Drawn(1.0) if inputs == 1 else DrawnBatch(1.0)
+    else:
+        # Activations are there for the images that the model ran on; batches of another size take them in turn.
+        activations = RepeatedImages(Made(lambda: held), layer.batch)
+        layer = layer.with_batch(layer.batch // inputs)
+        # Densities 0.2 and 0.3 of two inputs of three images are 0.2 0.2 0.2 0.3 0.3 0.3, image by image.
+        densities = tuple(density for density in found.output_densities for _ in range(layer.batch))
+    return LayerSource(
+        index, layer, found.weights, activations, found.output_density, origin, relu_input=found.relu_input,
+        image_output_densities=densities if inputs > 1 else (),
+    )  # fmt: skip
+
+
+def shares_by_input(nonzero: np.ndarray, inputs: int) -> tuple[float, ...]:
+    """Share of True in each input's part of an array (inputs N, ...)."""
+    return tuple(int(np.count_nonzero(part)) / part.size for part in np.split(nonzero, inputs))
 
 
 _NO_PRODUCTS = "no products of weights: taken as done on the way, without cycles or transfers"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from workloads.importers.onnx.graph import OnnxGraph, first_line
 _FATAL = 4  # onnxruntime's warnings about models are not for our users
 
 
-def capture(graph: OnnxGraph, names: Iterable[str], feeds: Sequence[Feed]) -> dict[str, np.ndarray]:
+def capture(graph: OnnxGraph, names: Iterable[str], feeds: Iterable[Feed]) -> dict[str, np.ndarray]:
     """The named tensors over all feeds, joined along the first axis; constants and inputs may be among them.
 
     The model runs operator by operator as written: fusing would make tensors vanish. Raises `InputError` when it fails.

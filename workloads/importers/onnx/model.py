@@ -25,6 +25,7 @@ from workloads.importers.imported import (
     omitted_operators,
     product_activations,
     product_layer,
+    shares_by_input,
     workload_of,
 )
 from workloads.importers.importer import importer
@@ -45,17 +46,25 @@ def import_onnx(path: Path, options: ImportOptions) -> Imported:
     # What is stored may be the output of a later ReLU, whose zeros are the ones that count.
     ends = {one.name: stored_output(graph, one.node) for one in operators}
     tensors: dict[str, np.ndarray] = {}
+    inputs = 1
     if options.inputs:
         feeds = read_feeds(options, graph.inputs, "NCHW")
+        inputs = feeds.inputs
         # Constants need no run; all other tensors that a layer reads or ends in are asked of one run together.
         names = [name for one in operators for name in [*one.tensors, ends[one.name]] if not graph.is_constant(name)]
         tensors = capture(graph, names, feeds)
-    found = [_layer(graph, one, options, tensors, ends[one.name]) for one in operators]
+    found = [
+        replace(
+            _layer(graph, one, options, tensors, ends[one.name]),
+            output_densities=_output_densities(graph, tensors, ends[one.name], inputs),
+        )
+        for one in operators
+    ]
     warnings = () if options.inputs else (DENSE_INPUTS,)
     layers = [(one, made.layer) for one, made in zip(operators, found, strict=True)]
     norms = [norm for one in operators if (norm := _batch_norm(graph, one))] if options.fold_batch_norm else []
     drawn = build(lambda: graph_of(graph, layers, norms))
-    workload = replace(workload_of(path.stem, found, str(path), omitted, drawn), files=graph.external_files())
+    workload = replace(workload_of(path.stem, found, str(path), omitted, drawn, inputs), files=graph.external_files())
     return Imported(workload, omitted, warnings)
 
 
@@ -219,12 +228,13 @@ def _activations(graph: OnnxGraph, one: Operator, tensors: dict[str, np.ndarray]
 
 def _output_density(graph: OnnxGraph, tensors: dict[str, np.ndarray], end: str) -> float:
     """Share of non-zeros (or values off the zero point) in what the layer's outputs become; 1.0 without a run."""
-    if end not in tensors:
-        return 1.0
-    values = tensors[end]
-    zero = _output_zero(graph, end)
+    return next(iter(_output_densities(graph, tensors, end, 1)), 1.0)
+
+
+def _output_densities(graph: OnnxGraph, tensors: dict[str, np.ndarray], end: str, inputs: int) -> tuple[float, ...]:
+    """The same of each input; none without a run."""
     # A quantized output is stored as zero where it equals its zero point, which need not be the integer 0.
-    return int(np.count_nonzero(values != zero)) / values.size
+    return shares_by_input(tensors[end] != _output_zero(graph, end), inputs) if end in tensors else ()
 
 
 def _output_zero(graph: OnnxGraph, end: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ def inputs_of(graph: TfliteGraph) -> tuple[InputSpec, ...]:
     )
 
 
-def capture(graph: TfliteGraph, tensors: Iterable[int], feeds: Sequence[Feed]) -> dict[int, np.ndarray]:
+def capture(graph: TfliteGraph, tensors: Iterable[int], feeds: Iterable[Feed]) -> dict[int, np.ndarray]:
     """The tensors of those numbers over all feeds, joined along the first axis. Raises `InputError` when it fails."""
     wanted = sorted(set(tensors))
     library = require("ai_edge_litert.interpreter", "tflite", "Activations of TFLite models")

@@ -29,6 +29,7 @@ from workloads.importers.imported import (
     omitted_operators,
     product_activations,
     product_layer,
+    shares_by_input,
     workload_of,
 )
 from workloads.importers.importer import importer
@@ -85,14 +86,16 @@ def _import(path: Path, options: ImportOptions) -> Imported:
             seen.append((name, _NOT_CONSTANT if name in _KINDS else _REASONS.get(name, "")))
     omitted = omitted_operators(seen)
     tensors: dict[int, np.ndarray] = {}
+    inputs = 1
     if options.inputs:
         feeds = read_feeds(options, inputs_of(graph), "NHWC")
+        inputs = feeds.inputs
         tensors = capture(graph, [number for one in found for number in (one.source, one.end)], feeds)
-    layers = [_with_tensors(graph, one, tensors) for one in found]
+    layers = [_with_tensors(graph, one, tensors, inputs) for one in found]
     warnings = () if options.inputs else (DENSE_INPUTS,)
     read = [LayerTensors(one.layer, one.source, one.output) for one in found]
     drawn = build(lambda: graph_of(graph, read), *DAMAGE)
-    return Imported(workload_of(path.stem, layers, str(path), omitted, drawn), omitted, warnings)
+    return Imported(workload_of(path.stem, layers, str(path), omitted, drawn, inputs), omitted, warnings)
 
 
 @dataclass(frozen=True)
@@ -135,20 +138,19 @@ def _end(graph: TfliteGraph, number: int) -> int:
     return number
 
 
-def _with_tensors(graph: TfliteGraph, one: _Found, tensors: dict[int, np.ndarray]) -> FoundLayer:
+def _with_tensors(graph: TfliteGraph, one: _Found, tensors: dict[int, np.ndarray], inputs: int) -> FoundLayer:
     if not tensors:
         return FoundLayer(one.layer, one.weights)
-    inputs, outputs = (_less_zero_point(graph, number, tensors[number]) for number in (one.source, one.end))
+    read, outputs = (_less_zero_point(graph, number, tensors[number]) for number in (one.source, one.end))
     # Several inputs run one after the other and are joined: the batch grows by as much as the first axis did.
     # A model of batch 1 that ran on three pictures has inputs (3, ...), and its layers the batch 1 * 3 // 1.
     first = graph.shapes[one.source][0]
-    layer = one.layer.with_batch(one.layer.batch * len(inputs) // first)
-    if layer.fully_connected or inputs.ndim < 4:
-        held = product_activations(layer, inputs)
-    else:
-        # TFLite keeps channels last, (N, [D,] H, W, C).
-        held = np.moveaxis(inputs, -1, 1)
-    return FoundLayer(layer, one.weights, held, int(np.count_nonzero(outputs)) / outputs.size)
+    layer = one.layer.with_batch(one.layer.batch * len(read) // first)
+    product = layer.fully_connected or read.ndim < 4
+    # TFLite keeps channels last, (N, [D,] H, W, C).
+    held = product_activations(layer, read) if product else np.moveaxis(read, -1, 1)
+    (density,), densities = (shares_by_input(outputs != 0, parts) for parts in (1, inputs))
+    return FoundLayer(layer, one.weights, held, density, output_densities=densities)
 
 
 def _less_zero_point(graph: TfliteGraph, number: int, array: np.ndarray) -> np.ndarray:

@@ -3,6 +3,8 @@
     imported = capture(model, inputs)
     save_traces("mine.npz", imported.workload)
 
+A list of inputs makes a workload of several: `capture(model, [first, second])`.
+
 torch is loaded by the caller, who has a model; importing this module does not load it. What a model calls as a function
 (torch.nn.functional.conv2d, the products inside MultiheadAttention) has no module and is no layer; the graph knows it
 as an operator of which only the shape is known.
@@ -12,7 +14,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any
+from statistics import fmean
+from typing import Any, cast
 
 import numpy as np
 
@@ -26,6 +29,7 @@ from workloads.importers.imported import (
     product_activations,
     product_layer,
     require,
+    shares_by_input,
     workload_of,
 )
 from workloads.importers.torch.nodes import graph_of
@@ -56,17 +60,75 @@ class _Call:
     weights: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A run of a model: the calls of layers, other operators with why they are refused, and what their tensors were."""
+
+    calls: list[_Call]
+    seen: list[tuple[str, str]]
+    watch: Watch
+
+
 def capture(model: Any, inputs: Any, name: str = "") -> Imported:
     """The network of a torch model and its traces on real inputs.
 
     model    a `torch.nn.Module`; it runs in evaluation mode and is left as it was
-    inputs   a tensor (its first axis is the batch), or a tuple of the model's arguments
+    inputs   a tensor (its first axis is the batch), or a tuple of the model's arguments; a list of either: the model
+             runs on one after another, and the workload holds them all
     name     of the network; by default the model's class
 
     Weights are those that the layers used, so that the masks of `torch.nn.utils.prune` are in them. A module that is
-    called twice gives two layers. Raises `InputError` when nothing can be simulated.
+    called twice gives two layers. Raises `InputError` when nothing can be simulated, or when inputs lead to other
+    layers, or other shapes, than the first.
     """
     torch = require("torch", "torch", "PyTorch models")
+    given = cast("list[Any]", inputs) if isinstance(inputs, list) else [inputs]
+    if not given:
+        raise InputError("capture: the list of inputs is empty")
+    runs = [_calls(torch, model, one) for one in given]
+    title = name or type(model).__name__
+    omitted = omitted_operators(runs[0].seen)
+    found = [_found(call) for call in _joined([run.calls for run in runs])]
+    # The graph is that of one run, whose layers have its batch.
+    layers = {one.layer.name: one.layer.with_batch(one.layer.batch // len(runs)) for one in found}
+    drawn = build(lambda: graph_of(runs[0].watch, layers))
+    found = [
+        # The first run alone says 0.2, the second 0.4: all of them say 0.3.
+        replace(one, output_density=fmean(densities), output_densities=densities)
+        for one, densities in zip(found, _stored_densities(found, len(runs)), strict=True)
+    ]
+    return Imported(workload_of(title, found, f"PyTorch model {title}", omitted, drawn, len(runs)), omitted)
+
+
+def _stored_densities(found: list[FoundLayer], inputs: int) -> list[tuple[float, ...]]:
+    """For each layer the densities of the outputs that it stores, input by input."""
+    dense = (1.0,) * inputs
+    read = [dense if one.activations is None else shares_by_input(one.activations != 0, inputs) for one in found]
+    # What a layer reads tells what the one before it stored, where that one plainly feeds it.
+    layers, unknown = [one.layer for one in found], [None] * len(found)
+    return list(
+        zip(*(output_densities(layers, densities, unknown) for densities in zip(*read, strict=True)), strict=True)
+    )
+
+
+def _joined(runs: list[list[_Call]]) -> list[_Call]:
+    """Each layer's calls over all runs as one, their inputs joined along the batch."""
+    for number, calls in enumerate(runs):
+        if [call.name for call in calls] != [call.name for call in runs[0]]:
+            raise InputError(f"capture: input {number} runs through other layers than the first")
+        for call, first in zip(calls, runs[0], strict=True):
+            if call.inputs.shape != first.inputs.shape:
+                raise InputError(
+                    f"capture: input {number} has shape {call.inputs.shape} at layer '{call.name}', the first "
+                    f"{first.inputs.shape}"
+                )
+    return [
+        replace(calls[0], inputs=np.concatenate([call.inputs for call in calls])) for calls in zip(*runs, strict=True)
+    ]
+
+
+def _calls(torch: Any, model: Any, inputs: Any) -> _Run:
+    """What is seen when a model runs once."""
     calls: list[_Call] = []
     seen: list[tuple[str, str]] = []
     counts: Counter[str] = Counter()
@@ -78,27 +140,21 @@ def capture(model: Any, inputs: Any, name: str = "") -> Imported:
             # A module that is called twice reads two inputs: two layers with the same weights.
             counts[label] += 1
             unique = label if counts[label] == 1 else f"{label}_{counts[label]}"
-            calls.append(_Call(plain_name(unique), module, _array(given[0]), _array(module.weight)))
+            weights = _array(module.weight)
+            calls.append(_Call(plain_name(unique), module, _batched(_array(given[0]), weights), weights))
             watch.close_layer(calls[-1].name, given[0], made, module.weight.ndim - 2)
         # A module with children is a container, whose work its children do; one without is an operator by itself.
         elif kind in _REASONS or not any(True for _ in module.children()):
             seen.append((kind, _REASONS.get(kind, "")))
 
     _run(torch, model, inputs, note, watch)
-    title = name or type(model).__name__
-    omitted = omitted_operators(seen)
-    found = [_found(call) for call in calls]
-    # What a layer reads tells what the one before it stored, where that one plainly feeds it.
-    densities = [_density(one) for one in found]
-    outputs = output_densities([one.layer for one in found], densities, [None] * len(found))
-    found = [replace(one, output_density=output) for one, output in zip(found, outputs, strict=True)]
-    drawn = build(lambda: graph_of(watch, {one.layer.name: one.layer for one in found}))
-    return Imported(workload_of(title, found, f"PyTorch model {title}", omitted, drawn), omitted)
+    return _Run(calls, seen, watch)
 
 
-def _density(found: FoundLayer) -> float:
-    held = found.activations
-    return 1.0 if held is None else int(np.count_nonzero(held)) / found.layer.input_count
+def _batched(inputs: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Inputs with the batch axis that torch lets a single image of a convolution, or row of features, lack."""
+    image = inputs.ndim == 1 if weights.ndim == 2 else inputs.ndim < weights.ndim
+    return inputs[np.newaxis] if image else inputs
 
 
 def _run(torch: Any, model: Any, inputs: Any, note: Any, watch: Watch) -> None:
@@ -154,8 +210,7 @@ def _found(call: _Call) -> FoundLayer:
     if weights.ndim == 2:
         layer = product_layer(call.name, call.inputs.shape[:-1], call.module.in_features, call.module.out_features)
         return FoundLayer(layer, _held(weights.reshape(layer.weight_shape)), product_activations(layer, call.inputs))
-    # torch lets a convolution's input lack its batch axis.
-    inputs = call.inputs if call.inputs.ndim == weights.ndim else call.inputs[np.newaxis]
+    inputs = call.inputs
     pads = _pads(call.module)
     # Reflected or repeated values are no zeros: they are put into the activations, and the layer pads nothing itself.
     if call.module.padding_mode != "zeros":

@@ -111,3 +111,60 @@ def test_what_hooks_do_not_see_is_refused():
     assert imported.omitted[0].reason == "refused: no machine here models a transposed convolution"
     with pytest.raises(InputError, match="holds no convolution"):
         capture(nn.ReLU(), torch.rand(3))
+
+
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 4, 3)
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.fc(torch.relu(self.conv(x)).amax((-2, -1)))
+
+
+def test_a_list_of_inputs_is_several_inputs(tmp_path):
+    model, inputs = Small(), [whole(2, 2, 6, 6) for _ in range(3)]
+    many = capture(model, inputs).workload
+    assert (many.inputs, many.layers) == (3, capture(model, inputs[0]).workload.layers)
+    save_traces(tmp_path / "t.npz", many)
+    for number, one in enumerate(inputs):
+        alone = capture(model, one).workload
+        for index in range(2):
+            assert many.trace(index, number).digest == alone.trace(index).digest
+            assert load_traces(tmp_path / "t.npz").trace(index, number).digest == alone.trace(index).digest
+
+
+def test_single_images_without_a_batch_axis_are_inputs_of_one_image():
+    images = [whole(2, 6, 6) for _ in range(3)]
+    workload = capture(nn.Conv2d(2, 4, 3), images).workload
+    assert (workload.inputs, workload.layers[0].batch) == (3, 1)
+    np.testing.assert_array_equal(workload.trace(0, 2).activations[0], images[2].numpy())
+
+
+def test_inputs_that_lead_to_other_shapes_are_refused():
+    model = nn.Conv2d(2, 4, 3)
+    for inputs, message in (
+        ([], "capture: the list of inputs is empty"),
+        (
+            [whole(1, 2, 6, 6), whole(1, 2, 6, 7)],
+            "capture: input 1 has shape (1, 2, 6, 7) at layer 'Conv2d', the first (1, 2, 6, 6)",
+        ),
+    ):
+        with pytest.raises(InputError) as fault:
+            capture(model, inputs)
+        assert str(fault.value) == message
+
+
+def test_inputs_that_lead_to_other_layers_are_refused():
+    class Either(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(3, 2), nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.a(x) if x.sum() > 0 else self.b(x)
+
+    with pytest.raises(InputError) as fault:
+        capture(Either(), [torch.ones(1, 3), -torch.ones(1, 3)])
+    assert str(fault.value) == "capture: input 1 runs through other layers than the first"

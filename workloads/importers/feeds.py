@@ -92,8 +92,7 @@ def _counted(samples: int) -> str:
 
 def _samples(path: Path, options: ImportOptions, specs: Sequence[InputSpec], layout: str) -> list[_Sample]:
     if path.suffix in (".npz", ".npy"):
-        feeds = _read_arrays(path, specs, apart=options.samples is not None)
-        return [_Sample(path, partial(dict, feed)) for feed in feeds]
+        return [_Sample(path, partial(dict, feed)) for feed in _read_arrays(path, specs)]
     pictures = _pictures_of(path) if path.is_dir() else [path]
     if len(specs) != 1:
         names = ", ".join(spec.name for spec in specs)
@@ -113,8 +112,8 @@ def _picture_feed(path: Path, options: ImportOptions, spec: InputSpec, layout: s
     return {spec.name: _read_picture(path, options, spec, layout)}
 
 
-def _read_arrays(path: Path, specs: Sequence[InputSpec], *, apart: bool) -> list[Feed]:
-    """A feed for each sample of a file; `apart`: the images of a batch whose size the model leaves open are samples."""
+def _read_arrays(path: Path, specs: Sequence[InputSpec]) -> list[Feed]:
+    """A feed for each sample of a file."""
     arrays = read_arrays(path)
     # With one input and one array there is nothing to mix up, whatever the array's name.
     if len(specs) == len(arrays) == 1:
@@ -123,7 +122,7 @@ def _read_arrays(path: Path, specs: Sequence[InputSpec], *, apart: bool) -> list
     for spec in specs:
         if spec.name not in arrays:
             raise InputError(f"{path}: holds no array '{spec.name}', the model's input")
-        parts = _parts(arrays[spec.name], spec, apart=apart)
+        parts = _parts(arrays[spec.name], spec)
         samples[spec.name] = [_fitting(path, part, spec) for part in parts]
         first = specs[0].name
         if len(parts) != len(samples[first]):
@@ -134,16 +133,15 @@ def _read_arrays(path: Path, specs: Sequence[InputSpec], *, apart: bool) -> list
     return [dict(zip(samples, feed, strict=True)) for feed in zip(*samples.values(), strict=True)]
 
 
-def _parts(array: np.ndarray, spec: InputSpec, *, apart: bool) -> Sequence[np.ndarray]:
+def _parts(array: np.ndarray, spec: InputSpec) -> Sequence[np.ndarray]:
     """The samples along an array's first axis; the array itself where it is one."""
     # With one axis more than the model's input, the first one counts samples.
     if array.ndim == len(spec.shape) + 1 and len(array):
         return list(array)
     if array.ndim != len(spec.shape) or not spec.shape:
         return [array]
-    # (12, 3, 8, 8) for a model of batches of 4 are three samples. A batch that the model leaves open is a batch,
-    # unless samples are asked for.
-    batch = spec.shape[0] or (1 if apart else len(array))
+    # (12, 3, 8, 8) for a model of batches of 4 are three samples.
+    batch = spec.shape[0] or len(array)
     whole = batch and len(array) > batch and len(array) % batch == 0
     return np.split(array, len(array) // batch) if whole else [array]
 

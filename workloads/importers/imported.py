@@ -26,8 +26,7 @@ class ImportOptions:
 
     inputs           pictures, folders of them, or npz and npy files with a model's inputs; the activations are those
                      they give. Several samples of one (pictures of a folder, along an array's first axis) are inputs.
-    samples          how many of the samples are run, from the first on; None: all. With a number, images along a batch
-                     axis whose size a model leaves open are samples, too.
+    samples          how many of the samples are run, from the first on; None: all
     mean, std        per channel, subtracted from and dividing a picture's values in [0, 1]
     layout           of a picture in the model's input: "NCHW", "NHWC", or empty: told from the input's shape
     sizes            dynamic sizes: by the name of a dimension, or a whole shape by the name of an input

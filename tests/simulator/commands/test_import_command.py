@@ -88,3 +88,17 @@ def test_an_unknown_format(cli, tmp_path):
     result = cli("import", path, "-o", tmp_path / "t.npz")
     wanted = f"prunesim: {path}: not a format that can be imported; see 'prunesim import --help'\n"
     assert (result.code, result.err) == (2, wanted)
+
+
+def test_samples_become_inputs_that_run_takes(cli, model, tmp_path):
+    np.save(tmp_path / "x.npy", np.maximum(np.random.default_rng(4).standard_normal((4, 1, 3, 8, 8), np.float32), 0))
+    result = cli("import", model, "-o", tmp_path / "t.npz", "--input", tmp_path / "x.npy", "--inputs", "3")
+    assert (result.code, result.err) == (0, f"wrote {tmp_path}/t.npz: 2 layers, 3 inputs\n")
+    workload = load_traces(tmp_path / "t.npz")
+    assert workload.inputs == 3
+    np.testing.assert_array_equal(workload.trace(0, 2).activations, np.load(tmp_path / "x.npy")[2])
+    missing = cli("import", model, "-o", tmp_path / "u.npz", "--inputs", "3")
+    assert (missing.code, missing.err) == (
+        2, "prunesim: --inputs: counts the samples of --input, which is not given\n",
+    )  # fmt: skip
+    assert not (tmp_path / "u.npz").exists()

@@ -205,6 +205,23 @@ def test_activations_of_a_quantized_model(tmp_path):
     np.testing.assert_array_equal(np.clip(sums - 7, -128, 127), wanted.transpose(0, 3, 1, 2))
 
 
+def test_samples_are_inputs_each_as_an_import_of_it_alone(tmp_path):
+    pytest.importorskip("ai_edge_litert.interpreter")
+    x, w = RANDOM.integers(-20, 20, (3, 9, 8, 6), np.int8), RANDOM.integers(-5, 6, (4, 3, 2, 6), np.int8)
+    tensors = [
+        Tensor((1, 9, 8, 6), np.int8, zero_points=(3,)), constant(w, zero_points=(0,)),
+        constant(np.zeros(4, np.int32), zero_points=(0,)), Tensor((1, 9, 8, 4), np.int8, zero_points=(-7,)),
+    ]  # fmt: skip
+    path = save(tmp_path / "m.tflite", tensors, [Operator("CONV_2D", [0, 1, 2], [3], "Conv2DOptions", conv_options())])
+    np.save(tmp_path / "x.npy", x)
+    many = import_model(path, ImportOptions(inputs=(tmp_path / "x.npy",))).workload
+    assert (many.inputs, many.layers[0].batch) == (3, 1)
+    for number in range(3):
+        np.save(tmp_path / "one.npy", x[number])
+        alone = import_model(path, ImportOptions(inputs=(tmp_path / "one.npy",))).workload
+        assert many.trace(0, number).digest == alone.trace(0).digest
+
+
 @needs_shared
 def test_the_product_network_of_mediapipe():
     found = importlib.util.find_spec("mediapipe")

@@ -1,7 +1,8 @@
 """Readers of reference data: folders of real pruned networks, and density tables. One file a kind.
 
-A folder holds one npz file and, beside it, `layers.json` or `NAME_layers.json` with the layers' shapes. Which reader
-fits is told by the kinds of entries in the npz (`code:conv1` has the kind `code`).
+A folder holds one npz file and, beside it, `layers.json` or `NAME_layers.json` with the layers' shapes; npz files that
+hold activations alone are further inputs (photographs.py). Which reader fits is told by the kinds of entries in the npz
+(`code:conv1` has the kind `code`).
 """
 
 from __future__ import annotations

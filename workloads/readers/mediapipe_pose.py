@@ -12,8 +12,8 @@ from typing import Any
 
 from workloads.arrays.stored import StoredTensor
 from workloads.layer import Layer
+from workloads.readers.photographs import Photographs
 from workloads.readers.reference import TensorPair, read_folder
-from workloads.source import OneImage, RepeatedImages
 from workloads.workload import Workload
 
 ENTRIES = frozenset({"w", "x", "xmask"})
@@ -29,4 +29,4 @@ def read_mediapipe_pose(path: str | Path) -> Workload:
 def _tensors(archive: Path, row: Mapping[str, Any], layer: Layer) -> TensorPair:
     # The table names the tensor that a layer reads; layers that read one tensor share its entry.
     image = StoredTensor(archive, row["input"], packed=row["input"].startswith("xmask:"))
-    return StoredTensor(archive, f"w:{layer.name}"), RepeatedImages(OneImage(image))
+    return StoredTensor(archive, f"w:{layer.name}"), Photographs((image,))

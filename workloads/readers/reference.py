@@ -12,6 +12,7 @@ from workloads.errors import InputError
 from workloads.graph import Graph
 from workloads.layer import Layer, Pads
 from workloads.network import load_network, network_graph, network_names
+from workloads.readers.photographs import find_photographs, is_photograph, with_photographs
 from workloads.source import LayerSource, TensorSource, output_densities
 from workloads.workload import Workload
 
@@ -22,7 +23,7 @@ def find_archive(path: Path) -> Path:
     """The npz file of a folder, or the file itself. Raises `InputError` when there is not exactly one."""
     if not path.is_dir():
         return path
-    archives = sorted(path.glob("*.npz"))
+    archives = [one for one in sorted(path.glob("*.npz")) if not is_photograph(one)]
     if len(archives) != 1 or find_table(archives[0]) is None:
         raise InputError(f"{path}: is a directory, must be a file or a folder of reference data")
     return archives[0]
@@ -45,8 +46,9 @@ def read_folder(
     """The workload of a reference folder.
 
     `tensors` gives the sources of a layer's weights and activations from the npz file's path, the layer's row of the
-    table and the layer. `graph` is the network whose graph the layers have, if they are that network's. Raises
-    `InputError` naming the table when it cannot be used.
+    table and the layer; `Photographs` get those of the folder's other files. `graph` is the network whose graph the layers
+    have, if they are that network's. Raises `InputError` naming the table when it cannot be used, or a photograph's file
+    when it does not hold what a layer reads.
     """
     archive = find_archive(path).absolute()
     table = find_table(archive)
@@ -67,6 +69,8 @@ def read_folder(
         LayerSource(i, layer, *tensors(archive, row, layer), output, str(archive))
         for i, (row, layer, output) in enumerate(zip(rows, layers, outputs, strict=True))
     )
+    others = find_photographs(path)
+    sources = with_photographs(sources, others) if others else sources
     files = (path,) if path.is_dir() else (archive, table)
     return Workload(name, sources, title=title, origin=origin, files=files, graph=_graph(graph, layers))
 

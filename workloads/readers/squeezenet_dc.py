@@ -15,8 +15,9 @@ import numpy as np
 
 from workloads.arrays.stored import StoredTensor
 from workloads.layer import Layer
+from workloads.readers.photographs import Photographs
 from workloads.readers.reference import TensorPair, read_folder
-from workloads.source import OneImage, RepeatedImages, Stream
+from workloads.source import Stream
 from workloads.workload import Workload
 
 ENTRIES = frozenset({"code", "codebook", "x"})
@@ -47,4 +48,4 @@ def read_squeezenet_dc(path: str | Path) -> Workload:
 def _tensors(archive: Path, row: Mapping[str, Any], layer: Layer) -> TensorPair:
     # Both expand layers of a fire module read one blob, which is stored once.
     image = StoredTensor(archive, f"x:{row['input']}")
-    return CodebookTensor(archive, layer.name), RepeatedImages(OneImage(image))
+    return CodebookTensor(archive, layer.name), Photographs((image,))

@@ -11,8 +11,8 @@ from typing import Any
 
 from workloads.arrays.stored import StoredTensor
 from workloads.layer import Layer
+from workloads.readers.photographs import Photographs
 from workloads.readers.reference import TensorPair, read_folder
-from workloads.source import OneImage, RepeatedImages
 from workloads.workload import Workload
 
 ENTRIES = frozenset({"wmask", "xmask"})
@@ -29,4 +29,4 @@ def read_vgg16_hed(path: str | Path) -> Workload:
 def _tensors(archive: Path, row: Mapping[str, Any], layer: Layer) -> TensorPair:
     del row
     image = StoredTensor(archive, f"xmask:{layer.name}", packed=True)
-    return StoredTensor(archive, f"wmask:{layer.name}", packed=True), RepeatedImages(OneImage(image))
+    return StoredTensor(archive, f"wmask:{layer.name}", packed=True), Photographs((image,))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 _SET_HELP = "Set a machine's parameter by its dotted name, e.g. dram.bandwidth_gbs=25.6. Repeatable."
 _PRUNE_HELP = "Prune the network first, e.g. unstructured:density=0.3; several prunings are joined by '+'."
+_INPUTS_HELP = "Simulate so many inputs of the workload and show how they differ; all else is of the first."
 _SEED_HELP = "Seed of synthetic masks and values."
 EQUAL_HELP = (
     "Bring machines to one size, each in its own way: any of multipliers, clock_ghz, on_chip_kib, bandwidth_gbs, bits. "
@@ -45,6 +46,7 @@ def run_options(command: Command) -> Command:
         click.option("--factors", is_flag=True, help=FACTORS_HELP),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=_SEED_HELP),
         click.option("--batch", type=click.IntRange(min=1), help="Images in a batch.  [default: the workload's]"),
+        click.option("--inputs", metavar="N|all", default="1", show_default=True, help=_INPUTS_HELP),
         click.option("--json", "json_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write the JSON report."),
         click.option("--csv", "csv_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write one row a layer."),
         click.option("--check", is_flag=True, help=_CHECK_HELP),
@@ -86,9 +88,11 @@ def run(
     WORKLOAD is a built-in network (vgg16), a density set of one (vgg16@deep-compression), a trace file (.npz), your
     own network file (.toml) or a model that 'prunesim import' knows (.onnx, .tflite, ...).  [default: blazepose]
     """
+    from simulator.input_runs import parse_inputs
     from simulator.observers.dram_requests import RequestRecorder
     from simulator.observers.timeline import Timeline
     from simulator.reports.scale_sim import to_compute_report
+    from simulator.terminal.inputs import print_inputs
     from simulator.terminal.reports import print_report
     from workloads import files
 
@@ -100,17 +104,19 @@ def run(
     chosen = _workload(workload, options)
     watch = Timeline() if timeline else None
     recorder = RequestRecorder.of(dram_trace, accelerator.spec.dram) if dram_trace else None
-    (report,) = _simulate([accelerator], chosen, tuple(filter(None, (watch, recorder))))
+    inputs = parse_inputs(options["inputs"], chosen)
+    (report,) = _simulate([accelerator], chosen, inputs, tuple(filter(None, (watch, recorder))))
     if timeline and watch:
         files.write_whole(timeline, watch.to_json(report))
     if recorder:
         recorder.write()
     if not _write(report.to_dict(), report.rows(), options):
         print_report(report, factors=options["factors"])
+        print_inputs([report])
     if scale_sim:
         files.write_whole(scale_sim, to_compute_report(report))
     if check:
-        _check([accelerator], chosen)
+        _check([accelerator], chosen, inputs)
 
 
 @click.command()
@@ -126,7 +132,9 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
     with the reason on standard error. 'ideal' takes the multipliers and clock of the others where they are alike.
     """
     from dataflows.registry import machines as known
+    from simulator.input_runs import parse_inputs
     from simulator.network_simulation import able_machines
+    from simulator.terminal.inputs import print_inputs
     from simulator.terminal.reports import print_comparison
 
     _require_outputs(options, (), (workload,))
@@ -140,7 +148,8 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
         raise InputError("no accelerator of the list can run this workload")
     # After refusals, since the ideal machine takes the size of those that really run.
     able = _with_ideal_beside(able, settings, size)
-    reports = _simulate(able, chosen)
+    inputs = parse_inputs(options["inputs"], chosen)
+    reports = _simulate(able, chosen, inputs)
     data = {
         "schema": reports[0].to_dict()["schema"],
         "tool": reports[0].tool,
@@ -151,8 +160,9 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
     }
     if not _write(data, [row for report in reports for row in report.rows()], options):
         print_comparison(reports, factors=options["factors"])
+        print_inputs(reports)
     if check:
-        _check(able, chosen)
+        _check(able, chosen, inputs)
 
 
 def _workload(name: str, options: dict[str, Any]) -> Workload:
@@ -227,30 +237,32 @@ def _with_ideal_beside(
 
 
 def _simulate(
-    accelerators: list[Accelerator], workload: Workload, observers: tuple[Observer, ...] = ()
+    accelerators: list[Accelerator], workload: Workload, inputs: int, observers: tuple[Observer, ...] = ()
 ) -> list[NetworkReport]:
-    from simulator.network_simulation import simulate
+    from simulator.input_runs import simulate_inputs
     from simulator.terminal.reports import progress
 
     with progress(f"{workload.name} on {', '.join(a.name for a in accelerators)}") as advance:
-        reports = simulate(accelerators, workload, advance, observers=observers)
+        reports = simulate_inputs(accelerators, workload, inputs, advance, observers)
     for line in workload.notes:
         tell(f"note: {line}")
     return reports
 
 
-def _check(accelerators: list[Accelerator], workload: Workload) -> None:
-    """Exit with 1 when a machine's outputs differ from the reference convolution."""
+def _check(accelerators: list[Accelerator], workload: Workload, inputs: int) -> None:
+    """Exit with 1 when a machine's outputs differ from the reference convolution on any input."""
     from simulator.functional import differing_layers
     from simulator.terminal.reports import progress
 
     with progress("checking outputs") as advance:
-        wrong = differing_layers(accelerators, workload, advance)
+        found = [differing_layers(accelerators, workload.at_input(number), advance) for number in range(inputs)]
+    wrong = [f"input {number}: {line}" if number else line for number, lines in enumerate(found) for line in lines]
     for line in wrong:
         tell(line)
     if wrong:
         raise SystemExit(1)
-    tell(f"outputs checked: {len(workload.layers)} layers equal the reference convolution")
+    of_inputs = f" of {inputs} inputs" if inputs > 1 else ""
+    tell(f"outputs checked: {len(workload.layers)} layers{of_inputs} equal the reference convolution")
 
 
 def _require_outputs(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from dataflows.schedule import Cause
 from simulator.reports.dram_report import DramReport
@@ -14,6 +14,8 @@ from simulator.reports.metrics import flat
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from simulator.reports.input_spread import InputSpread
 
 SCHEMA = 1
 Model = Literal["events", "analytical"]
@@ -179,6 +181,7 @@ class NetworkReport:
     size   multipliers, clock_ghz, on_chip_kib, bandwidth_gbs and bits of the machine; None for what it does not have
     equal  the size that it and its baseline were brought to (`--equal`), empty where it was not
     model  where the numbers come from: simulated events, or expectations of an analytical model
+    inputs how the figures differ between the inputs that were simulated; None for one alone. All else is of the first.
     """
 
     accelerator: dict[str, Any]
@@ -190,6 +193,7 @@ class NetworkReport:
     size: dict[str, Any] = field(default_factory=dict)
     equal: dict[str, Any] = field(default_factory=dict)
     model: Model = EVENTS
+    inputs: InputSpread | None = None
 
     @property
     def machine(self) -> str:
@@ -220,14 +224,29 @@ class NetworkReport:
             "digest": self.digest,
             "layers": [layer.to_dict() for layer in self.layers],
             "total": self.total.to_dict(),
+            **({} if self.inputs is None else {"inputs": self.inputs.to_dict()}),
         }
+
+    def with_inputs(self, inputs: InputSpread) -> Self:
+        """The same report with what other inputs do to its figures."""
+        return replace(self, inputs=inputs)
 
     def rows(self) -> list[dict[str, Any]]:
         """One flat row a layer and a last one for the total; nested keys are joined by a dot."""
         first = {"accelerator": self.machine, "workload": self.workload["name"]}
         # A simulation is what rows are of; anything else says so in each of them.
         first |= {} if self.model == EVENTS else {"model": self.model}
-        return [first | flat(row.to_dict()) for row in (*self.layers, self.total)]
+        rows = [first | flat(row.to_dict()) for row in (*self.layers, self.total)]
+        if self.inputs is None:
+            return rows
+        spreads = [
+            spread.to_dict() | {"count": self.inputs.count} for spread in (*self.inputs.layers, self.inputs.total)
+        ]
+        named = [flat(spread, "inputs.") for spread in spreads]
+        return [
+            row | {key: value for key, value in spread.items() if key != "inputs.name"}
+            for row, spread in zip(rows, named, strict=True)
+        ]
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a row a layer and the total."""

@@ -27,16 +27,17 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _OUTPUT = click.Path(dir_okay=False, allow_dash=True)
-_STUDY_KEYS = ("layers", "prune", "batch", "equal")
+_STUDY_KEYS = ("inputs", "layers", "prune", "batch", "equal")
 
 
 @click.command()
 @click.argument("subject", metavar="STUDY.toml|WORKLOAD", default="blazepose")
 @click.option("--on", "machines", metavar="M1,M2,...", help="Accelerators; WORKLOAD is then swept instead of a study.")
 @click.option("--vary", metavar="KEY=V1,V2,...", multiple=True, help="Vary a parameter, or workload, prune, density, "
-              "weight_density, activation_density, weight_pattern, activation_pattern, batch, model. Several give all "
-              "combinations.")  # fmt: skip
+              "weight_density, activation_density, weight_pattern, activation_pattern, batch, input, model. Several "
+              "give all combinations.")  # fmt: skip
 @click.option("--seeds", type=click.IntRange(min=1), help="How many seeds of synthetic masks.")
+@click.option("--inputs", type=click.IntRange(min=1), help="How many of the workload's inputs.")
 @click.option("--layers", metavar="GLOB", help="Only the layers whose name matches.")
 @click.option("--prune", metavar="METHOD:KEY=VALUE,...", help="Prune the network first.")
 @click.option("--batch", type=click.IntRange(min=1), help="Images in a batch.")

@@ -18,7 +18,7 @@ Row: TypeAlias = dict[str, Any]
 # Reports, as objects or as read from JSON, or flat rows, as a frame or as read from CSV.
 Data: TypeAlias = "NetworkReport | pd.DataFrame | Sequence[NetworkReport | Mapping[str, Any]]"
 
-_IDENTITY = ("accelerator", "seed", "study", "key", "digest")
+_IDENTITY = ("accelerator", "seed", "input", "study", "key", "digest")
 _SWEPT_DENSITIES = ("weight_density", "activation_density")
 _MEASURED = {*Measures.__dataclass_fields__, *LayerReport.__dataclass_fields__, *DERIVED}
 _MEASURED_GROUPS = (STACK, "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.", "inputs.")

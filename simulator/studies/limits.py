@@ -15,9 +15,10 @@ def require_points(values: Mapping[str, Any], source: str) -> None:
     """Raise `InputError` when the checked tables of a study ask for more than `MOST_POINTS` combinations."""
     factors = {f"axes.{number}": _longest_list(axis) for number, axis in enumerate(values["axes"])}
     factors |= {key: len(values[key]) for key in ("points", "workloads", "machines")}
-    # A number means so many seeds, from 0 on; a list names them.
-    seeds = values["seeds"]
-    factors["seeds"] = seeds if isinstance(seeds, int) else len(seeds)
+    # A number means so many seeds, from 0 on; a list names them. So it is with inputs, which may be left out.
+    for key in ("seeds", "inputs"):
+        given = values[key]
+        factors[key] = given if isinstance(given, int) else len(given or [])
     # An axis without lists has length 0 here, and is a fault that is told elsewhere.
     # An axis of lists of 10, two machines and `seeds = 5` ask for 10 x 2 x 5 = 100 points.
     count = math.prod(max(factor, 1) for factor in factors.values())

@@ -41,6 +41,7 @@ class Point:
                 output); prunings come after
     weight_pattern, activation_pattern  how the non-zeros of drawn masks lie (see `patterns`)
     layers      glob of layer names
+    input       which of the workload's inputs
     equal       the size that the machine is brought to, as for '--equal'
     model       where the numbers come from: simulated events, or the machine's analytical model
     """
@@ -57,6 +58,7 @@ class Point:
     activation_pattern: str | None = None
     batch: int | None = None
     seed: int = 0
+    input: int = 0
     equal: str | None = None
     model: Model = EVENTS
 
@@ -95,6 +97,7 @@ class Point:
         # asked for.
         workload = replace(loaded(self.workload), seed=self.seed)
         workload = workload if self.batch is None else workload.with_batch(self.batch)
+        workload = workload.at_input(self.input)
         # The operand's own density wins over the one for both.
         weights = self.density if self.weight_density is None else self.weight_density
         activations = self.density if self.activation_density is None else self.activation_density
@@ -126,7 +129,7 @@ class Point:
             code_version(),
             [accelerator.name, accelerator.spec.model_dump_json(), *([self.equal] if self.equal else [])],
             [file_digest(path) for path in base.files],
-            [base.name, self.seed, described(base.sources, from_files=bool(base.files))],
+            [base.name, self.seed, self.input, described(base.sources, from_files=bool(base.files))],
             [layer.name for layer in chosen.layers],
             None if self.prune is None else described(pruning.parse(self.prune).resolved()),
             self.model,

@@ -25,7 +25,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Study:
-    """Points in order. `varied` are the keys that tell places apart, the seed left out."""
+    """Points in order. `varied` are the keys that tell places apart, seed and input left out."""
 
     name: str
     title: str
@@ -83,9 +83,11 @@ class Study:
 
     def notes(self) -> list[str]:
         """What the workloads of the points assume, and what prunings could not do, each once."""
-        # Neither machine nor seed changes what is noted, so that 3 machines x 10 seeds prune a network once and not 30
-        # times.
-        points = {replace(place.point, machine="", settings=(), seed=0) for place in self.places if not place.fault}
+        # Neither machine nor seed nor input changes what is noted, so that 3 machines x 10 seeds prune a network once
+        # and not 30 times.
+        points = {
+            replace(place.point, machine="", settings=(), seed=0, input=0) for place in self.places if not place.fault
+        }
         lines: dict[str, None] = {}
         for point in sorted(points, key=repr):
             with suppress(InputError):  # the point will say so itself
@@ -153,7 +155,7 @@ def _outcomes(places: Sequence[Place], store: Store, workers: Workers) -> Iterat
 
 def _varied(places: Sequence[Place]) -> tuple[str, ...]:
     """Keys that tell places apart. Of keys whose values go hand in hand the first is enough."""
-    keys = dict.fromkeys(key for place in places for key in place.values if key != "seed")
+    keys = dict.fromkeys(key for place in places for key in place.values if key not in ("seed", "input"))
     patterns: dict[tuple[int, ...], str] = {}
     for key in keys:
         seen: dict[str, int] = {}
@@ -207,7 +209,7 @@ def _wrong_settings(values: dict[str, Any]) -> Iterator[str]:
 
 def _wrong_workloads(combinations: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Faults of workloads, prunings and globs, each combination of them looked at once."""
-    keys = ("workload", "layers", "prune", "batch", "weight_density", "weight_pattern", "activation_pattern")
+    keys = ("workload", "input", "layers", "prune", "batch", "weight_density", "weight_pattern", "activation_pattern")
     seen = {repr([values.get(key) for key in keys]): values for values in combinations}
     for values in seen.values():
         try:

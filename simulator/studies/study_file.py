@@ -20,6 +20,7 @@ from workloads.masks.named import ACTIVATION_PATTERNS, WEIGHT_PATTERNS, parse_pa
 Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0)]
+Input = Annotated[int, Field(ge=0)]
 
 
 def _pattern(*allowed: str) -> AfterValidator:
@@ -46,7 +47,7 @@ def _equal_size(text: str) -> str:
 
 
 EqualSizeText = Annotated[str, AfterValidator(_equal_size)]
-_LISTED = ("workload", "machine", "seed")  # a study has a list of each
+_LISTED = ("workload", "machine", "seed", "input")  # a study has a list of each
 
 
 class _Table(BaseModel):
@@ -71,19 +72,22 @@ class PointKeys(_Table):
     equal: EqualSizeText | None = Field(None, description="size of all machines, as for '--equal'")
     model: Model | None = Field(None, description="events (simulated) or analytical (expected from densities)")
     seed: Seed | None = Field(None, description="seed of synthetic masks")
+    input: Input | None = Field(None, description="which of the workload's inputs, from 0 on")
 
 
 class StudyTable(_Table):
     """A whole study file.
 
     Points are all combinations of: the rows of each table of `axes` (the lists of one table go together, element by
-    element), the tables of `points` (one after the other), `workloads`, `machines` and `seeds` (a list, or how many).
+    element), the tables of `points` (one after the other), `workloads`, `machines`, `seeds` and `inputs` (lists, or how
+    many of each).
     """
 
     title: str = ""
     machines: list[Text] = []
     workloads: list[Text] = ["blazepose"]
     seeds: Annotated[int, Field(ge=1)] | list[Seed] = 1
+    inputs: Annotated[int, Field(ge=1)] | list[Input] | None = None
     layers: Text | None = None
     prune: Text | None = None
     density: Share | None = None
@@ -128,7 +132,7 @@ class StudyTable(_Table):
                 yield from _key_faults(f"points.{number}.{key}", key, [value], known)
         if not self.machines and any("machine" not in values for values in self._own_rows()):
             yield "machines: must name at least one accelerator"
-        for key in ("workloads", "seeds"):
+        for key in ("workloads", "seeds", "inputs"):
             if getattr(self, key) == []:
                 yield f"{key}: must not be empty"
 
@@ -142,17 +146,25 @@ class StudyTable(_Table):
             yield {key: value for row in rows for key, value in row.items()}
 
     def combinations(self) -> Iterator[dict[str, Any]]:
-        """What each point sets, in order; the seed changes fastest. Axes and points win over the study's own keys."""
+        """What each point sets, in order; the seed changes fastest, and inputs faster still where the study says any.
+
+        Axes and points win over the study's own keys.
+        """
         fixed = {key: getattr(self, key) for key in PointKeys.model_fields if key not in _LISTED}
         fixed = {key: value for key, value in fixed.items() if value is not None} | flattened(self.set)
-        seeds = list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
-        lists = {"workload": self.workloads, "machine": self.machines, "seed": seeds}
+        lists = {"workload": self.workloads, "machine": self.machines, "seed": _counted(self.seeds)}
+        lists |= {} if self.inputs is None else {"input": _counted(self.inputs)}
         for own in self._own_rows():
             # A list that axes or points set themselves is not multiplied in again.
             named = [[(key, value) for value in values] for key, values in lists.items() if key not in own]
             # The last list turns fastest: two machines and two seeds come as m1 0, m1 1, m2 0, m2 1.
             for row in itertools.product(*named):
                 yield dict(row) | fixed | own
+
+
+def _counted(given: int | list[int]) -> list[int]:
+    """A list as it stands, or so many numbers from 0 on."""
+    return list(range(given)) if isinstance(given, int) else given
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a sweep prints: a row for each combination of varied values, averaged over seeds, and why points failed."""
+"""What a sweep prints: a row for each combination of varied values, averaged over seeds and inputs, and failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NO_SPREAD = " \u00b10.0%"
 
 
 def print_study(study: Study, store: Store, *, factors: bool = False) -> None:
-    """The study's table on standard output; where seeds differ, the mean and half the range.
+    """The study's table on standard output; where seeds or inputs differ, the mean and half the range.
 
     With `factors` also what each speedup consists of. Every varied column shows; of the others what fits.
     """
@@ -34,7 +34,7 @@ def print_study(study: Study, store: Store, *, factors: bool = False) -> None:
     # A setting that bears a metric's name, such as `dram.burst_bytes`, stands under another one, see `Store.rows`.
     columns = [f"set.{key}" if any(f"set.{key}" in row for row in rows) else key for key in keys]
     for row in rows:
-        # The seed is none of the varied keys, so that the seeds of a point fall into one group.
+        # Seed and input are none of the varied keys, so that those of a point fall into one group.
         groups.setdefault(tuple(_text(row.get(column)) for column in columns), []).append(row)
     least = tuple(metric for metric in shown if metric in (*_LEAST, *FACTORS))
     choices = [(metrics, broken) for metrics in (shown, least) for broken in (False, True)]

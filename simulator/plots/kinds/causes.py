@@ -54,9 +54,8 @@ def causes(data: Data) -> Figure:
     rows = total_rows(rows_of(data))
     if not rows:
         raise InputError("the results have no totals of workloads to draw")
-    runs = [(run, row, len(group) > 1) for run, group in by_run(rows).items() for row in group]
-    rows = [row for _, row, _ in runs]
-    labels = [f"{run}  seed={row.get('seed')}" if seeds else run for run, row, seeds in runs]
+    labelled = [(_label(run, row, group), row) for run, group in by_run(rows).items() for row in group]
+    labels, rows = [label for label, _ in labelled], [row for _, row in labelled]
     with new_figure(8.6, 1.6 + 0.42 * len(rows)) as figure:
         axes = figure.subplots()
         places = range(len(rows))
@@ -80,6 +79,15 @@ def causes(data: Data) -> Figure:
         axes.set_title(f"{_workloads(rows)}: where every PE-cycle went")
         legend_below(figure, axes)
         return figure
+
+
+def _label(run: str, row: Row, group: Sequence[Row]) -> str:
+    """A run's name, with its seed and its input where the runs of that name differ in them."""
+    # The seed also where nothing tells two rows apart, such as two files of one run.
+    apart = ["input"] if len({str(other.get("input")) for other in group}) > 1 else []
+    seeds = len({str(other.get("seed")) for other in group}) > 1 or not apart
+    keys = [*(["seed"] if seeds else []), *apart]
+    return "  ".join([run, *(f"{key}={row.get(key)}" for key in keys)]) if len(group) > 1 else run
 
 
 @kind("layers", "where the cycles of each layer went", source="reports")

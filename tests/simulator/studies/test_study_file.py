@@ -46,6 +46,14 @@ def test_seeds_are_a_count_or_a_list():
     assert [p["seed"] for p in combinations(machines=["scnn"], seeds=3)] == [0, 1, 2]
 
 
+def test_inputs_are_a_count_a_list_or_an_axis():
+    assert [p["input"] for p in combinations(machines=["scnn"], inputs=[3, 1])] == [3, 1]
+    found = combinations(machines=["scnn"], inputs=2, seeds=2)
+    assert [(p["seed"], p["input"]) for p in found] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert [p["input"] for p in combinations(machines=["scnn"], axes=[{"input": [0, 1, 2]}])] == [0, 1, 2]
+    assert "input" not in combinations(machines=["scnn"])[0]
+
+
 def test_no_machine_has_a_setting_that_a_study_calls_something_else():
     settings = {key for chosen in machines().values() for key in keys_of(chosen.Spec)}
     assert not settings & set(PointKeys.model_fields)
@@ -98,6 +106,10 @@ def test_wrong_axes_are_named_all_at_once(tmp_path):
         "study.toml: axes.2.seed = 4: must be a list of values",
         "study.toml: points.0.queue_dept: unknown key 'queue_dept': did you mean 'queue_depth'?",
     ]
+
+
+def test_a_list_of_inputs_must_not_be_empty(tmp_path):
+    assert faults(tmp_path, 'machines = ["scnn"]\ninputs = []\n') == ["study.toml: inputs: must not be empty"]
 
 
 def test_a_study_needs_a_machine(tmp_path):

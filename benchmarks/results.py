@@ -1,9 +1,10 @@
 """The tables of README.md, docs/results.md and docs/scnn.md, made anew and compared, so that no number goes stale.
 
     python -m benchmarks.results [TABLE ...] [--renew] [--squeezenet FOLDER] [--resnet50 FOLDER]
+                                 [--photographs FOLDER] [--densities FOLDER]
 
 A table stands in a document between `<!-- table: NAME -->` and `<!-- end -->`. Without --renew the command prints what
-differs and ends with 1 where something does. Two tables need real masks (FOLDER) and are left as they are without.
+differs and ends with 1 where something does. Four tables need real data (FOLDER) and are left as they are without.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.experiments import memory, prunings, real_against_random, scnn_bars
+from benchmarks.experiments import memory, one_image, prunings, real_against_random, scnn_bars
 from benchmarks.markdown import table_text
 from dataflows.registry import create, machines
 from simulator.network_simulation import able_machines, simulate
@@ -81,6 +82,8 @@ TABLES: dict[str, Callable[[], Rows]] = {
 WITH_MASKS: dict[str, tuple[str, Callable[[str], Rows]]] = {
     "real-against-random": ("squeezenet", lambda folder: real_against_random.measure(load_workload(folder))),
     "pruned-further": ("resnet50", prunings.on_real_masks),
+    "one-image": ("photographs", one_image.of_photographs),
+    "one-image-drawn": ("densities", one_image.of_tables),
 }
 
 
@@ -106,7 +109,7 @@ def renewed(document: Path, tables: dict[str, str]) -> str:
 
 
 def made(chosen: Iterable[str], folders: dict[str, str | None]) -> dict[str, str]:
-    """Tables by name; those whose masks nobody named are left out, which is said."""
+    """Tables by name; those whose data nobody named are left out, which is said."""
     found = {}
     for name in chosen:
         if name in WITH_MASKS:
@@ -130,11 +133,14 @@ def main() -> int:
     parser.add_argument("--renew", action="store_true", help="write the documents anew")
     parser.add_argument("--squeezenet", metavar="FOLDER", help="SqueezeNet with Deep Compression")
     parser.add_argument("--resnet50", metavar="FOLDER", help="masks of a really pruned ResNet-50")
+    parser.add_argument("--photographs", metavar="FOLDER", help="as benchmarks.squeezenet_photographs writes it")
+    parser.add_argument("--densities", metavar="FOLDER", help="density tables of networks on several photographs")
     options = parser.parse_args()
     known = [*TABLES, *WITH_MASKS]
     if unknown := sorted(set(options.tables) - set(known)):
         parser.error(f"unknown table '{unknown[0]}': one of {', '.join(known)}")
-    tables = made(options.tables or known, {"squeezenet": options.squeezenet, "resnet50": options.resnet50})
+    folders = {name: getattr(options, name) for name in ("squeezenet", "resnet50", "photographs", "densities")}
+    tables = made(options.tables or known, folders)
     lines = []
     for document in DOCUMENTS:
         for name, old in tables_in(document).items():

@@ -41,7 +41,7 @@ def simulate_inputs(
     """
     dense_cycles: DenseCycles = {}
     first: list[NetworkReport] = []
-    seen: list[list[_Figures]] = []  # of each input, of each machine
+    seen: list[list[NetworkFigures]] = []  # of each input, of each machine
     for number in range(inputs):
         reports = simulate(
             accelerators,
@@ -51,16 +51,16 @@ def simulate_inputs(
             () if number else observers,
         )
         first = first or reports
-        seen.append([_Figures(report, workload) for report in reports])
+        seen.append([NetworkFigures(report, workload) for report in reports])
     if inputs == 1:
         return first
     # From input by input to machine by machine.
     return [
-        report.with_inputs(_spread(figures)) for report, figures in zip(first, zip(*seen, strict=True), strict=True)
+        report.with_inputs(spread_of(figures)) for report, figures in zip(first, zip(*seen, strict=True), strict=True)
     ]
 
 
-class _Figures:
+class NetworkFigures:
     """What is kept of a machine's report on one input."""
 
     def __init__(self, report: NetworkReport, workload: Workload) -> None:
@@ -75,7 +75,8 @@ def _figures(measures: Measures, density: float) -> InputFigures:
     return InputFigures(measures.cycles, measures.load_imbalance, measures.dram.total_bytes, density)
 
 
-def _spread(inputs: Sequence[_Figures]) -> InputSpread:
+def spread_of(inputs: Sequence[NetworkFigures]) -> InputSpread:
+    """What several inputs do to a machine's figures."""
     layers = zip(*(one.layers for one in inputs), strict=True)
     return InputSpread(
         tuple(LayerSpread.of(name, layer) for name, layer in zip(inputs[0].names, layers, strict=True)),

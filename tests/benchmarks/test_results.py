@@ -7,7 +7,13 @@ from benchmarks.markdown import table_text
 from tests.shared_data import SHARED, needs_shared
 
 WRITTEN = {name: text for document in results.DOCUMENTS for name, text in results.tables_in(document).items()}
-MASKS = {"squeezenet": SHARED / "data" / "squeezenet_dc", "resnet50": SHARED / "data" / "resnet50_dlmc"}
+DATA = SHARED / "data"
+MASKS = {
+    "squeezenet": DATA / "squeezenet_dc",
+    "resnet50": DATA / "resnet50_dlmc",
+    "photographs": DATA / "squeezenet_dc_photographs",
+    "densities": DATA / "density",
+}
 
 
 def test_every_table_stands_in_a_document():
@@ -30,6 +36,8 @@ def test_a_table_of_results(name):
 @pytest.mark.parametrize("name", sorted(results.WITH_MASKS))
 def test_a_table_of_real_masks(name):
     network, measure = results.WITH_MASKS[name]
+    if not MASKS[network].is_dir():
+        pytest.skip(f"there is no folder {MASKS[network]}")
     assert results.differences(name, WRITTEN[name], table_text(measure(str(MASKS[network])))) == []
 
 

@@ -36,7 +36,13 @@ def test_every_input_of_every_layer_is_a_dot_and_the_first_is_marked(reports, me
         assert [list(line.get_ydata()) for line in dots] == wanted
         (firsts,) = (line for line in axes.lines if line.get_label() == "input 0")
         assert list(firsts.get_ydata()) == [one[0] for one in wanted]
-        assert [text.get_text() for text in axes.get_xticklabels()] == ["conv3", "conv4", "conv5", "total"]
+
+
+def test_panels_of_the_same_layers_share_their_names(reports):
+    top, bottom = plots.inputs(reports).axes
+    assert [text.get_text() for text in bottom.get_xticklabels()] == ["conv3", "conv4", "conv5", "total"]
+    assert not any(text.get_visible() for text in top.get_xticklabels())
+    assert top.get_ylim() == bottom.get_ylim(), "a machine that inputs do not touch looks like one"
 
 
 def test_more_inputs_than_dots_can_tell_apart_are_a_box(reports):

@@ -46,9 +46,9 @@ def read_folder(
     """The workload of a reference folder.
 
     `tensors` gives the sources of a layer's weights and activations from the npz file's path, the layer's row of the
-    table and the layer; `Photographs` get those of the folder's other files. `graph` is the network whose graph the layers
-    have, if they are that network's. Raises `InputError` naming the table when it cannot be used, or a photograph's file
-    when it does not hold what a layer reads.
+    table and the layer; `Photographs` get those of the folder's other files. `graph` is the network whose graph the
+    layers have, if they are that network's. Raises `InputError` naming the table when it cannot be used, or a
+    photograph's file when it does not hold what a layer reads.
     """
     archive = find_archive(path).absolute()
     table = find_table(archive)

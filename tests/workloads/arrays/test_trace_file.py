@@ -5,45 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.workloads.arrays.traces import CONV, Array, workload
 from workloads.arrays.trace_file import load_traces, save_traces
 from workloads.catalog import load_workload
 from workloads.errors import InputError
 from workloads.graph import Graph
-from workloads.layer import Layer
-from workloads.source import LayerSource, RepeatedImages
-from workloads.workload import Workload
-
-CONV = Layer.conv(
-    "conv", in_channels=4, out_channels=6, input_size=(5, 7), kernel_size=(3, 2), stride=(2, 1), padding=((0, 1), (1, 0)),
-    dilation=(1, 2), groups=2, batch=2,
-)  # fmt: skip
-VIDEO = Layer.conv("video", in_channels=1, out_channels=2, input_size=(3, 4, 4), kernel_size=(1, 3, 3))
-DENSE = Layer.dense("fc", in_features=9, out_features=4)
-
-
-class Array:
-    def __init__(self, array):
-        self.held = array
-
-    def array(self, shape, stream):
-        del stream
-        assert self.held.shape == shape
-        return self.held
-
-
-def workload(dtype=bool, layers=(CONV, VIDEO, DENSE)):
-    random = np.random.default_rng(0)
-    sources = tuple(
-        LayerSource(
-            i,
-            layer,
-            Array(random.integers(0, 2, layer.weight_shape).astype(dtype)),
-            RepeatedImages(Array(random.integers(0, 2, layer.input_shape).astype(dtype)), layer.batch),
-            0.25,
-        )
-        for i, layer in enumerate(layers)
-    )
-    return Workload("mine", sources, title="a title", origin="an origin")
 
 
 def saved(tmp_path, **changes):
@@ -176,40 +142,6 @@ def test_a_stored_batch_is_repeated_or_cut(tmp_path):
     two, three = stored.trace(0).activations, stored.with_batch(3).trace(0).activations
     assert np.array_equal(three, two[[0, 1, 0]])
     assert np.array_equal(stored.with_batch(1).trace(0).activations, two[:1])
-
-
-@pytest.mark.parametrize("dtype", [bool, np.float16])
-@pytest.mark.parametrize("batch", [1, 3])
-def test_inputs_are_kept_whatever_the_batch(tmp_path, dtype, batch):
-    """Four inputs of batches of three; images of the video layer have 48 elements, of the others 140 and 9."""
-    layers = tuple(layer.with_batch(12) for layer in (CONV, VIDEO, DENSE))
-    # Densities that binary fractions hold exactly, so that their mean does not depend on how it is taken.
-    densities = tuple(place / 16 for place in range(12))
-    sources = [replace(one, image_output_densities=densities) for one in workload(dtype, layers).sources]
-    original = replace(workload(dtype, layers), sources=tuple(sources)).with_batch(3)
-    assert original.inputs == 4
-    path = tmp_path / "mine.npz"
-    save_traces(path, original)
-    held = load_traces(path)
-    assert held.inputs == 4
-    held, original = held.with_batch(batch), original.with_batch(batch)
-    assert held.inputs == original.inputs == 12 // batch
-    for index in range(3):
-        for number in range(12 // batch + 1):
-            assert held.trace(index, number).digest == original.trace(index, number).digest
-    save_traces(tmp_path / "later.npz", held.at_input(2))
-    later = load_traces(tmp_path / "later.npz")
-    assert later.inputs == held.inputs - 2
-    assert later.trace(1, 1).digest == original.trace(1, 3).digest
-
-
-@pytest.mark.parametrize(("batch", "version"), [(2, 1), (1, 2)])
-def test_one_input_makes_a_file_of_the_first_version(tmp_path, batch, version):
-    """The convolution holds two images: one input as a batch, and two one by one."""
-    save_traces(tmp_path / "t.npz", workload(layers=(CONV,)).with_batch(batch))
-    with np.load(tmp_path / "t.npz") as file:
-        header = json.loads(file["header"].tobytes())
-    assert (header["version"], header.get("inputs", 1)) == (version, version)
 
 
 def test_the_bytes_depend_on_the_traces_alone_and_no_other_file_is_left(tmp_path):

@@ -30,6 +30,7 @@ _CAPTIONS = {
     "imbalance": "How unevenly work falls: by layer, and by PE within its layer (middle half, and 5 to 95 %).",
     "heatmap": "Busy cycles of every PE on the array's shape.",
     "pareto": "Cycles against DRAM traffic.",
+    "inputs": "How far one input misleads: cycles of each layer on every input, around their mean.",
 }
 _FOR_SEVERAL = ("pareto",)  # figures that compare machines
 _TIMELINE_CAPTIONS = {

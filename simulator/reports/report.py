@@ -227,7 +227,7 @@ class NetworkReport:
             **({} if self.inputs is None else {"inputs": self.inputs.to_dict()}),
         }
 
-    def with_inputs(self, inputs: InputSpread) -> Self:
+    def with_inputs(self, inputs: InputSpread | None) -> Self:
         """The same report with what other inputs do to its figures."""
         return replace(self, inputs=inputs)
 

@@ -92,3 +92,14 @@ def test_the_command_draws_what_run_wrote(cli, tmp_path):
     )
     assert drawn.code == 0
     assert "load imbalance," in (tmp_path / "o.svg").read_text()
+
+
+def test_the_report_page_shows_several_inputs_and_says_nothing_of_one(reports, cli, tmp_path):
+    for name, data in (
+        ("several", [one.to_dict() for one in reports]),
+        ("one", [reports[0].with_inputs(None).to_dict()]),
+    ):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"schema": data[0]["schema"], "reports": data}))
+        assert cli("report", tmp_path / f"{name}.json", "-o", tmp_path / f"{name}.html").code == 0
+    assert '<figure id="inputs"><svg' in (tmp_path / "several.html").read_text()
+    assert '<figure id="inputs">' not in (tmp_path / "one.html").read_text()

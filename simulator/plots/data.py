@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dataflows.schedule import Cause
 from simulator.reports.dram_report import DRAM_MEASURES
+from simulator.reports.input_spread import spread_columns
 from simulator.reports.metrics import STACK, flat
 from simulator.reports.report import DERIVED, LayerReport, Measures, NetworkReport
 from workloads.errors import InputError, nearest
@@ -157,4 +158,5 @@ def _is_report(entry: Mapping[str, Any]) -> bool:
 def _report_rows(report: Mapping[str, Any]) -> list[Row]:
     known = {"accelerator": report["accelerator"]["name"], "workload": report["workload"]["name"]}
     measures = [*report.get("layers", []), {**report["total"], "name": "total"}]
-    return [{**known, **flat(row)} for row in measures]
+    spreads = spread_columns(report["inputs"]) if "inputs" in report else [{}] * len(measures)
+    return [{**known, **flat(row), **spread} for row, spread in zip(measures, spreads, strict=True)]

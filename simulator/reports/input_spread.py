@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from statistics import fmean, pstdev
 from typing import Any, Self
+
+from simulator.reports.metrics import flat
 
 
 @dataclass(frozen=True)
@@ -101,3 +103,9 @@ class InputSpread:
             "layers": [layer.to_dict() for layer in self.layers],
             "total": self.total.to_dict(),
         }
+
+
+def spread_columns(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The columns that flat rows of layers and of the total get, of `InputSpread.to_dict`: `inputs.cycles.mean`, ..."""
+    spreads = [{**row, "count": inputs["count"]} for row in (*inputs["layers"], inputs["total"])]
+    return [flat({"inputs": {key: value for key, value in row.items() if key != "name"}}) for row in spreads]

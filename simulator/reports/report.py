@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from dataflows.schedule import Cause
 from simulator.reports.dram_report import DramReport
 from simulator.reports.html_tables import measures_table
+from simulator.reports.input_spread import InputSpread, spread_columns
 from simulator.reports.metrics import flat
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from simulator.reports.input_spread import InputSpread
 
 SCHEMA = 1
 Model = Literal["events", "analytical"]
@@ -237,16 +236,8 @@ class NetworkReport:
         # A simulation is what rows are of; anything else says so in each of them.
         first |= {} if self.model == EVENTS else {"model": self.model}
         rows = [first | flat(row.to_dict()) for row in (*self.layers, self.total)]
-        if self.inputs is None:
-            return rows
-        spreads = [
-            spread.to_dict() | {"count": self.inputs.count} for spread in (*self.inputs.layers, self.inputs.total)
-        ]
-        named = [flat(spread, "inputs.") for spread in spreads]
-        return [
-            row | {key: value for key, value in spread.items() if key != "inputs.name"}
-            for row, spread in zip(rows, named, strict=True)
-        ]
+        spreads = [{}] * len(rows) if self.inputs is None else spread_columns(self.inputs.to_dict())
+        return [row | spread for row, spread in zip(rows, spreads, strict=True)]
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a row a layer and the total."""

@@ -19,6 +19,7 @@ from dataflows.specs import AcceleratorSpec
 from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
+from workloads.whole_numbers import ceil_div
 
 Spec_co = TypeVar("Spec_co", bound=AcceleratorSpec, covariant=True, default=AcceleratorSpec)
 
@@ -117,6 +118,11 @@ class Accelerator(ABC, Generic[Spec_co]):
         Clock, word and bandwidth, which all machines set alike, are not among them.
         """
         return scaled_settings(self.scaling, self.spec, target.multipliers, target.on_chip_bytes)
+
+    def stored_map_bytes(self, values: int, nonzeros: int) -> int:
+        """Bytes of a map in DRAM, `nonzeros` of whose values are not zero, as the machine stores it: dense here."""
+        del nonzeros
+        return ceil_div(values * self.spec.value_bits, 8)
 
     def least_weight_bits(self) -> int:
         """Bits in which a non-zero weight is stored at least, whatever tells its place."""

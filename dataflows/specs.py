@@ -133,5 +133,23 @@ class AcceleratorSpec(Spec):
         default="overlapped",
         description="overlapped: later tiles compute while results are written; blocking: they wait",
     )
+    overlap: Literal["none", "serial", "weights", "tiles"] = Field(
+        default="weights",
+        description="between layers of a network. none: its cycles are the sum of its layers'; serial: a layer begins "
+        "when the one before is written; weights: what depends on no other layer is loaded ahead; tiles: inputs are, "
+        "too, as they are made (assumption)",
+    )
+    pooling: Literal["leaving", "memory"] = Field(
+        default="leaving",
+        description="leaving: results that only a pooling reads are pooled before they are written; memory: pooling "
+        "reads the map and writes a smaller one (assumption)",
+    )
     buffers: BufferSpec = BufferSpec()
     dram: DramSpec = DramSpec()
+
+    def idle_settings(self) -> dict[str, str]:
+        """What all machines set alike and has no effect in this configuration, and why."""
+        memory = {f"dram.{key}": reason for key, reason in self.dram.idle_settings().items()}
+        if self.overlap == "none":
+            memory["pooling"] = "overlap is 'none', where nothing lies between layers"
+        return memory

@@ -150,8 +150,7 @@ def idle_warnings(accelerator: Accelerator, given: Iterable[str]) -> list[str]:
 
 def idle_settings(accelerator: Accelerator) -> dict[str, str]:
     """Dotted keys, those of the memory included, that have no effect in this configuration, and why."""
-    memory = {f"dram.{key}": reason for key, reason in accelerator.spec.dram.idle_settings().items()}
-    return memory | accelerator.idle_settings()
+    return accelerator.spec.idle_settings() | accelerator.idle_settings()
 
 
 def validate(chosen: type[Accelerator], values: dict[str, Any], source: str) -> Any:

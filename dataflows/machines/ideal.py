@@ -64,7 +64,7 @@ class Ideal(Accelerator[IdealSpec]):
 
     def idle_settings(self) -> dict[str, str]:
         """Data is always at hand."""
-        idle = ("value_bits", "prefetch_tiles", "write_back")
+        idle = ("value_bits", "prefetch_tiles", "write_back", "overlap", "pooling")
         tables = {"buffers": type(self.spec.buffers), "dram": type(self.spec.dram)}
         inner = [f"{table}.{key}" for table, spec in tables.items() for key in spec.model_fields]
         return dict.fromkeys((*idle, *inner), "this machine moves no data")

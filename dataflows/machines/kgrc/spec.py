@@ -64,6 +64,11 @@ class KgrcSpec(GroupedSpec):
         "from published latencies; 0 in the published equations)",
     )
     clock_hz: Count = Field(150_000_000, description="accelerator clock, Hz (150 MHz)")
+    overlap: Literal["none", "serial", "weights", "tiles"] = Field(
+        "serial",
+        description="a published latency is a sum over layers that each end with their last outputs' way out (Eq. for "
+        "the layer: tiles of Lstore, then Lout), so that nothing of the next layer runs meanwhile",
+    )
     dram: DramSpec = Field(
         DramSpec(bandwidth_gbs=19.2),  # type: ignore[call-arg]
         description="assumption: the ZCU102's 64-bit DDR4-2400",

@@ -61,6 +61,11 @@ class Scnn(Accelerator[ScnnSpec]):
         """A value of the format in which DRAM holds weights."""
         return value_bits_of(self.spec.weight_format, self.spec.value_bits)
 
+    def stored_map_bytes(self, values: int, nonzeros: int) -> int:
+        """Entries of non-zeros with their zero runs, as in the OARAM; fillers of long runs are not known beforehand."""
+        rams = self.spec.rams
+        return int(rams.bytes_of(values if rams.stores_zeros else nonzeros))
+
     def refusal(self, layer: Layer) -> str | None:
         """Volumes are refused, and kernels so large that the accumulators cannot hold one output channel's region."""
         if layer.axes != 2:

@@ -19,6 +19,7 @@ from simulator.engine.layer_simulation import LayerSimulation, Played
 from simulator.engine.memory_kinds import peak_bytes_per_cycle
 from simulator.engine.observer import Observer
 from simulator.equal_size import size_of
+from simulator.network.beside import BesideLayers
 from simulator.reports.books import check_books
 from simulator.reports.dram_report import DramReport
 from simulator.reports.report import EVENTS, Bounds, LayerReport, Model, NetworkReport
@@ -88,16 +89,20 @@ class MachineRun:
         self._dense_cycles: DenseCycles = {} if dense_cycles is None else dense_cycles
 
     def layer(
-        self, trace: LayerTrace, products: ProductCounts | None = None, observers: tuple[Observer, ...] = ()
+        self,
+        trace: LayerTrace,
+        products: ProductCounts | None = None,
+        observers: tuple[Observer, ...] = (),
+        schedule: LayerSchedule | None = None,
     ) -> LayerReport:
-        """The report of one layer.
+        """The report of one layer; `schedule` is the machine's of that trace, where it is there already.
 
         Raises `UnsupportedLayerError` or `CapacityError` when the machine cannot run it, `BooksError` when a
         conservation law fails.
         """
         machine = self.accelerator
         machine.require(trace.layer)
-        schedule = machine.schedule(trace)
+        schedule = schedule or machine.schedule(trace)
         for observer in observers:
             observer.begin(trace.layer.name, schedule, machine.spec.clock_hz)
         played = play(machine, schedule, observers)
@@ -115,7 +120,9 @@ class MachineRun:
         baseline, nameless = self._baseline, replace(trace.layer, name="dense")
         in_dram, codes = trace.input_in_dram, trace.codebook_values
         # The specification as text: one that holds a table, such as `dram.override`, has no hash.
-        key = (baseline.name, baseline.spec.model_dump_json(), nameless, in_dram, codes)
+        # What lies between layers is no part of a single one.
+        spec = baseline.spec.model_dump_json(exclude={"overlap", "pooling"})
+        key = (baseline.name, spec, nameless, in_dram, codes)
         if key not in self._dense_cycles:
             # A machine that skips nothing takes any trace for a dense one, which need not be made then.
             skips = baseline.skips_zeros
@@ -203,11 +210,15 @@ def simulate(
     progress: Progress | None = None,
     dense_cycles: DenseCycles | None = None,
     observers: tuple[Observer, ...] = (),
+    network_observers: tuple[Observer, ...] = (),
 ) -> list[NetworkReport]:
     """The workload on each machine. Layers come one at a time, so memory holds one layer's trace, not the network's.
 
+    Each layer is simulated by itself, and meanwhile the network as one run (`simulator.network`), where it has more
+    than one layer and the machine's `overlap` is not "none".
+
     `progress` is called with (layers done, layers, what is next); `dense_cycles` as for `MachineRun`; `observers` watch
-    every layer, not the baselines.
+    every layer by itself and `network_observers` the run of the network, where there is one; none watches baselines.
     Raises what `MachineRun.layer` raises; where a machine refuses a layer, before any layer runs.
     """
     # A refusal after an hour of layers would lose them all, hence all layers are asked first.
@@ -215,6 +226,7 @@ def simulate(
         require_all(accelerator, workload)
     dense_cycles = {} if dense_cycles is None else dense_cycles
     runs = [MachineRun(accelerator, dense_cycles) for accelerator in accelerators]
+    networks = [BesideLayers(accelerator, workload, network_observers) for accelerator in accelerators]
     reports: list[list[LayerReport]] = [[] for _ in runs]
     digests: list[str] = []
     for index, layer in enumerate(workload.layers):
@@ -228,19 +240,25 @@ def simulate(
             # Digests of every layer's trace: the report's digest tells whether the data were the same, not only their
             # names.
             digests.append(trace.digest)
-            for run, layers in zip(runs, reports, strict=True):
-                layers.append(run.layer(trace, products, observers))
+            for run, network, layers in zip(runs, networks, reports, strict=True):
+                schedule = run.accelerator.schedule(trace)
+                layers.append(run.layer(trace, products, observers, schedule))
+                network.layer(trace, schedule)
     if progress is not None:
         progress(len(workload.layers), len(workload.layers), "")
     return [
-        network_report(run.accelerator, workload, layers, digests) for run, layers in zip(runs, reports, strict=True)
+        replace(
+            network_report(run.accelerator, workload, layers, [*digests, *network.decides]),
+            network=network.total(layers),
+        )
+        for run, network, layers in zip(runs, networks, reports, strict=True)
     ]
 
 
 def network_report(
     accelerator: Accelerator, workload: Workload, layers: list[LayerReport], digests: list[str], model: Model = EVENTS
 ) -> NetworkReport:
-    """The report of a machine's layers; `digests` are those of their traces."""
+    """The report of a machine's layers; `digests` are those of their traces, and of all else that decides."""
     described: dict[str, Any] = {"name": accelerator.name, **_json_values(accelerator.spec.model_dump(mode="json"))}
     size = accelerator.equal_size
     equal = {} if size is None else _json_values(size.model_dump(exclude_none=True))

@@ -69,6 +69,11 @@ class Ideal(Accelerator[IdealSpec]):
         inner = [f"{table}.{key}" for table, spec in tables.items() for key in spec.model_fields]
         return dict.fromkeys((*idle, *inner), "this machine moves no data")
 
+    def stored_map_bytes(self, values: int, nonzeros: int) -> int:
+        """None: maps are always at hand."""
+        del values, nonzeros
+        return 0
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile of ceil(products / multipliers) busy cycles."""
         counts = count_products(trace)

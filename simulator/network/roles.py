@@ -24,7 +24,8 @@ class Role:
     layer           its place among the layers that run; None: a pooling by itself
     reads           whose results its inputs are made of
     operands        whose results are added to its own before they leave
-    outside_read, outside_operands   values (of one image) that it reads, or adds, of maps that nobody here makes
+    outside_read, outside_operands   values (of one image) that a pooling reads, or anybody adds, of maps that nobody
+                    here makes
     input_in_dram   whether its input lies in DRAM, whatever the chip keeps: it is not just what the one before made
     leaves          whether its results must go to DRAM, whatever the chip keeps: not only the next layer reads them
     made, stored    values (of one image) of its results, and what is left of them once they are stored
@@ -99,7 +100,7 @@ class _Roles:
                 layer=self._layers.get(node.name),
                 reads=tuple(Read(one, in_order) for one in inside),
                 operands=operands,
-                outside_read=self._values(outside),
+                outside_read=0 if node.kind == "layer" else self._values(outside),
                 outside_operands=self._values(outside_operands),
                 input_in_dram=not self._begins(node) and not self._passed_on(place),
                 leaves=self._leaves(place),

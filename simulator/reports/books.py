@@ -12,7 +12,8 @@ from dataflows.expected import ExpectedWork
 from dataflows.schedule import Cause, LayerSchedule, Tensor
 from dataflows.truth.products import ProductCounts
 from simulator.engine.errors import BooksError
-from simulator.reports.report import LayerReport
+from simulator.reports.network_total import NetworkTotal
+from simulator.reports.report import LayerReport, Measures
 
 _ONE_LANE = "a busy cycle issues a product on one lane at least"
 _NO_MORE_LANES = "and on no more lanes than there are"
@@ -25,12 +26,49 @@ def check_books(
     require_laws(report, laws(report, schedule, products, accelerator))
 
 
+def check_network(network: NetworkTotal, alone: Measures, *, moved_bytes: int, compulsory_bytes: int) -> None:
+    """Raise `BooksError` when the run of a network does not balance.
+
+    alone             the total of its layers, each by itself
+    moved_bytes, compulsory_bytes   of all schedules that were played
+    """
+    found = network_laws(network, alone, moved_bytes=moved_bytes, compulsory_bytes=compulsory_bytes)
+    _require("network", network, found)
+
+
 def require_laws(report: LayerReport, found: list[tuple[str, bool]]) -> None:
     """Raise `BooksError` that names those laws of a report that do not hold."""
+    _require(f"layer '{report.name}'", report, found)
+
+
+def _require(what: str, report: object, found: list[tuple[str, bool]]) -> None:
     # All laws are looked at, for several broken ones together say more about the fault than the first.
     broken = [law for law, holds in found if not holds]
     if broken:
-        raise BooksError(f"layer '{report.name}': the books do not balance: {'; '.join(broken)}; {report}")
+        raise BooksError(f"{what}: the books do not balance: {'; '.join(broken)}; {report}")
+
+
+def network_laws(
+    network: NetworkTotal, alone: Measures, *, moved_bytes: int, compulsory_bytes: int
+) -> list[tuple[str, bool]]:
+    """Every law of a network's run, and whether it holds."""
+    spans, busy = network.layers, Cause.BUSY.key
+    moved = network.read_bytes + network.write_bytes
+    edges = [0, *(edge for span in spans for edge in (span.start_cycle, span.end_cycle)), network.cycles]
+    return [
+        # 0 | 0 10 | 10 10 | 10 25 | 25: every second step is from an end to the next start, which are one.
+        ("spans follow one another from 0 to the end", edges[::2] == edges[1::2] and edges == sorted(edges)),
+        (
+            "causes of each span sum to PEs x its cycles",
+            all(sum(span.pe_cycle_stack.values()) == alone.pes * span.cycles for span in spans),
+        ),
+        ("causes sum to PEs x cycles", sum(network.pe_cycle_stack.values()) == alone.pes * network.cycles),
+        ("no cause is negative", all(min(span.pe_cycle_stack.values()) >= 0 for span in spans)),
+        ("PEs are as busy as in the layers alone", network.pe_cycle_stack[busy] == alone.pe_cycle_stack[busy]),
+        ("DRAM carries what was scheduled", moved == moved_bytes),
+        ("what must cross DRAM does", moved >= compulsory_bytes),
+        ("cycles are at least each bound", network.cycles >= network.bounds.largest),
+    ]
 
 
 def laws(

@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from dataflows.schedule import Cause
+from simulator.reports.bounds import Bounds
 from simulator.reports.dram_report import DramReport
 from simulator.reports.html_tables import measures_table
 from simulator.reports.input_spread import InputSpread, spread_columns
 from simulator.reports.metrics import flat
+from simulator.reports.network_total import NetworkTotal, total_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,25 +34,6 @@ DERIVED = (
     "bound_ratio",
 )  # fmt: skip
 """Properties of `Measures` that the JSON report carries beside its fields."""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Cycles that no run can stay below.
-
-    compute_cycles      issued products / multipliers, rounded up
-    fullest_pe_cycles   the most cycles that one PE works or is held up by its own work (busy, index, bank conflicts)
-    memory_cycles       DRAM bytes / peak bandwidth, rounded up
-    """
-
-    compute_cycles: int
-    fullest_pe_cycles: int
-    memory_cycles: int
-
-    @property
-    def largest(self) -> int:
-        """The bound that binds."""
-        return max(self.compute_cycles, self.fullest_pe_cycles, self.memory_cycles)
 
 
 @dataclass(frozen=True)
@@ -181,6 +164,7 @@ class NetworkReport:
     equal  the size that it and its baseline were brought to (`--equal`), empty where it was not
     model  where the numbers come from: simulated events, or expectations of an analytical model
     inputs how the figures differ between the inputs that were simulated; None for one alone. All else is of the first.
+    network  all layers as one run; None where nothing was simulated
     """
 
     accelerator: dict[str, Any]
@@ -193,6 +177,7 @@ class NetworkReport:
     equal: dict[str, Any] = field(default_factory=dict)
     model: Model = EVENTS
     inputs: InputSpread | None = None
+    network: NetworkTotal | None = None
 
     @property
     def machine(self) -> str:
@@ -224,6 +209,7 @@ class NetworkReport:
             "layers": [layer.to_dict() for layer in self.layers],
             "total": self.total.to_dict(),
             **({} if self.inputs is None else {"inputs": self.inputs.to_dict()}),
+            "network": None if self.network is None else self.network.to_dict(),
         }
 
     def with_inputs(self, inputs: InputSpread | None) -> Self:
@@ -231,11 +217,13 @@ class NetworkReport:
         return replace(self, inputs=inputs)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One flat row a layer and a last one for the total; nested keys are joined by a dot."""
+        """One flat row a layer and a last one for total and network; nested keys are joined by a dot."""
         first = {"accelerator": self.machine, "workload": self.workload["name"]}
         # A simulation is what rows are of; anything else says so in each of them.
         first |= {} if self.model == EVENTS else {"model": self.model}
-        rows = [first | flat(row.to_dict()) for row in (*self.layers, self.total)]
+        network = None if self.network is None else self.network.to_dict()
+        last = total_row({"total": self.total.to_dict(), "network": network})
+        rows = [first | flat(row) for row in (*(layer.to_dict() for layer in self.layers), last)]
         spreads = [{}] * len(rows) if self.inputs is None else spread_columns(self.inputs.to_dict())
         return [row | spread for row, spread in zip(rows, spreads, strict=True)]
 

@@ -1,0 +1,57 @@
+"""`BesideLayers`: a network's run beside the simulation of its layers, where there is one to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dataflows.accelerator import Accelerator
+from dataflows.schedule import LayerSchedule
+from simulator.engine.observer import Observer
+from simulator.network.held_maps import Pooling
+from simulator.network.roles import NO_GRAPH, Role, roles_of_chain, roles_of_graph
+from simulator.network.run import NetworkRun
+from simulator.network.total import total_of_layers, total_of_run
+from simulator.reports.network_total import NetworkTotal
+from simulator.reports.report import LayerReport
+from workloads.trace import LayerTrace
+from workloads.workload import Workload
+
+
+class BesideLayers:
+    """The network of a machine's layers: a run of its own, or where nothing lies between layers their sum.
+
+    decides  texts that say what its numbers depend on beside the machine and the layers' traces
+    """
+
+    def __init__(self, machine: Accelerator, workload: Workload, observers: tuple[Observer, ...] = ()) -> None:
+        self._machine = machine
+        self._notes: tuple[str, ...] = ()
+        self._run: NetworkRun | None = None
+        self.decides: tuple[str, ...] = ()
+        overlap = machine.spec.overlap
+        if overlap == "none" or len(workload.layers) == 1:
+            return
+        roles = roles_of(workload, machine.spec.pooling)
+        self._notes = () if workload.graph is not None else (NO_GRAPH,)
+        self._run = NetworkRun(machine, roles, overlap, observers)
+        # What layers read of one another decides, and their names do not.
+        self.decides = tuple(repr(replace(role, name="")) for role in roles)
+
+    def layer(self, trace: LayerTrace, schedule: LayerSchedule) -> None:
+        """The next layer, with its schedule as it is simulated by itself."""
+        if self._run is not None:
+            self._run.layer(trace, schedule)
+
+    def total(self, layers: Sequence[LayerReport]) -> NetworkTotal:
+        """The network behind the last layer; `layers` are the reports of each by itself."""
+        if self._run is None:
+            return total_of_layers(self._machine, layers)
+        return total_of_run(self._machine, layers, self._run.finish(), self._run.scheduled, self._notes)
+
+
+def roles_of(workload: Workload, pooling: Pooling) -> tuple[Role, ...]:
+    """What each of a workload's layers has to do for the others."""
+    if workload.graph is None:
+        return roles_of_chain([(source.index, source.layer.name) for source in workload.sources])
+    return roles_of_graph(workload.graph, [layer.name for layer in workload.layers], pooling)

@@ -93,6 +93,7 @@ def run(
     from simulator.observers.timeline import Timeline
     from simulator.reports.scale_sim import to_compute_report
     from simulator.terminal.inputs import print_inputs
+    from simulator.terminal.networks import print_network
     from simulator.terminal.reports import print_report
     from workloads import files
 
@@ -112,6 +113,7 @@ def run(
         recorder.write()
     if not _write(report.to_dict(), report.rows(), options):
         print_report(report, factors=options["factors"])
+        print_network(report)
         print_inputs([report])
     if scale_sim:
         files.write_whole(scale_sim, to_compute_report(report))

@@ -9,6 +9,7 @@ from dataflows.schedule import Cause
 from simulator.reports.dram_report import DRAM_MEASURES
 from simulator.reports.input_spread import spread_columns
 from simulator.reports.metrics import STACK, flat
+from simulator.reports.network_total import total_row
 from simulator.reports.report import DERIVED, LayerReport, Measures, NetworkReport
 from workloads.errors import InputError, nearest
 
@@ -22,7 +23,7 @@ Data: TypeAlias = "NetworkReport | pd.DataFrame | Sequence[NetworkReport | Mappi
 _IDENTITY = ("accelerator", "seed", "input", "study", "key", "digest")
 _SWEPT_DENSITIES = ("weight_density", "activation_density")
 _MEASURED = {*Measures.__dataclass_fields__, *LayerReport.__dataclass_fields__, *DERIVED}
-_MEASURED_GROUPS = (STACK, "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.", "inputs.")
+_MEASURED_GROUPS = (STACK, "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.", "inputs.", "network.")
 # The other columns of memory are its settings; `dram.burst_bytes` is both, here the measure.
 _MEASURED_DRAM = frozenset(f"dram.{key}" for key in DRAM_MEASURES)
 
@@ -157,6 +158,6 @@ def _is_report(entry: Mapping[str, Any]) -> bool:
 
 def _report_rows(report: Mapping[str, Any]) -> list[Row]:
     known = {"accelerator": report["accelerator"]["name"], "workload": report["workload"]["name"]}
-    measures = [*report.get("layers", []), {**report["total"], "name": "total"}]
+    measures = [*report.get("layers", []), {**total_row(report), "name": "total"}]
     spreads = spread_columns(report["inputs"]) if "inputs" in report else [{}] * len(measures)
     return [{**known, **flat(row), **spread} for row, spread in zip(measures, spreads, strict=True)]

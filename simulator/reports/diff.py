@@ -11,6 +11,7 @@ from typing import Any
 from simulator.reports.diff_causes import TOTAL, Change, wholes_of, with_causes
 from simulator.reports.diff_headlines import headline
 from simulator.reports.metrics import flat, sense_of
+from simulator.reports.network_total import total_row
 from simulator.reports.report import EVENTS
 from workloads.errors import InputError
 
@@ -177,7 +178,7 @@ def _rows(report: Report) -> dict[str, dict[str, Any]]:
         # By its place in the network: a second "conv1" that has five layers before it is "conv1 #5" in both reports.
         name = layer["name"] if layer["name"] not in rows else f"{layer['name']} #{number}"
         rows[name] = _numbers(layer)
-    rows[TOTAL] = _numbers(report["total"])
+    rows[TOTAL] = _numbers(total_row(report))
     return rows
 
 

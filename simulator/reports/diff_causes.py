@@ -28,6 +28,12 @@ _RATIOS = {
     "bounds.memory_cycles": ("dram.read_bytes", "dram.write_bytes", "dram.peak_gbs"),
     "dram.efficiency": ("dram.read_bytes", "dram.write_bytes", "cycles", "dram.peak_gbs"),
     "dram.achieved_gbs": ("dram.read_bytes", "dram.write_bytes", "cycles"),
+    "network.time_us": ("network.cycles",),
+    "network.alone_cycles": ("cycles",),
+    "network.gain": ("network.cycles", "network.alone_cycles"),
+    "network.bounds.compute_cycles": ("bounds.compute_cycles",),
+    "network.bounds.fullest_pe_cycles": ("bounds.fullest_pe_cycles",),
+    "network.bounds.memory_cycles": ("network.read_bytes", "network.write_bytes", "dram.peak_gbs"),
     "weight_density": ("weight_macs",),
     "activation_density": ("effectual_macs",),
 }
@@ -35,6 +41,10 @@ _RATIOS = {
 
 _PARTS = {
     "pe_cycle_stack.*": ("cycles",),
+    "network.cycles": ("cycles",),
+    "network.pe_cycle_stack.*": ("network.cycles",),
+    "network.read_bytes": ("dram.read_bytes",),
+    "network.write_bytes": ("dram.write_bytes",),
     "fragmented_lanes": ("issued_macs", "pe_cycle_stack.busy"),
     "barrier_busy_cycles": ("pe_cycle_stack.busy",),
     "dense_issued_macs": ("dense_cycles",),
@@ -168,7 +178,12 @@ def wholes_of(total: Mapping[str, Any]) -> Callable[[str], int]:
     moved = total.get("dram.read_bytes", 0) + total.get("dram.write_bytes", 0)
     rows = sum(total.get(f"dram.row_{key}", 0) for key in ("hits", "misses", "conflicts"))
     slots = total.get("multipliers", 0) * total.get("cycles", 0)
+    network = sum(value for key, value in total.items() if key.startswith(f"network.{STACK}"))
+    through_network = total.get("network.read_bytes", 0) + total.get("network.write_bytes", 0)
     wholes = {
+        "network.pe_cycle_stack.*": network,
+        "network.bounds.*": total.get("network.cycles", 0),
+        "network.*_bytes": through_network,
         "pe_cycle_stack.*": pe_cycles,
         "bounds.*": total.get("cycles", 0),
         "barrier_busy_cycles": total.get("cycles", 0),

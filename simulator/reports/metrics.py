@@ -113,6 +113,22 @@ EMPTY_LANES = Metric(
     _share("fragmented_lanes", _slots),
     "multiplier slots without a product inside busy PEs; util and they make up busy",
 )
+NETWORK_TIME = Metric(
+    "network.time_us",
+    "network ms",
+    "{:,.3f}",
+    lambda row: None if row.get("network.time_us") is None else row["network.time_us"] / 1000,
+    "all layers as one run",
+    title="time of the network as one run, µs",
+)
+GAIN = Metric(
+    "network.gain",
+    "gain",
+    "{:.3f}",
+    meaning="cycles of the layers one by one over those of the network as one run",
+    title="gain of the network as one run",
+    more_is_better=True,
+)
 CAUSES = {
     cause: Metric(column, cause.key.replace("_", " "), "{:.1%}", _share(column, _pe_cycles))
     for cause in Cause
@@ -162,12 +178,15 @@ _DRAWN = (
     Metric("dram.read_bytes", title="read from DRAM, bytes"),
     Metric("dram.write_bytes", title="written to DRAM, bytes"),
     Metric("dram.efficiency", title="DRAM efficiency", more_is_better=True),
+    NETWORK_TIME,
+    GAIN,
+    Metric("network.cycles", title="cycles of the network as one run"),
     Metric("dram.achieved_gbs", title="DRAM bandwidth, 10\u2079 bytes a second", more_is_better=True),
 )
 _BY_COLUMN = {metric.column: metric for metric in (*_DRAWN, *FACTORS)}
 _NEITHER = (
     "multipliers", "pes", "tiles", "dense_*", "weight_macs", "effectual_macs", "*_density", "speedup_factors.size",
-    "pe_cycle_stack.busy", "buffer_peak_bytes.*", "dram.peak_gbs", "*.row_hits",
+    "*pe_cycle_stack.busy", "*buffer_peak_bytes.*", "dram.peak_gbs", "*.row_hits",
 )  # fmt: skip
 """Columns that say how large a machine or its work is; of them neither more nor less is better."""
 

@@ -18,6 +18,7 @@ from simulator.analytical import expect, no_part
 from simulator.configuration import idle_settings, merge, validate
 from simulator.equal_size import at_equal_size, parse_equal_size, scaled_line, shortfalls
 from simulator.network_simulation import DenseCycles, simulate
+from simulator.reports.network_total import total_row
 from simulator.reports.report import ANALYTICAL, EVENTS, Model, NetworkReport
 from simulator.studies.content import code_version, described, digest_of, file_digest, loaded
 from workloads import pruning
@@ -144,7 +145,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a point: the total as JSON and the whole report as compressed JSON, or the error's text."""
+    """What became of a point: total and network as JSON, the whole report as compressed JSON, or the error's text."""
 
     key: str
     total: str = ""
@@ -171,7 +172,7 @@ def run_point(point: Point, key: str) -> Outcome:
     data = report.to_dict()
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     # The total stands apart, for tables of a study read nothing else of a report.
-    return Outcome(key, json.dumps(data["total"], allow_nan=False), zlib.compress(text.encode()))
+    return Outcome(key, json.dumps(total_row(data), allow_nan=False), zlib.compress(text.encode()))
 
 
 def _report(point: Point) -> NetworkReport:

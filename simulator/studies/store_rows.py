@@ -6,6 +6,8 @@ import json
 import zlib
 from typing import Any
 
+from simulator.reports.network_total import total_row
+
 DAMAGE = (zlib.error, ValueError, TypeError, KeyError, IndexError, OverflowError)  # what damaged rows lead to
 
 
@@ -27,6 +29,6 @@ def whole_report(key: str, total: bytes, report: bytes) -> dict[str, Any]:
     """The report of a row whose total and report are whole and agree; raises as `unpack`."""
     found = json.loads(zlib.decompress(report))
     # A report is kept without its key; the total, which both hold, ties it to the row.
-    if found["total"] != json.loads(unpack(key, total)):
+    if total_row(found) != json.loads(unpack(key, total)):
         raise ValueError("a row's report is another point's")
     return found

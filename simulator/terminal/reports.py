@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from simulator.reports.columns import LOSSES, MORE, TIMES, Columns, cause_columns, legend, notes_by_layers
-from simulator.reports.metrics import FACTORS, MOST_LOST, SIZE, TIME, UTILIZATION, Row, flat
+from simulator.reports.metrics import FACTORS, MOST_LOST, NETWORK_TIME, SIZE, TIME, UTILIZATION, Row, flat
+from simulator.reports.network_total import total_row
 from simulator.reports.report import NetworkReport
 
 _Rows = Sequence[tuple[str, Row]]
@@ -74,7 +75,7 @@ def print_comparison(reports: Sequence[NetworkReport], *, factors: bool = False)
     output = console()
     _print_sizes(output, [(name, report["size"]) for name, report in data])
     title = f"{reports[0].workload['name']}: total of {len(reports[0].layers)} layers"
-    rows = [(name, flat(report["total"])) for name, report in data]
+    rows = [(name, flat(total_row(report))) for name, report in data]
     shown = _print_measures(output, title, "accelerator", rows, factors=factors)
     for name, report in data:
         for note in notes_by_layers(report["layers"], alike=True):
@@ -83,14 +84,16 @@ def print_comparison(reports: Sequence[NetworkReport], *, factors: bool = False)
 
 
 def _print_sizes(output: Console, rows: _Rows) -> None:
-    fitting(output, [_built("", "accelerator", SIZE, rows, break_names=broken) for broken in (False, True)])
+    fitting(output, [table_of("", "accelerator", SIZE, rows, break_names=broken) for broken in (False, True)])
 
 
 def _print_measures(output: Console, title: str, first: str, rows: _Rows, *, factors: bool) -> Columns:
     """The table with as many columns as fit the width; returns those shown."""
     # Of a network the causes of the total show, which has those of all layers; of a comparison those of any machine.
     causes = cause_columns([rows[-1][1]] if first == "layer" else [row for _, row in rows])
-    times = (*TIMES, *(FACTORS if factors else ()), UTILIZATION)
+    network = any(NETWORK_TIME.value(row) is not None for _, row in rows) and first != "layer"
+    factor_columns = FACTORS if factors else ()
+    times = (*TIMES, *((NETWORK_TIME,) if network else ()), *factor_columns, UTILIZATION)
     # From most to fewest columns; the causes go first, then details, then the time.
     choices: list[Columns] = [
         (*times, *MORE, MOST_LOST, *causes),
@@ -99,13 +102,13 @@ def _print_measures(output: Console, title: str, first: str, rows: _Rows, *, fac
         (*(metric for metric in times if metric is not TIME), MOST_LOST),
     ]
     if first != "layer" and not factors:  # a comparison shows them wherever there is room
-        choices.insert(0, (*TIMES, *FACTORS, UTILIZATION, *MORE, MOST_LOST, *causes))
+        choices.insert(0, (*times[:-1], *FACTORS, UTILIZATION, *MORE, MOST_LOST, *causes))
     built = [(columns, broken) for columns in choices for broken in (False, True)]
-    tables = [_built(title, first, columns, rows, break_names=broken) for columns, broken in built]
+    tables = [table_of(title, first, columns, rows, break_names=broken) for columns, broken in built]
     return built[fitting(output, tables)][0]
 
 
-def _built(title: str, first: str, columns: Columns, rows: _Rows, *, break_names: bool) -> Table:
+def table_of(title: str, first: str, columns: Columns, rows: _Rows, *, break_names: bool) -> Table:
     """A table whose cells are never wrapped; with `break_names` the names of columns take two lines."""
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column(first, no_wrap=True)

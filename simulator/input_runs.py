@@ -32,10 +32,11 @@ def simulate_inputs(
     inputs: int,
     progress: Progress | None = None,
     observers: tuple[Observer, ...] = (),
+    network_observers: tuple[Observer, ...] = (),
 ) -> list[NetworkReport]:
     """The workload on each machine, input after input, and layer after layer of each; as `simulate`.
 
-    Reports are those of the first input, which observers watch as well; with several, `NetworkReport.inputs` says how
+    Reports are those of the first input, which observers watch alone; with several, `NetworkReport.inputs` says how
     they differ. Of the others a few figures are kept, so that memory holds one trace and one input's reports.
     Raises `InputError` where the workload holds fewer inputs, and what `simulate` raises.
     """
@@ -49,6 +50,7 @@ def simulate_inputs(
             _counting(progress, number, inputs),
             dense_cycles,
             () if number else observers,
+            () if number else network_observers,
         )
         first = first or reports
         seen.append([NetworkFigures(report, workload) for report in reports])

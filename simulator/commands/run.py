@@ -89,6 +89,7 @@ def run(
     own network file (.toml) or a model that 'prunesim import' knows (.onnx, .tflite, ...).  [default: blazepose]
     """
     from simulator.input_runs import parse_inputs
+    from simulator.network.beside import is_one_run
     from simulator.observers.dram_requests import RequestRecorder
     from simulator.observers.timeline import Timeline
     from simulator.reports.scale_sim import to_compute_report
@@ -106,7 +107,10 @@ def run(
     watch = Timeline() if timeline else None
     recorder = RequestRecorder.of(dram_trace, accelerator.spec.dram) if dram_trace else None
     inputs = parse_inputs(options["inputs"], chosen)
-    (report,) = _simulate([accelerator], chosen, inputs, tuple(filter(None, (watch, recorder))))
+    # A network that is one run has one clock, on which the timeline draws it; requests are told layer by layer.
+    one_run = is_one_run(accelerator, chosen)
+    alone, together = (recorder, None if one_run else watch), (watch if one_run else None,)
+    (report,) = _simulate([accelerator], chosen, inputs, _given(alone), _given(together))
     if timeline and watch:
         files.write_whole(timeline, watch.to_json(report))
     if recorder:
@@ -238,14 +242,22 @@ def _with_ideal_beside(
     return chosen
 
 
+def _given(observers: tuple[Observer | None, ...]) -> tuple[Observer, ...]:
+    return tuple(observer for observer in observers if observer is not None)
+
+
 def _simulate(
-    accelerators: list[Accelerator], workload: Workload, inputs: int, observers: tuple[Observer, ...] = ()
+    accelerators: list[Accelerator],
+    workload: Workload,
+    inputs: int,
+    observers: tuple[Observer, ...] = (),
+    network_observers: tuple[Observer, ...] = (),
 ) -> list[NetworkReport]:
     from simulator.input_runs import simulate_inputs
     from simulator.terminal.reports import progress
 
     with progress(f"{workload.name} on {', '.join(a.name for a in accelerators)}") as advance:
-        reports = simulate_inputs(accelerators, workload, inputs, advance, observers)
+        reports = simulate_inputs(accelerators, workload, inputs, advance, observers, network_observers)
     for line in workload.notes:
         tell(f"note: {line}")
     return reports

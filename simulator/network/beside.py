@@ -30,7 +30,7 @@ class BesideLayers:
         self._run: NetworkRun | None = None
         self.decides: tuple[str, ...] = ()
         overlap = machine.spec.overlap
-        if overlap == "none" or len(workload.layers) == 1:
+        if overlap == "none" or not is_one_run(machine, workload):
             return
         roles = roles_of(workload, machine.spec.pooling)
         self._notes = () if workload.graph is not None else (NO_GRAPH,)
@@ -48,6 +48,11 @@ class BesideLayers:
         if self._run is None:
             return total_of_layers(self._machine, layers)
         return total_of_run(self._machine, layers, self._run.finish(), self._run.scheduled, self._notes)
+
+
+def is_one_run(machine: Accelerator, workload: Workload) -> bool:
+    """Whether there is anything between layers to simulate."""
+    return machine.spec.overlap != "none" and len(workload.layers) > 1
 
 
 def roles_of(workload: Workload, pooling: Pooling) -> tuple[Role, ...]:

@@ -10,8 +10,10 @@ from dataflows.accelerator import Accelerator
 from dataflows.registry import machine, machines
 from dataflows.specs import AcceleratorSpec
 from simulator.configuration import configure, idle_settings, keys_of, merge, validate
-from simulator.network_simulation import MachineRun
+from simulator.network_simulation import MachineRun, simulate
 from tests.conformance.layers import random_trace
+from tests.simulator.network.graphs import POOLED
+from tests.simulator.network.workloads import network
 from workloads.errors import PrunesimError
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -138,7 +140,31 @@ def before(name: str, base: str, place: int) -> dict[str, Any] | None:
     return numbers(accelerator, STRESS[place])
 
 
+BETWEEN_LAYERS = ("overlap", "pooling")
+NETWORK = network(POOLED, kernel=1)  # which every machine can run
+
+
+def network_cycles(accelerator: Accelerator) -> int:
+    (report,) = simulate([accelerator], NETWORK)
+    assert report.network is not None
+    return report.network.cycles
+
+
+def moves_a_network(name: str, base: str, key: str) -> bool:
+    settings = base_settings(name, base)
+    plain = configured(name, settings)
+    assert plain is not None
+    field = keys_of(type(plain.spec))[key]
+    others = (
+        configured(name, settings, key, value)
+        for value in alternatives(key, field.annotation, value_of(plain.spec, key))
+    )
+    return any(network_cycles(other) != network_cycles(plain) for other in others if other)
+
+
 def moves(name: str, base: str, key: str) -> bool:
+    if key in BETWEEN_LAYERS:
+        return moves_a_network(name, base, key)
     settings = base_settings(name, base)
     accelerator = configured(name, settings)
     assert accelerator is not None
@@ -171,6 +197,17 @@ def test_every_setting_moves_a_number_or_warns(name, key):
     likely_first = sorted(BASES, key=lambda base: key.partition(".")[0] not in BASES[base])
     effective = [base for base in likely_first if not warns(name, base, key)]
     assert not effective or any(moves(name, base, key) for base in effective)
+
+
+@pytest.mark.parametrize("name", sorted(set(machines()) - {"ideal"}))
+@pytest.mark.parametrize("key", BETWEEN_LAYERS)
+def test_what_lies_between_layers_moves_the_networks_cycles(name, key):
+    assert moves_a_network(name, "slow", key)
+
+
+def test_pooling_warns_where_nothing_lies_between_layers():
+    _, warnings = configure("scnn", None, ["overlap=none", "pooling=memory"])
+    assert warnings == ["scnn: pooling has no effect: overlap is 'none', where nothing lies between layers"]
 
 
 @pytest.mark.parametrize("name", sorted(machines()))

@@ -62,7 +62,7 @@ def causes(data: Data) -> Figure:
         shares = [cause_shares(row) for row in rows]
         # Each part begins where the parts before it ended; so do the bars of layers below.
         left = [0.0] * len(rows)
-        for part, style in _seen(shares).items():
+        for part, style in visible_parts(shares).items():
             widths = [100 * share[part] for share in shares]
             axes.barh(places, widths, 0.7, left, **style)
             left = [a + b for a, b in zip(left, widths, strict=True)]
@@ -104,7 +104,7 @@ def layers(data: Data) -> Figure:
         panels = figure.subplots(len(runs), squeeze=False, sharex=shared)[:, 0]
         # Over all panels, so that they have one legend and a part has one colour.
         shares = [cause_shares(row) for rows in runs.values() for row in rows]
-        seen = _seen(shares)
+        seen = visible_parts(shares)
         for axes, (machine, rows) in zip(panels, runs.items(), strict=True):
             _layer_bars(axes, rows, seen)
             axes.set_title(machine)
@@ -127,7 +127,7 @@ def _layer_bars(axes: Axes, rows: Sequence[Row], seen: Mapping[str, dict[str, An
     axes.grid(axis="y")
 
 
-def _seen(shares: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
+def visible_parts(shares: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
     """How to draw each part that any bar has; matplotlib leaves labels that begin with _ out of legends."""
     most = {part: max(share[part] for share in shares) for part in PARTS}
     return {

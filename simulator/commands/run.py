@@ -91,6 +91,7 @@ def run(
     from simulator.input_runs import parse_inputs
     from simulator.network.beside import is_one_run
     from simulator.observers.dram_requests import RequestRecorder
+    from simulator.observers.network_timeline import NetworkTimeline
     from simulator.observers.timeline import Timeline
     from simulator.reports.scale_sim import to_compute_report
     from simulator.terminal.inputs import print_inputs
@@ -104,11 +105,11 @@ def run(
     _require_outputs(options, (scale_sim, timeline, requests), (config, workload))
     accelerator = _configure(machine, config, settings, _equal_size(options))
     chosen = _workload(workload, options)
-    watch = Timeline() if timeline else None
     recorder = RequestRecorder.of(dram_trace, accelerator.spec.dram) if dram_trace else None
     inputs = parse_inputs(options["inputs"], chosen)
     # A network that is one run has one clock, on which the timeline draws it; requests are told layer by layer.
     one_run = is_one_run(accelerator, chosen)
+    watch = None if timeline is None else NetworkTimeline() if one_run else Timeline()
     alone, together = (recorder, None if one_run else watch), (watch if one_run else None,)
     (report,) = _simulate([accelerator], chosen, inputs, _given(alone), _given(together))
     if timeline and watch:

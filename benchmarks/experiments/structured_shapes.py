@@ -20,7 +20,7 @@ from benchmarks.markdown import print_table
 from dataflows.machines.structured import StructuredSpec
 from dataflows.registry import create
 from simulator.network_simulation import simulate
-from simulator.reports.report import Measures
+from simulator.reports.report import NetworkReport
 from simulator.validation.figures import FigureSet
 from workloads import pruning
 from workloads.catalog import load_workload
@@ -37,6 +37,7 @@ IMAGES = (1, 4, 16)
 WITHIN = 0.03
 CLOCK_GHZ = StructuredSpec().clock_hz / 1e9  # type: ignore[call-arg]
 FILL = StructuredSpec().fill_cycles  # type: ignore[call-arg]
+ARRAYS = ((64, 21, 16), (32, 39, 16), (64, 39, 8))
 LAYERS: tuple[Layer, ...] = load_workload("vgg16").select("conv*").layers
 FREE = {"dram": {"bandwidth_gbs": float("inf"), "latency_ns": 0.0}, "drain_entries_per_cycle": 1 << 20}
 
@@ -112,12 +113,12 @@ def matching_pairs(images: int) -> list[tuple[Shape, Shape]]:
     return sorted(found, key=lambda pair: max(abs(shape.deviation) for shape in pair))
 
 
-def simulated(filters: int, pixels: int, bits: int, settings: dict) -> Measures:
+def simulated(filters: int, pixels: int, bits: int, settings: dict) -> NetworkReport:
     """The convolutions on the machine itself."""
     workload = load_workload("vgg16").select("conv*").prune(pruning.parse(f"shape:density={KEPT}"))
     array = {"output_channels_parallel": filters, "pixels_parallel": pixels, "value_bits": bits}
     (report,) = simulate([create("structured", array | settings)], workload)
-    return report.total
+    return report
 
 
 def best_shapes() -> list[tuple]:
@@ -142,12 +143,12 @@ def pairs(most: int = 4) -> list[tuple]:
     return rows
 
 
-def what_waits_take(arrays: Sequence[tuple[int, int, int]] = ((64, 21, 16), (32, 39, 16), (64, 39, 8))) -> list[tuple]:
+def what_waits_take(arrays: Sequence[tuple[int, int, int]] = ARRAYS) -> list[tuple]:
     """Arrays by closed form, without and with memory and drain."""
     rows: list[tuple] = [("array", "bits", "closed form", "simulated", "waits for memory", "waits for drain")]
     for filters, pixels, bits in arrays:
         shape = Shape(filters, pixels, float(rectangular(filters, np.array([pixels]))[0]), bits)
-        total = simulated(filters, pixels, bits, {})
+        total = simulated(filters, pixels, bits, {"overlap": "none"}).total
         gops = float(giga_operations(np.array(total.cycles), 1))
         stack, whole = total.pe_cycle_stack, sum(total.pe_cycle_stack.values())
         waits = (f"{stack[cause] / whole:.1%}" for cause in ("memory", "drain"))
@@ -155,7 +156,22 @@ def what_waits_take(arrays: Sequence[tuple[int, int, int]] = ((64, 21, 16), (32,
     return rows
 
 
+def what_overlap_gives_back(arrays: Sequence[tuple[int, int, int]] = ARRAYS) -> list[tuple]:
+    """The same arrays with the network as one run: what is left of the waits when the next layer loads meanwhile."""
+    rows: list[tuple] = [("array", "bits", "overlap", "simulated", "waits for memory", "waits for drain")]
+    for filters, pixels, bits in arrays:
+        for overlap in ("none", "serial", "weights", "tiles"):
+            network = simulated(filters, pixels, bits, {"overlap": overlap}).network
+            gops = float(giga_operations(np.array(network.cycles), 1))
+            whole = sum(network.pe_cycle_stack.values())
+            waits = (f"{network.pe_cycle_stack[cause] / whole:.1%}" for cause in ("memory", "drain"))
+            shape = Shape(filters, pixels, gops, bits)
+            rows.append((str(shape), str(bits), overlap, shape.figures, *waits))
+    return rows
+
+
 if __name__ == "__main__":
     print_table("Fastest arrays, executed GOP/s (against the published figure)", best_shapes())
     print_table("The same array at both precisions, one side doubled at 8 bit", pairs())
     print_table("What memory and drain take", what_waits_take())
+    print_table("What is left of it with the network as one run", what_overlap_gives_back())

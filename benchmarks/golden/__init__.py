@@ -2,7 +2,7 @@
 
 `python -m benchmarks.golden [MACHINE ...]` writes them anew, `... --check [MACHINE ...]` compares
 (exit code 1 when something moved), without names those of all machines. A file a machine; layers hold what decides,
-the total holds everything.
+the total holds everything, and so does the network but for when each layer ran.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ def summary(report: Mapping[str, Any]) -> dict[str, Any]:
         {key: layer[key] for key in _LAYER_KEYS} | {"dram": {key: layer["dram"][key] for key in _DRAM_KEYS}}
         for layer in report["layers"]
     ]
-    return {**{key: value for key, value in report.items() if key not in ("tool", "digest")}, "layers": layers}
+    kept = {key: value for key, value in report.items() if key not in ("tool", "digest")}
+    workload = {key: value for key, value in report["workload"].items() if key != "graph"}
+    network = {key: value for key, value in report["network"].items() if key != "layers"}
+    return {**kept, "workload": workload, "layers": layers, "network": network}
 
 
 def text(report: Mapping[str, Any]) -> str:

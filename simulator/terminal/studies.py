@@ -9,7 +9,16 @@ from typing import Any
 from rich.table import Table
 
 from simulator.reports.columns import MORE, TIMES, Columns
-from simulator.reports.metrics import CYCLES, EMPTY_LANES, FACTORS, SPEEDUP, UTILIZATION, Metric
+from simulator.reports.metrics import (
+    CYCLES,
+    EMPTY_LANES,
+    FACTORS,
+    GAIN,
+    NETWORK_TIME,
+    SPEEDUP,
+    UTILIZATION,
+    Metric,
+)
 from simulator.reports.report import ANALYTICAL
 from simulator.studies.store import Store
 from simulator.studies.study import Study
@@ -27,8 +36,10 @@ def print_study(study: Study, store: Store, *, factors: bool = False) -> None:
 
     With `factors` also what each speedup consists of. Every varied column shows; of the others what fits.
     """
-    shown = (*_COLUMNS, *(FACTORS if factors else ()))
     keys = study.varied or ("accelerator", "workload")
+    # What lies between layers moves these alone.
+    network = (NETWORK_TIME, GAIN) if {"overlap", "pooling"} & set(keys) else ()
+    shown = (*TIMES, *network, *_COLUMNS[len(TIMES) :], *(FACTORS if factors else ()))
     groups: Groups = {}
     rows = list(store.rows_of(study.name, study.places))
     # A setting that bears a metric's name, such as `dram.burst_bytes`, stands under another one, see `Store.rows`.
@@ -36,7 +47,7 @@ def print_study(study: Study, store: Store, *, factors: bool = False) -> None:
     for row in rows:
         # Seed and input are none of the varied keys, so that those of a point fall into one group.
         groups.setdefault(tuple(_text(row.get(column)) for column in columns), []).append(row)
-    least = tuple(metric for metric in shown if metric in (*_LEAST, *FACTORS))
+    least = tuple(metric for metric in shown if metric in (*_LEAST, *network, *FACTORS))
     choices = [(metrics, broken) for metrics in (shown, least) for broken in (False, True)]
     tables = [_built(_title(study), keys, groups, metrics, break_names=broken) for metrics, broken in choices]
     fitting(console(), tables)

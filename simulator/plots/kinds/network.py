@@ -15,7 +15,7 @@ from simulator.plots.style import legend_below, new_figure
 from simulator.reports.metrics import STACK
 from workloads.errors import InputError
 
-_OVERLAPS = ("none", "serial", "weights", "tiles")
+_OVERLAPS = ("serial", "weights", "tiles")  # with "none" the network is its layers alone
 
 
 @dataclass(frozen=True)

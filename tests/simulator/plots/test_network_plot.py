@@ -53,6 +53,9 @@ def test_rows_of_a_sweep_over_overlap_are_bars_of_one_machine(reports):
 
 
 def test_results_without_networks_are_refused():
+    (alone,) = simulate([create("scnn", {"overlap": "none"})], small(BLOCK))
+    with pytest.raises(InputError, match=r"^the results have no network that was played as one run$"):
+        network([alone])
     rows = [{"accelerator": "scnn", "name": "total", "workload": "net", "cycles": 10}]
     with pytest.raises(InputError, match=r"^the results have no network that was played as one run$"):
         network(rows)

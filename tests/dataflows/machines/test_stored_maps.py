@@ -1,0 +1,28 @@
+"""Bytes of maps that a machine would keep on the chip, once they are written for somebody else."""
+
+import pytest
+
+from dataflows.registry import create, machines
+
+
+@pytest.mark.parametrize("name", sorted(set(machines()) - {"scnn", "ideal"}))
+@pytest.mark.parametrize(("bits", "size"), [(16, 22), (8, 11), (4, 6)])
+def test_most_machines_store_every_value(name, bits, size):
+    try:
+        machine = create(name, {"value_bits": bits})
+    except ValueError:
+        pytest.skip("no values of so few bits")
+    assert machine.stored_map_bytes(11, 3) == size
+
+
+def test_scnn_stores_non_zeros_with_their_zero_runs():
+    assert create("scnn").stored_map_bytes(11, 3) == 8  # 3 x 20 bits
+    assert create("scnn", {"zero_run_bits": 8}).stored_map_bytes(11, 3) == 9
+
+
+def test_scnn_that_skips_weights_alone_stores_zeros_as_well():
+    assert create("scnn", {"skip": "weights"}).stored_map_bytes(11, 3) == 22
+
+
+def test_the_ideal_machine_stores_nothing():
+    assert create("ideal").stored_map_bytes(11, 3) == 0

@@ -17,8 +17,8 @@ RAGGED = Layer.conv(
 )
 SETTABLE = [(name, key) for name in analytical_machines() for key in keys_of(machines()[name].Spec)]
 CHOICES = {"skip": {"scnn": "weights", "ideal": "nothing"}, "value_bits": 8}
-TEXTS = ("kind", "standard", "override", "address_map", "scheduler", "refresh", "write_back", "bank_hash", "tile_cut",
-         "weight_format", "weight_layout")  # fmt: skip
+TEXTS = ("kind", "standard", "override", "address_map", "scheduler", "refresh", "write_back", "overlap", "pooling", "bank_hash",
+         "tile_cut", "weight_format", "weight_layout")  # fmt: skip
 
 
 def test_a_model_names_its_settings():

@@ -54,7 +54,7 @@ class NetworkRun:
         self._machine = machine
         self._waiting = list(reversed(roles))
         self._stored_bytes: list[int] = []  # of those that were handed over
-        self._last: tuple[LayerTrace, LayerSchedule] | None = None
+        self._last: tuple[int, LayerSchedule] | None = None  # images, and the schedule of the layer alone
         self._play = NetworkPlay(
             spec.dram,
             spec.clock_hz,
@@ -66,11 +66,11 @@ class NetworkRun:
 
     def layer(self, trace: LayerTrace, schedule: LayerSchedule) -> None:
         """The next layer, with its schedule as it is simulated by itself; before it the poolings that come before."""
-        self._last = trace, schedule
-        while (role := self._waiting.pop()).layer is None:
-            self._pool(role, trace, schedule)
-        schedule = self._with_inputs(role, trace, schedule)
         batch = trace.layer.batch
+        self._last = batch, schedule
+        while (role := self._waiting.pop()).layer is None:
+            self._pool(role, batch, schedule)
+        schedule = self._with_inputs(role, trace, schedule)
         kept = 0
         if role.leaves:
             values = ceil(role.stored * batch)
@@ -87,9 +87,8 @@ class NetworkRun:
             self._pool(self._waiting.pop(), *self._last)
         return self._play.finish()
 
-    def _pool(self, role: Role, trace: LayerTrace, schedule: LayerSchedule) -> None:
-        """A pooling by itself, of a map with the density that its bytes tell; the array is the machine's."""
-        batch = trace.layer.batch
+    def _pool(self, role: Role, batch: int, schedule: LayerSchedule) -> None:
+        """A pooling by itself, of a map with the density that its bytes tell; the array is that of a schedule."""
         read = self._bytes(tuple(one.layer for one in role.reads), role.outside_read * batch)
         pooled = pass_of(schedule, read, ceil(read * role.stored_share))
         self._push(role, dressed(pooled, operand_bytes=self._bytes(role.operands, role.outside_operands * batch)))

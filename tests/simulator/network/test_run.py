@@ -10,7 +10,7 @@ from dataflows.registry import create, machines
 from dataflows.schedule import LayerSchedule
 from simulator.network.roles import NO_GRAPH
 from simulator.network_simulation import simulate
-from tests.simulator.network.graphs import BLOCK, CHAIN, POOLED
+from tests.simulator.network.graphs import BLOCK, CHAIN, POOLED, graph
 from tests.simulator.network.workloads import network
 
 ABLE = sorted(set(machines()) - {"eie"})  # 3x3 kernels
@@ -110,6 +110,21 @@ def test_a_pooling_by_itself_reads_the_map_and_writes_a_quarter():
     kept = reported("dcnn", network(POOLED), pooling="memory")
     # The map goes out, comes back, goes out pooled, and comes as the next layer's input: 4 x 4x4 values.
     assert moved(kept) == 512 + 512 + 128 + 128
+
+
+def test_a_pooling_behind_the_last_layer_runs_as_well():
+    ends = graph("x input - 3x8x8", "a layer x 4x8x8", "b layer a 4x8x8", "p pool b 4x4x4")
+    report = reported("structured", network(ends), pooling="memory")
+    assert moved(report) == 512 + 128
+    assert [span.name for span in report.network.layers] == ["a", "b", "p"]
+    assert moved(reported("structured", network(ends))) == -512 * 3 // 4
+
+
+def test_an_image_that_is_pooled_is_read_as_it_is_stored():
+    shrunk = graph("x input - 3x8x8", "p pool x 3x4x4", "a layer p 4x4x4", "b layer a 4x4x4")
+    report = reported("structured", network(shrunk))
+    assert moved(report) == 2 * (192 + 48)
+    assert [span.name for span in report.network.layers] == ["p", "a", "b"]
 
 
 def test_images_of_a_batch_are_added_and_pooled_alike():

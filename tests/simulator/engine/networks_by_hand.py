@@ -154,6 +154,13 @@ NETWORKS = [
     # R3: what takes room waits for room alone, so that 30 bytes are asked for when layer 0 begins in 1 and come from 4 to
     # 34. Layer 1 ends a cycle behind them.
     ByHand("ahead", network(TWO, THIRTY), [(0, 21, {"busy": 20, "memory": 1}), (21, 35, {"busy": 10, "memory": 4})]),
+    # Layer 1 has its first weight in 11, finds its inputs on the chip and begins when layer 0 has been drained, in 30; not
+    # before then are the weights of layer 2 asked for (R3), though there is room and nothing else to move: from 30 to 50.
+    ByHand(
+        "no further ahead",
+        network(busy([10], drain=[20]), (busy([5], weights((0, 2))), [Read(0)], []), busy([10], weights((0, 20)))),
+        [(0, 10, {"busy": 10}), (10, 35, {"busy": 5, "memory": 1, "drain": 19}), (35, 51, {"busy": 10, "memory": 6})],
+    ),
     # A stream waits for the start of the tile before, in 11, and comes by 41.
     ByHand(
         "stream",

@@ -11,36 +11,54 @@ from dataflows.schedule import BufferUse, LayerSchedule, Runs, Tensor
 from simulator.engine.network_layers import NetworkLayer, Read
 from tests.simulator.engine.random_schedules import schedules, streamed
 
-TENSORS = ((Tensor.INPUT, Tensor.WEIGHT), (Tensor.INPUT, Tensor.WEIGHT), (Tensor.INPUT,), (Tensor.WEIGHT,), ())
+BOTH = (Tensor.INPUT, Tensor.WEIGHT)
+LOADED = (BOTH, BOTH, BOTH, BOTH, (Tensor.INPUT,), (Tensor.WEIGHT,), ())
 
 
 @st.composite
 def networks(draw: st.DrawFn) -> list[NetworkLayer]:
     """Two to four layers that read and add what some of the layers before have made."""
-    tensors = draw(st.lists(st.sampled_from(TENSORS), min_size=2, max_size=4))
-    plans = [draw(schedules(may_load=may_load, most_tiles=4)) for may_load in tensors]
+    loaded = draw(st.lists(st.sampled_from(LOADED), min_size=2, max_size=4))
+    plans = [draw(schedules(may_load=may_load, most_tiles=4)) for may_load in loaded]
+    # Room for every layer, and at times for two.
+    spare = draw(st.sampled_from([0, 11, 40, 1000]))
     shared = {
-        tensor: max(use.capacity_bytes for plan in plans for use in plan.buffers if use.tensor == tensor)
+        tensor: spare + max(use.capacity_bytes for plan in plans for use in plan.buffers if use.tensor == tensor)
         for tensor in {use.tensor for plan in plans for use in plan.buffers}
     }
-    layers: list[NetworkLayer] = []
-    for number, plan in enumerate(plans):
-        uses = tuple(draw(buffer_of(use, shared[use.tensor], f"{use.name} {number}")) for use in plan.buffers)
-        own = replace(plan, buffers=uses, stores=draw(stores_of(plan)))
-        earlier = st.sets(st.integers(0, number - 1), min_size=1, max_size=2) if number else st.just(set[int]())
-        reads = draw(earlier) if draw(st.integers(0, 3)) else set[int]()
-        # Mostly a chain, where layers overlap most.
-        reads = {number - 1} if number and draw(st.booleans()) else reads
-        makers = draw(earlier) if draw(st.integers(0, 2)) == 0 else set[int]()
-        layers.append(
-            NetworkLayer(
-                f"layer {number}",
-                replace(own, operands=draw(operands_of(own))) if makers else own,
-                tuple(Read(layer, in_order=draw(st.sampled_from([True, True, False]))) for layer in sorted(reads)),
-                tuple(sorted(makers)),
-            )
-        )
-    return layers
+    # Layers that read each other wait for each other's results, which hides how far ahead their weights are asked for.
+    chained = draw(st.booleans())
+    return [draw(layer_of(number, plan, shared, chained=chained)) for number, plan in enumerate(plans)]
+
+
+@st.composite
+def layer_of(
+    draw: st.DrawFn, number: int, plan: LayerSchedule, shared: dict[Tensor, int], *, chained: bool
+) -> NetworkLayer:
+    """A layer on buffers that others share or not, with what it reads and adds."""
+    uses = tuple(draw(buffer_of(use, shared[use.tensor], f"{use.name} {number}")) for use in plan.buffers)
+    loads = draw(st.sampled_from([in_line(plan.loads), in_line(plan.loads), plan.loads]))
+    plan = replace(plan, buffers=uses, loads=loads, stores=draw(stores_of(plan)))
+    reads = draw(earlier(number)) if chained or not draw(st.integers(0, 2)) else ()
+    makers = draw(earlier(number)) if draw(st.booleans()) else ()
+    if makers:
+        plan = replace(plan, operands=draw(operands_of(plan)))
+    in_order = st.sampled_from([True, True, True, False])
+    return NetworkLayer(f"layer {number}", plan, tuple(Read(layer, draw(in_order)) for layer in reads), makers)
+
+
+@st.composite
+def earlier(draw: st.DrawFn, number: int) -> tuple[int, ...]:
+    """Layers before one: mostly the last of them, where layers overlap most."""
+    if not number or not draw(st.integers(0, 5)):
+        return ()
+    some = st.sets(st.integers(0, number - 1), min_size=1, max_size=2)
+    return (number - 1,) if draw(st.integers(0, 2)) else tuple(sorted(draw(some)))
+
+
+def in_line(loads: Runs) -> Runs:
+    """The same with each tile's data behind those of the tile before."""
+    return replace(loads, address=12 * loads.tile + loads.address % 4)
 
 
 @st.composite

@@ -34,8 +34,8 @@ class Machine:
 machines = st.builds(
     Machine,
     memory=memories,
-    overlap=st.sampled_from(["serial", "weights", "tiles", "tiles"]),
-    write_back=st.sampled_from(["overlapped", "overlapped", "blocking"]),
+    overlap=st.sampled_from(["serial", "weights", "tiles", "tiles", "tiles"]),
+    write_back=st.sampled_from(["overlapped", "overlapped", "overlapped", "blocking"]),
     port_bytes=st.sampled_from([None, None, 1, 2]),
 )
 

@@ -17,6 +17,7 @@ from tests.simulator.engine.schedules import runs, schedule
 
 INPUTS, WEIGHTS = BufferUse("inputs", Tensor.INPUT, 100), BufferUse("weights", Tensor.WEIGHT, 100)
 RESULTS = BufferUse("results", Tensor.OUTPUT, 100)
+TIGHT, FORTY = replace(RESULTS, capacity_bytes=10), replace(RESULTS, capacity_bytes=40)
 BUFFERS = (INPUTS, WEIGHTS, RESULTS)
 
 
@@ -223,6 +224,43 @@ NETWORKS = [
             with_buffer(busy([10], stores=results((0, 5))), replace(RESULTS, name="other")),
         ),
         [(0, 10, {"busy": 10}), (10, 39, {"busy": 10, "buffer": 4, "memory": 10 + 5})],
+    ),
+    # R5, R7: results that leave as they are made wait for their operands, which come from 1 to 5, and leave from 5 to 9,
+    # though their tile is drained until 22. In 9 the second tile of layer 1 has room beside nothing: it waits 3 cycles
+    # for what is only being drained, 4 for what is being written. It has left by 17 and is drained behind the first.
+    ByHand(
+        "room before the drain",
+        network(
+            with_buffer(busy([1]), TIGHT),
+            (
+                replace(
+                    with_buffer(busy([1, 1], stores=results((0, 4), (1, 8)), drain=[20, 0]), TIGHT),
+                    operands=inputs((0, 4)),
+                    outputs_as_made=True,
+                ),
+                [],
+                [0],
+            ),
+        ),
+        [(0, 1, {"busy": 1}), (1, 22, {"busy": 2, "buffer": 3, "memory": 4, "drain": 12})],
+    ),
+    # R7: layer 1's first results wait for operands, asked for when layer 0 is written in 6 and there in 10. They leave
+    # from 10 to 14, before the 30 bytes of the second tile, which wait since 3 and are less urgent. In 14 there is room
+    # for the third tile, long before these have left from 14 to 44; its own results leave from 44 to 52.
+    ByHand(
+        "a later write ends first",
+        network(
+            with_buffer(busy([1], stores=results((0, 5)), copies=3), FORTY),
+            (
+                replace(
+                    with_buffer(busy([1, 1, 1], stores=results((0, 4), (1, 30), (2, 8)), copies=3), FORTY),
+                    operands=inputs((0, 4)),
+                ),
+                [],
+                [0],
+            ),
+        ),
+        [(0, 1, {"busy": 1}), (1, 52, {"busy": 3, "memory": 11 + 37})],
     ),
     # R8: the end of a layer with `serial` is that of a layer alone: drains first, then writes.
     ByHand(

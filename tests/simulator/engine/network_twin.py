@@ -202,12 +202,14 @@ class NetworkTwin:
         return [one for read in self.layers[tile.layer].reads for one in self.of_layer[read.layer]]
 
     def _has_output_room(self, tile: Tile) -> bool:
-        if tile.output is None or not tile.store_bytes:
+        if not tile.store_bytes:
             return True
         if tile.layer and not self.plan.is_alike(tile.layer, Tensor.OUTPUT):
             before = [store for one in self.of_layer[tile.layer - 1] for store in one.stores]
             if not all(store.is_there(self.now) for store in before):
                 return False
+        if tile.output is None:
+            return True
         return tile.output.fits(min(tile.store_bytes, tile.output.capacity_bytes))
 
     def _load(self) -> bool:

@@ -108,7 +108,9 @@ class Plan:
         return next((use for use in self.layers[layer].schedule.buffers if use.tensor == tensor), None)
 
     def is_alike(self, layer: int, tensor: Tensor) -> bool:
-        """Whether a layer uses a tensor's buffer as the one before does (R5)."""
+        """Whether a layer uses a tensor's buffer as the one before does, or has none (R5)."""
+        if self._use(layer, tensor) is None:
+            return True
         if self._use(layer, tensor) != self._use(layer - 1, tensor):
             return False
         both = (self.layers[layer - 1].schedule.loads, self.layers[layer].schedule.loads)

@@ -89,25 +89,18 @@ class PEArray:
 
     def _wait_for_output_room(self, layer: LayerInPlay, tile: int) -> Process:
         """Take room for a tile's results; it comes when DRAM has written older ones, which must be drained before."""
-        state = f"tile {tile} waits for room in the output buffer"
         behind = layer.results_behind
         # A buffer that the layer before used in another way is this layer's once all of that layer's results have left.
         while behind is not None and behind.unwritten and tile in layer.stores:
-            yield from self._wait_for_older(layer, tile, behind.made, state)
+            yield from self._wait_for_change_of_room(layer, tile)
         room = self._results.take_room(layer, tile)
-        if room is None:
-            return
-        # Each write gives back the room of its own tile alone, which may be too little: so the oldest one is waited for
-        # until it is enough.
-        while not room.triggered:
-            yield from self._wait_for_older(layer, tile, room, state)
-        # Granted in this very cycle; its event is still to be processed, which costs none.
-        yield from self._wait(layer, room, Cause.MEMORY, tile, state)
+        # Each write gives back the room of its own tile alone, which may be too little.
+        while room is not None and not room.triggered:
+            yield from self._wait_for_change_of_room(layer, tile)
 
-    def _wait_for_older(self, layer: LayerInPlay, tile: int, last: simpy.Event, state: str) -> Process:
-        """Wait for the oldest results that are on their way; for `last` where none are."""
-        event, cause = self._results.next_to_leave() or (last, Cause.MEMORY)
-        yield from self._wait(layer, event, cause, tile, state)
+    def _wait_for_change_of_room(self, layer: LayerInPlay, tile: int) -> Process:
+        state = f"tile {tile} waits for room in the output buffer"
+        yield from self._wait(layer, self._results.changed(), self._results.holding_room, tile, state)
 
     def _finish(self, layer: LayerInPlay, tile: int) -> Process:
         """Let the PEs do a tile as far as its data have come, and give its buffers back."""

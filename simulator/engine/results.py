@@ -55,6 +55,8 @@ class Results:
         self.undrained: deque[Undrained] = deque()
         self.last: Undrained | None = None
         self.writes: deque[simpy.Event] = deque()
+        self._writing = 0  # tiles whose results are being written
+        self._changed: simpy.Event | None = None
 
     def take_room(self, layer: LayerInPlay, tile: int) -> simpy.Event | None:
         """Take room for a tile's results: None when it was there, else the event that fires once it is taken."""
@@ -72,18 +74,23 @@ class Results:
         buffer = layer.buffers.get(Tensor.OUTPUT)
         return buffer is not None and layer.store_bytes.get(tile, 0) > buffer.capacity_bytes
 
-    def next_to_leave(self) -> tuple[simpy.Event, Cause] | None:
-        """What gives back room next, and the cause to which a wait for it is charged; None: nothing is on its way."""
-        # Older results are on their way to DRAM, which is what holds the array up.
-        written = next((event for event in self.writes if not event.processed), None)
-        if written is not None:
-            return written, Cause.MEMORY
-        drained = next((one.drained for one in self.undrained if not one.drained.processed), None)
-        if drained is None:
-            return None
-        # A tile that waits for its operands may be written before the next one is drained.
-        late = [one.freed for one in self.undrained if one.drained.processed and not one.freed.processed]
-        return (self._env.any_of([drained, *late]) if late else drained), Cause.BUFFER
+    @property
+    def holding_room(self) -> Cause:
+        """The cause to which a wait for room for results is charged now."""
+        # Older results on their way to DRAM hold the array up first. Where nothing is on its way there, nor to be, results
+        # wait for operands, which come from DRAM, too.
+        draining = self.last is not None and not self.last.drained.triggered
+        return Cause.BUFFER if draining and not self._writing else Cause.MEMORY
+
+    def changed(self) -> simpy.Event:
+        """The event that room is given back, or that `holding_room` may be another; one process may wait."""
+        self._changed = self._env.event()
+        return self._changed
+
+    def _tell_change(self) -> None:
+        if self._changed is not None:
+            self._changed.succeed()
+            self._changed = None
 
     def holders(self, layer: LayerInPlay, tile: int) -> list[Undrained]:
         """The tiles whose accumulators, or whose results as inputs on the chip, a tile has to wait for, in order."""
@@ -168,6 +175,8 @@ class Results:
             observer.drain(one.number, start, int(self._env.now))
         # Before anything is written: from here on the accumulators are free, whatever becomes of the results.
         one.drained.succeed()
+        if not self._writing:
+            self._tell_change()
         if operands is not None:
             yield operands
             one.freed.succeed()
@@ -183,6 +192,9 @@ class Results:
             self.writes.popleft()
         self.writes += written
         if written:
+            if not self._writing:
+                self._tell_change()
+            self._writing += 1
             last = written[-1]  # memory writes a tile's parts in order
             assert last.callbacks is not None  # noqa: S101 (just made)
             # Of the layer only this is kept until then: it may be over, and others in play.
@@ -194,6 +206,8 @@ class Results:
                     buffer.give_back(min(size, buffer.capacity_bytes))
                     self._transfers.note_level(buffer)
                 making.written(tile)
+                self._writing -= 1
+                self._tell_change()
 
             last.callbacks.append(free)
         return written

@@ -77,7 +77,7 @@ class Results:
     @property
     def holding_room(self) -> Cause:
         """The cause to which a wait for room for results is charged now."""
-        # Older results on their way to DRAM hold the array up first. Where nothing is on its way there, nor to be, results
+        # Older results on their way to DRAM hold the array up first. Where there are none, and none to be drained, some
         # wait for operands, which come from DRAM, too.
         draining = self.last is not None and not self.last.drained.triggered
         return Cause.BUFFER if draining and not self._writing else Cause.MEMORY

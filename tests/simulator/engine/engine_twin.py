@@ -15,6 +15,7 @@ import numpy as np
 
 from dataflows.schedule import CAUSES, Cause, LayerSchedule, Runs, Tensor
 from dataflows.specs import DramSpec
+from tests.simulator.engine.twin_books import pe_cycles
 
 CYCLE_LIMIT = 100_000
 
@@ -351,20 +352,4 @@ class EngineTwin:
 
     def pe_cycles(self) -> np.ndarray:
         """Every PE-cycle by its cause, int64 (PEs, CAUSES)."""
-        books = self.schedule.cycles.sum(axis=0)
-        worked = self.schedule.cycles.sum(axis=2) > 0
-        for number, tile in enumerate(self.tiles):
-            for pe in range(self.schedule.pes):
-                idle = tile.duration - int(self.schedule.cycles[number, pe].sum())
-                self._book(books[pe], worked=bool(worked[number, pe]), waits=tile.waits, idle=idle)
-        for pe in range(self.schedule.pes):
-            self._book(books[pe], worked=bool(worked[:, pe].any()), waits=self.tail, idle=0)
-        return books
-
-    @staticmethod
-    def _book(books: np.ndarray, *, worked: bool, waits: list[int], idle: int) -> None:
-        if worked:
-            books += np.array(waits, np.int64)
-            books[Cause.IMBALANCE] += idle
-        else:
-            books[Cause.UNMAPPED] += sum(waits) + idle
+        return pe_cycles(self.schedule, [tile.waits for tile in self.tiles], self.tail)

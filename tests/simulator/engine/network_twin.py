@@ -19,24 +19,28 @@ from dataflows.specs import DramSpec
 from simulator.engine.network_layers import NetworkLayer, Overlap
 from tests.simulator.engine.engine_twin import CYCLE_LIMIT, ByteServer, arrival_bound
 from tests.simulator.engine.network_twin_plan import Part, Plan, Tile
+from tests.simulator.engine.twin_books import pe_cycles
 
 
 @dataclass(frozen=True, eq=False)
 class TwinLayer:
-    """A layer's part: when the array belonged to it, what it waited for by cause, and its books (PEs, CAUSES)."""
+    """A layer's part: when the array belonged to it, and its books (PEs, CAUSES)."""
 
     start: int
     end: int
-    waits: list[int]
     pe_cycles: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class TwinPlayed:
-    """What came of playing a network."""
+    """What came of playing a network.
+
+    peaks   fullest level by name of each buffer that holds what it takes: the least and the most that the rules allow
+    """
 
     cycles: int
     layers: tuple[TwinLayer, ...]
+    peaks: dict[str, tuple[int, int]]
 
 
 class NetworkTwin:
@@ -74,6 +78,7 @@ class NetworkTwin:
         while True:
             while any(action() for action in actions):
                 pass
+            self.plan.settle()
             if self.current == len(self.tiles) and all(tile.is_written(self.now) for tile in self.tiles):
                 return self._played()
             assert self.now < CYCLE_LIMIT, "starved"
@@ -93,7 +98,7 @@ class NetworkTwin:
         written = [tile for tile in self.tiles if tile.held_bytes and all(s.is_there(self.now) for s in tile.stores)]
         for tile in written:
             assert tile.output is not None
-            tile.output.taken_bytes -= tile.held_bytes
+            tile.output.give_back(tile.held_bytes)
             tile.held_bytes = 0
         return bool(written)
 
@@ -106,7 +111,7 @@ class NetworkTwin:
         tile.drained = not (tile.drain_cycles or tile.stores or tile.operands)
         for part in self.plan.queue:
             if part.tile.layer == tile.layer and part.room is not None:
-                part.room.taken_bytes -= part.load.room_until.get(tile.local, 0)
+                part.room.give_back(part.load.room_until.get(tile.local, 0))
         return True
 
     def _lags(self, tile: Tile) -> Cause | None:
@@ -291,32 +296,10 @@ class NetworkTwin:
         ends = [*self.begins[1:-1], self.now]
         return TwinPlayed(
             self.now,
-            tuple(
-                TwinLayer(self.begins[layer], end, self._waits(layer), self._pe_cycles(layer))
-                for layer, end in enumerate(ends)
-            ),
+            tuple(TwinLayer(self.begins[layer], end, self._pe_cycles(layer)) for layer, end in enumerate(ends)),
+            self.plan.peaks(),
         )
 
-    def _waits(self, layer: int) -> list[int]:
-        rows = [tile.waits for tile in self.of_layer[layer]]
-        return np.sum([*rows, self.tails[layer]], axis=0).tolist()
-
     def _pe_cycles(self, layer: int) -> np.ndarray:
-        schedule = self.layers[layer].schedule
-        books, works = schedule.cycles.sum(axis=0), schedule.cycles.sum(axis=2)
-        for tile in self.of_layer[layer]:
-            for pe in range(schedule.pes):
-                work = int(works[tile.local, pe])
-                books[pe, Cause.IMBALANCE if work else Cause.UNMAPPED] += tile.duration - work
-                _charge(books[pe], tile.waits, worked=work > 0)
-        for pe in range(schedule.pes):
-            _charge(books[pe], self.tails[layer], worked=bool(works[:, pe].any()))
-        return books
-
-
-def _charge(books: np.ndarray, waits: list[int], *, worked: bool) -> None:
-    """Waits of the array, for a PE that has work there or none."""
-    if worked:
-        books += np.array(waits, np.int64)
-    else:
-        books[Cause.UNMAPPED] += sum(waits)
+        waits = [tile.waits for tile in self.of_layer[layer]]
+        return pe_cycles(self.layers[layer].schedule, waits, self.tails[layer])

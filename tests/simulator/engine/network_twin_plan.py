@@ -13,10 +13,29 @@ from tests.simulator.engine.engine_twin import Load, loads_of
 
 @dataclass(eq=False)
 class Room:
-    """Bytes of a buffer."""
+    """Bytes of a buffer.
 
+    The rules leave open what comes first within a cycle, so that its fullest level is one of two: when the cycle's room
+    has been given back and taken, and with all of it taken before any is given back.
+    """
+
+    name: str
     capacity_bytes: int
     taken_bytes: int = 0
+    given_back_bytes: int = 0  # in this cycle
+    least_peak: int = 0
+    most_peak: int = 0
+
+    def give_back(self, size_bytes: int) -> None:
+        """So much is free again."""
+        self.taken_bytes -= size_bytes
+        self.given_back_bytes += size_bytes
+
+    def settle(self) -> None:
+        """At the end of a cycle, when no room can be given back or taken any more."""
+        self.least_peak = max(self.least_peak, self.taken_bytes)
+        self.most_peak = max(self.most_peak, min(self.capacity_bytes, self.taken_bytes + self.given_back_bytes))
+        self.given_back_bytes = 0
 
     def fits(self, size_bytes: int) -> bool:
         """Whether so much is left."""
@@ -124,11 +143,28 @@ class Plan:
                 {
                     use.tensor: rooms[-1][use.tensor]
                     if layer and self.is_alike(layer, use.tensor)
-                    else Room(use.capacity_bytes)
+                    else Room(use.name, use.capacity_bytes)
                     for use in held
                 }
             )
         return rooms
+
+    def settle(self) -> None:
+        """At the end of a cycle."""
+        for rooms in self.rooms:
+            for room in rooms.values():
+                room.settle()
+
+    def peaks(self) -> dict[str, tuple[int, int]]:
+        """See `TwinPlayed`."""
+        rooms = [room for of_layer in self.rooms for room in of_layer.values()]
+        return {
+            name: (
+                max(room.least_peak for room in rooms if room.name == name),
+                max(room.most_peak for room in rooms if room.name == name),
+            )
+            for name in {room.name for room in rooms}
+        }
 
     def _add(self, layer: int) -> None:
         schedule, first, burst = self.layers[layer].schedule, len(self.tiles), self.burst_bytes

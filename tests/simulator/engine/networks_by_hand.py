@@ -8,6 +8,7 @@ s + d, or d / n behind its last byte where that is later.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class ByHand:
     layers: list[NetworkLayer]
     expected: list[tuple[int, int, dict[str, int]]]
     overlap: Overlap = "weights"
-    blocking: bool = False
+    write_back: Literal["overlapped", "blocking"] = "overlapped"
 
 
 def weights(*rows: tuple[int, int]) -> Runs:
@@ -207,7 +208,7 @@ NETWORKS = [
         "blocking",
         network(busy([10], stores=results((0, 10)), drain=[5]), busy([10], weights((0, 20)))),
         [(0, 25, {"busy": 10, "drain": 5, "memory": 10}), (25, 41, {"busy": 10, "memory": 6})],
-        blocking=True,
+        write_back="blocking",
     ),
     # R4: inputs that lie on the chip need no load, but layer 0 must have been drained.
     ByHand(

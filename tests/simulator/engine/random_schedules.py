@@ -21,7 +21,7 @@ memories = st.builds(
 
 @st.composite
 def work(draw: st.DrawFn, tiles: int, pes: int) -> np.ndarray:
-    """Cycles by tile, PE and cause; some PEs without work."""
+    """Cycles by tile, PE and cause; some PEs without work, or with none for a part of the tile."""
     cycles = np.zeros((tiles, pes, CAUSES), np.int64)
     for tile in range(tiles):
         longest = draw(st.sampled_from([0, 3, 12, 40]))
@@ -29,6 +29,7 @@ def work(draw: st.DrawFn, tiles: int, pes: int) -> np.ndarray:
             if draw(st.integers(0, 3)):
                 for cause in WORK:
                     cycles[tile, pe, cause] = draw(st.integers(0, longest if cause is Cause.BUSY else 2))
+                cycles[tile, pe, Cause.UNMAPPED] = draw(st.sampled_from([0, 0, 0, 1, 7]))
     return cycles
 
 

@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 
 from dataflows.schedule import Tensor
 from dataflows.specs import DramSpec
-from simulator.engine.network_layers import NetworkLayer, NetworkPlayed, Overlap
-from simulator.engine.network_play import NetworkPlay
+from simulator.engine.network_layers import NetworkLayer, Overlap
 from tests.simulator.engine.network_twin import NetworkTwin
+from tests.simulator.engine.networks import GHZ, play_network
 from tests.simulator.engine.random_networks import networks
 from tests.simulator.engine.random_schedules import memories
-
-CLOCK_HZ = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -40,39 +38,18 @@ machines = st.builds(
 )
 
 
-def play(layers: list[NetworkLayer], machine: Machine) -> NetworkPlayed:
-    """The engine's result."""
-    play = NetworkPlay(
-        machine.memory,
-        CLOCK_HZ,
-        machine.overlap,
-        write_back=machine.write_back,
-        buffer_bytes_per_cycle=machine.port_bytes,
-    )
-    for layer in layers:
-        play.push(layer)
-    return play.finish()
-
-
-def twin_of(layers: list[NetworkLayer], machine: Machine) -> NetworkTwin:
-    """The twin of the same."""
-    return NetworkTwin(
-        layers,
-        machine.memory,
-        CLOCK_HZ,
-        machine.overlap,
-        write_back=machine.write_back,
-        buffer_bytes_per_cycle=machine.port_bytes,
-    )
-
-
 def assert_agree(layers: list[NetworkLayer], machine: Machine) -> None:
-    """Cycles, spans and causes of the engine are the twin's, and all bytes have been moved."""
-    played, twin = play(layers, machine), twin_of(layers, machine).play()
+    """Cycles, spans, causes and fullest levels of the engine are the twin's, and all bytes have been moved."""
+    settings = {"write_back": machine.write_back, "buffer_bytes_per_cycle": machine.port_bytes}
+    played = play_network(layers, machine.memory, machine.overlap, **settings)
+    twin = NetworkTwin(layers, machine.memory, GHZ, machine.overlap, **settings).play()
     assert played.cycles == twin.cycles
     for layer, expected in zip(played.layers, twin.layers, strict=True):
         assert (layer.start, layer.end) == (expected.start, expected.end), layer.name
         np.testing.assert_array_equal(layer.pe_cycles, expected.pe_cycles, layer.name)
+    assert played.buffer_peak_bytes.keys() == twin.peaks.keys()
+    for name, (least, most) in twin.peaks.items():
+        assert least <= played.buffer_peak_bytes[name] <= most, name
     plans = [layer.schedule for layer in layers]
     for tensor in Tensor:
         moved = played.traffic.tensors[tensor]

@@ -13,7 +13,8 @@ from simulator.engine.network_layers import NetworkLayer, NetworkPlayed, Read
 from simulator.engine.network_play import NetworkPlay
 from simulator.observers.network_timeline import NetworkTimeline
 from simulator.observers.timeline import ARRAY, BUFFERS, DRAIN, DRAM, FIRST_GROUP, LAYERS, TILES, WAIT
-from tests.simulator.engine.networks import networks, play_network
+from tests.simulator.engine.networks import play_network
+from tests.simulator.engine.random_networks import networks
 from tests.simulator.engine.schedules import byte_a_cycle, runs, schedule
 from tests.simulator.observers.test_timeline import GHZ, counters, moved_bytes, spans
 

@@ -226,6 +226,15 @@ NETWORKS = [
         ),
         [(0, 10, {"busy": 10}), (10, 39, {"busy": 10, "buffer": 4, "memory": 10 + 5})],
     ),
+    # So they do where they only pass through it; a tile without results does not.
+    ByHand(
+        "another stream of results",
+        network(
+            busy([10], stores=results((0, 10)), drain=[4], copies=3),
+            with_buffer(busy([2, 10], stores=results((1, 5)), copies=3), replace(RESULTS, streamed=True)),
+        ),
+        [(0, 10, {"busy": 10}), (10, 39, {"busy": 12, "buffer": 2, "memory": 10 + 5})],
+    ),
     # R5, R7: results that leave as they are made wait for their operands, which come from 1 to 5, and leave from 5 to 9,
     # though their tile is drained until 22. In 9 the second tile of layer 1 has room beside nothing: it waits 3 cycles
     # for what is only being drained, 4 for what is being written. It has left by 17 and is drained behind the first.

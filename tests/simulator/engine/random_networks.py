@@ -26,11 +26,13 @@ def networks(draw: st.DrawFn, *, least: int = 2, most: int = 4, operands: bool =
     for may_load in loaded:
         plan = draw(plan_of(may_load, plans[-1] if plans else None))
         plans.append(plan if leave else without_results(plan))
-    # Room for every layer, and at times for two.
-    spare = draw(st.sampled_from([0, 11, 40, 1000]))
+    # Room for every layer, and at times for two; for results mostly so little that tiles wait for it.
+    spare = {tensor: draw(st.sampled_from([0, 11, 40, 1000])) for tensor in BOTH}
+    spare[Tensor.OUTPUT] = draw(st.sampled_from([0, 0, 3, 40]))
     shared = {
-        tensor: spare + max(use.capacity_bytes for plan in plans for use in plan.buffers if use.tensor == tensor)
-        for tensor in {use.tensor for plan in plans for use in plan.buffers}
+        tensor: more
+        + max((use.capacity_bytes for plan in plans for use in plan.buffers if use.tensor == tensor), default=0)
+        for tensor, more in spare.items()
     }
     return [
         draw(layer_of(number, plan, shared, chained=chained, operands=operands)) for number, plan in enumerate(plans)

@@ -96,6 +96,13 @@ def streams(plan: LayerSchedule, prefetch: int = 1) -> LayerSchedule:
     return replace(with_buffer(plan, replace(WEIGHTS, streamed=True)), prefetch_tiles=prefetch)
 
 
+# Layer 1 asks for its second tile's weights when its first tile ends; that is drained nine cycles later.
+OVERTAKING = network(
+    busy([1], stores=results((0, 24))),
+    busy([1, 40], weights((1, 4)), stores=results((0, 5)), drain=[9, 0], prefetch=0),
+)
+
+
 NETWORKS = [
     # R2: weights are asked for before the inputs, which have to wait. R3: in 1, when layer 0 begins; they come behind
     # its own, from 10 to 20. R4: inputs when its results are written, in 31, from 31 to 41. R1, R9: layer 1 begins in 21
@@ -279,4 +286,14 @@ NETWORKS = [
         [(0, 20, {"busy": 10, "drain": 5, "memory": 5}), (20, 30, {"busy": 10})],
         overlap="serial",
     ),
+    # Layer 1 begins when all is written, in 25; its weights come from 26 to 30.
+    ByHand(
+        "loads before results",
+        OVERTAKING,
+        [(0, 25, {"busy": 1, "memory": 24}), (25, 67, {"busy": 41, "memory": 1})],
+        overlap="serial",
+    ),
+    # It begins in 1, but its weights, asked for in 2, wait for the results of layer 0 until 25 and then for those of its own
+    # first tile, which are more urgent; they come from 30 to 34.
+    ByHand("results before loads", OVERTAKING, [(0, 1, {"busy": 1}), (1, 71, {"busy": 41, "memory": 29})]),
 ]

@@ -19,7 +19,8 @@ def moved():
     def beyond(name):
         (report,) = simulate([create(name)], load_workload("resnet18"))
         alone, network = report.total.dram, report.network
-        return network.read_bytes - alone.read_bytes, network.write_bytes - alone.write_bytes
+        assert network is not None
+        return network.read_bytes - alone.all.read_bytes, network.write_bytes - alone.all.write_bytes
 
     return {name: beyond(name) for name in ("diannao", "dadiannao", "systolic")}
 

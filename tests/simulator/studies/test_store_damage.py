@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from simulator.plots.files import read_results
+from simulator.reports.network_total import total_row
 from simulator.studies.store import Store
 from simulator.studies.store_pages import whole_results
 from simulator.studies.store_rescue import rescue
@@ -99,7 +100,7 @@ def test_no_damage_gives_a_traceback_or_a_wrong_number_and_what_is_whole_is_resc
         if said[-1] != "ok":
             assert any(text in said[-1] for text in ("--rescue", "not a store", "no study", "cannot be used")), name
         for found in whole_results(path):
-            assert json.loads(found.total) == reports[found.key]["total"], name
+            assert json.loads(found.total) == total_row(reports[found.key]), name
         if outcome_of(rescue, path) == "ok":
             rescued += 1
             with Store(tmp_path / f"{number}.rescued.sqlite") as store:

@@ -89,6 +89,7 @@ def test_the_defaults_are_what_three_networks_have():
 
 
 @needs_shared
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "below", "above"), [("squeezenet_dc", 0, 0.03), ("vgg16_hed", 0.05, 0.14),
                                                       ("mediapipe_pose", -0.06, -0.03)])  # fmt: skip
 def test_a_network_is_near_what_the_others_say(name, below, above):
@@ -101,6 +102,7 @@ def test_a_network_is_near_what_the_others_say(name, below, above):
     assert below < np.mean(ratios) - 1 < above
 
 
+@pytest.mark.slow
 def test_the_tables_are_printed_for_the_shipped_network(capsys):
     main([])
     text = capsys.readouterr().out

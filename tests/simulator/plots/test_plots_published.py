@@ -109,6 +109,7 @@ def texts_of(axes):
     yield from (label for label in axes.get_yticklabels() if low <= label.get_position()[1] <= high)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED.drawings)
 def test_no_text_of_a_shipped_drawing_is_cut_off_or_lies_on_another(name):
     drawn = picture(PUBLISHED.drawings[name], near(name))

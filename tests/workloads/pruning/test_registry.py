@@ -33,7 +33,7 @@ def test_parse_reads_what_str_writes(text):
     assert pickle.loads(pickle.dumps(pruning)) == pruning
 
 
-QUICK = ("alexnet", "c3d", "mobilenet-v1")  # groups, three dimensions, one filter a channel
+QUICK = ("c3d", "mobilenet-v1")  # three dimensions, one filter a channel
 
 
 @pytest.mark.parametrize(

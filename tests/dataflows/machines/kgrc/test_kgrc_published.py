@@ -28,6 +28,7 @@ def test_published_equations(rows, positions):
     assert found.cycles == expected - max(0, store - 2 * tile - compute)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 16])
 def test_a_group_that_keeps_less_never_takes_more_cycles(bits):
     """Every number of rows by every number of positions, with the default DRAM;"""

@@ -30,9 +30,10 @@ class Accelerator(ABC, Generic[Spec_co]):
     Class attributes of a machine: `name` (in commands), `title` (one line for lists), `Spec` (its pydantic class),
     `baseline_name` (the dense machine its paper compares with; None when the machine is its own), `skips_zeros` (False
     for a dense machine, whose cycles do not depend on where zeros are), `pointwise_only` (True for a machine that
-    multiplies matrices by vectors: fully connected layers and 1x1 kernels, nothing else), `scaling` (which parameters
-    are its multipliers and buffers, and which of them grow) and `analytical_keys` (the settings that `expected_work`
-    depends on, where the machine has an analytical model).
+    multiplies matrices by vectors: fully connected layers and 1x1 kernels, nothing else), `needs_constant_weights` (of
+    a machine whose weights have to be prepared before the run: why it cannot multiply two activations, as a sentence),
+    `scaling` (which parameters are its multipliers and buffers, and which of them grow) and `analytical_keys` (the
+    settings that `expected_work` depends on, where the machine has an analytical model).
     """
 
     name: ClassVar[str]
@@ -41,6 +42,7 @@ class Accelerator(ABC, Generic[Spec_co]):
     baseline_name: ClassVar[str | None] = None
     skips_zeros: ClassVar[bool] = True
     pointwise_only: ClassVar[bool] = False
+    needs_constant_weights: ClassVar[str | None] = None
     scaling: ClassVar[Scaling] = Scaling()
     analytical_keys: ClassVar[tuple[str, ...]] = ()
     registry: ClassVar[dict[str, type[Accelerator]]] = {}
@@ -85,9 +87,11 @@ class Accelerator(ABC, Generic[Spec_co]):
         return None if work is None else work.cycles
 
     def refusal(self, layer: Layer) -> str | None:
-        """Why the real machine could not run the layer, as a sentence; None when it can."""
-        del layer
-        return None
+        """Why the real machine could not run the layer, as a sentence; None when it can.
+
+        A machine that refuses more asks here first.
+        """
+        return self.needs_constant_weights if layer.moving_weights else None
 
     def require(self, layer: Layer) -> None:
         """Raise `UnsupportedLayerError` when the machine cannot run the layer."""

@@ -19,6 +19,7 @@ Pads = tuple[tuple[int, int], ...]
 
 _LARGEST = (1 << 31) - 1  # of any size; a product of two still fits a machine word
 _MOST_PADDING = 1 << 16
+_FOLDED = ("groups", "in_channels", "out_channels")  # what grows with the images of a product of two activations
 
 
 def _whole(layer: str, field: str, value: object, minimum: int) -> None:
@@ -36,6 +37,10 @@ class Layer:
     Every field is checked when the value is made; `InputError` names the layer, the field and what is allowed.
     `padding` holds (before, after) for each axis, so that asymmetric padding is an ordinary case.
     The output size is floored, as in PyTorch.
+
+    moving_images  0: the weights are constants. Else the layer is a product of two activations (attention's) of so many
+                   images: other layers make its weights, and each image has its own. Heads are groups then, and
+                   `groups` counts those of all images, while `batch` is 1. See `product`.
     """
 
     name: str
@@ -49,11 +54,13 @@ class Layer:
     groups: int = 1
     batch: int = 1
     fully_connected: bool = False
+    moving_images: int = 0
 
     def __post_init__(self) -> None:
         require_name("layer", self.name)
         for field in ("in_channels", "out_channels", "groups", "batch"):
             _whole(self.name, field, getattr(self, field), 1)
+        _whole(self.name, "moving_images", self.moving_images, 0)
         # The input decides whether there are 2 or 3 axes; all other tuples must agree.
         axes = len(self.input_size)
         if axes not in (2, 3):
@@ -85,6 +92,20 @@ class Layer:
                 )
         if self.fully_connected and (max(self.input_size) > 1 or max(self.kernel_size) > 1 or self.axes != 2):
             raise InputError(f"layer '{self.name}': a fully connected layer has a 1x1 map and a 1x1 kernel")
+        if self.moving_images:
+            self._check_moving()
+
+    def _check_moving(self) -> None:
+        ones = {*self.kernel_size, *self.stride, *self.dilation, self.batch}
+        if ones != {1} or any(map(any, self.padding)) or self.fully_connected:
+            raise InputError(
+                f"layer '{self.name}': a product of two activations (moving weights) has a 1x1 kernel, stride and "
+                "dilation 1, no padding, and its images among the groups"
+            )
+        if self.groups % self.moving_images:
+            raise InputError(
+                f"layer '{self.name}': moving_images = {self.moving_images} does not divide groups = {self.groups}"
+            )
 
     def _check_axes(self, field: str, values: Axes, axes: int, minimum: int) -> None:
         if not isinstance(values, tuple) or len(values) != axes:  # pyright: ignore[reportUnnecessaryIsInstance] (users' own)
@@ -143,6 +164,34 @@ class Layer:
             ),
             fully_connected=True,
         )
+
+    @classmethod
+    def product(cls, name: str, *, heads: int, rows: int, depth: int, columns: int, batch: int = 1) -> Self:
+        """A batched product of two activations: for each head of each image (rows x depth) by (depth x columns).
+
+        Attention's Q·K^T and P·V. It is a 1x1 convolution whose groups are the heads: inputs (1, heads·depth, 1, rows),
+        weights (heads·columns, depth, 1, 1), outputs (1, heads·columns, 1, rows).
+        """
+        # Three heads of 64 features over 197 tokens: scores have 192 channels in and 3 x 197 out at 197 positions.
+        one = cls.conv(
+            name,
+            in_channels=heads * depth,
+            out_channels=heads * columns,
+            input_size=(1, rows),
+            kernel_size=1,
+            groups=heads,
+        )
+        return replace(one, moving_images=1).with_batch(batch)
+
+    @property
+    def moving_weights(self) -> bool:
+        """Whether its weights are activations, too, made by other layers of the same run."""
+        return self.moving_images > 0
+
+    @property
+    def images(self) -> int:
+        """The images of its batch; those of a product of two activations are among its groups."""
+        return self.moving_images or self.batch
 
     @property
     def axes(self) -> int:
@@ -216,4 +265,9 @@ class Layer:
 
     def with_batch(self, batch: int) -> Self:
         """The same layer for another batch size."""
-        return replace(self, batch=batch)
+        if not self.moving_weights:
+            return replace(self, batch=batch)
+        # Images do not share weights, so that each has groups of its own: two images of three heads are six groups.
+        _whole(self.name, "batch", batch, 1)
+        sizes = {key: getattr(self, key) // self.moving_images * batch for key in _FOLDED}
+        return replace(self, **sizes, moving_images=batch)

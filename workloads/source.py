@@ -21,6 +21,8 @@ from workloads.limits import naming_shortage, require_size
 from workloads.masks.synthetic import UNIFORM, Pattern
 from workloads.trace import LayerTrace
 
+SECOND_HALF = 1 << 20  # added to a layer's index for its second factor, so that no other layer's draws change
+
 
 @dataclass(frozen=True, slots=True)
 class Stream:
@@ -150,13 +152,57 @@ class OneImage:
 
 
 @dataclass(frozen=True)
+class RepeatedProducts:
+    """One side of a product of two activations, known for some images only: more images repeat them in turn.
+
+    tensor  gives the side for the images that are known, which lie one after the other along an axis
+    stored  how many those are
+    axis    0 of weights (images·heads·columns, depth, 1, 1), 1 of activations (1, images·heads·depth, 1, rows)
+    places  along the axis that an image takes
+    """
+
+    tensor: TensorSource
+    stored: int
+    axis: int
+    places: int
+
+    @classmethod
+    def of(cls, layer: Layer, weights: TensorSource, activations: TensorSource) -> tuple[Self, Self]:
+        """Both sides of a layer, which are known for as many images as the layer has."""
+        images = layer.moving_images
+        return (
+            cls(weights, images, 0, layer.out_channels // images),
+            cls(activations, images, 1, layer.in_channels // images),
+        )
+
+    @property
+    def images_held(self) -> int:
+        """See `ImageSource`."""
+        return self.stored
+
+    def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
+        """See `TensorSource`."""
+        axis, images = self.axis, shape[self.axis] // self.places
+        known = self.tensor.array(
+            (*shape[:axis], self.stored * self.places, *shape[axis + 1 :]), replace(stream, first_image=0)
+        )
+        # As in `RepeatedImages`: of 4 stored images, the input 1 of batches of 3 is 3 0 1.
+        places = (stream.first_image + np.arange(images)) % self.stored
+        if np.array_equal(places, np.arange(self.stored)):
+            return known
+        apart = known.reshape(*shape[:axis], self.stored, self.places, *shape[axis + 1 :])
+        return apart.take(places, axis).reshape(shape)
+
+
+@dataclass(frozen=True)
 class LayerSource:
     """A layer and where its tensors come from.
 
     index          its place in the whole network
     origin         for readers alone: layers from equal content are equal, wherever they come from
     input_in_dram  see `LayerTrace`; None: where it is the network's first layer. An excerpt of a network says False.
-    relu_input     whether a ReLU wrote the input, so that it holds zeros; None: see `reads_relu`
+    relu_input     whether a ReLU wrote the input, so that it holds zeros; None: see `reads_relu`. Of a product of two
+                   activations it speaks of both sides
     codebook_values  see `LayerTrace`
     image_output_densities  `output_density` of each stored image, where they differ; empty: it is that of all images
     """
@@ -175,26 +221,45 @@ class LayerSource:
     @property
     def inputs(self) -> int | None:
         """How many different inputs the activations hold; None: as many as asked for, since they are drawn."""
-        held = images_held(self.activations)
+        # Both sides of a product of two activations hold images; those that are drawn hold any number of them.
+        sides = [self.activations, *([self.weights] if self.moving_weights else [])]
+        known = [images_held(side) for side in sides if not (self.moving_weights and isinstance(side, Drawn))]
+        held = min((images for images in known if images is not None), default=None)
         # 5 images in batches of 2 are two inputs: a third one would begin again. One image is an input of any batch.
-        return None if held is None else max(held // self.layer.batch, 1)
+        return None if held is None else max(held // self.layer.images, 1)
+
+    @property
+    def moving_weights(self) -> bool:
+        """Whether the weights are activations, too (`Layer.moving_images`)."""
+        return self.layer.moving_weights
+
+    @property
+    def place(self) -> int:
+        """Of the layer in the network; both factors of a layer have the place of that layer."""
+        return self.index % SECOND_HALF
 
     @property
     def reads_relu(self) -> bool:
         """Whether a ReLU wrote the input; where nothing is said, of every layer but the one that reads the image."""
         if self.relu_input is not None:
             return self.relu_input
+        # What attention multiplies comes from linear layers and from softmax, which make no zeros.
+        if self.moving_weights:
+            return False
         return self.index > 0 or self.input_in_dram is False
 
-    def weight_array(self, seed: int) -> np.ndarray:
-        """The layer's weights (K, C/G, [T,] R, S), made now."""
-        return self.weights.array(self.layer.weight_shape, self.weight_stream(seed))
+    def weight_array(self, seed: int, first_image: int = 0) -> np.ndarray:
+        """The layer's weights (K, C/G, [T,] R, S), made now; those of the batch from that image on if they move."""
+        return self.weights.array(self.layer.weight_shape, self.weight_stream(seed, first_image))
 
-    def weight_stream(self, seed: int) -> Stream:
-        """The stream that the layer's weights are drawn from."""
+    def weight_stream(self, seed: int, first_image: int = 0) -> Stream:
+        """The stream that the layer's weights are drawn from; images matter to weights that move alone."""
         # Layer 3's weights have the key (3, 0) and its activations (3, 1); the draw of image 2 among those has (3, 1,
-        # 2, 0).
-        return Stream(seed, (self.index, 0))
+        # 2, 0). If its weights move, those of the input that begins with image 2 have (3, 0, 2).
+        whole = Stream(seed, (self.index, 0))
+        if not (self.moving_weights and first_image):
+            return whole
+        return replace(whole.child(first_image), first_image=first_image)
 
     def image_densities(self, first_image: int, images: int) -> list[float]:
         """Density of the stored outputs of so many images; empty where nothing tells them apart."""
@@ -204,9 +269,9 @@ class LayerSource:
     def trace(self, seed: int, input: int = 0) -> LayerTrace:  # noqa: A002 (the field's word, and a report's)
         """The layer's trace on one of its inputs, made now.
 
-        Input i of batches of N takes the images i N to i N + N - 1, so that weights and input 0 never change.
+        Input i of batches of N takes the images i N to i N + N - 1, so that constant weights and input 0 never change.
         """
-        return self.trace_from(seed, input * self.layer.batch)
+        return self.trace_from(seed, input * self.layer.images)
 
     def trace_from(self, seed: int, first_image: int) -> LayerTrace:
         """The layer's trace on the batch that begins with that image, made now."""
@@ -216,13 +281,13 @@ class LayerSource:
             require_size(f"layer '{self.layer.name}': {math.prod(shape)} {name}", shape)
         counts = " and ".join(f"{math.prod(shape)} {name}" for name, shape in shapes.items())
         with naming_shortage(f"layer '{self.layer.name}' with {counts}"):
-            weights = self.weight_array(seed)
+            weights = self.weight_array(seed, first_image)
             stream = Stream(seed, (self.index, 1), first_image)
             activations = self.activations.array(self.layer.input_shape, stream)
             # The place in the whole network counts: of layers that were selected, the first one need not be the
             # network's.
             in_dram = self.index == 0 if self.input_in_dram is None else self.input_in_dram
-            known = self.image_densities(first_image, self.layer.batch)
+            known = self.image_densities(first_image, self.layer.images)
             output_density = fmean(known) if known else self.output_density
             return LayerTrace(
                 self.layer, weights, activations, output_density, in_dram, self.origin, self.codebook_values

@@ -69,6 +69,11 @@ class LayerTrace:
         if self.codebook_values is not None and self.codebook_values < 1:
             raise InputError(f"layer '{self.layer.name}': codebook_values = {self.codebook_values}, must be at least 1")
 
+    @property
+    def moving_weights(self) -> bool:
+        """Whether the weights are activations, too (`Layer.moving_images`)."""
+        return self.layer.moving_weights
+
     @cached_property
     def weight_mask(self) -> np.ndarray:
         """Bool (K, C/G, [T,] R, S): where weights are not zero. No copy when the trace holds masks."""
@@ -118,6 +123,8 @@ class LayerTrace:
                     self.output_density,
                     self.input_in_dram,
                     self.codebook_values,
+                    # Only where it says something, so that other layers keep the digests that they had.
+                    *(["moving_weights"] if self.moving_weights else []),
                 )
             ).encode()
         )

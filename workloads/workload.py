@@ -109,11 +109,14 @@ class Workload:
         The density of activations reaches the inputs that a ReLU wrote and the outputs that such a layer reads (those
         of the last layer if any is reached); a note names the layers that it does not reach.
         """
-        sources = self.sources
+        sources, told = self.sources, self.notes
         if weights is not None:
-            sources = tuple(replace(source, weights=Drawn(weights)) for source in sources)
+            # Weights that are activations have the density of activations, as far as that reaches.
+            sources = tuple(s if s.moving_weights else replace(s, weights=Drawn(weights)) for s in sources)
+            moving = [source.layer.name for source in sources if source.moving_weights]
+            told += (f"weight_density = {weights} does not reach {listed(moving)}: {_MOVING}",) if moving else ()
         if activations is None:
-            return replace(self, sources=sources)
+            return replace(self, sources=sources, notes=told)
         # Only a ReLU makes zeros: an image, or a sum without one, keeps its own density.
         # AlexNet at 0.3: conv1 reads the image, which stays as dense as it is, and stores 0.3; all others read 0.3.
         reached = [source.reads_relu for source in sources]
@@ -122,22 +125,35 @@ class Workload:
             replace(
                 source,
                 activations=DrawnBatch(activations) if reads else source.activations,
+                weights=Drawn(activations) if reads and source.moving_weights else source.weights,
                 output_density=activations if _writes_relu(sources, place) else source.output_density,
                 image_output_densities=() if _writes_relu(sources, place) else source.image_output_densities,
             )
             for place, (source, reads) in enumerate(zip(sources, reached, strict=True))
         )
         # The network's own notes speak of densities that it assumes, which no longer hold.
-        return replace(self, sources=changed, notes=(not_reached(activations, apart),) if apart else ())
+        told = told[len(self.notes) :] + ((not_reached(activations, apart),) if apart else ())
+        return replace(self, sources=changed, notes=told)
 
     def prune(self, pruning: Pruning) -> Self:
-        """The same layers with pruned weights; prunings add up."""
-        left = pruning.outcome(self.sources, self.graph, self.seed)
+        """The same layers with pruned weights; prunings add up. Products of two activations stay as they are."""
+        constant = tuple(source for source in self.sources if not source.moving_weights)
+        moving = tuple(source for source in self.sources if source.moving_weights)
+        names = [source.layer.name for source in moving]
+        told = (*self.notes, *([f"{pruning}: {listed(names)} stay as they are: {_MOVING}"] if moving else []))
+        prunings = (*self.prunings, str(pruning))
+        if not constant:
+            return replace(self, prunings=prunings, notes=told)
+        # To a pruning, layers of the graph that it is not given are others', whose inputs it leaves whole.
+        left = pruning.outcome(constant, self.graph, self.seed)
         return replace(
             self,
-            sources=left.sources,
-            prunings=(*self.prunings, str(pruning)),
-            notes=(*self.notes, *left.notes),
+            # Both go back to their places; a layer's two factors share its place and keep their order.
+            sources=tuple(sorted((*left.sources, *moving), key=lambda source: source.place))
+            if moving
+            else left.sources,
+            prunings=prunings,
+            notes=(*told, *left.notes),
             graph=left.graph,
         )
 
@@ -174,6 +190,9 @@ class Workload:
         notes = tuple(f"{network.name}: {assumed}; to change it, {change}" for assumed in network.assumed)
         origin = "; ".join(network.sources)
         return cls(network.name, sources, seed, network.title, origin, notes=notes, graph=network.graph)
+
+
+_MOVING = "both of their sides are activations, not weights"
 
 
 def not_reached(density: float, names: Sequence[str]) -> str:

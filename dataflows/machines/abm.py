@@ -103,6 +103,10 @@ class Abm(Accelerator[AbmSpec]):
     name = "abm"
     title = "ABM-SpConv: add by weight value, then multiply once a value (DAC 2019)"
     Spec = AbmSpec
+    needs_constant_weights = (
+        "its kernels are quantized to few values and sorted by value before the run, and nothing on the chip "
+        "does so with another layer's results"
+    )
     scaling = Scaling(
         factors=("cores", "adders_per_core"),
         growing=("cores",),

@@ -9,6 +9,9 @@ of one image, a filter block Pk filters of one group. For each pair a vector gen
 kept column it picks the activations of the Pp windows and broadcasts them, with the column's Pk weights, over the
 array: ceil(K/Pk)·ceil(P·Q/Pp)·Z cycles for Z kept columns. Zero activations are gated, which saves no cycle.
 
+Which columns are kept is known before the run. Of a product of two activations nothing is known, and the index list
+names every column.
+
 Where the vector generator needs longer for an entry than a cycle, the array waits for it (index). The accumulators have
 two copies: a block's sums drain while the next block computes, and the copies cannot be exchanged before they have left
 (drain).
@@ -118,7 +121,7 @@ class Structured(Accelerator[StructuredSpec]):
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each group, image and strip of pixel blocks, in this order."""
         spec, layer = self.spec, trace.layer
-        kept = kept_columns(trace.weight_mask, layer.groups).sum(axis=1)
+        kept = listed_columns(layer, trace.weight_mask).sum(axis=1)
         plan = self._plan(layer, kept)
         traffic = StripTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=True)
         return strip_schedule(
@@ -183,7 +186,7 @@ class Structured(Accelerator[StructuredSpec]):
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs column by column of each group's index list; the products of dropped columns are never made."""
         spec, padded = self.spec, PaddedMap.of(layer, activations)
-        kept = kept_columns(weights != 0, layer.groups)
+        kept = listed_columns(layer, weights != 0)
         matrix = weights.reshape(layer.groups, layer.group_out_channels, -1)
         outputs = np.zeros((layer.batch, layer.groups, layer.group_out_channels, len(padded.windows)), np.int64)
         for group in range(layer.groups):
@@ -209,6 +212,13 @@ def _broadcast_columns(inputs: PaddedMap, weights: np.ndarray, filters: int, pix
                     for k in range(first_filter, min(first_filter + filters, weights.shape[0])):
                         for i in range(size):
                             outputs[image, k, first + i] += weights[k, z] * vector[i]
+
+
+def listed_columns(layer: Layer, weight_mask: np.ndarray) -> np.ndarray:
+    """Bool (groups, C/G·[T·]R·S): what the index list of each group names; see the module."""
+    if layer.moving_weights:
+        return np.ones((layer.groups, layer.weight_count // layer.out_channels), np.bool_)
+    return kept_columns(weight_mask, layer.groups)
 
 
 def kept_columns(weight_mask: np.ndarray, groups: int) -> np.ndarray:

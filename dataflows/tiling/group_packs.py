@@ -86,6 +86,7 @@ class GroupPacks:
             in_channels=together * layer.group_in_channels,
             out_channels=together * layer.group_out_channels,
             groups=self.count,
+            moving_images=0,  # a pack may hold heads of several images
         )
 
     def block_weights(self, weights: np.ndarray) -> np.ndarray:

@@ -21,6 +21,8 @@ LAYERS = [
     Layer.conv("wide_kernel", in_channels=2, out_channels=9, input_size=(11, 11), kernel_size=11, padding=5),
     Layer.dense("fully_connected", in_features=300, out_features=100),
     Layer.dense("small_head", in_features=10, out_features=3, batch=2),
+    Layer.product("attention", heads=3, rows=10, depth=8, columns=12),
+    Layer.product("attention_batch", heads=1, rows=5, depth=4, columns=3, batch=2),
     Layer.conv("volume", in_channels=4, out_channels=8, input_size=(4, 8, 8), kernel_size=3, padding=1),
 ]  # fmt: skip
 

@@ -76,8 +76,55 @@ def test_refusals_are_sentences_that_name_machine_and_layer(name):
 @every_machine
 def test_two_dimensional_layers_are_never_refused(name):
     machine = create(name)
-    built_for = [layer for layer in LAYERS if not machine.pointwise_only or max(layer.kernel_size) == 1]
+    built_for = [
+        layer
+        for layer in LAYERS
+        if (not machine.pointwise_only or max(layer.kernel_size) == 1)
+        and not (layer.moving_weights and machine.needs_constant_weights)
+    ]
     assert [layer.name for layer in built_for if layer.axes == 2 and machine.refusal(layer)] == []
+
+
+@every_machine
+def test_a_product_of_two_activations_is_run_or_refused_for_the_reason_that_the_machine_gives(name):
+    machine = create(name)
+    for layer in (layer for layer in LAYERS if layer.moving_weights):
+        assert machine.refusal(layer) == machine.needs_constant_weights
+        # The same product with constant weights runs everywhere.
+        assert machine.refusal(replace(layer, moving_images=0)) is None
+
+
+RUNS_ATTENTION = ["dadiannao", "dcnn", "diannao", "ideal", "structured", "systolic"]
+
+
+def test_machines_that_take_matrices_as_they_come_run_attention():
+    able = [name for name in EVERY_MACHINE if create(name).needs_constant_weights is None]
+    assert able == RUNS_ATTENTION
+    assert create("kgrc", {"design": "dense"}).refusal(BY_NAME["attention"]) is None
+
+
+@pytest.mark.parametrize("name", RUNS_ATTENTION)
+def test_moving_weights_cost_what_constant_ones_cost_unless_those_are_known_beforehand(name):
+    trace = random_trace(BY_NAME["attention"], 1.0, 0.4)
+    constant = replace(trace, layer=replace(trace.layer, moving_images=0))
+    settings = {"weights_resident": "never"} if name == "dadiannao" else {}
+    assert run(name, trace, settings) == run(name, constant, settings)
+
+
+def test_synapses_that_are_activations_do_not_lie_on_the_chip():
+    trace = random_trace(BY_NAME["attention"], 1.0, 1.0)
+    constant = replace(trace, layer=replace(trace.layer, moving_images=0))
+    for residency in ("fitting", "always"):
+        settings = {"weights_resident": residency}
+        assert run("dadiannao", constant, settings).dram.tensors["weight"].read_bytes == 0
+        assert run("dadiannao", trace, settings).dram.tensors["weight"].read_bytes == 2 * trace.layer.weight_count
+
+
+def test_an_index_list_that_is_made_before_the_run_names_every_column_of_an_activation():
+    trace = random_trace(BY_NAME["attention"], 0.0, 1.0)
+    assert run("structured", trace).issued_macs == trace.layer.dense_macs
+    constant = replace(trace, layer=replace(trace.layer, moving_images=0))
+    assert run("structured", constant).issued_macs == 0
 
 
 @every_machine

@@ -8,7 +8,7 @@ The file is a zip archive of npy entries (`numpy.load` opens it). docs/trace-fil
                     `layers` lists every field of `Layer` plus output_density, weights and activations ("mask" or
                     "values"), input_in_dram unless it is true for the first layer or false for another, and, where
                     known, relu_input (whether a ReLU wrote the input), codebook_values (see `LayerTrace`) and
-                    image_output_densities (see `LayerSource`)
+                    image_output_densities (see `LayerSource`); moving_images only where it is not 0
     weights/I       layer I's weights (K, C/G, [T,] R, S): values as they are, or the mask's bits packed by
                     `numpy.packbits` after flattening (row-major, first element in the highest bit)
     activations/I   its input activations (inputs N, C, [D,] H, W) likewise, input after input
@@ -32,12 +32,13 @@ from workloads.errors import InputError
 from workloads.files import whole_file
 from workloads.graph import Graph
 from workloads.layer import Layer
-from workloads.source import LayerSource, RepeatedImages
+from workloads.source import LayerSource, RepeatedImages, RepeatedProducts
 from workloads.texts import parse_json
 from workloads.workload import Workload
 
 FORMAT, VERSIONS = "prunesim-trace", (1, 2)
 _HEADER_LIMIT = 1 << 26
+_OPTIONAL = {"moving_images": 0}  # fields of `Layer` that a file may leave out
 
 
 def save_traces(path: str | Path, workload: Workload) -> None:
@@ -58,7 +59,7 @@ def _write_layers(archive: zipfile.ZipFile, workload: Workload) -> None:
     inputs = workload.inputs or 1
     for source, layer in zip(workload.sources, workload.layers, strict=True):
         index = len(layers)
-        first, images = workload.first_input * layer.batch, inputs * layer.batch
+        first, images = workload.first_input * layer.images, inputs * layer.images
         trace = replace(source, layer=layer.with_batch(images)).trace_from(workload.seed, first)
         kinds = {}
         for name, array in (("weights", trace.weights), ("activations", trace.activations)):
@@ -75,7 +76,7 @@ def _write_layers(archive: zipfile.ZipFile, workload: Workload) -> None:
             "image_output_densities": densities or None,
         }
         known = {key: value for key, value in told.items() if value is not None}
-        layers.append({**asdict(layer), "output_density": trace.output_density, **kinds, **where, **known})
+        layers.append({**_geometry(layer), "output_density": trace.output_density, **kinds, **where, **known})
     # What version 1 can say is written as version 1, which releases before version 2 read as well.
     newer = {} if workload.graph is None else {"graph": workload.graph.rows()}
     newer |= {"inputs": inputs} if inputs > 1 else {}
@@ -89,6 +90,11 @@ def _write_layers(archive: zipfile.ZipFile, workload: Workload) -> None:
         **newer,
     }
     _write_entry(archive, "header", np.frombuffer(json.dumps(header).encode(), np.uint8))
+
+
+def _geometry(layer: Layer) -> dict[str, Any]:
+    """The fields of a layer; of layers with constant weights as files without `moving_images` have them."""
+    return {key: value for key, value in asdict(layer).items() if value or key not in _OPTIONAL}
 
 
 def _write_entry(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
@@ -168,19 +174,19 @@ def _layer_source(path: Path, archive: zipfile.ZipFile, index: int, entry: Any, 
         codes = entry.get("codebook_values")
         if codes is not None and (type(codes) is not int or codes < 1):  # bool is an int
             raise InputError(f"codebook_values = {codes!r}, must be a whole number of at least 1")  # noqa: TRY301
-        densities = _densities(entry, inputs * layer.batch)
+        densities = _densities(entry, inputs * layer.images)
     except (InputError, KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"key {error} is missing" if isinstance(error, KeyError) else error
         raise InputError(f"{path}: layer {index}: {reason}") from None
     # Shape and type of every entry are looked at while loading, so that a wrong one cannot end a run at its last layer.
-    weights.check(archive, layer.weight_shape)
-    images = inputs * layer.batch
-    activations.check(archive, (images, *layer.input_shape[1:]))
-    # The stored batch is the layer's own; batches of another size take the images in turn.
-    repeated = RepeatedImages(activations, images)
-    return LayerSource(
-        index, layer, weights, repeated, output_density, str(path), input_in_dram, relu_input, codes, densities
-    )
+    # The stored images are those of all inputs; batches of another size take them in turn.
+    whole = layer.with_batch(inputs * layer.images)
+    weights.check(archive, whole.weight_shape)
+    activations.check(archive, whole.input_shape)
+    tensors = weights, RepeatedImages(activations, whole.images)
+    if layer.moving_weights:
+        tensors = RepeatedProducts.of(whole, weights, activations)
+    return LayerSource(index, layer, *tensors, output_density, str(path), input_in_dram, relu_input, codes, densities)
 
 
 def _densities(entry: dict[str, Any], images: int) -> tuple[float, ...]:
@@ -200,7 +206,8 @@ def _tensor(path: Path, name: str, index: int, kind: str) -> StoredTensor:
 
 def _layer(entry: Any) -> Layer:
     """The layer of a header's entry; JSON's lists become the tuples that a layer holds."""
-    values = {field.name: entry[field.name] for field in fields(Layer)}
+    given = {**_OPTIONAL, **entry}
+    values = {field.name: given[field.name] for field in fields(Layer)}
     for name in ("input_size", "kernel_size", "stride", "dilation"):
         values[name] = tuple(values[name])
     values["padding"] = tuple(tuple(pair) for pair in values["padding"])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workloads.arrays.stored import StoredArray
-from workloads.errors import InputError
+from workloads.errors import InputError, listed
 from workloads.graph import Graph
 from workloads.layer import Layer
 from workloads.masks.synthetic import UNIFORM
@@ -20,7 +20,16 @@ from workloads.network import load_network
 from workloads.network_files.joints import Told, graph_of
 from workloads.network_files.operator_table import OperatorTable
 from workloads.network_files.schema import LayerTable, NetworkTable, check, layer_table
-from workloads.source import Drawn, DrawnBatch, LayerSource, OneImage, RepeatedImages, TensorSource, output_densities
+from workloads.source import (
+    Drawn,
+    DrawnBatch,
+    LayerSource,
+    OneImage,
+    RepeatedImages,
+    RepeatedProducts,
+    TensorSource,
+    output_densities,
+)
 from workloads.texts import read_toml
 from workloads.workload import Workload, not_reached
 
@@ -49,7 +58,7 @@ def load_network_file(path: str | Path) -> Workload:
     # Rows with faults are None, but then the file has been refused above.
     whole = [row for row in built if row is not None]
     sources = base.sources if base else _chained(whole)
-    notes = base.notes if base else _not_reached(whole, defaults.activation_density)
+    notes = base.notes if base else _not_reached(whole, defaults.activation_density) + _drawn_products(whole)
     title = defaults.title or (base.title if base else "")
     sources = tuple(replace(source, origin=str(path)) for source in sources)
     files = _files(path, rows)
@@ -136,24 +145,46 @@ def _row(path: Path, defaults: NetworkTable, raw: Any, place: int, faults: list[
     table = check(layer_table(raw), raw, key, faults)
     if table is None:
         return None
-    weight_density = _first(table.weight_density, defaults.weight_density, 1.0)
-    # The first layer reads the image unless its own table says otherwise, whatever stands for all layers.
-    relu_input = _first(table.relu_input, place > 0 and _first(defaults.relu_input, True))
+    moving = getattr(table, "moving_weights", False)
+    # The first layer reads the image unless its own table says otherwise, whatever stands for all layers; and attention
+    # multiplies what linear layers and softmax have made.
+    relu_input = _first(table.relu_input, place > 0 and _first(defaults.relu_input, not moving))
     own, common = table.activation_density, defaults.activation_density
     # The common density stops at inputs that no ReLU wrote; an own density or a file is taken as it is.
     reached = relu_input or common is None or own is not None or table.activation_file is not None
     input_density = _first(own, common if reached else None, 1.0)
+    # Weights that are activations are as dense as the file says of those.
+    common_weights = (common if relu_input else None) if moving else defaults.weight_density
+    weight_density = _first(table.weight_density, common_weights, 1.0)
     weight_pattern = _first(table.weight_pattern, defaults.weight_pattern, UNIFORM)
     activation_pattern = _first(table.activation_pattern, defaults.activation_pattern, UNIFORM)
     try:
         layer = table.layer()
         weights = _stored_weights(path, layer, table) or Drawn(weight_density, weight_pattern)
         activations = _stored_activations(path, layer, table) or DrawnBatch(input_density, activation_pattern)
+        if moving:
+            weights, activations = _moving(layer, table, weights, activations)
     except InputError as error:
         faults.append(f"{key}: {error}")
         return None
     output_density, inputs = table.output_density, table.inputs
     return _Row(layer, weights, activations, input_density, output_density, relu_input, reached, inputs)
+
+
+def _moving(
+    layer: Layer, table: LayerTable, weights: TensorSource, activations: TensorSource
+) -> tuple[TensorSource, TensorSource]:
+    """Both sides of a product of two activations; those of files are repeated for more images."""
+    sides = RepeatedProducts.of(layer, weights, activations)
+    return (
+        sides[0] if table.weight_file else weights,
+        sides[1] if table.activation_file else activations,
+    )
+
+
+def _drawn_products(rows: list[_Row]) -> tuple[str, ...]:
+    drawn = [row.layer.name for row in rows if row.layer.moving_weights and isinstance(row.weights, Drawn)]
+    return (f"densities of both activations of {listed(drawn)} are assumed, not measured",) if drawn else ()
 
 
 def _not_reached(rows: list[_Row], density: float | None) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ keys and finds all faults at once.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, model_validator
@@ -181,10 +182,11 @@ class ConvTable(LayerTable):
     padding: Annotated[Any, PlainValidator(_padding)] = 0
     dilation: Annotated[Any, axes_of(1, single=True)] = 1
     groups: Count = 1
+    moving_weights: Flag = False
 
     def layer(self) -> Layer:
         """See `LayerTable`."""
-        return Layer.conv(
+        one = Layer.conv(
             self.name,
             in_channels=self.in_channels,
             out_channels=self.out_channels,
@@ -194,8 +196,9 @@ class ConvTable(LayerTable):
             padding=self.padding,
             dilation=self.dilation,
             groups=self.groups,
-            batch=self.batch,
         )
+        # Images of a product of two activations are groups of their own: the table's channels are those of one image.
+        return (replace(one, moving_images=1) if self.moving_weights else one).with_batch(self.batch)
 
 
 class DenseTable(LayerTable):

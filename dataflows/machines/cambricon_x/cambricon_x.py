@@ -119,6 +119,9 @@ class CambriconX(Accelerator[CambriconXSpec]):
     title = "Cambricon-X: indexing modules select the inputs of kept weights from a window (MICRO 2016)"
     Spec = CambriconXSpec
     baseline_name = "diannao"
+    needs_constant_weights = (
+        "its weights are compressed and indexed before the run, and nothing on the chip indexes another layer's results"
+    )
     scaling = Scaling(
         factors=("pes", "multipliers_per_pe"),
         growing=("pes",),
@@ -138,7 +141,7 @@ class CambriconX(Accelerator[CambriconXSpec]):
         """Volumes are refused."""
         if layer.axes != 2:
             return "its window and address generator step over two-dimensional maps, the layer has three axes"
-        return None
+        return super().refusal(layer)
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """Tiles: round of filters, image, rows of output positions, chunk of the input list, in this order."""

@@ -113,7 +113,8 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
         plan = self._plan(layer, maps)
         room = spec.chips * spec.synapse_edram_bytes
         synapse_bytes = bits_to_bytes(layer.weight_count * spec.value_bits)
-        held = resident(spec.weights_resident, fits=synapse_bytes <= room)
+        # What another layer makes in the same run lies with the maps, not among the synapses.
+        held = not layer.moving_weights and resident(spec.weights_resident, fits=synapse_bytes <= room)
         traffic = StripTraffic(plan, spec.value_bits, room, indexed=False)
         buffers = (
             BufferUse("central_edram_inputs", Tensor.INPUT, spec.map_bytes, streamed=plan.strips.streams_inputs),

@@ -89,6 +89,10 @@ class Eie(Accelerator[EieSpec]):
         reason="PEs are added, as in its study of scalability",
     )
     pointwise_only: ClassVar[bool] = True
+    needs_constant_weights = (
+        "its matrix is coded by a codebook and compressed into columns before the run, and nothing on the "
+        "chip does so with another layer's results"
+    )
 
     def least_weight_bits(self) -> int:
         """An index into the codebook."""
@@ -99,7 +103,7 @@ class Eie(Accelerator[EieSpec]):
         if max(layer.kernel_size) > 1:
             kernel_size = "x".join(map(str, layer.kernel_size))
             return f"it multiplies a matrix by vectors and cannot slide a {kernel_size} kernel over a map"
-        return None
+        return super().refusal(layer)
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """Tiles: group, block of rows, image, joined positions, in this order."""

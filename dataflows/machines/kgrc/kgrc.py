@@ -69,6 +69,10 @@ class Kgrc(Accelerator[KgrcSpec]):
     title = "group-wise pruned 3-D CNNs: kernel-group rows and columns, double-buffered loads (TCAD 2024)"
     Spec = KgrcSpec
     baseline_name = "kgrc"
+    needs_constant_weights = (
+        "the kept rows and positions of its kernel groups are listed before the run, and nothing on the chip "
+        "lists those of another layer's results"
+    )
     scaling = Scaling(
         factors=("filters_parallel", "channels_per_tile", "pixels_parallel", "positions_parallel"),
         growing=("filters_parallel", "pixels_parallel"),
@@ -83,6 +87,10 @@ class Kgrc(Accelerator[KgrcSpec]):
             return same
         own = {*DESIGN_SIZES, "group_filters", "group_channels", "start_cycles", "row_list_cycles"}
         return {key: value for key, value in same.items() if key not in own} | {"design": "dense"}
+
+    def refusal(self, layer: Layer) -> str | None:
+        """The dense design has no lists to prepare."""
+        return None if self.spec.design == "dense" else super().refusal(layer)
 
     def idle_settings(self) -> dict[str, str]:
         """The dense design takes channels by the step."""

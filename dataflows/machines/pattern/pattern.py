@@ -158,6 +158,10 @@ class PatternMachine(Accelerator[PatternSpec]):
     name = "pattern"
     title = "pattern-pruned kernels, stationary and grouped by pattern, on reconfigurable arrays (FCCM 2020)"
     Spec = PatternSpec
+    needs_constant_weights = (
+        "its kernels are sorted by pattern and cut to their kept weights before the run, and nothing on the "
+        "chip sorts another layer's results"
+    )
     scaling = Scaling(
         factors=("arrays", "kernels_parallel", "pixels_parallel"),
         growing=("arrays",),
@@ -169,7 +173,7 @@ class PatternMachine(Accelerator[PatternSpec]):
         """Volumes are refused."""
         if layer.axes != 2:
             return "its patterns and its buffer rows are those of two-dimensional kernels, the layer has three axes"
-        return None
+        return super().refusal(layer)
 
     def idle_settings(self) -> dict[str, str]:
         """One array has nobody to share with."""

@@ -38,6 +38,10 @@ class Scnn(Accelerator[ScnnSpec]):
     title = "SCNN: planar tiles, Cartesian products of compressed vectors, banked accumulators (ISCA 2017)"
     Spec = ScnnSpec
     baseline_name = "dcnn"
+    needs_constant_weights = (
+        "its weights are compressed before the run, channel by channel and for blocks of filters, and its "
+        "post-processing compresses another layer's results by planar tiles, which is no such form"
+    )
     scaling = Scaling(
         factors=("pe_rows", "pe_columns", "weights_per_vector", "activations_per_vector"),
         growing=("pe_rows", "pe_columns"),
@@ -76,7 +80,7 @@ class Scnn(Accelerator[ScnnSpec]):
                 f"one position's products reach more outputs than the {self.spec.accumulator_entries} accumulator "
                 "entries of a PE hold"
             )
-        return None
+        return super().refusal(layer)
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each image, sub-tile and group of output channels, in this order."""

@@ -129,6 +129,10 @@ class Stacked(Accelerator[StackedSpec]):
     name = "stacked"
     title = "network stacking: one stored copy of nested networks, a mode reads the first levels (JETCAS 2019)"
     Spec = StackedSpec
+    needs_constant_weights = (
+        "its weights are listed level by level before the run, and another layer's results have neither "
+        "levels nor lists"
+    )
     scaling = Scaling(
         factors=("pes", "lanes"),
         growing=("pes",),
@@ -140,7 +144,7 @@ class Stacked(Accelerator[StackedSpec]):
         """Volumes are refused."""
         if layer.axes != 2:
             return "its networks are of two-dimensional convolutions, the layer has three axes"
-        return None
+        return super().refusal(layer)
 
     def idle_settings(self) -> dict[str, str]:
         """A single level has nothing to share."""

@@ -49,11 +49,16 @@ def import_weights(path: Path, options: ImportOptions) -> Imported:
     if base is None:
         raise InputError(f"{path}: holds weights alone: say whose with --network NAME, or run NAME@{path.name}")
     tensors = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
-    found, guessed = _match(path, base.layers, tensors)
+    constant = tuple(layer for layer in base.layers if not layer.moving_weights)
+    found, guessed = _match(path, constant, tensors)
+    chosen = dict(zip((layer.name for layer in constant), found, strict=True))
     origin = f"{path}; shapes of {base.name}"
     sources = tuple(
-        replace(source, weights=_source(one, source.layer), origin=origin, codebook_values=None)
-        for source, one in zip(base.sources, found, strict=True)
+        # A product of two activations has no weights in a file.
+        replace(source, weights=_source(chosen[source.layer.name], source.layer), origin=origin, codebook_values=None)
+        if not source.moving_weights
+        else source
+        for source in base.sources
     )
     workload = replace(base, name=path.stem, sources=sources, title=f"weights of {path.name} in {base.name}")
     warnings = [f"activations are those of '{base.name}'"]

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from workloads.layer import Layer
-from workloads.pruning.methods.low_rank.factorization import PARTS, SECOND_HALF
+from workloads.pruning.methods.low_rank.factorization import PARTS
 from workloads.source import LayerSource
 
 
@@ -41,7 +41,7 @@ def _linked(sources: Sequence[LayerSource], place: int, chain: bool) -> int:
     in_block = block == _block(second.layer) != "" and not _forks(sources, place, block)
     # Three reasons, see `plain_links`; the quotient is 1 between maps, and 49 from 512 channels of 7x7 to 25,088
     # features.
-    plain = _place(first) == _place(second) or chain or in_block
+    plain = first.place == second.place or chain or in_block
     return second.layer.in_channels // first.layer.out_channels if plain else 0
 
 
@@ -74,13 +74,8 @@ def _feeds(first: LayerSource, second: LayerSource) -> bool:
 
 def _follows(first: LayerSource, second: LayerSource) -> bool:
     # The two factors of one layer have its place, and the second factor has the larger index.
-    step = _place(second) - _place(first)
+    step = second.place - first.place
     return step == 1 or (step == 0 and second.index > first.index)
-
-
-def _place(source: LayerSource) -> int:
-    """Of the layer in the network, before it was factored."""
-    return source.index % SECOND_HALF
 
 
 def _block(layer: Layer) -> str:

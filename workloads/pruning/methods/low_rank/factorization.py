@@ -13,7 +13,6 @@ from workloads.source import LayerSource, Stream
 
 SCHEMES = ("spatial", "channel")
 PARTS = ("vertical", "horizontal", "reduce", "restore")  # last parts of the names of factors
-SECOND_HALF = 1 << 20  # added to a layer's index for its second factor, so that no other layer's draws change
 
 
 def factor_layers(layer: Layer, scheme: str, rank: int) -> tuple[Layer, Layer]:

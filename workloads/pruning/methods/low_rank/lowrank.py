@@ -17,8 +17,8 @@ from workloads.errors import InputError
 from workloads.layer import Layer
 from workloads.options import choice, number
 from workloads.pruning.base import Pruning
-from workloads.pruning.methods.low_rank.factorization import SCHEMES, SECOND_HALF, Factorization, factor_layers
-from workloads.source import DrawnBatch, LayerSource
+from workloads.pruning.methods.low_rank.factorization import SCHEMES, Factorization, factor_layers
+from workloads.source import SECOND_HALF, DrawnBatch, LayerSource
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from workloads.layer import Layer
 from workloads.pruning import kept, parse
 from workloads.pruning.methods.channels.channel import Channel
 from workloads.pruning.methods.channels.links import plain_links
-from workloads.pruning.methods.low_rank.factorization import SECOND_HALF
+from workloads.source import SECOND_HALF
 
 
 def chain(kind="float32", names=("a", "b", "c"), widths=(3, 6, 8, 4)):

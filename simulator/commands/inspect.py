@@ -32,7 +32,8 @@ def command(
 
     WORKLOAD is whatever 'run' takes. For each layer: densities, the structure found in the weights' zeros, the
     coefficient of variation of non-zeros over filters and over channels, and the storage format that needs the fewest
-    bits. Then what each accelerator can skip at best: the products that its own rule makes it issue, without waiting.
+    bits; weights marked 'moving' are activations, too. Then what each accelerator can skip at best: the products that
+    its own rule makes it issue, without waiting.
 
     With --graph, how layers and the operators between them hang together instead, a line each.
     """
@@ -104,6 +105,7 @@ def _inspect(trace: LayerTrace, accelerators: list[Accelerator], value_bits: int
         "name": trace.layer.name,
         "weight_shape": list(trace.layer.weight_shape),
         "input_shape": list(trace.layer.input_shape),
+        "moving_weights": trace.moving_weights,
         "weight_density": trace.weight_density,
         "activation_density": trace.activation_density,
         "structure": {"found": str(structure), **asdict(structure)},
@@ -150,7 +152,7 @@ def _print(workload: Workload, data: dict[str, Any]) -> None:
         rows.append(
             (
                 row["name"],
-                "x".join(map(str, row["weight_shape"])),
+                "x".join(map(str, row["weight_shape"])) + " moving" * row["moving_weights"],
                 *(f"{number:.4f}" for number in numbers),
                 structure["found"],
                 *(f"{number:.2f}" for number in variations),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from workloads.errors import InputError
@@ -74,3 +76,44 @@ def test_a_layer_needs_a_name_and_a_dense_one_a_1x1_map():
         Layer.dense("", in_features=1, out_features=1)
     with pytest.raises(InputError, match="a fully connected layer has a 1x1 map and a 1x1 kernel"):
         Layer("fc", 4, 4, (2, 2), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), fully_connected=True)
+
+
+def test_a_product_of_two_activations_has_its_images_among_the_groups():
+    layer = Layer.product("qk", heads=3, rows=197, depth=64, columns=197, batch=2)
+    assert layer.moving_weights
+    assert (layer.groups, layer.batch, layer.moving_images) == (6, 1, 2)
+    assert layer.weight_shape == (6 * 197, 64, 1, 1)
+    assert layer.input_shape == (1, 6 * 64, 1, 197)
+    assert layer.dense_macs == 2 * 3 * 197 * 64 * 197
+    assert layer.with_batch(5).with_batch(1) == Layer.product("qk", heads=3, rows=197, depth=64, columns=197)
+    assert not conv().moving_weights
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kernel_size": (3, 3), "in_channels": 2, "out_channels": 2, "input_size": (3, 3)},
+        {"stride": (1, 2)},
+        {"dilation": (2, 1)},
+        {"padding": ((0, 0), (0, 1))},
+        {"batch": 2},
+        {"fully_connected": True, "input_size": (1, 1)},
+    ],
+)
+def test_moving_weights_are_of_matrices(changes):
+    layer = Layer.product("p", heads=2, rows=4, depth=3, columns=5)
+    with pytest.raises(InputError) as caught:
+        replace(layer, **changes)
+    assert str(caught.value) == (
+        "layer 'p': a product of two activations (moving weights) has a 1x1 kernel, stride and dilation 1, no padding, "
+        "and its images among the groups"
+    )
+
+
+def test_images_of_a_product_divide_its_groups():
+    with pytest.raises(InputError, match=r"^layer 'p': moving_images = 3 does not divide groups = 2$"):
+        replace(Layer.product("p", heads=2, rows=4, depth=3, columns=5), moving_images=3)
+    with pytest.raises(InputError, match="moving_images = True, must be a whole number of at least 0"):
+        replace(Layer.product("p", heads=2, rows=4, depth=3, columns=5), moving_images=True)
+    with pytest.raises(InputError, match="batch = 0, must be a whole number of at least 1"):
+        Layer.product("p", heads=2, rows=4, depth=3, columns=5, batch=0)

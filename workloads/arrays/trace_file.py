@@ -206,7 +206,7 @@ def _tensor(path: Path, name: str, index: int, kind: str) -> StoredTensor:
 
 def _layer(entry: Any) -> Layer:
     """The layer of a header's entry; JSON's lists become the tuples that a layer holds."""
-    given = {**_OPTIONAL, **entry}
+    given: dict[str, Any] = {**_OPTIONAL, **entry}
     values = {field.name: given[field.name] for field in fields(Layer)}
     for name in ("input_size", "kernel_size", "stride", "dilation"):
         values[name] = tuple(values[name])

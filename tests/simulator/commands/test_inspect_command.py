@@ -72,3 +72,17 @@ def test_what_has_no_graph_says_so(cli):
     result = cli("inspect", "fc@eie", "--graph")
     assert (result.code, result.out) == (2, "")
     assert "workload 'fc@eie' has no graph: nothing is known but the order of its layers" in result.err
+
+
+def test_weights_that_are_activations_are_marked(cli):
+    result = cli("inspect", "examples/encoder.toml", "--on", "scnn,ideal")
+    rows = [line.split() for line in result.out.splitlines()]
+    (row,) = [row for row in rows if row[:1] == ["scores"]]
+    assert row[1:5] == ["591x64x1x1", "moving", "1.0000", "1.0000"]
+    # 4 x 192² products a token in the projections, 8 x 192² in the perceptron, and 2 x 197² x 192 in attention.
+    constant = 197 * 12 * 192 * 192
+    (ideal,), (scnn,) = ([row for row in rows if row[:1] == [name]] for name in ("ideal", "scnn"))
+    assert ideal[1:3] == ["6", f"{constant + 2 * 197 * 197 * 192:,}"]
+    assert scnn[1:3] == ["4", f"{constant:,}"]
+    data = json.loads(cli("inspect", "examples/encoder.toml", "--on", "none", "--json", "-").out)
+    assert [layer["moving_weights"] for layer in data["layers"]] == [False, True, True, False, False, False]

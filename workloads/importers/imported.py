@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from workloads.errors import InputError
+from workloads.errors import InputError, listed
 from workloads.graph import Graph
 from workloads.layer import Layer
-from workloads.source import Drawn, DrawnBatch, LayerSource, RepeatedImages, Stream, TensorSource
+from workloads.source import Drawn, DrawnBatch, LayerSource, RepeatedImages, RepeatedProducts, Stream, TensorSource
 from workloads.workload import Workload
 
 
@@ -99,8 +99,8 @@ class FoundLayer:
 DENSE_INPUTS = "no input was given: activations are taken as dense"
 # Why operators with products are refused.
 TRANSPOSED = "no machine here models a transposed convolution"
+NO_MATRIX = "its constant side is no matrix but a vector or a stack of matrices"
 RECURRENT = "recurrent, its products depend on one another"
-TWO_ACTIVATIONS = "neither side is constant (attention), and machines here need weights"
 
 
 def workload_of(
@@ -127,29 +127,40 @@ def workload_of(
     if refused:
         title += f", refused: {', '.join(refused)}"
     graph, notes = drawn
-    return Workload(name, sources, title=title, origin=origin, notes=notes, graph=graph)
+    return Workload(name, sources, title=title, origin=origin, notes=(*notes, *_taken_as_dense(layers)), graph=graph)
 
 
 def _source(index: int, found: FoundLayer, origin: str, inputs: int) -> LayerSource:
-    held, layer, densities = found.activations, found.layer, ()
-    if held is None:
-        # A constant is the same for every input; without any run there is one.
-        activations: TensorSource = Drawn(1.0) if inputs == 1 else DrawnBatch(1.0)
-    else:
-        # Activations are there for the images that the model ran on; batches of another size take them in turn.
-        activations = RepeatedImages(Made(lambda: held), layer.batch)
-        layer = layer.with_batch(layer.batch // inputs)
-        # Densities 0.2 and 0.3 of two inputs of three images are 0.2 0.2 0.2 0.3 0.3 0.3, image by image.
-        densities = tuple(density for density in found.output_densities for _ in range(layer.batch))
+    # Where the model ran, the layer has the images of all inputs.
+    layer = found.layer if found.activations is None else found.layer.with_batch(found.layer.images // inputs)
+    # Densities 0.2 and 0.3 of two inputs of three images are 0.2 0.2 0.2 0.3 0.3 0.3, image by image.
+    densities = tuple(density for density in found.output_densities for _ in range(layer.images))
     return LayerSource(
-        index, layer, found.weights, activations, found.output_density, origin, relu_input=found.relu_input,
+        index, layer, *_tensors(found, inputs), found.output_density, origin, relu_input=found.relu_input,
         image_output_densities=densities if inputs > 1 else (),
     )  # fmt: skip
+
+
+def _tensors(found: FoundLayer, inputs: int) -> tuple[TensorSource, TensorSource]:
+    """Weights and activations."""
+    held = found.activations
+    if held is None:
+        # A constant is the same for every input; without any run there is one.
+        return found.weights, Drawn(1.0) if inputs == 1 else DrawnBatch(1.0)
+    # Activations are there for the images that the model ran on; batches of another size take them in turn.
+    if found.layer.moving_weights:
+        return RepeatedProducts.of(found.layer, found.weights, Made(lambda: held))
+    return found.weights, RepeatedImages(Made(lambda: held), found.layer.batch)
 
 
 def shares_by_input(nonzero: np.ndarray, inputs: int) -> tuple[float, ...]:
     """Share of True in each input's part of an array (inputs N, ...)."""
     return tuple(int(np.count_nonzero(part)) / part.size for part in np.split(nonzero, inputs))
+
+
+def _taken_as_dense(layers: Iterable[FoundLayer]) -> tuple[str, ...]:
+    dense = [one.layer.name for one in layers if one.layer.moving_weights and one.activations is None]
+    return (f"both activations of {listed(dense)} are taken as dense: no input was given",) if dense else ()
 
 
 _NO_PRODUCTS = "no products of weights: taken as done on the way, without cycles or transfers"

@@ -21,7 +21,7 @@ _SMALL = 1 << 14  # elements; larger initializers are weights, which no shape de
 _TYPES = {  # of the attributes that are used, as onnx.AttributeProto names them
     **dict.fromkeys(("pads", "strides", "dilations", "axes", "perm"), "INTS"),
     **dict.fromkeys(("group", "transA", "transB", "axis"), "INT"),
-    **dict.fromkeys(("auto_pad", "mode"), "STRING"),
+    **dict.fromkeys(("auto_pad", "mode", "equation"), "STRING"),
     **dict.fromkeys(("epsilon", "value"), "FLOAT"),
 }
 
@@ -190,6 +190,12 @@ class OnnxGraph:
         """A tensor's shape for the batch that the file or `--size` says, whatever has run."""
         sizes = self._shapes.get(name)
         return None if sizes is None or None in sizes else tuple(size for size in sizes if size is not None)
+
+    @property
+    def images(self) -> int:
+        """The model's batch: what the first axis of its first input counts; 1 where that is open."""
+        sizes = self.inputs[0].shape if self.inputs else ()
+        return (sizes[0] or 1) if sizes else 1
 
     def learn_shape(self, name: str, shape: tuple[int, ...]) -> None:
         """Note the shape that a tensor had in a run, in which several inputs make a batch."""

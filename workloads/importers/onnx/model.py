@@ -31,6 +31,7 @@ from workloads.importers.imported import (
 from workloads.importers.importer import importer
 from workloads.importers.onnx.capture import capture
 from workloads.importers.onnx.graph import OnnxGraph, label
+from workloads.importers.onnx.moving import Run, einsum_layer, moving_layer
 from workloads.importers.onnx.nodes import graph_of
 from workloads.importers.onnx.operators import Operator, find_operators, stored_output
 from workloads.layer import Layer, Pads
@@ -53,9 +54,10 @@ def import_onnx(path: Path, options: ImportOptions) -> Imported:
         # Constants need no run; all other tensors that a layer reads or ends in are asked of one run together.
         names = [name for one in operators for name in [*one.tensors, ends[one.name]] if not graph.is_constant(name)]
         tensors = capture(graph, names, feeds)
+    run = Run(graph, tensors, inputs)
     found = [
         replace(
-            _layer(graph, one, options, tensors, ends[one.name]),
+            _found(run, one, options, ends[one.name]),
             output_densities=_output_densities(graph, tensors, ends[one.name], inputs),
         )
         for one in operators
@@ -63,9 +65,15 @@ def import_onnx(path: Path, options: ImportOptions) -> Imported:
     warnings = () if options.inputs else (DENSE_INPUTS,)
     layers = [(one, made.layer) for one, made in zip(operators, found, strict=True)]
     norms = [norm for one in operators if (norm := _batch_norm(graph, one))] if options.fold_batch_norm else []
-    drawn = build(lambda: graph_of(graph, layers, norms))
+    drawn = (None, ()) if any(one.moving for one in operators) else build(lambda: graph_of(graph, layers, norms))
     workload = replace(workload_of(path.stem, found, str(path), omitted, drawn, inputs), files=graph.external_files())
     return Imported(workload, omitted, warnings)
+
+
+def _found(run: Run, one: Operator, options: ImportOptions, end: str) -> FoundLayer:
+    if one.moving:
+        return moving_layer(run, one, _output_density(run.graph, run.tensors, end))
+    return _layer(run.graph, one, options, run.tensors, end)
 
 
 def _layer(
@@ -176,6 +184,8 @@ def _pads(
 def _product(
     graph: OnnxGraph, one: Operator, shape: tuple[int, ...], tensors: dict[str, np.ndarray], end: str
 ) -> FoundLayer:
+    if one.notation is not None:
+        return einsum_layer(Run(graph, tensors, 1), one, one.notation, _output_density(graph, tensors, end))
     weight_shape = graph.shape(one.weights)
     if weight_shape is None or len(weight_shape) != 2:
         raise InputError(f"{label(one.node)}: weights have shape {weight_shape}, must be a matrix")

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from workloads.errors import InputError
-from workloads.importers.imported import RECURRENT, TRANSPOSED, TWO_ACTIVATIONS
+from workloads.importers.imported import NO_MATRIX, RECURRENT, TRANSPOSED
+from workloads.importers.moving_products import Notation
 from workloads.importers.onnx.graph import OnnxGraph, label
 from workloads.layer import Pads
 from workloads.names import LONGEST_NAME, plain_name
@@ -23,8 +24,9 @@ OPERANDS: dict[str, tuple[int, int | None, int, int | None]] = {
     "MatMulInteger": (0, 2, 1, 3),
     "QLinearConv": (0, 2, 3, 5),
     "QLinearMatMul": (0, 2, 3, 5),
+    "Einsum": (0, None, 1, None),
 }
-PRODUCTS = ("Gemm", "MatMul", "MatMulInteger", "QLinearMatMul")
+PRODUCTS = ("Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "Einsum")
 # Operators that act on each element of one tensor, so that what they give is what the layer's outputs become.
 _ELEMENTWISE = frozenset(
     {"BatchNormalization", "Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Elu", "Selu"}
@@ -35,8 +37,7 @@ _CONTROL = "control flow, whose body is not looked at"
 _REASONS = {
     "ConvTranspose": TRANSPOSED,
     "DeformConv": "no machine here models a deformable convolution",
-    "Einsum": "a product in a free notation; export it as MatMul",
-    "Attention": "neither side of its products is constant, and machines here need weights",
+    "Attention": "its scores never leave the operator; export it as MatMul and Softmax",
     "LSTM": RECURRENT,
     "GRU": RECURRENT,
     "RNN": RECURRENT,
@@ -44,14 +45,16 @@ _REASONS = {
     "Loop": _CONTROL,
     "Scan": _CONTROL,
 }
-_NO_MATRIX = "its constant side is no matrix but a vector or a stack of matrices"
+_NO_PRODUCT = "its equation is no product of two matrices or of two stacks of them; export it as MatMul"
 
 
 @dataclass(frozen=True)
 class Operator:
     """A node to simulate: its operands' names (zero points None where there is none) and its attributes.
 
-    `around`: zeros that a Pad operator puts around a convolution's activations, (before, after) for each axis.
+    around    zeros that a Pad operator puts around a convolution's activations, (before, after) for each axis
+    notation  of an Einsum
+    moving    whether it multiplies two activations: `weights` are one, too
     """
 
     node: Any
@@ -62,12 +65,16 @@ class Operator:
     weight_zero: str | None
     attributes: dict[str, Any]
     around: Pads = ()
+    notation: Notation | None = None
+    moving: bool = False
 
     @property
     def tensors(self) -> list[str]:
         """What a run must give."""
         # A zero point of activations may be computed in the run, like the activations themselves.
-        return [self.activations, *filter(None, [self.activation_zero])]
+        sides = [self.activations, self.activation_zero]
+        sides += [self.weights, self.weight_zero] if self.moving else []
+        return list(filter(None, sides))
 
     @property
     def product(self) -> bool:
@@ -80,8 +87,14 @@ class Operator:
             "transA": not self.attributes.get("transB", 0),
             "transB": not self.attributes.get("transA", 0),
         }
-        return Operator(
-            self.node, self.name, self.weights, self.weight_zero, self.activations, self.activation_zero, turn
+        return replace(
+            self,
+            activations=self.weights,
+            activation_zero=self.weight_zero,
+            weights=self.activations,
+            weight_zero=self.activation_zero,
+            attributes=turn,
+            notation=self.notation and self.notation.exchanged(),
         )
 
 
@@ -130,6 +143,9 @@ def _operands(graph: OnnxGraph, node: Any, name: str) -> Operator:
     if activations is None or weights is None:
         raise InputError(f"{graph.path}: {label(node)} lacks an input")
     one = Operator(node, name, activations, activation_zero, weights, weight_zero, graph.attributes(node))
+    if node.op_type in PRODUCTS:
+        moving = not graph.is_constant(weights) and not graph.is_constant(activations)
+        one = replace(one, moving=moving, notation=_notation(one))
     # A constant left side is the weights: A·x as a layer reads x^T·A^T.
     if node.op_type in PRODUCTS and not graph.is_constant(weights) and graph.is_constant(activations):
         return one.turned()
@@ -137,6 +153,13 @@ def _operands(graph: OnnxGraph, node: Any, name: str) -> Operator:
         return one
     source, around = _unpadded(graph, activations)
     return replace(one, activations=source, around=around)
+
+
+def _notation(one: Operator) -> Notation | None:
+    """Of an Einsum of two tensors; None: it is none, or no product of two matrices."""
+    if one.node.op_type != "Einsum" or len(one.node.input) != 2:
+        return None
+    return Notation.read(one.attributes.get("equation", b"").decode())
 
 
 def _unpadded(graph: OnnxGraph, name: str) -> tuple[str, Pads]:
@@ -169,10 +192,12 @@ def _refusal(graph: OnnxGraph, one: Operator) -> str:
         if not constant:
             raise InputError(f"{graph.path}: {label(one.node)}: weights '{one.weights}' are computed, not constant")
         return ""
-    if not constant:
-        return TWO_ACTIVATIONS
+    if one.node.op_type == "Einsum" and (one.notation is None or (constant and one.notation.batch)):
+        return _NO_PRODUCT if one.notation is None else NO_MATRIX
+    if one.moving or one.notation:
+        return ""
     shape = graph.shape(one.weights)
-    return _NO_MATRIX if shape is not None and len(shape) != 2 else ""
+    return NO_MATRIX if shape is not None and len(shape) != 2 else ""
 
 
 def stored_output(graph: OnnxGraph, node: Any) -> str:

@@ -92,6 +92,10 @@ class TfliteGraph:
             return np.zeros(1, np.int64), 0
         return quantization.ZeroPointAsNumpy(), quantization.QuantizedDimension()
 
+    def real(self, number: int, array: np.ndarray) -> np.ndarray:
+        """What a run gave for a tensor, integers less their zero point."""
+        return array if array.dtype.kind == "f" else less_zero_point(array, *self.zero_points(number))
+
     def constant(self, number: int) -> np.ndarray:
         """A constant in its shape: floats as they are, integers less their zero point. Raises `InputError`."""
         number = self.stored(number)

@@ -1,4 +1,4 @@
-"""TFLite models: CONV_2D, DEPTHWISE_CONV_2D, CONV_3D and FULLY_CONNECTED with constant weights.
+"""TFLite models: CONV_2D, DEPTHWISE_CONV_2D, CONV_3D and FULLY_CONNECTED with constant weights, BATCH_MATMUL.
 
 Weights may be sparse-encoded, float16, or integers, of which the zero point is taken off. Zeros that a PAD operator
 puts around a convolution's input become the layer's own padding. Layers are named by operator number and kind.
@@ -18,14 +18,13 @@ from workloads.importers.feeds import read_feeds
 from workloads.importers.graph_nodes import build
 from workloads.importers.imported import (
     DENSE_INPUTS,
+    NO_MATRIX,
     RECURRENT,
     TRANSPOSED,
-    TWO_ACTIVATIONS,
     FoundLayer,
     Imported,
     ImportOptions,
     Made,
-    less_zero_point,
     omitted_operators,
     product_activations,
     product_layer,
@@ -35,6 +34,7 @@ from workloads.importers.imported import (
 from workloads.importers.importer import importer
 from workloads.importers.tflite.capture import capture, inputs_of
 from workloads.importers.tflite.graph import DAMAGE, TfliteGraph
+from workloads.importers.tflite.moving import MovingFound, constant_stack
 from workloads.importers.tflite.nodes import LayerTensors, graph_of
 from workloads.layer import Layer, Pads
 from workloads.whole_numbers import ceil_div
@@ -44,7 +44,7 @@ _NOT_CONSTANT = "its weights are computed, not constant"
 _REASONS = {
     "TRANSPOSE_CONV": TRANSPOSED,
     "CONV_3D_TRANSPOSE": TRANSPOSED,
-    "BATCH_MATMUL": TWO_ACTIVATIONS,
+    "BATCH_MATMUL": NO_MATRIX,
     "CUSTOM": "an operator of the model's own, which may hold products",
     "LSTM": RECURRENT,
     "RNN": RECURRENT,
@@ -76,11 +76,16 @@ def import_tflite(path: Path, options: ImportOptions) -> Imported:
 
 def _import(path: Path, options: ImportOptions) -> Imported:
     graph = TfliteGraph(path)
-    found, seen = [], []
+    found: list[_Found | MovingFound] = []
+    seen: list[tuple[str, str]] = []
     for number, name, operator in graph.operators:
         # An operator whose output is a constant, such as DEQUANTIZE of weights, passes by both branches: it is no work
         # of a run.
-        if name in _KINDS and graph.stored(int(operator.Inputs(1))) >= 0:
+        if name == "BATCH_MATMUL" and not constant_stack(graph, operator):
+            found.append(
+                MovingFound.of(graph, f"op{number:03}_matmul", operator, _end(graph, int(operator.Outputs(0))))
+            )
+        elif name in _KINDS and graph.stored(int(operator.Inputs(1))) >= 0:
             found.append(_found(graph, f"op{number:03}_{_KINDS[name]}", name, operator))
         elif graph.stored(int(operator.Outputs(0))) < 0:
             seen.append((name, _NOT_CONSTANT if name in _KINDS else _REASONS.get(name, "")))
@@ -90,11 +95,16 @@ def _import(path: Path, options: ImportOptions) -> Imported:
     if options.inputs:
         feeds = read_feeds(options, inputs_of(graph), "NHWC")
         inputs = feeds.inputs
-        tensors = capture(graph, [number for one in found for number in (one.source, one.end)], feeds)
-    layers = [_with_tensors(graph, one, tensors, inputs) for one in found]
+        tensors = capture(graph, [number for one in found for number in one.tensors], feeds)
+    layers = [
+        one.found(graph, tensors, inputs)
+        if isinstance(one, MovingFound)
+        else _with_tensors(graph, one, tensors, inputs)
+        for one in found
+    ]
     warnings = () if options.inputs else (DENSE_INPUTS,)
-    read = [LayerTensors(one.layer, one.source, one.output) for one in found]
-    drawn = build(lambda: graph_of(graph, read), *DAMAGE)
+    read = [LayerTensors(one.layer, one.source, one.output) for one in found if not isinstance(one, MovingFound)]
+    drawn = build(lambda: graph_of(graph, read), *DAMAGE) if len(read) == len(found) else (None, ())
     return Imported(workload_of(path.stem, layers, str(path), omitted, drawn, inputs), omitted, warnings)
 
 
@@ -107,6 +117,11 @@ class _Found:
     output: int
     end: int
     weights: Made
+
+    @property
+    def tensors(self) -> tuple[int, ...]:
+        """What a run must give."""
+        return self.source, self.end
 
 
 def _found(graph: TfliteGraph, label: str, name: str, operator: Any) -> _Found:
@@ -141,7 +156,7 @@ def _end(graph: TfliteGraph, number: int) -> int:
 def _with_tensors(graph: TfliteGraph, one: _Found, tensors: dict[int, np.ndarray], inputs: int) -> FoundLayer:
     if not tensors:
         return FoundLayer(one.layer, one.weights)
-    read, outputs = (_less_zero_point(graph, number, tensors[number]) for number in (one.source, one.end))
+    read, outputs = (graph.real(number, tensors[number]) for number in (one.source, one.end))
     # Several inputs run one after the other and are joined: the batch grows by as much as the first axis did.
     # A model of batch 1 that ran on three pictures has inputs (3, ...), and its layers the batch 1 * 3 // 1.
     first = graph.shapes[one.source][0]
@@ -151,10 +166,6 @@ def _with_tensors(graph: TfliteGraph, one: _Found, tensors: dict[int, np.ndarray
     held = product_activations(layer, read) if product else np.moveaxis(read, -1, 1)
     (density,), densities = (shares_by_input(outputs != 0, parts) for parts in (1, inputs))
     return FoundLayer(layer, one.weights, held, density, output_densities=densities)
-
-
-def _less_zero_point(graph: TfliteGraph, number: int, array: np.ndarray) -> np.ndarray:
-    return array if array.dtype.kind == "f" else less_zero_point(array, *graph.zero_points(number))
 
 
 # From (K, R, S, C), (1, R, S, K) and (T, R, S, C, K).

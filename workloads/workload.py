@@ -17,6 +17,7 @@ from workloads.names import LONGEST_NAME, LONGEST_TEXT, plain_name
 from workloads.network import Network
 from workloads.source import Drawn, DrawnBatch, LayerSource, output_densities
 from workloads.trace import LayerTrace
+from workloads.transposed import redrawn
 
 if TYPE_CHECKING:
     from workloads.pruning import Pruning
@@ -112,7 +113,8 @@ class Workload:
         sources, told = self.sources, self.notes
         if weights is not None:
             # Weights that are activations have the density of activations, as far as that reaches.
-            sources = tuple(s if s.moving_weights else replace(s, weights=Drawn(weights)) for s in sources)
+            drawn = Drawn(weights)
+            sources = tuple(s if s.moving_weights else replace(s, weights=redrawn(s.weights, drawn)) for s in sources)
             moving = [source.layer.name for source in sources if source.moving_weights]
             told += (f"weight_density = {weights} does not reach {listed(moving)}: {_MOVING}",) if moving else ()
         if activations is None:
@@ -124,7 +126,7 @@ class Workload:
         changed = tuple(
             replace(
                 source,
-                activations=DrawnBatch(activations) if reads else source.activations,
+                activations=redrawn(source.activations, DrawnBatch(activations)) if reads else source.activations,
                 weights=Drawn(activations) if reads and source.moving_weights else source.weights,
                 output_density=activations if _writes_relu(sources, place) else source.output_density,
                 image_output_densities=() if _writes_relu(sources, place) else source.image_output_densities,

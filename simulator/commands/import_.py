@@ -48,6 +48,13 @@ def _rows() -> Iterator[tuple[str, str]]:
 )
 @click.option("--network", default="", help="Whose shapes a file of weights alone has, e.g. resnet50 or a .toml file.")
 @click.option("--fold-batch-norm", is_flag=True, help="Count zeros after folding batch normalization into weights.")
+@click.option(
+    "--transposed",
+    type=click.Choice(["stretched", "phases"]),
+    default="stretched",
+    show_default=True,
+    help="Transposed convolutions as one over a map with zeros inserted, or as one a phase of the stride.",
+)
 @click.option("--prune", metavar="METHOD:KEY=VALUE,...", help="Prune the weights before they are written.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of what is drawn.")
 def command(model: Path, output: Path, *, prune: str | None, seed: int, **options: Any) -> None:
@@ -91,6 +98,7 @@ def _options(given: dict[str, Any]) -> ImportOptions:
         sizes=dict(_size(text) for text in given["sizes"]),
         base=load_workload(given["network"]) if given["network"] else None,
         fold_batch_norm=given["fold_batch_norm"],
+        transposed=given["transposed"],
     )
 
 

@@ -17,6 +17,7 @@ from workloads.errors import InputError, listed
 from workloads.graph import Graph
 from workloads.layer import Layer
 from workloads.source import Drawn, DrawnBatch, LayerSource, RepeatedImages, RepeatedProducts, Stream, TensorSource
+from workloads.transposed import Form, PartTensor, Transposed, TransposedPart, redrawn
 from workloads.workload import Workload
 
 
@@ -31,6 +32,7 @@ class ImportOptions:
     layout           of a picture in the model's input: "NCHW", "NHWC", or empty: told from the input's shape
     sizes            dynamic sizes: by the name of a dimension, or a whole shape by the name of an input
     base             whose shapes, activations and order a file of weights alone takes
+    transposed       how transposed convolutions become convolutions (`workloads.transposed`)
     fold_batch_norm  multiply the scale of a batch normalization into the weights before it, and count zeros then
     """
 
@@ -42,6 +44,7 @@ class ImportOptions:
     sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     base: Workload | None = None
     fold_batch_norm: bool = False
+    transposed: Form = "stretched"
 
 
 @dataclass(frozen=True)
@@ -94,13 +97,15 @@ class FoundLayer:
     output_density: float = 1.0
     relu_input: bool | None = None  # see `LayerSource`
     output_densities: tuple[float, ...] = ()
+    unknown: TensorSource = Drawn(1.0)  # noqa: RUF009 (frozen) what stands for activations without an input
+    stored: bool = True  # False: another product is added to its outputs before they are stored
 
 
 DENSE_INPUTS = "no input was given: activations are taken as dense"
 # Why operators with products are refused.
-TRANSPOSED = "no machine here models a transposed convolution"
 NO_MATRIX = "its constant side is no matrix but a vector or a stack of matrices"
-RECURRENT = "recurrent, its products depend on one another"
+RECURRENT = "recurrent, and of a kind that is not taken apart into its products"
+STEPS = "the steps of recurrent layers are positions here, as if all were known at once"
 
 
 def workload_of(
@@ -146,7 +151,7 @@ def _tensors(found: FoundLayer, inputs: int) -> tuple[TensorSource, TensorSource
     held = found.activations
     if held is None:
         # A constant is the same for every input; without any run there is one.
-        return found.weights, Drawn(1.0) if inputs == 1 else DrawnBatch(1.0)
+        return found.weights, found.unknown if inputs == 1 else redrawn(found.unknown, DrawnBatch(1.0))
     # Activations are there for the images that the model ran on; batches of another size take them in turn.
     if found.layer.moving_weights:
         return RepeatedProducts.of(found.layer, found.weights, Made(lambda: held))
@@ -207,6 +212,32 @@ def less_zero_point(array: np.ndarray, zero_point: Any, axis: int = 0) -> np.nda
     wide = np.int16 if array.dtype.itemsize == 1 else np.int32
     # A zero point of 0 changes nothing, and the array keeps its narrow type.
     return (array.astype(wide) - points.astype(wide)) if points.any() else array
+
+
+def transposed_layers(
+    whole: Transposed,
+    form: Form,
+    weights: Callable[[], np.ndarray],
+    activations: np.ndarray | None,
+    output_density: float = 1.0,
+) -> list[FoundLayer]:
+    """The convolutions of a transposed one; `weights` makes (C, K/G, [T,] R, S), `activations` are its map."""
+
+    def found(part: TransposedPart) -> FoundLayer:
+        held = None if activations is None else part.activations(activations.reshape(_map_shape(whole)))
+        own = Made(lambda: part.weights(weights().reshape(_kernel_shape(whole))))
+        # Inserted zeros are there whatever the map holds.
+        return FoundLayer(part.layer, own, held, output_density, unknown=PartTensor(Drawn(1.0), part, "activations"))
+
+    return [found(part) for part in whole.parts(form)]
+
+
+def _map_shape(whole: Transposed) -> tuple[int, ...]:
+    return (whole.batch, whole.in_channels, *whole.input_size)
+
+
+def _kernel_shape(whole: Transposed) -> tuple[int, ...]:
+    return (whole.in_channels, whole.out_channels // whole.groups, *whole.kernel_size)
 
 
 def product_layer(name: str, rows: tuple[int, ...], in_features: int, out_features: int) -> Layer:

@@ -19,9 +19,10 @@ from workloads.limits import require_size
 _SMALLEST_FLOAT_BYTES = 2
 _SMALL = 1 << 14  # elements; larger initializers are weights, which no shape depends on
 _TYPES = {  # of the attributes that are used, as onnx.AttributeProto names them
-    **dict.fromkeys(("pads", "strides", "dilations", "axes", "perm"), "INTS"),
-    **dict.fromkeys(("group", "transA", "transB", "axis"), "INT"),
-    **dict.fromkeys(("auto_pad", "mode", "equation"), "STRING"),
+    **dict.fromkeys(("pads", "strides", "dilations", "axes", "perm", "output_padding", "output_shape"), "INTS"),
+    **dict.fromkeys(("group", "transA", "transB", "axis", "layout"), "INT"),
+    **dict.fromkeys(("auto_pad", "mode", "equation", "direction"), "STRING"),
+    "activations": "STRINGS",
     **dict.fromkeys(("epsilon", "value"), "FLOAT"),
 }
 

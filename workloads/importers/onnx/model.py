@@ -1,11 +1,13 @@
 """ONNX models: convolutions, fully connected layers and products with constant weights; activations from a run.
 
-Layers: Conv (1-D to 3-D), QLinearConv, ConvInteger, Gemm, MatMul, QLinearMatMul, MatMulInteger. Quantized tensors keep
+Layers: Conv and ConvTranspose (1-D to 3-D), QLinearConv, ConvInteger, Gemm, MatMul, Einsum, QLinearMatMul,
+MatMulInteger, LSTM, GRU, RNN. Quantized tensors keep
 their integers less the zero point, so that 0 is the number 0. A 1-D convolution is a 2-D one over a single row.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from workloads.importers.feeds import read_feeds
 from workloads.importers.graph_nodes import build
 from workloads.importers.imported import (
     DENSE_INPUTS,
+    STEPS,
     FoundLayer,
     Imported,
     ImportOptions,
@@ -33,7 +36,9 @@ from workloads.importers.onnx.capture import capture
 from workloads.importers.onnx.graph import OnnxGraph, label
 from workloads.importers.onnx.moving import Run, einsum_layer, moving_layer
 from workloads.importers.onnx.nodes import graph_of
-from workloads.importers.onnx.operators import Operator, find_operators, stored_output
+from workloads.importers.onnx.operators import RECURRENT, Operator, find_operators, stored_output
+from workloads.importers.onnx.recurrent import recurrent_layers
+from workloads.importers.onnx.transposed import transposed_parts
 from workloads.layer import Layer, Pads
 from workloads.whole_numbers import ceil_div
 
@@ -55,25 +60,37 @@ def import_onnx(path: Path, options: ImportOptions) -> Imported:
         names = [name for one in operators for name in [*one.tensors, ends[one.name]] if not graph.is_constant(name)]
         tensors = capture(graph, names, feeds)
     run = Run(graph, tensors, inputs)
-    found = [
-        replace(
-            _found(run, one, options, ends[one.name]),
-            output_densities=_output_densities(graph, tensors, ends[one.name], inputs),
-        )
-        for one in operators
-    ]
-    warnings = () if options.inputs else (DENSE_INPUTS,)
-    layers = [(one, made.layer) for one, made in zip(operators, found, strict=True)]
+    found = [_layers(run, one, options, ends[one.name]) for one in operators]
+    steps = (STEPS,) if any(one.node.op_type in RECURRENT for one in operators) else ()
+    warnings = (*(() if options.inputs else (DENSE_INPUTS,)), *steps)
     norms = [norm for one in operators if (norm := _batch_norm(graph, one))] if options.fold_batch_norm else []
-    drawn = (None, ()) if any(one.moving for one in operators) else build(lambda: graph_of(graph, layers, norms))
-    workload = replace(workload_of(path.stem, found, str(path), omitted, drawn, inputs), files=graph.external_files())
+    drawn = (None, ())
+    if all(len(made) == 1 and not one.moving for one, made in zip(operators, found, strict=True)):
+        layers = [(one, made.layer) for one, (made,) in zip(operators, found, strict=True)]
+        drawn = build(lambda: graph_of(graph, layers, norms))
+    workload = workload_of(path.stem, itertools.chain.from_iterable(found), str(path), omitted, drawn, inputs)
+    workload = replace(workload, files=graph.external_files(), notes=(*workload.notes, *steps))
     return Imported(workload, omitted, warnings)
 
 
-def _found(run: Run, one: Operator, options: ImportOptions, end: str) -> FoundLayer:
+def _layers(run: Run, one: Operator, options: ImportOptions, end: str) -> list[FoundLayer]:
+    """The layers of an operator; most have one."""
+    densities = _output_densities(run.graph, run.tensors, end, run.count)
+    return [
+        replace(layer, output_densities=densities) if layer.stored else layer
+        for layer in _found(run, one, options, end)
+    ]
+
+
+def _found(run: Run, one: Operator, options: ImportOptions, end: str) -> list[FoundLayer]:
+    density = _output_density(run.graph, run.tensors, end)
     if one.moving:
-        return moving_layer(run, one, _output_density(run.graph, run.tensors, end))
-    return _layer(run.graph, one, options, run.tensors, end)
+        return [moving_layer(run, one, density)]
+    if one.node.op_type == "ConvTranspose":
+        return transposed_parts(run, one, options.transposed, density)
+    if one.node.op_type in RECURRENT:
+        return recurrent_layers(run, one, density)
+    return [_layer(run.graph, one, options, run.tensors, end)]
 
 
 def _layer(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from workloads.errors import InputError
-from workloads.importers.imported import NO_MATRIX, RECURRENT, TRANSPOSED
+from workloads.importers.imported import NO_MATRIX
 from workloads.importers.moving_products import Notation
 from workloads.importers.onnx.graph import OnnxGraph, label
 from workloads.layer import Pads
@@ -25,7 +25,10 @@ OPERANDS: dict[str, tuple[int, int | None, int, int | None]] = {
     "QLinearConv": (0, 2, 3, 5),
     "QLinearMatMul": (0, 2, 3, 5),
     "Einsum": (0, None, 1, None),
+    "ConvTranspose": (0, None, 1, None),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), (0, None, 1, None)),
 }
+RECURRENT = ("LSTM", "GRU", "RNN")
 PRODUCTS = ("Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "Einsum")
 # Operators that act on each element of one tensor, so that what they give is what the layer's outputs become.
 _ELEMENTWISE = frozenset(
@@ -33,14 +36,11 @@ _ELEMENTWISE = frozenset(
     | {"Tanh", "Softplus", "Mish", "Gelu", "QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Dropout"}
 )
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+_LENGTHS, _FIRST_STATE = 4, 5  # places of `sequence_lens` and `initial_h` among the inputs of a recurrent node
 _CONTROL = "control flow, whose body is not looked at"
 _REASONS = {
-    "ConvTranspose": TRANSPOSED,
     "DeformConv": "no machine here models a deformable convolution",
     "Attention": "its scores never leave the operator; export it as MatMul and Softmax",
-    "LSTM": RECURRENT,
-    "GRU": RECURRENT,
-    "RNN": RECURRENT,
     "If": _CONTROL,
     "Loop": _CONTROL,
     "Scan": _CONTROL,
@@ -55,6 +55,7 @@ class Operator:
     around    zeros that a Pad operator puts around a convolution's activations, (before, after) for each axis
     notation  of an Einsum
     moving    whether it multiplies two activations: `weights` are one, too
+    states    of a recurrent layer: its hidden states and, where they are not zero, its first ones
     """
 
     node: Any
@@ -67,6 +68,7 @@ class Operator:
     around: Pads = ()
     notation: Notation | None = None
     moving: bool = False
+    states: tuple[str, ...] = ()
 
     @property
     def tensors(self) -> list[str]:
@@ -74,7 +76,7 @@ class Operator:
         # A zero point of activations may be computed in the run, like the activations themselves.
         sides = [self.activations, self.activation_zero]
         sides += [self.weights, self.weight_zero] if self.moving else []
-        return list(filter(None, sides))
+        return list(filter(None, [*sides, *self.states]))
 
     @property
     def product(self) -> bool:
@@ -143,6 +145,8 @@ def _operands(graph: OnnxGraph, node: Any, name: str) -> Operator:
     if activations is None or weights is None:
         raise InputError(f"{graph.path}: {label(node)} lacks an input")
     one = Operator(node, name, activations, activation_zero, weights, weight_zero, graph.attributes(node))
+    if node.op_type in RECURRENT:
+        return replace(one, states=_states(graph, node))
     if node.op_type in PRODUCTS:
         moving = not graph.is_constant(weights) and not graph.is_constant(activations)
         one = replace(one, moving=moving, notation=_notation(one))
@@ -153,6 +157,15 @@ def _operands(graph: OnnxGraph, node: Any, name: str) -> Operator:
         return one
     source, around = _unpadded(graph, activations)
     return replace(one, activations=source, around=around)
+
+
+def _states(graph: OnnxGraph, node: Any) -> tuple[str, ...]:
+    """The hidden states of all steps, which get a name where the model asks for the last one alone, and the first."""
+    if not node.output[0]:
+        node.output[0] = f"{next(filter(None, node.output))}:steps"
+        graph.producers[node.output[0]] = node
+    first = node.input[_FIRST_STATE] if len(node.input) > _FIRST_STATE else ""
+    return tuple(filter(None, (node.output[0], first)))
 
 
 def _notation(one: Operator) -> Notation | None:
@@ -188,6 +201,11 @@ def _unpadded(graph: OnnxGraph, name: str) -> tuple[str, Pads]:
 def _refusal(graph: OnnxGraph, one: Operator) -> str:
     """Why a product is left out, or empty. Raises `InputError` for a convolution whose weights are not constant."""
     constant = graph.is_constant(one.weights)
+    if one.node.op_type in RECURRENT:
+        if not all(graph.is_constant(name) for name in one.node.input[1:3]):
+            return "its weights are computed, not constant"
+        ends = len(one.node.input) > _LENGTHS and one.node.input[_LENGTHS]
+        return "its sequences have lengths of their own (sequence_lens)" if ends else ""
     if one.node.op_type not in PRODUCTS:
         if not constant:
             raise InputError(f"{graph.path}: {label(one.node)}: weights '{one.weights}' are computed, not constant")

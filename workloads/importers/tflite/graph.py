@@ -11,7 +11,7 @@ import numpy as np
 
 from workloads.errors import InputError
 from workloads.files import read_bytes, require_file
-from workloads.importers.imported import less_zero_point, require
+from workloads.importers.imported import less_zero_point, require, shares_by_input
 from workloads.importers.sparse_entries import require_places
 from workloads.limits import MAX_TENSOR_BYTES, require_size
 from workloads.whole_numbers import starts
@@ -95,6 +95,14 @@ class TfliteGraph:
     def real(self, number: int, array: np.ndarray) -> np.ndarray:
         """What a run gave for a tensor, integers less their zero point."""
         return array if array.dtype.kind == "f" else less_zero_point(array, *self.zero_points(number))
+
+    def share(self, number: int, tensors: dict[int, np.ndarray]) -> float:
+        """Share of non-zeros in a tensor of a run; 1.0 without a run."""
+        return next(iter(self.shares(number, tensors, 1)), 1.0)
+
+    def shares(self, number: int, tensors: dict[int, np.ndarray], inputs: int) -> tuple[float, ...]:
+        """The same of each input; none without a run."""
+        return shares_by_input(self.real(number, tensors[number]) != 0, inputs) if tensors else ()
 
     def constant(self, number: int) -> np.ndarray:
         """A constant in its shape: floats as they are, integers less their zero point. Raises `InputError`."""

@@ -7,7 +7,7 @@ puts around a convolution's input become the layer's own padding. Layers are nam
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,8 @@ from workloads.importers.feeds import read_feeds
 from workloads.importers.graph_nodes import build
 from workloads.importers.imported import (
     DENSE_INPUTS,
-    NO_MATRIX,
     RECURRENT,
-    TRANSPOSED,
+    STEPS,
     FoundLayer,
     Imported,
     ImportOptions,
@@ -28,28 +27,31 @@ from workloads.importers.imported import (
     omitted_operators,
     product_activations,
     product_layer,
-    shares_by_input,
     workload_of,
 )
 from workloads.importers.importer import importer
 from workloads.importers.tflite.capture import capture, inputs_of
 from workloads.importers.tflite.graph import DAMAGE, TfliteGraph
-from workloads.importers.tflite.moving import MovingFound, constant_stack
+from workloads.importers.tflite.moving import MovingFound
 from workloads.importers.tflite.nodes import LayerTensors, graph_of
+from workloads.importers.tflite.recurrent import LstmFound
+from workloads.importers.tflite.transposed import TransposedFound
 from workloads.layer import Layer, Pads
 from workloads.whole_numbers import ceil_div
 
 _KINDS = {"CONV_2D": "conv", "DEPTHWISE_CONV_2D": "dw", "CONV_3D": "conv3d", "FULLY_CONNECTED": "fc"}
+_KINDS_OF_THEIR_OWN: dict[str, tuple[str, type[MovingFound | TransposedFound | LstmFound]]] = {
+    "BATCH_MATMUL": ("matmul", MovingFound),
+    "TRANSPOSE_CONV": ("up", TransposedFound),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": ("lstm", LstmFound),
+}
 _NOT_CONSTANT = "its weights are computed, not constant"
 _REASONS = {
-    "TRANSPOSE_CONV": TRANSPOSED,
-    "CONV_3D_TRANSPOSE": TRANSPOSED,
-    "BATCH_MATMUL": NO_MATRIX,
+    "CONV_3D_TRANSPOSE": "a transposed convolution over three axes, which is not read from TFLite files",
     "CUSTOM": "an operator of the model's own, which may hold products",
     "LSTM": RECURRENT,
     "RNN": RECURRENT,
     "SVDF": RECURRENT,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": RECURRENT,
     "UNIDIRECTIONAL_SEQUENCE_RNN": RECURRENT,
     "BIDIRECTIONAL_SEQUENCE_LSTM": RECURRENT,
 }
@@ -76,15 +78,18 @@ def import_tflite(path: Path, options: ImportOptions) -> Imported:
 
 def _import(path: Path, options: ImportOptions) -> Imported:
     graph = TfliteGraph(path)
-    found: list[_Found | MovingFound] = []
+    found: list[_AnyFound] = []
     seen: list[tuple[str, str]] = []
     for number, name, operator in graph.operators:
         # An operator whose output is a constant, such as DEQUANTIZE of weights, passes by both branches: it is no work
         # of a run.
-        if name == "BATCH_MATMUL" and not constant_stack(graph, operator):
-            found.append(
-                MovingFound.of(graph, f"op{number:03}_matmul", operator, _end(graph, int(operator.Outputs(0))))
-            )
+        if name in _KINDS_OF_THEIR_OWN:
+            label, kind = _KINDS_OF_THEIR_OWN[name]
+            reason = kind.refusal(graph, operator)
+            if reason:
+                seen.append((name, reason))
+            else:
+                found.append(kind.of(graph, f"op{number:03}_{label}", operator, _end(graph, int(operator.Outputs(0)))))
         elif name in _KINDS and graph.stored(int(operator.Inputs(1))) >= 0:
             found.append(_found(graph, f"op{number:03}_{_KINDS[name]}", name, operator))
         elif graph.stored(int(operator.Outputs(0))) < 0:
@@ -96,16 +101,28 @@ def _import(path: Path, options: ImportOptions) -> Imported:
         feeds = read_feeds(options, inputs_of(graph), "NHWC")
         inputs = feeds.inputs
         tensors = capture(graph, [number for one in found for number in one.tensors], feeds)
-    layers = [
-        one.found(graph, tensors, inputs)
-        if isinstance(one, MovingFound)
-        else _with_tensors(graph, one, tensors, inputs)
-        for one in found
-    ]
-    warnings = () if options.inputs else (DENSE_INPUTS,)
-    read = [LayerTensors(one.layer, one.source, one.output) for one in found if not isinstance(one, MovingFound)]
+    layers = list[FoundLayer]()
+    for one in found:
+        densities = graph.shares(one.end, tensors, inputs)
+        made = _layers(graph, one, tensors, inputs, options)
+        layers += [replace(layer, output_densities=densities) if layer.stored else layer for layer in made]
+    steps = (STEPS,) if any(isinstance(one, LstmFound) for one in found) else ()
+    read = [LayerTensors(one.layer, one.source, one.output) for one in found if isinstance(one, _Found)]
     drawn = build(lambda: graph_of(graph, read), *DAMAGE) if len(read) == len(found) else (None, ())
-    return Imported(workload_of(path.stem, layers, str(path), omitted, drawn, inputs), omitted, warnings)
+    workload = workload_of(path.stem, layers, str(path), omitted, drawn, inputs)
+    warnings = (*(() if options.inputs else (DENSE_INPUTS,)), *steps)
+    return Imported(replace(workload, notes=(*workload.notes, *steps)), omitted, warnings)
+
+
+def _layers(
+    graph: TfliteGraph, one: _AnyFound, tensors: dict[int, np.ndarray], inputs: int, options: ImportOptions
+) -> list[FoundLayer]:
+    """The layers of an operator; most have one."""
+    if isinstance(one, _Found):
+        return [_with_tensors(graph, one, tensors)]
+    if isinstance(one, TransposedFound):
+        return one.found(graph, tensors, options.transposed)
+    return one.found(graph, tensors, inputs)
 
 
 @dataclass(frozen=True)
@@ -122,6 +139,9 @@ class _Found:
     def tensors(self) -> tuple[int, ...]:
         """What a run must give."""
         return self.source, self.end
+
+
+_AnyFound = _Found | MovingFound | TransposedFound | LstmFound
 
 
 def _found(graph: TfliteGraph, label: str, name: str, operator: Any) -> _Found:
@@ -153,10 +173,10 @@ def _end(graph: TfliteGraph, number: int) -> int:
     return number
 
 
-def _with_tensors(graph: TfliteGraph, one: _Found, tensors: dict[int, np.ndarray], inputs: int) -> FoundLayer:
+def _with_tensors(graph: TfliteGraph, one: _Found, tensors: dict[int, np.ndarray]) -> FoundLayer:
     if not tensors:
         return FoundLayer(one.layer, one.weights)
-    read, outputs = (graph.real(number, tensors[number]) for number in (one.source, one.end))
+    read = graph.real(one.source, tensors[one.source])
     # Several inputs run one after the other and are joined: the batch grows by as much as the first axis did.
     # A model of batch 1 that ran on three pictures has inputs (3, ...), and its layers the batch 1 * 3 // 1.
     first = graph.shapes[one.source][0]
@@ -164,8 +184,7 @@ def _with_tensors(graph: TfliteGraph, one: _Found, tensors: dict[int, np.ndarray
     product = layer.fully_connected or read.ndim < 4
     # TFLite keeps channels last, (N, [D,] H, W, C).
     held = product_activations(layer, read) if product else np.moveaxis(read, -1, 1)
-    (density,), densities = (shares_by_input(outputs != 0, parts) for parts in (1, inputs))
-    return FoundLayer(layer, one.weights, held, density, output_densities=densities)
+    return FoundLayer(layer, one.weights, held, graph.share(one.end, tensors))
 
 
 # From (K, R, S, C), (1, R, S, K) and (T, R, S, C, K).

@@ -8,15 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from workloads.errors import InputError
-from workloads.importers.imported import FoundLayer, Made, product_activations, product_layer
+from workloads.importers.imported import NO_MATRIX, FoundLayer, Made, product_activations, product_layer
 from workloads.importers.moving_products import MovingProduct, Shape, split_runs
 from workloads.importers.tflite.graph import TfliteGraph
-
-
-def constant_stack(graph: TfliteGraph, operator: Any) -> bool:
-    """Whether a constant side of a BATCH_MATMUL is anything but a matrix on the right."""
-    left, right = (int(operator.Inputs(place)) for place in (0, 1))
-    return graph.stored(left) >= 0 or (graph.stored(right) >= 0 and len(graph.shapes[right]) != 2)
 
 
 @dataclass(frozen=True)
@@ -27,6 +21,13 @@ class MovingFound:
     sides: tuple[int, int]
     turned: tuple[bool, bool]
     end: int
+
+    @classmethod
+    def refusal(cls, graph: TfliteGraph, operator: Any) -> str:
+        """Why an operator is left out: a constant side is anything but a matrix on the right; or empty."""
+        left, right = (int(operator.Inputs(place)) for place in (0, 1))
+        stack = graph.stored(right) >= 0 and len(graph.shapes[right]) != 2
+        return NO_MATRIX if graph.stored(left) >= 0 or stack else ""
 
     @classmethod
     def of(cls, graph: TfliteGraph, name: str, operator: Any, end: int) -> Self:
@@ -40,15 +41,15 @@ class MovingFound:
         """What a run must give."""
         return *self.sides, self.end
 
-    def found(self, graph: TfliteGraph, tensors: dict[int, np.ndarray], runs: int) -> FoundLayer:
+    def found(self, graph: TfliteGraph, tensors: dict[int, np.ndarray], runs: int) -> list[FoundLayer]:
         """The layer with what so many runs gave, joined along the first axis; no tensors: without a run."""
         shapes = [self._shape(graph, place) for place in (0, 1)]
         if graph.stored(self.sides[1]) >= 0 and len(shapes[1]) == 2:
-            return self._constant(graph, tensors, shapes, runs)
+            return [self._constant(graph, tensors, shapes, runs)]
         images = int(graph.shapes[int(graph.graph.InputsAsNumpy()[0])][0]) if len(shapes[0]) > 2 else 1
         product = MovingProduct.of(self.name, shapes[0], shapes[1], max(images, 1))
         left, right = (self._side(graph, tensors, place, runs) for place in (0, 1))
-        return product.found(left, right, self._output_density(graph, tensors))
+        return [product.found(left, right, graph.share(self.end, tensors))]
 
     def _constant(
         self, graph: TfliteGraph, tensors: dict[int, np.ndarray], shapes: list[Shape], runs: int
@@ -64,7 +65,7 @@ class MovingFound:
 
         left = self._side(graph, tensors, 0, runs)
         held = None if left is None else product_activations(layer, left)
-        return FoundLayer(layer, Made(weights), held, self._output_density(graph, tensors))
+        return FoundLayer(layer, Made(weights), held, graph.share(self.end, tensors))
 
     def _shape(self, graph: TfliteGraph, place: int) -> Shape:
         shape = graph.shapes[self.sides[place]]
@@ -78,9 +79,3 @@ class MovingFound:
             return None
         held = split_runs(graph.real(self.sides[place], tensors[self.sides[place]]), runs)
         return np.swapaxes(held, -1, -2) if self.turned[place] else held
-
-    def _output_density(self, graph: TfliteGraph, tensors: dict[int, np.ndarray]) -> float:
-        if not tensors:
-            return 1.0
-        stored = graph.real(self.end, tensors[self.end])
-        return int(np.count_nonzero(stored)) / stored.size

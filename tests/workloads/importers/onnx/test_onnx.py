@@ -209,23 +209,24 @@ def test_what_is_not_simulated_is_listed_with_a_reason(tmp_path):
     nodes = [
         helper.make_node("Conv", ["x", "w"], ["a"]),
         helper.make_node("Relu", ["a"], ["b"]),
-        helper.make_node("ConvTranspose", ["b", "u"], ["c"]),
-        helper.make_node("MatMul", ["c", "c"], ["d"]),
+        helper.make_node("DeformConv", ["b", "u", "o"], ["c"]),
+        helper.make_node("MatMul", ["b", "v"], ["d"]),
         helper.make_node("FusedThing", ["d"], ["y"], domain="my.own"),
     ]
-    path = save(tmp_path / "m.onnx", nodes, {"x": (1, 2, 6, 6)}, {"w": whole(3, 2, 3, 3), "u": whole(3, 2, 3, 3)})
+    weights = {"w": whole(3, 2, 3, 3), "u": whole(3, 3, 3, 3), "o": whole(1, 18, 2, 2), "v": whole(1, 3, 4, 2)}
+    path = save(tmp_path / "m.onnx", nodes, {"x": (1, 2, 6, 6)}, weights, opset=19)
     model = onnx.load(path)
     model.opset_import.append(helper.make_opsetid("my.own", 1))
     onnx.save(model, path)
     result = import_model(path)
     assert [(one.operator, one.count, one.refused) for one in result.omitted] == [
-        ("Relu", 1, False), ("ConvTranspose", 1, True), ("MatMul", 1, True), ("FusedThing", 1, True),
+        ("Relu", 1, False), ("DeformConv", 1, True), ("MatMul", 1, True), ("FusedThing", 1, True),
     ]  # fmt: skip
-    assert result.omitted[1].reason == "refused: no machine here models a transposed convolution"
-    assert result.omitted[2].reason == "refused: neither side is constant (attention), and machines here need weights"
+    assert result.omitted[1].reason == "refused: no machine here models a deformable convolution"
+    assert result.omitted[2].reason == "refused: its constant side is no matrix but a vector or a stack of matrices"
     assert (
         result.workload.title
-        == "imported from m.onnx, activations taken as dense, refused: 1 ConvTranspose, 1 MatMul, 1 FusedThing"
+        == "imported from m.onnx, activations taken as dense, refused: 1 DeformConv, 1 MatMul, 1 FusedThing"
     )
     assert result.warnings == ("no input was given: activations are taken as dense",)
 

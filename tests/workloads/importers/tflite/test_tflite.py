@@ -143,12 +143,12 @@ def test_what_is_not_simulated_is_listed(tmp_path):
     ]
     operators = [
         Operator("CONV_2D", [0, 1], [2], "Conv2DOptions", conv_options()), Operator("RELU", [2], [3]),
-        Operator("TRANSPOSE_CONV", [3, 1, 2], [3]), Operator("CONV_2D", [3, 4], [2], "Conv2DOptions", conv_options()),
+        Operator("CONV_3D_TRANSPOSE", [3, 1, 2], [3]), Operator("CONV_2D", [3, 4], [2], "Conv2DOptions", conv_options()),
     ]  # fmt: skip
     omitted = import_model(save(tmp_path / "m.tflite", tensors, operators)).omitted
     assert [(one.operator, one.refused) for one in omitted] == [
         ("RELU", False),
-        ("TRANSPOSE_CONV", True),
+        ("CONV_3D_TRANSPOSE", True),
         ("CONV_2D", True),
     ]
     assert omitted[2].reason == "refused: its weights are computed, not constant"

@@ -1,0 +1,145 @@
+"""TFLite: products of two activations, transposed convolutions, recurrent layers; by LiteRT's numbers where it is there."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tflite")
+from dataflows.truth.convolution import reference_convolution
+from tests.workloads.importers.tflite.tflite_models import Operator, Tensor, constant, save
+from tests.workloads.test_transposed import joined
+from workloads.errors import InputError
+from workloads.importers import ImportOptions, import_model
+from workloads.importers.imported import STEPS
+
+RANDOM = np.random.default_rng(13)
+
+
+def whole(*shape):
+    return (RANDOM.integers(-4, 5, shape) * (RANDOM.random(shape) < 0.6)).astype(np.float32)
+
+
+def run(path, feeds):
+    """What LiteRT gives for the inputs t0, t1, ..."""
+    library = pytest.importorskip("ai_edge_litert.interpreter")
+    interpreter = library.Interpreter(str(path))
+    interpreter.allocate_tensors()
+    for number, array in enumerate(feeds):
+        interpreter.set_tensor(number, array)
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+def matmul(path, left, right, out, *, turned=(False, False), weights=None):
+    options = {"AdjX": turned[0], "AdjY": turned[1]}
+    second = Tensor(right) if weights is None else constant(weights)
+    operator = Operator("BATCH_MATMUL", [0, 1], [2], "BatchMatMulOptions", options)
+    return save(
+        path / "m.tflite", [Tensor(left), second, Tensor(out)], [operator], inputs=(0, 1)[: 1 + (weights is None)]
+    )
+
+
+@pytest.mark.parametrize("turned", [(False, False), (True, False), (False, True), (True, True)])
+def test_a_product_of_two_activations(tmp_path, turned):
+    left = (2, 3, 4, 5) if turned[0] else (2, 3, 5, 4)
+    right = (2, 3, 6, 4) if turned[1] else (2, 3, 4, 6)
+    path = matmul(tmp_path, left, right, (2, 3, 5, 6), turned=turned)
+    workload = import_model(path).workload
+    (layer,) = workload.layers
+    assert (layer.name, layer.groups, layer.moving_images) == ("op000_matmul", 6, 2)
+    assert layer.dense_macs == 2 * 3 * 5 * 4 * 6
+    assert workload.notes == ("both activations of op000_matmul are taken as dense: no input was given",)
+    feed = {"t0": whole(*left), "t1": whole(*right)}
+    wanted = run(path, feed.values())
+    np.savez(tmp_path / "x.npz", **feed)
+    trace = import_model(path, ImportOptions(inputs=(tmp_path / "x.npz",))).workload.trace(0)
+    sides = trace.weights.reshape(6, 6, 4), trace.activations.reshape(6, 4, 5)
+    np.testing.assert_array_equal(np.einsum("gnk,gkm->gmn", *sides).reshape(wanted.shape), wanted)
+
+
+def test_a_product_with_a_constant_matrix_has_weights(tmp_path):
+    w = whole(4, 6)
+    (layer,) = import_model(matmul(tmp_path, (2, 5, 4), None, (2, 5, 6), weights=w)).workload.layers
+    assert not layer.moving_weights
+    assert (layer.batch, layer.input_size, layer.weight_shape) == (2, (1, 5), (6, 4, 1, 1))
+    (turned,) = import_model(
+        matmul(tmp_path, (2, 5, 4), None, (2, 5, 6), weights=w.T.copy(), turned=(False, True))
+    ).workload.layers
+    assert turned == layer
+    trace = import_model(matmul(tmp_path, (2, 5, 4), None, (2, 5, 6), weights=w)).workload.trace(0)
+    np.testing.assert_array_equal(trace.weights[:, :, 0, 0], w.T)
+
+
+def test_a_constant_stack_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no convolution"):
+        import_model(matmul(tmp_path, (2, 5, 4), None, (2, 5, 6), weights=whole(2, 4, 6)))
+
+
+@pytest.mark.parametrize(
+    ("padding", "stride", "size", "out"),
+    [
+        (0, (2, 2), (4, 5), (8, 10)),
+        (0, (2, 1), (4, 5), (7, 5)),
+        (1, (2, 2), (4, 5), (9, 11)),
+        (1, (3, 2), (2, 3), (7, 8)),
+    ],
+)
+def test_a_transposed_convolution(tmp_path, padding, stride, size, out):
+    w = whole(4, 3, 3, 2)
+    options = {"Padding": padding, "StrideH": stride[0], "StrideW": stride[1]}
+    tensors = [Tensor((1, *size, 2)), constant(w), constant(np.array([1, *out, 4], np.int32)), Tensor((1, *out, 4))]
+    operator = Operator("TRANSPOSE_CONV", [2, 1, 0], [3], "TransposeConvOptions", options)
+    path = save(tmp_path / "m.tflite", tensors, [operator])
+    stretched = import_model(path).workload
+    phases = import_model(path, ImportOptions(transposed="phases")).workload
+    assert [layer.name for layer in stretched.layers] == ["op000_up"]
+    assert {layer.name.partition(".")[0] for layer in phases.layers} == {"op000_up"}
+    assert stretched.layers[0].output_size == out
+    assert stretched.trace(0).weight_nonzeros == np.count_nonzero(w)
+    feed = whole(1, *size, 2)
+    # The turned kernel over the stretched map gives what LiteRT gives.
+    wanted = run(path, [feed])
+    np.save(tmp_path / "x.npy", feed)
+    trace = import_model(path, ImportOptions(inputs=(tmp_path / "x.npy",))).workload.trace(0)
+    np.testing.assert_array_equal(
+        reference_convolution(
+            trace.layer, *(one.astype(np.int64) for one in (trace.weights, trace.activations))
+        ).transpose(0, 2, 3, 1),
+        wanted,
+    )
+    one = phases.sources[0].activations.part.whole
+    outputs, _ = joined(
+        one, "phases", *(one.astype(np.int64) for one in (w.transpose(3, 0, 1, 2), feed.transpose(0, 3, 1, 2)))
+    )
+    np.testing.assert_array_equal(outputs.transpose(0, 2, 3, 1), wanted)
+
+
+def lstm(path, *, coupled=False, projection=False, steps_first=False):
+    images, steps, features, hidden = 2, 5, 3, 4
+    matrices = [constant(RANDOM.standard_normal((hidden, features)).astype(np.float32)) for _ in range(4)]
+    matrices += [constant(RANDOM.standard_normal((hidden, hidden)).astype(np.float32)) for _ in range(4)]
+    biases = [constant(np.zeros(hidden, np.float32)) for _ in range(4)]
+    states = [Tensor((images, hidden)), Tensor((images, hidden))]
+    shape = (steps, images) if steps_first else (images, steps)
+    tensors = [Tensor((*shape, features)), *matrices, *biases, *states, Tensor((*shape, hidden))]
+    inputs = [0, *range(1, 9), -1, -1, -1, *range(9, 13), 1 if projection else -1, -1, 13, 14]
+    if coupled:
+        inputs[1] = inputs[5] = inputs[12] = -1
+    options = {"FusedActivationFunction": 4, "TimeMajor": steps_first}
+    operator = Operator("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [15], "UnidirectionalSequenceLSTMOptions", options)
+    return save(path / "m.tflite", tensors, [operator])
+
+
+@pytest.mark.parametrize(("coupled", "gates"), [(False, 4), (True, 3)])
+@pytest.mark.parametrize("steps_first", [False, True])
+def test_an_lstm_is_two_products(tmp_path, coupled, gates, steps_first):
+    imported = import_model(lstm(tmp_path, coupled=coupled, steps_first=steps_first))
+    layers = imported.workload.layers
+    assert [layer.name for layer in layers] == ["op000_lstm.input", "op000_lstm.recurrent"]
+    assert sum(layer.dense_macs for layer in layers) == 2 * 5 * gates * 4 * (3 + 4)
+    assert [(layer.batch, layer.input_size) for layer in layers] == [(2, (1, 5))] * 2
+    assert imported.workload.notes == (STEPS,)
+
+
+def test_a_projection_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no convolution"):
+        import_model(lstm(tmp_path, projection=True))

@@ -157,6 +157,11 @@ class TransposedPart:
             batch=whole.batch,
         )
 
+    @property
+    def reads(self) -> Literal["upsample", "reshape"]:
+        """How what it reads is made of the map: with zeros between, or as a part of it."""
+        return "upsample" if self.form == "stretched" and max(self.whole.stride) > 1 else "reshape"
+
     def weights(self, values: np.ndarray) -> np.ndarray:
         """From the weights (C, K/G, [T,] R, S): (K, C/G, ...) with this part's taps, the last first."""
         return self.taps(filters_first(values, self.whole.groups))

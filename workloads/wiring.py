@@ -59,7 +59,9 @@ def _node(wired: Wired, shapes: Sequence[Map], parts: Sequence[Wired]) -> Node:
 
 
 def _layer_output(layer: Layer, inputs: Sequence[str], shapes: Sequence[Map]) -> Map:
-    if len(inputs) != 1:
+    if layer.moving_weights:
+        _check_sides(layer, inputs, shapes)
+    elif len(inputs) != 1:
         raise InputError(
             f"layer '{layer.name}' reads {len(inputs)} nodes, must be 1: add or concat makes one of several"
         )
@@ -68,6 +70,23 @@ def _layer_output(layer: Layer, inputs: Sequence[str], shapes: Sequence[Map]) ->
             f"layer '{layer.name}' reads {written(input_map(layer))}, but '{inputs[0]}' gives {written(shapes[0])}"
         )
     return output_map(layer)
+
+
+def _check_sides(layer: Layer, inputs: Sequence[str], shapes: Sequence[Map]) -> None:
+    """A product of two activations reads its activations and its weights, these in any order of their values."""
+    if len(inputs) != 2:
+        raise InputError(
+            f"layer '{layer.name}' reads {len(inputs)} nodes, must be 2: what it multiplies, activations first"
+        )
+    if math.prod(shapes[1]) != weight_values(layer):
+        raise InputError(
+            f"layer '{layer.name}' has {weight_values(layer)} weights, but '{inputs[1]}' gives {written(shapes[1])}"
+        )
+
+
+def weight_values(layer: Layer) -> int:
+    """Weights of a product of two activations for one image."""
+    return layer.with_batch(1).weight_count
 
 
 def _read_shape(name: str, parts: Sequence[Wired]) -> Map:
@@ -79,11 +98,13 @@ def _read_shape(name: str, parts: Sequence[Wired]) -> Map:
 
 def input_map(layer: Layer) -> Map:
     """The map that a layer reads, without the batch; (features,) where it is fully connected."""
+    layer = layer.with_batch(1)  # images of a product of two activations are among its channels
     return (layer.in_channels,) if layer.fully_connected else (layer.in_channels, *layer.input_size)
 
 
 def output_map(layer: Layer) -> Map:
     """The map that a layer makes, without the batch; (features,) where it is fully connected."""
+    layer = layer.with_batch(1)
     return (layer.out_channels,) if layer.fully_connected else (layer.out_channels, *layer.output_size)
 
 

@@ -9,6 +9,7 @@ from workloads.errors import InputError
 from workloads.graph import Graph, Kind, Map, Node
 from workloads.layer import Layer
 from workloads.names import LONGEST_NAME, plain_name
+from workloads.transposed import TransposedPart
 from workloads.wiring import fits, input_map, output_map
 
 _NUMBER = 10  # characters that a name is held short of the longest, for a number behind it
@@ -46,6 +47,13 @@ def last_map(shape: Sequence[int]) -> Map:
     return (channels,) if count == 1 else (channels, 1, count)
 
 
+def of_images(shape: tuple[int, ...], images: int) -> tuple[int, ...]:
+    """A tensor's shape with the images apart from what was joined with them along the first axis, heads mostly."""
+    # Of 8 images, (24, 197, 64) are 3 heads of each: (8, 3, 197, 64).
+    joined = bool(shape) and images > 0 and shape[0] > images and shape[0] % images == 0
+    return (images, shape[0] // images, *shape[1:]) if joined else shape
+
+
 class GraphNodes:
     """Nodes in the order in which a model runs them.
 
@@ -71,6 +79,65 @@ class GraphNodes:
         if not fits(layer, self.shape(source)):
             source = self.shaped(source, input_map(layer), f"{layer.name}_input")
         return self._add(layer.name, "layer", (source,), output_map(layer))
+
+    def product(self, layer: Layer, left: str | None, right: str | None) -> str:
+        """A product of two activations, which reads two nodes; the layer's name."""
+        if left is None or right is None:
+            raise NoGraphError(f"layer '{layer.name}' reads what no operator makes of the model's inputs")
+        left = self.shaped(left, input_map(layer), f"{layer.name}_input")
+        one = layer.with_batch(1)
+        if math.prod(self.shape(right)) != one.weight_count:
+            # A head that is lent to others, for one.
+            shape = (one.in_channels, 1, one.group_out_channels)
+            right = self.operator("other", f"{layer.name}_weights", [right], shape)
+        return self._add(layer.name, "layer", (left, right), output_map(layer))
+
+    def transposed(self, parts: Sequence[TransposedPart], source: str | None) -> str:
+        """The convolutions of a transposed one, which read parts of one map; the node of the map that they make."""
+        whole = parts[0].whole
+        if source is None:
+            raise NoGraphError(f"layer '{whole.name}' reads what no operator makes of the model's inputs")
+        source = self.shaped(source, (whole.in_channels, *whole.input_size), f"{whole.name}_input")
+        made = [self._part(part, source) for part in parts]
+        shape = (whole.out_channels, *whole.output_size)
+        if len(made) == 1 and self.shape(made[0]) == shape:
+            return made[0]
+        # Each phase makes the outputs that lie stride apart.
+        return self.operator("other", f"{whole.name}_joined", made, shape)
+
+    def _part(self, part: TransposedPart, source: str) -> str:
+        layer, kind = part.layer, part.reads
+        shape = input_map(layer)
+        if self.shape(source) != shape:
+            source = self.operator(
+                kind, f"{layer.name}_{'stretched' if kind == 'upsample' else 'cut'}", [source], shape
+            )
+        return self.layer(layer, source)
+
+    def recurrent(self, cells: Sequence[Layer], ways: int, source: str | None, states: Sequence[str | None]) -> str:
+        """The products of a recurrent operator as a chain; the node of the hidden states of the last ones.
+
+        cells   input before recurrent, for each direction (`ways`) and then for each of those that read them
+        states  what was given as the first states
+        """
+        if source is None:
+            raise NoGraphError(f"layer '{cells[0].name}' reads what no operator makes of the model's inputs")
+        given = [one for one in states if one is not None]
+        pairs = list(zip(cells[::2], cells[1::2], strict=True))
+        for first in range(0, len(pairs), ways):
+            made = [self._cell(*pair, source, given) for pair in pairs[first : first + ways]]
+            positions = self.shape(made[0])[1:]
+            shape = (sum(self.shape(one)[0] for one in made), *positions)
+            source = made[0] if len(made) == 1 else self.operator("concat", f"{pairs[first][0].name}_ways", made, shape)
+        return source
+
+    def _cell(self, read: Layer, recurrent: Layer, source: str, given: Sequence[str]) -> str:
+        gates = self.layer(read, source)
+        # Gates make states, which the other product reads, step by step: in a graph without circles it follows the
+        # product of the inputs of all steps.
+        before = self.operator("other", f"{recurrent.name}_states", [gates, *given], input_map(recurrent))
+        name = self.layer(recurrent, before)
+        return self.operator("other", f"{recurrent.name}_output", [gates, name], input_map(recurrent))
 
     def operator(self, kind: Kind, name: str, inputs: Sequence[str], shape: Map) -> str:
         """An operator, whose kind holds as far as shapes bear it out; without a name it gets its kind and a number."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -99,6 +99,27 @@ class FoundLayer:
     output_densities: tuple[float, ...] = ()
     unknown: TensorSource = Drawn(1.0)  # noqa: RUF009 (frozen) what stands for activations without an input
     stored: bool = True  # False: another product is added to its outputs before they are stored
+
+    def by_image(self) -> np.ndarray:
+        """The activations with their images along the first axis."""
+        held = self.activations
+        assert held is not None  # noqa: S101 (callers have looked)
+        # Those of a product of two activations lie among the channels, image after image.
+        return held[0] if self.layer.moving_weights else held
+
+
+def joined_runs(runs: Sequence[FoundLayer]) -> FoundLayer:
+    """A layer over several runs as one, which has the images of all of them."""
+    first = runs[0]
+    if len(runs) == 1:
+        return first
+    layer = first.layer.with_batch(first.layer.images * len(runs))
+    activations = np.concatenate([one.by_image() for one in runs]).reshape(layer.input_shape)
+    weights = first.weights
+    if layer.moving_weights:
+        shape, stream = first.layer.weight_shape, Stream(0, ())
+        weights = Made(lambda: np.concatenate([one.weights.array(shape, stream) for one in runs]))
+    return replace(first, layer=layer, weights=weights, activations=activations)
 
 
 DENSE_INPUTS = "no input was given: activations are taken as dense"
@@ -230,6 +251,11 @@ def transposed_layers(
         return FoundLayer(part.layer, own, held, output_density, unknown=PartTensor(Drawn(1.0), part, "activations"))
 
     return [found(part) for part in whole.parts(form)]
+
+
+def parts_of(found: Sequence[FoundLayer]) -> list[TransposedPart]:
+    """What the layers of a transposed convolution are of it."""
+    return [one.unknown.part for one in found if isinstance(one.unknown, PartTensor)]
 
 
 def _map_shape(whole: Transposed) -> tuple[int, ...]:

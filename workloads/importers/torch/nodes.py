@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workloads.graph import Graph, Kind
-from workloads.importers.graph_nodes import GraphNodes, NoGraphError, first_map, last_map
+from workloads.graph import Graph, Kind, Map
+from workloads.importers.graph_nodes import GraphNodes, NoGraphError, first_map, last_map, of_images
+from workloads.importers.imported import FoundLayer, parts_of
 from workloads.importers.torch.watch import Step, Watch
 from workloads.layer import Layer
 from workloads.names import plain_name
@@ -43,11 +45,15 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-def graph_of(watch: Watch, layers: Mapping[str, Layer]) -> Graph:
-    """The graph of a run, with its layers by name. Raises `NoGraphError` where what was seen does not tell it."""
+def graph_of(watch: Watch, layers: Mapping[str, Sequence[FoundLayer]]) -> Graph:
+    """The graph of a run, with the layers of each call by its name.
+
+    Raises `NoGraphError` where what was seen does not tell it.
+    """
     if watch.unknown:
         raise NoGraphError(watch.unknown)
-    return _Walk(watch, layers, GraphNodes(layers)).graph()
+    names = [one.layer.name for found in layers.values() for one in found]
+    return _Walk(watch, layers, GraphNodes(names)).graph()
 
 
 @dataclass
@@ -55,7 +61,7 @@ class _Walk:
     """One pass over steps; `made`: the node of each value, `rows`: values whose channels come last."""
 
     watch: Watch
-    layers: Mapping[str, Layer]
+    layers: Mapping[str, Sequence[FoundLayer]]
     nodes: GraphNodes
     made: dict[int, str] = field(default_factory=dict[int, str])
     rows: set[int] = field(default_factory=set[int])
@@ -64,9 +70,10 @@ class _Walk:
         """The graph, after all steps."""
         for number, shape in self.watch.inputs:
             self.made[number] = self.nodes.input("", first_map(shape))
+        makers = {"recurrent": self._recurrent, "transposed": self._transposed, "product": self._product}
         for step in _used(self.watch):
             if step.axes is not None:
-                self._layer(step)
+                makers.get(step.operator, self._layer)(step)
             elif step.operator in _THROUGH:
                 self._note(step, self.made[step.inputs[0]], rows=step.inputs[0] in self.rows)
             else:
@@ -78,37 +85,96 @@ class _Walk:
         if rows and len(step.shape) > 2:
             self.rows.add(step.output)
 
+    def _split(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return of_images(shape, self.watch.images)
+
+    def _map(self, step: Step, *, rows: bool) -> Map:
+        return (last_map if rows else first_map)(self._split(step.shape))
+
     def _layer(self, step: Step) -> None:
-        layer, (number,), (read,) = self.layers[step.name], step.inputs, step.shapes
-        source, product = self.made.get(number), step.axes == 0
+        (found,), (read,) = self.layers[step.name], step.shapes
+        layer, product = found.layer, step.axes == 0
         if len(read) < 2 or (step.axes and len(read) != step.axes + 2):
             raise NoGraphError(f"layer '{layer.name}' reads an image without a batch axis")
-        # A product reads features from the last axis. Where the map's channels lie elsewhere it is read in another
-        # order, even if both axes happen to be of one length.
-        turned = product and max(layer.input_size) > 1 and number not in self.rows
         # Values repeated around a map are put into what the layer reads.
-        padded = not product and source is not None and self.nodes.shape(source) != input_map(layer)
-        if source is not None and (turned or padded):
-            source = self.nodes.operator("reshape", f"{layer.name}_input", [source], input_map(layer))
+        source = self._rows(step, layer, 0) if product else self._padded(step, layer)
         name = self.nodes.layer(layer, source)
         shape = last_map(step.shape) if product else first_map(step.shape)
         self._note(step, self.nodes.shaped(name, shape, f"{layer.name}_output"), rows=product)
 
+    def _padded(self, step: Step, layer: Layer) -> str | None:
+        source = self.made.get(step.inputs[0])
+        if source is None or self.nodes.shape(source) == input_map(layer):
+            return source
+        return self.nodes.operator("reshape", f"{layer.name}_input", [source], input_map(layer))
+
+    def _rows(self, step: Step, layer: Layer, place: int) -> str | None:
+        """What a product reads of one of a step's inputs: features from the last axis."""
+        number = step.inputs[place]
+        source = self.made.get(number)
+        # Where the map's channels lie elsewhere it is read in another order, even if both axes happen to be of one
+        # length.
+        if source is None or number in self.rows or max(layer.input_size) == 1:
+            return source
+        if math.prod(self.nodes.shape(source)) != math.prod(input_map(layer)):
+            return source  # positions of several images, which `GraphNodes.layer` sees to
+        return self.nodes.operator("reshape", f"{layer.name}_input", [source], input_map(layer))
+
+    def _product(self, step: Step) -> None:
+        (found,) = self.layers[step.name]
+        layer, (turned,) = found.layer, step.arguments
+        source = self._rows(step, layer, 0)
+        if layer.moving_weights:
+            name = self.nodes.product(layer, source, self.made.get(step.inputs[1]))
+        else:
+            name = self.nodes.layer(layer, source)
+        # The groups of a product of several heads are an axis of their own.
+        rows = not turned and len(self._split(step.shape)) < 4
+        shape = self._map(step, rows=rows)
+        name = self.nodes.shaped(name, shape, f"{layer.name}_output")
+        for number in step.added:
+            name = self.nodes.operator("add", f"{layer.name}_add", [name, self.made[number]], shape)
+        self._note(step, name, rows=rows)
+
+    def _transposed(self, step: Step) -> None:
+        if len(step.shapes[0]) != (step.axes or 0) + 2:
+            raise NoGraphError(f"layer '{step.name}' reads an image without a batch axis")
+        name = self.nodes.transposed(parts_of(self.layers[step.name]), self.made.get(step.inputs[0]))
+        self._note(step, self.nodes.shaped(name, first_map(step.shape), f"{step.name}_output"), rows=False)
+
+    def _recurrent(self, step: Step) -> None:
+        layers = [found.layer for found in self.layers[step.name]]
+        ways, steps_first = step.arguments
+        read, images = step.shapes[0], layers[0].batch
+        if len(read) != (2 if len(step.shape) == 2 else 3) or len(step.shape) != len(read):
+            raise NoGraphError(f"layer '{step.name}' reads a sequence without a batch axis")
+        if len(read) == 3 and steps_first and (images, self.watch.images) != (1, 1):
+            raise NoGraphError(f"layer '{step.name}' reads its steps before its images")
+        source = self._rows(step, layers[0], 0)
+        name = self.nodes.recurrent(layers, ways, source, [self.made.get(number) for number in step.inputs[1:]])
+        rows = len(read) == 3 and not steps_first
+        self._note(step, self.nodes.shaped(name, self._map(step, rows=rows), f"{step.name}_output"), rows=rows)
+
     def _operator(self, step: Step) -> None:
         kind, rows = self._kind(step)
-        shape = last_map(step.shape) if rows else first_map(step.shape)
+        shape, number = self._map(step, rows=rows), step.inputs[0]
         sources = [self.made[number] for number in step.inputs]
+        if kind == "reshape" and len(sources) == 1 and self._split(step.shape) == self._split(step.shapes[0]):
+            self._note(step, sources[0], rows=number in self.rows or rows)
+            return
         if kind == "reshape" and len(shape) == 1 and step.inputs[0] in self.rows:
             sources = [self.nodes.turned(sources[0], f"{step.name or kind}_turned"), *sources[1:]]
         self._note(step, self.nodes.operator(kind, plain_name(step.name), sources, shape), rows=rows)
 
     def _kind(self, step: Step) -> tuple[Kind, bool]:
         """What an operator is, and whether the channels of what it gives come last."""
-        shapes, shape, name = step.shapes, step.shape, step.operator
+        shapes, shape, name = tuple(map(self._split, step.shapes)), self._split(step.shape), step.operator
         kind: Kind = "upsample" if name.lstrip("_").startswith("upsample_") else _KINDS.get(name, "other")
         last = [number in self.rows for number in step.inputs]
-        # An operator that joins or parts the images of a batch gives maps of no one image.
-        if any(one[:1] != shape[:1] for one in shapes):
+        # An operator that joins or parts the images of a batch gives maps of no one image. Axes are told for the shapes
+        # in which heads and images are one.
+        by_axis = kind == "concat" or name in _REDUCES
+        if any(one[:1] != shape[:1] for one in shapes) or (by_axis and (*shapes, shape) != (*step.shapes, step.shape)):
             return "other", False
         if name in _SUMS and len(shapes) == 1:
             kind = "normalise" if name in _SCALES else "activation"

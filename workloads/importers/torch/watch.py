@@ -6,7 +6,7 @@ methods of tensors are seen as modules are. A tensor is followed for as long as 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,11 +21,13 @@ _SHAPES_ALONE = frozenset({"empty_like", "zeros_like", "ones_like", "full_like",
 class Step:
     """An operator or a layer: what it reads and makes, as numbers of values; `shape` with the batch.
 
-    operator   torch's name without overload and without the mark of operators in place: "add"
-    name       the module's, where it is a layer or the first operator of one
+    operator   torch's name without overload and without the mark of operators in place: "add"; what has layers is a
+               "layer", "transposed", "recurrent" or a "product"
+    name       the layer's; of an operator the module's, where it is the first one of that
     arguments  what an operator is told besides tensors, such as axes
     whole      whether all tensors that it reads depend on the model's inputs
     axes       of a layer: those that its kernels move along, 0 of a matrix product; None: it is no layer
+    added      values that are added to a product
     """
 
     operator: str
@@ -37,6 +39,7 @@ class Step:
     arguments: tuple[Any, ...] = ()
     whole: bool = True
     axes: int | None = None
+    added: tuple[int, ...] = ()
 
 
 @dataclass
@@ -56,6 +59,7 @@ class Watch:
         self._count = 0
         self._layers_open = 0
         self._module = ""
+        self._product: tuple[str, tuple[Any, ...], tuple[Any, ...], bool] | None = None
 
     def leaves(self, held: Any) -> list[Any]:
         """All tensors in nested tuples, lists and dictionaries."""
@@ -66,6 +70,12 @@ class Watch:
         """Note the model's inputs."""
         self.inputs = [(self._new(one), tuple(one.shape)) for one in self.leaves(inputs)]
 
+    @property
+    def images(self) -> int:
+        """The model's batch: what the first axis of its first input counts."""
+        shapes = [shape for _, shape in self.inputs if shape]
+        return shapes[0][0] if shapes else 1
+
     def leave(self, outputs: Any) -> None:
         """Note the model's results."""
         self.results = [self._values[one] for one in self.leaves(outputs) if one in self._values]
@@ -74,11 +84,32 @@ class Watch:
         """A layer begins: what it calls is no operator of the model."""
         self._layers_open += 1
 
-    def close_layer(self, name: str, given: Any, made: Any, axes: int) -> None:
-        """A layer ends, which reads a tensor; for `axes` see `Step`."""
+    def close_layer(
+        self, operator: str, name: str, given: Sequence[Any], made: Any, axes: int, arguments: tuple[Any, ...] = ()
+    ) -> None:
+        """What has layers ends, and has read some tensors; for `axes` and `arguments` see `Step`."""
         self._layers_open -= 1
-        number, read, shape = self._values.get(given, -1), tuple(given.shape), tuple(made.shape)
-        self.steps.append(Step("layer", name, (number,), (read,), self._new(made), shape, axes=axes))
+        numbers, shapes = self._numbers(given), tuple(tuple(one.shape) for one in given)
+        known = None if operator == "refused" else axes
+        if known is None:
+            numbers = tuple(number for number in numbers if number >= 0)
+            if not numbers:
+                return
+        results = self.leaves(made)
+        first, *others = (self._new(one) for one in results)
+        self.steps.append(Step(operator, name, numbers, shapes, first, tuple(results[0].shape), arguments, axes=known))
+        # States behind the last step are made of what all steps give.
+        self.steps += [
+            Step("state", "", (first,), (tuple(results[0].shape),), number, tuple(one.shape))
+            for number, one in zip(others, results[1:], strict=True)
+        ]
+
+    def product(self, name: str, sides: tuple[Any, ...], added: tuple[Any, ...], *, turned: bool) -> None:
+        """The next operator is a layer: a product of these tensors."""
+        self._product = (name, sides, added, turned)
+
+    def _numbers(self, tensors: Sequence[Any]) -> tuple[int, ...]:
+        return tuple(self._values.get(one, -1) for one in tensors)
 
     def open_module(self, name: str) -> None:
         """A module without children begins, whose first operator has its name."""
@@ -108,6 +139,9 @@ class Watch:
         return self._count
 
     def _see(self, func: Any, given: Any, made: Any) -> None:
+        if self._product is not None:
+            self._see_product(*self._product, self.leaves(made)[0])
+            return
         name = func.name().removeprefix("aten::").partition(".")[0]
         read = self.leaves(given)
         known = [one for one in read if one in self._values]
@@ -129,6 +163,14 @@ class Watch:
                 self.steps.append(
                     Step(plain, label, numbers, shapes, self._new(output), tuple(output.shape), arguments, whole)
                 )
+
+    def _see_product(self, name: str, sides: tuple[Any, ...], added: tuple[Any, ...], turned: bool, made: Any) -> None:
+        self._product = None
+        shapes = tuple(tuple(one.shape) for one in sides)
+        numbers, more = self._numbers(sides), tuple(one for one in self._numbers(added) if one >= 0)
+        self.steps.append(
+            Step("product", name, numbers, shapes, self._new(made), tuple(made.shape), (turned,), axes=0, added=more)
+        )
 
     def _check_in_place(self, name: str, target: Any) -> None:
         """Doubt what follows where an operator writes into a tensor that has other names."""

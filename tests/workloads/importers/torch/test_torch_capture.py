@@ -106,9 +106,17 @@ def test_in_place_operations_do_not_change_what_was_seen():
 
 
 def test_what_hooks_do_not_see_is_refused():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 2, 3))
-    imported = capture(model, torch.rand(1, 3, 8, 8))
-    assert imported.omitted[0].reason == "refused: no machine here models a transposed convolution"
+    class Called(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x):
+            return nn.functional.conv2d(self.conv(x), torch.ones(2, 4, 3, 3))
+
+    (omitted,) = capture(Called(), torch.rand(1, 3, 8, 8)).omitted
+    assert (omitted.operator, omitted.count, omitted.refused) == ("convolution", 1, True)
+    assert omitted.reason.startswith("refused: a convolution that is called as a function")
     with pytest.raises(InputError, match="holds no convolution"):
         capture(nn.ReLU(), torch.rand(3))
 

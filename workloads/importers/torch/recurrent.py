@@ -1,0 +1,101 @@
+"""torch's LSTM, GRU and RNN and their cells as the matrix products that they are, of inputs and of hidden states.
+
+Steps are positions, as if all were known at once. Gates work element by element and are no layer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from workloads.importers.imported import FoundLayer, Made, product_activations, product_layer
+from workloads.importers.torch.functions import array_of
+
+MODULES = ("LSTM", "GRU", "RNN")
+CELLS = ("LSTMCell", "GRUCell", "RNNCell")
+
+
+def refusal(torch: Any, module: Any, given: tuple[Any, ...]) -> str:
+    """Why a recurrent module is left out, or empty."""
+    if getattr(module, "proj_size", 0):
+        return "an LSTM with a projection, whose input never leaves the operator"
+    return "" if isinstance(given[0], torch.Tensor) else "its sequences have lengths of their own (PackedSequence)"
+
+
+def order(module: Any) -> tuple[int, bool]:
+    """How many directions a module has, and whether steps lie before the images of its inputs."""
+    return 2 if getattr(module, "bidirectional", False) else 1, not getattr(module, "batch_first", True)
+
+
+def cell_layers(name: str, module: Any, given: tuple[Any, ...]) -> list[FoundLayer]:
+    """The two products of a cell's call: fully connected layers."""
+    inputs = _rows(array_of(given[0]))
+    first = _first(given)
+    states = _rows(array_of(first[0])) if first else np.zeros((len(inputs), module.hidden_size), inputs.dtype)
+    relu = getattr(module, "nonlinearity", "tanh") == "relu"
+    return [
+        _product(f"{name}.input", inputs, array_of(module.weight_ih), None),
+        _product(f"{name}.recurrent", states, array_of(module.weight_hh), relu),
+    ]
+
+
+def sequence_layers(torch: Any, name: str, module: Any, given: tuple[Any, ...]) -> list[FoundLayer]:
+    """For each layer and direction of a module's call the product of its inputs and that of its states."""
+    single = given[0].ndim == 2  # torch lets a sequence lack its batch
+    inputs = given[0].unsqueeze(0 if module.batch_first else 1) if single else given[0]
+    # Images before steps, as layers have them.
+    inputs = inputs if module.batch_first else inputs.transpose(0, 1)
+    first = [one.unsqueeze(1) if single else one for one in _first(given)]
+    ways = ("", "_reverse") if module.bidirectional else ("",)
+    layers: list[FoundLayer] = []
+    for depth in range(module.num_layers):
+        # A module of one layer with this one's weights gives the states of all its steps, which torch keeps to itself.
+        one = _single(torch, module, depth, inputs.shape[-1], ways)
+        own = [state[depth * len(ways) : (depth + 1) * len(ways)].contiguous() for state in first]
+        states = one(inputs, *_as_given(own))[0]
+        for place, way in enumerate(ways):
+            label = f"{name}.l{depth}{way}" if module.num_layers > 1 or len(ways) > 1 else name
+            part = states[..., place * module.hidden_size : (place + 1) * module.hidden_size]
+            start = own[0][place].unsqueeze(1) if own else torch.zeros_like(part[:, :1])
+            before = [part[:, 1:], start] if way else [start, part[:, :-1]]
+            relu = getattr(module, "nonlinearity", "tanh") == "relu"
+            matrices = (array_of(getattr(module, f"weight_{side}_l{depth}{way}")) for side in ("ih", "hh"))
+            layers.append(_product(f"{label}.input", array_of(inputs), next(matrices), None))
+            layers.append(_product(f"{label}.recurrent", array_of(torch.cat(before, 1)), next(matrices), relu))
+        inputs = states
+    return layers
+
+
+def _first(given: tuple[Any, ...]) -> list[Any]:
+    """The first hidden state and, of an LSTM, the first cell state; none where they are zero."""
+    first = given[1] if len(given) > 1 else None
+    if first is None:
+        return []
+    return list(first) if isinstance(first, (tuple, list)) else [first]
+
+
+def _as_given(first: list[Any]) -> list[Any]:
+    return [tuple(first)] if len(first) > 1 else first
+
+
+def _single(torch: Any, module: Any, depth: int, features: int, ways: tuple[str, ...]) -> Any:
+    kind = getattr(torch.nn, type(module).__name__)
+    more = {"nonlinearity": module.nonlinearity} if type(module).__name__ == "RNN" else {}
+    one = kind(
+        features, module.hidden_size, bias=module.bias, batch_first=True, bidirectional=module.bidirectional, **more
+    )
+    names = [f"{kind}_{side}_l{{}}{way}" for kind in ("weight", "bias") for side in ("ih", "hh") for way in ways]
+    held = {name.format(0): getattr(module, name.format(depth)) for name in names if module.bias or "bias" not in name}
+    one.load_state_dict(held)
+    return one.to(held["weight_ih_l0"].device, held["weight_ih_l0"].dtype).eval()
+
+
+def _rows(array: np.ndarray) -> np.ndarray:
+    return array if array.ndim == 2 else array[np.newaxis]
+
+
+def _product(name: str, rows: np.ndarray, weights: np.ndarray, relu: bool | None) -> FoundLayer:
+    layer = product_layer(name, rows.shape[:-1], weights.shape[1], weights.shape[0])
+    made = weights.reshape(layer.weight_shape)
+    return FoundLayer(layer, Made(lambda: made), product_activations(layer, rows), relu_input=relu)

@@ -28,7 +28,7 @@ from workloads.errors import InputError
 from workloads.graph import Graph
 from workloads.layer import Layer
 from workloads.operators import Operator
-from workloads.wiring import Wired, assemble
+from workloads.wiring import Wired, assemble, name_of
 
 _KEYS = {"kernel": "kernel_size"}  # short for a field of `Operator`
 
@@ -48,7 +48,7 @@ def _part(line: str, layers: dict[str, Layer], before: Sequence[Wired]) -> Wired
     name, *options = described.split()
     if name == "input" and not options:
         return Wired(Operator(name, "input"))
-    inputs = tuple(read.split()) or (before[-1].part.name,)
+    inputs = tuple(read.split()) or (name_of(before[-1].part),)
     if options:
         return Wired(_operator(name, options), inputs)
     if name not in layers:

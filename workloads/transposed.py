@@ -24,7 +24,6 @@ import numpy as np
 
 from workloads.errors import InputError
 from workloads.layer import Axes, Layer, Pads
-from workloads.source import Stream, TensorSource, images_held
 from workloads.whole_numbers import ceil_div
 
 Form = Literal["stretched", "phases"]
@@ -157,11 +156,6 @@ class TransposedPart:
             batch=whole.batch,
         )
 
-    @property
-    def reads(self) -> Literal["upsample", "reshape"]:
-        """How what it reads is made of the map: with zeros between, or as a part of it."""
-        return "upsample" if self.form == "stretched" and max(self.whole.stride) > 1 else "reshape"
-
     def weights(self, values: np.ndarray) -> np.ndarray:
         """From the weights (C, K/G, [T,] R, S): (K, C/G, ...) with this part's taps, the last first."""
         return self.taps(filters_first(values, self.whole.groups))
@@ -187,39 +181,3 @@ def filters_first(values: np.ndarray, groups: int) -> np.ndarray:
     channels, filters, *kernel = values.shape
     apart = values.reshape(groups, channels // groups, filters, *kernel).swapaxes(1, 2)
     return apart.reshape(groups * filters, channels // groups, *kernel)
-
-
-@dataclass(frozen=True)
-class PartTensor:
-    """One tensor of a part, from a source of the whole: weights with filters first, or the map before stretching.
-
-    index  place in the network of the first part, whose draw all parts see; None: each has its own
-    """
-
-    source: TensorSource
-    part: TransposedPart
-    tensor: Literal["weights", "activations"]
-    index: int | None = None
-
-    @property
-    def images_held(self) -> int | None:
-        """See `ImageSource`."""
-        return images_held(self.source)
-
-    def array(self, shape: tuple[int, ...], stream: Stream) -> np.ndarray:
-        """See `TensorSource`; the batch is that of the shape."""
-        whole = self.part.whole
-        own = stream if self.index is None else replace(stream, key=(self.index, *stream.key[1:]))
-        if self.tensor == "weights":
-            kernel = (whole.out_channels, whole.in_channels // whole.groups, *whole.kernel_size)
-            return self.part.taps(self.source.array(kernel, own))
-        return self.part.activations(self.source.array((shape[0], whole.in_channels, *whole.input_size), own))
-
-    def over(self, source: TensorSource) -> PartTensor:
-        """The same part of another tensor."""
-        return replace(self, source=source)
-
-
-def redrawn(old: TensorSource, new: TensorSource) -> TensorSource:
-    """A new source in place of an old one, seen through the same part of a transposed convolution."""
-    return old.over(new) if isinstance(old, PartTensor) else new

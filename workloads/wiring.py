@@ -9,17 +9,25 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from workloads.errors import InputError, nearest
+from workloads.errors import InputError, listed, nearest
 from workloads.graph import Graph, Map, Node
 from workloads.layer import Layer
 from workloads.operators import Operator, written
+from workloads.transposed import Transposed, TransposedPart
+
+Part = Layer | Operator | tuple[TransposedPart, ...]  # a layer, an operator, or the layers of a transposed convolution
+
+
+def name_of(part: Part) -> str:
+    """The name of the map that it makes."""
+    return part[0].whole.name if isinstance(part, tuple) else part.name
 
 
 @dataclass(frozen=True)
 class Wired:
     """A layer or an operator, and the names of the nodes that it reads; `where` it is told, for messages."""
 
-    part: Layer | Operator
+    part: Part
     inputs: tuple[str, ...] = ()
     where: str = ""
 
@@ -33,29 +41,37 @@ def assemble(parts: Sequence[Wired]) -> Graph:
     nodes: dict[str, Node] = {}
     for wired in parts:
         try:
-            nodes[wired.part.name] = _checked(wired, nodes, parts)
+            for node in _checked(wired, nodes, parts):
+                if node.name in nodes:
+                    raise InputError(f"two nodes are called '{node.name}'")  # noqa: TRY301
+                nodes[node.name] = node
         except InputError as error:
             raise InputError(f"{wired.where}: {error}" if wired.where else str(error)) from None
     return Graph(tuple(nodes.values()))
 
 
-def _checked(wired: Wired, nodes: Mapping[str, Node], parts: Sequence[Wired]) -> Node:
-    name = wired.part.name
-    if name in nodes:
-        raise InputError(f"two nodes are called '{name}'")
+def _checked(wired: Wired, nodes: Mapping[str, Node], parts: Sequence[Wired]) -> list[Node]:
+    name = name_of(wired.part)
     for read in wired.inputs:
         if read not in nodes:
             raise InputError(f"node '{name}' reads '{read}', which does not stand before it: {nearest(read, nodes)}")
-    return _node(wired, [nodes[read].shape for read in wired.inputs], parts)
-
-
-def _node(wired: Wired, shapes: Sequence[Map], parts: Sequence[Wired]) -> Node:
+    shapes = [nodes[read].shape for read in wired.inputs]
     part = wired.part
+    if not isinstance(part, tuple):
+        return [_node(part, wired.inputs, shapes, parts)]
+    held = transposed_input(part[0].whole)
+    if shapes != [held]:
+        given = " and ".join(map(written, shapes))
+        raise InputError(f"layer '{name}' reads {written(held)}, but {listed(wired.inputs)} gives {given}")
+    return transposed_nodes(part, wired.inputs[0])
+
+
+def _node(part: Layer | Operator, inputs: tuple[str, ...], shapes: Sequence[Map], parts: Sequence[Wired]) -> Node:
     if isinstance(part, Layer):
-        return Node(part.name, "layer", wired.inputs, _layer_output(part, wired.inputs, shapes))
+        return Node(part.name, "layer", inputs, _layer_output(part, inputs, shapes))
     if part.kind == "input" and part.shape is None:
-        return Node(part.name, part.kind, wired.inputs, _read_shape(part.name, parts))
-    return Node(part.name, part.kind, wired.inputs, part.output(shapes) if wired.inputs else part.shape or ())
+        return Node(part.name, part.kind, inputs, _read_shape(part.name, parts))
+    return Node(part.name, part.kind, inputs, part.output(shapes) if inputs else part.shape or ())
 
 
 def _layer_output(layer: Layer, inputs: Sequence[str], shapes: Sequence[Map]) -> Map:
@@ -84,6 +100,34 @@ def _check_sides(layer: Layer, inputs: Sequence[str], shapes: Sequence[Map]) -> 
         )
 
 
+def transposed_input(whole: Transposed) -> Map:
+    """The map that a transposed convolution reads, without the batch."""
+    return (whole.in_channels, *whole.input_size)
+
+
+def transposed_nodes(parts: Sequence[TransposedPart], source: str) -> list[Node]:
+    """The convolutions of a transposed one, each behind what it reads of the map, and the map that they make.
+
+    That map's node, the last one, has the transposed convolution's name.
+    """
+    whole, nodes = parts[0].whole, list[Node]()
+    held, made = transposed_input(whole), (whole.out_channels, *whole.output_size)
+    for part in parts:
+        layer, shape, read = part.layer, input_map(part.layer), source
+        if shape != held:
+            # Zeros between values make a larger map; a phase reads a part of it.
+            larger = part.form == "stretched" and all(new >= old for new, old in zip(shape, held, strict=True))
+            read = f"{layer.name}_{'stretched' if larger else 'cut'}"
+            nodes.append(Node(read, "upsample" if larger else "reshape", (source,), shape))
+        nodes.append(Node(layer.name, "layer", (read,), output_map(layer)))
+    if nodes[-1].name == whole.name:
+        return nodes
+    # Each phase makes the outputs that lie a stride apart.
+    phases = tuple(node.name for node in nodes if node.kind == "layer")
+    alone = len(phases) == 1 and nodes[-1].shape == made
+    return [*nodes, Node(whole.name, "reshape" if alone else "other", phases, made)]
+
+
 def weight_values(layer: Layer) -> int:
     """Weights of a product of two activations for one image."""
     return layer.with_batch(1).weight_count
@@ -91,8 +135,8 @@ def weight_values(layer: Layer) -> int:
 
 def _read_shape(name: str, parts: Sequence[Wired]) -> Map:
     for wired in parts:
-        if isinstance(wired.part, Layer) and name in wired.inputs:
-            return input_map(wired.part)
+        if name in wired.inputs and not isinstance(wired.part, Operator):
+            return input_map(wired.part) if isinstance(wired.part, Layer) else transposed_input(wired.part[0].whole)
     raise InputError(f"node '{name}': key 'shape' is missing: no layer reads it, from which it would follow")
 
 

@@ -17,7 +17,7 @@ from workloads.names import LONGEST_NAME, LONGEST_TEXT, plain_name
 from workloads.network import Network
 from workloads.source import Drawn, DrawnBatch, LayerSource, output_densities
 from workloads.trace import LayerTrace
-from workloads.transposed import redrawn
+from workloads.transposed_tensors import redrawn
 
 if TYPE_CHECKING:
     from workloads.pruning import Pruning

@@ -10,7 +10,7 @@ from workloads.graph import Graph, Kind, Map, Node
 from workloads.layer import Layer
 from workloads.names import LONGEST_NAME, plain_name
 from workloads.transposed import TransposedPart
-from workloads.wiring import fits, input_map, output_map
+from workloads.wiring import fits, input_map, output_map, transposed_input, transposed_nodes
 
 _NUMBER = 10  # characters that a name is held short of the longest, for a number behind it
 
@@ -97,22 +97,10 @@ class GraphNodes:
         whole = parts[0].whole
         if source is None:
             raise NoGraphError(f"layer '{whole.name}' reads what no operator makes of the model's inputs")
-        source = self.shaped(source, (whole.in_channels, *whole.input_size), f"{whole.name}_input")
-        made = [self._part(part, source) for part in parts]
-        shape = (whole.out_channels, *whole.output_size)
-        if len(made) == 1 and self.shape(made[0]) == shape:
-            return made[0]
-        # Each phase makes the outputs that lie stride apart.
-        return self.operator("other", f"{whole.name}_joined", made, shape)
-
-    def _part(self, part: TransposedPart, source: str) -> str:
-        layer, kind = part.layer, part.reads
-        shape = input_map(layer)
-        if self.shape(source) != shape:
-            source = self.operator(
-                kind, f"{layer.name}_{'stretched' if kind == 'upsample' else 'cut'}", [source], shape
-            )
-        return self.layer(layer, source)
+        source = self.shaped(source, transposed_input(whole), f"{whole.name}_input")
+        for node in transposed_nodes(parts, source):
+            source = self._add(node.name, node.kind, node.inputs, node.shape)
+        return source
 
     def recurrent(self, cells: Sequence[Layer], ways: int, source: str | None, states: Sequence[str | None]) -> str:
         """The products of a recurrent operator as a chain; the node of the hidden states of the last ones.

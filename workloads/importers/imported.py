@@ -17,7 +17,8 @@ from workloads.errors import InputError, listed
 from workloads.graph import Graph
 from workloads.layer import Layer
 from workloads.source import Drawn, DrawnBatch, LayerSource, RepeatedImages, RepeatedProducts, Stream, TensorSource
-from workloads.transposed import Form, PartTensor, Transposed, TransposedPart, redrawn
+from workloads.transposed import Form, Transposed, TransposedPart
+from workloads.transposed_tensors import PartTensor, redrawn
 from workloads.workload import Workload
 
 

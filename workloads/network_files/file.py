@@ -19,7 +19,7 @@ from workloads.masks.synthetic import UNIFORM
 from workloads.network import load_network
 from workloads.network_files.joints import Told, graph_of
 from workloads.network_files.operator_table import OperatorTable
-from workloads.network_files.schema import LayerTable, NetworkTable, check, layer_table
+from workloads.network_files.schema import LayerTable, NetworkTable, TransposedTable, check, layer_table
 from workloads.source import (
     Drawn,
     DrawnBatch,
@@ -31,6 +31,8 @@ from workloads.source import (
     output_densities,
 )
 from workloads.texts import read_toml
+from workloads.transposed import TransposedPart
+from workloads.transposed_tensors import PartTensor
 from workloads.workload import Workload, not_reached
 
 
@@ -56,7 +58,7 @@ def load_network_file(path: str | Path) -> Workload:
     if faults:
         raise InputError("\n".join(f"{path}: {fault}" for fault in faults))
     # Rows with faults are None, but then the file has been refused above.
-    whole = [row for row in built if row is not None]
+    whole = [part for row in built if row is not None for part in row.parts()]
     sources = base.sources if base else _chained(whole)
     notes = base.notes if base else _not_reached(whole, defaults.activation_density) + _drawn_products(whole)
     title = defaults.title or (base.title if base else "")
@@ -81,7 +83,11 @@ def _operators(raw: dict[str, Any], faults: list[str]) -> list[Told]:
 
 
 def _graph(rows: Sequence[_Row | None], operators: Sequence[Told], faults: list[str]) -> Graph | None:
-    layers = [Told(f"layers[{place}]", row.layer, row.inputs) for place, row in enumerate(rows) if row is not None]
+    layers = [
+        Told(f"layers[{place}]", row.of_transposed or row.layer, row.inputs)
+        for place, row in enumerate(rows)
+        if row is not None
+    ]
     return graph_of(layers, operators, faults)
 
 
@@ -137,6 +143,11 @@ class _Row:
     relu_input: bool
     reached: bool  # whether its activations are as dense as the layer or the file says
     inputs: tuple[str, ...] | None  # names of the nodes that it reads, where it says so
+    of_transposed: tuple[TransposedPart, ...] = ()
+
+    def parts(self) -> list[_Row]:
+        """The row itself, or the convolutions of a transposed one."""
+        return [replace(self, layer=part.layer, of_transposed=(part,)) for part in self.of_transposed] or [self]
 
 
 def _row(path: Path, defaults: NetworkTable, raw: Any, place: int, faults: list[str]) -> _Row | None:
@@ -168,7 +179,8 @@ def _row(path: Path, defaults: NetworkTable, raw: Any, place: int, faults: list[
         faults.append(f"{key}: {error}")
         return None
     output_density, inputs = table.output_density, table.inputs
-    return _Row(layer, weights, activations, input_density, output_density, relu_input, reached, inputs)
+    parts = table.parts() if isinstance(table, TransposedTable) else ()
+    return _Row(layer, weights, activations, input_density, output_density, relu_input, reached, inputs, parts)
 
 
 def _moving(
@@ -200,11 +212,32 @@ def _first(*values: Any) -> Any:
 def _chained(rows: list[_Row]) -> tuple[LayerSource, ...]:
     inputs, known = [row.input_density for row in rows], [row.output_density for row in rows]
     # From the next layer's input where the table says nothing of outputs.
-    outputs = output_densities([row.layer for row in rows], inputs, known)
+    outputs = list(output_densities([row.layer for row in rows], inputs, known))
+    for place in range(len(rows) - 2, -1, -1):
+        # Parts of a transposed layer write one map, whose reader follows the last of them.
+        if _same_layer(rows[place], rows[place + 1]):
+            outputs[place] = outputs[place + 1]
     return tuple(
-        LayerSource(i, row.layer, row.weights, row.activations, output, relu_input=row.relu_input)
+        LayerSource(i, row.layer, *_tensors(rows, i), output, relu_input=row.relu_input)
         for i, (row, output) in enumerate(zip(rows, outputs, strict=True))
     )
+
+
+def _tensors(rows: list[_Row], place: int) -> tuple[TensorSource, TensorSource]:
+    """Weights and activations of a row; the parts of a transposed layer see one draw."""
+    row = rows[place]
+    if not row.of_transposed:
+        return row.weights, row.activations
+    (part,), first = row.of_transposed, place
+    while first and _same_layer(rows[first - 1], row):
+        first -= 1
+    return PartTensor(row.weights, part, "weights", first), PartTensor(row.activations, part, "activations", first)
+
+
+def _same_layer(one: _Row, other: _Row) -> bool:
+    """Whether two rows are parts of one transposed layer."""
+    pairs = zip(one.of_transposed, other.of_transposed, strict=False)
+    return any(left.whole is right.whole for left, right in pairs)
 
 
 def _stored_weights(path: Path, layer: Layer, table: LayerTable) -> TensorSource | None:

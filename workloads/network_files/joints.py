@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from workloads.errors import InputError, nearest
 from workloads.graph import Graph, unlike
-from workloads.layer import Layer
 from workloads.operators import Operator
-from workloads.wiring import Wired, assemble
+from workloads.wiring import Part, Wired, assemble, name_of
 
 
 @dataclass(frozen=True)
@@ -18,13 +17,13 @@ class Told:
     """A layer or an operator with what its table says that it reads; `key` is the table's dotted key in the file."""
 
     key: str
-    part: Layer | Operator
+    part: Part
     inputs: tuple[str, ...] | None
 
     @property
     def name(self) -> str:
         """That of the node."""
-        return self.part.name
+        return name_of(self.part)
 
 
 def graph_of(layers: Sequence[Told], operators: Sequence[Told], faults: list[str]) -> Graph | None:

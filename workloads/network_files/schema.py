@@ -17,6 +17,7 @@ from workloads.layer import Axes, Layer, Pads
 from workloads.masks.named import ACTIVATION_PATTERNS, WEIGHT_PATTERNS, make_pattern
 from workloads.masks.synthetic import Pattern
 from workloads.names import LONGEST_NAME, require_name
+from workloads.transposed import FORMS, Form, Transposed, TransposedPart
 
 
 def fault(text: str) -> PydanticCustomError:
@@ -73,6 +74,12 @@ def _share(value: Any) -> float:
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise fault("must be true or false")
+    return value
+
+
+def _form(value: Any) -> Form:
+    if value not in FORMS:
+        raise fault(f"must be {' or '.join(map(repr, FORMS))}")
     return value
 
 
@@ -201,6 +208,66 @@ class ConvTable(LayerTable):
         return (replace(one, moving_images=1) if self.moving_weights else one).with_batch(self.batch)
 
 
+class TransposedTable(LayerTable):
+    """A transposed convolution, which runs as one convolution or as several (`workloads.transposed`)."""
+
+    type: Literal["transposed"]
+    form: Annotated[Form, PlainValidator(_form)] = "stretched"
+    input_size: Annotated[Any, axes_of(1, single=False)]
+    kernel_size: Annotated[Any, axes_of(1, single=True)]
+    stride: Annotated[Any, axes_of(1, single=True)] = 1
+    padding: Annotated[Any, PlainValidator(_padding)] = 0
+    output_padding: Annotated[Any, axes_of(0, single=True)] = 0
+    dilation: Annotated[Any, axes_of(1, single=True)] = 1
+    groups: Count = 1
+
+    @model_validator(mode="after")
+    def _no_files(self) -> Self:
+        if self.weight_file or self.activation_file:
+            raise fault("a transposed layer takes no files; import the model instead")
+        return self
+
+    def layer(self) -> Layer:
+        """The first of its convolutions."""
+        return self.parts()[0].layer
+
+    def parts(self) -> tuple[TransposedPart, ...]:
+        """Its convolutions (`InputError` where its fields do not fit together)."""
+        # An ordinary layer spreads numbers over the axes and checks what it has in common with this one.
+        size = len(self.input_size)
+        spread = Layer.conv(
+            self.name,
+            in_channels=self.in_channels,
+            out_channels=self.out_channels,
+            input_size=self.input_size,
+            kernel_size=1,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            batch=self.batch,
+        )
+        kernel, more = (
+            (value,) * size if isinstance(value, int) else value for value in (self.kernel_size, self.output_padding)
+        )
+        if len(kernel) != size or len(more) != size:
+            raise InputError(f"layer '{self.name}': kernel_size and output_padding must have {size} values")
+        whole = Transposed(
+            self.name,
+            self.in_channels,
+            self.out_channels,
+            spread.input_size,
+            kernel,
+            spread.stride,
+            spread.padding,
+            more,
+            spread.dilation,
+            self.groups,
+            self.batch,
+        )
+        return whole.parts(self.form)
+
+
 class DenseTable(LayerTable):
     """A fully connected layer."""
 
@@ -227,7 +294,8 @@ _Model = TypeVar("_Model", bound=Table)
 def layer_table(raw: Any) -> type[LayerTable]:
     """The model for a row of `layers`: its `type` decides which keys it has."""
     # Everything else is read as a convolution, which reports a wrong type among its faults.
-    return DenseTable if isinstance(raw, dict) and raw.get("type") == "fc" else ConvTable
+    kind = raw.get("type") if isinstance(raw, dict) else None
+    return {"fc": DenseTable, "transposed": TransposedTable}.get(kind if isinstance(kind, str) else "", ConvTable)
 
 
 def check(model: type[_Model], raw: Any, prefix: str, faults: list[str]) -> _Model | None:
@@ -240,7 +308,7 @@ def check(model: type[_Model], raw: Any, prefix: str, faults: list[str]) -> _Mod
 
 
 _ALLOWED = {
-    "literal_error": "must be 'conv' or 'fc'",
+    "literal_error": "must be 'conv', 'fc' or 'transposed'",
     "list_type": "must be a list of tables",
     "model_type": "must be a table",
 }

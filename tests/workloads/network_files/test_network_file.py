@@ -159,7 +159,7 @@ SHARE = "must be a number between 0 and 1"
         (CONV + SHAPE + "output_density = true", [f"layers[0].output_density = True: {SHARE}"]),
         (CONV + SHAPE + "paddin = 1", ["unknown key 'layers[0].paddin': did you mean 'padding'?"]),
         ("titel = 'x'\n" + CONV + SHAPE, ["unknown key 'titel': did you mean 'title'?"]),
-        (CONV + SHAPE + 'type = "cnv"', ["layers[0].type = 'cnv': must be 'conv' or 'fc'"]),
+        (CONV + SHAPE + 'type = "cnv"', ["layers[0].type = 'cnv': must be 'conv', 'fc' or 'transposed'"]),
         (CONV + SHAPE + 'weight_pattern = "clustered"', ["layers[0].weight_pattern = 'clustered': must be 'uniform' or 'skewed', or a table with one of them as 'kind'"]),
         (CONV + SHAPE + 'weight_pattern = {kind = "skewed", variaton = 1}', ["layers[0].weight_pattern = {'kind': 'skewed', 'variaton': 1}: pattern 'skewed': unknown key 'variaton': did you mean 'variation'?"]),
         (CONV + SHAPE + 'weight_pattern = {kind = "uniform", a = 1}', ["layers[0].weight_pattern = {'kind': 'uniform', 'a': 1}: pattern 'uniform': unknown key 'a': it has no keys"]),

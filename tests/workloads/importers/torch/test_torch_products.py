@@ -95,7 +95,9 @@ def test_sides_that_are_computed_from_parameters_are_weights():
             return nn.functional.linear(x, self.weight * self.mask)
 
     model, x = Masked(), whole(5, 4)
-    trace = capture(model, x).workload.trace(0)
+    imported = capture(model, x)
+    assert imported.omitted == ()
+    trace = imported.workload.trace(0)
     assert not trace.moving_weights
     assert trace.weight_nonzeros == int(torch.count_nonzero(model.weight * model.mask))
     outputs = reference_convolution(trace.layer, trace.weights.astype(np.int64), trace.activations.astype(np.int64))

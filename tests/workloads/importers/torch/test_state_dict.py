@@ -122,3 +122,15 @@ def test_state_dicts_of_torch_with_masks(tmp_path, network):
     assert fault(tmp_path / "w.pt", network) == "w.pt: holds no state dict"
     (tmp_path / "w.pt").write_bytes(b"nothing")
     assert fault(tmp_path / "w.pt", network).startswith("w.pt: not a PyTorch state dict that can be loaded safely: ")
+
+
+def test_products_of_two_activations_take_no_weights_of_a_file(tmp_path):
+    numpy = pytest.importorskip("safetensors.numpy")
+    scores = "in_channels = 4\nout_channels = 4\ninput_size = [1, 6]\nkernel_size = 1\nmoving_weights = true\n"
+    (tmp_path / "tiny.toml").write_text(TOML + f'[[layers]]\nname = "scores"\n{scores}')
+    held = {"stem.conv": sparse(4, 3, 3, 3), "stem.down": sparse(4, 4, 1, 1), "fc": sparse(5, 16), "x": sparse(4, 4)}
+    numpy.save_file({f"{name}.weight": values for name, values in held.items()}, tmp_path / "w.safetensors")
+    workload = load_workload(f"{tmp_path / 'tiny.toml'}@{tmp_path / 'w.safetensors'}")
+    assert workload.trace(1).weight_nonzeros == np.count_nonzero(held["stem.down"])
+    assert workload.layers[3].moving_weights
+    assert workload.trace(3).weight_density == 1.0

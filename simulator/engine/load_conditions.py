@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import simpy
 
@@ -16,6 +16,7 @@ from simulator.engine.loading import Loading, Process
 class NetworkConditions:
     """The rules R2 to R5 of docs/network.md for the loads of one layer.
 
+    inputs        tensors that are made of other layers' results
     inputs_last   of the first tile, inputs are asked for behind the other loads
     read          events that the layers have been made whose results the inputs are; empty with `shares`
     shares        of the layer before, where a part of the inputs needs a part of its results alone
@@ -26,12 +27,14 @@ class NetworkConditions:
         loading: Loading,
         layer: LayerInPlay,
         *,
+        inputs: Collection[Tensor] = (Tensor.INPUT,),
         inputs_last: bool,
         read: Sequence[simpy.Event],
         shares: InputShares | None,
     ) -> None:
         self._loading = loading
         self._layer = layer
+        self._inputs = inputs
         self._inputs_last = inputs_last
         self._read = read
         self._shares = shares
@@ -39,8 +42,8 @@ class NetworkConditions:
 
     def in_order(self, tile: int, parts: Sequence[Transfer]) -> Sequence[Transfer]:
         """See `LoadConditions`."""
-        # Weights, which wait for nobody, are not held up by inputs that somebody has yet to make.
-        return parts if tile or not self._inputs_last else sorted(parts, key=lambda part: part.tensor == Tensor.INPUT)
+        # Constant weights, which wait for nobody, are not held up by inputs that somebody has yet to make.
+        return parts if tile or not self._inputs_last else sorted(parts, key=lambda part: part.tensor in self._inputs)
 
     def on_prefetch(self, tile: int, part: Transfer) -> bool:
         """See `LoadConditions`."""
@@ -55,7 +58,7 @@ class NetworkConditions:
             computed = self._loading.computed.wait_for(self._layer.first_tile)
             if computed is not None:
                 yield computed
-        if part.tensor != Tensor.INPUT:
+        if part.tensor not in self._inputs:
             return
         for made in self._read:
             if not made.triggered:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from dataflows.schedule import LayerSchedule
+from dataflows.schedule import LayerSchedule, Tensor
 from simulator.engine.ideal_memory import Traffic
 
 Overlap = Literal["serial", "weights", "tiles"]
@@ -28,14 +28,22 @@ class Read:
 class NetworkLayer:
     """A layer of a network: its schedule, and the layers whose results it reads.
 
-    reads     what its inputs are made of; empty: the network's own input
-    operands  layers whose results `schedule.operands` carries
+    reads           what its inputs are made of; empty: the network's own input
+    operands        layers whose results `schedule.operands` carries
+    moving_weights  whether its weights are results of layers that it reads, too, and so inputs (a product of two
+                    activations)
     """
 
     name: str
     schedule: LayerSchedule
     reads: tuple[Read, ...] = ()
     operands: tuple[int, ...] = ()
+    moving_weights: bool = False
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The tensors that are inputs by the rules, results of other layers."""
+        return (Tensor.INPUT, Tensor.WEIGHT) if self.moving_weights else (Tensor.INPUT,)
 
 
 @dataclass(frozen=True, eq=False)

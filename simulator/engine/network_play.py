@@ -116,6 +116,7 @@ class NetworkPlay:
         return NetworkConditions(
             self._loading,
             in_play,
+            inputs=layer.inputs,
             inputs_last=self._overlap != "serial",
             read=[] if shares else [self._made[read.layer] for read in layer.reads],
             shares=shares,
@@ -130,7 +131,7 @@ class NetworkPlay:
         before, made_by = self._last, self._last_in_play
         if self._overlap != "tiles" or before is None or made_by is None:
             return None
-        if layer.reads != (Read(made_by.number, in_order=True),):
+        if layer.reads != (Read(made_by.number, in_order=True),) or layer.moving_weights:
             return None
         return InputShares.between(layer.schedule, before.schedule, made_by.making)
 

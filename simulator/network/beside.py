@@ -58,5 +58,6 @@ def is_one_run(machine: Accelerator, workload: Workload) -> bool:
 def roles_of(workload: Workload, pooling: Pooling) -> tuple[Role, ...]:
     """What each of a workload's layers has to do for the others."""
     if workload.graph is None:
-        return roles_of_chain([(source.index, source.layer.name) for source in workload.sources])
+        moving = {source.layer.name for source in workload.sources if source.moving_weights}
+        return roles_of_chain([(source.index, source.layer.name) for source in workload.sources], moving)
     return roles_of_graph(workload.graph, [layer.name for layer in workload.layers], pooling)

@@ -6,7 +6,7 @@ from the graph alone; without one each layer is taken to read the one before it,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -48,15 +48,21 @@ class Role:
         return self.stored / self.made
 
 
-def roles_of_chain(layers: Sequence[tuple[int, str]]) -> tuple[Role, ...]:
-    """Roles where no graph is known: (place in the whole network, name) of the layers that run, in order."""
+def roles_of_chain(layers: Sequence[tuple[int, str]], moving: Collection[str] = ()) -> tuple[Role, ...]:
+    """Roles where no graph is known: (place in the whole network, name) of the layers that run, in order.
+
+    moving  names of products of two activations
+    """
     roles = list[Role]()
     for place, (index, name) in enumerate(layers):
         follows = place > 0 and layers[place - 1][0] == index - 1
+        following = "" if place + 1 == len(layers) else layers[place + 1][1]
         followed = place + 1 == len(layers) or layers[place + 1][0] == index + 1
         reads = (Read(place - 1),) if follows else ()
+        # Weights are read from DRAM, where they have to be if a layer made them: nothing stays on the chip for them.
+        passed_on, passes = follows and name not in moving, followed and following not in moving
         # The network's first layer says itself where its input lies (`LayerTrace.input_in_dram`).
-        roles.append(Role(name, place, reads, input_in_dram=index > 0 and not follows, leaves=not followed))
+        roles.append(Role(name, place, reads, input_in_dram=index > 0 and not passed_on, leaves=not passes))
     return tuple(roles)
 
 
@@ -122,9 +128,16 @@ class _Roles:
         return node == self._graph.layers[0]
 
     def _passed_on(self, place: int) -> bool:
-        """Whether a layer reads just what the layer before it made, so that it may find it on the chip."""
+        """Whether a layer reads just what the layer before it made, so that it may find it on the chip.
+
+        A product of two activations does not, even of two parts of one map: its weights come from DRAM.
+        """
         pair = self._running[max(place - 1, 0) : place + 1]
-        return [node.kind for node in pair] == ["layer", "layer"] and self._reads[place].by == (pair[0].name,)
+        return (
+            len(pair[-1].inputs) == 1
+            and [node.kind for node in pair] == ["layer", "layer"]
+            and self._reads[place].by == (pair[0].name,)
+        )
 
     def _leaves(self, place: int) -> bool:
         following = place + 1

@@ -66,7 +66,7 @@ class NetworkRun:
 
     def layer(self, trace: LayerTrace, schedule: LayerSchedule) -> None:
         """The next layer, with its schedule as it is simulated by itself; before it the poolings that come before."""
-        batch = trace.layer.batch
+        batch = trace.layer.images
         self._last = batch, schedule
         while (role := self._waiting.pop()).layer is None:
             self._pool(role, batch, schedule)
@@ -79,6 +79,7 @@ class NetworkRun:
         self._push(
             role,
             dressed(schedule, stored_share=role.stored_share, kept_bytes=kept, operand_bytes=operands),
+            moving_weights=trace.layer.moving_weights,
         )
 
     def finish(self) -> NetworkPlayed:
@@ -105,7 +106,7 @@ class NetworkRun:
         outside = self._machine.stored_map_bytes(outside_values, outside_values) if outside_values else 0
         return sum(self._stored_bytes[place] for place in places) + outside
 
-    def _push(self, role: Role, schedule: LayerSchedule) -> None:
+    def _push(self, role: Role, schedule: LayerSchedule, *, moving_weights: bool = False) -> None:
         self.scheduled.add(schedule)
         self._stored_bytes.append(schedule.stores.total_bytes)
-        self._play.push(NetworkLayer(role.name, schedule, role.reads, role.operands))
+        self._play.push(NetworkLayer(role.name, schedule, role.reads, role.operands, moving_weights))

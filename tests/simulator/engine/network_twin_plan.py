@@ -186,7 +186,7 @@ class Plan:
         for tile in tiles:
             own = [load for load in loads if load.tile == tile.local]
             if tile.local == 0 and self.overlap != "serial":
-                own.sort(key=lambda load: load.tensor == Tensor.INPUT)  # R2
+                own.sort(key=lambda load: self._is_input(layer, load))  # R2
             tile.parts = [Part(load, tile, self._needs(layer, load), rooms.get(load.tensor)) for load in own]
             self.queue += tile.parts
         for load in (*loads, *stores, *operands):
@@ -194,15 +194,20 @@ class Plan:
         self.tiles += tiles
         self.of_layer.append(tiles)
 
+    def _is_input(self, layer: int, load: Load) -> bool:
+        """Whether a load carries what other layers may have made (R2)."""
+        moving = self.layers[layer].moving_weights and load.tensor == Tensor.WEIGHT
+        return moving or load.tensor == Tensor.INPUT
+
     def _needs(self, layer: int, load: Load) -> list[Tile]:
         """The tiles whose results a load needs (R4)."""
         one = self.layers[layer]
-        if load.tensor != Tensor.INPUT or not one.reads:
+        if not self._is_input(layer, load) or not one.reads:
             return []
         everything = [tile for read in one.reads for tile in self.of_layer[read.layer]]
         stores = self.layers[one.reads[0].layer].schedule.stores
         follows = [(read.layer, read.in_order) for read in one.reads] == [(layer - 1, True)]
-        if self.overlap != "tiles" or not follows or not stores.total_bytes:
+        if self.overlap != "tiles" or one.moving_weights or not follows or not stores.total_bytes:
             return everything
         loads = one.schedule.loads
         inputs, own = loads.tensor == Tensor.INPUT, (loads.tensor == Tensor.INPUT) & (loads.tile == load.tile)

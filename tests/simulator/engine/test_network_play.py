@@ -128,6 +128,36 @@ def test_a_share_of_the_map_is_enough_where_it_is_read_in_order(overlap, halo, c
     assert play(*chain(first, second), overlap=overlap).cycles == cycles
 
 
+@pytest.mark.parametrize("overlap", ["weights", "tiles"])
+@pytest.mark.parametrize(("moving", "cycles"), [(False, 142), (True, 192)])
+def test_weights_that_other_layers_make_are_inputs(overlap, moving, cycles):
+    """As in the first test without latency: written by 111; 60 bytes of weights are there long before if they are constant.
+
+    If they move they are asked for when the layer before has been made, behind the inputs as the schedule lists them:
+    inputs come from 112 to 121, weights to 181. 20 cycles of work end a cycle behind the last of them, at 182 + 10 to be
+    written: 192.
+    """
+    first = layer(100, inputs=ONE_IN, weights=runs(Tensor.WEIGHT, (0, 10)), stores=ONE_OUT)
+    second = layer(20, inputs=ONE_IN, weights=runs(Tensor.WEIGHT, (0, 60)), stores=ONE_OUT)
+    layers = [NetworkLayer("a", first), NetworkLayer("b", second, (Read(0, in_order=True),), moving_weights=moving)]
+    assert play(*layers, overlap=overlap).cycles == cycles
+
+
+@pytest.mark.parametrize(("moving", "cycles"), [(False, 202), (True, 213)])
+def test_no_share_is_enough_where_weights_are_made_as_well(moving, cycles):
+    """As in the test of shares, with weights, which come first: the only byte of inputs comes at 2, not at 1.
+
+    So the first layer's tiles end at 52 and 102, and their results are written by 62 and 112. Constant weights are long
+    there: the second layer's tiles run from 102 to 152 and to 202. If they move, all loads of its first tile are asked for
+    at 112: inputs come from 113 to 122, weights to 127, and the tiles end at 163 and 213.
+    """
+    one = runs(Tensor.INPUT, (0, 1)), runs(Tensor.WEIGHT, (0, 1))
+    first = layer(50, 50, inputs=one[0], weights=one[1], stores=in_a_row(Tensor.OUTPUT, 10, 10))
+    second = layer(50, 50, inputs=in_a_row(Tensor.INPUT, 10, 10), weights=runs(Tensor.WEIGHT, (0, 5)))
+    layers = [NetworkLayer("a", first), NetworkLayer("b", second, (Read(0, in_order=True),), moving_weights=moving)]
+    assert play(*layers, overlap="tiles").cycles == cycles
+
+
 def test_in_order_alone_makes_a_share_enough():
     first = layer(50, 50, inputs=runs(Tensor.INPUT, (0, 1)), stores=in_a_row(Tensor.OUTPUT, 10, 10))
     second = layer(50, 50, inputs=in_a_row(Tensor.INPUT, 10, 10))

@@ -168,3 +168,39 @@ def test_results_that_nobody_reads_leave_and_the_networks_last_ones_stay_as_they
     assert found["h"].leaves
     assert not found["b"].leaves
     assert found["a"].leaves  # b reads it when h has run
+
+
+ATTENTION = graph(
+    "x input - 4x1x6",
+    "q layer x 4x1x6",
+    "k layer x 4x1x6",
+    "v layer x 4x1x6",
+    "turned reshape k 6x1x4",
+    "scores layer q,turned 6x1x6",
+    "softmax other scores 6x1x6",
+    "context layer softmax,v 4x1x6",
+    "sum add context,x 4x1x6",
+)
+
+
+def test_a_product_of_two_activations_reads_the_layers_that_make_both():
+    found = by_name(roles_of_graph(ATTENTION, ["q", "k", "v", "scores", "context"], "leaving"))
+    assert found["scores"].reads == (Read(0), Read(1))
+    assert found["context"].reads == (Read(3), Read(2))
+    assert found["scores"].input_in_dram
+    assert found["context"].input_in_dram
+    assert all(found[name].leaves for name in ("q", "k", "v", "scores"))
+
+
+def test_both_sides_from_one_layer_before_are_no_map_on_the_chip():
+    gram = graph("x input - 4x1x6", "a layer x 4x1x6", "t reshape a 6x1x4", "gram layer a,t 6x1x6")
+    a, product = roles_of_graph(gram, ["a", "gram"], "leaving")
+    assert product.reads == (Read(0),)
+    assert product.input_in_dram
+    assert a.leaves
+
+
+def test_without_a_graph_both_sides_of_a_product_lie_in_dram():
+    a, b, c = roles_of_chain([(0, "a"), (1, "b"), (2, "c")], {"b"})
+    assert (a.leaves, b.leaves, b.input_in_dram, c.input_in_dram) == (True, False, True, False)
+    assert b.reads == (Read(0),)

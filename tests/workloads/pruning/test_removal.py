@@ -150,7 +150,7 @@ def test_unequal_groups_keep_zeros_in_place_and_a_note_says_so():
     shapes = [(layer.in_channels, layer.out_channels, layer.groups) for layer in pruned.layers[:3]]
     assert shapes == [(3, 96, 1), (96, 128, 2), (128, 384, 1)]
     assert pruned.notes[-1].endswith(
-        "zeros stay in place where groups would become unequal, or what reads a map is not known: "
+        "zeros stay in place where groups would become unequal, or what reads a map is not known or not pruned: "
         "conv1, conv2, conv3 and 1 more"
     )
     for trace in (listed.trace(1), pruned.trace(1)):

@@ -132,8 +132,8 @@ def _firsts(mask: np.ndarray, groups: int) -> np.ndarray:
 
 def _stuck(flow: Flow, layers: Sequence[Layer], kept: np.ndarray, reads: Sequence[np.ndarray]) -> np.ndarray:
     """Lost channels that stay in their maps as zeros, for one of those that write or read them cannot do without."""
-    # What an unknown operator reads keeps its shape.
-    stuck = _of_classes(flow, flow.unknown) & ~kept
+    # What an unknown operator reads keeps its shape, as does what a layer reads that is not pruned.
+    stuck = _of_classes(flow, flow.unknown | flow.outside) & ~kept
     before = -1
     while before != (before := int(stuck.sum())):
         for place, layer in enumerate(layers):

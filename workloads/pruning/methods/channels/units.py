@@ -257,5 +257,5 @@ class WiredPlan(Plan):
         stay = [source.layer.name for place, source in enumerate(self.sources) if self._stays_zero(place)]
         if not stay or not self.units.leaves:
             return ()
-        reason = "where groups would become unequal, or what reads a map is not known"
+        reason = "where groups would become unequal, or what reads a map is not known or not pruned"
         return (f"{self.units}: zeros stay in place {reason}: {listed(stay)}",)

@@ -280,7 +280,7 @@ def test_what_an_unknown_operator_reads_stays():
     chosen = network.prune(parse("filter:density=0.5"))
     assert widths(chosen) == [(3, 4), (4, 2)]
     assert chosen.notes == (
-        "filter:density=0.5: zeros stay in place where groups would become unequal, or what reads a map is not known: a",
+        "filter:density=0.5: zeros stay in place where groups would become unequal, or what reads a map is not known or not pruned: a",
     )
     assert chosen.trace(0).weights.any(axis=(1, 2, 3)).tolist() == [True, True, False, False]
     # A reader loses what it does not read, and no filter goes for it.

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from workloads.errors import InputError, listed, nearest
+from workloads.errors import InputError, nearest
 from workloads.graph import Graph, Map, Node
 from workloads.layer import Layer
 from workloads.operators import Operator, written
@@ -59,10 +59,8 @@ def _checked(wired: Wired, nodes: Mapping[str, Node], parts: Sequence[Wired]) ->
     part = wired.part
     if not isinstance(part, tuple):
         return [_node(part, wired.inputs, shapes, parts)]
-    held = transposed_input(part[0].whole)
-    if shapes != [held]:
-        given = " and ".join(map(written, shapes))
-        raise InputError(f"layer '{name}' reads {written(held)}, but {listed(wired.inputs)} gives {given}")
+    _require_one(name, wired.inputs)
+    _require_map(name, transposed_input(part[0].whole), wired.inputs[0], shapes[0])
     return transposed_nodes(part, wired.inputs[0])
 
 
@@ -77,15 +75,20 @@ def _node(part: Layer | Operator, inputs: tuple[str, ...], shapes: Sequence[Map]
 def _layer_output(layer: Layer, inputs: Sequence[str], shapes: Sequence[Map]) -> Map:
     if layer.moving_weights:
         _check_sides(layer, inputs, shapes)
-    elif len(inputs) != 1:
-        raise InputError(
-            f"layer '{layer.name}' reads {len(inputs)} nodes, must be 1: add or concat makes one of several"
-        )
-    if not fits(layer, shapes[0]):
-        raise InputError(
-            f"layer '{layer.name}' reads {written(input_map(layer))}, but '{inputs[0]}' gives {written(shapes[0])}"
-        )
+    else:
+        _require_one(layer.name, inputs)
+    _require_map(layer.name, input_map(layer), inputs[0], shapes[0], fits=fits(layer, shapes[0]))
     return output_map(layer)
+
+
+def _require_one(name: str, inputs: Sequence[str]) -> None:
+    if len(inputs) != 1:
+        raise InputError(f"layer '{name}' reads {len(inputs)} nodes, must be 1: add or concat makes one of several")
+
+
+def _require_map(name: str, wanted: Map, source: str, given: Map, *, fits: bool | None = None) -> None:
+    if not (wanted == given if fits is None else fits):
+        raise InputError(f"layer '{name}' reads {written(wanted)}, but '{source}' gives {written(given)}")
 
 
 def _check_sides(layer: Layer, inputs: Sequence[str], shapes: Sequence[Map]) -> None:

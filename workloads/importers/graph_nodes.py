@@ -80,6 +80,10 @@ class GraphNodes:
             source = self.shaped(source, input_map(layer), f"{layer.name}_input")
         return self._add(layer.name, "layer", (source,), output_map(layer))
 
+    def same_values(self, source: str, layer: Layer) -> bool:
+        """Whether a node gives as many values as a layer reads."""
+        return math.prod(self.shape(source)) == math.prod(input_map(layer))
+
     def product(self, layer: Layer, left: str | None, right: str | None) -> str:
         """A product of two activations, which reads two nodes; the layer's name."""
         if left is None or right is None:

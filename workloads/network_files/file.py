@@ -254,7 +254,9 @@ def _stored_activations(path: Path, layer: Layer, table: LayerTable) -> TensorSo
     array = StoredArray.find(path.parent / table.activation_file, table.activation_entry)
     # One more axis in front is a number of images, which the batch repeats in turn; else the file holds a single image.
     image = layer.input_shape[1:]
-    if len(array.shape) == len(image) + 1 and array.shape[1:] == image and array.shape[0]:
+    # (Those of a product of two activations lie among its channels.)
+    several = len(array.shape) == len(image) + 1 and array.shape[0] > 0 and not layer.moving_weights
+    if several and array.shape[1:] == image:
         return RepeatedImages(array, array.shape[0])
     _check_shape(array, image, layer.fully_connected)
     return RepeatedImages(OneImage(array))

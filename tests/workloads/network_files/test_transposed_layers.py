@@ -96,3 +96,50 @@ def test_wrong_values_are_named(tmp_path, old, new, line):
     with pytest.raises(InputError) as caught:
         load(tmp_path, FILE.replace(old, new))
     assert line in str(caught.value)
+
+
+READS = """
+[[layers]]
+name = "after"
+in_channels = 8
+out_channels = 2
+input_size = [9, 7]
+kernel_size = 1
+"""
+
+
+def test_what_follows_reads_the_whole_map_in_either_form(tmp_path):
+    last = FILE.rindex("[[layers]]")
+    for form in ("stretched", "phases"):
+        graph = load(tmp_path, f"{FILE}form = '{form}'\n{READS}").graph
+        assert graph is not None
+        assert graph.by_name["after"].inputs == ("up",)
+        assert graph.by_name["up"].shape == (8, 9, 7)
+        wanted = ("up",) if form == "stretched" else tuple(f"up.phase{i}_{j}" for i in (0, 1) for j in (0, 1))
+        assert graph.sources("after") == wanted
+        assert all(graph.sources(name) == ("before",) for name in wanted)
+        # A transposed layer may stand first: the network's input has the map before zeros are put into it.
+        graph = load(tmp_path, f"{FILE[last:]}form = '{form}'\n{READS}").graph
+        assert graph is not None
+        assert (graph.nodes[0].name, graph.nodes[0].shape) == ("input", (6, 4, 4))
+
+
+def test_parts_of_the_map_are_cut_where_phases_read_less(tmp_path):
+    workload = load(
+        tmp_path,
+        FILE.replace("input_size = [6, 6]", "input_size = [5, 6]").replace("[4, 4]", "[3, 4]"),
+        form="'phases'",
+    )
+    graph = workload.graph
+    assert graph is not None
+    for layer in workload.layers[1:]:
+        (read,) = graph.by_name[layer.name].inputs
+        assert graph.by_name[read].shape == (6, *layer.input_size)
+        assert read == ("before" if layer.input_size == (3, 4) else f"{layer.name}_cut")
+    assert [one.kind for one in graph.nodes].count("reshape") == 2
+
+
+def test_a_map_that_does_not_fit_is_named(tmp_path):
+    with pytest.raises(InputError) as caught:
+        load(tmp_path, FILE.replace("input_size = [4, 4]", "input_size = [4, 3]"), inputs='["before"]')
+    assert str(caught.value) == (f"{tmp_path / 'n.toml'}: layers[1]: layer 'up' reads 6x4x3, but 'before' gives 6x4x4")

@@ -52,30 +52,27 @@ def import_onnx(path: Path, options: ImportOptions) -> Imported:
     # What is stored may be the output of a later ReLU, whose zeros are the ones that count.
     ends = {one.name: stored_output(graph, one.node) for one in operators}
     tensors: dict[str, np.ndarray] = {}
-    inputs = 1
+    inputs = runs = 1
     if options.inputs:
         feeds = read_feeds(options, graph.inputs, "NCHW")
-        inputs = feeds.inputs
+        inputs, runs = feeds.inputs, len(feeds.samples)
         # Constants need no run; all other tensors that a layer reads or ends in are asked of one run together.
         names = [name for one in operators for name in [*one.tensors, ends[one.name]] if not graph.is_constant(name)]
         tensors = capture(graph, names, feeds)
-    run = Run(graph, tensors, inputs)
-    found = [_layers(run, one, options, ends[one.name]) for one in operators]
+    run = Run(graph, tensors, runs)
+    found = [_layers(run, one, options, ends[one.name], inputs) for one in operators]
     steps = (STEPS,) if any(one.node.op_type in RECURRENT for one in operators) else ()
     warnings = (*(() if options.inputs else (DENSE_INPUTS,)), *steps)
     norms = [norm for one in operators if (norm := _batch_norm(graph, one))] if options.fold_batch_norm else []
-    drawn = (None, ())
-    if all(len(made) == 1 and not one.moving for one, made in zip(operators, found, strict=True)):
-        layers = [(one, made.layer) for one, (made,) in zip(operators, found, strict=True)]
-        drawn = build(lambda: graph_of(graph, layers, norms))
+    drawn = build(lambda: graph_of(graph, zip(operators, found, strict=True), norms))
     workload = workload_of(path.stem, itertools.chain.from_iterable(found), str(path), omitted, drawn, inputs)
     workload = replace(workload, files=graph.external_files(), notes=(*workload.notes, *steps))
     return Imported(workload, omitted, warnings)
 
 
-def _layers(run: Run, one: Operator, options: ImportOptions, end: str) -> list[FoundLayer]:
+def _layers(run: Run, one: Operator, options: ImportOptions, end: str, inputs: int) -> list[FoundLayer]:
     """The layers of an operator; most have one."""
-    densities = _output_densities(run.graph, run.tensors, end, run.count)
+    densities = _output_densities(run.graph, run.tensors, end, inputs)
     return [
         replace(layer, output_densities=densities) if layer.stored else layer
         for layer in _found(run, one, options, end)

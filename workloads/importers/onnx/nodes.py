@@ -5,24 +5,27 @@ Constants, shapes and scales that a run measures are no nodes; casts, dropout an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from workloads.graph import Graph, Kind, Map
-from workloads.importers.graph_nodes import GraphNodes, NoGraphError, first_map, last_map
+from workloads.importers.graph_nodes import GraphNodes, NoGraphError, first_map, last_map, of_images
+from workloads.importers.imported import FoundLayer, parts_of
 from workloads.importers.onnx.graph import OnnxGraph
 from workloads.importers.onnx.kinds import ALIKE, MEASURES, THROUGH, kind_of, reduces_positions
-from workloads.importers.onnx.operators import Operator
+from workloads.importers.onnx.operators import RECURRENT, Operator
 from workloads.layer import Layer
+from workloads.wiring import input_map
 
-_BIAS = 2  # the place of an operand that Conv and Gemm add to their results
+_BIAS = 2  # the place of an operand that these add to their results
+_BIASED = ("Conv", "ConvTranspose", "Gemm")
 
 
-def graph_of(model: OnnxGraph, layers: Iterable[tuple[Operator, Layer]], folded: Iterable[Any]) -> Graph:
+def graph_of(model: OnnxGraph, layers: Iterable[tuple[Operator, Sequence[FoundLayer]]], folded: Iterable[Any]) -> Graph:
     """The model's graph; `folded`: nodes whose scale a layer has taken in. Raises `NoGraphError`."""
-    found = {id(one.node): (one, layer) for one, layer in layers}
-    names = [layer.name for _, layer in found.values()]
+    found = {id(one.node): (one, made) for one, made in layers}
+    names = [one.layer.name for _, made in found.values() for one in made]
     return _Walk(model, found, {id(node) for node in folded}, GraphNodes(names)).graph()
 
 
@@ -35,7 +38,7 @@ class _Walk:
     """
 
     model: OnnxGraph
-    layers: Mapping[int, tuple[Operator, Layer]]
+    layers: Mapping[int, tuple[Operator, Sequence[FoundLayer]]]
     folded: set[int]
     nodes: GraphNodes
     made: dict[str, str] = field(default_factory=dict[str, str])
@@ -47,7 +50,7 @@ class _Walk:
             self.made[spec.name] = self.nodes.input(spec.name, first_map(self._shape(spec.name)))
         for node in self.model.nodes:
             if id(node) in self.layers:
-                self._layer(*self.layers[id(node)])
+                self._layers(*self.layers[id(node)])
             elif not all(map(self.model.is_constant, node.output)):
                 self._operator(node)
         results = [value.name for value in self.model.model.graph.output]
@@ -61,28 +64,73 @@ class _Walk:
         return shape
 
     def _map(self, name: str, *, rows: bool = False) -> Map:
-        return (last_map if rows else first_map)(self._shape(name))
+        return (last_map if rows else first_map)(self._split(name))
+
+    def _split(self, name: str) -> tuple[int, ...]:
+        return of_images(self._shape(name), self.model.images)
+
+    def _layers(self, one: Operator, found: Sequence[FoundLayer]) -> None:
+        if one.node.op_type in RECURRENT:
+            self._recurrent(one, [made.layer for made in found])
+        elif one.node.op_type == "ConvTranspose":
+            name = self.nodes.transposed(parts_of(found), self.made.get(one.activations))
+            self._added(one, self.nodes.shaped(name, self._map(one.node.output[0]), f"{one.name}_output"), rows=False)
+        elif one.moving:
+            self._moving(one, found[0].layer)
+        else:
+            self._layer(one, found[0].layer)
+
+    def _recurrent(self, one: Operator, layers: Sequence[Layer]) -> None:
+        """Inputs (steps, N, features), or N first; Y is (steps, directions, N, H), Y_h and Y_c lack the steps."""
+        read, steps_first = self._shape(one.activations), not one.attributes.get("layout", 0)
+        if steps_first and (read[1], self.model.images) != (1, 1):
+            raise NoGraphError(f"layer '{one.name}' reads its steps before its images")
+        source, shape = self.made.get(one.activations), input_map(layers[0])
+        fits = source is not None and self.nodes.same_values(source, layers[0])
+        if source and max(layers[0].input_size) > 1 and (steps_first or one.activations not in self.rows):
+            source = self.nodes.operator("reshape" if fits else "other", f"{one.name}_input", [source], shape)
+        ways = 2 if one.attributes.get("direction") == b"bidirectional" else 1
+        states = [self.made.get(name) for name in one.node.input[5:7] if name]
+        name = self.nodes.recurrent(layers, ways, source, states)
+        for output in filter(None, one.node.output):
+            # States of the last step are a part of those of all.
+            self.made[output] = self.nodes.shaped(name, self._map(output), f"{output}_of_states")
+
+    def _moving(self, one: Operator, layer: Layer) -> None:
+        """A product of two activations: heads are an axis of their own."""
+        turns = [bool(one.attributes.get(key, 0)) for key in ("transA", "transB")]
+        source = self.made.get(one.activations)
+        plain = one.activations in self.rows and not turns[0] and one.notation is None
+        if source and max(layer.input_size) > 1 and not plain and self.nodes.same_values(source, layer):
+            source = self.nodes.operator("reshape", f"{layer.name}_input", [source], input_map(layer))
+        name = self.nodes.product(layer, source, self.made.get(one.weights))
+        rows = one.notation is None and len(self._split(one.node.output[0])) == 3
+        shape = self._map(one.node.output[0], rows=rows)
+        self._added(one, self.nodes.shaped(name, shape, f"{layer.name}_output"), rows=rows)
 
     def _layer(self, one: Operator, layer: Layer) -> None:
         source = self.made.get(one.activations)
         positions = max(layer.input_size) > 1
         # A product reads features from the last axis. Where the map's channels lie elsewhere it is read in another
         # order, even if both axes happen to be of one length.
-        turned = bool(one.attributes.get("transA", 0))
+        turned = bool(one.attributes.get("transA", 0)) or one.notation is not None
         if one.product and source and positions and (turned or one.activations not in self.rows):
-            source = self.nodes.operator("reshape", f"{layer.name}_input", [source], layer.input_shape[1:])
+            source = self.nodes.operator("reshape", f"{layer.name}_input", [source], input_map(layer))
         name = self.nodes.layer(layer, source)
         output = one.node.output[0]
         rows = one.product and not turned
         shape = self._map(output, rows=rows)
         if one.product and turned and positions:
             name = self.nodes.operator("reshape", f"{layer.name}_output", [name], shape)
-        name = self.nodes.shaped(name, shape, f"{layer.name}_output")
+        self._added(one, self.nodes.shaped(name, shape, f"{layer.name}_output"), rows=rows)
+
+    def _added(self, one: Operator, name: str, *, rows: bool) -> None:
+        """Note a layer's results, and what is added to them."""
         # Values that Conv or Gemm add to their results are a bias, unless a run makes them: then it is a sum of maps.
-        bias = one.node.input[_BIAS] if one.node.op_type in ("Conv", "Gemm") and len(one.node.input) > _BIAS else ""
+        bias = one.node.input[_BIAS] if one.node.op_type in _BIASED and len(one.node.input) > _BIAS else ""
         if bias in self.made:
-            name = self.nodes.operator("add", f"{layer.name}_add", [name, self.made[bias]], shape)
-        self._note(output, name, rows=rows)
+            name = self.nodes.operator("add", f"{one.name}_add", [name, self.made[bias]], self.nodes.shape(name))
+        self._note(one.node.output[0], name, rows=rows)
 
     def _note(self, output: str, name: str, *, rows: bool) -> None:
         self.made[output] = name
@@ -106,23 +154,33 @@ class _Walk:
     def _one(self, node: Any, read: list[str], output: str) -> None:
         kind, rows = self._kind(node, read, output)
         shape = self._map(output, rows=rows)
-        sources = [self.made[name] for name in read]
+        sources = [self._read(name, rows=rows) for name in read]
         if kind == "reshape" and len(shape) == 1 and read[0] in self.rows:
             sources = [self.nodes.turned(sources[0], f"{node.name or output}_turned"), *sources[1:]]
         self._note(output, self.nodes.operator(kind, node.name, sources, shape), rows=rows)
 
+    def _read(self, name: str, *, rows: bool) -> str:
+        """The node of a tensor, with its channels last where they have to be."""
+        source = self.made[name]
+        if not rows or name in self.rows or len(self._shape(name)) < 3:
+            return source
+        return self.nodes.operator("reshape", f"{name}_rows", [source], self._map(name, rows=True))
+
     def _kind(self, node: Any, read: list[str], output: str) -> tuple[Kind, bool]:
         """What an operator is, and whether the channels of what it gives come last."""
-        shapes = [self._shape(name) for name in read]
-        shape = self._shape(output)
+        shapes, shape = [self._split(name) for name in read], self._split(output)
         last = [name in self.rows for name in read]
         kind = kind_of(self.model, node, len(read))
-        # An operator that joins or parts the images of a batch gives maps of no one image.
-        if any(one[:1] != shape[:1] for one in shapes):
+        # An operator that joins or parts the images of a batch gives maps of no one image. Axes are told for the shapes
+        # in which heads and images are one.
+        by_axis = kind == "concat" or node.op_type.startswith("Reduce")
+        split = any(self._split(name) != self._shape(name) for name in (*read, output))
+        if any(one[:1] != shape[:1] for one in shapes) or (by_axis and split):
             return "other", False
         if node.op_type in ALIKE:
-            alike = all(last) or not any(last)
-            return (kind if alike else "other"), all(last) and len(shape) == len(shapes[0])
+            # Where one map has its channels last, they are read so of all, which costs a reshape.
+            alike = len({len(one) for one in (*shapes, shape)}) == 1 or not any(last)
+            return (kind if alike else "other"), any(last) and alike
         if kind == "concat":
             axis = self.model.attributes(node).get("axis", 1) % len(shape)
             whole = len(read) == len(node.input) and axis == (len(shape) - 1 if all(last) else 1)

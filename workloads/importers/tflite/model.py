@@ -96,33 +96,46 @@ def _import(path: Path, options: ImportOptions) -> Imported:
             seen.append((name, _NOT_CONSTANT if name in _KINDS else _REASONS.get(name, "")))
     omitted = omitted_operators(seen)
     tensors: dict[int, np.ndarray] = {}
-    inputs = 1
+    inputs = runs = 1
     if options.inputs:
         feeds = read_feeds(options, inputs_of(graph), "NHWC")
-        inputs = feeds.inputs
+        inputs, runs = feeds.inputs, len(feeds.samples)
         tensors = capture(graph, [number for one in found for number in one.tensors], feeds)
-    layers = list[FoundLayer]()
+    layers, read = list[FoundLayer](), list[LayerTensors]()
     for one in found:
         densities = graph.shares(one.end, tensors, inputs)
-        made = _layers(graph, one, tensors, inputs, options)
+        made = _layers(graph, one, tensors, runs, options)
         layers += [replace(layer, output_densities=densities) if layer.stored else layer for layer in made]
+        read.append(_read(one, made))
     steps = (STEPS,) if any(isinstance(one, LstmFound) for one in found) else ()
-    read = [LayerTensors(one.layer, one.source, one.output) for one in found if isinstance(one, _Found)]
-    drawn = build(lambda: graph_of(graph, read), *DAMAGE) if len(read) == len(found) else (None, ())
+    drawn = build(lambda: graph_of(graph, read), *DAMAGE)
     workload = workload_of(path.stem, layers, str(path), omitted, drawn, inputs)
     warnings = (*(() if options.inputs else (DENSE_INPUTS,)), *steps)
     return Imported(replace(workload, notes=(*workload.notes, *steps)), omitted, warnings)
 
 
 def _layers(
-    graph: TfliteGraph, one: _AnyFound, tensors: dict[int, np.ndarray], inputs: int, options: ImportOptions
+    graph: TfliteGraph, one: _AnyFound, tensors: dict[int, np.ndarray], runs: int, options: ImportOptions
 ) -> list[FoundLayer]:
     """The layers of an operator; most have one."""
     if isinstance(one, _Found):
         return [_with_tensors(graph, one, tensors)]
     if isinstance(one, TransposedFound):
         return one.found(graph, tensors, options.transposed)
-    return one.found(graph, tensors, inputs)
+    return one.found(graph, tensors, runs)
+
+
+def _read(one: _AnyFound, made: list[FoundLayer]) -> LayerTensors:
+    """What the graph has to know of an operator's layers."""
+    if isinstance(one, MovingFound):
+        moving = made[0].layer.moving_weights
+        sources = one.sides if moving else one.sides[:1]
+        return LayerTensors(made, sources, one.output, "product" if moving else "layer", turned=one.turned[0])
+    if isinstance(one, TransposedFound):
+        return LayerTensors(made, (one.source,), one.output, "transposed")
+    if isinstance(one, LstmFound):
+        return LayerTensors(made, (one.source,), one.states, "recurrent", turned=one.steps_first)
+    return LayerTensors(made, (one.source,), one.output)
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ from workloads.importers.tflite.graph import TfliteGraph
 
 @dataclass(frozen=True)
 class MovingFound:
-    """A BATCH_MATMUL: its name, the tensors of its sides, which of them are read turned, and of what it becomes."""
+    """A BATCH_MATMUL: its name, the tensors of its sides, which are read turned, its results and their `end`."""
 
     name: str
     sides: tuple[int, int]
     turned: tuple[bool, bool]
+    output: int
     end: int
 
     @classmethod
@@ -34,7 +35,7 @@ class MovingFound:
         """From an operator whose outputs become the tensor `end`."""
         options = graph.options(operator, "BatchMatMulOptions")
         sides = int(operator.Inputs(0)), int(operator.Inputs(1))
-        return cls(name, sides, (bool(options.AdjX()), bool(options.AdjY())), end)
+        return cls(name, sides, (bool(options.AdjX()), bool(options.AdjY())), int(operator.Outputs(0)), end)
 
     @property
     def tensors(self) -> tuple[int, ...]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 from workloads.graph import Graph, Kind, Map
-from workloads.importers.graph_nodes import GraphNodes, NoGraphError, last_map
+from workloads.importers.graph_nodes import GraphNodes, NoGraphError, last_map, of_images
+from workloads.importers.imported import FoundLayer, parts_of
 from workloads.importers.tflite.graph import TfliteGraph
 from workloads.layer import Layer
+from workloads.wiring import input_map
 
 _THROUGH = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST", "DENSIFY"})
 _MEASURES = frozenset({"SHAPE", "RANK"})
@@ -33,17 +36,29 @@ _KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class LayerTensors:
-    """A layer, the tensor that it reads (before zeros that it pads itself) and the one that it makes."""
+    """The layers of an operator, the tensors that they read (before zeros that a layer pads itself) and what they make.
 
-    layer: Layer
-    source: int
+    kind    "product" multiplies two activations, "transposed" and "recurrent" have several layers
+    turned  a product reads its first tensor the other way round; a recurrent one reads steps before images
+    """
+
+    layers: Sequence[FoundLayer]
+    sources: tuple[int, ...]
     output: int
+    kind: Literal["layer", "product", "transposed", "recurrent"] = "layer"
+    turned: bool = False
+
+    @property
+    def layer(self) -> Layer:
+        """The first of them."""
+        return self.layers[0].layer
 
 
 def graph_of(model: TfliteGraph, layers: Iterable[LayerTensors]) -> Graph:
     """The model's graph. Raises `NoGraphError`."""
     found = {one.output: one for one in layers}
-    return _Walk(model, found, GraphNodes(one.layer.name for one in found.values())).graph()
+    names = [layer.layer.name for one in found.values() for layer in one.layers]
+    return _Walk(model, found, GraphNodes(names)).graph()
 
 
 @dataclass
@@ -65,7 +80,7 @@ class _Walk:
                 raise NoGraphError(f"operator op{place:03} ({name}) keeps values between runs")
             outputs = [int(number) for number in operator.OutputsAsNumpy()]
             if outputs and outputs[0] in self.layers:
-                self._layer(self.layers[outputs[0]], operator)
+                self._layers(self.layers[outputs[0]], operator)
             else:
                 self._operator(place, name, operator, outputs)
         results = map(int, self.model.graph.OutputsAsNumpy())
@@ -78,19 +93,53 @@ class _Walk:
         return shape
 
     def _map(self, number: int) -> Map:
-        shape = self._shape(number)
+        shape = self._split(number)
         return (shape[-1], *shape[1:-1]) if len(shape) > 3 else last_map(shape)
 
-    def _layer(self, one: LayerTensors, operator: Any) -> None:
-        layer, source = one.layer, self.made.get(one.source)
+    @cached_property
+    def _images(self) -> int:
+        shapes = [self.model.shapes[int(number)] for number in self.model.graph.InputsAsNumpy()]
+        return shapes[0][0] if shapes and shapes[0] else 1
+
+    def _split(self, number: int) -> tuple[int, ...]:
+        return of_images(self._shape(number), self._images)
+
+    def _layers(self, one: LayerTensors, operator: Any) -> None:
+        makers = {"layer": self._layer, "product": self._product, "recurrent": self._recurrent}
+        if one.kind == "transposed":
+            name = self.nodes.transposed(parts_of(one.layers), self.made.get(one.sources[0]))
+        else:
+            name = makers[one.kind](one)
+        label = one.layer.name
+        name = self.nodes.shaped(name, self._map(one.output), f"{label}_output")
+        place = 3 if one.kind == "transposed" else 2  # of what is added to the results
+        added = one.kind in ("layer", "transposed") and operator.InputsLength() > place
+        bias = int(operator.Inputs(place)) if added else -1
+        if bias in self.made:
+            name = self.nodes.operator("add", f"{label}_add", [name, self.made[bias]], self.nodes.shape(name))
+        self.made[one.output] = name
+
+    def _layer(self, one: LayerTensors) -> str:
+        layer, source = one.layer, self.made.get(one.sources[0])
         if source is not None and layer.fully_connected:
             source = self.nodes.turned(source, f"{layer.name}_turned")
-        name = self.nodes.layer(layer, source)
-        name = self.nodes.shaped(name, self._map(one.output), f"{layer.name}_output")
-        bias = int(operator.Inputs(2)) if operator.InputsLength() > 2 else -1
-        if bias in self.made:
-            name = self.nodes.operator("add", f"{layer.name}_add", [name, self.made[bias]], self.nodes.shape(name))
-        self.made[one.output] = name
+        return self.nodes.layer(layer, self._turned(one, source))
+
+    def _turned(self, one: LayerTensors, source: str | None) -> str | None:
+        """What a product reads, where it reads it the other way round."""
+        if source is None or not one.turned or not self.nodes.same_values(source, one.layer):
+            return source
+        return self.nodes.operator("reshape", f"{one.layer.name}_input", [source], input_map(one.layer))
+
+    def _product(self, one: LayerTensors) -> str:
+        left, right = (self.made.get(number) for number in one.sources)
+        return self.nodes.product(one.layer, self._turned(one, left), right)
+
+    def _recurrent(self, one: LayerTensors) -> str:
+        if one.turned and (self._shape(one.sources[0])[1], self._images) != (1, 1):
+            raise NoGraphError(f"layer '{one.layer.name}' reads its steps before its images")
+        layers = [found.layer for found in one.layers]
+        return self.nodes.recurrent(layers, 1, self._turned(one, self.made.get(one.sources[0])), [])
 
     def _operator(self, place: int, name: str, operator: Any, outputs: Sequence[int]) -> None:
         inputs = [int(number) for number in operator.InputsAsNumpy()] if operator.InputsLength() else []
@@ -111,10 +160,13 @@ class _Walk:
             self.made[output] = self.nodes.operator(kind, label, sources, shape)
 
     def _kind(self, name: str, operator: Any, read: Sequence[int], output: int) -> Kind:
-        shapes, shape = [self._shape(number) for number in read], self._shape(output)
+        shapes, shape = [self._split(number) for number in read], self._split(output)
         kind = _KINDS.get(name, "other")
-        # An operator that joins or parts the images of a batch gives maps of no one image.
-        if any(one[:1] != shape[:1] for one in shapes):
+        # An operator that joins or parts the images of a batch gives maps of no one image. Axes are told for the shapes
+        # in which heads and images are one.
+        by_axis = kind == "concat" or name in _REDUCES
+        split = any(self._split(number) != self._shape(number) for number in (*read, output))
+        if any(one[:1] != shape[:1] for one in shapes) or (by_axis and split):
             return "other"
         if name in _SUMS and len(read) == 1:
             kind = "normalise" if name in _SCALES else "activation"

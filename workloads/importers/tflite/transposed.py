@@ -17,11 +17,12 @@ _SAME = 0  # Padding.SAME
 
 @dataclass(frozen=True)
 class TransposedFound:
-    """A TRANSPOSE_CONV: its shape, and the tensors of its input, its weights and of what its output becomes."""
+    """A TRANSPOSE_CONV: its shape, and the tensors of its input, its weights, its output and of what that becomes."""
 
     whole: Transposed
     source: int
     weights: int
+    output: int
     end: int
 
     @classmethod
@@ -51,7 +52,7 @@ class TransposedFound:
         whole = Transposed(
             name, shape[3], kernel[0], shape[1:3], kernel[1:3], stride, pads, more, (1, 1), batch=shape[0]
         )
-        return cls(whole, source, weights, end)
+        return cls(whole, source, weights, int(operator.Outputs(0)), end)
 
     @property
     def tensors(self) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -116,7 +115,7 @@ class _Walk:
         # length.
         if source is None or number in self.rows or max(layer.input_size) == 1:
             return source
-        if math.prod(self.nodes.shape(source)) != math.prod(input_map(layer)):
+        if not self.nodes.same_values(source, layer):
             return source  # positions of several images, which `GraphNodes.layer` sees to
         return self.nodes.operator("reshape", f"{layer.name}_input", [source], input_map(layer))
 
@@ -144,9 +143,9 @@ class _Walk:
 
     def _recurrent(self, step: Step) -> None:
         layers = [found.layer for found in self.layers[step.name]]
-        ways, steps_first = step.arguments
+        axes, ways, steps_first = step.arguments
         read, images = step.shapes[0], layers[0].batch
-        if len(read) != (2 if len(step.shape) == 2 else 3) or len(step.shape) != len(read):
+        if len(read) != axes:
             raise NoGraphError(f"layer '{step.name}' reads a sequence without a batch axis")
         if len(read) == 3 and steps_first and (images, self.watch.images) != (1, 1):
             raise NoGraphError(f"layer '{step.name}' reads its steps before its images")
@@ -158,13 +157,20 @@ class _Walk:
     def _operator(self, step: Step) -> None:
         kind, rows = self._kind(step)
         shape, number = self._map(step, rows=rows), step.inputs[0]
-        sources = [self.made[number] for number in step.inputs]
+        sources = [self._read(number, of, rows=rows) for number, of in zip(step.inputs, step.shapes, strict=True)]
         if kind == "reshape" and len(sources) == 1 and self._split(step.shape) == self._split(step.shapes[0]):
             self._note(step, sources[0], rows=number in self.rows or rows)
             return
         if kind == "reshape" and len(shape) == 1 and step.inputs[0] in self.rows:
             sources = [self.nodes.turned(sources[0], f"{step.name or kind}_turned"), *sources[1:]]
         self._note(step, self.nodes.operator(kind, plain_name(step.name), sources, shape), rows=rows)
+
+    def _read(self, number: int, shape: tuple[int, ...], *, rows: bool) -> str:
+        """The node of a value, with its channels last where they have to be."""
+        source = self.made[number]
+        if not rows or number in self.rows or len(shape) < 3:
+            return source
+        return self.nodes.operator("reshape", "", [source], last_map(self._split(shape)))
 
     def _kind(self, step: Step) -> tuple[Kind, bool]:
         """What an operator is, and whether the channels of what it gives come last."""
@@ -179,8 +185,9 @@ class _Walk:
         if name in _SUMS and len(shapes) == 1:
             kind = "normalise" if name in _SCALES else "activation"
         if name in _ALIKE:
-            alike = all(last) or not any(last)
-            return (kind if alike else "other"), all(last) and len(shape) == len(shapes[0])
+            # Where one map has its channels last, they are read so of all, which costs a reshape.
+            alike = len({len(one) for one in (*shapes, shape)}) == 1 or not any(last)
+            return (kind if alike else "other"), any(last) and alike
         if kind == "concat":
             axis = (step.arguments[-1] if isinstance(step.arguments[-1], int) else 0) % len(shape)
             whole = step.whole and axis == (len(shape) - 1 if all(last) else 1)

@@ -23,9 +23,10 @@ def refusal(torch: Any, module: Any, given: tuple[Any, ...]) -> str:
     return "" if isinstance(given[0], torch.Tensor) else "its sequences have lengths of their own (PackedSequence)"
 
 
-def order(module: Any) -> tuple[int, bool]:
-    """How many directions a module has, and whether steps lie before the images of its inputs."""
-    return 2 if getattr(module, "bidirectional", False) else 1, not getattr(module, "batch_first", True)
+def order(module: Any) -> tuple[int, int, bool]:
+    """Axes of a module's inputs, its directions, and whether steps lie before images."""
+    ways = 2 if getattr(module, "bidirectional", False) else 1
+    return 2 if type(module).__name__ in CELLS else 3, ways, not getattr(module, "batch_first", True)
 
 
 def cell_layers(name: str, module: Any, given: tuple[Any, ...]) -> list[FoundLayer]:

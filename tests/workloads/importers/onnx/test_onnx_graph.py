@@ -147,8 +147,9 @@ def test_a_product_over_positions_reads_channels_that_lie_last(tmp_path):
         ("bias", "normalise", ("up",), (8, 1, 36)),
         ("relu", "activation", ("bias",), (8, 1, 36)),
         ("down", "layer", ("relu",), (4, 1, 36)),
-        # One side of this sum has its channels last and the other first.
-        ("add", "other", ("down", "turned"), (36, 1, 4)),
+        # One side of this sum has its channels last and the other first, which is read as the first one is.
+        ("t_rows", "reshape", ("turned",), (4, 1, 36)),
+        ("add", "add", ("down", "t_rows"), (4, 1, 36)),
         ("norm", "other", ("down",), (4, 1, 36)),
         ("mean", "pool", ("norm",), (4,)),
     ]
@@ -176,11 +177,11 @@ def test_several_inputs_and_results_that_are_read_as_well(tmp_path):
 
 def test_a_refused_layer_and_operators_of_other_domains_are_nodes_of_a_shape(tmp_path):
     nodes = [
-        node("ConvTranspose", "x t", "up", "up", strides=[2, 2]),
-        node("Conv", "up b", "y", "last"),
+        node("MatMul", "x t", "d", "stack"),
+        node("Conv", "d b", "y", "last"),
     ]
-    found = chain(tmp_path, nodes, {"t": weight(4, 3, 2, 2), "b": weight(5, 3, 1, 1)}, (1, 4, 6, 6))
-    assert found[2:] == [("up", "other", ("c",), (3, 12, 12)), ("last", "layer", ("up",), (5, 12, 12))]
+    found = chain(tmp_path, nodes, {"t": weight(1, 4, 6, 5), "b": weight(5, 4, 1, 1)}, (1, 4, 6, 6))
+    assert found[2:] == [("stack", "other", ("c",), (4, 6, 5)), ("last", "layer", ("stack",), (5, 6, 5))]
 
 
 def test_a_bias_that_a_run_makes_is_a_sum(tmp_path):

@@ -40,7 +40,8 @@ def test_products_are_those_of_the_equations(tmp_path, kind, direction):
     result = import_model(path)
     assert result.omitted == ()
     assert result.warnings[-1] == STEPS
-    assert result.workload.notes == (STEPS,)
+    apart = "how its layers hang together is not known: layer 'cell' reads its steps before its images"
+    assert result.workload.notes == (apart, STEPS)
     # Each gate of each step multiplies the input and the state before.
     wanted = WAYS[direction] * IMAGES * STEPS_COUNT * GATES[kind] * HIDDEN * (FEATURES + HIDDEN)
     assert sum(layer.dense_macs for layer in result.workload.layers) == wanted

@@ -104,7 +104,7 @@ def test_upsampling_gates_quantization_and_what_is_refused(tmp_path):
         Operator("DEQUANTIZE", [5], [6]),
         Operator("MEAN", [6, 7], [8]),
         Operator("MUL", [6, 8], [9], "MulOptions", {}),
-        Operator("TRANSPOSE_CONV", [10, 11, 9], [12]),
+        Operator("TRANSPOSE_CONV", [10, 11, 9], [12], "TransposeConvOptions", {"StrideH": 2, "StrideW": 2}),
         Operator("SOFTMAX", [12], [13]),
         Operator("MUL", [13, 14], [15], "MulOptions", {}),
     ]
@@ -112,8 +112,9 @@ def test_upsampling_gates_quantization_and_what_is_refused(tmp_path):
         ("op001_resize_bilinear", "upsample", ("op000_conv",), (8, 8, 8)),
         ("op004_mean", "pool", ("op001_resize_bilinear",), (8, 1, 1)),
         ("op005_mul", "add", ("op001_resize_bilinear", "op004_mean"), (8, 8, 8)),
-        ("op006_transpose_conv", "other", ("op005_mul",), (2, 16, 16)),
-        ("op007_softmax", "other", ("op006_transpose_conv",), (2, 16, 16)),
+        ("op006_up_stretched", "upsample", ("op005_mul",), (8, 15, 15)),
+        ("op006_up", "layer", ("op006_up_stretched",), (2, 16, 16)),
+        ("op007_softmax", "other", ("op006_up",), (2, 16, 16)),
         ("op008_mul", "normalise", ("op007_softmax",), (2, 16, 16)),
     ]
 

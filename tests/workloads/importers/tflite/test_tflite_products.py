@@ -137,9 +137,67 @@ def test_an_lstm_is_two_products(tmp_path, coupled, gates, steps_first):
     assert [layer.name for layer in layers] == ["op000_lstm.input", "op000_lstm.recurrent"]
     assert sum(layer.dense_macs for layer in layers) == 2 * 5 * gates * 4 * (3 + 4)
     assert [(layer.batch, layer.input_size) for layer in layers] == [(2, (1, 5))] * 2
-    assert imported.workload.notes == (STEPS,)
+    apart = "how its layers hang together is not known: layer 'op000_lstm.input' reads its steps before its images"
+    assert imported.workload.notes == ((apart, STEPS) if steps_first else (STEPS,))
+    assert (imported.workload.graph is None) == steps_first
 
 
 def test_a_projection_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no convolution"):
         import_model(lstm(tmp_path, projection=True))
+
+
+def test_the_graph_of_attention(tmp_path):
+    """Two heads of three features over five tokens, keys turned by the operator: one image, and two."""
+    for images in (1, 2):
+        token, apart, turned = (images, 5, 6), (images, 5, 2, 3), (images, 2, 5, 3)
+        order, shape, flat = (constant(np.array(one, np.int32)) for one in ((0, 2, 1, 3), apart, token))
+        tensors = [Tensor(token), *(constant(whole(6, 6)) for _ in range(4)), order, shape, flat]
+        operators = []
+
+        def then(name, inputs, out, *options, tensors=tensors, operators=operators):
+            tensors.append(Tensor(out))
+            operators.append(Operator(name, inputs, [len(tensors) - 1], *options))
+            return len(tensors) - 1
+
+        q, k, v = (
+            then("TRANSPOSE", [then("RESHAPE", [then("FULLY_CONNECTED", [0, w], token), 6], apart), 5], turned)
+            for w in (1, 2, 3)
+        )
+        plain, adjoint = ({"AdjX": False, "AdjY": turn} for turn in (False, True))
+        scores = then("BATCH_MATMUL", [q, k], (images, 2, 5, 5), "BatchMatMulOptions", adjoint)
+        weights = then("SOFTMAX", [scores], (images, 2, 5, 5))
+        context = then("BATCH_MATMUL", [weights, v], turned, "BatchMatMulOptions", plain)
+        together = then("RESHAPE", [then("TRANSPOSE", [context, 5], apart), 7], token)
+        out = then("FULLY_CONNECTED", [together, 4], token)
+        then("ADD", [out, 0], token, "AddOptions", {})
+        graph = import_model(save(tmp_path / "m.tflite", tensors, operators)).workload.graph
+        assert graph is not None
+        names = [one.name for one in graph.layers]
+        assert [name.partition("_")[2] for name in names] == ["fc", "fc", "fc", "matmul", "matmul", "fc"]
+        reads = [[graph.sources(one) for one in graph.by_name[name].inputs] for name in names[3:]]
+        assert reads == [[(names[0],), (names[1],)], [(names[3],), (names[2],)], [(names[4],)]]
+        assert [graph.by_name[name].shape for name in names[3:5]] == [(10, 1, 5), (6, 1, 5)]
+        assert graph.nodes[-1].kind == "add"
+        assert graph.sources(graph.nodes[-1].name) == (names[5], "t0")
+
+
+def test_the_graph_of_an_lstm_and_of_phases(tmp_path):
+    graph = import_model(lstm(tmp_path)).workload.graph
+    assert [(one.name, one.kind, one.inputs, one.shape) for one in graph.nodes[1:]] == [
+        ("op000_lstm.input", "layer", ("t0",), (16, 1, 5)),
+        ("op000_lstm.recurrent_states", "other", ("op000_lstm.input",), (4, 1, 5)),
+        ("op000_lstm.recurrent", "layer", ("op000_lstm.recurrent_states",), (16, 1, 5)),
+        ("op000_lstm.recurrent_output", "other", ("op000_lstm.input", "op000_lstm.recurrent"), (4, 1, 5)),
+    ]
+    shape = constant(np.array([1, 8, 10, 4], np.int32))
+    tensors = [Tensor((1, 4, 5, 2)), constant(whole(4, 2, 2, 2)), shape, Tensor((1, 8, 10, 4))]
+    options = {"Padding": 1, "StrideH": 2, "StrideW": 2}
+    operator = Operator("TRANSPOSE_CONV", [2, 1, 0], [3], "TransposeConvOptions", options)
+    path = save(tmp_path / "u.tflite", tensors, [operator])
+    graph = import_model(path, ImportOptions(transposed="phases")).workload.graph
+    phases = tuple(f"op000_up.phase{i}_{j}" for i in (0, 1) for j in (0, 1))
+    assert [(one.name, one.inputs, one.shape) for one in graph.nodes[1:]] == [
+        *((name, ("t0",), (4, 4, 5)) for name in phases),
+        ("op000_up", phases, (4, 8, 10)),
+    ]

@@ -17,6 +17,6 @@ def trailing_zeros(_context: Any, word: Any) -> Any:
     """Index of the lowest set bit of a uint64; 64 when none is set."""
 
     def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+        return builder.cttz(*arguments, ir.Constant(ir.IntType(1), 0))
 
     return (types.int64(word), generate) if word == types.uint64 else None

@@ -70,9 +70,10 @@ class KernelPatterns:
         _, channels, positions = self.mask.shape
         # 64 channels take 6 bits. Where every kernel is kept, its place in the order tells its channel.
         channel_bits = 0 if kernels.sum() == kernels.size * channels else (channels - 1).bit_length()
-        # One name for each pattern, one for whole kernels and one for those with their own list: 5 names take 3 bits.
+        # One name for each pattern, one for whole kernels and one for those with their own list: 5 names take 3 bits, a
+        # single one none. Where there is no name, there is no kernel to bear it.
         names = len(self.pattern_set) + self.names_whole + bool(unnamed.any())
-        code_bits = max(0, names - 1).bit_length()
+        code_bits = (names - 1).bit_length()
         dense = np.full(len(kernels), channels * positions * value_bits, np.int64)
         # Four weights of 16 bits in a kernel of nine positions, one of 64 channels: 64 + 6 + 9 = 79 bits with a bitmap,
         # 64 + 6 + 3 = 73 with the name of one of eight patterns.
@@ -108,7 +109,7 @@ def _choose_patterns(counts: np.ndarray, patterns: int) -> np.ndarray:
 @kernel
 def _count_codes(mask: np.ndarray) -> np.ndarray:
     """Int64 (512,): kernels of each pattern."""
-    counts = np.zeros(1 << 9, np.int64)
+    counts = np.zeros(1 << MOST_POSITIONS, np.int64)
     for k in range(mask.shape[0]):
         for c in range(mask.shape[1]):
             code = 0
@@ -128,7 +129,7 @@ def _count_kernels(mask: np.ndarray, known: np.ndarray, names_whole: bool) -> np
             weights, code = 0, 0
             for x in range(positions):
                 weights += mask[k, c, x]
-                if positions <= 9:
+                if positions <= MOST_POSITIONS:
                     code |= np.int64(mask[k, c, x]) << x
             named = (names_whole and weights == positions) or known[code]
             counts[k, _WEIGHTS] += weights

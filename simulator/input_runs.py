@@ -1,11 +1,16 @@
-"""A workload simulated on several of its inputs: the reports of the first one, with what the others do to them."""
+"""A workload simulated on several of its inputs: the reports of the first one, with what the others do to them.
+
+Each input is simulated by itself, and meanwhile all of them one behind the other (`NetworkTotal.inputs`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dataflows.accelerator import Accelerator
 from simulator.engine.observer import Observer
+from simulator.network.inputs import InputsInARow
 from simulator.network_simulation import DenseCycles, Progress, simulate
 from simulator.reports.input_spread import InputFigures, InputSpread, LayerSpread
 from simulator.reports.report import Measures, NetworkReport
@@ -37,12 +42,14 @@ def simulate_inputs(
     """The workload on each machine, input after input, and layer after layer of each; as `simulate`.
 
     Reports are those of the first input, which observers watch alone; with several, `NetworkReport.inputs` says how
-    they differ. Of the others a few figures are kept, so that memory holds one trace and one input's reports.
+    they differ, and `NetworkTotal.inputs` how they follow one another. Of the others a few figures are kept, so that
+    memory holds one trace and one input's reports.
     Raises `InputError` where the workload holds fewer inputs, and what `simulate` raises.
     """
     dense_cycles: DenseCycles = {}
     first: list[NetworkReport] = []
     seen: list[list[NetworkFigures]] = []  # of each input, of each machine
+    rows = [InputsInARow(machine, images_of(workload)) for machine in accelerators] if inputs > 1 else []
     for number in range(inputs):
         reports = simulate(
             accelerators,
@@ -51,6 +58,7 @@ def simulate_inputs(
             dense_cycles,
             () if number else observers,
             () if number else network_observers,
+            rows,
         )
         first = first or reports
         seen.append([NetworkFigures(report, workload) for report in reports])
@@ -58,8 +66,19 @@ def simulate_inputs(
         return first
     # From input by input to machine by machine.
     return [
-        report.with_inputs(spread_of(figures)) for report, figures in zip(first, zip(*seen, strict=True), strict=True)
+        in_a_row(report.with_inputs(spread_of(figures)), row)
+        for report, figures, row in zip(first, zip(*seen, strict=True), rows, strict=True)
     ]
+
+
+def images_of(workload: Workload) -> int:
+    """Images of an input: those that go into the first layer."""
+    return workload.layers[0].batch
+
+
+def in_a_row(report: NetworkReport, row: InputsInARow) -> NetworkReport:
+    """The report with what came of several inputs in a row."""
+    return report if report.network is None else replace(report, network=replace(report.network, inputs=row.total()))
 
 
 class NetworkFigures:

@@ -20,6 +20,7 @@ from simulator.engine.memory_kinds import peak_bytes_per_cycle
 from simulator.engine.observer import Observer
 from simulator.equal_size import size_of
 from simulator.network.beside import BesideLayers
+from simulator.network.inputs import InputsInARow
 from simulator.reports.books import check_books
 from simulator.reports.dram_report import DramReport
 from simulator.reports.report import EVENTS, Bounds, LayerReport, Model, NetworkReport
@@ -211,6 +212,7 @@ def simulate(
     dense_cycles: DenseCycles | None = None,
     observers: tuple[Observer, ...] = (),
     network_observers: tuple[Observer, ...] = (),
+    rows: Sequence[InputsInARow] = (),
 ) -> list[NetworkReport]:
     """The workload on each machine. Layers come one at a time, so memory holds one layer's trace, not the network's.
 
@@ -219,6 +221,7 @@ def simulate(
 
     `progress` is called with (layers done, layers, what is next); `dense_cycles` as for `MachineRun`; `observers` watch
     every layer by itself and `network_observers` the run of the network, where there is one; none watches baselines.
+    `rows` are those of the machines where the workload's input is one of several that follow one another.
     Raises what `MachineRun.layer` raises; where a machine refuses a layer, before any layer runs.
     """
     # A refusal after an hour of layers would lose them all, hence all layers are asked first.
@@ -226,7 +229,10 @@ def simulate(
         require_all(accelerator, workload)
     dense_cycles = {} if dense_cycles is None else dense_cycles
     runs = [MachineRun(accelerator, dense_cycles) for accelerator in accelerators]
-    networks = [BesideLayers(accelerator, workload, network_observers) for accelerator in accelerators]
+    networks = [
+        BesideLayers(accelerator, workload, network_observers, row)
+        for accelerator, row in zip(accelerators, rows or [None] * len(accelerators), strict=True)
+    ]
     reports: list[list[LayerReport]] = [[] for _ in runs]
     digests: list[str] = []
     for index, layer in enumerate(workload.layers):

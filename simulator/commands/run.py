@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 _SET_HELP = "Set a machine's parameter by its dotted name, e.g. dram.bandwidth_gbs=25.6. Repeatable."
 _PRUNE_HELP = "Prune the network first, e.g. unstructured:density=0.3; several prunings are joined by '+'."
-_INPUTS_HELP = "Simulate so many inputs of the workload and show how they differ; all else is of the first."
+_INPUTS_HELP = (
+    "Simulate so many inputs, how they differ and how fast they follow one another; all else is of the first."
+)
 _SEED_HELP = "Seed of synthetic masks and values."
 EQUAL_HELP = (
     "Bring machines to one size, each in its own way: any of multipliers, clock_ghz, on_chip_kib, bandwidth_gbs, bits. "
@@ -88,7 +90,7 @@ def run(
     WORKLOAD is a built-in network (vgg16), a density set of one (vgg16@deep-compression), a trace file (.npz), your
     own network file (.toml) or a model that 'prunesim import' knows (.onnx, .tflite, ...).  [default: blazepose]
     """
-    from simulator.input_runs import parse_inputs
+    from simulator.input_runs import images_of, parse_inputs
     from simulator.network.beside import is_one_run
     from simulator.observers.dram_requests import RequestRecorder
     from simulator.observers.network_timeline import NetworkTimeline
@@ -118,7 +120,7 @@ def run(
         recorder.write()
     if not _write(report.to_dict(), report.rows(), options):
         print_report(report, factors=options["factors"])
-        print_network(report)
+        print_network(report, images_of(chosen))
         print_inputs([report])
     if scale_sim:
         files.write_whole(scale_sim, to_compute_report(report))

@@ -14,6 +14,7 @@ from simulator.engine.buffer import Buffer
 from simulator.engine.capacities import check_capacities
 from simulator.engine.cause_books import CauseBooks
 from simulator.engine.ideal_memory import Transfer, transfers_by_tile
+from simulator.engine.input_in_play import InputInPlay
 from simulator.engine.making import Making
 
 
@@ -41,7 +42,8 @@ class LoadConditions(Protocol):
 class LayerInPlay:
     """What the components need to know of a layer: of one alone, or of one of a network.
 
-    number         in the network
+    number         in the network; of several inputs that follow one another, in the sequence of all their layers
+    input          the input that it works on; None for a layer alone
     first_tile     tiles of all layers before it: tile 0 of the layer is this one in the sequence of all tiles
     end_tile       the same of the layer behind it
     label          begins what a starved run says of the layer; empty for a layer alone
@@ -76,6 +78,7 @@ class LayerInPlay:
         self.name = name
         self.label = f"layer '{name}': " if name else ""
         self.conditions: LoadConditions | None = None
+        self.input: InputInPlay | None = None
         # The layer before is not kept: each would hold the one before it, up to the first.
         self.number = 0 if before is None else before.number + 1
         self.first_tile = 0 if before is None else before.end_tile

@@ -15,7 +15,7 @@ Overlap = Literal["serial", "weights", "tiles"]
 
 @dataclass(frozen=True)
 class Read:
-    """A layer reads another: `layer` is its number in the network (0, 1, ...; smaller than the reader's own).
+    """A layer reads another: `layer` is its number among those of its input (0, 1, ...; smaller than the reader's own).
 
     in_order  whether it reads the map in the order in which the other stores it, so that a part of it is enough
     """
@@ -61,15 +61,33 @@ class PlayedLayer:
 
 
 @dataclass(frozen=True, eq=False)
+class PlayedInput:
+    """An input's part in the run of a network that several follow one another through.
+
+    start, end  cycles between which the array belongs to its layers
+    done        when all of its layers have been made, which others may have overtaken by then
+    pe_cycles   int64 (CAUSES,): the PE-cycles of all PEs from start to end by their cause
+    """
+
+    start: int
+    end: int
+    done: int
+    pe_cycles: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class NetworkPlayed:
     """What came of playing a network.
 
     cycles             from the first load to the last byte written
+    layers             of the first input
+    inputs             one, where `NetworkPlay.next_input` was not called
     traffic            what memory carried
     buffer_peak_bytes  fullest level of each buffer
     """
 
     cycles: int
     layers: tuple[PlayedLayer, ...]
+    inputs: tuple[PlayedInput, ...]
     traffic: Traffic
     buffer_peak_bytes: dict[str, int]

@@ -12,6 +12,7 @@ from dataflows.schedule import Tensor
 from dataflows.specs import DramSpec
 from simulator.engine.errors import StarvedError
 from simulator.engine.ideal_memory import transfers_by_tile
+from simulator.engine.input_in_play import InputInPlay
 from simulator.engine.input_shares import InputShares
 from simulator.engine.layer_in_play import LayerInPlay, LoadConditions
 from simulator.engine.layer_queue import LayerQueue
@@ -26,10 +27,12 @@ Process = Generator[simpy.Event, Any, None]
 class NetworkPlay:
     """Layers in a row on one machine. Make it, call `push` with one layer after the other, then `finish` once.
 
+    Several inputs of a network follow one another: call `next_input` behind the last layer of one.
+
     A layer is played while the caller makes the next one's schedule, and is dropped when it is over: of the layers
     before the last one only that stays which rules still ask for, so that a few schedules live at a time, whatever the
-    number of layers. It does not matter to the result when `push` is called: time stands still until a layer that
-    the loads want is there.
+    number of layers and of inputs. It does not matter to the result when `push` is called: time stands still until a
+    layer that the loads want is there.
 
     overlap                  what may happen side by side (docs/network.md)
     write_back               "blocking": the array waits until a tile's results are written before it goes on
@@ -56,8 +59,10 @@ class NetworkPlay:
         self._observers = observers
         self._last: NetworkLayer | None = None
         self._last_in_play: LayerInPlay | None = None
-        # By layer, the event that it has been made: all that is kept of layers that are over.
+        # By layer of the current input, the event that it has been made: all that is kept of layers that are over.
         self._made: list[simpy.Event] = []
+        self._inputs = [InputInPlay(env)]
+        self._end = 0  # of the last layer that the array is done with
         self._to_load, self._to_compute = LayerQueue(env), LayerQueue(env)
         self._played: list[PlayedLayer] = []
         self._peaks: dict[str, int] = {}
@@ -67,7 +72,7 @@ class NetworkPlay:
         env.process(self._compute())
 
     def push(self, layer: NetworkLayer) -> None:
-        """Add the next layer, and play as far as that is possible without the one behind it.
+        """Add the next layer of the current input, and play as far as that is possible without the one behind it.
 
         Raises `CapacityError` when a tile can never fit a buffer, `StarvedError` when nothing can happen any more.
         """
@@ -77,8 +82,10 @@ class NetworkPlay:
         in_play.operands = transfers_by_tile(layer.schedule.operands, self._memory.burst_bytes)
         in_play.operands_made = [self._made[number] for number in layer.operands]
         if layer.reads and Tensor.INPUT not in layer.schedule.loads.tensor:
-            in_play.resident = frozenset(read.layer for read in layer.reads)
+            in_play.resident = frozenset(in_play.number - len(self._made) + read.layer for read in layer.reads)
         in_play.conditions = self._conditions(layer, in_play)
+        in_play.input = self._inputs[-1]
+        in_play.input.layer(in_play.making.made)
         self._made.append(in_play.making.made)
         self._last, self._last_in_play = layer, in_play
         for observer in self._observers:
@@ -91,6 +98,12 @@ class NetworkPlay:
             except EmptySchedule:
                 raise self._starved() from None
 
+    def next_input(self) -> None:
+        """What is pushed from here on are the layers of another input, numbered from 0 again."""
+        self._inputs.append(InputInPlay(self._env))
+        # No layer reads one of another input, whatever these share of the machine.
+        self._made = []
+
     def finish(self) -> NetworkPlayed:
         """Play to the end: there are no more layers.
 
@@ -101,12 +114,13 @@ class NetworkPlay:
         self._env.run()
         if not self._done:
             raise self._starved()
-        cycles = self._played[-1].end if self._played else 0
+        cycles = self._end
         for observer in self._observers:
             observer.end(cycles)
         return NetworkPlayed(
             cycles=cycles,
             layers=tuple(self._played),
+            inputs=tuple(one.played() for one in self._inputs),
             traffic=self._memory.traffic(),
             buffer_peak_bytes=self._peaks,
         )
@@ -131,7 +145,8 @@ class NetworkPlay:
         before, made_by = self._last, self._last_in_play
         if self._overlap != "tiles" or before is None or made_by is None:
             return None
-        if layer.reads != (Read(made_by.number, in_order=True),) or layer.moving_weights:
+        # The layer before is the last of the current input that has been pushed; before its first one nothing is read.
+        if layer.reads != (Read(len(self._made) - 1, in_order=True),) or layer.moving_weights:
             return None
         return InputShares.between(layer.schedule, before.schedule, made_by.making)
 
@@ -158,7 +173,7 @@ class NetworkPlay:
         """Compute layer after layer; between two of them time passes with `serial` alone."""
         layer = yield from self._to_compute.take()
         while layer is not None:
-            start = self._played[-1].end if self._played else 0
+            start = self._end
             yield from self._array.compute(layer)
             if self._overlap == "serial":
                 yield from self._array.wait_for_results(layer)
@@ -171,8 +186,13 @@ class NetworkPlay:
 
     def _end_layer(self, layer: LayerInPlay, start: int) -> None:
         """The array is done with a layer; so is everything that takes room in its buffers but its last results."""
-        end = int(self._env.now)
-        self._played.append(PlayedLayer(layer.name, start, end, layer.books.pe_cycles()))
+        end = self._end = int(self._env.now)
+        pe_cycles = layer.books.pe_cycles()
+        if layer.input is not None:
+            layer.input.computed(start, end, pe_cycles)
+        # Of other inputs sums are enough, so that memory does not grow with them.
+        if layer.input is self._inputs[0]:
+            self._played.append(PlayedLayer(layer.name, start, end, pe_cycles))
         for buffer in layer.buffers.values():
             self._peaks[buffer.name] = max(buffer.peak_bytes, self._peaks.get(buffer.name, 0))
         for observer in self._observers:

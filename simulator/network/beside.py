@@ -9,6 +9,7 @@ from dataflows.accelerator import Accelerator
 from dataflows.schedule import LayerSchedule
 from simulator.engine.observer import Observer
 from simulator.network.held_maps import Pooling
+from simulator.network.inputs import InputsInARow
 from simulator.network.roles import NO_GRAPH, Role, roles_of_chain, roles_of_graph
 from simulator.network.run import NetworkRun
 from simulator.network.total import total_of_layers, total_of_run
@@ -21,20 +22,33 @@ from workloads.workload import Workload
 class BesideLayers:
     """The network of a machine's layers: a run of its own, or where nothing lies between layers their sum.
 
+    Where the input is one of several that follow one another, `row` plays them, and is handed this one's layers, too.
+
     decides  texts that say what its numbers depend on beside the machine and the layers' traces
     """
 
-    def __init__(self, machine: Accelerator, workload: Workload, observers: tuple[Observer, ...] = ()) -> None:
+    def __init__(
+        self,
+        machine: Accelerator,
+        workload: Workload,
+        observers: tuple[Observer, ...] = (),
+        row: InputsInARow | None = None,
+    ) -> None:
         self._machine = machine
         self._notes: tuple[str, ...] = ()
+        self._row = row
         self._run: NetworkRun | None = None
+        self._is_one_run = is_one_run(machine, workload)
         self.decides: tuple[str, ...] = ()
         overlap = machine.spec.overlap
-        if overlap == "none" or not is_one_run(machine, workload):
+        # A single layer is no run of its own; of several inputs even one is.
+        if overlap == "none" or not (self._is_one_run or row):
             return
         roles = roles_of(workload, machine.spec.pooling)
+        self._run = NetworkRun(machine, roles, overlap, observers, row.push if row else None)
+        if not self._is_one_run:
+            return
         self._notes = () if workload.graph is not None else (NO_GRAPH,)
-        self._run = NetworkRun(machine, roles, overlap, observers)
         # What layers read of one another decides, and their names do not.
         self.decides = tuple(repr(replace(role, name="")) for role in roles)
 
@@ -45,9 +59,17 @@ class BesideLayers:
 
     def total(self, layers: Sequence[LayerReport]) -> NetworkTotal:
         """The network behind the last layer; `layers` are the reports of each by itself."""
-        if self._run is None:
+        total = self._total(layers)
+        if self._row is not None:
+            self._row.end_input(total, layers[0].pes)
+        return total
+
+    def _total(self, layers: Sequence[LayerReport]) -> NetworkTotal:
+        # To the end in any case: poolings behind the last layer follow for all who play the input.
+        played = self._run.finish() if self._run is not None else None
+        if self._run is None or played is None or not self._is_one_run:
             return total_of_layers(self._machine, layers)
-        return total_of_run(self._machine, layers, self._run.finish(), self._run.scheduled, self._notes)
+        return total_of_run(self._machine, layers, played, self._run.scheduled, self._notes)
 
 
 def is_one_run(machine: Accelerator, workload: Workload) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
@@ -44,25 +44,25 @@ class NetworkRun:
     """A network on one machine: `layer` for each layer in order, then `finish`.
 
     Of a layer that has been played only counts are kept, so that memory does not grow with the network.
+
+    pushed   told of each layer that is played
     """
 
     def __init__(
-        self, machine: Accelerator, roles: Sequence[Role], overlap: Overlap, observers: tuple[Observer, ...] = ()
+        self,
+        machine: Accelerator,
+        roles: Sequence[Role],
+        overlap: Overlap,
+        observers: tuple[Observer, ...] = (),
+        pushed: Callable[[NetworkLayer], None] | None = None,
     ) -> None:
-        spec = machine.spec
         self.scheduled = Scheduled()
         self._machine = machine
         self._waiting = list(reversed(roles))
         self._stored_bytes: list[int] = []  # of those that were handed over
         self._last: tuple[int, LayerSchedule] | None = None  # images, and the schedule of the layer alone
-        self._play = NetworkPlay(
-            spec.dram,
-            spec.clock_hz,
-            overlap,
-            observers,
-            write_back=spec.write_back,
-            buffer_bytes_per_cycle=spec.buffers.bytes_per_cycle,
-        )
+        self._play = play_on(machine, overlap, observers)
+        self._pushed = pushed
 
     def layer(self, trace: LayerTrace, schedule: LayerSchedule) -> None:
         """The next layer, with its schedule as it is simulated by itself; before it the poolings that come before."""
@@ -109,4 +109,20 @@ class NetworkRun:
     def _push(self, role: Role, schedule: LayerSchedule, *, moving_weights: bool = False) -> None:
         self.scheduled.add(schedule)
         self._stored_bytes.append(schedule.stores.total_bytes)
-        self._play.push(NetworkLayer(role.name, schedule, role.reads, role.operands, moving_weights))
+        layer = NetworkLayer(role.name, schedule, role.reads, role.operands, moving_weights)
+        self._play.push(layer)
+        if self._pushed is not None:
+            self._pushed(layer)
+
+
+def play_on(machine: Accelerator, overlap: Overlap, observers: tuple[Observer, ...] = ()) -> NetworkPlay:
+    """A machine that waits for the layers of a network."""
+    spec = machine.spec
+    return NetworkPlay(
+        spec.dram,
+        spec.clock_hz,
+        overlap,
+        observers,
+        write_back=spec.write_back,
+        buffer_bytes_per_cycle=spec.buffers.bytes_per_cycle,
+    )

@@ -12,6 +12,7 @@ from dataflows.expected import ExpectedWork
 from dataflows.schedule import Cause, LayerSchedule, Tensor
 from dataflows.truth.products import ProductCounts
 from simulator.engine.errors import BooksError
+from simulator.reports.network_inputs import NetworkInputs
 from simulator.reports.network_total import NetworkTotal
 from simulator.reports.report import LayerReport, Measures
 
@@ -34,6 +35,14 @@ def check_network(network: NetworkTotal, alone: Measures, *, moved_bytes: int, c
     """
     found = network_laws(network, alone, moved_bytes=moved_bytes, compulsory_bytes=compulsory_bytes)
     _require("network", network, found)
+
+
+def check_inputs(inputs: NetworkInputs, pes: int, *, busy_cycles: int, moved_bytes: int) -> None:
+    """Raise `BooksError` when inputs that follow one another do not balance.
+
+    busy_cycles, moved_bytes   of the same inputs, each on an idle machine
+    """
+    _require("inputs", inputs, input_laws(inputs, pes, busy_cycles=busy_cycles, moved_bytes=moved_bytes))
 
 
 def require_laws(report: LayerReport, found: list[tuple[str, bool]]) -> None:
@@ -68,6 +77,21 @@ def network_laws(
         ("DRAM carries what was scheduled", moved == moved_bytes),
         ("what must cross DRAM does", moved >= compulsory_bytes),
         ("cycles are at least each bound", network.cycles >= network.bounds.largest),
+    ]
+
+
+def input_laws(inputs: NetworkInputs, pes: int, *, busy_cycles: int, moved_bytes: int) -> list[tuple[str, bool]]:
+    """Every law of inputs that follow one another, and whether it holds."""
+    starts, dones = [span.start_cycle for span in inputs.each], [span.done_cycle for span in inputs.each]
+    stack = inputs.pe_cycle_stack
+    return [
+        ("inputs start one after the other, from 0 on", starts[0] == 0 and starts == sorted(starts)),
+        ("every input is done behind its start", all(a <= b for a, b in zip(starts, dones, strict=True))),
+        ("the run ends with its last input", max(dones) == inputs.cycles),
+        ("causes sum to PEs x cycles", sum(stack.values()) == pes * inputs.cycles),
+        ("no cause is negative", min(stack.values()) >= 0),
+        ("PEs are as busy as with each input alone", stack[Cause.BUSY.key] == busy_cycles),
+        ("DRAM carries what it does for each input alone", inputs.read_bytes + inputs.write_bytes == moved_bytes),
     ]
 
 

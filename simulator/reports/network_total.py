@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from simulator.reports.bounds import Bounds
+from simulator.reports.network_inputs import NetworkInputs
 
 _LISTS = ("layers", "notes")
+_INPUTS = "inputs"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class NetworkTotal:
     buffer_peak_bytes fullest level of each buffer
     layers            in order, poolings that run by themselves among them
     notes             what was assumed
+    inputs            of several inputs, how they follow one another; all else is of the first one, on an idle machine
     """
 
     overlap: str
@@ -57,6 +60,7 @@ class NetworkTotal:
     buffer_peak_bytes: dict[str, int] = field(default_factory=dict)
     layers: tuple[LayerSpan, ...] = ()
     notes: tuple[str, ...] = ()
+    inputs: NetworkInputs | None = None
 
     @property
     def gain(self) -> float | None:
@@ -66,7 +70,10 @@ class NetworkTotal:
     def to_dict(self) -> dict[str, Any]:
         """The figures under their names in the JSON report."""
         lists = {"layers": [asdict(span) for span in self.layers], "notes": list(self.notes)}
-        return asdict(self) | lists | {"gain": self.gain}
+        data = asdict(self) | lists | {"gain": self.gain}
+        # A single input has no row of its own, and its report no key for one.
+        del data[_INPUTS]
+        return data if self.inputs is None else data | {_INPUTS: self.inputs.to_dict()}
 
 
 def total_row(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,8 +21,7 @@ class InputInPlay:
 
     def layer(self, made: simpy.Event) -> None:
         """Another layer is on its way, which has been made when the event fires."""
-        if made.callbacks is not None:
-            made.callbacks.append(self._note)
+        made.callbacks.append(self._note)
 
     def computed(self, start: int, end: int, pe_cycles: np.ndarray) -> None:
         """The array has belonged to the next layer from start to end; pe_cycles: int64 (PEs, CAUSES)."""

@@ -31,6 +31,7 @@ class LazyGroup(click.Group):
         "plot": "simulator.commands.plot:plot",
         "report": "simulator.commands.report:report",
         "run": "simulator.commands.run:run",
+        "serve": "simulator.commands.serve:serve",
         "sweep": "simulator.commands.sweep:sweep",
         "validate": "simulator.commands.validate:validate",
     }

@@ -41,9 +41,9 @@ def _options() -> Iterator[click.Option]:
 def plot(
     results: Path, kind: str, output: Path, study: str | None, where: tuple[str, ...], **options: str | None
 ) -> None:
-    """Draw RESULTS: what 'run', 'compare' or 'sweep' wrote (JSON, CSV, Parquet or a store), or a timeline of 'run'."""
+    """Draw RESULTS: what 'run', 'compare', 'sweep' or 'serve' wrote (JSON, CSV, Parquet, a store), or a timeline."""
     from simulator import plots
-    from simulator.plots.files import read_results, read_timeline
+    from simulator.plots.files import read_results, read_serving, read_timeline
     from workloads.files import require_outputs
 
     drawn = plots.plot_kinds()[kind]
@@ -57,6 +57,8 @@ def plot(
     require_outputs([output], [results])
     if drawn.source == "timeline":
         data = read_timeline(results)
+    elif drawn.source == "serving":
+        data = read_serving(results)
     else:
         data = read_results(results, study, where, whole=drawn.source == "reports")
     plots.save(drawn(data, **given), output)

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from workloads.workload import Workload
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_SET_HELP = "Set a machine's parameter by its dotted name, e.g. dram.bandwidth_gbs=25.6. Repeatable."
-_PRUNE_HELP = "Prune the network first, e.g. unstructured:density=0.3; several prunings are joined by '+'."
+SET_HELP = "Set a machine's parameter by its dotted name, e.g. dram.bandwidth_gbs=25.6. Repeatable."
+PRUNE_HELP = "Prune the network first, e.g. unstructured:density=0.3; several prunings are joined by '+'."
 _INPUTS_HELP = (
     "Simulate so many inputs, how they differ and how fast they follow one another; all else is of the first."
 )
-_SEED_HELP = "Seed of synthetic masks and values."
+SEED_HELP = "Seed of synthetic masks and values."
 EQUAL_HELP = (
     "Bring machines to one size, each in its own way: any of multipliers, clock_ghz, on_chip_kib, bandwidth_gbs, bits. "
     "What a machine cannot reach is said on standard error."
@@ -42,11 +42,11 @@ def run_options(command: Command) -> Command:
     """The options that `run` and `compare` share."""
     options = [
         click.option("--layers", metavar="GLOB", help="Only the layers whose name matches, e.g. 'conv3*'."),
-        click.option("--prune", metavar="METHOD:KEY=VALUE,...", help=_PRUNE_HELP),
-        click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help=_SET_HELP),
+        click.option("--prune", metavar="METHOD:KEY=VALUE,...", help=PRUNE_HELP),
+        click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help=SET_HELP),
         click.option("--equal", metavar="KEY=VALUE,...", help=EQUAL_HELP),
         click.option("--factors", is_flag=True, help=FACTORS_HELP),
-        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=_SEED_HELP),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=SEED_HELP),
         click.option("--batch", type=click.IntRange(min=1), help="Images in a batch.  [default: the workload's]"),
         click.option("--inputs", metavar="N|all", default="1", show_default=True, help=_INPUTS_HELP),
         click.option("--json", "json_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write the JSON report."),
@@ -105,8 +105,8 @@ def run(
     requests = dram_trace.partition(":")[2] or None if dram_trace else None
     # Before the run: a file that cannot be written must not be found out after an hour.
     _require_outputs(options, (scale_sim, timeline, requests), (config, workload))
-    accelerator = _configure(machine, config, settings, _equal_size(options))
-    chosen = _workload(workload, options)
+    accelerator = configured(machine, config, settings, equal_size_of(options["equal"]))
+    chosen = workload_of(workload, **{key: options[key] for key in ("seed", "batch", "prune", "layers")})
     recorder = RequestRecorder.of(dram_trace, accelerator.spec.dram) if dram_trace else None
     inputs = parse_inputs(options["inputs"], chosen)
     # A network that is one run has one clock, on which the timeline draws it; requests are told layer by layer.
@@ -148,9 +148,9 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
 
     _require_outputs(options, (), (workload,))
     names = list(known()) if machines == "all" else [name.strip() for name in machines.split(",")]
-    size = _equal_size(options)
+    size = equal_size_of(options["equal"])
     accelerators = _configure_all(names, settings, size)
-    chosen = _workload(workload, options)
+    chosen = workload_of(workload, **{key: options[key] for key in ("seed", "batch", "prune", "layers")})
     able, refused = able_machines(accelerators, chosen)
     _warn(refused.values())
     if not able:
@@ -174,23 +174,25 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
         _check(able, chosen, inputs)
 
 
-def _workload(name: str, options: dict[str, Any]) -> Workload:
+def workload_of(name: str, *, seed: int, batch: int | None, prune: str | None, layers: str | None) -> Workload:
+    """The workload that options choose; None for what was not given."""
     from workloads import pruning
     from workloads.catalog import load_workload
 
-    chosen = load_workload(name, seed=options["seed"], batch=options["batch"])
-    if options["prune"]:  # before layers are selected, for prunings may look at the whole network
-        chosen = chosen.prune(pruning.parse(options["prune"]))
-    return chosen.select(options["layers"]) if options["layers"] else chosen
+    chosen = load_workload(name, seed=seed, batch=batch)
+    if prune:  # before layers are selected, for prunings may look at the whole network
+        chosen = chosen.prune(pruning.parse(prune))
+    return chosen.select(layers) if layers else chosen
 
 
-def _equal_size(options: dict[str, Any]) -> EqualSize | None:
+def equal_size_of(text: str | None) -> EqualSize | None:
+    """The size that `--equal` asks for; None without it."""
     from simulator.equal_size import parse_equal_size
 
-    return parse_equal_size(options["equal"]) if options["equal"] else None
+    return parse_equal_size(text) if text else None
 
 
-def _configure(name: str, config: Path | None, settings: tuple[str, ...], size: EqualSize | None) -> Accelerator:
+def configured(name: str, config: Path | None, settings: tuple[str, ...], size: EqualSize | None) -> Accelerator:
     """A machine from all that says what it is; warnings, and what an equal size makes of it, go to standard error."""
     from simulator.configuration import configure
     from simulator.equal_size import configure_equal
@@ -216,7 +218,7 @@ def _configure_all(names: list[str], settings: tuple[str, ...], size: EqualSize 
         if not has_key(every, key):
             raise InputError(f"--set: unknown key '{key}': {nearest(key, every)}")
     return [
-        _configure(name, None, tuple(s for s in settings if has_key(known[name], parse_setting(s)[0])), size)
+        configured(name, None, tuple(s for s in settings if has_key(known[name], parse_setting(s)[0])), size)
         for name in names
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from simulator.plots.data import Data, Row
 from simulator.reports.files import cell_text, plain_texts, read_reports
+from simulator.reports.report import SCHEMA
 from workloads.errors import InputError, nearest
 from workloads.files import DATA_LIMIT_BYTES, require_file
 from workloads.names import LONGEST_TEXT, plain_name
@@ -66,6 +67,17 @@ def read_timeline(path: Path) -> dict[str, Any]:
     data = plain_texts(read_json(path, "a timeline", DATA_LIMIT_BYTES))
     if not isinstance(data, dict) or not {"traceEvents", "otherData"} <= set(data):
         raise InputError(f"{path}: not a timeline: this kind of plot needs the file of 'run --timeline'")
+    return data
+
+
+def read_serving(path: Path) -> dict[str, Any]:
+    """A report that `serve` wrote. Raises `InputError` naming the file when it is none."""
+    _head(path)
+    data = plain_texts(read_json(path, "a report of 'serve'", DATA_LIMIT_BYTES))
+    if not isinstance(data, dict) or "serving" not in data:
+        raise InputError(f"{path}: not a report of 'serve', which this kind of plot needs")
+    if data.get("schema") != SCHEMA:
+        raise InputError(f"{path}: schema = {data.get('schema')!r}, must be {SCHEMA}")
     return data
 
 

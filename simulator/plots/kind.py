@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Draw = Callable[..., "Figure"]
-Source = Literal["totals", "reports", "timeline"]
+Source = Literal["totals", "reports", "timeline", "serving"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Kind:
 
     line     what it shows, for lists
     options  names of the arguments that a user may give beside the data, and what each means
-    source   totals: of every run; reports: whole reports with their layers; timeline: a timeline's file
+    source   totals: of every run; reports: whole reports with their layers; timeline: a timeline's file; serving: a
+             report of 'serve'
     """
 
     name: str

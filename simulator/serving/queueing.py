@@ -3,7 +3,7 @@
 The rules, of which docs/serving.md says why:
 
 - An image that arrives waits, unless so many wait already as there is room for; then it is dropped.
-- A batch starts when the machine is ready for it and N images wait, or the oldest has waited long enough. It takes up to
+- A batch starts when the machine is ready and N images wait, or the oldest has waited long enough. It takes up to
   N images, the oldest first.
 - The machine is ready an interval of the last batch behind its start. A batch is done its latency behind its start, and
   no sooner than its interval behind the batch before.

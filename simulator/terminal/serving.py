@@ -35,8 +35,8 @@ _COLUMNS = (
     _Column("late.share", "late", "{:.1%}"),
 )
 _LEGEND = (
-    "busy: share of the time in which the machine is ready for no other batch. ms: from arrival until done; p99: 99 % of "
-    "the served images take no longer. waiting, most: images in the queue, in the mean and at most. "
+    "busy: share of the time in which the machine is ready for no other batch. ms: from arrival until done; p99: 99 % "
+    "of the served images take no longer. waiting, most: images in the queue, in the mean and at most. "
 )
 _LATE = "late: served images behind the deadline. "
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def _distribution(point: Mapping[str, Any], title: str) -> Figure:
         return figure
 
 
-def _over_rates(points: list[Mapping[str, Any]], title: str) -> Figure:
+def _over_rates(points: Sequence[Mapping[str, Any]], title: str) -> Figure:
     points = sorted(points, key=lambda point: point["rate"])
     rates = [point["rate"] for point in points]
     with new_figure(6.4, 5.4) as figure:
@@ -69,13 +69,12 @@ def _over_rates(points: list[Mapping[str, Any]], title: str) -> Figure:
             upper.set_ylim(bottom=0)
         upper.set(ylabel="latency, ms", title=title)
         # Offered as a line, so that what is served is seen to fall behind it.
-        lower.plot(rates, rates, color="#999999", linestyle=":", label="arriving")
-        served = [(rate, point["served_images_per_s"]) for rate, point in zip(rates, points, strict=True)]
-        known = [pair for pair in served if pair[1] is not None]
-        if known:
-            lower.plot(*zip(*known, strict=True), color="#009E73", marker="^", label="served")
+        _draw_pace(lower, points, "offered_images_per_s", color="#999999", linestyle=":", label="arriving")
+        _draw_pace(lower, points, "served_images_per_s", color="#009E73", marker="^", label="served")
         lower.set(xlabel="images that arrive in a second", ylabel="images/s")
         lower.set_ylim(bottom=0)
+        for axis in (lower.xaxis, lower.yaxis):
+            axis.set_major_formatter("{x:,g}")
         for axes in (upper, lower):
             axes.grid()
         handles, labels = (
@@ -83,6 +82,13 @@ def _over_rates(points: list[Mapping[str, Any]], title: str) -> Figure:
         )
         figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
         return figure
+
+
+def _draw_pace(axes: Axes, points: Sequence[Mapping[str, Any]], key: str, **style: Any) -> None:
+    # A single batch has no rate.
+    known = [(point["rate"], point[key]) for point in points if point[key] is not None]
+    if known:
+        axes.plot(*zip(*known, strict=True), **style)
 
 
 def _draw_deadline(axes: Axes, point: Mapping[str, Any], *, upright: bool) -> None:

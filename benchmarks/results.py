@@ -1,4 +1,4 @@
-"""The tables of README.md and of docs/network, results and scnn.md, made anew and compared: no number goes stale.
+"""The tables of README.md and of docs/network, results, scnn and serving.md, made anew and compared: no number goes stale.
 
     python -m benchmarks.results [TABLE ...] [--renew] [--squeezenet FOLDER] [--resnet50 FOLDER]
                                  [--photographs FOLDER] [--densities FOLDER]
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.experiments import memory, one_image, overlap, prunings, real_against_random, scnn_bars
+from benchmarks.experiments import memory, one_image, overlap, prunings, real_against_random, scnn_bars, serving
 from benchmarks.markdown import table_text
 from dataflows.registry import create, machines
 from simulator.network_simulation import able_machines, simulate
@@ -25,7 +25,10 @@ from workloads.catalog import load_workload
 from workloads.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = (ROOT / "README.md", *(ROOT / "docs" / name for name in ("network.md", "results.md", "scnn.md")))
+DOCUMENTS = (
+    ROOT / "README.md",
+    *(ROOT / "docs" / name for name in ("network.md", "results.md", "scnn.md", "serving.md")),
+)
 NETWORKS = ("blazepose", "mobilenet-v1", "vgg16", "resnet50")
 _BLOCK = re.compile(r"(<!-- table: ([a-z0-9-]+) -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
 
@@ -73,6 +76,7 @@ TABLES: dict[str, Callable[[], Rows]] = {
     "removed-filters": prunings.removed,
     "overlap": overlap.shares,
     "overlap-resnet50": lambda: overlap.by_mechanism("resnet50"),
+    "serving": serving.rows,
     "nested-storage": prunings.stacked_storage,
     "scnn-layers": scnn_bars.layers,
     "scnn-networks": scnn_bars.networks,

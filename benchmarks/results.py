@@ -1,4 +1,4 @@
-"""The tables of README.md and of docs/network, results, scnn and serving.md, made anew and compared: no number goes stale.
+"""The tables of README.md and of docs/network, results, scnn and serving.md, made anew: no number goes stale.
 
     python -m benchmarks.results [TABLE ...] [--renew] [--squeezenet FOLDER] [--resnet50 FOLDER]
                                  [--photographs FOLDER] [--densities FOLDER]

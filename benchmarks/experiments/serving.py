@@ -19,7 +19,7 @@ MACHINES = ("cambricon-x", "dadiannao", "kgrc", "scnn", "structured", "systolic"
 BATCH = 4
 DEADLINE_MS = 33
 _LOADS = (Fraction(1, 2), Fraction(4, 5), Fraction(19, 20))
-_IMAGES = 10_000
+_IMAGES = 100_000
 
 
 def rows(machines: Sequence[str] = MACHINES) -> Iterator[Sequence[str]]:

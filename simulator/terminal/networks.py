@@ -44,9 +44,11 @@ def _print_runs(report: NetworkReport, network: NetworkTotal) -> None:
 
 def _pace(network: NetworkTotal, images: int) -> list[str]:
     """How long an input takes on an idle machine, and how many images are done in a second."""
-    latency_us, batch = network.time_us, f"{images} images" if images > 1 else "an image"
+    latency_us, batch, each = network.time_us, "an image", "image"
+    if images > 1:
+        batch, each = f"{images} images", "batch"
     rate = _rate(images_per_s(latency_us, images))
-    lines = [f"latency {_ms(latency_us)}; {rate} where the next one waits until {batch} left ({images} / latency)"]
+    lines = [f"latency {_ms(latency_us)}; {rate} where each {each} waits for the one before ({images} / latency)"]
     if network.inputs is not None:
         row = network.inputs.to_dict()
         behind, every = f"{row['count']} inputs one behind the other", f"{batch} every {_ms(row['interval_us'])}"

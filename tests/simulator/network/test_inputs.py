@@ -119,7 +119,10 @@ def test_columns_and_lines(cli, tmp_path):
     cells = dict(zip(heads, last, strict=True))
     assert int(cells["network.inputs.count"]) == 2
     interval, latency = float(cells["network.inputs.interval_us"]), float(cells["network.time_us"])
-    assert f"latency {latency / 1000:.3g} ms; {1e6 / latency:,.1f} images/s where the next one waits" in result.out
+    assert (
+        f"latency {latency / 1000:.3g} ms; {1e6 / latency:,.1f} images/s where each image waits for the one before (1 / latency)"
+        in result.out
+    )
     assert (
         f"throughput {1e6 / interval:,.1f} images/s, an image every {interval / 1000:.3g} ms: 2 inputs one behind the other"
         in result.out

@@ -38,12 +38,10 @@ _INPUTS_HELP = "Inputs of the workload, served in turn."
 @click.option("--arrivals", metavar="periodic|poisson|FILE", default="periodic", show_default=True, help=_ARRIVALS_HELP)
 @click.option("--images", type=click.IntRange(1, 10**7), help="How many arrive.  [default: 1000, or all of FILE]")
 @click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help=_BATCH_HELP)
-@click.option("--wait", "wait_ms", type=click.FloatRange(min=0), metavar="MS", default=0.0, show_default=True,
+@click.option("--wait", "wait_ms", type=float, metavar="MS", default=0.0, show_default=True,
               help=_WAIT_HELP)  # fmt: skip
 @click.option("--queue", type=click.IntRange(min=1), help=_QUEUE_HELP)
-@click.option(
-    "--deadline", "deadline_ms", type=click.FloatRange(min=0), metavar="MS", help="Count images that take longer."
-)
+@click.option("--deadline", "deadline_ms", type=float, metavar="MS", help="Count images that take longer.")
 @click.option("--inputs", metavar="N|all", default="1", show_default=True, help=_INPUTS_HELP)
 @click.option(
     "--config", type=click.Path(path_type=Path), metavar="FILE", help="A machine's TOML from 'prunesim config'."

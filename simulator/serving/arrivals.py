@@ -25,7 +25,7 @@ def arrivals(kind: str, rate: Fraction, images: int, seed: int, clock_hz: int) -
         # At 3 images in 10 cycles they come in cycles 0, 3, 7 and 10: each rounded by itself, so that none drifts.
         return [round(number * cycles) for number in range(images)]
     gaps = np.random.default_rng(seed).standard_exponential(images)
-    return np.rint(np.cumsum(gaps) * float(cycles)).astype(np.int64).tolist()
+    return [round(cycle) for cycle in (np.cumsum(gaps) * float(cycles)).tolist()]
 
 
 def read_arrivals(path: Path, clock_hz: int, most: int | None = None) -> list[int]:

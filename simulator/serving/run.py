@@ -17,6 +17,8 @@ from workloads.errors import InputError
 from workloads.workload import Workload
 
 DEFAULT_IMAGES = 1000
+# Far beyond any machine, and near enough for numbers to stay exact.
+_LEAST_RATE, _MOST_RATE, _MOST_MS = 1e-6, 1e12, 1e9
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,14 @@ def parse_traffic(kind: str, rates: str | None, images: int | None, seed: int) -
 
 def _rate(text: str, rates: str) -> Fraction:
     try:
-        # Through a float, whose size is bounded; 0.1 stays a tenth by way of its text.
-        rate = Fraction(repr(float(text)))
-    except (ValueError, OverflowError):
-        rate = Fraction(0)
-    if rate <= 0:
-        raise InputError(f"--rate {rates}: '{text}' must be a number of images per second above 0")
-    return rate
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not _LEAST_RATE <= rate <= _MOST_RATE:
+        allowed = f"between {_LEAST_RATE:g} and {_MOST_RATE:g}"
+        raise InputError(f"--rate {rates}: '{text}' must be a number of images per second {allowed}")
+    # By its text, in which 0.1 is a tenth.
+    return Fraction(repr(rate))
 
 
 def rules_of(batch: int, wait_ms: float, room: int | None, clock_hz: int) -> Rules:
@@ -72,9 +75,9 @@ def rules_of(batch: int, wait_ms: float, room: int | None, clock_hz: int) -> Rul
 
 
 def cycles_of(milliseconds: float, option: str, clock_hz: int) -> int:
-    """Milliseconds as cycles. Raises `InputError` where there are none."""
-    if not math.isfinite(milliseconds):
-        raise InputError(f"{option} {milliseconds}: must be a number of milliseconds")
+    """Milliseconds as cycles. Raises `InputError` where they are no time or too long a one."""
+    if not 0 <= milliseconds <= _MOST_MS:
+        raise InputError(f"{option} {milliseconds}: must be between 0 and {_MOST_MS:g} milliseconds")
     return round(Fraction(milliseconds) * clock_hz / MILLISECONDS)
 
 

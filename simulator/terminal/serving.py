@@ -38,6 +38,12 @@ _LEGEND = (
     "busy: share of the time in which the machine is ready for no other batch. ms: from arrival until done; p99: 99 % "
     "of the served images take no longer. waiting, most: images in the queue, in the mean and at most. "
 )
+# What a narrow table can do without; what says most of the tail stays longest.
+_LEFT_OUT = (
+    ("latency_ms.p90", "latency_ms.p95"),
+    ("latency_ms.p90", "latency_ms.p95", "latency_ms.max", "offered_images_per_s", "waiting.mean", "waiting.max"),
+    tuple(column.key for column in _COLUMNS if column.key not in ("served_images_per_s", "latency_ms.p99")),
+)
 _LATE = "late: served images behind the deadline. "
 
 
@@ -53,8 +59,8 @@ def print_serving(report: ServingReport) -> None:
     output.print()
     rows = [flat(point) for point in serving["points"]]
     shown = [column for column in _COLUMNS if any(row.get(column.key) is not None for row in rows)]
-    # From most to fewest: what says most of the tail stays longest.
-    choices = [shown, [one for one in shown if one.key not in ("latency_ms.p90", "latency_ms.p95")], shown[:3]]
+    # From most to fewest.
+    choices = [shown, *([one for one in shown if one.key not in left_out] for left_out in _LEFT_OUT)]
     fitting(output, [_table(rows, columns) for columns in choices])
     late = _LATE if any(column.key == "late.share" for column in shown) else ""
     output.print((_LEGEND + late).strip(), style="dim", highlight=False)

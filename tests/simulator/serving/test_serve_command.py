@@ -122,13 +122,14 @@ def test_the_inputs_of_a_trace_file_are_served_in_turn(cli, tmp_path):
     ("arguments", "message"),
     [
         ((), "--arrivals periodic: give a --rate in images per second"),
-        (("--rate", "10,fast"), "--rate 10,fast: 'fast' must be a number of images per second above 0"),
-        (("--rate", "0"), "--rate 0: '0' must be a number of images per second above 0"),
-        (("--rate", "nan"), "--rate nan: 'nan' must be a number of images per second above 0"),
-        (("--rate", "inf"), "--rate inf: 'inf' must be a number of images per second above 0"),
+        (("--rate", "10,fast"), "--rate 10,fast: 'fast' must be a number of images per second between 1e-06 and 1e+12"),
+        (("--rate", "0"), "--rate 0: '0' must be a number of images per second between 1e-06 and 1e+12"),
+        (("--rate", "nan"), "--rate nan: 'nan' must be a number of images per second between 1e-06 and 1e+12"),
+        (("--rate", "1e-300"), "--rate 1e-300: '1e-300' must be a number of images per second between 1e-06 and 1e+12"),
+        (("--rate", "inf"), "--rate inf: 'inf' must be a number of images per second between 1e-06 and 1e+12"),
         (("--rate", "5", "--batch", "4", "--queue", "3"), "--queue 3: must have room for a batch of 4"),
-        (("--rate", "5", "--wait", "inf"), "--wait inf: must be a number of milliseconds"),
-        (("--rate", "5", "--deadline", "nan"), "--deadline nan: must be a number of milliseconds"),
+        (("--rate", "5", "--wait", "inf"), "--wait inf: must be between 0 and 1e+09 milliseconds"),
+        (("--rate", "5", "--deadline", "nan"), "--deadline nan: must be between 0 and 1e+09 milliseconds"),
         (("--arrivals", "FILE", "--rate", "5"), "--rate 5: the arrivals of 'FILE' have their own rate"),
         (("--arrivals", "FILE"), "FILE: no such file"),
     ],
@@ -172,6 +173,9 @@ def test_a_table_fits_and_has_a_row_a_rate(serve, monkeypatch, width):
         "5,000", "10,000",
     ]  # fmt: skip
     assert len(data["serving"]["points"]) == 2
+    heads = next(line.split() for line in out.splitlines() if line.lstrip().startswith("rate "))
+    assert {"served/s", "p99"} <= set(heads)
+    assert ("p90" in heads) is (width == 160)
 
 
 def drawn(data):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import replace
 from math import ceil
 from typing import Literal
@@ -22,6 +21,7 @@ from tests.simulator.engine.random_schedules import memories
 from tests.simulator.engine.schedules import byte_a_cycle, runs
 from tests.simulator.engine.test_network_laws import bursts_of, overlaps, slack, write_backs
 from tests.simulator.engine.test_network_play import ONE_IN, ONE_OUT, chain, layer
+from tests.simulator.live_objects import LiveObjects
 
 
 def play_inputs(
@@ -192,14 +192,13 @@ def assert_in_time(
 @pytest.mark.parametrize("overlap", ["serial", "weights", "tiles"])
 def test_schedules_of_many_inputs_do_not_live_together(overlap):
     play = NetworkPlay(byte_a_cycle(), GHZ, overlap)
-    most = 0
+    alive, live = [], LiveObjects(LayerSchedule)
     for number in range(300):
         if number:
             play.next_input()
         for one in chain(*(layer(5, inputs=ONE_IN, stores=ONE_OUT) for _ in range(3))):
             play.push(one)
         if number % 100 == 99:
-            gc.collect()
-            most = max(most, sum(isinstance(one, LayerSchedule) for one in gc.get_objects()))
+            alive.append(live.count())
     assert len(play.finish().inputs) == 300
-    assert 0 < most <= 12
+    assert 0 < max(alive) <= 8

@@ -34,6 +34,10 @@ _RATIOS = {
     "network.bounds.compute_cycles": ("bounds.compute_cycles",),
     "network.bounds.fullest_pe_cycles": ("bounds.fullest_pe_cycles",),
     "network.bounds.memory_cycles": ("network.read_bytes", "network.write_bytes", "dram.peak_gbs"),
+    "network.inputs.latency_cycles": ("network.cycles",),
+    "network.inputs.latency_us": ("network.inputs.latency_cycles", "network.cycles"),
+    "network.inputs.interval_us": ("network.inputs.interval_cycles",),
+    "network.inputs.images_per_s": ("network.inputs.interval_cycles",),
     "weight_density": ("weight_macs",),
     "activation_density": ("effectual_macs",),
 }
@@ -43,6 +47,11 @@ _PARTS = {
     "pe_cycle_stack.*": ("cycles",),
     "network.cycles": ("cycles",),
     "network.pe_cycle_stack.*": ("network.cycles",),
+    "network.inputs.interval_cycles": ("network.cycles",),
+    "network.inputs.cycles": ("network.inputs.count", "network.inputs.interval_cycles"),
+    "network.inputs.pe_cycle_stack.*": ("network.inputs.cycles",),
+    "network.inputs.read_bytes": ("network.inputs.count", "network.read_bytes"),
+    "network.inputs.write_bytes": ("network.inputs.count", "network.write_bytes"),
     "network.read_bytes": ("dram.read_bytes",),
     "network.write_bytes": ("dram.write_bytes",),
     "fragmented_lanes": ("issued_macs", "pe_cycle_stack.busy"),
@@ -180,7 +189,12 @@ def wholes_of(total: Mapping[str, Any]) -> Callable[[str], int]:
     slots = total.get("multipliers", 0) * total.get("cycles", 0)
     network = sum(value for key, value in total.items() if key.startswith(f"network.{STACK}"))
     through_network = total.get("network.read_bytes", 0) + total.get("network.write_bytes", 0)
+    inputs = sum(value for key, value in total.items() if key.startswith(f"network.inputs.{STACK}"))
+    through_inputs = total.get("network.inputs.read_bytes", 0) + total.get("network.inputs.write_bytes", 0)
     wholes = {
+        # Before those of the network, whose patterns they fit as well.
+        "network.inputs.pe_cycle_stack.*": inputs,
+        "network.inputs.*_bytes": through_inputs,
         "network.pe_cycle_stack.*": network,
         "network.bounds.*": total.get("network.cycles", 0),
         "network.*_bytes": through_network,

@@ -181,12 +181,15 @@ _DRAWN = (
     NETWORK_TIME,
     GAIN,
     Metric("network.cycles", title="cycles of the network as one run"),
+    Metric("network.inputs.interval_us", title="time from one input to the next, µs"),
+    Metric("network.inputs.images_per_s", title="images a second, one behind the other", more_is_better=True),
     Metric("dram.achieved_gbs", title="DRAM bandwidth, 10\u2079 bytes a second", more_is_better=True),
 )
 _BY_COLUMN = {metric.column: metric for metric in (*_DRAWN, *FACTORS)}
 _NEITHER = (
     "multipliers", "pes", "tiles", "dense_*", "weight_macs", "effectual_macs", "*_density", "speedup_factors.size",
     "*pe_cycle_stack.busy", "*buffer_peak_bytes.*", "dram.peak_gbs", "*.row_hits",
+    "network.inputs.count", "network.inputs.images",
 )  # fmt: skip
 """Columns that say how large a machine or its work is; of them neither more nor less is better."""
 

@@ -9,6 +9,8 @@ from simulator.engine.errors import BooksError
 from simulator.input_runs import simulate_inputs
 from simulator.network_simulation import simulate
 from simulator.reports.books import check_inputs
+from simulator.reports.diff import Tolerances, difference
+from simulator.reports.metrics import sense_of
 from simulator.reports.network_inputs import InputSpan, NetworkInputs
 from tests.simulator.network.graphs import BLOCK, CHAIN, POOLED
 from tests.simulator.network.workloads import network
@@ -131,3 +133,17 @@ def test_columns_and_lines(cli, tmp_path):
     assert "latency" not in alone
     several = cli("run", "examples/tiny.toml", "--on", "scnn", "--set", "overlap=none", "--inputs", "2").out
     assert "throughput" in several
+
+
+def test_differences_of_inputs_have_a_sense_and_a_cause():
+    before, after = (
+        in_a_row("structured", network(CHAIN), count, overlap=overlap).to_dict()
+        for count, overlap in ((2, "weights"), (3, "serial"))
+    )
+    moved = {change.metric: change for change in difference([before], [after], Tolerances()).changes}
+    senses = {key: sense_of(f"network.inputs.{key}") for key in ("images_per_s", "interval_us", "count", "images")}
+    assert senses == {"images_per_s": 1, "interval_us": -1, "count": 0, "images": 0}
+    # Of bytes that grow by a half, the read ones are a part.
+    row = before["network"]["inputs"]
+    grown = after["network"]["inputs"]["read_bytes"] - row["read_bytes"]
+    assert moved["network.inputs.read_bytes"].effect == pytest.approx(grown / (row["read_bytes"] + row["write_bytes"]))

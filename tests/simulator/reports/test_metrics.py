@@ -66,5 +66,6 @@ def test_axes_have_names_and_a_sense():
     better = {one.column for one in metrics._DRAWN if one.more_is_better}
     assert better == {
         "speedup", "utilization", "effectual_utilization", "dram.efficiency", "dram.achieved_gbs", "network.gain",
+        "network.inputs.images_per_s",
     }  # fmt: skip
     assert not metric_of("cycles").more_is_better

@@ -66,7 +66,10 @@ def lines_of(figure: Figure, panel: int = 0) -> dict[str, list[tuple[float, floa
     }
 
 
-@pytest.mark.parametrize("kind", [name for name, kind in plots.plot_kinds().items() if kind.source != "timeline"])
+OF_REPORTS = [name for name, kind in plots.plot_kinds().items() if kind.source in ("totals", "reports")]
+
+
+@pytest.mark.parametrize("kind", OF_REPORTS)
 def test_reports_objects_and_json_draw_the_same(kind, network_reports, reports):
     drawn = plots.plot_kinds()[kind]
     first, second = plots.svg_text(drawn(network_reports)), plots.svg_text(drawn(reports))

@@ -20,6 +20,21 @@ def whole(*shape, kind=np.float32, density=0.5):
     return values.astype(kind)
 
 
+def node(operator, inputs, output, name="", **attributes):
+    """An operator; names of its tensors apart by blanks."""
+    return helper.make_node(operator, inputs.split(), output.split(), name=name, **attributes)
+
+
+def weight(*shape):
+    """Weights without a zero."""
+    return RANDOM.standard_normal(shape).astype(np.float32)
+
+
+def sizes(*values):
+    """What a shape or a list of axes is given as."""
+    return np.array(values, np.int64)
+
+
 def imported(path, feed, **options):
     """The import of a model with activations of a feed."""
     np.savez(path.with_suffix(".feed.npz"), **feed)

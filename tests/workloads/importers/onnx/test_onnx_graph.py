@@ -6,24 +6,10 @@ import pytest
 pytest.importorskip("onnx")
 from onnx import TensorProto, helper
 
-from tests.workloads.importers.onnx.onnx_models import NETWORKS, save
+from tests.workloads.importers.onnx.onnx_models import NETWORKS, node, save, sizes, weight
 from workloads.importers import ImportOptions, import_model
 from workloads.network import load_network
 from workloads.pruning import parse
-
-RANDOM = np.random.default_rng(5)
-
-
-def node(operator, inputs, output, name="", **attributes):
-    return helper.make_node(operator, inputs.split(), output.split(), name=name, **attributes)
-
-
-def weight(*shape):
-    return RANDOM.standard_normal(shape).astype(np.float32)
-
-
-def whole(*values):
-    return np.array(values, np.int64)
 
 
 def rows(tmp_path, nodes, inputs, weights, outputs=("y",), **options):
@@ -81,7 +67,7 @@ def test_a_residual_block_with_a_join_and_names_of_its_own(tmp_path):
         ([("ReduceMean", "x", "y", {"axes": [2, 3], "keepdims": 0})], {}, [("pool", (4,))]),
         ([("ReduceMean", "x", "y", {"axes": [-1, -2]})], {}, [("pool", (4, 1, 1))]),
         ([("ReduceMean", "x", "y", {"axes": [1]})], {}, [("other", (1, 6, 6))]),
-        ([("ReduceSum", "x ax", "y", {"keepdims": 0})], {"ax": whole(2, 3)}, [("pool", (4,))]),
+        ([("ReduceSum", "x ax", "y", {"keepdims": 0})], {"ax": sizes(2, 3)}, [("pool", (4,))]),
         ([("Resize", "x  k", "y", {})], {"k": np.array([1, 1, 2, 2], np.float32)}, [("upsample", (4, 12, 12))]),
         ([("Resize", "x  k", "y", {})], {"k": np.array([1, 1, 0.5, 0.5], np.float32)}, [("pool", (4, 3, 3))]),
         ([("Mul", "x s", "y", {})], {"s": np.ones((4, 1, 1), np.float32)}, [("normalise", (4, 6, 6))]),
@@ -89,9 +75,9 @@ def test_a_residual_block_with_a_join_and_names_of_its_own(tmp_path):
          [("activation", (4, 6, 6)), ("add", (4, 6, 6))]),
         ([("GlobalMaxPool", "x", "g", {}), ("Mul", "x g", "y", {})], {}, [("pool", (4, 1, 1)), ("add", (4, 6, 6))]),
         ([("Flatten", "x", "y", {})], {}, [("reshape", (144,))]),
-        ([("Pad", "x p", "y", {})], {"p": whole(0, 0, 1, 1, 0, 0, 1, 1)}, [("reshape", (4, 8, 8))]),
-        ([("Slice", "x b e a", "y", {})], {"b": whole(0), "e": whole(3), "a": whole(1)}, [("reshape", (3, 6, 6))]),
-        ([("Slice", "x b e a s", "y", {})], {"b": whole(9), "e": whole(-9), "a": whole(1), "s": whole(-1)},
+        ([("Pad", "x p", "y", {})], {"p": sizes(0, 0, 1, 1, 0, 0, 1, 1)}, [("reshape", (4, 8, 8))]),
+        ([("Slice", "x b e a", "y", {})], {"b": sizes(0), "e": sizes(3), "a": sizes(1)}, [("reshape", (3, 6, 6))]),
+        ([("Slice", "x b e a s", "y", {})], {"b": sizes(9), "e": sizes(-9), "a": sizes(1), "s": sizes(-1)},
          [("other", (4, 6, 6))]),
         ([("Transpose", "x", "y", {"perm": [0, 2, 3, 1]})], {}, [("reshape", (6, 6, 4))]),
         ([("DepthToSpace", "x", "y", {"blocksize": 2})], {}, [("reshape", (1, 12, 12))]),
@@ -134,7 +120,7 @@ def test_a_product_over_positions_reads_channels_that_lie_last(tmp_path):
         node("ReduceMean", "ln", "y", "mean", axes=[1], keepdims=0),
     ]
     weights = {
-        "s": whole(1, 4, 36), "a": weight(4, 8), "b": weight(8), "d": weight(8, 4), "l": np.ones(4, np.float32),
+        "s": sizes(1, 4, 36), "a": weight(4, 8), "b": weight(8), "d": weight(8, 4), "l": np.ones(4, np.float32),
     }  # fmt: skip
     path = save(tmp_path / "m.onnx", [node("Conv", "image w", "x", "c"), *nodes], {"image": (1, 2, 6, 6)},
                 {"w": weight(4, 2, 1, 1), **weights}, ("y", "o"))  # fmt: skip
@@ -202,7 +188,7 @@ def test_zeros_around_a_map_that_a_layer_pads_itself_are_no_node(tmp_path):
     found = chain(
         tmp_path,
         [node("Pad", "x p", "o", "pad"), node("Conv", "o b", "y", "last")],
-        {"p": whole(0, 0, 1, 1, 0, 0, 1, 1), "b": weight(5, 4, 3, 3)},
+        {"p": sizes(0, 0, 1, 1, 0, 0, 1, 1), "b": weight(5, 4, 3, 3)},
         (1, 4, 6, 6),
     )
     assert found[2:] == [("last", "layer", ("c",), (5, 6, 6))]

@@ -4,27 +4,13 @@ import numpy as np
 import pytest
 
 pytest.importorskip("onnx")
-from onnx import helper
 
-from tests.workloads.importers.onnx.onnx_models import save
+from tests.workloads.importers.onnx.onnx_models import node, save, sizes, weight
 from workloads.importers import ImportOptions, import_model
 from workloads.importers.imported import STEPS
 
-RANDOM = np.random.default_rng(8)
 TOKENS, WIDTH, HEADS, HIDDEN = 6, 8, 2, 12
 DEPTH = WIDTH // HEADS
-
-
-def node(operator, inputs, output, name="", **attributes):
-    return helper.make_node(operator, inputs.split(), output.split(), name=name, **attributes)
-
-
-def weight(*shape):
-    return RANDOM.standard_normal(shape).astype(np.float32)
-
-
-def whole(*values):
-    return np.array(values, np.int64)
 
 
 def encoder(images):
@@ -52,7 +38,7 @@ def encoder(images):
     ]
     weights = {f"w{one}": weight(WIDTH, WIDTH) for one in "qkvo"}
     weights |= {"w1": weight(WIDTH, HIDDEN), "w2": weight(HIDDEN, WIDTH), "scale": np.array(0.5, np.float32)}
-    weights |= {"heads": whole(images, TOKENS, HEADS, DEPTH), "rows": whole(images, TOKENS, WIDTH)}
+    weights |= {"heads": sizes(images, TOKENS, HEADS, DEPTH), "rows": sizes(images, TOKENS, WIDTH)}
     return nodes, weights
 
 
@@ -100,7 +86,7 @@ def test_heads_and_images_in_one_axis(tmp_path):
         node("Transpose", "b", "t", "turned", perm=(0, 2, 1)),
         node("MatMul", "b t", "y", "gram"),
     ]
-    found = graph(tmp_path, nodes, {"x": (2, 6, 4)}, {"w": weight(4, 12), "joined": whole(6, 6, 4)})
+    found = graph(tmp_path, nodes, {"x": (2, 6, 4)}, {"w": weight(4, 12), "joined": sizes(6, 6, 4)})
     # (6, 6, 4) are 3 heads of each of two images.
     assert found.by_name["apart"].shape == (3, 6, 4)
     assert found.by_name["gram"].inputs == ("gram_input", "turned")
@@ -162,7 +148,7 @@ def recurrent(images, **attributes):
     ]
     weights = {
         "w": weight(3, 5), "i": weight(ways, 16, 5), "r": weight(ways, 16, 4),
-        "row": whole(images, -1), "v": weight(4 * ways, 2),
+        "row": sizes(images, -1), "v": weight(4 * ways, 2),
     }  # fmt: skip
     return nodes, {"x": (images, 7, 3)}, weights
 

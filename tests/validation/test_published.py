@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -10,10 +11,12 @@ from pydantic import ValidationError
 from simulator.validation import figures, sensitivity
 from simulator.validation import results as validation
 from simulator.validation.figure_metrics import METRICS, Run
+from simulator.validation.figure_records import recorded_verdict
 from simulator.validation.figure_rows import Figure, Goal, Outside, Reading
 from simulator.validation.figures import FigureSet
 from simulator.validation.results import Result
 from simulator.validation.sensitivity import Effect
+from tests.project import ROOT
 from tests.validation.own_figures import OWN, own_figures
 from workloads.errors import InputError
 
@@ -42,6 +45,14 @@ def test_every_study_is_used_and_every_machine_with_figures_has_readings():
     assert set(PUBLISHED.studies) == {file.with_suffix("").as_posix() for file in studies}
     machines = {PUBLISHED.machine_of(figure) for figure in PUBLISHED.figures}
     assert {reading.machine for reading in PUBLISHED.readings} == machines
+
+
+def test_the_readme_counts_figures_as_the_records_do():
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    counts = Counter(recorded_verdict(PUBLISHED, figure) for figure in PUBLISHED.figures)
+    assert f"reruns {len(PUBLISHED.figures)} published figures" in text
+    assert f"within the goal of its kind ({counts['within']})" in text
+    assert f"what the paper leaves open ({counts['explained']}), or unexplained ({counts['unexplained']})" in text
 
 
 def test_a_deviation_beyond_the_goal_is_outside():

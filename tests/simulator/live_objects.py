@@ -16,4 +16,5 @@ class LiveObjects:
 
     def _found(self) -> list[object]:
         gc.collect()
-        return [one for one in gc.get_objects() if isinstance(one, self._types)]
+        # By `type`, since `isinstance` asks a weak proxy for what it stands for, which may be gone.
+        return [one for one in gc.get_objects() if issubclass(type(one), self._types)]

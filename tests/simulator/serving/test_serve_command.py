@@ -1,13 +1,9 @@
-"""`prunesim serve`: times that are simulated, reports, tables, figures, and what is refused."""
-
-import json
-from itertools import pairwise
+"""`prunesim serve`: times that are simulated, reports, tables, and what is refused."""
 
 import pytest
 
 from dataflows.registry import create
 from simulator.input_runs import simulate_inputs
-from simulator.plots import plot_kinds
 from simulator.reports.network_inputs import InputSpan, NetworkInputs
 from simulator.serving.report import percentile
 from simulator.serving.service import MeasuredService, ServiceTime, times_of
@@ -15,17 +11,6 @@ from workloads.arrays.trace_file import save_traces
 from workloads.catalog import load_workload
 
 TINY = "examples/tiny.toml"
-
-
-@pytest.fixture
-def serve(cli, tmp_path):
-    def call(*arguments, on="structured"):
-        file = tmp_path / "serve.json"
-        result = cli("serve", TINY, "--on", on, *arguments, "--json", file)
-        assert (result.code, result.err) == (0, "")
-        return json.loads(file.read_text()), result.out
-
-    return call
 
 
 def test_times_are_those_of_inputs_in_a_row():
@@ -176,47 +161,3 @@ def test_a_table_fits_and_has_a_row_a_rate(serve, monkeypatch, width):
     heads = next(line.split() for line in out.splitlines() if line.lstrip().startswith("rate "))
     assert {"served/s", "p99"} <= set(heads)
     assert ("p90" in heads) is (width == 160)
-
-
-def drawn(data):
-    return plot_kinds()["latency"](data)
-
-
-def test_a_figure_of_one_rate_is_the_distribution(serve):
-    data, _ = serve("--rate", "15000", "--arrivals", "poisson", "--deadline", "0.1", "--images", "400")
-    (point,) = data["serving"]["points"]
-    (axes,) = drawn(data).axes
-    curve = axes.get_lines()[0]
-    times, shares = list(curve.get_xdata()), list(curve.get_ydata())
-    assert shares == [100 * share for share, _ in point["distribution"]]
-    assert all(before <= after for before, after in pairwise(times))
-    assert (times[-1], times[shares.index(50)]) == (point["latency_ms"]["max"], point["latency_ms"]["p50"])
-    assert {text.get_text() for text in axes.figure.legends[0].get_texts()} >= {"images done", "deadline: 0.1 ms"}
-
-
-def test_a_figure_of_several_rates_has_percentiles_over_the_rate(serve):
-    data, _ = serve("--rate", "20000,5000,10000", "--arrivals", "poisson", "--images", "300")
-    upper, lower = drawn(data).axes
-    by_rate = sorted(data["serving"]["points"], key=lambda point: point["rate"])
-    for line, key in zip(upper.get_lines(), ("p50", "p99"), strict=True):
-        assert list(line.get_xdata()) == [5000, 10000, 20000]
-        assert list(line.get_ydata()) == [point["latency_ms"][key] for point in by_rate]
-    assert list(lower.get_lines()[1].get_ydata()) == [point["served_images_per_s"] for point in by_rate]
-
-
-def test_the_figure_by_the_command_and_what_it_refuses(cli, serve, tmp_path):
-    serve("--rate", "5000", "--images", "1")
-    figure = tmp_path / "latency.svg"
-    assert cli("plot", tmp_path / "serve.json", "--kind", "latency", "-o", figure).code == 0
-    assert "latency, ms" in figure.read_text()
-    other = tmp_path / "run.json"
-    assert cli("run", TINY, "--on", "ideal", "--json", other).code == 0
-    result = cli("plot", other, "--kind", "latency", "-o", figure)
-    assert result.err == f"prunesim: {other}: not a report of 'serve', which this kind of plot needs\n"
-    other.write_text('{"schema": 99, "serving": {}}')
-    result = cli("plot", other, "--kind", "latency", "-o", figure)
-    assert result.err == f"prunesim: {other}: schema = 99, must be 1\n"
-    result = cli("plot", tmp_path / "serve.json", "--kind", "roofline", "-o", figure)
-    assert (result.code, result.err) == (
-        2, f"prunesim: {tmp_path / 'serve.json'}: not a report of prunesim: it has no 'layers'\n",
-    )  # fmt: skip

@@ -20,6 +20,7 @@ def test_every_table_stands_in_a_document():
     assert WRITTEN.keys() == results.TABLES.keys() | results.WITH_MASKS.keys()
 
 
+@pytest.mark.slow
 def test_the_readme_shows_what_the_first_command_prints():
     moved = results.differences("blazepose", WRITTEN["blazepose"], table_text(results.TABLES["blazepose"]()))
     assert moved == [], "`python -m benchmarks.results blazepose --renew` writes the table anew"

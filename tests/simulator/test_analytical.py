@@ -136,6 +136,7 @@ def test_a_layer_without_a_formula_is_refused(workload, monkeypatch):
         expect(create("scnn"), workload)
 
 
+@pytest.mark.slow
 def test_nobody_takes_it_for_a_simulation(workload, report, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
     assert all(layer.notes == (NOTE,) for layer in report.layers)

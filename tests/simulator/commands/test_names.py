@@ -49,6 +49,7 @@ def test_a_name_is_shown_as_it_is(cli, tmp_path, name):
     assert json.loads(json_file.read_text())["layers"][0]["name"] == name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_pictures_and_pages_show_a_name_as_it_is(cli, tmp_path, name):
     if not name.isascii():

@@ -23,6 +23,7 @@ def shell(line, **options):
     return done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", ["list formats", "config ideal", "--help", "run blazepose --on ideal --layers 'op00*' --json -"]
 )
@@ -49,6 +50,7 @@ def test_a_closed_standard_error_ends_nothing_and_gets_no_file_of_ours(tmp_path)
     assert store.read_bytes().startswith(b"SQLite format 3\0")
 
 
+@pytest.mark.slow
 def test_a_full_standard_error_changes_no_result():
     assert shell("prunesim run blazepose --on ideal --layers 'op00*' --set dram.standard=HBM2 2> /dev/full").stdout
     assert shell("prunesim rum 2> /dev/full").returncode == 2

@@ -189,6 +189,7 @@ def assert_in_time(
         assert dones == [latency * (k + 1) for k in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlap", ["serial", "weights", "tiles"])
 def test_schedules_of_many_inputs_do_not_live_together(overlap):
     play = NetworkPlay(byte_a_cycle(), GHZ, overlap)

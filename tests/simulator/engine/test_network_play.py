@@ -403,6 +403,7 @@ def test_nothing_is_played_that_a_layer_to_come_could_change():
     assert ended == list(range(6))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlap", ["serial", "weights", "tiles"])
 def test_of_a_thousand_layers_a_few_are_kept(overlap):
     network = NetworkPlay(byte_a_cycle(), GHZ, overlap)

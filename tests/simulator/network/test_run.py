@@ -160,6 +160,7 @@ def test_infinitely_fast_memory_leaves_no_bound_of_memory():
     assert report.network.bounds.memory_cycles == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlap", ["serial", "tiles"])
 def test_schedules_of_a_thousand_layers_do_not_live_together(overlap):
     def schedules():
@@ -179,6 +180,7 @@ def test_schedules_of_a_thousand_layers_do_not_live_together(overlap):
     assert 0 < most <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlap", ["none", "tiles"])
 def test_schedules_and_traces_of_many_inputs_do_not_live_together(overlap):
     """Of 64 inputs of 4 layers."""

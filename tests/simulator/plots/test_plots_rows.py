@@ -69,6 +69,7 @@ def lines_of(figure: Figure, panel: int = 0) -> dict[str, list[tuple[float, floa
 OF_REPORTS = [name for name, kind in plots.plot_kinds().items() if kind.source in ("totals", "reports")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", OF_REPORTS)
 def test_reports_objects_and_json_draw_the_same(kind, network_reports, reports):
     drawn = plots.plot_kinds()[kind]

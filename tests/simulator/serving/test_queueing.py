@@ -121,6 +121,7 @@ def test_above_capacity_a_queue_drops_what_the_machine_cannot_serve(load):
     assert sorted(served.latency_cycles)[10_000 // load] == pytest.approx(10 * 1000 + 1500, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("load", [0.5, 0.8])
 def test_poisson_arrivals_wait_as_the_formula_of_pollaczek_and_khinchine_says(load):
     """Constant service S at load r (M/D/1): images wait r / (2 (1 - r)) S in the mean, and r waiting / S is the queue."""

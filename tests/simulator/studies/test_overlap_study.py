@@ -5,6 +5,7 @@ import pytest
 from simulator.studies.store import Store, load_results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["overlap", "pooling"])
 def test_a_sweep_over_what_lies_between_layers_shows_and_keeps_the_network(cli, tmp_path, key):
     values = {"overlap": ["none", "tiles"], "pooling": ["leaving", "memory"]}[key]

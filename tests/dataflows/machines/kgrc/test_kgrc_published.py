@@ -80,6 +80,7 @@ LATENCIES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alone", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["shipped", "equations"])
 @pytest.mark.parametrize(("pruning", "bits", "published_ms", "of_equations", "with_starts"), LATENCIES)
 def test_latency_of_c3d(pruning, bits, published_ms, of_equations, with_starts, alone):

@@ -65,7 +65,7 @@ def test_books_of_inputs():
 
 @pytest.mark.parametrize("machine", ABLE)
 @pytest.mark.parametrize("graph", [CHAIN, BLOCK, None], ids=["chain", "block", "unknown"])
-@pytest.mark.parametrize("overlap", ["none", "serial"])
+@pytest.mark.parametrize("overlap", ["none", pytest.param("serial", marks=pytest.mark.slow)])
 def test_inputs_of_which_each_waits_for_the_one_before_add_up(machine, graph, overlap):
     workload = network(graph)
     row = in_a_row(machine, workload, overlap=overlap).network.inputs

@@ -94,6 +94,7 @@ def test_the_command_draws_what_run_wrote(cli, tmp_path):
     assert "load imbalance," in (tmp_path / "o.svg").read_text()
 
 
+@pytest.mark.slow
 def test_the_report_page_shows_several_inputs_and_says_nothing_of_one(reports, cli, tmp_path):
     for name, data in (
         ("several", [one.to_dict() for one in reports]),

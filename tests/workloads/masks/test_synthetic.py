@@ -218,6 +218,7 @@ REAL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_clustered_is_nearer_to_real_activations_than_uniform(name):
     workload = load_workload(name)

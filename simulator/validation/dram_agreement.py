@@ -19,7 +19,7 @@ from simulator.validation.dram_replay import replay
 
 REFERENCE = Path(__file__).with_name("reference.csv")
 MAPS = {"M1": "RoBaBgCo", "M2": "RoBaCoBg"}  # the reference's names for its two address maps
-_FIRST_CLOCK = 2  # at which the first request reaches the reference controllers
+FIRST_CLOCK = 2  # at which the first request reaches the reference controllers
 _SAME, _OTHER = "Ramulator2.1", "DRAMsim3"
 _SCHEDULERS = {"row_hit": "rowhit", "first_ready": "frfcfs"}  # ours, and Ramulator's name
 
@@ -74,7 +74,7 @@ def agreement_rows(scheduler: Scheduler = "row_hit", patterns: Iterable[str] = P
         spec = BankedDramSpec(
             standard="DDR4-2400", address_map=MAPS[address_map], refresh=refresh == "ref", scheduler=scheduler
         )
-        ours = replay(spec, *requests[pattern], first_clock=_FIRST_CLOCK)
+        ours = replay(spec, *requests[pattern], first_clock=FIRST_CLOCK)
         case = (pattern, address_map, refresh)
         rows.append(AgreementRow(*case, "cycles", ours.data_end_clock, same[0], other[0]))
         rows.append(AgreementRow(*case, "activates", ours.activates, same[1], other[1]))

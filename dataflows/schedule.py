@@ -13,6 +13,8 @@ from typing import Self
 
 import numpy as np
 
+from workloads.whole_numbers import ceil_div
+
 
 class Cause(IntEnum):
     """The one cause that every PE-cycle has. The order is the order of the stack in reports and plots."""
@@ -218,3 +220,16 @@ class LayerSchedule:
     def multipliers(self) -> int:
         """Multipliers of the whole array."""
         return self.pes * self.lanes_per_pe
+
+    @property
+    def compute_cycles(self) -> int:
+        """The least cycles in which all multipliers together issue the products."""
+        # 12,345 products on 1024 multipliers take 13 cycles at least.
+        return ceil_div(int(self.issued.sum()), self.multipliers)
+
+    @property
+    def fullest_pe_cycles(self) -> int:
+        """Cycles of its own making of the PE that has most of them; waits for others are no bound of the layer."""
+        # Example: a PE busy for 6 and 4 cycles in two tiles, with 2 cycles of fillers between, bounds the layer at 12
+        # cycles, whatever the other PEs do.
+        return int(self.cycles[:, :, list(OWN_WORK)].sum(axis=(0, 2)).max(initial=0))

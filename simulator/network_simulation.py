@@ -13,10 +13,10 @@ import numpy as np
 
 from dataflows.accelerator import Accelerator
 from dataflows.registry import baseline_of
-from dataflows.schedule import OWN_WORK, Cause, LayerSchedule
+from dataflows.schedule import Cause, LayerSchedule
 from dataflows.truth.products import ProductCounts, count_products
 from simulator.engine.layer_simulation import LayerSimulation, Played
-from simulator.engine.memory_kinds import peak_bytes_per_cycle
+from simulator.engine.memory_kinds import least_cycles, peak_bytes_per_cycle
 from simulator.engine.observer import Observer
 from simulator.equal_size import size_of
 from simulator.network.beside import BesideLayers
@@ -140,7 +140,7 @@ class MachineRun:
         issued, busy = int(schedule.issued.sum()), int(played.pe_cycles[:, Cause.BUSY].sum())
         peak = peak_bytes_per_cycle(spec.dram, spec.clock_hz)
         # Useful bytes: what partial bursts waste is no achievement, so efficiency stays below 1 by it.
-        moved = sum(tensor.read_bytes + tensor.write_bytes for tensor in traffic.tensors.values())
+        moved = traffic.read_bytes + traffic.write_bytes
         time_us = cycles * MICROSECONDS / spec.clock_hz
         # 1,000 useful bytes in 100 cycles at a peak of 19.2 a cycle are 0.52 of what could have been moved.
         efficiency = float(moved / (peak * cycles)) if peak and cycles else 0.0
@@ -148,10 +148,6 @@ class MachineRun:
         dram = DramReport.of(traffic, efficiency, time_us, peak_gbs)
         own = DenseRun(cycles, issued, schedule.multipliers)  # a machine that skips nothing is its own dense run
         dense = self.dense_run(trace) if self.accelerator.skips_zeros else own
-        # Int64 (PEs,): cycles of a PE's own making over all tiles. Waits for others are no bound of the layer.
-        # Example: a PE busy for 6 and 4 cycles in two tiles, with 2 cycles of fillers between, bounds the layer at 12
-        # cycles, whatever the other PEs do.
-        own_work = schedule.cycles[:, :, list(OWN_WORK)].sum(axis=(0, 2))
         return LayerReport(
             name=trace.layer.name,
             cycles=cycles,
@@ -170,11 +166,9 @@ class MachineRun:
             barrier_busy_cycles=played.barrier_busy_cycles,
             dram=dram,
             bounds=Bounds(
-                # 12,345 products on 1024 multipliers take 13 cycles at least.
-                compute_cycles=ceil_div(issued, schedule.multipliers),
-                fullest_pe_cycles=int(own_work.max(initial=0)),
-                # Rounded up: -(-x // y), since `peak` is a fraction and floor division of it is exact.
-                memory_cycles=-int(-moved // peak) if peak else 0,
+                compute_cycles=schedule.compute_cycles,
+                fullest_pe_cycles=schedule.fullest_pe_cycles,
+                memory_cycles=least_cycles(moved, peak),
             ),
             weight_density=trace.weight_density,
             activation_density=trace.activation_density,

@@ -91,6 +91,16 @@ class Traffic:
     activates: int = 0
     clock_ps: int = 0
 
+    @property
+    def read_bytes(self) -> int:
+        """Useful bytes read, of all tensors."""
+        return sum(tensor.read_bytes for tensor in self.tensors.values())
+
+    @property
+    def write_bytes(self) -> int:
+        """Useful bytes written, of all tensors."""
+        return sum(tensor.write_bytes for tensor in self.tensors.values())
+
 
 class Moved(NamedTuple):
     """Events of a transfer: its first burst, and its last byte, have been moved."""

@@ -42,3 +42,9 @@ def peak_bytes_per_cycle(dram: DramSpec, clock_hz: int) -> Fraction | None:
     from simulator.engine.banked_memory import banked_bytes_per_cycle  # noqa: PLC0415
 
     return banked_bytes_per_cycle(dram, clock_hz)
+
+
+def least_cycles(moved_bytes: int, peak: Fraction | None) -> int:
+    """The least cycles in which memory moves so many bytes at its peak; 0 when bandwidth is infinite."""
+    # Rounded up: -(-x // y), since `peak` is a fraction and floor division of it is exact.
+    return -int(-moved_bytes // peak) if peak else 0

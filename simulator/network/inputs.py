@@ -68,13 +68,11 @@ class InputsInARow:
 
     def _one_run(self, played: NetworkPlayed) -> NetworkInputs:
         stack = {cause.key: sum(int(one.pe_cycles[cause]) for one in played.inputs) for cause in Cause}
-        tensors = played.traffic.tensors.values()
-        read, written = sum(one.read_bytes for one in tensors), sum(one.write_bytes for one in tensors)
         spans = [
             InputSpan(one.start, one.done, alone)
             for one, alone in zip(played.inputs, self._alone_cycles, strict=True)
         ]  # fmt: skip
-        return self._total(played.cycles, stack, read, written, spans)
+        return self._total(played.cycles, stack, played.traffic.read_bytes, played.traffic.write_bytes, spans)
 
     def _total(
         self, cycles: int, stack: dict[str, int], read_bytes: int, write_bytes: int, spans: list[InputSpan]

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from dataflows.accelerator import Accelerator
-from dataflows.schedule import OWN_WORK, LayerSchedule, Tensor
+from dataflows.schedule import LayerSchedule, Tensor
 from simulator.engine.network_layers import NetworkLayer, NetworkPlayed, Overlap
 from simulator.engine.network_play import NetworkPlay
 from simulator.engine.observer import Observer
 from simulator.network.dressing import dressed, pass_of
 from simulator.network.roles import Role
 from workloads.trace import LayerTrace
-from workloads.whole_numbers import ceil_div
 
 
 @dataclass
@@ -35,9 +34,8 @@ class Scheduled:
         """Count a layer's schedule."""
         self.moved_bytes += sum(runs.total_bytes for runs in (schedule.loads, schedule.stores, schedule.operands))
         self.compulsory_bytes += schedule.compulsory_bytes
-        self.compute_cycles += ceil_div(int(schedule.issued.sum()), schedule.multipliers)
-        own_work = schedule.cycles[:, :, list(OWN_WORK)].sum(axis=(0, 2))
-        self.fullest_pe_cycles += int(own_work.max(initial=0))
+        self.compute_cycles += schedule.compute_cycles
+        self.fullest_pe_cycles += schedule.fullest_pe_cycles
 
 
 class NetworkRun:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dataflows.accelerator import Accelerator
 from dataflows.schedule import Cause
-from simulator.engine.memory_kinds import peak_bytes_per_cycle
+from simulator.engine.memory_kinds import least_cycles, peak_bytes_per_cycle
 from simulator.engine.network_layers import NetworkPlayed
 from simulator.network.run import Scheduled
 from simulator.reports.books import check_network
@@ -49,8 +49,7 @@ def total_of_run(
 ) -> NetworkTotal:
     """A network that was played as one run. Raises `BooksError` when a conservation law fails."""
     spec, peak = machine.spec, peak_bytes_per_cycle(machine.spec.dram, machine.spec.clock_hz)
-    tensors = played.traffic.tensors.values()
-    read, written = sum(one.read_bytes for one in tensors), sum(one.write_bytes for one in tensors)
+    read, written = played.traffic.read_bytes, played.traffic.write_bytes
     alone = total_of(layers)
     total = NetworkTotal(
         overlap=spec.overlap,
@@ -60,12 +59,7 @@ def total_of_run(
         alone_cycles=alone.cycles,
         read_bytes=read,
         write_bytes=written,
-        bounds=Bounds(
-            scheduled.compute_cycles,
-            scheduled.fullest_pe_cycles,
-            # Rounded up; `peak` is a fraction, and floor division of it is exact.
-            -int(-(read + written) // peak) if peak else 0,
-        ),
+        bounds=Bounds(scheduled.compute_cycles, scheduled.fullest_pe_cycles, least_cycles(read + written, peak)),
         pe_cycle_stack=_stack(sum((layer.pe_cycles.sum(axis=0) for layer in played.layers), np.zeros(len(Cause), int))),
         buffer_peak_bytes=dict(played.buffer_peak_bytes),
         layers=tuple(

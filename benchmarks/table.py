@@ -1,142 +1,89 @@
 """Print the table of speeds: `make bench`. Every time stands beside a result that is asserted, and beside a ratio.
 
-The yardstick is the time that numpy needs to compute the same layers densely (im2col and matrix product, float32, the
-same cores): a simulator that needs less than that costs less than running the network.
+    python -m benchmarks.table [--only PART]... [--before CHECKOUT] [--cpu]
+
+The yardstick of layers and networks is the time that numpy needs to compute them densely (im2col and matrix product,
+float32, the same cores): a simulator that needs less than that costs less than running the network. Limits are ratios
+to a yardstick of the same run (`benchmarks/speed/limits.py`). With --before another checkout of the project is measured
+in alternation with this one, and its results must be the same. The command ends with 1 where a limit is not met or a
+result is another one than before, and says which.
 """
 
-import subprocess
+import argparse
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from os import environ
-
-import numpy as np
+from pathlib import Path
 
 from benchmarks.markdown import print_table
-from benchmarks.measure import (
-    CONV3_2,
-    CONV3_2_DENSITIES,
-    best_seconds,
-    dense_seconds,
-    network_dense_seconds,
-    random_trace,
+from benchmarks.speed.dram import dram
+from benchmarks.speed.figures import Figure, Part, faults
+from benchmarks.speed.layers import growth, layer
+from benchmarks.speed.memory import memory
+from benchmarks.speed.networks import networks
+from benchmarks.speed.sides import HERE, Side, Sides
+from benchmarks.speed.starts import starts
+from benchmarks.speed.sweeps import sweeps
+
+DENSE = "numpy, dense"
+PARTS = (
+    Part("layer", "VGG-16 conv3_2, weights 0.3 and activations 0.4 dense", "ms", 1e3, DENSE, layer),
+    Part("networks", "Whole networks", "ms", 1e3, DENSE, networks),
+    Part("growth", "Growth of a schedule's time with its layer", "exponent", 1, "1", growth),
+    Part("starts", "Commands from the shell", "s", 1, "importing numpy", starts),
+    Part("sweeps", "Points of a study of examples/tiny.toml", "ms a point", 1e3, "100,000 turns of Python", sweeps),
+    Part("dram", "Requests to the DRAM controller", "ns", 1e9, "picking the oldest of 32", dram),
+    Part("memory", "Peak memory of a run on SCNN", "MB", 1e-6, "2 traces + 200 MB", memory),
 )
-from dataflows.registry import create, machines
-from dataflows.truth.products import count_products
-from simulator.network_simulation import MachineRun, simulate
-from workloads.catalog import load_workload
-from workloads.layer import Layer
-from workloads.trace import LayerTrace
-from workloads.workload import Workload
-
-NETWORKS = ("blazepose", "alexnet@deep-compression", "vgg16@deep-compression", "googlenet@scnn", "resnet50@str-90.23")
-GROWTH_LIMIT = 1.1
 
 
-class Held(Workload):
-    """A workload whose traces are made once, so that a benchmark times what is done with them."""
+def measured(part: Part, sides: Sides) -> list[Figure]:
+    """Print the part's table; its figures."""
+    found: list[Figure] = []
+    compared = sides.before is not None
 
-    @classmethod
-    def of(cls, workload: Workload) -> "Held":
-        """The same layers, all traces in memory."""
-        held = cls(workload.name, workload.sources, workload.seed)
-        object.__setattr__(held, "traces", [workload.trace(i) for i in range(len(workload.layers))])
-        return held
+    def rows() -> Iterator[tuple[str, ...]]:
+        yield part.head(compared=compared)
+        for figure in part.figures(sides):
+            found.append(figure)
+            yield part.row(figure, compared=compared)
 
-    def trace(self, index: int) -> LayerTrace:
-        """A trace made before."""
-        return self.traces[index]  # type: ignore[attr-defined]
-
-
-def able(*layers: Layer) -> list[str]:
-    """The machines that run all of these layers."""
-    return [name for name in machines() if all(create(name).refusal(layer) is None for layer in layers)]
+    print_table(part.title, rows())
+    return found
 
 
-def kernel_rates() -> Iterator[tuple]:
-    """VGG-16 conv3_2 on every machine: time for its schedule, and for everything up to the checked report."""
-    trace = random_trace(CONV3_2, *CONV3_2_DENSITIES)
-    effectual = count_products(trace).effectual_macs
-    dense = dense_seconds(CONV3_2)
-    yield ("machine", "schedule ms", "report ms", "effectual G/s", "of dense numpy", "cycles")
-    for name in able(CONV3_2):
-        run = MachineRun(create(name))
-        schedule = best_seconds(lambda run=run: run.accelerator.schedule(trace))
-        whole = best_seconds(lambda run=run: run.layer(trace))
-        report = run.layer(trace)
-        assert report.effectual_macs == effectual
-        assert sum(report.pe_cycle_stack.values()) == report.pes * report.cycles
-        yield (
-            name, f"{schedule * 1e3:.1f}", f"{whole * 1e3:.1f}", f"{effectual / schedule / 1e9:.1f}",
-            f"{schedule / dense:.2f}", f"{report.cycles:,}",
-        )  # fmt: skip
-    yield ("numpy, dense", f"{dense * 1e3:.1f}", "", "", "1.00", "")
+def show(text: str) -> None:
+    """What is being measured, on one line of the terminal, if there is one."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def whole_networks() -> Iterator[tuple]:
-    """Whole networks on SCNN and on all machines against computing them densely; masks are drawn or read before."""
-    yield ("workload", "layers", "masks s", "scnn s", "machines", "their s", "numpy dense s", "scnn of dense")
-    for name in NETWORKS:
-        drawn = load_workload(name)
-        masks = best_seconds(lambda w=drawn: [w.trace(i) for i in range(len(w.layers))], 2)
-        workload = Held.of(drawn)
-        every = [create(machine) for machine in able(*workload.layers)]
-        alone, together = (
-            best_seconds(lambda a=accelerators, w=workload: simulate(a, w), 2)
-            for accelerators in ([create("scnn")], every)
-        )
-        dense = network_dense_seconds(workload)
-        yield (
-            name, str(len(workload.layers)), f"{masks:.2f}", f"{alone:.2f}",
-            str(len(every)), f"{together:.2f}", f"{dense:.2f}", f"{alone / dense:.2f}",
-        )  # fmt: skip
+def checkout(text: str) -> Path:
+    """A folder that holds the project."""
+    folder = Path(text).resolve()
+    if not (folder / "simulator" / "__main__.py").is_file():
+        raise argparse.ArgumentTypeError(f"'{text}': no checkout of the project, which has a simulator/__main__.py")
+    return folder
 
 
-def growth() -> Iterator[tuple]:
-    """How time grows with the work of a layer: the slope of log time over log products, asserted."""
-    yield ("machine", "products", "ms, smallest to largest", "exponent")
-    sizes = (64, 128, 256, 512)
-    layers = [
-        Layer.conv("grow", in_channels=c, out_channels=c, input_size=(56, 56), kernel_size=3, padding=1) for c in sizes
-    ]
-    traces = [random_trace(layer, *CONV3_2_DENSITIES) for layer in layers]
-    products = np.array([count_products(trace).effectual_macs for trace in traces], float)
-    for name in able(*layers):
-        accelerator = create(name)
-        times = [best_seconds(lambda a=accelerator, t=trace: a.schedule(t), 3) for trace in traces]
-        exponent = float(np.polyfit(np.log(products), np.log(times), 1)[0])
-        assert exponent <= GROWTH_LIMIT, f"{name}: time grows with products to the power {exponent:.2f}"
-        yield (
-            name, f"{products[0] / 1e6:.0f} M to {products[-1] / 1e6:.0f} M",
-            ", ".join(f"{t * 1e3:.1f}" for t in times), f"{exponent:.2f}",
-        )  # fmt: skip
-
-
-def starts() -> Iterator[tuple]:
-    """The command from the shell: help, and one layer with an empty and with a filled kernel cache."""
-    yield ("command", "seconds")
-    command = [sys.executable, "-m", "simulator"]
-    run = [*command, "run", "blazepose", "--on", "scnn", "--layers", "op010*", "--json", "-"]
-    with tempfile.TemporaryDirectory() as folder:
-        fresh = {**environ, "PRUNESIM_CACHE_DIR": folder}
-        for label, arguments in (
-            ("prunesim --help", [*command, "--help"]),
-            ("one layer on scnn, empty kernel cache", run),
-            ("one layer on scnn, warm", run),
-        ):
-            start = time.perf_counter()
-            done = subprocess.run(arguments, env=fresh, capture_output=True, check=True, text=True)
-            seconds = time.perf_counter() - start
-            assert done.stdout
-            yield (label, f"{seconds:.2f}")
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and print; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    keys = [part.key for part in PARTS]
+    parser.add_argument("--only", action="append", choices=keys, help="one part of the table; may be given again")
+    parser.add_argument("--before", type=checkout, metavar="CHECKOUT", help="another checkout, measured in alternation")
+    parser.add_argument("--cpu", action="store_true", help="processor time of all threads, for a machine that is busy")
+    options = parser.parse_args(arguments)
+    clock = "cpu" if options.cpu else "wall"
+    before = Side("before", options.before, clock) if options.before else None
+    missed: list[str] = []
+    with Sides(Side("now", HERE, clock), before, show) as sides:
+        for part in PARTS:
+            if part.key in (options.only or keys):
+                missed += faults(part.key, measured(part, sides))
+    show("")
+    print("\nAll limits are met." if not missed else "\n".join(["", f"Not met ({len(missed)}):", "", *missed]))
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    for title, measure in (
-        ("VGG-16 conv3_2, weights 0.3 and activations 0.4 dense", kernel_rates),
-        ("Whole networks", whole_networks),
-        ("Growth with the size of a layer", growth),
-        ("Starting", starts),
-    ):
-        print_table(title, measure())
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""Peak memory of a run, in a process of its own, against twice the largest layer's trace and 200 MB."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from benchmarks.speed.figures import Figure
+from benchmarks.speed.sides import Measured, MeasurementError, Side, Sides
+from workloads.catalog import available_workloads
+
+ROOM_BYTES = 200_000_000
+TRACES = 2
+
+
+def memory(sides: Sides) -> Iterator[Figure]:
+    """Every built-in network on SCNN."""
+    for entry in available_workloads():
+        network = entry.name
+        sides.status(network)
+        trace = sides.now.ask("prepare", "trace_bytes", network)
+        peaks = {side.name: peak_bytes(side, ["run", network, "--on", "scnn"]) for side in sides.all}
+        measured = Measured(peaks[sides.now.name], peaks[sides.before.name] if sides.before else None)
+        yield Figure(network, measured, TRACES * trace + ROOM_BYTES, f"largest trace {trace / 1e6:.0f} MB")
+
+
+def peak_bytes(side: Side, arguments: list[str]) -> int:
+    """The largest resident size of a command. Raises `MeasurementError` where it fails."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator", *arguments],
+        env=side.environment, cwd=side.checkout, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise MeasurementError(f"{side.name} ({side.checkout}): {' '.join(arguments)} ended with {process.returncode}")
+    return used.ru_maxrss * 1024  # Linux tells kilobytes

@@ -1,12 +1,19 @@
 """Tables as Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 
 def table_text(rows: Iterable[Sequence[str]]) -> str:
     """A table whose first row names the columns, without a line's end after it."""
-    head, *rest = rows
-    return "\n".join([_line(head), "|" + "---|" * len(head), *map(_line, rest)])
+    return "\n".join(table_lines(rows))
+
+
+def table_lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table, each as soon as its row is there."""
+    for place, row in enumerate(rows):
+        yield _line(row)
+        if place == 0:
+            yield "|" + "---|" * len(row)
 
 
 def _line(row: Sequence[str]) -> str:
@@ -14,5 +21,7 @@ def _line(row: Sequence[str]) -> str:
 
 
 def print_table(title: str, rows: Iterable[Sequence[str]]) -> None:
-    """The table under its title."""
-    print(f"\n{title}\n\n{table_text(rows)}")
+    """The table under its title, each row as soon as it is there."""
+    print(f"\n{title}\n")
+    for line in table_lines(rows):
+        print(line, flush=True)

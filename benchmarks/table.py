@@ -28,11 +28,11 @@ DENSE = "numpy, dense"
 PARTS = (
     Part("layer", "VGG-16 conv3_2, weights 0.3 and activations 0.4 dense", "ms", 1e3, DENSE, layer),
     Part("networks", "Whole networks", "ms", 1e3, DENSE, networks),
-    Part("growth", "Growth of a schedule's time with its layer", "exponent", 1, "1", growth),
+    Part("growth", "Growth of a schedule's time with its layer", "exponent", 1, None, growth),
     Part("starts", "Commands from the shell", "s", 1, "importing numpy", starts),
     Part("sweeps", "Points of a study of examples/tiny.toml", "ms a point", 1e3, "100,000 turns of Python", sweeps),
     Part("dram", "Requests to the DRAM controller", "ns", 1e9, "picking the oldest of 32", dram),
-    Part("memory", "Peak memory of a run on SCNN", "MB", 1e-6, "2 traces + 200 MB", memory),
+    Part("memory", "Peak memory of a run", "MB", 1e-6, "2 traces + 200 MB", memory),
 )
 
 
@@ -45,6 +45,7 @@ def measured(part: Part, sides: Sides) -> list[Figure]:
         yield part.head(compared=compared)
         for figure in part.figures(sides):
             found.append(figure)
+            show("")  # the row's place on a terminal
             yield part.row(figure, compared=compared)
 
     print_table(part.title, rows())

@@ -31,7 +31,7 @@ class Part:
 
     key     as --only takes it
     unit    of the times; `scale` brings seconds (or bytes, or points) to it
-    of      what the yardstick is, in a few words
+    of      what the yardstick is, in a few words; None: the numbers are ratios themselves
     figures measures them, one after the other
     """
 
@@ -39,25 +39,28 @@ class Part:
     title: str
     unit: str
     scale: float
-    of: str
+    of: str | None
     figures: Callable[[Sides], Iterator[Figure]]
 
     def head(self, *, compared: bool) -> tuple[str, ...]:
         """The names of the columns."""
-        unit = (f"before, {self.unit}", f"now, {self.unit}", "before / now") if compared else (self.unit,)
-        return (self.key, *unit, f"of {self.of}", "limit", "", "result")
+        sides = [f"before, {self.unit}", f"now, {self.unit}"] if compared else [self.unit]
+        ratios = ([] if not compared else ["before / now"]) + [f"of {self.of}"] if self.of else []
+        return (self.key, *sides, *ratios, "limit", "", "result")
 
     def row(self, figure: Figure, *, compared: bool) -> tuple[str, ...]:
         """A figure as cells."""
         limit, measured = limit_of(self.key, figure.name), figure.measured
-        values = (number(measured.now * self.scale),)
+        values = [number(measured.now * self.scale)]
         if compared:
-            before = measured.before
-            ratio = "" if before is None else number(before / measured.now) if measured.now else "inf"
-            values = ("" if before is None else number(before * self.scale), *values, ratio)
+            values.insert(0, "" if measured.before is None else number(measured.before * self.scale))
+        if compared and self.of:
+            values.append("" if measured.before is None else number(measured.before / measured.now))
+        if self.of:
+            values.append(number(figure.ratio))
         bound = ("", "") if limit is None else (f"{limit:g}", "met" if figure.ratio <= limit else "NOT MET")
         result = figure.shown if measured.equal else f"{figure.shown} NOT THE SAME AS BEFORE".strip()
-        return (figure.name, *values, number(figure.ratio), *bound, result)
+        return (figure.name, *values, *bound, result)
 
 
 def number(value: float) -> str:

@@ -24,7 +24,7 @@ LIMITS: tuple[tuple[str, str, float], ...] = (
     ("starts", "examples/tiny.toml, warm", 6.0),
     ("starts", "one layer, empty kernel cache", 50.0),
     # Against a plain loop of Python: 200 points a second where 100,000 turns take 2 ms.
-    ("sweeps", "* two workers", 2.5),
+    ("sweeps", "* two workers, a point", 2.5),
     # Against picking the oldest of 32 waiting requests in compiled code, once a request: what was measured (14 in the
     # mean, 27 for the worst pattern) and half as much again.
     ("dram", "mean of all", 20.0),

@@ -17,7 +17,8 @@ from typing import Any, Self
 
 HERE = Path(__file__).resolve().parents[2]
 WORKER = Path(__file__).with_name("worker.py")
-LEAST_ROUNDS, MOST_ROUNDS, ENOUGH_SECONDS = 2, 50, 1.0
+LEAST_ROUNDS, MOST_ROUNDS = 2, 50
+ENOUGH_SECONDS, LONG_SECONDS = 1.0, 5.0  # after which rounds end; after which one is enough
 
 Task = tuple[Any, ...]  # the name of a task and its arguments, which JSON can say
 
@@ -121,7 +122,10 @@ class Sides:
         results = {side.name: self._prepared(side, tasks) for side in self.all}
         best: dict[tuple[str, int], float] = {}
         start, rounds = time.perf_counter(), 0
-        while rounds < most and (rounds < LEAST_ROUNDS or time.perf_counter() - start < ENOUGH_SECONDS):
+        while rounds < most:
+            passed = time.perf_counter() - start
+            if passed > (ENOUGH_SECONDS if rounds >= LEAST_ROUNDS else LONG_SECONDS):
+                break
             rounds += 1
             for place, task in enumerate(tasks):
                 for side in self.all:

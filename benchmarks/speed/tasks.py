@@ -215,31 +215,24 @@ def python_loop(turns: int) -> Call:
     return call
 
 
-@cache
-def workers(processes: int) -> Any:
-    """Workers of studies, kept so that their start is not timed."""
-    from simulator.studies.workers import Workers  # noqa: PLC0415 (what only one part needs)
-
-    return Workers(processes)
-
-
-def sweep(processes: int, seeds: int, settings: int) -> Call:
-    """A study of the example network: seeds x settings of one machine; how many points were computed, and cycles."""
+def sweep(processes: int, varied: str, points: int) -> Call:
+    """A study of the example network under seeds or settings of one machine; points computed, and their cycles."""
     from simulator.studies.store import Store  # noqa: PLC0415 (what only one part needs)
     from simulator.studies.study import Study, run_study  # noqa: PLC0415
     from simulator.studies.study_file import StudyTable  # noqa: PLC0415
+    from simulator.studies.workers import Workers  # noqa: PLC0415
 
+    rates = {"dram.bandwidth_gbs": [1.0 + place / 10 for place in range(points)]}
     table = {
         "machines": ["scnn"],
         "workloads": [str(Path(__file__).resolve().parents[2] / "examples" / "tiny.toml")],
-        "seeds": seeds,
-        "axes": [{"dram.bandwidth_gbs": [1.0 + place / 10 for place in range(settings)]}],
+        **({"seeds": points} if varied == "seeds" else {"axes": [rates]}),
     }
     study = Study.of(StudyTable.checked(table, "speed"), "speed", "speed")
 
     def call() -> list[int]:
         with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "speed.sqlite") as store:
-            summary = run_study(study, store, workers(processes))
+            summary = run_study(study, store, Workers(processes))
             return [summary.computed, sum(int(row["cycles"]) for row in store.rows())]
 
     return call

@@ -64,7 +64,9 @@ class Peer:
     def missing(self) -> str:
         """What a person must do to measure it."""
         what = f"a Python that has the module '{self.needs}'" if self.needs else f"its program '{self.default}'"
-        return f"{self.name}: not measured, since it is not installed. {self.variable} names {what}; {self.published}"
+        said = os.environ.get(self.variable)
+        why = f"{self.variable} = '{said}' is none" if said else f"{self.variable} may name it"
+        return f"{self.name}: not measured: {what} is needed, and {why}. Published at {self.published}"
 
 
 def _finds(python: str, module: str) -> bool:

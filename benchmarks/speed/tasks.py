@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import dense_task, random_trace
-from benchmarks.speed.queue import pick_oldest
+from benchmarks.speed.waiting import pick_oldest
 from dataflows.registry import create, machines
 from dataflows.truth.products import count_products
 from simulator.network_simulation import MachineRun, simulate

@@ -12,17 +12,16 @@ def dram(sides: Sides) -> Iterator[Figure]:
     """Every pattern under both maps; the clocks must be Ramulator's, so that speed cannot cheat."""
     clocks = {case: same[0] for case, (same, _) in reference_counts("row_hit").items()}
     yardstick: Task = ("dram_yardstick", REQUESTS)
-    found = []
+    found, least = {}, float("inf")
     for pattern in PATTERNS:
         for name in MAPS:
-            least, replayed = sides.measure(yardstick, ("dram_replay", pattern, name))
+            picking, replayed = sides.measure(yardstick, ("dram_replay", pattern, name))
             assert replayed.result == clocks[pattern, name, "ref"], (pattern, name)
-            figure = Figure(
-                f"{pattern} {name}", a_request(replayed), least.now / REQUESTS, f"{replayed.result:,} clocks"
-            )
-            found.append(figure)
-            yield figure
-    yield mean(found)
+            found[f"{pattern} {name}"] = a_request(replayed)
+            least = min(least, picking.now / REQUESTS)
+    for name, measured in found.items():
+        yield Figure(name, measured, least, f"{measured.result:,} clocks")
+    yield Figure("mean of all", mean(list(found.values())), least)
 
 
 def a_request(measured: Measured) -> Measured:
@@ -31,11 +30,10 @@ def a_request(measured: Measured) -> Measured:
     return Measured(measured.now / REQUESTS, before, measured.result, measured.equal)
 
 
-def mean(figures: list[Figure]) -> Figure:
+def mean(patterns: list[Measured]) -> Measured:
     """All patterns, one after the other."""
-    before = [figure.measured.before for figure in figures if figure.measured.before is not None]
-    whole = Measured(
-        sum(figure.measured.now for figure in figures) / len(figures),
-        sum(before) / len(figures) if len(before) == len(figures) else None,
+    before = [one.before for one in patterns if one.before is not None]
+    return Measured(
+        sum(one.now for one in patterns) / len(patterns),
+        sum(before) / len(patterns) if len(before) == len(patterns) else None,
     )
-    return Figure("mean of all", whole, sum(figure.yardstick for figure in figures) / len(figures))

@@ -24,13 +24,17 @@ def able(sides: Sides, *shapes: tuple[int, ...]) -> list[str]:
 def layer(sides: Sides) -> Iterator[Figure]:
     """VGG-16 conv3_2: its schedule on every machine, and everything up to the checked report."""
     products = sides.now.ask("prepare", "layer_products", *CONV3_2)
+    found, dense = {}, float("inf")
     for machine in able(sides, CONV3_2):
-        dense, schedule, report = sides.measure(
+        yardstick, *found[machine] = sides.measure(
             ("layer_dense", *CONV3_2), ("layer_schedule", machine, *CONV3_2), ("layer_report", machine, *CONV3_2)
         )
+        # One yardstick for all: on a machine that is busy the best of all rounds is nearest to the truth.
+        dense = min(dense, yardstick.now)
+    for machine, (schedule, report) in found.items():
         rate = products / schedule.now / 1e9
-        yield Figure(f"{machine} schedule", schedule, dense.now, f"{rate:.1f} G effectual products/s")
-        yield Figure(f"{machine} report", report, dense.now, f"{report.result:,} cycles")
+        yield Figure(f"{machine} schedule", schedule, dense, f"{rate:.1f} G effectual products/s")
+        yield Figure(f"{machine} report", report, dense, f"{report.result:,} cycles")
 
 
 def growth(sides: Sides) -> Iterator[Figure]:

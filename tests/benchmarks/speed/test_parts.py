@@ -5,8 +5,8 @@ import pytest
 
 from benchmarks.speed import memory as memory_part
 from benchmarks.speed.dram import a_request, mean
-from benchmarks.speed.figures import Figure
 from benchmarks.speed.layers import exponent, growth, layer
+from benchmarks.speed.networks import dense_seconds
 from benchmarks.speed.sides import HERE, Measured, Side, Sides
 from benchmarks.speed.starts import result
 from benchmarks.speed.sweeps import FEW, MANY, parts
@@ -36,10 +36,11 @@ def test_the_exponent_is_the_slope_in_logarithms():
     assert exponent([1, 4, 16], [1.0, 2.0, 4.0]) == pytest.approx(0.5)
 
 
-def test_a_layer_stands_beside_the_dense_one_of_its_round():
-    times = {"layer_dense": 0.02, "layer_schedule": 0.01, "layer_report": 0.03}
-    told = Told(names=["a"], layer_able=True, layer_products=10**8, seconds=lambda name, *_: times[name])
-    schedule, report = layer(told)
+def test_a_layer_stands_beside_the_best_dense_one():
+    dense = iter([0.04, 0.02])
+    times = {"layer_dense": lambda: next(dense), "layer_schedule": lambda: 0.01, "layer_report": lambda: 0.03}
+    told = Told(names=["a", "b"], layer_able=True, layer_products=10**8, seconds=lambda name, *_: times[name]())
+    schedule, report, *_ = layer(told)
     assert (schedule.name, schedule.ratio, schedule.shown) == ("a schedule", 0.5, "10.0 G effectual products/s")
     assert (report.name, report.ratio, report.shown) == ("a report", 1.5, "5 cycles")
 
@@ -62,8 +63,19 @@ def test_points_are_told_from_what_starts():
 
 def test_a_request_of_dram_and_the_mean_of_patterns():
     assert a_request(Measured(65.536, 131.072, 9)) == Measured(0.001, 0.002, 9)
-    figures = [Figure("a", Measured(1.0, 4.0), 2.0), Figure("b", Measured(3.0, 6.0), 2.0)]
-    assert (mean(figures).measured, mean(figures).ratio) == (Measured(2.0, 5.0), 1.0)
+    assert mean([Measured(1.0, 4.0), Measured(3.0, 6.0)]) == Measured(2.0, 5.0)
+    assert mean([Measured(1.0, 4.0), Measured(3.0)]) == Measured(2.0)
+
+
+def test_small_layers_are_computed_densely_until_the_best_time_is_found():
+    times = iter([0.02, 0.03, 0.01, 0.05, 0.06, 0.001])
+
+    class Timed:
+        def ask(self, order, *_):
+            return next(times) if order == "time" else None
+
+    assert dense_seconds(Sides(Timed()), "net", 0) == 0.01  # 0.17 s are enough
+    assert next(times) == 0.001
 
 
 def test_the_yardstick_serves_the_smallest_that_waits():

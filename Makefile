@@ -24,7 +24,7 @@ lint: $(INSTALLED)  ## format, lint, types and import contracts, as CI checks th
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: $(INSTALLED)  ## print the table of kernel rates
+bench: $(INSTALLED)  ## print the tables of speeds, and which limits are not met (docs/speed.md)
 	$(BIN)/python -m benchmarks.table
 
 mutants: $(INSTALLED)  ## break the sources by 300 small edits, one at a time, and count what no test notices (hours)

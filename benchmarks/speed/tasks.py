@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import dense_task, random_trace
-from benchmarks.speed.waiting import pick_oldest
+from benchmarks.speed.waiting import LASTING, pick_for
 from dataflows.registry import create, machines
 from dataflows.truth.products import count_products
 from simulator.network_simulation import MachineRun, simulate
@@ -198,9 +198,9 @@ def dram_replay(pattern: str, address_map: str) -> Call:
 
 
 def dram_yardstick(requests: int) -> Call:
-    """A queue of 32 from which the oldest is picked and replaced, once a request."""
+    """A queue of 32 from which the oldest is picked and replaced, `LASTING` times a request."""
     arrivals = np.random.default_rng(0).integers(0, 1 << 40, requests)
-    return lambda: int(pick_oldest(arrivals))
+    return lambda: pick_for(arrivals, LASTING)
 
 
 def python_loop(turns: int) -> Call:

@@ -11,7 +11,7 @@ from benchmarks.speed.sides import HERE, Measured, Side, Sides
 from benchmarks.speed.starts import result
 from benchmarks.speed.sweeps import FEW, MANY, parts
 from benchmarks.speed.tasks import TASKS, Held, Tasks
-from benchmarks.speed.waiting import WAITING, pick_oldest
+from benchmarks.speed.waiting import WAITING, pick_for, pick_oldest
 from workloads.catalog import load_workload
 
 
@@ -88,7 +88,7 @@ def test_the_yardstick_serves_the_smallest_that_waits():
         waiting.remove(smallest)
         waiting.append(arrivals[place])
     tasks = Tasks(lambda: 0.0)
-    assert pick_oldest.py_func(np.array(arrivals)) == total
+    assert pick_oldest.py_func(np.array(arrivals)) == pick_for(np.array(arrivals), 3) == total
     assert tasks.prepare("python_loop", 4) == 6
 
 

@@ -1,7 +1,7 @@
 """Time per request of the DRAM controller on every access pattern; asserts the clocks, so that speed cannot cheat.
 
-Limits are ratios to a loop of the same run that picks one of 32 requests (`benchmarks.speed.waiting`): what they
-say holds on any processor, where nanoseconds hold on one. Both run in one thread, so that processor time is what counts.
+Limits are ratios to a loop of the same run that picks one of 32 requests (`benchmarks.speed.waiting`): what they say
+holds on any processor, where nanoseconds hold on one. Both run in one thread, so that processor time is what counts.
 """
 
 import time

@@ -10,6 +10,7 @@ result is another one than before, and says which.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,16 @@ def show(text: str) -> None:
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
+def busy(load: float, cores: int | None) -> str:
+    """What a person must know where others use the machine as well; empty where it is quiet."""
+    if cores is None or load <= cores / 2:
+        return ""
+    return (
+        f"warning: {load:.1f} processes want {cores} cores: times are too long, and those of numpy's threads most of "
+        "all, so that ratios to it are too small; believe before / now, and --cpu"
+    )
+
+
 def checkout(text: str) -> Path:
     """A folder that holds the project."""
     folder = Path(text).resolve()
@@ -76,6 +87,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     clock = "cpu" if options.cpu else "wall"
     before = Side("before", options.before, clock) if options.before else None
+    if warning := busy(os.getloadavg()[0], os.cpu_count()):
+        print(warning, file=sys.stderr)
     missed: list[str] = []
     with Sides(Side("now", HERE, clock), before, show) as sides:
         for part in PARTS:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 
 from benchmarks.speed.figures import Figure
@@ -35,12 +36,15 @@ def runs_all(sides: Sides, network: str, layers: int, machine: str) -> bool:
 
 def peak_bytes(side: Side, arguments: list[str]) -> int:
     """The largest resident size of a command. Raises `MeasurementError` where it fails."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "simulator", *arguments],
-        env=side.environment, cwd=side.checkout, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise MeasurementError(f"{side.name} ({side.checkout}): {' '.join(arguments)} ended with {process.returncode}")
+    with tempfile.TemporaryFile() as told:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "simulator", *arguments],
+            env=side.environment, cwd=side.checkout, stdout=subprocess.DEVNULL, stderr=told,
+        )  # fmt: skip
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            told.seek(0)
+            words = f"{' '.join(arguments)}: {told.read().decode()}"
+            raise MeasurementError(f"{side.name} ({side.checkout}): {words}")
     return used.ru_maxrss * 1024  # Linux tells kilobytes

@@ -59,3 +59,12 @@ def test_wrong_words_end_with_two(capsys, arguments, words):
 def test_every_part_has_a_name_of_its_own():
     keys = [part.key for part in table.PARTS]
     assert keys == ["layer", "networks", "growth", "starts", "sweeps", "dram", "memory"]
+
+
+def test_a_busy_machine_is_told(capsys, monkeypatch):
+    assert table.busy(0.9, 2) == table.busy(1.0, 2) == table.busy(9.0, None) == ""
+    monkeypatch.setattr(table.os, "getloadavg", lambda: (5.25, 0, 0))
+    monkeypatch.setattr(table.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(table, "PARTS", ())
+    assert table.main([]) == 0
+    assert capsys.readouterr().err.startswith("warning: 5.2 processes want 2 cores: times are too long")

@@ -161,3 +161,10 @@ def test_whole_networks_and_sweeps_and_dram_can_be_timed():
         (replayed,) = sides.measure(("dram_replay", "a_seq_read", "M1"), most=1)
         assert replayed.result == 350_955
     assert set(TASKS) >= {"network_schedule", "network_report", "sweep", "dram_replay"}
+
+
+def test_peak_memory_is_of_one_command_and_its_failure_is_told():
+    side = Side("now", HERE)
+    assert 5e6 < memory_part.peak_bytes(side, ["--help"]) < 1e9
+    with pytest.raises(memory_part.MeasurementError, match=r"(?s)now \(.*\): run nothing --on scnn: .*unknown"):
+        memory_part.peak_bytes(side, ["run", "nothing", "--on", "scnn"])

@@ -2,13 +2,14 @@
 
 DNNsim has no queues before its banks, no weight FIFO, no memory and no limit of its RAMs, so ours runs without: queues
 of depth 0, a FIFO without end, RAMs that hold the layer, ideal memory. What it makes of halos and of conflicts is its
-own reading of the paper: products and cycles stand beside ours.
+own reading of the paper: cycles stand beside ours. Products it counts where they fall inside the output map.
 """
 
 import csv
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
+from itertools import dropwhile
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,8 @@ def write_inputs(folder: Path, trace: LayerTrace) -> None:
 
 def cycles_and_products(report: Iterable[str], layer: str) -> tuple[int, int]:
     """A layer's mean over the batch. Raises `RuntimeError` where the report does not hold it."""
-    for row in csv.DictReader(report):
+    # Some versions tell the machine's settings before the table.
+    for row in csv.DictReader(dropwhile(lambda line: not line.startswith("layer,"), report)):
         if (row["layer"], row["batch"]) == (layer, "AVG"):
             return int(row["cycles"]), int(row["mults"])
     raise RuntimeError(f"DNNsim's report holds no layer '{layer}'")
@@ -79,7 +81,10 @@ def measure(program: str) -> Iterator[Comparison]:
         timed(command, folder, ours=True)  # fills the kernel cache
         our_seconds = timed(command, folder, ours=True)
         total = json.loads((folder / "ours.json").read_text())["total"]
-    for compared, ours, theirs in (("products", total["issued_macs"], products), ("cycles", total["cycles"], cycles)):
+    for compared, ours, theirs in (
+        ("products inside the map", total["effectual_macs"], products),
+        ("cycles", total["cycles"], cycles),
+    ):
         yield Comparison(LAYER, our_seconds, their_seconds, compared, ours, theirs)
 
 

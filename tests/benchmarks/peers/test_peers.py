@@ -182,6 +182,10 @@ def test_dnnsim_reports_are_read():
         "TOTAL,AVG,12,40,30,0.5",
     ]
     assert dnnsim.cycles_and_products(report, "c") == (12, 30)
+    assert dnnsim.cycles_and_products(["SCNN Number of Cycles for peers", "Number of PE rows: 8", *report], "c") == (
+        12,
+        30,
+    )
     with pytest.raises(RuntimeError, match="DNNsim's report holds no layer 'd'"):
         dnnsim.cycles_and_products(report, "d")
 
@@ -195,4 +199,4 @@ def test_dnnsim_beside_ours(tmp_path):
     )
     products, cycles = dnnsim.measure(program(tmp_path / "DNNsim", script))
     assert (products.theirs, cycles.theirs) == (6, 5)
-    assert (cycles.ours, products.compared) == (664_088, "products")
+    assert (cycles.ours, products.compared) == (664_088, "products inside the map")

@@ -81,10 +81,11 @@ def measure(program: str) -> Iterator[Comparison]:
         timed(command, folder, ours=True)  # fills the kernel cache
         our_seconds = timed(command, folder, ours=True)
         total = json.loads((folder / "ours.json").read_text())["total"]
-    for compared, ours, theirs in (
-        ("products inside the map", total["effectual_macs"], products),
-        ("cycles", total["cycles"], cycles),
-    ):
+    numbers = {
+        "products inside the map": (total["effectual_macs"], products),
+        "cycles": (total["cycles"], cycles),
+    }
+    for compared, (ours, theirs) in numbers.items():
         yield Comparison(LAYER, our_seconds, their_seconds, compared, ours, theirs)
 
 

@@ -97,7 +97,7 @@ def measure(python: str) -> Iterator[Comparison]:
 
 
 PEER = Peer(
-    "SCALE-Sim", "https://github.com/scalesim-project/SCALE-Sim, and on PyPI as scalesim (with 'numpy<2' and 'pandas<2.3')",
+    "SCALE-Sim", "https://github.com/scalesim-project/SCALE-Sim, and on PyPI as scalesim (with numpy<2, pandas<2.3)",
     "PRUNESIM_SCALESIM_PYTHON", "python3", "scalesim",
     f"topology of {len(LAYERS)} layers on an array of {ARRAY} x {ARRAY}; whole commands", measure,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Find machines by name: every module of `machines` is imported once, and defining a machine registers it."""
+"""Find machines by name: defining one registers it, and only the modules of machines that are asked for are imported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataflows import machines as rooms
 from dataflows.accelerator import Accelerator
 from dataflows.specs import AcceleratorSpec
 from workloads.errors import InputError, nearest
-from workloads.modules import import_all
+from workloads.modules import import_all, registered
 
 
 @cache
@@ -23,9 +23,9 @@ def machines() -> dict[str, type[Accelerator]]:
 
 def machine(name: str) -> type[Accelerator]:
     """The machine of that name. Raises `InputError` with the nearest name."""
-    known = machines()
+    known = registered(rooms, Accelerator.registry, name)
     if name not in known:
-        raise InputError(f"unknown accelerator '{name}': {nearest(name, known)}")
+        raise InputError(f"unknown accelerator '{name}': {nearest(name, machines())}")
     return known[name]
 
 

@@ -39,7 +39,11 @@ def _resolve(text: str) -> Workload:
         return importers.import_model(weights, importers.ImportOptions(base=load_workload(network))).workload
     path = Path(text)
     # What looks like a path is read as one, so that a missing file is reported as missing and not as an unknown name.
-    if path.suffix in (".npz", ".toml", ".csv", *importers.suffixes()) or os.path.exists(path):  # noqa: PTH110 (False for a name too long)
+    if (
+        path.suffix in (".npz", ".toml", ".csv")
+        or os.path.exists(path)  # noqa: PTH110 (False for a name too long)
+        or path.suffix in importers.suffixes()
+    ):
         return _from_path(path)
     known = (*SHIPPED, *network_names())
     raise InputError(f"unknown workload '{text}': {nearest(text, known)} (or the path of a file)")

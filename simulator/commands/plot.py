@@ -46,12 +46,12 @@ def plot(
     from simulator.plots.files import read_results, read_serving, read_timeline
     from workloads.files import require_outputs
 
-    drawn = plots.plot_kinds()[kind]
+    drawn = plots.plot_kind(kind)
     # Options of all kinds come here, those that were not given as None: the kind's own defaults stand.
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if name not in drawn.options:
-            known = ", ".join(other for other, described in plots.plot_kinds().items() if name in described.options)
+            known = ", ".join(other for other, described in plots.kind_lines().items() if name in described.options)
             raise InputError(f"--{name}: --kind {kind} does not know it; it belongs to: {known}")
     plots.require_format(output)
     require_outputs([output], [results])

@@ -7,14 +7,14 @@ A kind is a function in a file of kinds/; dropping a file there registers it. In
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.plots import kinds as folder
 from simulator.plots.kind import Kind, kind
-from workloads.modules import import_all
+from workloads.modules import import_all, import_matching, sources
 
 if TYPE_CHECKING:
     from simulator.plots.style import FORMATS, require_format, save, svg_text
@@ -25,6 +25,7 @@ __all__ = [
     "KindLine",
     "kind",
     "kind_lines",
+    "plot_kind",
     "plot_kinds",
     "require_format",
     "save",
@@ -46,12 +47,19 @@ def plot_kinds() -> dict[str, Kind]:
     return dict(sorted(Kind.registry.items()))
 
 
+def plot_kind(name: str) -> Kind:
+    """The kind of that name, one of `kind_lines`; other kinds are not loaded."""
+    # By the same literal that `kind_lines` reads.
+    import_matching(folder, rf"""^@{kind.__name__}\(\s*["']{re.escape(name)}["']""")
+    return Kind.registry[name]
+
+
 @cache
 def kind_lines() -> dict[str, KindLine]:
     """Every kind's line by its name, sorted, read from the `@kind(...)` of the files: loading matplotlib takes long."""
     found = {}
-    for path in Path(folder.__path__[0]).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for _, text in sources(folder):
+        for node in ast.walk(ast.parse(text)):
             # A decorator with arguments is a call like any other.
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == kind.__name__:
                 name, line = (ast.literal_eval(argument) for argument in node.args)
@@ -65,5 +73,5 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(import_module("simulator.plots.style"), name)
     if name in kind_lines():
-        return plot_kinds()[name].draw
+        return plot_kind(name).draw
     raise AttributeError(f"module 'simulator.plots' has no attribute '{name}'")

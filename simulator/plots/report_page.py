@@ -120,7 +120,7 @@ def _figures(data: Any, kinds: Iterable[str], ids: Iterable[int]) -> Iterable[st
     # In this order: `zip` asks the kinds first and, when they are through, takes no number that nobody needs.
     for kind, number in zip(kinds, ids, strict=False):
         try:
-            drawn = plots.svg_text(plots.plot_kinds()[kind](data))
+            drawn = plots.svg_text(plots.plot_kind(kind)(data))
         except InputError:
             continue
         caption = f"<figcaption>{escape(captions[kind])}</figcaption>"

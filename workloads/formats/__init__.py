@@ -19,7 +19,7 @@ import numpy as np
 from workloads.errors import InputError
 from workloads.formats import kinds
 from workloads.formats.storage import Encoded, Format, Sizes, Stream, as_tensor
-from workloads.modules import import_all
+from workloads.modules import import_all, registered
 from workloads.options import described
 from workloads.options import parse as parse_options
 
@@ -46,7 +46,7 @@ def formats() -> dict[str, type[Format]]:
 
 def parse(text: str) -> Format:
     """The format that NAME:KEY=VALUE,... names. Raises `InputError` naming what is near, known or allowed."""
-    return parse_options("format", formats(), text)
+    return parse_options("format", registered(kinds, Format.registry, text.partition(":")[0]), text)
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,26 @@
 """Importers: a user's own network from the formats people have. One file or folder a format.
 
 Dropping a file with an `@importer` function (importer.py) into this package registers it. `import_model` tells the
-format from the path; libraries are loaded only by the importer that needs them, and a missing one is an `InputError`
-that says what to install.
+format from the path, and loads only importers whose files have its suffix; libraries are loaded only by the importer
+that needs them, and a missing one is an `InputError` that says what to install.
 """
 
 from __future__ import annotations
 
+import re
 import sys
-from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from workloads.errors import InputError
 from workloads.files import refuse_stream
 from workloads.importers.imported import Imported, ImportOptions, Omitted
 from workloads.importers.importer import Importer, importer
-from workloads.importers.torch.capture import capture
-from workloads.modules import import_all
+from workloads.modules import import_all, import_matching
+
+if TYPE_CHECKING:
+    from workloads.importers.torch.capture import capture
 
 __all__ = [
     "ImportOptions",
@@ -32,10 +36,13 @@ __all__ = [
 ]
 
 
-@cache
 def importers() -> tuple[Importer, ...]:
     """Every importer of the package by title, those that look into a file before those that take all of its suffix."""
     import_all(sys.modules[__name__])
+    return _sorted()
+
+
+def _sorted() -> tuple[Importer, ...]:
     # False sorts before True: an importer with a test goes first, as the one that takes all files would leave it
     # nothing.
     return tuple(sorted(Importer.registry, key=lambda one: (one.holds is None, one.title.lower())))
@@ -50,7 +57,13 @@ def suffixes(*, weights_alone: bool = False) -> tuple[str, ...]:
 
 def recognise(path: Path) -> Importer | None:
     """The importer for a path, or None when it is none of their formats."""
-    return next((one for one in importers() if one.takes(path)), None)
+    if path.is_dir():  # whose name says nothing
+        import_all(sys.modules[__name__])
+    elif path.suffix:
+        # Suffixes stand in the decorator as literals.
+        suffix = re.escape(path.suffix.lower())
+        import_matching(sys.modules[__name__], rf"""^@{importer.__name__}\([\s\S]*?["']{suffix}["']""")
+    return next((one for one in _sorted() if one.takes(path)), None)
 
 
 def import_model(path: str | Path, options: ImportOptions | None = None) -> Imported:
@@ -64,3 +77,10 @@ def import_model(path: str | Path, options: ImportOptions | None = None) -> Impo
             raise InputError(f"{path}: no such file")
         raise InputError(f"{path}: not a format that can be imported; see 'prunesim import --help'")
     return found.imported(path, options)
+
+
+def __getattr__(name: str) -> Any:
+    # Python asks here for names that the module does not hold: files of other formats need nothing of torch's.
+    if name == "capture":
+        return import_module("workloads.importers.torch.capture").capture
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

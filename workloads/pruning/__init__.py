@@ -8,9 +8,10 @@ several one after the other METHOD:...+METHOD:...
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from workloads.modules import import_all
+from workloads.modules import import_all, registered
 from workloads.options import choice, described, number, text, whole
 from workloads.options import parse as parse_options
 from workloads.pruning import methods
@@ -63,10 +64,14 @@ def available_prunings() -> tuple[PruningEntry, ...]:
 
 def parse(text: str) -> Pruning:
     """The pruning that METHOD:KEY=VALUE,... names, or the chain; `InputError` names what is known or allowed."""
-    known = prunings()
-    chosen = [parse_options("pruning", known, part) for part in _NEXT.split(text)]
+    chosen = [parse_options("pruning", _known(part), part) for part in _NEXT.split(text)]
     # A single pruning stays itself, so that its own type and name are seen.
     return chosen[0] if len(chosen) == 1 else Chain(tuple(chosen))
+
+
+def _known(text: str) -> Mapping[str, type[Pruning]]:
+    """Prunings, the one that NAME:... names among them where there is one."""
+    return registered(methods, Pruning.registry, text.partition(":")[0])
 
 
 def _describe(chosen: type[Pruning]) -> str:

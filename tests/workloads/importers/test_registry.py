@@ -41,7 +41,7 @@ def test_a_workload_s_file_is_looked_into_once_before_it_is_read(tmp_path, monke
         return True
 
     mine = Importer("mine", (".mine",), lambda path, options: Imported(shipped), holds)  # noqa: ARG005 (a reader's)
-    monkeypatch.setattr("workloads.importers.importers", lambda: (mine,))
+    monkeypatch.setattr(Importer, "registry", [mine])
     assert load_workload(str(file)).files == (file, *shipped.files)
     assert looked == [file]
 

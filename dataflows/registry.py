@@ -1,4 +1,4 @@
-"""Find machines by name: defining one registers it, and only the modules of machines that are asked for are imported."""
+"""Find machines by name: defining one registers it; only modules of machines that are asked for are imported."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from dataflows.registry import analytical_machines, baseline_of
 from dataflows.schedule import Cause, Tensor
 from dataflows.truth.products import expected_products
 from simulator.configuration import keys_of
-from simulator.engine.ideal_memory import TensorTraffic, Traffic
+from simulator.engine.traffic import TensorTraffic, Traffic
 from simulator.network_simulation import in_own_cycles, network_report, require_all
 from simulator.reports.books import expected_laws, require_laws
 from simulator.reports.dram_report import DramReport

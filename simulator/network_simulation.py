@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from simulator.network.inputs import InputsInARow
 from simulator.reports.books import check_books
 from simulator.reports.dram_report import DramReport
 from simulator.reports.report import EVENTS, Bounds, LayerReport, Model, NetworkReport
+from simulator.version import VERSION
 from workloads.errors import UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.limits import naming_shortage
@@ -274,7 +274,7 @@ def network_report(
         seed=workload.seed,
         digest=digest,
         layers=tuple(layers),
-        tool={"name": "prunesim", "version": version("prunesim")},
+        tool={"name": "prunesim", "version": VERSION},
         model=model,
     )
 

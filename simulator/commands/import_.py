@@ -120,7 +120,7 @@ def _size(text: str) -> tuple[str, tuple[int, ...]]:
 
 def _print(workload: Workload, omitted: tuple[Omitted, ...]) -> None:
     """Each layer with its shape and densities, then what is not simulated."""
-    from simulator.terminal.reports import print_listing
+    from simulator.terminal.tables import print_listing
 
     rows: list[tuple[str, ...]] = [("layer", "weights", "input", "weight density", "activation density", "dense MACs")]
     for index, layer in enumerate(workload.layers):

@@ -38,7 +38,7 @@ def command(
     With --graph, how layers and the operators between them hang together instead, a line each.
     """
     from simulator.reports.files import to_json
-    from simulator.terminal.reports import progress
+    from simulator.terminal.tables import progress
     from workloads import files
 
     files.require_outputs([json_file], [workload])
@@ -141,7 +141,7 @@ _PRODUCTS = ("dense_macs", "weight_macs", "effectual_macs")
 
 
 def _print(workload: Workload, data: dict[str, Any]) -> None:
-    from simulator.terminal.reports import print_listing
+    from simulator.terminal.tables import print_listing
 
     head = ("layer", "weights", "w density", "a density", "structure of zeros", "CV filter", "CV channel")
     rows: list[tuple[str, ...]] = [(*head, "best format", "of dense")]

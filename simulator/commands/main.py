@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.metadata import version as installed_version
 from typing import ClassVar
 
 import click
 
 from simulator.commands import streams
+from simulator.version import VERSION
 from workloads.errors import PrunesimError
 from workloads.notices import tell
 
@@ -49,7 +49,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(installed_version("prunesim"), prog_name="prunesim")
+@click.version_option(VERSION, prog_name="prunesim")
 def cli() -> None:
     """Simulate sparse CNN accelerators on pruned networks.
 
@@ -68,7 +68,7 @@ def cli() -> None:
 def list_names(kind: str | None) -> None:
     """List accelerators, workloads, prunings and storage formats."""
     from simulator.terminal import listing
-    from simulator.terminal.reports import print_listing
+    from simulator.terminal.tables import print_listing
 
     for name in [kind] if kind else listing.KINDS:
         print_listing(name, listing.KINDS[name]())

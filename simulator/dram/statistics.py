@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.dram.latency import ReadLatency
+from simulator.dram.read_latency import ReadLatency
 from simulator.dram.standards import DramStandard
 
 

@@ -36,7 +36,8 @@ from fractions import Fraction
 import simpy
 
 from dataflows.schedule import Tensor
-from simulator.engine.ideal_memory import Moved, Transfer
+from simulator.engine.ideal_memory import Moved
+from simulator.engine.traffic import Transfer
 from workloads.whole_numbers import ceil_div
 
 

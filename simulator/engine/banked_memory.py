@@ -14,7 +14,8 @@ from dataflows.specs import DramSpec
 from simulator.dram.channels import DramChannels, RequestObserver
 from simulator.dram.clock_domain import ClockDomain
 from simulator.dram.spec import BankedDramSpec
-from simulator.engine.ideal_memory import Moved, TensorTraffic, Traffic, Transfer
+from simulator.engine.ideal_memory import Moved
+from simulator.engine.traffic import TensorTraffic, Traffic, Transfer
 from workloads.units import PICOSECONDS
 
 _AFTER_ALL_OTHERS: Any = 2  # simpy's priorities are 0 (urgent) and 1 (normal); ties go to the smaller

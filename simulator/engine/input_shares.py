@@ -7,8 +7,8 @@ from typing import Self
 import numpy as np
 
 from dataflows.schedule import LayerSchedule, Tensor
-from simulator.engine.ideal_memory import Transfer
 from simulator.engine.making import Making
+from simulator.engine.traffic import Transfer
 from workloads.whole_numbers import ceil_div
 
 

@@ -13,9 +13,9 @@ from simulator.engine.arrivals import Arrival
 from simulator.engine.buffer import Buffer
 from simulator.engine.capacities import check_capacities
 from simulator.engine.cause_books import CauseBooks
-from simulator.engine.ideal_memory import Transfer, transfers_by_tile
 from simulator.engine.input_in_play import InputInPlay
 from simulator.engine.making import Making
+from simulator.engine.traffic import Transfer, transfers_by_tile
 
 
 class LoadConditions(Protocol):

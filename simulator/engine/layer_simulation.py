@@ -16,10 +16,10 @@ import simpy
 from dataflows.schedule import LayerSchedule
 from dataflows.specs import DramSpec
 from simulator.engine.errors import StarvedError
-from simulator.engine.ideal_memory import Traffic
 from simulator.engine.layer_in_play import LayerInPlay
 from simulator.engine.machine_in_play import MachineInPlay, WriteBack
 from simulator.engine.observer import Observer
+from simulator.engine.traffic import Traffic
 
 Process = Generator[simpy.Event, Any, None]
 

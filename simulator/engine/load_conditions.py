@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 import simpy
 
 from dataflows.schedule import Tensor
-from simulator.engine.ideal_memory import Transfer
 from simulator.engine.input_shares import InputShares
 from simulator.engine.layer_in_play import LayerInPlay
 from simulator.engine.loading import Loading, Process
+from simulator.engine.traffic import Transfer
 
 
 class NetworkConditions:

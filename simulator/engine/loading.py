@@ -10,9 +10,9 @@ import simpy
 from dataflows.schedule import Tensor
 from simulator.engine.arrivals import Arrival
 from simulator.engine.buffer import Port
-from simulator.engine.ideal_memory import Transfer
 from simulator.engine.layer_in_play import LayerInPlay
 from simulator.engine.milestone import Milestone
+from simulator.engine.traffic import Transfer
 from simulator.engine.transfers import Transfers
 
 Process = Generator[simpy.Event, Any, None]

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from dataflows.schedule import LayerSchedule, Tensor
-from simulator.engine.ideal_memory import Traffic
+from simulator.engine.traffic import Traffic
 
 Overlap = Literal["serial", "weights", "tiles"]
 

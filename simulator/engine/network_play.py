@@ -11,7 +11,6 @@ from simpy.core import EmptySchedule
 from dataflows.schedule import Tensor
 from dataflows.specs import DramSpec
 from simulator.engine.errors import StarvedError
-from simulator.engine.ideal_memory import transfers_by_tile
 from simulator.engine.input_in_play import InputInPlay
 from simulator.engine.input_shares import InputShares
 from simulator.engine.layer_in_play import LayerInPlay, LoadConditions
@@ -20,6 +19,7 @@ from simulator.engine.load_conditions import NetworkConditions
 from simulator.engine.machine_in_play import MachineInPlay, WriteBack
 from simulator.engine.network_layers import NetworkLayer, NetworkPlayed, Overlap, PlayedLayer, Read
 from simulator.engine.observer import Observer
+from simulator.engine.traffic import transfers_by_tile
 
 Process = Generator[simpy.Event, Any, None]
 

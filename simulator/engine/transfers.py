@@ -8,9 +8,10 @@ import simpy
 
 from dataflows.schedule import Runs
 from simulator.engine.buffer import Buffer
-from simulator.engine.ideal_memory import Memory, Moved, Transfer
+from simulator.engine.ideal_memory import Memory, Moved
 from simulator.engine.layer_in_play import LayerInPlay
 from simulator.engine.observer import Observer
+from simulator.engine.traffic import Transfer
 
 
 class Transfers:

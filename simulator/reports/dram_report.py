@@ -8,8 +8,8 @@ from functools import reduce
 from operator import add
 from typing import Any, Self
 
-from simulator.dram.latency import ReadLatency
-from simulator.engine.ideal_memory import TensorTraffic, Traffic
+from simulator.dram.read_latency import ReadLatency
+from simulator.engine.traffic import TensorTraffic, Traffic
 from workloads.units import PICOSECONDS_PER_NANOSECOND
 
 _COUNTS = ("read_bytes", "write_bytes", "burst_bytes", "row_hits", "row_misses", "row_conflicts")

@@ -13,12 +13,12 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from simulator.version import VERSION
 from workloads.catalog import load_workload
 from workloads.errors import InputError
 from workloads.workload import Workload
@@ -40,7 +40,7 @@ def code_version() -> str:
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(path.relative_to(root).as_posix().encode())
                 digest.update(path.read_bytes())
-    return f"{version('prunesim')}+{digest.hexdigest()[:12]}, numpy {np.__version__}"
+    return f"{VERSION}+{digest.hexdigest()[:12]}, numpy {np.__version__}"
 
 
 def digest_of(*parts: Any) -> str:

@@ -11,7 +11,7 @@ from rich.table import Table
 from simulator.reports.diff import Difference
 from simulator.reports.diff_causes import Cause, Change, causes_of
 from simulator.reports.diff_headlines import percent
-from simulator.terminal.reports import console, fitting
+from simulator.terminal.tables import console, fitting
 
 _SENSES = {1: "better", -1: "worse", 0: "moved"}
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from simulator.reports.input_spread import LayerSpread, Spread
 from simulator.reports.metrics import CYCLES, IMBALANCE, TRAFFIC
 from simulator.reports.report import NetworkReport
-from simulator.terminal.reports import console, fitting
+from simulator.terminal.tables import console, fitting
 from workloads.units import BYTES_PER_MB
 
 

@@ -7,7 +7,8 @@ from simulator.reports.metrics import CYCLES, GAIN, TIME, TRAFFIC, Row, flat
 from simulator.reports.network_inputs import images_per_s
 from simulator.reports.network_total import NetworkTotal
 from simulator.reports.report import NetworkReport
-from simulator.terminal.reports import console, fitting, table_of
+from simulator.terminal.reports import table_of
+from simulator.terminal.tables import console, fitting
 
 _ADDED = "poolings by themselves"
 

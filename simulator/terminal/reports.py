@@ -1,60 +1,19 @@
-"""Tables and progress on a terminal."""
+"""Reports as tables on a terminal: a machine's layers, and several machines side by side."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from rich.console import Console
-from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from simulator.reports.columns import LOSSES, MORE, TIMES, Columns, cause_columns, legend, notes_by_layers
 from simulator.reports.metrics import FACTORS, MOST_LOST, NETWORK_TIME, SIZE, TIME, UTILIZATION, Row, flat
 from simulator.reports.network_total import total_row
 from simulator.reports.report import NetworkReport
+from simulator.terminal.tables import console, fitting
 
 _Rows = Sequence[tuple[str, Row]]
-_PIPE_WIDTH = 160  # a pipe has no width of its own; tables must not be cut to 80 columns there
-_UNLIMITED_WIDTH = 1 << 16
-
-
-def console() -> Console:
-    """Standard output, wide where it is no terminal; the environment's COLUMNS overrides both.
-
-    Names are shown as they are, whatever markup they look like.
-    """
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Console(width=width, markup=False, emoji=False)
-
-
-@contextmanager
-def progress(title: str) -> Generator[Callable[[int, int, str], None] | None]:
-    """A progress bar on standard error while the block runs; yields None where that is no terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title)
-        yield lambda done, total, now: bar.update(
-            task, completed=done, total=total, description=f"{title} {now}".strip()
-        )
-
-
-def print_listing(title: str, rows: Sequence[tuple[str, ...]]) -> None:
-    """A plain listing; the first row names the columns."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for position, name in enumerate(rows[0]):
-        table.add_column(name, no_wrap=position == 0, justify="right" if name in ("layers", "dense MACs") else "left")
-    for row in rows[1:]:
-        table.add_row(*row)
-    output = console()
-    output.print(table)
-    output.print()
 
 
 def print_report(report: NetworkReport, *, factors: bool = False) -> None:
@@ -122,33 +81,3 @@ def table_of(title: str, first: str, columns: Columns, rows: _Rows, *, break_nam
         style = "bold" if name == "total" else None
         table.add_row(name, *(metric.text(row) for metric in columns), style=style)
     return table
-
-
-def fitting(output: Console, tables: Sequence[Table]) -> int:
-    """Print the first of the tables whose cells all fit the width, or the last one as a record a row; which it was."""
-    for number, table in enumerate(tables):
-        # Asked before printing: rich would cut the cells of a table that is too wide, and a number cut in half is
-        # another number.
-        if width_of(output, table) <= output.width:
-            output.print(table)
-            return number
-    _print_records(output, tables[-1])
-    return len(tables) - 1
-
-
-def width_of(output: Console, table: Table) -> int:
-    """Characters that a table takes when nothing of it is cut or wrapped."""
-    return Measurement.get(output, output.options.update(width=_UNLIMITED_WIDTH), table).maximum
-
-
-def _print_records(output: Console, table: Table) -> None:
-    """Each row as lines of a name and a value, so that nothing is cut on a narrow terminal."""
-    if table.title:
-        output.print(table.title, style="table.title", highlight=False)
-    names = [str(column.header).replace("\n", " ") for column in table.columns]
-    # Names to one width, so that values stand under one another.
-    wide = max(map(len, names))
-    for cells in zip(*(column.cells for column in table.columns), strict=True):
-        output.print(f"{names[0]:{wide}} {cells[0]}", style="bold", highlight=False)
-        for name, cell in zip(names[1:], cells[1:], strict=True):
-            output.print(f"{name:{wide}} {cell}", highlight=False)

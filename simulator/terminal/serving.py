@@ -9,7 +9,7 @@ from rich.table import Table
 
 from simulator.reports.metrics import flat
 from simulator.serving.report import ServingReport
-from simulator.terminal.reports import console, fitting
+from simulator.terminal.tables import console, fitting
 
 
 class _Column(NamedTuple):

@@ -22,7 +22,7 @@ from simulator.reports.metrics import (
 from simulator.reports.report import ANALYTICAL
 from simulator.studies.store import Store
 from simulator.studies.study import Study
-from simulator.terminal.reports import console, fitting
+from simulator.terminal.tables import console, fitting
 
 _FAILURES_SHOWN = 10
 Groups = dict[tuple[str, ...], list[dict[str, Any]]]

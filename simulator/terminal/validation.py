@@ -8,7 +8,7 @@ from itertools import groupby
 
 from rich.table import Table
 
-from simulator.terminal.reports import console, fitting, width_of
+from simulator.terminal.tables import console, fitting, width_of
 from simulator.validation.figure_rows import VERDICTS, Outside
 from simulator.validation.results import Band, Result
 from simulator.validation.sensitivity import Effect

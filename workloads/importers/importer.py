@@ -51,7 +51,8 @@ def importer(
 ) -> Callable[[Reader], Reader]:
     """Register the function below as the importer of a format, see `Importer`; the function stays as it is.
 
-    Suffixes stand there as literals, since importers of other suffixes are not loaded to read a file. Raises `TypeError` when another importer takes all files of a suffix already, or nothing tells its folders apart.
+    Suffixes stand there as literals, since importers of other suffixes are not loaded to read a file. Raises
+    `TypeError` when another importer takes all files of a suffix already, or nothing tells its folders apart.
     """
 
     def register(read: Reader) -> Reader:

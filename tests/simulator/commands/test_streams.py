@@ -88,7 +88,7 @@ def test_what_the_system_refuses_is_one_line(cli, monkeypatch, error, line):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("simulator.terminal.reports.print_listing", fail)
+    monkeypatch.setattr("simulator.terminal.tables.print_listing", fail)
     result = cli("list", "formats")
     assert (result.code, result.err) == (2, f"prunesim: {line}\n")
 
@@ -97,7 +97,7 @@ def test_other_errors_stay_what_they_are(monkeypatch):
     def fail(*_):
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr("simulator.terminal.reports.print_listing", fail)
+    monkeypatch.setattr("simulator.terminal.tables.print_listing", fail)
     with pytest.raises(RuntimeError, match="a fault of ours"):
         command.main(["list", "formats"])
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.dram.latency import ReadLatency, latency_bin, longest_clocks
+from simulator.dram.latency import latency_bin
 from simulator.dram.layout import FINE_CLOCKS, LATENCY_BINS
+from simulator.dram.read_latency import ReadLatency, longest_clocks
 from simulator.dram.spec import BankedDramSpec
 from simulator.validation.dram_replay import replay
 

@@ -12,10 +12,10 @@ from dataflows.schedule import BufferUse, Cause, Runs, Tensor
 from dataflows.specs import DramSpec
 from simulator.dram.spec import BankedDramSpec
 from simulator.engine.banked_memory import BankedMemory
-from simulator.engine.ideal_memory import transfers_by_tile
 from simulator.engine.layer_simulation import LayerSimulation
 from simulator.engine.memory_kinds import peak_bytes_per_cycle
 from simulator.engine.observer import Observer
+from simulator.engine.traffic import transfers_by_tile
 from simulator.network_simulation import MachineRun
 from simulator.validation.dram_replay import replay
 from tests.conformance.layers import random_trace

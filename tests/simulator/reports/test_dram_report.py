@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from simulator.dram.latency import ReadLatency
 from simulator.dram.layout import LATENCY_BINS
+from simulator.dram.read_latency import ReadLatency
 from simulator.reports.dram_report import DramReport, TensorReport
 
 

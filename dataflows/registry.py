@@ -17,13 +17,13 @@ from workloads.modules import import_all, registered
 @cache
 def machines() -> dict[str, type[Accelerator]]:
     """Every machine of the package by its name, sorted."""
-    import_all(rooms)
+    import_all(rooms.__name__)
     return dict(sorted(Accelerator.registry.items()))
 
 
 def machine(name: str) -> type[Accelerator]:
     """The machine of that name. Raises `InputError` with the nearest name."""
-    known = registered(rooms, Accelerator.registry, name)
+    known = registered(rooms.__name__, Accelerator.registry, name)
     if name not in known:
         raise InputError(f"unknown accelerator '{name}': {nearest(name, machines())}")
     return known[name]

@@ -6,8 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from workloads import importers, readers
-from workloads.arrays.trace_file import load_traces
+from workloads import importers
 from workloads.errors import InputError, nearest
 from workloads.files import refuse_stream
 from workloads.network import load_network, network_names
@@ -30,7 +29,7 @@ def load_workload(text: str = "blazepose", seed: int = 0, batch: int | None = No
 
 def _resolve(text: str) -> Workload:
     if text in SHIPPED:
-        return load_traces(SHIPPED[text])
+        return _load_traces(SHIPPED[text])
     if text in network_names():
         return Workload.of_network(load_network(text))
     # Only the last @ parts the two: a network's own name may hold one, as in NETWORK@SET@FILE.safetensors.
@@ -55,13 +54,20 @@ def _from_path(path: Path) -> Workload:
     importer = importers.recognise(path)
     if importer is not None:
         return importer.imported(path).workload
-    reader = readers.recognise(path)
-    if reader is not None:
-        return reader(path)
-    if path.suffix == ".toml":
-        from workloads.network_files.file import load_network_file  # noqa: PLC0415 (it needs pydantic, no other source does)
+    # Each reader is imported where it is needed: the one of network files needs pydantic, no other does.
+    if path.suffix == ".toml" and not path.is_dir():
+        from workloads.network_files.file import load_network_file  # noqa: PLC0415
 
         return load_network_file(path)
+    from workloads import readers  # noqa: PLC0415
+
+    reader = readers.recognise(path)
+    return _load_traces(path) if reader is None else reader(path)
+
+
+def _load_traces(path: Path) -> Workload:
+    from workloads.arrays.trace_file import load_traces  # noqa: PLC0415
+
     return load_traces(path)
 
 

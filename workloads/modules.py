@@ -8,22 +8,21 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import TypeVar
 
 Registered = TypeVar("Registered")
 
 
 @cache
-def import_all(package: ModuleType) -> None:
+def import_all(package: str) -> None:
     """Import every module of a package and of the packages inside it, once."""
     # Into folders too: what needs several files is a package of its own.
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
         importlib.import_module(module.name)
 
 
 @cache
-def import_matching(package: ModuleType, pattern: str) -> None:
+def import_matching(package: str, pattern: str) -> None:
     """Import the modules of a package in whose sources a pattern is found (^ matches at every line), once.
 
     Reading takes a millisecond or two, where importing all takes a hundred. One that matches in vain, in a text say,
@@ -35,15 +34,15 @@ def import_matching(package: ModuleType, pattern: str) -> None:
             importlib.import_module(module)
 
 
-def sources(package: ModuleType) -> Iterator[tuple[str, str]]:
+def sources(package: str) -> Iterator[tuple[str, str]]:
     """Name and source of every module of a package and of the packages inside it, sorted by path."""
-    root = Path(package.__path__[0])
+    root = Path(importlib.import_module(package).__path__[0])
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
-        yield ".".join((package.__name__, *parts)).removesuffix(".__init__"), path.read_text(encoding="utf-8")
+        yield ".".join((package, *parts)).removesuffix(".__init__"), path.read_text(encoding="utf-8")
 
 
-def registered(package: ModuleType, registry: Mapping[str, Registered], name: str) -> Mapping[str, Registered]:
+def registered(package: str, registry: Mapping[str, Registered], name: str) -> Mapping[str, Registered]:
     """The registry, once the modules have been imported whose classes have `name = "NAME"`; all, where none has.
 
     So a name that is no literal is found as well, later. Modules are imported even for a name that is registered: one

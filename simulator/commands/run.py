@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dataflows.accelerator import Accelerator
     from dataflows.sizing import EqualSize
     from simulator.engine.observer import Observer
+    from simulator.observers.dram_requests import RequestRecorder
+    from simulator.observers.timeline import Timeline
     from simulator.reports.report import NetworkReport
     from workloads.workload import Workload
 
@@ -91,14 +93,6 @@ def run(
     own network file (.toml) or a model that 'prunesim import' knows (.onnx, .tflite, ...).  [default: blazepose]
     """
     from simulator.input_runs import images_of, parse_inputs
-    from simulator.network.beside import is_one_run
-    from simulator.observers.dram_requests import RequestRecorder
-    from simulator.observers.network_timeline import NetworkTimeline
-    from simulator.observers.timeline import Timeline
-    from simulator.reports.scale_sim import to_compute_report
-    from simulator.terminal.inputs import print_inputs
-    from simulator.terminal.networks import print_network
-    from simulator.terminal.reports import print_report
     from workloads import files
 
     # FORMAT:FILE; what is wrong with it is said where it is read, here only the file matters.
@@ -107,11 +101,9 @@ def run(
     _require_outputs(options, (scale_sim, timeline, requests), (config, workload))
     accelerator = configured(machine, config, settings, equal_size_of(options["equal"]))
     chosen = workload_of(workload, **{key: options[key] for key in ("seed", "batch", "prune", "layers")})
-    recorder = RequestRecorder.of(dram_trace, accelerator.spec.dram) if dram_trace else None
+    recorder = _recorder(dram_trace, accelerator) if dram_trace else None
     inputs = parse_inputs(options["inputs"], chosen)
-    # A network that is one run has one clock, on which the timeline draws it; requests are told layer by layer.
-    one_run = is_one_run(accelerator, chosen)
-    watch = None if timeline is None else NetworkTimeline() if one_run else Timeline()
+    watch, one_run = _watch(accelerator, chosen) if timeline else (None, False)
     alone, together = (recorder, None if one_run else watch), (watch if one_run else None,)
     (report,) = _simulate([accelerator], chosen, inputs, _given(alone), _given(together))
     if timeline and watch:
@@ -119,10 +111,10 @@ def run(
     if recorder:
         recorder.write()
     if not _write(report.to_dict(), report.rows(), options):
-        print_report(report, factors=options["factors"])
-        print_network(report, images_of(chosen))
-        print_inputs([report])
+        _print(report, images_of(chosen), factors=options["factors"])
     if scale_sim:
+        from simulator.reports.scale_sim import to_compute_report
+
         files.write_whole(scale_sim, to_compute_report(report))
     if check:
         _check([accelerator], chosen, inputs)
@@ -176,11 +168,12 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
 
 def workload_of(name: str, *, seed: int, batch: int | None, prune: str | None, layers: str | None) -> Workload:
     """The workload that options choose; None for what was not given."""
-    from workloads import pruning
     from workloads.catalog import load_workload
 
     chosen = load_workload(name, seed=seed, batch=batch)
     if prune:  # before layers are selected, for prunings may look at the whole network
+        from workloads import pruning
+
         chosen = chosen.prune(pruning.parse(prune))
     return chosen.select(layers) if layers else chosen
 
@@ -194,12 +187,13 @@ def equal_size_of(text: str | None) -> EqualSize | None:
 
 def configured(name: str, config: Path | None, settings: tuple[str, ...], size: EqualSize | None) -> Accelerator:
     """A machine from all that says what it is; warnings, and what an equal size makes of it, go to standard error."""
-    from simulator.configuration import configure
-    from simulator.equal_size import configure_equal
-
     if size is None:
+        from simulator.configuration import configure
+
         accelerator, warnings = configure(name, config, settings)
     else:
+        from simulator.equal_size import configure_equal
+
         accelerator, warnings, line = configure_equal(name, config, settings, size)
         tell(line)
     _warn(warnings)
@@ -247,6 +241,22 @@ def _with_ideal_beside(
     return chosen
 
 
+def _recorder(dram_trace: str, accelerator: Accelerator) -> RequestRecorder:
+    from simulator.observers.dram_requests import RequestRecorder
+
+    return RequestRecorder.of(dram_trace, accelerator.spec.dram)
+
+
+def _watch(accelerator: Accelerator, workload: Workload) -> tuple[Timeline, bool]:
+    """What draws the timeline, and whether it watches the network as one run, which has one clock, or each layer."""
+    from simulator.network.beside import is_one_run
+    from simulator.observers.network_timeline import NetworkTimeline
+    from simulator.observers.timeline import Timeline
+
+    one_run = is_one_run(accelerator, workload)
+    return (NetworkTimeline() if one_run else Timeline()), one_run
+
+
 def _given(observers: tuple[Observer | None, ...]) -> tuple[Observer, ...]:
     return tuple(observer for observer in observers if observer is not None)
 
@@ -266,6 +276,17 @@ def _simulate(
     for line in workload.notes:
         tell(f"note: {line}")
     return reports
+
+
+def _print(report: NetworkReport, images: int, *, factors: bool) -> None:
+    """All tables of one machine."""
+    from simulator.terminal.inputs import print_inputs
+    from simulator.terminal.networks import print_network
+    from simulator.terminal.reports import print_report
+
+    print_report(report, factors=factors)
+    print_network(report, images)
+    print_inputs([report])
 
 
 def _check(accelerators: list[Accelerator], workload: Workload, inputs: int) -> None:

@@ -1,4 +1,4 @@
-"""Which memory a machine's `dram.kind` stands for. The banked one, with its kernels, is loaded when it is asked for."""
+"""Which memory a machine's `dram.kind` stands for; each is loaded when it is asked for, the banked one with kernels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     import simpy
 
     from simulator.dram.channels import RequestObserver
+    from simulator.engine.ideal_memory import Memory
 
 from dataflows.specs import DramSpec
-from simulator.engine.ideal_memory import IdealMemory, Memory, ideal_bytes_per_cycle
 
 
 def make_memory(
@@ -20,6 +20,8 @@ def make_memory(
 ) -> Memory:
     """The memory of a machine, as a component of the event model; `requests` are told what a banked one is asked."""
     if dram.kind == "ideal":
+        from simulator.engine.ideal_memory import IdealMemory  # noqa: PLC0415
+
         return IdealMemory(env, dram, clock_hz)
     # Imported here: a run on ideal memory compiles none of the controller's kernels.
     from simulator.engine.banked_memory import BankedMemory  # noqa: PLC0415
@@ -38,6 +40,8 @@ def check_memory(dram: DramSpec) -> None:
 def peak_bytes_per_cycle(dram: DramSpec, clock_hz: int) -> Fraction | None:
     """Bytes that memory can move in one accelerator cycle at best, exactly; None when bandwidth is infinite."""
     if dram.kind == "ideal":
+        from simulator.engine.ideal_memory import ideal_bytes_per_cycle  # noqa: PLC0415
+
         return ideal_bytes_per_cycle(dram, clock_hz)
     from simulator.engine.banked_memory import banked_bytes_per_cycle  # noqa: PLC0415
 

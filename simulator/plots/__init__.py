@@ -43,14 +43,14 @@ class KindLine(NamedTuple):
 @cache
 def plot_kinds() -> dict[str, Kind]:
     """Every kind of kinds/ by its name, sorted."""
-    import_all(folder)
+    import_all(folder.__name__)
     return dict(sorted(Kind.registry.items()))
 
 
 def plot_kind(name: str) -> Kind:
     """The kind of that name, one of `kind_lines`; other kinds are not loaded."""
     # By the same literal that `kind_lines` reads.
-    import_matching(folder, rf"""^@{kind.__name__}\(\s*["']{re.escape(name)}["']""")
+    import_matching(folder.__name__, rf"""^@{kind.__name__}\(\s*["']{re.escape(name)}["']""")
     return Kind.registry[name]
 
 
@@ -58,7 +58,7 @@ def plot_kind(name: str) -> Kind:
 def kind_lines() -> dict[str, KindLine]:
     """Every kind's line by its name, sorted, read from the `@kind(...)` of the files: loading matplotlib takes long."""
     found = {}
-    for _, text in sources(folder):
+    for _, text in sources(folder.__name__):
         for node in ast.walk(ast.parse(text)):
             # A decorator with arguments is a call like any other.
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == kind.__name__:

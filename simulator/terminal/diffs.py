@@ -34,7 +34,7 @@ def print_difference(found: Difference, rows: int, *, each: bool = False) -> Non
     tolerated = [cause for cause in causes if cause.first.tolerated]
     shown = [*beyond, *tolerated[:rows]]
     if shown:
-        fitting(output, [_table(shown, columns) for columns in (*_CHOICES, _CHOICES[0])])  # the last one as records
+        fitting(output, (_table(shown, columns) for columns in (*_CHOICES, _CHOICES[0])))  # the last one as records
     hidden = len(tolerated) - rows
     if hidden > 0:
         rest = f"and {hidden:,} more row{'' if hidden == 1 else 's'} of what is tolerated (--rows shows more)"

@@ -50,7 +50,7 @@ def print_inputs(reports: Sequence[NetworkReport]) -> None:
     output.print()
     # From most to fewest columns.
     choices = [_COLUMNS[:shown] for shown in range(len(_COLUMNS), 0, -1)]
-    fitting(output, [_table(title, first, rows, columns) for columns in choices])
+    fitting(output, (_table(title, first, rows, columns) for columns in choices))
     output.print(_LEGEND, style="dim", highlight=False)
 
 

@@ -38,7 +38,7 @@ def _print_runs(report: NetworkReport, network: NetworkTotal) -> None:
     choices = [((*first, *shares), broken) for broken in (False, True)] + [(first, False), (first, True)]
     output = console()
     output.print()
-    fitting(output, [table_of(title, "", columns, rows, break_names=broken) for columns, broken in choices])
+    fitting(output, (table_of(title, "", columns, rows, break_names=broken) for columns, broken in choices))
     for line in (*network.notes, *_passes(report)):
         output.print(f"  {line}", style="dim", highlight=False)
 

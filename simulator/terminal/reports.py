@@ -43,7 +43,7 @@ def print_comparison(reports: Sequence[NetworkReport], *, factors: bool = False)
 
 
 def _print_sizes(output: Console, rows: _Rows) -> None:
-    fitting(output, [table_of("", "accelerator", SIZE, rows, break_names=broken) for broken in (False, True)])
+    fitting(output, (table_of("", "accelerator", SIZE, rows, break_names=broken) for broken in (False, True)))
 
 
 def _print_measures(output: Console, title: str, first: str, rows: _Rows, *, factors: bool) -> Columns:
@@ -63,7 +63,7 @@ def _print_measures(output: Console, title: str, first: str, rows: _Rows, *, fac
     if first != "layer" and not factors:  # a comparison shows them wherever there is room
         choices.insert(0, (*times[:-1], *FACTORS, UTILIZATION, *MORE, MOST_LOST, *causes))
     built = [(columns, broken) for columns in choices for broken in (False, True)]
-    tables = [table_of(title, first, columns, rows, break_names=broken) for columns, broken in built]
+    tables = (table_of(title, first, columns, rows, break_names=broken) for columns, broken in built)
     return built[fitting(output, tables)][0]
 
 

@@ -61,7 +61,7 @@ def print_serving(report: ServingReport) -> None:
     shown = [column for column in _COLUMNS if any(row.get(column.key) is not None for row in rows)]
     # From most to fewest.
     choices = [shown, *([one for one in shown if one.key not in left_out] for left_out in _LEFT_OUT)]
-    fitting(output, [_table(rows, columns) for columns in choices])
+    fitting(output, (_table(rows, columns) for columns in choices))
     late = _LATE if any(column.key == "late.share" for column in shown) else ""
     output.print((_LEGEND + late).strip(), style="dim", highlight=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -58,16 +58,22 @@ def print_listing(title: str, rows: Sequence[tuple[str, ...]]) -> None:
     output.print()
 
 
-def fitting(output: Console, tables: Sequence[Table]) -> int:
-    """Print the first of the tables whose cells all fit the width, or the last one as a record a row; which it was."""
-    for number, table in enumerate(tables):
+def fitting(output: Console, tables: Iterable[Table]) -> int:
+    """Print the first of the tables whose cells all fit the width, or the last one as a record a row; which it was.
+
+    A generator makes none in vain behind the one that fits.
+    """
+    tried = list[Table]()
+    for table in tables:
+        tried.append(table)
         # Asked before printing: rich would cut the cells of a table that is too wide, and a number cut in half is
         # another number.
         if width_of(output, table) <= output.width:
             output.print(table)
-            return number
-    _print_records(output, tables[-1])
-    return len(tables) - 1
+            break
+    else:
+        _print_records(output, tried[-1])
+    return len(tried) - 1
 
 
 def width_of(output: Console, table: Table) -> int:

@@ -40,13 +40,13 @@ __all__ = [
 
 def formats() -> dict[str, type[Format]]:
     """Every format of kinds/ by name, sorted."""
-    import_all(kinds)
+    import_all(kinds.__name__)
     return dict(sorted(Format.registry.items()))
 
 
 def parse(text: str) -> Format:
     """The format that NAME:KEY=VALUE,... names. Raises `InputError` naming what is near, known or allowed."""
-    return parse_options("format", registered(kinds, Format.registry, text.partition(":")[0]), text)
+    return parse_options("format", registered(kinds.__name__, Format.registry, text.partition(":")[0]), text)
 
 
 @dataclass(frozen=True)

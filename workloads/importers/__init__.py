@@ -8,19 +8,26 @@ that needs them, and a missing one is an `InputError` that says what to install.
 from __future__ import annotations
 
 import re
-import sys
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloads.errors import InputError
 from workloads.files import refuse_stream
-from workloads.importers.imported import Imported, ImportOptions, Omitted
 from workloads.importers.importer import Importer, importer
 from workloads.modules import import_all, import_matching
 
 if TYPE_CHECKING:
+    from workloads.importers.imported import Imported, ImportOptions, Omitted
     from workloads.importers.torch.capture import capture
+
+# Loaded when they are first used: a file that is of none of these formats needs none of them.
+_HOMES = {
+    "ImportOptions": "workloads.importers.imported",
+    "Imported": "workloads.importers.imported",
+    "Omitted": "workloads.importers.imported",
+    "capture": "workloads.importers.torch.capture",
+}
 
 __all__ = [
     "ImportOptions",
@@ -38,7 +45,7 @@ __all__ = [
 
 def importers() -> tuple[Importer, ...]:
     """Every importer of the package by title, those that look into a file before those that take all of its suffix."""
-    import_all(sys.modules[__name__])
+    import_all(__name__)
     return _sorted()
 
 
@@ -58,11 +65,11 @@ def suffixes(*, weights_alone: bool = False) -> tuple[str, ...]:
 def recognise(path: Path) -> Importer | None:
     """The importer for a path, or None when it is none of their formats."""
     if path.is_dir():  # whose name says nothing
-        import_all(sys.modules[__name__])
+        import_all(__name__)
     elif path.suffix:
         # Suffixes stand in the decorator as literals.
         suffix = re.escape(path.suffix.lower())
-        import_matching(sys.modules[__name__], rf"""^@{importer.__name__}\([\s\S]*?["']{suffix}["']""")
+        import_matching(__name__, rf"""^@{importer.__name__}\([\s\S]*?["']{suffix}["']""")
     return next((one for one in _sorted() if one.takes(path)), None)
 
 
@@ -80,7 +87,6 @@ def import_model(path: str | Path, options: ImportOptions | None = None) -> Impo
 
 
 def __getattr__(name: str) -> Any:
-    # Python asks here for names that the module does not hold: files of other formats need nothing of torch's.
-    if name == "capture":
-        return import_module("workloads.importers.torch.capture").capture
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from workloads.importers.imported import Imported, ImportOptions
+if TYPE_CHECKING:
+    from workloads.importers.imported import Imported, ImportOptions
 
-Reader = Callable[[Path, ImportOptions], Imported]
+Reader = Callable[[Path, "ImportOptions"], "Imported"]
 Test = Callable[[Path], bool]
 
 
@@ -39,6 +40,8 @@ class Importer:
 
     def imported(self, path: Path, options: ImportOptions | None = None) -> Imported:
         """The network in a file of this format, with all files that it was read from. Raises what `read` does."""
+        from workloads.importers.imported import ImportOptions  # noqa: PLC0415 (many files are of no importer's)
+
         options = options or ImportOptions()
         imported = self.read(path, options)
         # Each file once and in order, the model itself first.

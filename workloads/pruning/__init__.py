@@ -44,7 +44,7 @@ _NEXT = re.compile(r"\+(?=[a-z][a-z0-9-]*(?::|\+|$)|$)")  # a plus sign inside a
 
 def prunings() -> dict[str, type[Pruning]]:
     """Every pruning of methods/ by name, sorted."""
-    import_all(methods)
+    import_all(methods.__name__)
     return dict(sorted(Pruning.registry.items()))
 
 
@@ -71,7 +71,7 @@ def parse(text: str) -> Pruning:
 
 def _known(text: str) -> Mapping[str, type[Pruning]]:
     """Prunings, the one that NAME:... names among them where there is one."""
-    return registered(methods, Pruning.registry, text.partition(":")[0])
+    return registered(methods.__name__, Pruning.registry, text.partition(":")[0])
 
 
 def _describe(chosen: type[Pruning]) -> str:

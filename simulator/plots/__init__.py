@@ -10,7 +10,7 @@ import ast
 import re
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from simulator.plots import kinds as folder
 from simulator.plots.kind import Kind, kind
@@ -31,6 +31,9 @@ __all__ = [
     "save",
     "svg_text",
 ]
+
+# What stands between "@" and the function, or the next decorator: to parse whole files takes ten times as long.
+_DECORATOR = re.compile(rf"^@({kind.__name__}\(.*?\))\n(?=@|def )", re.MULTILINE | re.DOTALL)
 
 
 class KindLine(NamedTuple):
@@ -59,12 +62,11 @@ def kind_lines() -> dict[str, KindLine]:
     """Every kind's line by its name, sorted, read from the `@kind(...)` of the files: loading matplotlib takes long."""
     found = {}
     for _, text in sources(folder.__name__):
-        for node in ast.walk(ast.parse(text)):
-            # A decorator with arguments is a call like any other.
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == kind.__name__:
-                name, line = (ast.literal_eval(argument) for argument in node.args)
-                options = (keyword.value for keyword in node.keywords if keyword.arg == "options")
-                found[name] = KindLine(line, ast.literal_eval(next(options, ast.Dict([], []))))
+        for decorator in _DECORATOR.findall(text):
+            call = cast("ast.Call", ast.parse(decorator, mode="eval").body)
+            name, line = (ast.literal_eval(argument) for argument in call.args)
+            options = (keyword.value for keyword in call.keywords if keyword.arg == "options")
+            found[name] = KindLine(line, ast.literal_eval(next(options, ast.Dict([], []))))
     return dict(sorted(found.items()))
 
 

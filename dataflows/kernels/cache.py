@@ -29,6 +29,7 @@ from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
 from dataflows.kernels.turns import end_turn, take_turn
+from workloads.cache_folder import cache_base
 from workloads.notices import tell
 
 _PACKAGES = ("workloads", "dataflows")  # that any kernel may be made of, beside its own
@@ -77,20 +78,6 @@ def _kernel_sources(package: str, root: Path) -> dict[str, bytes]:
                 # no module is passed over.
                 names += [module, *(f"{module}.{one}" for one in re.findall(r"\w+", imported))]
     return found
-
-
-def cache_base() -> Path:
-    """The folder that ``PRUNESIM_CACHE_DIR`` names, else ``prunesim`` in the user's cache folder.
-
-    Raises `OSError` where there is neither.
-    """
-    asked = os.environ.get("PRUNESIM_CACHE_DIR")
-    shared = os.environ.get("XDG_CACHE_HOME", "")
-    chosen = asked or (f"{shared}/prunesim" if Path(shared).is_absolute() else "~/.cache/prunesim")
-    path = os.path.expanduser(chosen)  # noqa: PTH111 (leaves what it cannot expand, where pathlib's raises)
-    if path.startswith("~") or (not asked and not Path(path).is_absolute()):
-        raise FileNotFoundError(0, "no home folder", chosen)
-    return Path(path).absolute()
 
 
 @cache

@@ -70,8 +70,8 @@ def list_names(kind: str | None) -> None:
     from simulator.terminal import listing
     from simulator.terminal.tables import print_listing
 
-    for name in [kind] if kind else listing.KINDS:
-        print_listing(name, listing.KINDS[name]())
+    for name, rows in listing.listed([kind] if kind else list(listing.KINDS)).items():
+        print_listing(name, rows)
 
 
 @cli.command()

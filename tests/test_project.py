@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 import simulator
+from simulator.version import VERSION
 from tests.project import ROOT
 
 HEAVY = {"simpy", "matplotlib", "pandas", "torch", "rich", "click", "onnx"}
@@ -51,8 +52,13 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.partition("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"workloads", "dataflows", "simulator"}
+    assert f"prunesim-{VERSION}.dist-info/METADATA" in names
     assert "workloads/data/blazepose.npz" in names
     assert "workloads/data/networks/resnet18.graph" in names
+
+
+def test_the_version_to_cite_is_that_of_the_code():
+    assert f"\nversion: {VERSION}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def test_every_dependency_has_a_lower_bound():

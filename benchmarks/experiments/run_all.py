@@ -17,8 +17,8 @@ from simulator.plots.style import legend_below, machine_styles, new_figure, save
 from simulator.studies.store import Store
 from simulator.studies.study import Study, run_study
 from simulator.studies.workers import Workers
+from simulator.terminal.progress import progress
 from simulator.terminal.studies import print_study
-from simulator.terminal.tables import progress
 
 FOLDER = Path(__file__).parent
 STUDIES = sorted(FOLDER.glob("*.toml"))

@@ -38,7 +38,7 @@ def command(
     With --graph, how layers and the operators between them hang together instead, a line each.
     """
     from simulator.reports.files import to_json
-    from simulator.terminal.tables import progress
+    from simulator.terminal.progress import progress
     from workloads import files
 
     files.require_outputs([json_file], [workload])

@@ -269,7 +269,7 @@ def _simulate(
     network_observers: tuple[Observer, ...] = (),
 ) -> list[NetworkReport]:
     from simulator.input_runs import simulate_inputs
-    from simulator.terminal.tables import progress
+    from simulator.terminal.progress import progress
 
     with progress(f"{workload.name} on {', '.join(a.name for a in accelerators)}") as advance:
         reports = simulate_inputs(accelerators, workload, inputs, advance, observers, network_observers)
@@ -292,7 +292,7 @@ def _print(report: NetworkReport, images: int, *, factors: bool) -> None:
 def _check(accelerators: list[Accelerator], workload: Workload, inputs: int) -> None:
     """Exit with 1 when a machine's outputs differ from the reference convolution on any input."""
     from simulator.functional import differing_layers
-    from simulator.terminal.tables import progress
+    from simulator.terminal.progress import progress
 
     with progress("checking outputs") as advance:
         found = [differing_layers(accelerators, workload.at_input(number), advance) for number in range(inputs)]

@@ -62,8 +62,8 @@ def serve(workload: str, machine: str, config: Path | None, settings: tuple[str,
     from simulator.input_runs import parse_inputs
     from simulator.reports.files import to_json
     from simulator.serving.run import cycles_of, parse_traffic, rules_of, serve_workload
+    from simulator.terminal.progress import progress
     from simulator.terminal.serving import print_serving
-    from simulator.terminal.tables import progress
     from workloads.files import require_outputs
 
     traffic = parse_traffic(options["arrivals"], options["rates"], options["images"], options["seed"])

@@ -84,8 +84,8 @@ def sweep(
     from simulator.studies.store import Store
     from simulator.studies.study import check_declared, run_study
     from simulator.studies.workers import Workers
+    from simulator.terminal.progress import progress
     from simulator.terminal.studies import failure_lines
-    from simulator.terminal.tables import progress
 
     if jobs is not None and cluster is not None:
         raise InputError("--jobs and --cluster: a cluster has workers of its own, give one of them")

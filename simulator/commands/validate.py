@@ -70,7 +70,7 @@ def validate(
     Every configuration is a study: --export writes them all, 'prunesim sweep' reruns one, and --figures compares with
     a folder that was changed or holds figures of your own.
     """
-    from simulator.terminal.tables import progress
+    from simulator.terminal.progress import progress
     from simulator.validation import figure_records, figures
 
     if target is not None:

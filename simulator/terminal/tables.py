@@ -1,11 +1,10 @@
-"""Tables and progress on a terminal, whatever they show."""
+"""Tables on a terminal, whatever they show."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -22,28 +21,6 @@ def console() -> Console:
     """
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
     return Console(width=width, markup=False, emoji=False)
-
-
-@contextmanager
-def progress(title: str) -> Generator[Callable[[int, int, str], None] | None]:
-    """A progress bar on standard error while the block runs; yields None where that is no terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.progress import (  # noqa: PLC0415 (a pipe has no bar)
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title)
-        yield lambda done, total, now: bar.update(
-            task, completed=done, total=total, description=f"{title} {now}".strip()
-        )
 
 
 def print_listing(title: str, rows: Sequence[tuple[str, ...]]) -> None:

@@ -4,12 +4,14 @@ import re
 from dataclasses import replace
 
 import pytest
+from rich.table import Table
 
 from dataflows.registry import create
 from simulator.network_simulation import simulate
 from simulator.reports.columns import notes_by_layers
 from simulator.reports.metrics import MOST_LOST, flat
 from simulator.terminal.reports import print_comparison, print_report
+from simulator.terminal.tables import console, fitting
 from workloads.catalog import load_workload
 
 WIDTHS = (30, 60, 80, 100, 120, 160, 250)
@@ -78,3 +80,17 @@ def test_notes_that_differ_in_numbers_are_one_in_a_comparison_and_each_its_own_i
     assert notes_by_layers(layers, alike=True) == [
         "a and 2 more layers with other numbers: 2 chunks of 3", "b: spills",
     ]  # fmt: skip
+
+
+def test_no_table_is_made_behind_the_one_that_fits(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    made = []
+
+    def tables():
+        for heading in ("much too long for the width", "short", "shorter"):
+            made.append(heading)
+            yield Table(heading)
+
+    assert fitting(console(), tables()) == 1
+    assert made == ["much too long for the width", "short"]
+    assert "short" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """Importers register themselves; a file is told by its suffix or by what it holds."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,13 @@ def nothing(path, options):
 def test_a_suffix_tells_the_importer_in_small_and_capital_letters(one):
     for suffix in one.suffixes:
         assert recognise(Path(f"net{suffix}")) is recognise(Path(f"net{suffix.upper()}")) is one
+
+
+@pytest.mark.parametrize("one", importers(), ids=lambda one: one.title)
+def test_suffixes_stand_in_the_file_of_their_importer(one):
+    """By which it is found without being loaded."""
+    text = Path(sys.modules[one.read.__module__].__file__).read_text()
+    assert all(f'"{suffix}"' in text for suffix in one.suffixes)
 
 
 def test_files_whose_suffix_others_share_are_told_by_what_they_hold(tmp_path):

@@ -1,0 +1,25 @@
+"""Progress on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+
+@contextmanager
+def progress(title: str) -> Generator[Callable[[int, int, str], None] | None]:
+    """A progress bar on standard error while the block runs; yields None where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    # Here, as there is a bar on a terminal only.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title)
+        yield lambda done, total, now: bar.update(
+            task, completed=done, total=total, description=f"{title} {now}".strip()
+        )

@@ -35,13 +35,6 @@ def test_help_loads_neither_kernels_nor_plots():
     assert not {"numba", "pydantic", "simpy", "matplotlib", "numpy", "rich"} & loaded
 
 
-@pytest.mark.parametrize("command", ["plot", "import"])
-def test_help_that_lists_what_is_registered_loads_no_plots_and_no_kernels(command):
-    called = f"main.cli.main(['{command}', '--help'], standalone_mode=False)"
-    loaded = modules_after(f"from simulator.commands import main; {called}")
-    assert not {"numba", "simpy", "matplotlib", "onnx", "torch", "tflite", "yaml"} & loaded
-
-
 def test_the_wheel_holds_the_three_packages_and_nothing_else(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def _rows() -> Iterator[tuple[str, str]]:
-    from workloads.importers import importers
+    from workloads.importers import format_lines
 
-    for one in sorted(importers(), key=lambda one: one.title.lower()):
-        yield one.title, " ".join(one.suffixes) or "a folder"
+    for title, suffixes in format_lines():
+        yield title, " ".join(suffixes) or "a folder"
 
 
 @click.command("import", cls=LateCommand, section=("Formats", _rows))
@@ -61,7 +61,6 @@ def command(model: Path, output: Path, *, prune: str | None, seed: int, **option
     """Import MODEL with the zeros of its weights and, with --input, of its activations."""
     from dataclasses import replace
 
-    from workloads import pruning
     from workloads.arrays.trace_file import save_traces
     from workloads.files import require_outputs
     from workloads.importers import import_model
@@ -77,6 +76,8 @@ def command(model: Path, output: Path, *, prune: str | None, seed: int, **option
         tell(f"warning: {warning}")
     workload = replace(imported.workload, seed=seed)
     if prune:
+        from workloads import pruning
+
         tell("warning: activations stay those of the network before --prune")
         workload = workload.prune(pruning.parse(prune))
     save_traces(output, workload)

@@ -76,11 +76,12 @@ def _draw(workload: Workload, seed: int, json_file: str | None) -> None:
 
 
 def _workload(name: str, options: dict[str, Any]) -> Workload:
-    from workloads import pruning
     from workloads.catalog import load_workload
 
     chosen = load_workload(name, seed=options["seed"])
     if options["prune"]:
+        from workloads import pruning
+
         chosen = chosen.prune(pruning.parse(options["prune"]))
     return chosen.select(options["layers"]) if options["layers"] else chosen
 

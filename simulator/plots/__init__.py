@@ -10,11 +10,11 @@ import ast
 import re
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.plots import kinds as folder
 from simulator.plots.kind import Kind, kind
-from workloads.modules import import_all, import_matching, sources
+from workloads.modules import decorators, import_all, import_matching
 
 if TYPE_CHECKING:
     from simulator.plots.style import FORMATS, require_format, save, svg_text
@@ -31,9 +31,6 @@ __all__ = [
     "save",
     "svg_text",
 ]
-
-# What stands between "@" and the function, or the next decorator: to parse whole files takes ten times as long.
-_DECORATOR = re.compile(rf"^@({kind.__name__}\(.*?\))\n(?=@|def )", re.MULTILINE | re.DOTALL)
 
 
 class KindLine(NamedTuple):
@@ -61,12 +58,10 @@ def plot_kind(name: str) -> Kind:
 def kind_lines() -> dict[str, KindLine]:
     """Every kind's line by its name, sorted, read from the `@kind(...)` of the files: loading matplotlib takes long."""
     found = {}
-    for _, text in sources(folder.__name__):
-        for decorator in _DECORATOR.findall(text):
-            call = cast("ast.Call", ast.parse(decorator, mode="eval").body)
-            name, line = (ast.literal_eval(argument) for argument in call.args)
-            options = (keyword.value for keyword in call.keywords if keyword.arg == "options")
-            found[name] = KindLine(line, ast.literal_eval(next(options, ast.Dict([], []))))
+    for call in decorators(folder.__name__, kind.__name__):
+        name, line = (ast.literal_eval(argument) for argument in call.args)
+        options = (keyword.value for keyword in call.keywords if keyword.arg == "options")
+        found[name] = KindLine(line, ast.literal_eval(next(options, ast.Dict([], []))))
     return dict(sorted(found.items()))
 
 

@@ -1,14 +1,23 @@
 """Modules that are found by reading: the one that is asked for is imported, and all where reading finds none."""
 
+import ast
 import importlib
 import sys
 
 import pytest
 
-from workloads.modules import import_all, import_matching, registered, sources
+from workloads.modules import decorators, import_all, import_matching, registered, sources
 
 FIRST = """
 from house import REGISTRY
+
+def room(*_, **__): return lambda function: function
+other = room
+
+@room("first", ("a", "b"),
+      light=True)
+@other(lambda: (1,))
+def enter(): ...
 
 class First:
     name: str = "first"
@@ -18,6 +27,11 @@ REGISTRY["first"] = First
 """
 SECOND = """
 from house import REGISTRY
+
+def room(*_): return lambda function: function
+
+@room("second")
+def enter(): ...
 
 class Second:
     other_name = "first"
@@ -90,3 +104,13 @@ def test_the_module_of_a_name_that_another_has_taken_is_imported_too(house):
     house["first"] = int
     registered("house", house, "first")
     assert "house.first" in loaded()
+
+
+@pytest.mark.usefixtures("house")
+def test_decorators_are_read_without_their_modules():
+    assert [ast.unparse(call) for call in decorators("house", "room")] == [
+        "room('first', ('a', 'b'), light=True)",
+        "room('second')",
+    ]
+    assert [ast.unparse(call) for call in decorators("house", "other")] == ["other(lambda: (1,))"]
+    assert loaded() == {"house"}

@@ -7,6 +7,7 @@ that needs them, and a missing one is an `InputError` that says what to install.
 
 from __future__ import annotations
 
+import ast
 import re
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from workloads.errors import InputError
 from workloads.files import refuse_stream
 from workloads.importers.importer import Importer, importer
-from workloads.modules import import_all, import_matching
+from workloads.modules import decorators, import_all, import_matching
 
 if TYPE_CHECKING:
     from workloads.importers.imported import Imported, ImportOptions, Omitted
@@ -35,6 +36,7 @@ __all__ = [
     "Importer",
     "Omitted",
     "capture",
+    "format_lines",
     "import_model",
     "importer",
     "importers",
@@ -53,6 +55,13 @@ def _sorted() -> tuple[Importer, ...]:
     # False sorts before True: an importer with a test goes first, as the one that takes all files would leave it
     # nothing.
     return tuple(sorted(Importer.registry, key=lambda one: (one.holds is None, one.title.lower())))
+
+
+def format_lines() -> list[tuple[str, tuple[str, ...]]]:
+    """Title and suffixes (none: a folder) of every importer, sorted; read from the files, which are not loaded."""
+    calls = decorators(__name__, importer.__name__)
+    texts = [[ast.literal_eval(argument) for argument in call.args] for call in calls]
+    return sorted(((title, tuple(endings)) for title, *endings in texts), key=lambda line: line[0].lower())
 
 
 def suffixes(*, weights_alone: bool = False) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def importer(
 ) -> Callable[[Reader], Reader]:
     """Register the function below as the importer of a format, see `Importer`; the function stays as it is.
 
-    Suffixes stand there as literals, since importers of other suffixes are not loaded to read a file. Raises
+    Title and suffixes stand there as literals: lists, and files of other suffixes, do not load the importer. Raises
     `TypeError` when another importer takes all files of a suffix already, or nothing tells its folders apart.
     """
 

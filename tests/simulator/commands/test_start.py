@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-from simulator.plots import kind_lines
 from tests.project import ROOT
 
 TINY = "examples/tiny.toml"
@@ -74,6 +73,7 @@ def test_a_pruning_loads_no_other():
 
 def test_a_graph_is_drawn_without_machines_kernels_and_clock():
     loaded = modules_of("inspect", TINY, "--graph")
+    assert "workloads.pruning" not in loaded
     assert not (ALWAYS | {"numba", "simpy", "matplotlib", "dataflows.kernels.compiled"}) & loaded
     assert not inside(loaded, "dataflows.machines")
 
@@ -99,7 +99,8 @@ def test_a_plot_loads_its_kind_alone(report, tmp_path):
     assert inside(loaded, "simulator.plots.kinds") == {"causes"}
 
 
-def test_help_of_plots_loads_none():
-    loaded = modules_of("plot", "--help")
-    assert kind_lines()
+@pytest.mark.parametrize("command", ["plot", "import"])
+def test_help_of_what_is_registered_loads_none_of_it(command):
+    loaded = modules_of(command, "--help")
+    assert "workloads.modules" in loaded
     assert not {"numpy", "matplotlib", "numba", "pydantic"} & loaded

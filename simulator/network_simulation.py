@@ -87,6 +87,9 @@ class MachineRun:
     def __init__(self, accelerator: Accelerator, dense_cycles: DenseCycles | None = None) -> None:
         self.accelerator = accelerator
         self._baseline = baseline_of(accelerator)
+        # As text: a specification that holds a table, such as `dram.override`, has no hash.
+        # What lies between layers is no part of a single one.
+        self._baseline_spec = self._baseline.spec.model_dump_json(exclude={"overlap", "pooling"})
         self._dense_cycles: DenseCycles = {} if dense_cycles is None else dense_cycles
 
     def layer(
@@ -120,10 +123,7 @@ class MachineRun:
         # Shapes repeat under other names, so that the name must not be part of the key.
         baseline, nameless = self._baseline, replace(trace.layer, name="dense")
         in_dram, codes = trace.input_in_dram, trace.codebook_values
-        # The specification as text: one that holds a table, such as `dram.override`, has no hash.
-        # What lies between layers is no part of a single one.
-        spec = baseline.spec.model_dump_json(exclude={"overlap", "pooling"})
-        key = (baseline.name, spec, nameless, in_dram, codes)
+        key = (baseline.name, self._baseline_spec, nameless, in_dram, codes)
         if key not in self._dense_cycles:
             # A machine that skips nothing takes any trace for a dense one, which need not be made then.
             skips = baseline.skips_zeros

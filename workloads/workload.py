@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from workloads.errors import InputError, listed, nearest
 from workloads.graph import Graph
+from workloads.held_traces import HeldTraces
 from workloads.layer import Layer
 from workloads.masks.named import ACTIVATION_PATTERNS, parse_pattern
 from workloads.names import LONGEST_NAME, LONGEST_TEXT, plain_name
@@ -35,6 +36,7 @@ class Workload:
     graph    how the layers hang together, with the operators between them; that of the whole network where layers were
              selected. None: nothing is known but the layers' order.
     first_input  which of the inputs that the sources hold comes first here, see `at_input`
+    held     where traces are kept that are asked for again; None: nowhere
     """
 
     name: str
@@ -47,6 +49,7 @@ class Workload:
     notes: tuple[str, ...] = ()
     graph: Graph | None = None
     first_input: int = 0
+    held: HeldTraces | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         # Names of files and of models become names here: a bad one is made plain, as nobody chose it for tables and
@@ -71,8 +74,11 @@ class Workload:
         return max(min(held) - self.first_input, 1) if held else None
 
     def trace(self, index: int, input: int = 0) -> LayerTrace:  # noqa: A002 (the field's word, and a report's)
-        """The trace of the layer at that place on one of the inputs; nothing of it is kept here."""
-        return self.sources[index].trace(self.seed, self.first_input + input)
+        """The trace of the layer at that place on one of the inputs; kept in `held` alone."""
+        source, number = self.sources[index], self.first_input + input
+        if self.held is None:
+            return source.trace(self.seed, number)
+        return self.held.trace(source, self.seed, number)
 
     def at_input(self, number: int) -> Self:
         """The same layers from that input on, which becomes input 0. Raises `InputError` where they hold fewer."""

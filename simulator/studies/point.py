@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from dataflows.accelerator import Accelerator
@@ -20,16 +20,15 @@ from simulator.equal_size import at_equal_size, parse_equal_size, scaled_line, s
 from simulator.network_simulation import DenseCycles, simulate
 from simulator.reports.network_total import total_row
 from simulator.reports.report import ANALYTICAL, EVENTS, Model, NetworkReport
-from simulator.studies.content import code_version, described, digest_of, file_digest, loaded
-from workloads import pruning
+from simulator.studies.content import code_version, digest_of
+from simulator.studies.point_workload import PointWorkload
 from workloads.errors import InputError, PrunesimError
-from workloads.masks.named import ACTIVATION_PATTERNS, WEIGHT_PATTERNS, parse_pattern
-from workloads.source import Drawn, DrawnBatch, LayerSource, TensorSource
 from workloads.workload import Workload
 
 REFUSED = "the worker has another version of prunesim, or of a workload file"
 CHANGED = "a file of the workload changed while the point was computed; run the sweep again"
 _DENSE_CYCLES: DenseCycles = {}  # of this process: points share their machines' dense baselines
+_SUBJECT = tuple(field.name for field in fields(PointWorkload))
 
 
 @dataclass(frozen=True)
@@ -92,47 +91,29 @@ class Point:
         reasons = idle_settings(accelerator) | (no_part(accelerator) if self.model == ANALYTICAL else {})
         return {key: reasons[key] for key, _ in self.settings if key in reasons}
 
-    def base(self) -> Workload:
-        """The whole workload before it is pruned. Raises `InputError`."""
-        # The workload is held for all points that name it; only its seed is the point's own, and tensors are made when
-        # asked for.
-        workload = replace(loaded(self.workload), seed=self.seed)
-        workload = workload if self.batch is None else workload.with_batch(self.batch)
-        workload = workload.at_input(self.input)
-        # The operand's own density wins over the one for both.
-        weights = self.density if self.weight_density is None else self.weight_density
-        activations = self.density if self.activation_density is None else self.activation_density
-        workload = workload.with_densities(weights, activations)
-        sources = (_rearranged(source, self.weight_pattern, self.activation_pattern) for source in workload.sources)
-        return replace(workload, sources=tuple(sources))
+    @property
+    def subject(self) -> PointWorkload:
+        """What it says of its workload; equal for points that differ in their machine alone."""
+        return PointWorkload(**{name: getattr(self, name) for name in _SUBJECT})
 
     def traced(self) -> Workload:
         """The layers to simulate, pruned; no trace is made yet. Raises `InputError`."""
-        workload = self.base()
-        # Pruned before layers are selected, as a pruning may look at the whole network.
-        workload = workload if self.prune is None else workload.prune(pruning.parse(self.prune))
-        return workload if self.layers is None else workload.select(self.layers)
+        return self.subject.traced()
 
     def check_workload(self) -> None:
         """Raise `InputError` when the workload, its pruning or its layers are not there; nothing is pruned."""
-        base = self.base()
-        if self.prune is not None:
-            pruning.parse(self.prune)
-        if self.layers is not None:
-            base.select(self.layers)
+        self.subject.check()
 
-    def key(self) -> str:
-        """Digest of spec, traces and version; no trace is made for it. Raises `InputError`."""
-        base, accelerator = self.base(), self.accelerator()
-        chosen = base if self.layers is None else base.select(self.layers)
-        # Nothing is pruned for a key: the settings of the pruning, defaults included, say what it would do.
+    def key(self, accelerator: Accelerator | None = None) -> str:
+        """Digest of spec, traces and version; no trace is made for it. Raises `InputError`.
+
+        `accelerator` is the point's own where it is there already.
+        """
+        content, chosen = self.subject.content(), accelerator or self.accelerator()
         return digest_of(
             code_version(),
-            [accelerator.name, accelerator.spec.model_dump_json(), *([self.equal] if self.equal else [])],
-            [file_digest(path) for path in base.files],
-            [base.name, self.seed, self.input, described(base.sources, from_files=bool(base.files))],
-            [layer.name for layer in chosen.layers],
-            None if self.prune is None else described(pruning.parse(self.prune).resolved()),
+            [chosen.name, chosen.spec.model_dump_json(), *([self.equal] if self.equal else [])],
+            content,
             self.model,
         )
 
@@ -159,11 +140,12 @@ def run_point(point: Point, key: str) -> Outcome:
     try:
         # The key came from another process, perhaps on another machine: with other sources or files here it would be
         # another.
-        if point.key() != key:
+        accelerator = point.accelerator()
+        if point.key(accelerator) != key:
             return Outcome(key, error=REFUSED)
-        report = _report(point)
+        report = _report(point, accelerator)
         # Once more, as a file may have changed while traces were read from it.
-        if point.key() != key:
+        if point.key(accelerator) != key:
             return Outcome(key, error=CHANGED)
     except PrunesimError as error:
         return Outcome(key, error=str(error))
@@ -175,27 +157,10 @@ def run_point(point: Point, key: str) -> Outcome:
     return Outcome(key, json.dumps(total_row(data), allow_nan=False), zlib.compress(text.encode()))
 
 
-def _report(point: Point) -> NetworkReport:
+def _report(point: Point, accelerator: Accelerator) -> NetworkReport:
     if point.model == ANALYTICAL:
-        return expect(point.accelerator(), point.traced())
-    return simulate([point.accelerator()], point.traced(), dense_cycles=_DENSE_CYCLES)[0]
-
-
-def _rearranged(source: LayerSource, weights: str | None, activations: str | None) -> LayerSource:
-    """The same densities with other patterns. Raises `InputError` where a tensor is stored instead of drawn."""
-    if weights is not None:
-        pattern = parse_pattern(weights, WEIGHT_PATTERNS)
-        source = replace(source, weights=replace(_drawn(source.weights, source, "weight"), pattern=pattern))
-    if activations is not None:
-        pattern = parse_pattern(activations, ACTIVATION_PATTERNS)
-        source = replace(source, activations=replace(_drawn(source.activations, source, "activation"), pattern=pattern))
-    return source
-
-
-def _drawn(tensor: TensorSource, source: LayerSource, name: str) -> Drawn | DrawnBatch:
-    if not isinstance(tensor, Drawn | DrawnBatch):
-        raise InputError(f"{name}_pattern: layer '{source.layer.name}' has stored {name}s, give {name}_density as well")
-    return tensor
+        return expect(accelerator, point.traced())
+    return simulate([accelerator], point.traced(), dense_cycles=_DENSE_CYCLES)[0]
 
 
 @dataclass(frozen=True)

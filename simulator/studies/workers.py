@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from simulator.studies import processes
 from simulator.studies.point import Outcome, Point, run_point
+from simulator.studies.point_workload import PointWorkload
 
 
 def _silent(line: str) -> None:
@@ -41,9 +42,7 @@ class Workers:
         """
         if not points:
             return iter(())
-        # Shuffled, so that sweeps that share a store do not compute the same points side by side, and the time left is
-        # guessed from points of all kinds.
-        keys = random.sample(list(points), len(points))
+        keys = _in_order(points)
         if self.cluster is not None:
             from simulator.studies import cluster as study_cluster  # noqa: PLC0415 (not needed by most sweeps)
 
@@ -53,6 +52,17 @@ class Workers:
         if jobs == 1:
             return _in_this_process(points, keys, is_done)
         return processes.computed(points, keys, is_done, jobs)
+
+
+def _in_order(points: Mapping[str, Point]) -> list[str]:
+    """Keys of points, those of one workload after the other, for which a worker makes each trace once."""
+    groups: dict[PointWorkload, list[str]] = {}
+    for key, point in points.items():
+        groups.setdefault(point.subject, []).append(key)
+    # Shuffled, groups and each group, so that sweeps that share a store do not compute the same points side by side,
+    # and the time left is guessed from points of all kinds.
+    shuffled = random.sample(list(groups.values()), len(groups))
+    return [key for group in shuffled for key in random.sample(group, len(group))]
 
 
 def available_cores() -> int:

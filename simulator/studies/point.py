@@ -22,7 +22,7 @@ from simulator.reports.network_total import total_row
 from simulator.reports.report import ANALYTICAL, EVENTS, Model, NetworkReport
 from simulator.studies.content import code_version, digest_of
 from simulator.studies.point_workload import PointWorkload
-from workloads.errors import InputError, PrunesimError
+from workloads.errors import PrunesimError
 from workloads.workload import Workload
 
 REFUSED = "the worker has another version of prunesim, or of a workload file"

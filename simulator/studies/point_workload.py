@@ -110,9 +110,7 @@ _bases: dict[str, tuple[object, _Prepared]] = {}
 _traced: dict[str, tuple[object, Workload]] = {}
 
 
-def _held(
-    held: dict[str, tuple[object, Made]], place: str, of: object, make: Callable[[], Made], most: int
-) -> Made:
+def _held(held: dict[str, tuple[object, Made]], place: str, of: object, make: Callable[[], Made], most: int) -> Made:
     """What was made at that place of that very object, else made now; the last ones are held."""
     entry = held.pop(place, None)
     if entry is None or entry[0] is not of:

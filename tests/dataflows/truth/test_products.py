@@ -122,6 +122,27 @@ def test_a_hand_worked_layer():
     assert (counts.dense_macs, counts.weight_macs, counts.effectual_macs) == (9, 5, 3)
 
 
+def test_more_filters_than_a_byte_counts():
+    layer = Layer.conv("wide", in_channels=2, out_channels=600, input_size=(1, 2), kernel_size=1, groups=2)
+    trace = random_trace(layer, 1, 1)
+    counts = count_products(trace)
+    assert (counts.weight_macs, counts.effectual_macs, counts.needed_weights) == (1200, 1200, 600)
+
+
+def test_more_rows_than_a_byte_counts():
+    layer = Layer.conv("tall", in_channels=1, out_channels=1, input_size=(700, 1), kernel_size=(3, 1), batch=2)
+    counts = count_products(random_trace(layer, 1, 1))
+    assert (counts.effectual_macs, counts.needed_inputs) == (2 * 3 * 698, 2 * 700)
+
+
+def test_a_trace_is_counted_once_and_another_with_equal_content_by_itself():
+    layer = Layer.conv("one", in_channels=1, out_channels=1, input_size=(2, 2), kernel_size=1)
+    trace, other = random_trace(layer, 1, 1), random_trace(layer, 1, 1)
+    assert count_products(trace) is count_products(trace)
+    assert count_products(other) == count_products(trace)
+    assert count_products(other) is not count_products(trace)
+
+
 def test_reference_convolution_of_a_hand_worked_layer():
     layer = Layer.conv("row", in_channels=1, out_channels=1, input_size=(1, 3), kernel_size=(1, 3), padding=(0, 1))
     outputs = reference_convolution(layer, np.array([[[[2, 3, 5]]]]), np.array([[[[1, 10, 100]]]]))

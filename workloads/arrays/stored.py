@@ -20,6 +20,7 @@ from typing import IO, Any, Self
 
 import numpy as np
 
+from workloads.arrays.archive import Archive
 from workloads.errors import InputError
 from workloads.files import require_file, unreadable
 from workloads.limits import require_size
@@ -48,7 +49,7 @@ def open_archive(path: Path) -> Generator[zipfile.ZipFile]:
     """A zip archive for reading. Raises `InputError` naming the file when it cannot be opened."""
     with _open(path) as stream:
         try:
-            archive = zipfile.ZipFile(stream)
+            archive = Archive(stream)
         except _DAMAGE:
             raise InputError(f"{path}: not an npz file, or truncated") from None
         with archive:

@@ -73,6 +73,13 @@ class Accelerator(ABC, Generic[Spec_co]):
         Only the products that the machine issues are made, so that a product it wrongly skips shows in the result.
         """
 
+    def issued_products(self, trace: LayerTrace) -> int:
+        """Products that its own rule makes the machine issue, as `LayerSchedule.expected_issued`.
+
+        Counted from the masks where that is all it takes; here from a schedule.
+        """
+        return self.schedule(trace).expected_issued
+
     def expected_work(self, layer: Layer, weight_density: float, activation_density: float) -> ExpectedWork | None:
         """What an analytical model expects of a layer that the machine can run; None: this machine has no such model.
 

@@ -118,6 +118,10 @@ class Abm(Accelerator[AbmSpec]):
         """An encoded non-zero."""
         return self.spec.encoded_weight_bits
 
+    def issued_products(self, trace: LayerTrace) -> int:
+        """Every non-zero weight at every output position, padding included."""
+        return trace.weight_nonzeros * trace.layer.batch * math.prod(trace.layer.output_size)
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each image and strip of positions, in this order."""
         spec, layer = self.spec, replace(trace.layer, groups=1)
@@ -132,7 +136,7 @@ class Abm(Accelerator[AbmSpec]):
             replace(moved, notes=(*moved.notes, *notes)),
             pe_grid=(spec.cores, 1),
             lanes_per_pe=spec.adders_per_core,
-            expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
+            expected_issued=self.issued_products(trace),
         )
 
     def _plan(self, layer: Layer, nonzeros: np.ndarray) -> StripPlan:

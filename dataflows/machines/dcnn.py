@@ -95,6 +95,10 @@ class Dcnn(Accelerator[DcnnSpec]):
 
     analytical_keys = ("pe_rows", "pe_columns", "multipliers_per_pe")
 
+    def issued_products(self, trace: LayerTrace) -> int:
+        """All of them."""
+        return trace.layer.dense_macs
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each image and part of the map, through all groups of output channels."""
         spec, layer = self.spec, trace.layer
@@ -107,7 +111,7 @@ class Dcnn(Accelerator[DcnnSpec]):
             self._transfers(trace, work),
             pe_grid=(spec.pe_rows, spec.pe_columns),
             lanes_per_pe=spec.multipliers_per_pe,
-            expected_issued=layer.dense_macs,
+            expected_issued=self.issued_products(trace),
         )
 
     def expected_work(self, layer: Layer, weight_density: float, activation_density: float) -> ExpectedWork:

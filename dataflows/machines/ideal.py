@@ -74,11 +74,14 @@ class Ideal(Accelerator[IdealSpec]):
         del values, nonzeros
         return 0
 
+    def issued_products(self, trace: LayerTrace) -> int:
+        """Those of two non-zeros, or all of them."""
+        # Padding is part of the dense count: a machine that skips nothing multiplies its zeros, too.
+        return count_products(trace).effectual_macs if self.spec.skip == "both" else trace.layer.dense_macs
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile of ceil(products / multipliers) busy cycles."""
-        counts = count_products(trace)
-        # Padding is part of the dense count: a machine that skips nothing multiplies its zeros, too.
-        products = counts.effectual_macs if self.spec.skip == "both" else counts.dense_macs
+        products = self.issued_products(trace)
         cycles = np.zeros((1, 1, CAUSES), np.int64)
         # Rounded up: the last products take a whole cycle and leave lanes empty.
         cycles[0, 0, Cause.BUSY] = ceil_div(products, self.spec.multipliers)

@@ -118,6 +118,10 @@ class Structured(Accelerator[StructuredSpec]):
             return {"index_entries_per_cycle": "the array takes one kept column a cycle, so 1 is as fast"}
         return {}
 
+    def issued_products(self, trace: LayerTrace) -> int:
+        """Each listed column of a group at every output position of all its filters."""
+        return _issued(trace.layer, listed_columns(trace.layer, trace.weight_mask).sum(axis=1))
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each group, image and strip of pixel blocks, in this order."""
         spec, layer = self.spec, trace.layer
@@ -130,8 +134,7 @@ class Structured(Accelerator[StructuredSpec]):
             traffic.transfers(spec.input_buffer_bytes, spec.output_buffer_bytes),
             pe_grid=(spec.output_channels_parallel, 1),
             lanes_per_pe=spec.pixels_parallel,
-            # Each kept column of a group meets all its K/G filters at every output position.
-            expected_issued=int(kept.sum()) * layer.output_count // layer.groups,
+            expected_issued=_issued(layer, kept),
         )
 
     def _plan(self, layer: Layer, kept: np.ndarray) -> StripPlan:
@@ -212,6 +215,12 @@ def _broadcast_columns(inputs: PaddedMap, weights: np.ndarray, filters: int, pix
                     for k in range(first_filter, min(first_filter + filters, weights.shape[0])):
                         for i in range(size):
                             outputs[image, k, first + i] += weights[k, z] * vector[i]
+
+
+def _issued(layer: Layer, listed: np.ndarray) -> int:
+    """Products of groups that list so many columns each, int64 (groups,)."""
+    # Each column of a group meets all its K/G filters at every output position.
+    return int(listed.sum()) * layer.output_count // layer.groups
 
 
 def listed_columns(layer: Layer, weight_mask: np.ndarray) -> np.ndarray:

@@ -121,8 +121,8 @@ def _issued(accelerator: Accelerator, trace: LayerTrace) -> int | None:
     """Products that the machine's own rule makes it issue; None where it cannot run the layer."""
     if accelerator.refusal(trace.layer) is not None:
         return None
-    # Of a schedule that is never played: what is issued is known before any time passes.
-    return accelerator.schedule(trace).expected_issued
+    # What is issued is known before any time passes, and to most machines before their tiles are.
+    return accelerator.issued_products(trace)
 
 
 def _total(layers: list[dict[str, Any]]) -> dict[str, Any]:

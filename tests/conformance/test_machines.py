@@ -55,6 +55,16 @@ def test_every_layer_runs_and_its_books_balance(name, layer, densities):
 
 @every_machine
 @every_layer
+def test_products_issued_without_a_schedule_are_those_of_the_schedule(name, layer):
+    machine, trace = create(name), random_trace(layer, 0.3, 0.5)
+    if machine.refusal(layer):
+        pytest.skip("refused, which has its own test")
+    issued = machine.issued_products(trace)
+    assert (issued, type(issued)) == (machine.schedule(trace).expected_issued, int)
+
+
+@every_machine
+@every_layer
 def test_outputs_equal_the_reference_convolution(name, layer):
     machine = create(name)
     if machine.refusal(layer):

@@ -104,8 +104,7 @@ def _row(array: np.ndarray, chosen: Format) -> FormatRow:
 def best_format(array: np.ndarray, value_bits: int = 16) -> Format:
     """The format that needs the fewest bits, over the settings that each suggests; of equals the first by name."""
     # Sizes depend on where the zeros are alone, so that values need not be looked at again for every variant.
-    mask = array != 0
-    tried = [variant for known in formats().values() for variant in known.variants(value_bits)]
-    rows = [row for row in table(mask, value_bits, tried) if row.bits is not None]
+    mask = as_tensor(array if array.dtype == np.bool_ else array != 0)
+    tried = [found for known in formats().values() for found in known.variant_bits(mask, value_bits)]
     # The formats come sorted and `min` keeps the first of equals, so that the answer does not depend on import order.
-    return min(rows, key=lambda row: row.bits or 0).format
+    return min(tried, key=lambda found: found[1])[0]

@@ -143,6 +143,10 @@ class CambriconX(Accelerator[CambriconXSpec]):
             return "its window and address generator step over two-dimensional maps, the layer has three axes"
         return super().refusal(layer)
 
+    def issued_products(self, trace: LayerTrace) -> int:
+        """Every non-zero weight at every output position, padding included."""
+        return trace.weight_nonzeros * trace.layer.batch * math.prod(trace.layer.output_size)
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """Tiles: round of filters, image, rows of output positions, chunk of the input list, in this order."""
         self.require(trace.layer)
@@ -172,7 +176,7 @@ class CambriconX(Accelerator[CambriconXSpec]):
                 BufferUse("nbout", Tensor.OUTPUT, spec.nbout_bytes, streamed=True),
             ),
             prefetch_tiles=spec.prefetch_tiles,
-            expected_issued=trace.weight_nonzeros * math.prod(layer.output_size) * layer.batch,
+            expected_issued=self.issued_products(trace),
             compulsory_bytes=compulsory_bytes,
             notes=work.notes(),
             operands_in_step=True,

@@ -106,6 +106,10 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
         """A single chip exchanges nothing."""
         return {"link_gbs": "a single chip receives nothing from others"} if self.spec.chips == 1 else {}
 
+    def issued_products(self, trace: LayerTrace) -> int:
+        """All of them."""
+        return trace.layer.dense_macs
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each pack of groups, image and strip of rows, in this order."""
         spec, layer = self.spec, product_layer(trace.layer)
@@ -128,7 +132,7 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
             replace(moved, notes=(*residency_notes("synapses", synapse_bytes, room, held=held), *moved.notes)),
             pe_grid=(spec.chips, spec.tiles),
             lanes_per_pe=spec.neurons_per_tile * spec.inputs_per_neuron,
-            expected_issued=layer.dense_macs,
+            expected_issued=self.issued_products(trace),
         )
 
     def _work(self, plan: StripPlan, maps: KeptMaps) -> StripWork:

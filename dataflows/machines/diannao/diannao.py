@@ -77,6 +77,10 @@ class DianNao(Accelerator[DianNaoSpec]):
     )
     tiles_about: ClassVar[int] = 256  # bands of blocks are merged into tiles until a layer has at most about so many
 
+    def issued_products(self, trace: LayerTrace) -> int:
+        """All of them."""
+        return trace.layer.dense_macs
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each pack of groups, round, image and strip of blocks, in this order."""
         spec, layer = self.spec, trace.layer
@@ -109,7 +113,7 @@ class DianNao(Accelerator[DianNaoSpec]):
                 BufferUse("nbout", Tensor.OUTPUT, spec.nbout_bytes, streamed=True),
             ),
             prefetch_tiles=spec.prefetch_tiles,
-            expected_issued=layer.dense_macs,
+            expected_issued=self.issued_products(trace),
             compulsory_bytes=self._compulsory_bytes(layer),
             notes=() if holds else ("the synapses of a round exceed half of SB: they stream in for every block",),
             operands_in_step=True,

@@ -105,6 +105,10 @@ class Eie(Accelerator[EieSpec]):
             return f"it multiplies a matrix by vectors and cannot slide a {kernel_size} kernel over a map"
         return super().refusal(layer)
 
+    def issued_products(self, trace: LayerTrace) -> int:
+        """Those of two non-zeros."""
+        return count_products(trace).effectual_macs
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """Tiles: group, block of rows, image, joined positions, in this order."""
         self.require(trace.layer)
@@ -135,7 +139,7 @@ class Eie(Accelerator[EieSpec]):
                 BufferUse("activation_sram", Tensor.OUTPUT, spec.pes * spec.activation_sram_bytes, streamed=True),
             ),
             prefetch_tiles=spec.prefetch_tiles,
-            expected_issued=count_products(trace).effectual_macs,
+            expected_issued=self.issued_products(trace),
             compulsory_bytes=compulsory_bytes,
             notes=matrices.notes(),
             operands_in_step=True,

@@ -179,6 +179,10 @@ class PatternMachine(Accelerator[PatternSpec]):
         """One array has nobody to share with."""
         return {"reconfigurable": "a single array takes all batches"} if self.spec.arrays == 1 else {}
 
+    def issued_products(self, trace: LayerTrace) -> int:
+        """Every non-zero weight at every output position, padding included."""
+        return trace.weight_nonzeros * trace.layer.batch * math.prod(trace.layer.output_size)
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each image and strip of positions, in this order."""
         self.require(trace.layer)
@@ -192,7 +196,7 @@ class PatternMachine(Accelerator[PatternSpec]):
             traffic.transfers(spec.input_buffer_bytes, spec.output_buffer_bytes),
             pe_grid=(spec.arrays, spec.kernels_parallel),
             lanes_per_pe=spec.pixels_parallel,
-            expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
+            expected_issued=self.issued_products(trace),
         )
 
     def _plan(self, layer: Layer, kernels: KernelPatterns) -> StripPlan:

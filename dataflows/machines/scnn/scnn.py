@@ -20,6 +20,8 @@ from dataflows.accelerator import Accelerator
 from dataflows.expected import ExpectedWork
 from dataflows.machines.scnn.expected_work import ANALYTICAL_KEYS, expected_planar, expected_sliced
 from dataflows.machines.scnn.fully_connected import sliced_outputs
+from dataflows.machines.scnn.issued_products import issued_products
+from dataflows.machines.scnn.nonzero_lists import as_bytes
 from dataflows.machines.scnn.planar_schedule import executed_outputs, plan_of, planar_schedule
 from dataflows.machines.scnn.scnn_spec import ScnnSpec
 from dataflows.machines.scnn.sliced_schedule import sliced_schedule
@@ -81,6 +83,12 @@ class Scnn(Accelerator[ScnnSpec]):
                 "entries of a PE hold"
             )
         return super().refusal(layer)
+
+    def issued_products(self, trace: LayerTrace) -> int:
+        """Every weight that is kept with every activation of its channel and phase, outside the map, too."""
+        return issued_products(
+            trace.layer, as_bytes(trace.weight_mask), as_bytes(trace.activation_mask), self.spec.keeps
+        )
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each image, sub-tile and group of output channels, in this order."""

@@ -154,6 +154,10 @@ class Stacked(Accelerator[StackedSpec]):
             return {"loaded": "a coded list is loaded whole, whichever level runs"}
         return {}
 
+    def issued_products(self, trace: LayerTrace) -> int:
+        """Every non-zero weight at every output position, padding included."""
+        return trace.weight_nonzeros * trace.layer.batch * math.prod(trace.layer.output_size)
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each image and strip of positions, in this order."""
         self.require(trace.layer)
@@ -168,7 +172,7 @@ class Stacked(Accelerator[StackedSpec]):
             replace(moved, notes=(*moved.notes, *self._density_note(trace))),
             pe_grid=(spec.pes, 1),
             lanes_per_pe=spec.lanes,
-            expected_issued=trace.weight_nonzeros * layer.batch * math.prod(layer.output_size),
+            expected_issued=self.issued_products(trace),
         )
 
     def _work(self, plan: StripPlan, filters: StoredFilters, group_filters: int) -> StripWork:

@@ -138,6 +138,10 @@ class Systolic(Accelerator[SystolicSpec]):
             idle["groups"] = f"with dataflow '{spec.dataflow}' each value that passes belongs to one group"
         return idle
 
+    def issued_products(self, trace: LayerTrace) -> int:
+        """All of them."""
+        return trace.layer.dense_macs
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each pack of groups, image and strip of blocks of positions, in this order."""
         spec, layer = self.spec, product_layer(trace.layer)
@@ -153,7 +157,7 @@ class Systolic(Accelerator[SystolicSpec]):
             maps.transfers(traffic, buffers, layer.weight_count * spec.value_bits // 8),
             pe_grid=(1, spec.columns),
             lanes_per_pe=spec.rows,
-            expected_issued=layer.dense_macs,
+            expected_issued=self.issued_products(trace),
         )
 
     def _plan(self, layer: Layer, maps: KeptMaps) -> StripPlan:

@@ -8,6 +8,7 @@ Zeros after the last non-zero need nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,3 +99,61 @@ class GapCode:
                 total += int(self._needed(np.diff(places, prepend=last)).sum())
                 last = places[-1]
         return total
+
+
+def all_fillers(origin: int, reaches: Sequence[int], lists: np.ndarray) -> list[int]:
+    """Fillers of all lists of a bool (lists, length) together, for each reach: `GapCode.fillers` in one look."""
+    found = np.zeros(len(reaches), np.int64)
+    for begins, zeros in _runs(lists):
+        # A non-zero behind z zeros has a distance of z + 1, or of z from the first element itself.
+        lengths, times = _histogram(zeros - (begins == 0) if origin == 0 else zeros)
+        found += [(lengths // reach) @ times for reach in reaches]
+    return found.tolist()
+
+
+def _runs(lists: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Runs of zeros that a non-zero of their list ends: where in the list each begins, and its length; in parts."""
+    length = lists.shape[1]
+    if length > _CHUNK:
+        for one in lists:
+            yield from _runs_of_long_list(one)
+        return
+    batch = _CHUNK // length
+    for first in range(0, len(lists), batch):
+        part = np.ascontiguousarray(lists[first : first + batch])
+        changes = np.empty(part.shape, np.bool_)
+        # Each list begins as if a non-zero stood before it: changes are a run's begin and its end by turns.
+        np.logical_not(part[:, 0], out=changes[:, 0])
+        np.not_equal(part[:, 1:], part[:, :-1], out=changes[:, 1:])
+        begins, zeros = _paired(np.flatnonzero(changes), part.reshape(-1))
+        yield begins % length, zeros
+
+
+def _runs_of_long_list(one: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """As `_runs`, of a single list piece by piece."""
+    open_run = np.zeros(0, np.int64)  # where a run begins that the last piece did not end
+    before = True
+    for first in range(0, len(one), _CHUNK):
+        part = one[first : first + _CHUNK]
+        changes = np.flatnonzero(np.diff(part, prepend=before)) + first
+        places = np.concatenate((open_run, changes))
+        yield _paired(places, one)
+        before = bool(part[-1])
+        open_run = places[:0] if before else places[-1:]
+
+
+def _paired(places: np.ndarray, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Begins and lengths of runs from the places where elements change; the first place is a begin."""
+    # 1 0 0 1 0 changes at 1, 3 and 4: one run from 1 to 3; what begins at 4 nothing ends.
+    ends = np.flatnonzero(flat[places])
+    begins = places[ends - 1]
+    return begins, places[ends] - begins
+
+
+def _histogram(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different lengths, and how many there are of each."""
+    if lengths.max(initial=0) > _CHUNK:
+        return np.unique(lengths, return_counts=True)
+    times = np.bincount(lengths)
+    found = np.flatnonzero(times)
+    return found, times[found]

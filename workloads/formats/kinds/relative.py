@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 
-from workloads.formats.kinds.gaps import GapCode
-from workloads.formats.storage import Format, Sizes, Stream, decode_rate, nonzero_counts
+from workloads.formats.kinds.gaps import GapCode, all_fillers
+from workloads.formats.storage import Format, Sizes, Stream, as_tensor, decode_rate, nonzero_counts
 from workloads.options import choice, whole
 
 
@@ -45,6 +46,15 @@ class Relative(Format):
     def variants(cls, value_bits: int) -> tuple[Self, ...]:
         """See `Format`: runs of 1 to 8 bits through the whole tensor."""
         return tuple(cls(value_bits=value_bits, index_bits=bits) for bits in range(1, 9))
+
+    @classmethod
+    def variant_bits(cls, mask: np.ndarray, value_bits: int) -> Iterator[tuple[Self, int]]:
+        """See `Format`: all of them from one look at the runs of zeros."""
+        variants, nonzeros = cls.variants(value_bits), int(np.count_nonzero(mask))
+        reaches = [variant._code.reach for variant in variants]  # noqa: SLF001 (its own class)
+        fillers = all_fillers(-1, reaches, as_tensor(mask).reshape(1, -1))
+        for variant, more in zip(variants, fillers, strict=True):
+            yield variant, (nonzeros + more) * (value_bits + variant.index_bits)
 
     @property
     def _code(self) -> GapCode:

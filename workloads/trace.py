@@ -11,6 +11,8 @@ import numpy as np
 from workloads.errors import InputError
 from workloads.layer import Layer
 
+_PACKED = 1 << 20  # elements packed at a time, whole bytes
+
 
 def _frozen(array: np.ndarray) -> np.ndarray:
     # The view is read-only; an array that the caller keeps stays writable for the caller.
@@ -130,6 +132,8 @@ class LayerTrace:
         )
         # Eight elements a byte. Shapes stand in the digest before, so that the fill of the last byte can confuse
         # nothing.
-        digest.update(np.packbits(self.weight_mask).tobytes())
-        digest.update(np.packbits(self.activation_mask).tobytes())
+        for mask in (self.weight_mask, self.activation_mask):
+            flat = mask.reshape(-1)
+            for start in range(0, flat.size, _PACKED):
+                digest.update(np.packbits(flat[start : start + _PACKED]))
         return digest.hexdigest()

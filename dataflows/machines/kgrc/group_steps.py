@@ -50,7 +50,7 @@ class GroupSteps:
             # filled in has nothing to compute and nothing to load.
             tiles, steps = ceil_div(values.shape[1], row_groups), ceil_div(values.shape[2], column_groups)
             fill = (tiles * row_groups - values.shape[1], steps * column_groups - values.shape[2])
-            padded = np.pad(values, ((0, 0), (0, fill[0]), (0, fill[1]), (0, 0)))
+            padded = np.pad(values, ((0, 0), (0, fill[0]), (0, fill[1]), (0, 0))) if any(fill) else values
             return padded.reshape(len(values), tiles, row_groups, steps, column_groups, -1)
 
         # Ports are shared by all row groups of a tile and column groups of a step. The PEs compute the column groups of

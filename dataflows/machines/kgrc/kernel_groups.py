@@ -28,7 +28,7 @@ class KernelGroups:
     which a row meets the channels of its own group alone.
 
     channels      int64 (G, column groups): channels of each column group; the last pack may have fewer
-    row_channels  int64 (G, row groups, column groups, GM): channels that each row meets; 0: no weight to keep
+    row_channels  whole numbers (G, row groups, column groups, GM): channels that each row meets; 0: no weight to keep
     rows          bool (G, row groups, column groups, GM): rows that hold a non-zero
     positions     bool (G, row groups, column groups, [T·]R·S): kernel positions that hold a non-zero
 
@@ -75,16 +75,19 @@ class KernelGroups:
         layer = packs.block_layer()
         starts = np.arange(0, layer.group_in_channels, group_channels)
         channels = np.minimum(group_channels, layer.group_in_channels - starts)
-        # By row of a block its own channels, from first to last, and how many of them each column group has.
         rows = ceil_div(layer.group_out_channels, group_filters) * group_filters
-        first = np.arange(rows) // packs.layer.group_out_channels * packs.layer.group_in_channels
-        # Where a row's own channels and those of a column group overlap: rows of the second of two packed groups of 3
-        # channels meet one channel of the column group 0 to 3, and two of the next.
-        end = np.minimum(starts + channels, first[:, None] + packs.layer.group_in_channels)
-        met = np.maximum(end - np.maximum(starts, first[:, None]), 0)
-        # The last pack may have fewer groups, and the last row group fewer filters: their rows meet nothing.
-        there = np.arange(rows) < packs.groups[:, None] * packs.layer.group_out_channels
-        row_channels = (met * there[..., None]).reshape(layer.groups, -1, group_filters, len(channels))
+        # Of a full pack, (rows, column groups). Signed and narrow: a fully connected layer has millions of these.
+        met = np.zeros((rows, len(channels)), np.min_scalar_type(-group_channels - 1))
+        for group in range(layer.group_out_channels // packs.layer.group_out_channels):
+            # Where a row's own channels and those of a column group overlap: rows of the second of two packed groups of
+            # 3 channels meet one channel of the column group 0 to 3, and two of the next.
+            first, end = (number * packs.layer.group_in_channels for number in (group, group + 1))
+            own = slice(*(number * packs.layer.group_out_channels for number in (group, group + 1)))
+            met[own] = np.maximum(np.minimum(starts + channels, end) - np.maximum(starts, first), 0)
+        met = met[np.newaxis].repeat(layer.groups, axis=0) if layer.groups > 1 else met[np.newaxis]
+        # The last pack may have fewer groups: their rows meet nothing.
+        met[-1, packs.groups[-1] * packs.layer.group_out_channels :] = 0
+        row_channels = met.reshape(layer.groups, -1, group_filters, len(channels))
         row_channels = row_channels.swapaxes(2, 3)
         taps = layer.weight_count // (layer.out_channels * layer.group_in_channels)
         positions = np.zeros((*row_channels.shape[:3], taps), bool)
@@ -143,7 +146,7 @@ class KernelGroups:
     @cached_property
     def kept_kernels(self) -> np.ndarray:
         """int64 (G, row groups, column groups): pairs of a kept row and a channel that it meets."""
-        return (self.rows * self.row_channels).sum(axis=3)
+        return np.einsum("grcm,grcm->grc", self.rows, self.row_channels, dtype=np.int64)
 
     @cached_property
     def kept_weights(self) -> np.ndarray:

@@ -43,6 +43,7 @@ from workloads.trace import LayerTrace
 from workloads.units import KIB
 from workloads.whole_numbers import ceil_div, even_slices
 
+_ELEMENT_NANOSECONDS = 0.03  # what one takes on one thread: `python -m benchmarks.threads`
 _NARROW_BITS, _NARROW_PIXELS = (4, 8), 39
 
 
@@ -241,7 +242,9 @@ def kept_columns(weight_mask: np.ndarray, groups: int) -> np.ndarray:
         return kept
 
     # Threads share the filters out, each with a union of its own.
-    return np.bitwise_or.reduce(run_slices(gather, even_slices(filters, thread_count()))).view(np.bool_)
+    return np.bitwise_or.reduce(
+        run_slices(gather, even_slices(filters, thread_count()), matrix.size * _ELEMENT_NANOSECONDS)
+    ).view(np.bool_)
 
 
 @kernel

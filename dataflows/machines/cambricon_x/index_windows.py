@@ -126,12 +126,13 @@ class WindowCounts:
         filters = len(mask)
         step_limit = 1 << index_bits
         nonzeros = np.zeros((filters, len(edges) - 1), np.int32)
-        # A small layer is counted before a second thread has begun.
-        slices = even_slices(filters, thread_count() if mask.size > 1 << 16 else 1)
+        slices = even_slices(filters, thread_count())
         if np.diff(edges).max() > step_limit:  # else no run of zeros inside a window is too long for a step
             entries, busy = np.zeros_like(nonzeros), np.zeros_like(nonzeros)
             counts = _Filled(nonzeros, entries, busy)
-            run_slices(lambda part: _count_fillers(mask, edges, selected, step_limit, part, counts), slices)
+            run_slices(
+                lambda part: _count_fillers(mask, edges, selected, step_limit, part, counts), slices, mask.size
+            )  # 1 ns each
         else:
             _count(mask, edges, slices, nonzeros)
             entries, busy = nonzeros, ceil_div(nonzeros, selected)
@@ -158,7 +159,7 @@ def _count(mask: np.ndarray, edges: np.ndarray, slices: list[tuple[int, int]], n
         else:
             _count_taps(flat, window_of, part, nonzeros)
 
-    run_slices(count, slices)
+    run_slices(count, slices, mask.size * (0.03 if taps == 1 else 0.4))  # ns each
 
 
 class KeptWeights(NamedTuple):

@@ -49,7 +49,7 @@ class ColumnEntries:
             kept, fillers = counts[:, pe, first : first + _BAND]
             _count(matrix[pe::pes, first : first + _BAND], run_bits, kept, fillers)
 
-        run_slices(count, range(len(bands)))
+        run_slices(count, range(len(bands)), mask.size * 0.25)  # ns each
         # Each thread has counted one PE's columns in a stretch of its own; the queues go column by column over all PEs.
         return cls(*(np.ascontiguousarray(part.T) for part in counts))
 

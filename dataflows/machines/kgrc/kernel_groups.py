@@ -58,7 +58,7 @@ class KernelGroups:
 
         # Row group by row group, since many layers have a single convolution group and threads
         # would have nothing to share.
-        run_slices(find, range(layer.groups * per_group))
+        run_slices(find, range(layer.groups * per_group), mask.size * 2)  # ns each
         return empty
 
     @classmethod

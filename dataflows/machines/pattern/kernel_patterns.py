@@ -43,7 +43,7 @@ class KernelPatterns:
         coded = 1 < mask.shape[2] <= MOST_POSITIONS
         if patterns and coded:
             slices = range(0, len(mask), _FILTERS)
-            counts = sum(run_slices(lambda first: _count_codes(mask[first : first + _FILTERS]), slices))
+            counts = sum(run_slices(lambda first: _count_codes(mask[first : first + _FILTERS]), slices, mask.size))
             pattern_set = _choose_patterns(np.asarray(counts), patterns)
         return cls(mask, group_filters, pattern_set, names_whole=patterns > 0 and not coded)
 
@@ -55,7 +55,9 @@ class KernelPatterns:
         slices = range(0, len(self.mask), _FILTERS)
         return np.concatenate(
             run_slices(
-                lambda first: _count_kernels(self.mask[first : first + _FILTERS], known, self.names_whole), slices
+                lambda first: _count_kernels(self.mask[first : first + _FILTERS], known, self.names_whole),
+                slices,
+                self.mask.size,
             )
         )
 

@@ -56,7 +56,7 @@ def stored_entries(codes: np.ndarray, stored: tuple[int, int], index_bits: int) 
         own = slice(*part)
         _count_entries(lists[own], stored, 1 << index_bits, entries[own])
 
-    run_slices(count, even_slices(len(lists), thread_count()))
+    run_slices(count, even_slices(len(lists), thread_count()), lists.size * 3)  # ns each
     return entries
 
 

@@ -59,7 +59,7 @@ def play_turns(
         own = np.ascontiguousarray(codes[first : first + pes].T)
         _play_turn(own, first, levels, level, rules, cycles[turn])
 
-    run_slices(play, range(turns))
+    run_slices(play, range(turns), codes.size * 30)  # ns each
     return cycles
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from dataflows.kernels.threads import run_slices, thread_count
+from dataflows.kernels.threads import LEAST_NANOSECONDS, run_slices, thread_count
 from workloads.errors import InputError
 
 
@@ -36,3 +36,12 @@ def test_a_failure_in_a_task_reaches_the_caller(monkeypatch):
     monkeypatch.setenv("PRUNESIM_THREADS", "2")
     with pytest.raises(ZeroDivisionError):
         run_slices(lambda i: 1 // i, range(4))
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "shared"), [(None, True), (LEAST_NANOSECONDS, True), (399_999, False), (0, False)]
+)
+def test_little_work_stays_on_its_own_thread(monkeypatch, nanoseconds, shared):
+    monkeypatch.setenv("PRUNESIM_THREADS", "2")
+    found = run_slices(lambda _: threading.get_ident(), range(4), nanoseconds)
+    assert (threading.get_ident() not in found) is shared

@@ -1,8 +1,8 @@
 """What two threads bring each kernel: `python -m benchmarks.threads [WORKLOAD ...]` prints a table.
 
 Every place that shares kernel work out (`dataflows.kernels.threads.run_slices`) is timed while machines schedule layers
-of a few sizes, with one thread and with two. A gain below 1 is what threads cost there. `told` is what the
-place itself expects of one thread; `dataflows.kernels.threads` shares out from `LEAST_NANOSECONDS` on, and everything here.
+of a few sizes, with one thread and with two. A gain below 1 is what threads cost there. "told" is what the place itself
+expects of one thread: work is shared out from `LEAST_NANOSECONDS` on, and here all of it.
 """
 
 import os

@@ -242,9 +242,8 @@ def kept_columns(weight_mask: np.ndarray, groups: int) -> np.ndarray:
         return kept
 
     # Threads share the filters out, each with a union of its own.
-    return np.bitwise_or.reduce(
-        run_slices(gather, even_slices(filters, thread_count()), matrix.size * _ELEMENT_NANOSECONDS)
-    ).view(np.bool_)
+    unions = run_slices(gather, even_slices(filters, thread_count()), matrix.size * _ELEMENT_NANOSECONDS)
+    return np.bitwise_or.reduce(unions).view(np.bool_)
 
 
 @kernel

@@ -19,6 +19,7 @@ from dataflows.kernels.threads import run_slices, thread_count
 from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div, even_slices
 
+_ELEMENT_NANOSECONDS = (0.03, 0.4)  # of kernels of one tap, and of several: `python -m benchmarks.threads`
 Span = Literal["kernel", "position"]
 
 
@@ -130,9 +131,8 @@ class WindowCounts:
         if np.diff(edges).max() > step_limit:  # else no run of zeros inside a window is too long for a step
             entries, busy = np.zeros_like(nonzeros), np.zeros_like(nonzeros)
             counts = _Filled(nonzeros, entries, busy)
-            run_slices(
-                lambda part: _count_fillers(mask, edges, selected, step_limit, part, counts), slices, mask.size
-            )  # 1 ns each
+            work = mask.size * _ELEMENT_NANOSECONDS[1]
+            run_slices(lambda part: _count_fillers(mask, edges, selected, step_limit, part, counts), slices, work)
         else:
             _count(mask, edges, slices, nonzeros)
             entries, busy = nonzeros, ceil_div(nonzeros, selected)
@@ -159,7 +159,7 @@ def _count(mask: np.ndarray, edges: np.ndarray, slices: list[tuple[int, int]], n
         else:
             _count_taps(flat, window_of, part, nonzeros)
 
-    run_slices(count, slices, mask.size * (0.03 if taps == 1 else 0.4))  # ns each
+    run_slices(count, slices, mask.size * _ELEMENT_NANOSECONDS[taps > 1])
 
 
 class KeptWeights(NamedTuple):

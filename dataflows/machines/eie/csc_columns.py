@@ -19,6 +19,7 @@ import numpy as np
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
 
+_ELEMENT_NANOSECONDS = 0.25  # what one takes on one thread: `python -m benchmarks.threads`
 _BAND = 4096  # columns counted together, so that their counters stay in the first-level cache
 
 
@@ -49,7 +50,7 @@ class ColumnEntries:
             kept, fillers = counts[:, pe, first : first + _BAND]
             _count(matrix[pe::pes, first : first + _BAND], run_bits, kept, fillers)
 
-        run_slices(count, range(len(bands)), mask.size * 0.25)  # ns each
+        run_slices(count, range(len(bands)), mask.size * _ELEMENT_NANOSECONDS)
         # Each thread has counted one PE's columns in a stretch of its own; the queues go column by column over all PEs.
         return cls(*(np.ascontiguousarray(part.T) for part in counts))
 

@@ -19,6 +19,8 @@ from dataflows.kernels.threads import run_slices
 from dataflows.tiling.group_packs import GroupPacks
 from workloads.whole_numbers import ceil_div
 
+_ELEMENT_NANOSECONDS = 2  # what one takes on one thread: `python -m benchmarks.threads`
+
 
 @dataclass(frozen=True, eq=False)
 class KernelGroups:
@@ -58,7 +60,7 @@ class KernelGroups:
 
         # Row group by row group, since many layers have a single convolution group and threads
         # would have nothing to share.
-        run_slices(find, range(layer.groups * per_group), mask.size * 2)  # ns each
+        run_slices(find, range(layer.groups * per_group), mask.size * _ELEMENT_NANOSECONDS)
         return empty
 
     @classmethod

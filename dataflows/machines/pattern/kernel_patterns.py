@@ -14,6 +14,7 @@ import numpy as np
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
 
+_ELEMENT_NANOSECONDS = 0.5  # what one takes on one thread: `python -m benchmarks.threads`
 MOST_POSITIONS = 9  # of the largest kernel whose patterns can form a pattern set (3x3)
 _FILTERS = 64  # filters counted together by one thread
 _WEIGHTS, _KEPT, _UNNAMED = range(3)  # what is counted of a filter
@@ -43,7 +44,11 @@ class KernelPatterns:
         coded = 1 < mask.shape[2] <= MOST_POSITIONS
         if patterns and coded:
             slices = range(0, len(mask), _FILTERS)
-            counts = sum(run_slices(lambda first: _count_codes(mask[first : first + _FILTERS]), slices, mask.size))
+            counts = sum(
+                run_slices(
+                    lambda first: _count_codes(mask[first : first + _FILTERS]), slices, mask.size * _ELEMENT_NANOSECONDS
+                )
+            )
             pattern_set = _choose_patterns(np.asarray(counts), patterns)
         return cls(mask, group_filters, pattern_set, names_whole=patterns > 0 and not coded)
 
@@ -57,7 +62,7 @@ class KernelPatterns:
             run_slices(
                 lambda first: _count_kernels(self.mask[first : first + _FILTERS], known, self.names_whole),
                 slices,
-                self.mask.size,
+                self.mask.size * _ELEMENT_NANOSECONDS,
             )
         )
 

@@ -13,6 +13,8 @@ from dataflows.kernels.threads import run_slices, thread_count
 from workloads.pruning.choosing import largest, share, sizes
 from workloads.whole_numbers import even_slices
 
+_ELEMENT_NANOSECONDS = 3  # what one takes on one thread: `python -m benchmarks.threads`
+
 
 def nested_codes(weights: np.ndarray, densities: tuple[float, ...], level: int, highest: int) -> np.ndarray:
     """Uint8, shape of the weights: the smallest level, 1 up to `highest`, that keeps a weight; 0 where none does.
@@ -56,7 +58,7 @@ def stored_entries(codes: np.ndarray, stored: tuple[int, int], index_bits: int) 
         own = slice(*part)
         _count_entries(lists[own], stored, 1 << index_bits, entries[own])
 
-    run_slices(count, even_slices(len(lists), thread_count()), lists.size * 3)  # ns each
+    run_slices(count, even_slices(len(lists), thread_count()), lists.size * _ELEMENT_NANOSECONDS)
     return entries
 
 

@@ -22,6 +22,7 @@ from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
 from workloads.whole_numbers import ceil_div
 
+_ELEMENT_NANOSECONDS = 30  # what one takes on one thread: `python -m benchmarks.threads`
 PRODUCT, NO_WEIGHT, NO_VECTOR = range(3)  # what a PE does in a cycle, or lacks
 DOINGS = 3
 
@@ -59,7 +60,7 @@ def play_turns(
         own = np.ascontiguousarray(codes[first : first + pes].T)
         _play_turn(own, first, levels, level, rules, cycles[turn])
 
-    run_slices(play, range(turns), codes.size * 30)  # ns each
+    run_slices(play, range(turns), codes.size * _ELEMENT_NANOSECONDS)
     return cycles
 
 

@@ -20,6 +20,7 @@ from dataflows.tiling.group_packs import GroupPacks
 from workloads.whole_numbers import ceil_div
 
 _ELEMENT_NANOSECONDS = 2  # what one takes on one thread: `python -m benchmarks.threads`
+_PART_ROWS = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +114,17 @@ class KernelGroups:
         """int64 (G, row groups, column groups): rows kept."""
         return self.rows.sum(axis=3)
 
+    def parts(self, row_groups: int) -> Iterator[Self]:
+        """The same row groups, so many or a multiple at a time, for work that takes much memory beside them."""
+        groups, count, columns, filters = self.rows.shape
+        step = max(_PART_ROWS // (groups * row_groups * columns * filters), 1) * row_groups
+        if step >= count:
+            yield self
+            return
+        for first in range(0, count, step):
+            own = np.s_[:, first : first + step]
+            yield replace(self, row_channels=self.row_channels[own], rows=self.rows[own], positions=self.positions[own])
+
     @property
     def drops_rows(self) -> bool:
         """Whether any group of the layer drops a row."""
@@ -154,6 +166,11 @@ class KernelGroups:
     def kept_weights(self) -> np.ndarray:
         """int64 (G, row groups, column groups): weights at kept rows and positions, zeros among them."""
         return self.kept_kernels * self.position_counts
+
+    @property
+    def kept_total(self) -> int:
+        """Weights at kept rows and positions of the whole layer."""
+        return sum(int(part.kept_weights.sum()) for part in self.parts(1))
 
     def index_bits(self, row_bits: int, position_bits: int) -> np.ndarray:
         """Int64 (G, row groups, column groups): bits of the lists of kept rows and positions.

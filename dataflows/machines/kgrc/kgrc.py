@@ -101,6 +101,12 @@ class Kgrc(Accelerator[KgrcSpec]):
             }
         return {}
 
+    def issued_products(self, trace: LayerTrace) -> int:
+        """Those of all weights at kept rows and positions of the fastest mode's groups."""
+        layer = trace.layer
+        groups, _ = self._fastest(self._packs(layer), trace.weight_mask, self._boxes(layer))
+        return _issued(layer, groups)
+
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each pack of convolution groups, image, TM filters, and box of outputs, in this order."""
         spec, layer = self.spec, trace.layer
@@ -132,7 +138,7 @@ class Kgrc(Accelerator[KgrcSpec]):
             stores=moved.stores(filters),
             buffers=self._buffers(boxes),
             prefetch_tiles=spec.prefetch_tiles,
-            expected_issued=int(groups.kept_weights.sum()) * layer.output_count // layer.out_channels,
+            expected_issued=_issued(layer, groups),
             compulsory_bytes=moved.compulsory_bytes(),
             notes=self._notes(trace, groups),
             operands_in_step=True,
@@ -175,7 +181,7 @@ class Kgrc(Accelerator[KgrcSpec]):
             ((groups, self._cycles(groups, boxes)) for groups in modes),
             # PEs meet at a tile's end: the slowest of each tile counts. The images of a batch would
             # make all modes longer alike.
-            key=lambda mode: (mode[1].sum(axis=4).max(axis=3).sum(), mode[0].kept_weights.sum()),
+            key=lambda mode: (mode[1].sum(axis=4).max(axis=3).sum(), mode[0].kept_total),
         )
 
     def _boxes(self, layer: Layer) -> OutputBoxes:
@@ -185,12 +191,17 @@ class Kgrc(Accelerator[KgrcSpec]):
 
     def _cycles(self, groups: KernelGroups, boxes: OutputBoxes) -> np.ndarray:
         """int64 (G, filter tiles, boxes, PEs, CAUSES)."""
+        list_cycles = self.spec.row_list_cycles if groups.drops_rows else 0
+        parts = groups.parts(self.spec.row_groups)
+        return np.concatenate([self._cycles_of(part, boxes, list_cycles) for part in parts], axis=1)
+
+    def _cycles_of(self, groups: KernelGroups, boxes: OutputBoxes, list_cycles: int) -> np.ndarray:
+        """As `_cycles`, of some of the filter tiles."""
         spec = self.spec
         steps = GroupSteps.of(groups, spec)
         # Eight channels through four ports take two turns, in each of which a port brings one
         # channel's inputs of the box.
         turns = ceil_div(steps.channels, spec.channel_ports)
-        list_cycles = spec.row_list_cycles if groups.drops_rows else 0
         # Boxes differ at the map's edges only: each pair of outputs and loaded inputs is worked out once.
         sizes, box_size = np.unique(np.stack([boxes.outputs, boxes.loaded]), axis=1, return_inverse=True)
         found = [
@@ -222,3 +233,7 @@ class Kgrc(Accelerator[KgrcSpec]):
                 spec.filters_per_tile, spec.step_group_channels, outputs[:, group],
             )  # fmt: skip
         return outputs.reshape(block.output_shape)[:, : layer.out_channels].copy()
+
+
+def _issued(layer: Layer, groups: KernelGroups) -> int:
+    return groups.kept_total * layer.output_count // layer.out_channels

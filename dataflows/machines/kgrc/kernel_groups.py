@@ -128,13 +128,14 @@ class KernelGroups:
     @property
     def drops_rows(self) -> bool:
         """Whether any group of the layer drops a row."""
-        return bool((self.every_row & ~self.rows).any())
+        # What is kept is part of what is there.
+        return bool(np.count_nonzero(self.rows) != np.count_nonzero(self.row_channels))
 
     @property
     def drops_positions(self) -> bool:
         """Whether any group of the layer drops a kernel position."""
         # Off the diagonal of a pack there are no rows; that nothing is kept there drops nothing.
-        return not self.positions[self.every_row.any(axis=3)].all()
+        return not self.positions[self.row_channels.any(axis=3)].all()
 
     def modes(self) -> Iterator[Self]:
         """What a machine may compute of them: with lists of rows, of positions, of both or of none.

@@ -135,5 +135,5 @@ class LayerTrace:
         for mask in (self.weight_mask, self.activation_mask):
             flat = mask.reshape(-1)
             for start in range(0, flat.size, _PACKED):
-                digest.update(np.packbits(flat[start : start + _PACKED]))
+                digest.update(np.packbits(flat[start : start + _PACKED]).data)
         return digest.hexdigest()

@@ -1,5 +1,6 @@
 """Every format against its slow twin, which writes the stored tensor bit by bit; round trips; sizes tile by tile."""
 
+from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
@@ -120,6 +121,22 @@ def test_long_lists_are_counted_in_pieces(text, data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("workloads.formats.kinds.gaps._CHUNK", data.draw(st.integers(1, 30)))
         assert chosen.bits(tensor) == whole
+
+
+@every_format
+@given(data=st.data())
+def test_variants_that_are_looked_at_together_take_what_each_takes_alone(name, data):
+    mask = data.draw(tensors_for(parse(name))) != 0
+    alone = []
+    for variant in formats()[name].variants(8):
+        with suppress(InputError):
+            alone.append((variant, variant.bits(mask)))
+    with pytest.MonkeyPatch.context() as patch:
+        # As many elements at a time as a list has, fewer and more.
+        patch.setattr("workloads.formats.kinds.gaps._CHUNK", data.draw(st.integers(1, 30)))
+        patch.setattr("workloads.formats.kinds.nm._CHUNK", data.draw(st.integers(1, 30)))
+        together = list(formats()[name].variant_bits(mask, 8))
+    assert together == alone
 
 
 @given(data=st.data())

@@ -57,14 +57,11 @@ def count_products(trace: LayerTrace) -> ProductCounts:
 
 def _counted(trace: LayerTrace) -> ProductCounts:
     layer = trace.layer
-    # A 2-D layer is a 3-D one of depth 1; the kernel knows 3-D only.
-    depths, rows, columns = [np.ones((1, 1), np.uint8)] * (3 - layer.axes) + _places_read(layer)
-    map_size = depths.shape[1], rows.shape[1], columns.shape[1]
-    activations = trace.activation_mask.reshape(layer.batch, layer.in_channels, *map_size)
+    activations, depths, rows, columns = _lifted(trace)
     weights = trace.weight_mask.reshape(layer.groups, layer.group_out_channels, layer.group_in_channels, -1)
     inside = positions_inside(layer).reshape(-1)
     # On one thread: even VGG-16's fc6 takes 8 ms, for as long as its 103 million weights take to be read from memory.
-    counted = _count(activations.view(np.uint8), weights.view(np.uint8), depths, rows, columns, inside)
+    counted = _count(activations, weights.view(np.uint8), depths, rows, columns, inside)
     weight_macs, effectual_macs, needed_weights, needed_inputs = map(int, counted)
     return ProductCounts(
         dense_macs=layer.dense_macs,
@@ -75,6 +72,20 @@ def _counted(trace: LayerTrace) -> ProductCounts:
         needed_inputs=needed_inputs,
         needed_outputs=math.ceil(layer.output_count * trace.output_density),
     )
+
+
+def activation_meetings(trace: LayerTrace) -> np.ndarray:
+    """Int64 (C, [T,] R, S): non-zero activations that a weight at each place would meet, over the whole batch."""
+    return _meetings(*_lifted(trace)).reshape(trace.layer.in_channels, *trace.layer.kernel_size)
+
+
+def _lifted(trace: LayerTrace) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Activations as uint8 (N, C, D, H, W), and `_places_read` of their three axes."""
+    # A 2-D layer is a 3-D one of depth 1; the kernels know 3-D only.
+    layer = trace.layer
+    depths, rows, columns = [np.ones((1, 1), np.uint8)] * (3 - layer.axes) + _places_read(layer)
+    shape = layer.batch, layer.in_channels, depths.shape[1], rows.shape[1], columns.shape[1]
+    return trace.activation_mask.reshape(shape).view(np.uint8), depths, rows, columns
 
 
 def expected_products(layer: Layer, weight_density: float, activation_density: float) -> tuple[float, float]:
@@ -134,9 +145,7 @@ def _count(
         _reach(own, columns_read, reached)
         needed_inputs += _add_rows(activations, channel, depths_read, rows_read, reached, sums)
         for place in range(own.size):
-            meetings = np.int64(0)
-            for w in range(sums.shape[1]):
-                meetings += sums[place // taps, w] * columns_read[place % taps, w]
+            meetings = _sum_of(sums[place // taps], columns_read[place % taps])
             weight_macs += inside[place] * own[place]
             effectual_macs += meetings * own[place]
             needed_weights += own[place] if meetings else 0
@@ -207,3 +216,29 @@ def _add_rows(
                 for w in range(width):
                     hits += activations[image, channel, d, h, w] & needed[w]
     return hits
+
+
+@kernel
+def _sum_of(sums: np.ndarray, read: np.ndarray) -> np.int64:
+    """Sum over the columns that are read."""
+    total = np.int64(0)
+    for w in range(sums.size):
+        total += sums[w] * read[w]
+    return total
+
+
+@kernel
+def _meetings(
+    activations: np.ndarray, depths_read: np.ndarray, rows_read: np.ndarray, columns_read: np.ndarray
+) -> np.ndarray:
+    """Int64 (C, T·R·S): non-zeros that a weight at each place meets; arguments as of `_count`."""
+    taps = columns_read.shape[0]
+    lines = depths_read.shape[0] * rows_read.shape[0]
+    sums = np.empty((lines, columns_read.shape[1]), np.int64)
+    reached = np.zeros((lines, columns_read.shape[1]), np.uint8)
+    found = np.empty((activations.shape[1], lines * taps), np.int64)
+    for channel in range(len(found)):
+        _add_rows(activations, channel, depths_read, rows_read, reached, sums)
+        for place in range(lines * taps):
+            found[channel, place] = _sum_of(sums[place // taps], columns_read[place % taps])
+    return found

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflows.truth.convolution import reference_convolution
-from dataflows.truth.products import count_products
+from dataflows.truth.products import activation_meetings, count_products
 from tests.conformance.layers import LAYERS, random_trace
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -98,6 +98,15 @@ def test_needed_values_of_layers_of_all_kinds(layer):
     trace = random_trace(layer, 0.5, 0.5)
     counts = count_products(trace)
     assert (counts.needed_weights, counts.needed_inputs) == met_values(trace)
+
+
+@pytest.mark.twin
+@given(small_traces())
+def test_meetings_are_what_weights_at_every_place_would_meet(trace):
+    full = LayerTrace(trace.layer, np.ones(trace.layer.weight_shape, np.bool_), trace.activations)
+    met = activation_meetings(trace)
+    assert met.shape == (trace.layer.in_channels, *trace.layer.kernel_size)
+    assert int(met.sum()) * trace.layer.group_out_channels == products_one_by_one(full)[1]
 
 
 @given(small_traces())

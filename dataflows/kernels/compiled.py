@@ -2,22 +2,98 @@
 
 Rules for a kernel: arrays and scalars in, arrays out; no random numbers, no exceptions, no globals; counts and cycles
 are int64. Kernels are serial and release the interpreter lock, so that threads may share a layer's work out
-(`dataflows.kernels.threads`). Compiled kernels are kept on disk (`dataflows.kernels.cache`).
+(`dataflows.kernels.threads`). Compiled kernels are kept on disk (`dataflows.kernels.cache`) and loaded from there
+without numba (`dataflows.kernels.kept`), which is imported when something must be compiled
+(`dataflows.kernels.compiler`).
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from functools import cached_property, update_wrapper
+from importlib import import_module
+from inspect import signature
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-import numba
-from numba.core import config as numba_config
-
-from dataflows.kernels.cache import KernelCache
+from dataflows.kernels.arguments import described, key_of
+from dataflows.kernels.kept import load_kept
 from workloads.errors import InputError
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+
+class Kernel:
+    """A function that is compiled for each kind of arguments that it is called with."""
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        update_wrapper(self, function)
+        self.function = function
+        self.options = options
+        self.compiled = 0  # kinds of arguments for which nothing was kept
+        self._ready: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self._parameters: int = cast("Any", function).__code__.co_argcount
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Run the kernel."""
+        if named:
+            arguments = self._in_order(arguments, named)
+        key = key_of(arguments)
+        ready = self._ready.get(key)
+        if ready is None:
+            ready = self._made_ready(key, arguments)
+        return ready(*arguments)
+
+    def __reduce__(self) -> str:
+        """By name, as functions are pickled."""
+        return self.function.__qualname__
+
+    @cached_property
+    def for_numba(self) -> Any:
+        """The kernel as a dispatcher of numba's, for what only numba can load, compile or call."""
+        from dataflows.kernels.compiler import dispatcher  # noqa: PLC0415 (imports numba)
+
+        return dispatcher(self.function, self.options)
+
+    def _in_order(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        """The arguments by position, without those that are left to their defaults."""
+        bound = signature(self.function).bind(*arguments, **named)
+        if bound.kwargs:
+            raise TypeError(f"{self.function.__name__}: an argument before {min(bound.kwargs)} is left out")
+        return bound.args
+
+    def _made_ready(self, key: tuple[Any, ...], arguments: tuple[Any, ...]) -> Callable[..., Any]:
+        """Compiled code for such arguments: kept, or compiled now."""
+        words = [described(one) for one in arguments]
+        if None in words or len(words) != self._parameters:
+            return self.for_numba  # which looks at each call's arguments itself
+        kind = ", ".join(map(str, words))
+        ready = load_kept(self.function, kind)
+        if ready is None:
+            from dataflows.kernels.compiler import compiled  # noqa: PLC0415 (imports numba)
+
+            ready, is_new = compiled(self.for_numba, self.function, arguments, kind)
+            self.compiled += is_new
+        self._ready[key] = ready
+        return ready
+
+
+class Intrinsic:
+    """What a kernel calls and numba makes of instructions of LLVM: known by name until something is compiled."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module = module
+        self._name = name
+
+    def __call__(self, *_arguments: Any) -> Any:
+        """Only kernels call it, where numba puts its instructions in its place."""
+        raise TypeError(f"{self._name} can be called in kernels only")
+
+    @property
+    def for_numba(self) -> Any:
+        """The object that numba knows."""
+        return getattr(import_module(self._module), self._name)
 
 
 @overload
@@ -36,11 +112,8 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
     """
 
     def decorate(target: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-        if numba_config.DISABLE_JIT:  # type: ignore[attr-defined]
+        if os.environ.get("NUMBA_DISABLE_JIT", "0").strip() not in {"", "0"}:
             raise InputError("NUMBA_DISABLE_JIT is set: kernels exist compiled only, unset it")
-        # numpy's error model leaves out the test for a zero divisor, which would raise inside a kernel.
-        dispatcher: Any = numba.njit(nogil=True, error_model="numpy", **options)(target)
-        dispatcher._cache = KernelCache(target)  # noqa: SLF001 (numba's own trusts whatever it finds)
-        return cast("Callable[Arguments, Result]", dispatcher)
+        return cast("Callable[Arguments, Result]", Kernel(target, options))
 
     return decorate if function is None else decorate(function)

@@ -1,0 +1,79 @@
+"""numba's helpers in C without numba: what compiled kernels call, loaded by file from where numba is installed.
+
+These extension modules need nothing of numba's Python code. They are loaded under their own names, so that numba, when
+it is imported later, gets the very same ones: one allocator, one type of memory.
+"""
+
+from __future__ import annotations
+
+import builtins
+import ctypes
+import sys
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
+from importlib.util import find_spec, module_from_spec
+from pathlib import Path
+from types import ModuleType
+
+
+class MissingHelperError(Exception):
+    """numba's installation, or this process, lacks what a kernel calls; the text names it."""
+
+
+@cache
+def numba_folder() -> Path:
+    """Where numba is installed. Raises `MissingHelperError`."""
+    spec = find_spec("numba")  # does not import it
+    if spec is None or spec.origin is None:
+        raise MissingHelperError("numba")
+    return Path(spec.origin).parent
+
+
+@cache
+def helper_module(name: str) -> ModuleType:
+    """An extension module of numba, by its full name. Raises `MissingHelperError` or `ImportError`."""
+    if name in sys.modules:
+        return sys.modules[name]
+    stem = numba_folder().joinpath(*name.split(".")[1:])
+    path = next((f"{stem}{suffix}" for suffix in EXTENSION_SUFFIXES if Path(f"{stem}{suffix}").is_file()), None)
+    if path is None:
+        raise MissingHelperError(name)
+    loader = ExtensionFileLoader(name, path)
+    module = module_from_spec(ModuleSpec(name, loader, origin=path))
+    loader.exec_module(module)
+    # Python lists it itself. Taken off again: numba's own import must also bind it in its package.
+    sys.modules.pop(name, None)
+    return module
+
+
+@cache
+def _helpers() -> dict[str, int]:
+    """Addresses under the names that numba's compiler gives them."""
+    helper, dynamic, runtime = (
+        helper_module(f"numba.{name}").c_helpers for name in ("_helperlib", "_dynfunc", "core.runtime._nrt_python")
+    )
+    # Functions of mathematics keep their own names.
+    found = dict(helper)
+    found |= {f"numba_{name}": address for name, address in (helper | dynamic).items()}
+    found |= {name if name.startswith("_") else f"NRT_{name}": address for name, address in runtime.items()}
+    # As variables, these hold the address of an object; compiled code asks for the object.
+    found |= {
+        f"PyExc_{name}": id(kind)
+        for name, kind in vars(builtins).items()
+        if isinstance(kind, type) and issubclass(kind, BaseException)
+    }
+    return found
+
+
+@cache
+def address_of(symbol: str) -> int:
+    """Where a function or object lies in this process. Raises `MissingHelperError`."""
+    address = _helpers().get(symbol)
+    if address is None:
+        try:
+            address = ctypes.cast(getattr(ctypes.CDLL(None), symbol), ctypes.c_void_p).value
+        except AttributeError:
+            address = None
+    if not address:
+        raise MissingHelperError(symbol)
+    return address

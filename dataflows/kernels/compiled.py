@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import cached_property, update_wrapper
 from importlib import import_module
 from inspect import signature
+from threading import RLock
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from dataflows.kernels.arguments import described, key_of
@@ -68,15 +69,33 @@ class Kernel:
         words = [described(one) for one in arguments]
         if None in words or len(words) != self._parameters:
             return self.for_numba  # which looks at each call's arguments itself
-        kind = ", ".join(map(str, words))
+        with _Loading.lock:
+            if key not in self._ready:  # another thread may have made it meanwhile
+                self._ready[key] = self._kept_or_compiled(arguments, ", ".join(map(str, words)))
+        return self._ready[key]
+
+    def _kept_or_compiled(self, arguments: tuple[Any, ...], kind: str) -> Callable[..., Any]:
         ready = load_kept(self.function, kind)
         if ready is None:
             from dataflows.kernels.compiler import compiled  # noqa: PLC0415 (imports numba)
 
             ready, is_new = compiled(self.for_numba, self.function, arguments, kind)
             self.compiled += is_new
-        self._ready[key] = ready
         return ready
+
+
+class _Loading:
+    """One thread at a time loads code, or Python's extension modules with it; a forked child begins with a new lock."""
+
+    lock = RLock()
+
+    @classmethod
+    def renew(cls) -> None:
+        cls.lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Loading.renew)
 
 
 class Intrinsic:

@@ -6,6 +6,7 @@ import hashlib
 import pickle
 from collections.abc import Callable
 from contextlib import suppress
+from dis import get_instructions
 from operator import attrgetter
 from pathlib import Path
 from types import CellType, CodeType, FunctionType
@@ -56,9 +57,9 @@ def _known_to_numba(value: Any) -> Any:
 
 
 def _names(code: CodeType) -> set[str]:
-    """Globals that a function and those inside it may use."""
-    inner = [_names(one) for one in code.co_consts if isinstance(one, CodeType)]
-    return set(code.co_names).union(*inner)
+    """Globals that a function and those inside it use; attributes of the same name are none."""
+    own = {one.argval for one in get_instructions(code) if one.opname == "LOAD_GLOBAL"}
+    return own.union(*(_names(one) for one in code.co_consts if isinstance(one, CodeType)))
 
 
 def compiled(made: Any, function: Any, arguments: tuple[Any, ...], kind: str) -> tuple[Callable[..., Any], bool]:

@@ -89,4 +89,6 @@ def _callable(function: Any, found: KeptKernel) -> Callable[..., Any]:
         set_pointer(base + offset, id(environment))
     _environments.extend(environments)
     module = SimpleNamespace(__name__=function.__module__)
-    return dynamic.make_function(module, function.__name__, function.__doc__, base + found.entry, environments[0], None)
+    return dynamic.make_function(
+        module, function.__name__, function.__doc__ or "", base + found.entry, environments[0], None
+    )

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 _ELF_OF_AMD64 = (b"\x7fELF\x02\x01\x01", 1, 62)  # 64 bits, little endian; relocatable; its processor
+_HEAD_BYTES = 64
 _SYMBOLS, _RELOCATIONS, _NO_BITS = 2, 4, 8  # types of sections
 _WRITE, _ALLOCATE = 1, 2  # flags of sections
 _COMMON, _UNDEFINED = 0xFFF2, 0  # in place of a symbol's section
@@ -49,8 +50,7 @@ class _Section(NamedTuple):
 
 
 def _sections(data: bytes) -> list[_Section]:
-    head = (data[:7], *struct.unpack_from("<HH", data, 16))
-    if head != _ELF_OF_AMD64:
+    if len(data) < _HEAD_BYTES or (data[:7], *struct.unpack_from("<HH", data, 16)) != _ELF_OF_AMD64:
         raise UnsuitableObjectError("no object file for this processor")
     (table,) = struct.unpack_from("<Q", data, 40)
     bytes_each, count, names = struct.unpack_from("<HHH", data, 58)

@@ -46,6 +46,10 @@ class Kernel:
             ready = self._made_ready(key, arguments)
         return ready(*arguments)
 
+    def prepare(self, *arguments: Any) -> None:
+        """Have code ready for such arguments, without running it."""
+        self._made_ready(key_of(arguments), arguments)
+
     def __reduce__(self) -> str:
         """By name, as functions are pickled."""
         return self.function.__qualname__
@@ -77,6 +81,9 @@ class Kernel:
     def _kept_or_compiled(self, arguments: tuple[Any, ...], kind: str) -> Callable[..., Any]:
         ready = load_kept(self.function, kind)
         if ready is None:
+            from dataflows.kernels.ahead import line_of, start  # noqa: PLC0415 (rarely needed)
+
+            start(line_of(self.function, kind))
             from dataflows.kernels.compiler import compiled  # noqa: PLC0415 (imports numba)
 
             ready, is_new = compiled(self.for_numba, self.function, arguments, kind)

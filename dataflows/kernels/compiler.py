@@ -20,6 +20,7 @@ from numba.core.environment import lookup_environment
 from numba.core.serialize import dumps
 
 from dataflows.kernels.cache import cache_folder, kept, place_of, tell_once
+from dataflows.kernels.compiling import begin, waiting
 from dataflows.kernels.entries import UnusableEntryError, read_entry, write_entry
 from dataflows.kernels.images import UnsuitableObjectError, flattened
 from dataflows.kernels.kept import KeptKernel, place_kept
@@ -68,7 +69,8 @@ def compiled(made: Any, function: Any, arguments: tuple[Any, ...], kind: str) ->
     It is kept for the next process.
     """
     signature = tuple(made.typeof_pyval(one) for one in arguments)
-    entry_point = made.compile(signature)
+    with waiting():
+        entry_point = made.compile(signature)
     own_cache: NumbaCache = made._cache  # noqa: SLF001
     code, place = own_cache.objects.pop(signature, None), place_kept(function, kind)
     if place and code:
@@ -126,6 +128,7 @@ class NumbaCache:
         """The compiled signature, or None where it must be compiled."""
         folder = cache_folder(self._package)
         if folder is None:
+            begin(self._name)
             return None
         target_context.refresh()
         key = self._key(sig, target_context.codegen())
@@ -134,6 +137,7 @@ class NumbaCache:
         if payload is None:
             payload = _made_meanwhile(path, key)
         if payload is None:
+            begin(self._name)
             return None
         state = pickle.loads(payload)  # noqa: S301 (checked)
         _, kind, data = state[0]

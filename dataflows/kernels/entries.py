@@ -8,8 +8,9 @@ import stat
 import tempfile
 from pathlib import Path
 
-_MAGIC = b"prunesim kernel 2\n"
+_HEAD = b"prunesim kernel 2\n"
 _DIGEST_BYTES = 32
+_LENGTH_BYTES = 4  # of the key, which stands before the content
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -32,11 +33,22 @@ def read_entry(path: Path, key: bytes) -> bytes:
         if reason:
             raise UnusableEntryError(reason)
         data = stream.read()
-    start = len(_MAGIC) + _DIGEST_BYTES
-    found, payload = data[start : start + len(key)], data[start + len(key) :]
-    if data[:start] != _MAGIC + hashlib.sha256(key + payload).digest() or found != key:
+    start = len(_HEAD) + _DIGEST_BYTES
+    content = data[start:]
+    if data[:start] != _HEAD + hashlib.sha256(content).digest() or not content.startswith(_length(key) + key):
         raise UnusableEntryError("damaged")
-    return payload
+    return content[_LENGTH_BYTES + len(key) :]
+
+
+def key_of_entry(path: Path) -> bytes:
+    """The key that an entry was written with."""
+    content = path.read_bytes()[len(_HEAD) + _DIGEST_BYTES :]
+    size = int.from_bytes(content[:_LENGTH_BYTES], "little")
+    return content[_LENGTH_BYTES : _LENGTH_BYTES + size]
+
+
+def _length(key: bytes) -> bytes:
+    return len(key).to_bytes(_LENGTH_BYTES, "little")
 
 
 def write_entry(path: Path, key: bytes, payload: bytes) -> None:
@@ -45,7 +57,8 @@ def write_entry(path: Path, key: bytes, payload: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(_MAGIC + hashlib.sha256(key + payload).digest() + key + payload)
+            content = _length(key) + key + payload
+            stream.write(_HEAD + hashlib.sha256(content).digest() + content)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

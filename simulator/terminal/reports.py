@@ -9,9 +9,19 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
+from dataflows.kernels.compiling import status
 from simulator.reports.columns import LOSSES, MORE, TIMES, Columns, cause_columns, legend, notes_by_layers
 from simulator.reports.metrics import FACTORS, MOST_LOST, NETWORK_TIME, SIZE, TIME, UTILIZATION, Row, flat
 from simulator.reports.network_total import total_row
@@ -31,13 +41,21 @@ def console() -> Console:
     return Console(width=width, markup=False, emoji=False)
 
 
+class _Waiting(ProgressColumn):
+    """What a bar that does not move is waiting for."""
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002 (the same beside every bar)
+        return Text(status())
+
+
 @contextmanager
 def progress(title: str) -> Generator[Callable[[int, int, str], None] | None]:
     """A progress bar on standard error while the block runs; yields None where that is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    title_column = TextColumn("{task.description}", markup=False)
+    columns = (title_column, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), _Waiting())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title)
         yield lambda done, total, now: bar.update(

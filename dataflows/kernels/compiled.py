@@ -13,16 +13,19 @@ import os
 from collections.abc import Callable
 from functools import cached_property, update_wrapper
 from importlib import import_module
-from inspect import signature
 from threading import RLock
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from dataflows.kernels.arguments import described, key_of
-from dataflows.kernels.kept import load_kept
+from dataflows.kernels.kept import Ready, load_kept
 from workloads.errors import InputError
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+
+def _no_kernel(*_arguments: Any) -> Any:
+    return NotImplemented
 
 
 class Kernel:
@@ -33,18 +36,23 @@ class Kernel:
         self.function = function
         self.options = options
         self.compiled = 0  # kinds of arguments for which nothing was kept
-        self._ready: dict[tuple[Any, ...], Callable[..., Any]] = {}
+        self._ready: dict[tuple[Any, ...], Ready] = {}
+        self._latest = _no_kernel
         self._parameters: int = cast("Any", function).__code__.co_argcount
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Run the kernel."""
-        if named:
+        if not named:
+            # Most calls are like the one before. The guard of its code looks whether this one is.
+            result = self._latest(*arguments)
+            if result is not NotImplemented:
+                return result
+        else:
             arguments = self._in_order(arguments, named)
         key = key_of(arguments)
-        ready = self._ready.get(key)
-        if ready is None:
-            ready = self._made_ready(key, arguments)
-        return ready(*arguments)
+        ready = self._ready.get(key) or self._made_ready(key, arguments)
+        self._latest = ready.guarded or self._latest
+        return ready.kernel(*arguments)
 
     def prepare(self, *arguments: Any) -> None:
         """Have code ready for such arguments, without running it."""
@@ -63,22 +71,24 @@ class Kernel:
 
     def _in_order(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
         """The arguments by position, without those that are left to their defaults."""
+        from inspect import signature  # noqa: PLC0415 (rarely needed)
+
         bound = signature(self.function).bind(*arguments, **named)
         if bound.kwargs:
             raise TypeError(f"{self.function.__name__}: an argument before {min(bound.kwargs)} is left out")
         return bound.args
 
-    def _made_ready(self, key: tuple[Any, ...], arguments: tuple[Any, ...]) -> Callable[..., Any]:
+    def _made_ready(self, key: tuple[Any, ...], arguments: tuple[Any, ...]) -> Ready:
         """Compiled code for such arguments: kept, or compiled now."""
         words = [described(one) for one in arguments]
         if None in words or len(words) != self._parameters:
-            return self.for_numba  # which looks at each call's arguments itself
+            return Ready(self.for_numba)  # which looks at each call's arguments itself
         with _Loading.lock:
             if key not in self._ready:  # another thread may have made it meanwhile
                 self._ready[key] = self._kept_or_compiled(arguments, ", ".join(map(str, words)))
         return self._ready[key]
 
-    def _kept_or_compiled(self, arguments: tuple[Any, ...], kind: str) -> Callable[..., Any]:
+    def _kept_or_compiled(self, arguments: tuple[Any, ...], kind: str) -> Ready:
         ready = load_kept(self.function, kind)
         if ready is None:
             from dataflows.kernels.ahead import line_of, start  # noqa: PLC0415 (rarely needed)
@@ -138,7 +148,8 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
     """
 
     def decorate(target: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-        if os.environ.get("NUMBA_DISABLE_JIT", "0").strip() not in {"", "0"}:
+        disabled = os.environ.get("NUMBA_DISABLE_JIT", "").strip()
+        if disabled.isdecimal() and int(disabled):
             raise InputError("NUMBA_DISABLE_JIT is set: kernels exist compiled only, unset it")
         return cast("Callable[Arguments, Result]", Kernel(target, options))
 

@@ -22,8 +22,9 @@ from numba.core.serialize import dumps
 from dataflows.kernels.cache import cache_folder, kept, place_of, tell_once
 from dataflows.kernels.compiling import begin, waiting
 from dataflows.kernels.entries import UnusableEntryError, read_entry, write_entry
-from dataflows.kernels.images import UnsuitableObjectError, flattened
-from dataflows.kernels.kept import KeptKernel, place_kept
+from dataflows.kernels.guards import GUARD, NoGuardError, guard_object
+from dataflows.kernels.images import Image, UnsuitableObjectError, flattened
+from dataflows.kernels.kept import KERNEL, KeptKernel, Ready, place_kept
 from dataflows.kernels.turns import end_turn, take_turn
 from workloads.errors import InputError
 
@@ -63,7 +64,7 @@ def _names(code: CodeType) -> set[str]:
     return own.union(*(_names(one) for one in code.co_consts if isinstance(one, CodeType)))
 
 
-def compiled(made: Any, function: Any, arguments: tuple[Any, ...], kind: str) -> tuple[Callable[..., Any], bool]:
+def compiled(made: Any, function: Any, arguments: tuple[Any, ...], kind: str) -> tuple[Ready, bool]:
     """A dispatcher's function for such arguments, which `kind` describes, and whether it had to be compiled.
 
     It is kept for the next process.
@@ -77,18 +78,26 @@ def compiled(made: Any, function: Any, arguments: tuple[Any, ...], kind: str) ->
         # What cannot be kept in this form numba loads itself, and a full disk is no fault of the run.
         with suppress(UnsuitableObjectError, OSError):
             path, key = place
-            write_entry(path, key, pickle.dumps(_to_keep(made.overloads[signature], code)))
-    return entry_point, signature not in own_cache.loaded
+            write_entry(path, key, pickle.dumps(_to_keep(made.overloads[signature], code, arguments)))
+    return Ready(entry_point), signature not in own_cache.loaded
 
 
-def _to_keep(made: Any, code: bytes) -> KeptKernel:
+def _to_keep(made: Any, code: bytes, arguments: tuple[Any, ...]) -> KeptKernel:
     if made.lifted or made.reload_init or made.library.has_dynamic_globals:
         raise UnsuitableObjectError("more than code")
     image, symbols = flattened(code)
     own = made.environment.env_name
     names = [own, *sorted(name for name in symbols if name.startswith(_ENVIRONMENT) and name != own)]
     environments = [(symbols[name], _constants(name)) for name in names]
-    return KeptKernel(image, symbols[made.fndesc.llvm_cpython_wrapper_name], environments)
+    return KeptKernel(image, symbols[made.fndesc.llvm_cpython_wrapper_name], environments, _guard(arguments))
+
+
+def _guard(arguments: tuple[Any, ...]) -> tuple[Image, int] | None:
+    try:
+        image, symbols = flattened(guard_object(arguments, KERNEL))
+    except (NoGuardError, UnsuitableObjectError):
+        return None
+    return image, symbols[GUARD]
 
 
 def _constants(name: str) -> list[Any]:

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 
 class MissingHelperError(Exception):
     """numba's installation, or this process, lacks what a kernel calls; the text names it."""
@@ -85,10 +87,25 @@ def _unpickle(address: int, size: int, digest: int) -> Any:
 _UNPICKLE = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)(_unpickle)
 
 
+@cache  # and so they live as long as the code that compares with them
+def _object(sort: str, name: str) -> Any:
+    if sort == "dtype":
+        return np.dtype(name)
+    module, _, attribute = name.partition(":")
+    found = getattr(sys.modules.get(module), attribute, None)
+    if sort != "type" or found is None:
+        raise MissingHelperError(f"{sort} {name}")
+    return found
+
+
 @cache
 def address_of(symbol: str) -> int:
-    """Where a function or object lies in this process. Raises `MissingHelperError`."""
-    address = _helpers().get(symbol)
+    """Where a function or object lies in this process. Raises `MissingHelperError`.
+
+    A symbol of two words is an object that a guard compares with: ``type module:name`` or ``dtype name``.
+    """
+    sort, _, name = symbol.partition(" ")
+    address = id(_object(sort, name)) if name else _helpers().get(symbol)
     if address is None:
         try:
             address = ctypes.cast(getattr(ctypes.CDLL(None), symbol), ctypes.c_void_p).value

@@ -28,10 +28,21 @@ class KeptKernel(NamedTuple):
     image: Image
     entry: int  # offset
     environments: list[tuple[int, list[Any]]]  # offset of the pointer, constants; the function's own comes first
+    guard: tuple[Image, int] | None = None  # `dataflows.kernels.guards`: its code, offset of the function
 
 
-def load_kept(function: Any, kind: str) -> Callable[..., Any] | None:
-    """The function of kept code for such arguments; None where there is none that can be loaded without numba."""
+KERNEL = "kernel"  # the symbol of a guard's kernel
+
+
+class Ready(NamedTuple):
+    """What can be called: a kernel, and the kernel behind a guard that answers ``NotImplemented``."""
+
+    kernel: Callable[..., Any]
+    guarded: Callable[..., Any] | None = None
+
+
+def load_kept(function: Any, kind: str) -> Ready | None:
+    """Kept code for such arguments; None where there is none that can be loaded without numba."""
     found = place_kept(function, kind)
     payload = kept(*found) if found else None
     if payload is None:
@@ -80,7 +91,7 @@ def _made_of(function: Any) -> str:
     return hashlib.sha256(function.__code__.co_code + repr(closed).encode()).hexdigest()
 
 
-def _callable(function: Any, found: KeptKernel) -> Callable[..., Any]:
+def _callable(function: Any, found: KeptKernel) -> Ready:
     dynamic: Any = helper_module("numba._dynfunc")
     base = load(found.image, address_of)
     environments = [dynamic.Environment(function.__globals__) for _ in found.environments]
@@ -88,7 +99,14 @@ def _callable(function: Any, found: KeptKernel) -> Callable[..., Any]:
         environment.consts[:] = constants
         set_pointer(base + offset, id(environment))
     _environments.extend(environments)
-    module = SimpleNamespace(__name__=function.__module__)
-    return dynamic.make_function(
-        module, function.__name__, function.__doc__ or "", base + found.entry, environments[0], None
-    )
+
+    def made(address: int) -> Callable[..., Any]:
+        module = SimpleNamespace(__name__=function.__module__)
+        return dynamic.make_function(module, function.__name__, function.__doc__ or "", address, environments[0], None)
+
+    entry = base + found.entry
+    if found.guard is None:
+        return Ready(made(entry))
+    guard, offset = found.guard
+    start = load(guard, lambda symbol: entry if symbol == KERNEL else address_of(symbol))
+    return Ready(made(entry), made(start + offset))

@@ -60,12 +60,16 @@ def line_of(function: Any, kind: str) -> str:
 def _process(lines: list[str]) -> subprocess.Popen[str]:
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(  # noqa: S603 (this very Python)
-        [sys.executable, "-c", _RUN],
+        [sys.executable, "-P", "-c", _RUN],  # it imports what this process would, and nothing from the current folder
         stdin=subprocess.PIPE,
         stdout=quiet,
         stderr=quiet,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PRUNESIM_THREADS": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
+            "PRUNESIM_THREADS": "1",
+        },
     )
     assert process.stdin  # noqa: S101 (asked for above)
     # The pipe stays open until this process ends, however it ends, and the other one with it.

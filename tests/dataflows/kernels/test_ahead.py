@@ -104,6 +104,15 @@ def test_a_process_compiles_its_lines_and_passes_over_what_it_cannot(tmp_path, m
     assert "samples.total" in image.name
 
 
+def test_a_process_imports_nothing_from_the_current_folder(tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("open('imported', 'w')")
+    monkeypatch.chdir(tmp_path)
+    process = ahead._process([])
+    process.stdin.close()
+    assert process.wait(60) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["json.py"]
+
+
 def test_a_process_ends_with_the_run():
     waits = ahead._RUN.replace("compile_listed()", "compile_listed(); import time; time.sleep(60)")
     process = subprocess.Popen([sys.executable, "-c", waits], cwd=ROOT, stdin=subprocess.PIPE, text=True)

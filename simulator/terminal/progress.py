@@ -15,9 +15,27 @@ def progress(title: str) -> Generator[Callable[[int, int, str], None] | None]:
         return
     # Here, as there is a bar on a terminal only.
     from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text  # noqa: PLC0415
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    from dataflows.kernels.compiling import status  # noqa: PLC0415
+
+    class Waiting(ProgressColumn):
+        """What a bar that does not move is waiting for."""
+
+        def render(self, task: Task) -> Text:  # noqa: ARG002 (the same beside every bar)
+            return Text(status())
+
+    title_column = TextColumn("{task.description}", markup=False)
+    columns = (title_column, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), Waiting())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title)
         yield lambda done, total, now: bar.update(

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from dataflows.kernels import cache as kernel_cache
-from dataflows.kernels.cache import cache_folder, source_digest
+from dataflows.kernels.cache import cache_folder
 from dataflows.kernels.compiled import kernel
+from dataflows.kernels.kept import _processor
+from dataflows.kernels.sources import source_digest
 from tests.project import ROOT
 from workloads.errors import InputError
 
@@ -36,19 +38,35 @@ def base(tmp_path, monkeypatch):
     cache_folder.cache_clear()
 
 
-def entries(base):
-    return sorted(base.glob("kernels-*/*.kernel"))
+def entries(base, suffix=".kernel"):
+    return sorted(base.glob(f"kernels-*/*{suffix}"))
+
+
+SUFFIXES = [".kernel", *([".image"] if _processor() else [])]
+
+
+def without_images(base):
+    """What only the images keep goes: numba's own entries are asked."""
+    for image in entries(base, ".image"):
+        image.unlink()
 
 
 def test_a_kernel_is_compiled_once_and_kept(base, capfd):
     first = kernel(add)
     assert sum_of(first) == 11
-    (entry,) = entries(base)
-    assert entry.parent.name == f"kernels-{source_digest(PACKAGE)}"
-    assert (base.stat().st_mode & 0o777, entry.stat().st_mode & 0o777) == (0o700, 0o600)
+    assert first.compiled == 1
+    for suffix in SUFFIXES:
+        (entry,) = entries(base, suffix)
+        assert entry.parent.name == f"kernels-{source_digest(PACKAGE)}"
+        assert (base.stat().st_mode & 0o777, entry.stat().st_mode & 0o777) == (0o700, 0o600)
     again = kernel(add)
     assert sum_of(again) == 11
-    assert sum(again.stats.cache_hits.values()) == 1
+    assert again.compiled == 0
+    without_images(base)
+    by_numba = kernel(add)
+    assert sum_of(by_numba) == 11
+    assert by_numba.compiled == 0
+    assert len(entries(base, SUFFIXES[-1])) == 1, "the image is there again"
     assert capfd.readouterr().err == ""
 
 
@@ -71,45 +89,58 @@ DAMAGES = {
 }
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_entry_is_compiled_anew_and_replaced(base, capfd, damage):
+def test_a_damaged_entry_is_compiled_anew_and_replaced(base, capfd, damage, suffix):
     sum_of(kernel(add))
-    (entry,) = entries(base)
+    if suffix == ".kernel":
+        without_images(base)
+    (entry,) = entries(base, suffix)
     whole = entry.read_bytes()
     entry.write_bytes(DAMAGES[damage](whole))
     damaged = kernel(add)
     assert sum_of(damaged) == 11
-    assert not damaged.stats.cache_hits
+    assert damaged.compiled == (suffix == ".kernel"), "numba's own entry stands in for an image"
     assert capfd.readouterr().err == f"warning: {entry}: damaged: compiled anew and replaced\n"
     mended = kernel(add)
     assert sum_of(mended) == 11
-    assert sum(mended.stats.cache_hits.values()) == 1
+    assert mended.compiled == 0
+    assert len(entries(base, suffix)) == 1
     assert capfd.readouterr().err == ""
 
 
-def test_an_entry_of_another_signature_is_not_taken(base, capfd):
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_entry_of_another_signature_is_not_taken(base, capfd, suffix):
     made = kernel(add)
     made(1.0, 2.0)
-    (floats,) = entries(base)
+    (floats,) = entries(base, suffix)
     made(1, 2)
-    (integers,) = set(entries(base)) - {floats}
+    (integers,) = set(entries(base, suffix)) - {floats}
+    if suffix == ".kernel":
+        without_images(base)
     shutil.copyfile(floats, integers)
     assert sum_of(kernel(add)) == 11
     assert "damaged" in capfd.readouterr().err
 
 
-def test_what_others_may_write_is_not_taken(base, capfd):
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_others_may_write_is_not_taken(base, capfd, suffix):
     sum_of(kernel(add))
-    (entry,) = entries(base)
+    if suffix == ".kernel":
+        without_images(base)
+    (entry,) = entries(base, suffix)
     entry.chmod(0o666)
     assert sum_of(kernel(add)) == 11
     assert capfd.readouterr().err == f"warning: {entry}: others may write it (chmod go-w): compiled anew and replaced\n"
     assert entry.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_link_is_not_followed(base, tmp_path, capfd):
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_link_is_not_followed(base, tmp_path, capfd, suffix):
     sum_of(kernel(add))
-    (entry,) = entries(base)
+    if suffix == ".kernel":
+        without_images(base)
+    (entry,) = entries(base, suffix)
     entry.rename(tmp_path / "elsewhere")
     entry.symlink_to(tmp_path / "elsewhere")
     assert sum_of(kernel(add)) == 11
@@ -150,12 +181,12 @@ def test_a_folder_that_cannot_be_trusted_is_not_used_which_is_said_once(base, ca
     for _ in range(2):
         made = kernel(add)
         assert sum_of(made) == 11
-        assert made.stats.cache_path is None
+        assert made.compiled == 1
     err = capfd.readouterr().err
     assert err.startswith(f"warning: kernels are compiled in memory and not kept: {base}")
     assert err.endswith(f": {reason}\n")
     assert err.count("\n") == 1
-    assert sorted(base.parent.rglob("*")) == before
+    assert [path for path in sorted(base.parent.rglob("*")) if not path.name.startswith("sources-")] == before
     assert not list((ROOT / "tests").rglob("*.nb[ic]"))
 
 
@@ -212,48 +243,6 @@ def test_where_the_folder_lies(base, monkeypatch, asked, shared, expected):
     assert str(kernel_cache.cache_base()) == expected.replace("HOME", str(home)).replace("CWD", str(here))
 
 
-SOURCES = {
-    "above/queue.py": "from dataflows.callee import inner\nfrom above.facts import (\n    deeper,\n)\n@kernel\n",
-    "above/facts/__init__.py": "",
-    "above/facts/deeper.py": "import workloads.constants\n",
-    "above/other.py": "",
-    "dataflows/callee.py": "@kernel\ndef inner(): ...\n",
-    "dataflows/other.py": "import workloads.other\n",
-    "workloads/constants.py": "LANES = 3\n",
-    "workloads/other.py": "",
-    "beside/kernels.py": "@kernel\n",
-}
-
-
-@pytest.mark.parametrize(
-    ("package", "made_of"),
-    [
-        ("above", {"above.queue", "above.facts", "above.facts.deeper", "dataflows.callee", "workloads.constants"}),
-        ("dataflows", {"dataflows.callee"}),
-        ("nowhere", {"dataflows.callee"}),
-    ],
-)
-def test_the_digest_names_every_source_that_a_kernel_is_made_of(tmp_path, package, made_of):
-    for name, text in SOURCES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    before, decisive = source_digest(package, tmp_path), set()
-    for name, text in SOURCES.items():
-        (tmp_path / name).write_text(text + "# edited\n")
-        if source_digest(package, tmp_path) != before:
-            decisive.add(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
-        (tmp_path / name).write_text(text)
-    assert decisive == made_of
-    assert source_digest(package, tmp_path) == before
-
-
-def test_the_digest_names_the_settings_of_numba(tmp_path, monkeypatch):
-    monkeypatch.delenv("NUMBA_BOUNDSCHECK", raising=False)  # CI runs this file with it set
-    before = source_digest(PACKAGE, tmp_path)
-    monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
-    assert source_digest(PACKAGE, tmp_path) != before
-
-
 def test_kernels_of_packages_lie_apart(base):
     made = {}
     for package in (PACKAGE, "dataflows"):
@@ -261,19 +250,17 @@ def test_kernels_of_packages_lie_apart(base):
         target.__module__ = f"{package}.somewhere"
         made[package] = kernel(target)
         assert sum_of(made[package]) == 11
-        assert made[package].stats.cache_path == str(base / f"kernels-{source_digest(package)}")
-    assert len({entry.parent for entry in entries(base)}) == 2
-
-
-def test_constants_of_our_kernels_come_from_digested_sources():
-    below = set(kernel_cache._kernel_sources("dataflows", ROOT))
-    assert {"dataflows.schedule", "dataflows.machines.scnn.bank_queues_in_lanes"} <= below
-    assert not any(name.startswith("simulator") for name in below)
-    above = set(kernel_cache._kernel_sources("simulator", ROOT))
-    assert below | {"simulator.dram.controller", "simulator.dram.device"} <= above
+    folders = {base / f"kernels-{source_digest(package)}" for package in made}
+    assert {entry.parent for entry in entries(base)} == folders
+    assert len(folders) == 2
 
 
 def test_kernels_cannot_run_uncompiled(monkeypatch):
-    monkeypatch.setattr("numba.core.config.DISABLE_JIT", 1)
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     with pytest.raises(InputError, match=r"^NUMBA_DISABLE_JIT is set: "):
         kernel(add)
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "0")
+    made = kernel(add)
+    monkeypatch.setattr("numba.core.config.DISABLE_JIT", 1)  # as a file of settings of numba's may say
+    with pytest.raises(InputError, match=r"^NUMBA_DISABLE_JIT is set: "):
+        made("neither", "number")

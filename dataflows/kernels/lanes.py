@@ -1,9 +1,10 @@
-"""Sixteen 32-bit words side by side as one value inside kernels: a vector register where the processor has one.
+"""32-bit words side by side as one value inside kernels: a vector register of the processor.
 
 numba knows no vector type, and its loop vectorizer keeps short arrays in memory instead of in registers. This is such a
 type: kernels load it from a row of a uint32 array, compute with `& | ^ ~ + - *` and the functions below, and store it
-again. `bit_mask` of a word 0b10 is 0 for bit 0 and 0xFFFFFFFF for bit 1, `rotate` of 0x80000001 by 1 is 3. LLVM maps it
-to one 512-bit register, or to two or four smaller ones, on any processor.
+again. `bit_mask` of a word 0b10 is 0 for bit 0 and 0xFFFFFFFF for bit 1, `rotate` of 0x80000001 by 1 is 3. A row
+has `LANES` words, 16 where the processor has 512-bit registers and else 8, which LLVM maps to two smaller registers
+where it must.
 """
 
 # ruff: noqa: ARG001 (an intrinsic's parameters are its signature, whether its typing looks at them or not)
@@ -20,15 +21,17 @@ from numba.core import cgutils
 from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import lower_builtin, models, register_model, type_callable
 
+from dataflows.kernels.processor import lane_count
+
 Lanes = Any  # how kernels annotate a value of `lanes_type`
-LANES = 16
+LANES = lane_count()
 intrinsic = cast("Callable[[Callable[..., Any]], Any]", numba_intrinsic)  # callers do not pass the first parameter
 _WORD = ir.IntType(32)
 _VECTOR = ir.VectorType(_WORD, LANES)
 
 
 class LanesType(types.Type):
-    """numba's type of sixteen uint32 words."""
+    """numba's type of `LANES` uint32 words."""
 
     def __init__(self) -> None:
         super().__init__(name="Lanes")
@@ -73,22 +76,24 @@ _operation(operator.invert, 1, "not_")
 
 
 def _row_pointer(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
-    """Address of row `row` of a C-contiguous (rows, 16) uint32 array."""
-    # The pointer is of one word and counts in words: row 3 begins 48 words behind the first.
+    """Address of row `row` of a C-contiguous (rows, LANES) uint32 array."""
+    # The pointer is of one word and counts in words: row 3 begins three rows of words behind the first.
     data = context.make_array(array_type)(context, builder, array).data
     first = builder.mul(row, ir.Constant(row.type, LANES))
     return builder.bitcast(builder.gep(data, [first]), _VECTOR.as_pointer())
 
 
 def _is_words(array: Any) -> bool:
-    # A view with other strides has no 16 words side by side: a kernel fails to compile then, instead of
+    # A view with other strides has no words side by side: a kernel fails to compile then, instead of
     # reading words of its neighbours.
     return isinstance(array, types.Array) and array.dtype == types.uint32 and array.layout == "C"
 
 
 @intrinsic
 def load(_typing: Any, array: Any, row: Any) -> Any:
-    """The lanes in a row of a C-contiguous uint32 array of which each row (over all leading axes) has 16 words."""
+    """The lanes in a row of a C-contiguous uint32 array of which each row (over all leading axes) has LANES
+    words.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _row_pointer(context, builder, signature.args[0], *arguments)
@@ -170,6 +175,16 @@ def nonzero_mask(_typing: Any, lanes: Any) -> Any:
 
 
 @intrinsic
+def below(_typing: Any, left: Any, right: Any) -> Any:
+    """All ones in lanes whose left word is the smaller, unsigned, else zero."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.sext(builder.icmp_unsigned("<", *arguments), _VECTOR)
+
+    return lanes_type(lanes_type, lanes_type), generate
+
+
+@intrinsic
 def largest(_typing: Any, left: Any, right: Any) -> Any:
     """Lane by lane the larger word, unsigned."""
 
@@ -185,7 +200,7 @@ def any_bit(_typing: Any, lanes: Any) -> Any:
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         flags = builder.icmp_unsigned("!=", arguments[0], ir.Constant(_VECTOR, None))
-        # Sixteen flags are one word of 16 bits, which is compared once instead of lane by lane.
+        # The flags are one word of as many bits, which is compared once instead of lane by lane.
         packed = builder.bitcast(flags, ir.IntType(LANES))
         return builder.icmp_unsigned("!=", packed, ir.Constant(ir.IntType(LANES), 0))
 
@@ -194,7 +209,7 @@ def any_bit(_typing: Any, lanes: Any) -> Any:
 
 @intrinsic
 def largest_word(_typing: Any, lanes: Any) -> Any:
-    """The largest of the sixteen words, unsigned."""
+    """The largest of the words, unsigned."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         # One reduction, which takes four halvings of sixteen words where a loop takes fifteen comparisons in a row.

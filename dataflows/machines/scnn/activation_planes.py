@@ -1,9 +1,12 @@
-"""Activation vectors as histograms over the accumulator banks, sixteen PEs side by side: what the fast kernel reads.
+"""Activation vectors as histograms over the accumulator banks, PEs side by side in lanes: what the fast kernel reads.
 
 With the linear hash an activation and a weight meet in bank (a + w) mod banks. So an activation vector is a histogram
 over the banks, kept as bit planes, and a weight rotates it. With 4 banks the offsets 1, 5 and 2 fall on the banks 1, 1
 and 2: plane 1 is 0100 and plane 2 is 0010 (bank 0 is the lowest bit). The weight 3 moves every bank by 3, to 0, 0 and
 1.
+
+A window's bits stand at their offsets already (`activation_windows`), so that its lowest bits, taken one after the
+other, are the vector: in all lanes at once.
 """
 
 from __future__ import annotations
@@ -13,22 +16,22 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
-from dataflows.kernels.lanes import LANES
+from dataflows.kernels.lanes import LANES, Lanes, any_bit, load, nonzero_mask, rotate, spread, store
 from dataflows.kernels.threads import run_slices, thread_count
+from dataflows.kernels.words import set_bits, trailing_zeros
+from dataflows.machines.scnn.activation_windows import WORD_BITS, StoredWindows, WindowShape
 from dataflows.machines.scnn.bank_queues import QueueRules
-from dataflows.machines.scnn.nonzero_lists import NonzeroLists
 from workloads.whole_numbers import ceil_div, even_slices
 
-WORD_BITS = 32
 ALL_BITS = 0xFFFFFFFF
 LONGEST_VECTOR = 4  # entries; what a bank gets of one, 0 to 4, takes the planes 1, 2 and 4
 _DEEPEST_QUEUE = 11  # + 4 products of a step that spread over banks at most once per weight = 15, four planes
+_SERIAL_VECTORS = 1 << 9  # fewer are made sooner than threads are given their share
 
-# Rows of 16 words that belong together, and what each holds:
-ONES, TWOS, FOURS, PRESENT = range(4)  # of an activation vector: its planes, and the lanes that have the vector
-VECTOR_ROWS = 4
-VECTORS, BUSY_VECTORS, NONZEROS = range(3)  # of a lane group's channel, counts of each lane; and of a block
+# Rows of words that belong to a lane group's channel, or to a block of weights, counts of each lane:
+VECTORS, BUSY_VECTORS, NONZEROS = range(3)
 COUNT_ROWS = 3
+_REACHED, _MORE = 2, 3  # rows of a scratch array, behind twos and fours
 
 
 def fits_planes(rules: QueueRules) -> bool:
@@ -42,96 +45,271 @@ def fits_planes(rules: QueueRules) -> bool:
 
 
 @kernel
-def _fill_lane_group(lists: NonzeroLists, rules: QueueRules, group: int, filled: ActivationPlanes) -> None:
-    # The last lane group has fewer PEs where 16 does not divide them; its other lanes never have a vector.
-    start, offset = lists.start[group * LANES : (group + 1) * LANES], lists.offset
-    width, bank_bits = rules.activations_per_vector, rules.banks - 1
-    # A word holds the banks 32 / banks times over, so that rotating it by any offset rotates each copy.
-    # With 4 banks it is 0x11111111, and bank 2 of a vector becomes 0x44444444.
-    repeat = np.uint32(0)
-    for shift in range(0, WORD_BITS, rules.banks):
-        repeat |= np.uint32(1) << np.uint32(shift)
-    first, planes, single = filled.first[group], filled.planes, filled.single
-    channels = len(first) - 1
-    counts = filled.counts[group * channels * COUNT_ROWS : (group + 1) * channels * COUNT_ROWS]
-    pes = len(start)
-    last = len(offset) - 1
-    for v in range(channels):
-        for lane in range(pes):
-            counts[v * COUNT_ROWS + VECTORS, lane] = (start[lane, v + 1] - start[lane, v] + width - 1) // width
-        # As many as the fullest lane has. A lane with 5 entries has vectors of 4 and of 1, one with 2 beside it a
-        # single vector, and stands still in the second.
-        for vector in range(first[v], first[v + 1]):
-            crowded = np.uint32(0)
-            for lane in range(LANES):
-                low = end = 0
-                if lane < pes:
-                    low = start[lane, v] + (vector - first[v]) * width
-                    end = min(low + width, start[lane, v + 1])
-                ones = twos = fours = real = np.uint32(0)
-                for slot in range(LONGEST_VECTOR):
-                    # No branch: behind the end the last entry is read and counts as absent.
-                    value = offset[np.uint64(min(low + slot, last))]
-                    present = np.uint32(low + slot < end) & np.uint32(value >= 0)
-                    bit = (repeat * present) << np.uint32(value & bank_bits)
-                    real += present
-                    # Adds one to the bank's count in three planes: the second activation of a bank carries from ones to
-                    # twos, the fourth from twos to fours.
-                    carry = ones & bit
-                    ones ^= bit
-                    fours |= twos & carry
-                    twos ^= carry
-                planes[vector * VECTOR_ROWS + ONES, lane] = ones
-                planes[vector * VECTOR_ROWS + TWOS, lane] = twos
-                planes[vector * VECTOR_ROWS + FOURS, lane] = fours
-                planes[vector * VECTOR_ROWS + PRESENT, lane] = np.uint32(ALL_BITS) if low < end else np.uint32(0)
-                counts[v * COUNT_ROWS + BUSY_VECTORS, lane] += np.uint32(real > 0)
-                counts[v * COUNT_ROWS + NONZEROS, lane] += real
-                # A bank with two or more in any lane: the whole vector takes the general way.
-                crowded |= twos | fours
-            single[vector] = crowded == 0
+def _share_begin(vectors: int, part: int, parts: int, channel: int) -> int:
+    """Where a share of a list's vectors begins (`NonzeroLists.share_start`)."""
+    return (part * vectors + channel % parts) // parts
 
 
 @kernel
-def _fill_planes(lists: NonzeroLists, rules: QueueRules, groups: tuple[int, int], filled: ActivationPlanes) -> None:
-    """Histograms and counts of the lane groups (first, end)."""
+def _measure(lengths: np.ndarray, width: int, share: tuple[int, int], first: np.ndarray, counts: np.ndarray) -> None:
+    """Fill `first` and the rows VECTORS of `counts`, of the share (part, parts) of lists of these lengths."""
+    pes, channels = lengths.shape
+    lanes, total = counts.shape[1], 0
+    for group in range(len(first)):
+        for v in range(channels):
+            first[group, v] = total
+            row = (group * channels + v) * COUNT_ROWS
+            longest = np.uint32(0)
+            for lane in range(min(lanes, pes - group * lanes)):
+                vectors = (lengths[group * lanes + lane, v] + width - 1) // width
+                begin = _share_begin(vectors, share[0], share[1], v)
+                own = np.uint32(_share_begin(vectors, share[0] + 1, share[1], v) - begin)
+                counts[row + VECTORS, lane] = own
+                longest = max(longest, own)
+            # As many as the fullest lane has. A lane with 5 entries has vectors of 4 and of 1, one with 2 beside it a
+            # single vector, and stands still in the second.
+            total += longest
+        first[group, channels] = total
+
+
+@kernel
+def _next_words(words: np.ndarray, row: int, left: Lanes, scratch: np.ndarray) -> Lanes:
+    """Lanes whose word is used up go on to their next one that is not empty."""
+    count = words.shape[2]
+    by_row = words.reshape(-1, words.shape[3])
+    store(scratch, 0, left)
+    for lane in range(words.shape[3]):
+        at = scratch[_REACHED, lane]
+        while scratch[0, lane] == 0 and at < count - 1:
+            at += np.uint32(1)
+            scratch[0, lane] = by_row[row + at, lane]
+        scratch[_REACHED, lane] = at
+        scratch[_MORE, lane] = np.uint32(ALL_BITS) if at < count - 1 else np.uint32(0)
+    return load(scratch, 0)
+
+
+@kernel
+def _take_vectors(
+    words: np.ndarray, group: int, v: int, width: int, planes: np.ndarray, range_of: tuple[int, int], upper: np.ndarray
+) -> None:
+    """Vectors of `width` non-zeros in all lanes of a group: planes 1 to their rows, planes 2 and 4 to `upper`."""
+    row = (group * words.shape[1] + v) * words.shape[2]
+    none = spread(np.uint32(0))
+    left = load(words, row)
+    many = words.shape[2] > 1
+    state = np.zeros((4, words.shape[3]), np.uint32)
+    more = none
+    if many:
+        left = _next_words(words, row, left, state)
+        more = load(state, _MORE)
+    for vector in range(range_of[0], range_of[1]):
+        ones = twos = fours = none
+        for _ in range(width):
+            if many and any_bit(more & ~nonzero_mask(left)):
+                left = _next_words(words, row, left, state)
+                more = load(state, _MORE)
+            bit = left & (none - left)  # the lowest
+            left ^= bit
+            # Adds one to the bank's count in three planes: the second activation of a bank carries from ones to twos,
+            # the fourth from twos to fours.
+            carry = ones & bit
+            ones ^= bit
+            fours |= twos & carry
+            twos ^= carry
+        store(planes, vector, ones)
+        store(upper, 2 * (vector - range_of[0]), twos)
+        store(upper, 2 * (vector - range_of[0]) + 1, fours)
+
+
+@kernel
+def _take_with_placeholders(
+    stored: StoredWindows, pe: int, v: int, width: int, planes: np.ndarray, range_of: tuple[int, int], upper: np.ndarray
+) -> int:
+    """One lane's vectors again, entry by entry, where placeholders stand between non-zeros.
+
+    Returns the vectors with a non-zero.
+    """
+    shape, words = stored.shape, stored.words
+    lanes = words.shape[3]
+    group, lane = pe // lanes, pe % lanes
+    for vector in range(range_of[0], range_of[1]):
+        planes[vector, lane] = upper[2 * (vector - range_of[0]), lane] = upper[2 * (vector - range_of[0]) + 1, lane] = 0
+    columns = min(shape.windows[pe, 3], shape.phase_size[v % len(shape.phase_size), 1]) - shape.windows[pe, 2]
+    slot = busy = 0
+    last, latest = -1, -1
+    for i in range(words.shape[2]):
+        word = np.uint64(words[group, v, i, lane])
+        while word != 0:
+            bank = trailing_zeros(word)
+            word &= word - np.uint64(1)
+            place = i * WORD_BITS + bank
+            position = place // shape.row_step * columns + place % shape.row_step
+            slot += (position - last - 1) >> shape.run_bits
+            last = position
+            vector = slot // width
+            slot += 1
+            busy += vector != latest
+            latest = vector
+            bit = np.uint32(1) << np.uint32(bank)
+            carry = planes[range_of[0] + vector, lane] & bit
+            planes[range_of[0] + vector, lane] ^= bit
+            upper[2 * vector + 1, lane] |= upper[2 * vector, lane] & carry
+            upper[2 * vector, lane] ^= carry
+    return busy
+
+
+@kernel
+def _fold(ones: Lanes, twos: Lanes, fours: Lanes, banks: int) -> tuple[Lanes, Lanes, Lanes]:
+    """Histograms of 32 banks as such of fewer, which the words hold 32 / banks times over.
+
+    So rotating a word by any offset rotates each copy. With 8 banks the banks 2 and 10 of 32 become 2, 10, 18 and 26,
+    with two products each.
+    """
+    shift = WORD_BITS // 2
+    while shift >= banks:
+        turn = np.uint32(shift)
+        other = rotate(ones, turn)
+        carry = ones & other
+        ones ^= other
+        other = rotate(twos, turn)
+        # Four entries at most: two banks with two each are the only ones that make four.
+        fours |= rotate(fours, turn) | (twos & other) | ((twos ^ other) & carry)
+        twos ^= other ^ carry
+        shift //= 2
+    return ones, twos, fours
+
+
+@kernel
+def _keep_upper(range_of: tuple[int, int], upper: np.ndarray, banks: int, crowds: int, filled: ActivationPlanes) -> int:
+    """Fold planes, and keep those of twos and fours that are not empty. Returns how many vectors have such by now."""
+    planes, crowd, crowded = filled.planes, filled.crowd, filled.crowded
+    for vector in range(range_of[0], range_of[1]):
+        twos, fours = load(upper, 2 * (vector - range_of[0])), load(upper, 2 * (vector - range_of[0]) + 1)
+        if banks < WORD_BITS:
+            ones, twos, fours = _fold(load(planes, vector), twos, fours, banks)
+            store(planes, vector, ones)
+        # A bank with two or more in any lane: the whole vector takes the general way.
+        crowd[vector] = -1
+        if any_bit(twos | fours):
+            crowd[vector] = 2 * crowds
+            store(crowded, 2 * crowds, twos)
+            store(crowded, 2 * crowds + 1, fours)
+            crowds += 1
+    return crowds
+
+
+@kernel
+def _fill_planes(
+    stored: StoredWindows, rules: QueueRules, groups: tuple[int, int], longest: int, filled: ActivationPlanes
+) -> None:
+    """Histograms and counts of the lane groups (first, end); `longest` vectors are the most of a channel."""
+    first, counts, lanes = filled.first, filled.counts, filled.counts.shape[1]
+    pes, channels = stored.found.shape
+    upper = np.empty((2 * longest, lanes), np.uint32)
     for group in range(groups[0], groups[1]):
-        _fill_lane_group(lists, rules, group, filled)
+        # Groups have rows of their own, as many as vectors in case all have crowded banks.
+        crowds = first[group, 0]
+        for v in range(channels):
+            row = (group * channels + v) * COUNT_ROWS
+            range_of = (first[group, v], first[group, v + 1])
+            _take_vectors(stored.words, group, v, rules.activations_per_vector, filled.planes, range_of, upper)
+            for pe in range(group * lanes, min((group + 1) * lanes, pes)):
+                lane = pe - group * lanes
+                counts[row + BUSY_VECTORS, lane] = counts[row + VECTORS, lane]
+                counts[row + NONZEROS, lane] = stored.found[pe, v]
+                if stored.fillers[pe, v] > 0:
+                    counts[row + BUSY_VECTORS, lane] = _take_with_placeholders(
+                        stored, pe, v, rules.activations_per_vector, filled.planes, range_of, upper
+                    )
+            crowds = _keep_upper(range_of, upper, rules.banks, crowds, filled)
+
+
+@kernel
+def _fill_share(
+    whole: ActivationPlanes, share: tuple[int, int], banks: int, groups: tuple[int, int], filled: ActivationPlanes
+) -> None:
+    """The vectors of a share (part, parts) of every list, and their counts, of the lane groups (first, end)."""
+    lanes, channels = filled.counts.shape[1], filled.first.shape[1] - 1
+    copies = WORD_BITS // banks
+    for group in range(groups[0], groups[1]):
+        crowds = filled.first[group, 0]
+        for v in range(channels):
+            row = (group * channels + v) * COUNT_ROWS
+            low, high = filled.first[group, v], filled.first[group, v + 1]
+            for vector in range(low, high):
+                filled.crowd[vector] = -1
+                for lane in range(lanes):
+                    present = vector - low < filled.counts[row + VECTORS, lane]
+                    from_vector = whole.first[group, v] + vector - low
+                    from_vector += _share_begin(np.int64(whole.counts[row + VECTORS, lane]), share[0], share[1], v)
+                    ones = twos = fours = np.uint32(0)
+                    if present:
+                        ones = whole.planes[from_vector, lane]
+                        crowd = whole.crowd[from_vector]
+                        if crowd >= 0:
+                            twos, fours = whole.crowded[crowd, lane], whole.crowded[crowd + 1, lane]
+                    filled.planes[vector, lane] = ones
+                    if (twos | fours) != 0:
+                        if filled.crowd[vector] < 0:
+                            filled.crowd[vector] = 2 * crowds
+                            filled.crowded[2 * crowds : 2 * crowds + 2] = 0
+                            crowds += 1
+                        filled.crowded[filled.crowd[vector], lane] = twos
+                        filled.crowded[filled.crowd[vector] + 1, lane] = fours
+                    real = set_bits(np.uint64(ones)) + 2 * set_bits(np.uint64(twos)) + 4 * set_bits(np.uint64(fours))
+                    filled.counts[row + BUSY_VECTORS, lane] += np.uint32(real > 0)
+                    filled.counts[row + NONZEROS, lane] += np.uint32(real // copies)
 
 
 class ActivationPlanes(NamedTuple):
-    """The activation vectors of one image and sub-tile as histograms over the banks, sixteen PEs a lane group.
+    """The activation vectors of one image and sub-tile as histograms over the banks, PEs side by side in lane groups.
 
-    first   int64 (lane groups, V + 1): vectors of lane group g and channel v are first[g, v]:first[g, v + 1], as many
-            as the fullest of the PEs has
-    planes  uint32 (vectors * 4, 16): planes 1, 2 and 4 of each vector's histogram, and the mask of lanes that have it
-    single  bool (vectors,): no lane has two activations in one bank, so that planes 2 and 4 are empty
-    counts  uint32 (lane groups * V * 3, 16): each lane's vectors, vectors with a non-zero, and non-zeros
+    first    int64 (lane groups, V + 1): vectors of lane group g and channel v are first[g, v]:first[g, v + 1], as many
+             as the fullest of the PEs has
+    planes   uint32 (vectors, LANES): plane 1 of each vector's histogram
+    crowd    int64 (vectors,): where planes 2 and 4 stand in `crowded`; -1 where no lane has two activations in a bank
+    crowded  uint32 (rows, LANES)
+    counts   uint32 (lane groups * V * 3, LANES): each lane's vectors, vectors with a non-zero, and non-zeros
     """
 
     first: np.ndarray
     planes: np.ndarray
-    single: np.ndarray
+    crowd: np.ndarray
+    crowded: np.ndarray
     counts: np.ndarray
 
     @classmethod
-    def of(cls, lists: NonzeroLists, rules: QueueRules) -> Self:
-        """Histograms of the lists, one PE a row."""
-        pes, channels = len(lists.start), lists.start.shape[1] - 1
+    def _room(cls, lengths: np.ndarray, width: int, share: tuple[int, int]) -> Self:
+        pes, channels = lengths.shape
         groups = ceil_div(pes, LANES)
-        vectors = ceil_div(np.diff(lists.start, axis=1), rules.activations_per_vector)
-        # The largest of each channel over the rows 0-15, 16-31 and so on.
-        longest = np.maximum.reduceat(vectors, np.arange(0, pes, LANES), axis=0)
-        ends = np.cumsum(longest).reshape(longest.shape)
-        # Vectors lie lane group by lane group and channel by channel: a group begins where the one before it ended, so
-        # that its first end less its first length is its begin.
-        first = np.concatenate([ends[:, :1] - longest[:, :1], ends], axis=1)
-        total = int(ends[-1, -1])
-        filled = cls(
+        first = np.empty((groups, channels + 1), np.int64)
+        counts = np.zeros((groups * channels * COUNT_ROWS, LANES), np.uint32)
+        _measure(lengths, width, share, first, counts)
+        total = int(first[-1, -1])
+        # Pages of `crowded` that nothing is written to take no memory.
+        return cls(
             first,
-            np.empty((total * VECTOR_ROWS, LANES), np.uint32),
-            np.empty(total, np.bool_),
-            np.zeros((groups * channels * COUNT_ROWS, LANES), np.uint32),
+            np.empty((total, LANES), np.uint32),
+            np.empty(total, np.int64),
+            np.empty((2 * total, LANES), np.uint32),
+            counts,
         )
-        run_slices(lambda part: _fill_planes(lists, rules, part, filled), even_slices(groups, thread_count()))
+
+    @classmethod
+    def of(cls, stored: StoredWindows, rules: QueueRules) -> Self:
+        """Histograms of whole windows, one PE a lane."""
+        filled = cls._room(stored.lengths, rules.activations_per_vector, (0, 1))
+        longest = int(np.diff(filled.first, axis=1).max())
+        run_slices(lambda part: _fill_planes(stored, rules, part, longest, filled), filled.parts)
         return filled
+
+    def share(self, lengths: np.ndarray, rules: QueueRules, part: int, parts: int) -> Self:
+        """One of the shares of every list, of lists of these lengths: a sub-tile of a tile cut between vectors."""
+        filled = self._room(lengths, rules.activations_per_vector, (part, parts))
+        run_slices(lambda groups: _fill_share(self, (part, parts), rules.banks, groups, filled), filled.parts)
+        return filled
+
+    @property
+    def parts(self) -> list[tuple[int, int]]:
+        """Lane groups as threads share them out."""
+        return even_slices(len(self.first), 1 if len(self.planes) < _SERIAL_VECTORS else thread_count())

@@ -20,22 +20,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
-from dataflows.kernels.lanes import LANES, Lanes, any_bit, largest, largest_word, load, rotate, spread, store
+from dataflows.kernels.lanes import LANES, Lanes, any_bit, below, largest, largest_word, load, rotate, spread, store
 from dataflows.machines.scnn.activation_planes import (
     ALL_BITS,
     BUSY_VECTORS,
     COUNT_ROWS,
-    FOURS,
     LONGEST_VECTOR,
     NONZEROS,
-    ONES,
-    PRESENT,
-    TWOS,
-    VECTOR_ROWS,
     VECTORS,
-    WORD_BITS,
     ActivationPlanes,
 )
+from dataflows.machines.scnn.activation_windows import WORD_BITS
 from dataflows.machines.scnn.bank_queues import Counted, QueueRules, enter_block
 from dataflows.machines.scnn.bit_sliced_queues import idle_for, join, join_ones, longer, longest_queue, retire, stall
 from dataflows.machines.scnn.nonzero_lists import ListPart, NonzeroLists
@@ -100,13 +95,19 @@ def _fill_block(weights: ListPart, width: int, block: _Block) -> None:
 
 @kernel(inline="always")  # a call that passes so many arrays costs more than a small block
 def _run_lane_group(
-    activations: ActivationPlanes, group: int, v: int, block: _Block, state: _LaneState, idle: Lanes
+    activations: ActivationPlanes,
+    group: int,
+    v: int,
+    own_vectors: Lanes,
+    block: _Block,
+    state: _LaneState,
+    idle: Lanes,
 ) -> Lanes:
     """Sixteen PEs in channel v: they wait for `idle` cycles, then meet its activation vectors with the block's.
 
     Returns the cycles in which lanes stalled.
     """
-    planes, single = activations.planes, activations.single
+    planes, crowd, crowded = activations.planes, activations.crowd, activations.crowded
     turn, keep, vectors = block.turn, block.keep, block.counts[VECTORS]
     queues, depths = state.queues, state.depths
     own = group * _QUEUE_PLANES
@@ -118,10 +119,11 @@ def _run_lane_group(
     # Queues go on retiring while their PE waits for the block, all of them at once and not cycle by cycle.
     if any_bit(idle):
         q1, q2, q4, q8 = idle_for(q1, q2, q4, q8, idle)
-    for vector in range(activations.first[group, v], activations.first[group, v + 1]):
-        row = vector * VECTOR_ROWS
-        x1, active = load(planes, row + ONES), load(planes, row + PRESENT)
-        if single[vector]:  # no bank twice, so that four masks join in one go
+    first = activations.first[group, v]
+    for vector in range(first, activations.first[group, v + 1]):
+        # Lanes that have run out of vectors stand still.
+        x1, active = load(planes, vector), below(spread(np.uint32(vector - first)), own_vectors)
+        if crowd[vector] < 0:  # no bank twice, so that four masks join in one go
             for w in range(vectors):
                 a = rotate(x1, turn[w, 0]) & spread(keep[w, 0])
                 b = rotate(x1, turn[w, 1]) & spread(keep[w, 1])
@@ -136,7 +138,7 @@ def _run_lane_group(
         else:
             # A bank may get four products from each of four weights: with 11 that wait these are 27, for which q16
             # stands until the step ends.
-            x2, x4 = load(planes, row + TWOS), load(planes, row + FOURS)
+            x2, x4 = load(crowded, crowd[vector]), load(crowded, crowd[vector] + 1)
             for w in range(vectors):
                 q16 = none
                 for i in range(LONGEST_VECTOR):
@@ -168,11 +170,12 @@ def _run_block(activations: ActivationPlanes, v: int, block: _Block, entered: An
         before = load(clock, group)
         begun = largest(before, spread(entered))
         idle = begun - before
-        lost = _run_lane_group(activations, group, v, block, state, idle)
         held, sums = (group * channels + v) * COUNT_ROWS, group * _TOTAL_ROWS
+        own_vectors = load(counts, held + VECTORS)
+        lost = _run_lane_group(activations, group, v, own_vectors, block, state, idle)
         # A PE with 3 activation vectors takes 15 steps for a block of 5 vectors. Those with a product have a non-zero
         # on both sides: with 2 busy vectors here and 4 there 8 of the 15.
-        steps = load(counts, held + VECTORS) * spread(block.counts[VECTORS])
+        steps = own_vectors * spread(block.counts[VECTORS])
         # No walk in time: each step is a cycle and each stall one more, wherever between the steps it was.
         end = begun + steps + lost
         store(clock, group, end)

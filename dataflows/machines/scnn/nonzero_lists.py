@@ -53,9 +53,8 @@ def _activation_lists(
     stride: tuple[int, int],
     row_step: int,
     lists: NonzeroLists,
-    real: np.ndarray,
 ) -> Any:
-    """Fill the lists, one row a PE, and its non-zeros. Returns the entries.
+    """Fill the lists, one row a PE. Returns the entries.
 
     No branch on the value, which would be mispredicted every other time: an entry is always written, and kept by moving
     n. Numbers are unsigned so that no index is tested for a count from the end.
@@ -67,7 +66,6 @@ def _activation_lists(
     step = np.uint64(stride[1])
     for p in range(len(windows)):
         top, bottom, left, right = windows[p]
-        found = np.uint64(0)
         v = 0
         for c in range(channels):
             for phase in range(len(phases)):
@@ -87,7 +85,6 @@ def _activation_lists(
                     value = np.int32((y - top) * row_step)
                     for _ in range(columns):
                         present = np.uint64(row[w] | keep)
-                        found += present
                         offset[n] = value
                         n += present
                         # present - 1 is 0 after an entry, which ends the run, and all ones after a zero.
@@ -100,7 +97,6 @@ def _activation_lists(
                         value += np.int32(1)
                 n = _without_trailing(offset, first, n)
         start[p, v] = n
-        real[p] = found
     return np.int64(n)
 
 
@@ -178,10 +174,8 @@ class NonzeroLists(NamedTuple):
     offset: np.ndarray
 
     @classmethod
-    def of_activations(
-        cls, mask: np.ndarray, plan: PlanarMap, windows: np.ndarray, rules: ListRules
-    ) -> tuple[Self, np.ndarray]:
-        """Lists of some PEs' windows of one image, mask uint8 (C, H, W), one row a PE; and each PE's non-zeros."""
+    def of_activations(cls, mask: np.ndarray, plan: PlanarMap, windows: np.ndarray, rules: ListRules) -> Self:
+        """Lists of some PEs' windows of one image, mask uint8 (C, H, W), one row a PE."""
         # Without compression a list is as long as its window has positions, and placeholders stand for zeros: never
         # longer.
         channels = len(mask) * len(plan.taps.phases)
@@ -191,9 +185,8 @@ class NonzeroLists(NamedTuple):
             np.empty((len(windows), channels + 1), np.int64),
             np.empty(positions * channels + 1, np.int32),  # one more: the kernel writes before it keeps
         )
-        nonzeros = np.empty(len(windows), np.int64)
-        count = _activation_lists(mask, rules, windows, plan.taps.phases, plan.stride, plan.region[1], room, nonzeros)
-        return cls(room.start, room.offset[:count]), nonzeros
+        count = _activation_lists(mask, rules, windows, plan.taps.phases, plan.stride, plan.region[1], room)
+        return cls(room.start, room.offset[:count])
 
     @classmethod
     def of_weights(cls, mask: np.ndarray, plan: PlanarMap, rows: range, groups: int, rules: ListRules) -> Self:
@@ -206,18 +199,6 @@ class NonzeroLists(NamedTuple):
         )
         count = _weight_lists(mask, rules, rows.start, groups, size, plan.tap_offsets, room)
         return cls(room.start, room.offset[:count])
-
-    @classmethod
-    def joined(cls, parts: list[Self]) -> Self:
-        """The rows of several lists, one after the other."""
-        if len(parts) == 1:
-            return parts[0]
-        # A part's positions count from its own first entry: they move by the entries of the parts before.
-        # With 3 entries in the first part and 2 in the second, the starts 0, 2, 3 and 0, 1, 2 become 0, 2, 3 and 3, 4,
-        # 5.
-        shifts = np.cumsum([0, *(len(part.offset) for part in parts[:-1])])
-        starts = [part.start + shift for part, shift in zip(parts, shifts, strict=True)]
-        return cls(np.concatenate(starts), np.concatenate([part.offset for part in parts]))
 
     def share_start(self, part: int, parts: int, width: int) -> np.ndarray:
         """int64 (rows, virtual channels): where the share `part` of each list begins, in whole vectors of `width`.

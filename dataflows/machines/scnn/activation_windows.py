@@ -1,0 +1,143 @@
+"""What each PE stores of the activations, as bits: its window of every (virtual) channel, and how many entries it is.
+
+A window's bits stand where its activations lie in the accumulator region: row y and column x at y * row step + x. In a
+region 4 wide the window 11 / 01 (two rows of two) is the word 0b100011. The list that the machine stores follows from
+it: its non-zeros from the lowest bit up, with a placeholder for every 2^bits zeros that stand before a non-zero.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from dataflows.kernels.compiled import kernel
+from dataflows.kernels.lanes import LANES
+from dataflows.kernels.threads import run_slices, thread_count
+from dataflows.kernels.words import leading_zeros, set_bits, trailing_zeros
+from dataflows.machines.scnn.nonzero_lists import ListRules
+from dataflows.machines.scnn.planar_map import PlanarMap
+from workloads.whole_numbers import ceil_div, even_slices
+
+WORD_BITS = 32
+_SERIAL_WINDOWS = 1 << 14  # fewer are read sooner than threads are given their share
+
+
+class WindowShape(NamedTuple):
+    """Where windows lie in their map and in the region.
+
+    windows    int64 (PEs, 4): first and end row, first and end column
+    phase_size int64 (phases, 2): rows and columns that a phase has; at most the map's
+    map_size   rows and columns of a virtual channel's map
+    row_step   columns of the region
+    run_bits   bits of the zero-run field
+    """
+
+    windows: np.ndarray
+    phase_size: np.ndarray
+    map_size: tuple[int, int]
+    row_step: int
+    run_bits: int
+
+
+@kernel
+def _read_windows(bits: np.ndarray, channels: tuple[int, int], shape: WindowShape, stored: StoredWindows) -> None:
+    """Fill the channels (first, end); bits uint64, a bit a position of (V, rows, columns), and one word more."""
+    windows, phase_size, map_size, row_step, run_bits = shape
+    _, words, found, fillers = stored
+    lanes = words.shape[3]
+    # Inside so many positions no two non-zeros are so far apart that a placeholder stands between them.
+    chunk = min(WORD_BITS, 1 << run_bits)
+    for v in range(channels[0], channels[1]):
+        rows, columns = phase_size[v % len(phase_size)]
+        for p in range(len(windows)):
+            top, bottom, left, right = windows[p]
+            own = words[p // lanes, v]
+            lane = p % lanes
+            width = min(right, columns) - left
+            count = extra = zeros = 0
+            for y in range(top, min(bottom, rows)):
+                at = (v * map_size[0] + y) * map_size[1] + left
+                for x in range(0, width, chunk):
+                    size = min(chunk, width - x)
+                    shift = np.uint64((at + x) & 63)
+                    word = (at + x) >> 6
+                    # The bits from there on, of which some stand in the next word: shifted twice, as 64 is too far.
+                    part = bits[word] >> shift | (bits[word + 1] << np.uint64(1)) << (np.uint64(63) - shift)
+                    part &= (np.uint64(1) << np.uint64(size)) - np.uint64(1)
+                    if part == 0:
+                        zeros += size
+                        continue
+                    extra += (zeros + trailing_zeros(part)) >> run_bits
+                    zeros = size + leading_zeros(part) - 64
+                    count += set_bits(part)
+                    place = (y - top) * row_step + x
+                    part <<= np.uint64(place & (WORD_BITS - 1))
+                    own[place // WORD_BITS, lane] |= np.uint32(part)
+                    if part >> np.uint64(WORD_BITS):
+                        own[place // WORD_BITS + 1, lane] |= np.uint32(part >> np.uint64(WORD_BITS))
+            found[p, v] = count
+            fillers[p, v] = extra
+
+
+class StoredWindows(NamedTuple):
+    """The windows of some PEs of one image.
+
+    shape    where they lie
+    words    uint32 (lane groups, V, words, LANES): a window's bits by its place in the region, lowest first; PE p is
+             lane p % LANES of lane group p // LANES
+    found    int32 (PEs, V): non-zeros
+    fillers  int32 (PEs, V): placeholders
+    """
+
+    shape: WindowShape
+    words: np.ndarray
+    found: np.ndarray
+    fillers: np.ndarray
+
+    @classmethod
+    def of(
+        cls, bits: np.ndarray, image_shape: tuple[int, ...], plan: PlanarMap, window: int, rules: ListRules
+    ) -> Self:
+        """The windows of the PEs that have a part of it; `bits` as `packed_bits` makes them of an image (C, H, W)."""
+        windows, phases, run_bits = plan.windows(window), plan.taps.phases, int(rules.run_limit).bit_length() - 1
+        # Of 7 input rows with stride 2 phase 0 has 4, the rows 0, 2, 4 and 6, and phase 1 has 3.
+        phase_size = ceil_div(np.array(image_shape[1:]) - phases, np.array(plan.stride))
+        shape = WindowShape(windows, phase_size, plan.map_size, plan.region[1], run_bits)
+        # The first PE's window is the largest.
+        top, bottom, left, right = windows[0].tolist()
+        last = (bottom - top - 1) * plan.region[1] + right - left - 1
+        channels = len(phases) * image_shape[0]
+        stored = cls(
+            shape,
+            np.zeros((ceil_div(len(windows), LANES), channels, last // WORD_BITS + 1, LANES), np.uint32),
+            np.empty((len(windows), channels), np.int32),
+            np.empty((len(windows), channels), np.int32),
+        )
+        tasks = 1 if stored.found.size * (bottom - top) < _SERIAL_WINDOWS else 2 * thread_count()
+        run_slices(lambda part: _read_windows(bits, part, shape, stored), even_slices(channels, tasks))
+        return stored
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int32 (PEs, V): entries of each list."""
+        return self.found + self.fillers
+
+
+def packed_bits(mask: np.ndarray, plan: PlanarMap, rules: ListRules) -> np.ndarray:
+    """uint64: a bit for each position of (V, rows, columns), and one word more; mask uint8 (C, H, W).
+
+    Positions that a phase does not have, beyond the input's edge, are zero.
+    """
+    if rules.keep_zeros:
+        mask = np.ones_like(mask)
+    if plan.stride != (1, 1):
+        cells = np.zeros((len(mask), len(plan.taps.phases), *plan.map_size), np.uint8)
+        for i, (row, column) in enumerate(plan.taps.phases.tolist()):
+            part = mask[:, row :: plan.stride[0], column :: plan.stride[1]]
+            cells[:, i, : part.shape[1], : part.shape[2]] = part
+        mask = cells
+    packed = np.packbits(mask.reshape(-1), bitorder="little")
+    bits = np.zeros(ceil_div(len(packed), 8) + 1, np.uint64)
+    bits.view(np.uint8)[: len(packed)] = packed
+    return bits

@@ -19,9 +19,9 @@ from dataflows.kernels.compiled import kernel
 from dataflows.kernels.lanes import LANES, Lanes, any_bit, load, nonzero_mask, rotate, spread, store
 from dataflows.kernels.threads import run_slices, thread_count
 from dataflows.kernels.words import set_bits, trailing_zeros
-from dataflows.machines.scnn.activation_windows import WORD_BITS, StoredWindows, WindowShape
+from dataflows.machines.scnn.activation_windows import WORD_BITS, StoredWindows
 from dataflows.machines.scnn.bank_queues import QueueRules
-from workloads.whole_numbers import ceil_div, even_slices
+from workloads.whole_numbers import even_slices
 
 ALL_BITS = 0xFFFFFFFF
 LONGEST_VECTOR = 4  # entries; what a bank gets of one, 0 to 4, takes the planes 1, 2 and 4
@@ -51,25 +51,33 @@ def _share_begin(vectors: int, part: int, parts: int, channel: int) -> int:
 
 
 @kernel
-def _measure(lengths: np.ndarray, width: int, share: tuple[int, int], first: np.ndarray, counts: np.ndarray) -> None:
-    """Fill `first` and the rows VECTORS of `counts`, of the share (part, parts) of lists of these lengths."""
-    pes, channels = lengths.shape
-    lanes, total = counts.shape[1], 0
+def _measure(
+    stored: StoredWindows, width: int, share: tuple[int, int], first: np.ndarray, counts: np.ndarray
+) -> None:
+    """Fill `first` and the rows VECTORS of `counts`, of the share (part, parts) of every list."""
+    total = 0
+    shift = trailing_zeros(np.uint64(width))
+    divided = width != 1 << shift
     for group in range(len(first)):
-        for v in range(channels):
+        for v in range(first.shape[1] - 1):
             first[group, v] = total
-            row = (group * channels + v) * COUNT_ROWS
+            own = counts[(group * (first.shape[1] - 1) + v) * COUNT_ROWS + VECTORS]
             longest = np.uint32(0)
-            for lane in range(min(lanes, pes - group * lanes)):
-                vectors = (lengths[group * lanes + lane, v] + width - 1) // width
-                begin = _share_begin(vectors, share[0], share[1], v)
-                own = np.uint32(_share_begin(vectors, share[0] + 1, share[1], v) - begin)
-                counts[row + VECTORS, lane] = own
-                longest = max(longest, own)
+            for lane in range(len(own)):
+                length = np.uint32(stored.found[group, v, lane] + stored.fillers[group, v, lane] + width - 1)
+                # Vectors of 3 are rare.
+                own[lane] = length // np.uint32(width) if divided else length >> np.uint32(shift)
+                longest = max(longest, own[lane])
+            if share[1] > 1:
+                longest = np.uint32(0)
+                for lane in range(len(own)):
+                    begin = _share_begin(np.int64(own[lane]), share[0], share[1], v)
+                    own[lane] = _share_begin(np.int64(own[lane]), share[0] + 1, share[1], v) - begin
+                    longest = max(longest, own[lane])
             # As many as the fullest lane has. A lane with 5 entries has vectors of 4 and of 1, one with 2 beside it a
             # single vector, and stands still in the second.
             total += longest
-        first[group, channels] = total
+        first[group, first.shape[1] - 1] = total
 
 
 @kernel
@@ -204,23 +212,24 @@ def _fill_planes(
 ) -> None:
     """Histograms and counts of the lane groups (first, end); `longest` vectors are the most of a channel."""
     first, counts, lanes = filled.first, filled.counts, filled.counts.shape[1]
-    pes, channels = stored.found.shape
+    channels = stored.found.shape[1]
+    width = rules.activations_per_vector
     upper = np.empty((2 * longest, lanes), np.uint32)
     for group in range(groups[0], groups[1]):
         # Groups have rows of their own, as many as vectors in case all have crowded banks.
         crowds = first[group, 0]
         for v in range(channels):
-            row = (group * channels + v) * COUNT_ROWS
+            at = group * channels + v
             range_of = (first[group, v], first[group, v + 1])
-            _take_vectors(stored.words, group, v, rules.activations_per_vector, filled.planes, range_of, upper)
-            for pe in range(group * lanes, min((group + 1) * lanes, pes)):
-                lane = pe - group * lanes
-                counts[row + BUSY_VECTORS, lane] = counts[row + VECTORS, lane]
-                counts[row + NONZEROS, lane] = stored.found[pe, v]
-                if stored.fillers[pe, v] > 0:
-                    counts[row + BUSY_VECTORS, lane] = _take_with_placeholders(
-                        stored, pe, v, rules.activations_per_vector, filled.planes, range_of, upper
-                    )
+            _take_vectors(stored.words, group, v, width, filled.planes, range_of, upper)
+            store(counts, at * COUNT_ROWS + BUSY_VECTORS, load(counts, at * COUNT_ROWS + VECTORS))
+            store(counts, at * COUNT_ROWS + NONZEROS, load(stored.found, at))
+            if any_bit(load(stored.fillers, at)):
+                for lane in range(lanes):
+                    if stored.fillers[group, v, lane] > 0:
+                        counts[at * COUNT_ROWS + BUSY_VECTORS, lane] = _take_with_placeholders(
+                            stored, group * lanes + lane, v, width, filled.planes, range_of, upper
+                        )
             crowds = _keep_upper(range_of, upper, rules.banks, crowds, filled)
 
 
@@ -279,12 +288,11 @@ class ActivationPlanes(NamedTuple):
     counts: np.ndarray
 
     @classmethod
-    def _room(cls, lengths: np.ndarray, width: int, share: tuple[int, int]) -> Self:
-        pes, channels = lengths.shape
-        groups = ceil_div(pes, LANES)
+    def _room(cls, stored: StoredWindows, width: int, share: tuple[int, int]) -> Self:
+        groups, channels, _ = stored.found.shape
         first = np.empty((groups, channels + 1), np.int64)
         counts = np.zeros((groups * channels * COUNT_ROWS, LANES), np.uint32)
-        _measure(lengths, width, share, first, counts)
+        _measure(stored, width, share, first, counts)
         total = int(first[-1, -1])
         # Pages of `crowded` that nothing is written to take no memory.
         return cls(
@@ -298,14 +306,14 @@ class ActivationPlanes(NamedTuple):
     @classmethod
     def of(cls, stored: StoredWindows, rules: QueueRules) -> Self:
         """Histograms of whole windows, one PE a lane."""
-        filled = cls._room(stored.lengths, rules.activations_per_vector, (0, 1))
+        filled = cls._room(stored, rules.activations_per_vector, (0, 1))
         longest = int(np.diff(filled.first, axis=1).max())
         run_slices(lambda part: _fill_planes(stored, rules, part, longest, filled), filled.parts)
         return filled
 
-    def share(self, lengths: np.ndarray, rules: QueueRules, part: int, parts: int) -> Self:
-        """One of the shares of every list, of lists of these lengths: a sub-tile of a tile cut between vectors."""
-        filled = self._room(lengths, rules.activations_per_vector, (part, parts))
+    def share(self, stored: StoredWindows, rules: QueueRules, part: int, parts: int) -> Self:
+        """One of the shares of every list, of these windows' planes: a sub-tile of a tile cut between vectors."""
+        filled = self._room(stored, rules.activations_per_vector, (part, parts))
         run_slices(lambda groups: _fill_share(self, (part, parts), rules.banks, groups, filled), filled.parts)
         return filled
 

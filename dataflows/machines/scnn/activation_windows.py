@@ -20,7 +20,7 @@ from dataflows.machines.scnn.planar_map import PlanarMap
 from workloads.whole_numbers import ceil_div, even_slices
 
 WORD_BITS = 32
-_SERIAL_WINDOWS = 1 << 14  # fewer are read sooner than threads are given their share
+_SERIAL_ROWS = 1 << 16  # fewer rows of windows are read sooner than threads are given their share
 
 
 class WindowShape(NamedTuple):
@@ -41,43 +41,62 @@ class WindowShape(NamedTuple):
 
 
 @kernel
+def _bits_from(bits: np.ndarray, at: int, size: int) -> np.uint64:
+    """`size` bits from bit `at` on, at most 63."""
+    shift, word = np.uint64(at & 63), at >> 6
+    # Some stand in the next word: it is shifted twice, as 64 at once is more than a shift can do.
+    found = bits[word] >> shift | (bits[word + 1] << np.uint64(1)) << (np.uint64(63) - shift)
+    return found & ((np.uint64(1) << np.uint64(size)) - np.uint64(1))
+
+
+@kernel
+def _placeholders(bits: np.ndarray, at: int, rows: int, width: int, row_bits: int, run_bits: int) -> int:
+    """Placeholders of a window whose first bit is `at`, rows `row_bits` apart."""
+    # Inside so many positions no two non-zeros are so far apart that a placeholder stands between them.
+    chunk = min(WORD_BITS, 1 << run_bits)
+    found = zeros = 0
+    for y in range(rows):
+        for x in range(0, width, chunk):
+            size = min(chunk, width - x)
+            part = _bits_from(bits, at + y * row_bits + x, size)
+            if part == 0:
+                zeros += size
+            else:
+                found += (zeros + trailing_zeros(part)) >> run_bits
+                zeros = size + leading_zeros(part) - 64
+    return found
+
+
+@kernel
 def _read_windows(bits: np.ndarray, channels: tuple[int, int], shape: WindowShape, stored: StoredWindows) -> None:
     """Fill the channels (first, end); bits uint64, a bit a position of (V, rows, columns), and one word more."""
     windows, phase_size, map_size, row_step, run_bits = shape
-    _, words, found, fillers = stored
+    words, found, fillers = stored.words, stored.found, stored.fillers
     lanes = words.shape[3]
-    # Inside so many positions no two non-zeros are so far apart that a placeholder stands between them.
-    chunk = min(WORD_BITS, 1 << run_bits)
-    for v in range(channels[0], channels[1]):
-        rows, columns = phase_size[v % len(phase_size)]
-        for p in range(len(windows)):
-            top, bottom, left, right = windows[p]
-            own = words[p // lanes, v]
-            lane = p % lanes
-            width = min(right, columns) - left
-            count = extra = zeros = 0
-            for y in range(top, min(bottom, rows)):
-                at = (v * map_size[0] + y) * map_size[1] + left
-                for x in range(0, width, chunk):
-                    size = min(chunk, width - x)
-                    shift = np.uint64((at + x) & 63)
-                    word = (at + x) >> 6
-                    # The bits from there on, of which some stand in the next word: shifted twice, as 64 is too far.
-                    part = bits[word] >> shift | (bits[word + 1] << np.uint64(1)) << (np.uint64(63) - shift)
-                    part &= (np.uint64(1) << np.uint64(size)) - np.uint64(1)
-                    if part == 0:
-                        zeros += size
-                        continue
-                    extra += (zeros + trailing_zeros(part)) >> run_bits
-                    zeros = size + leading_zeros(part) - 64
+    for p in range(len(windows)):
+        top, bottom, left, right = windows[p]
+        group, lane = p // lanes, p % lanes
+        for v in range(channels[0], channels[1]):
+            phase = v % len(phase_size)
+            rows = min(bottom, phase_size[phase, 0]) - top
+            width = min(right, phase_size[phase, 1]) - left
+            at = (v * map_size[0] + top) * map_size[1] + left
+            count, empty = 0, False
+            for y in range(rows):
+                for x in range(0, width, WORD_BITS):
+                    part = _bits_from(bits, at + y * map_size[1] + x, min(WORD_BITS, width - x))
                     count += set_bits(part)
-                    place = (y - top) * row_step + x
+                    empty |= part == 0
+                    place = y * row_step + x
                     part <<= np.uint64(place & (WORD_BITS - 1))
-                    own[place // WORD_BITS, lane] |= np.uint32(part)
+                    words[group, v, place // WORD_BITS, lane] |= np.uint32(part)
                     if part >> np.uint64(WORD_BITS):
-                        own[place // WORD_BITS + 1, lane] |= np.uint32(part >> np.uint64(WORD_BITS))
-            found[p, v] = count
-            fillers[p, v] = extra
+                        words[group, v, place // WORD_BITS + 1, lane] |= np.uint32(part >> np.uint64(WORD_BITS))
+            found[group, v, lane] = count
+            # So many zeros in a row are more than the window has, or cover a whole row of it.
+            limit = 1 << run_bits
+            if limit < rows * width and (empty or limit < 2 * width - 1):
+                fillers[group, v, lane] = _placeholders(bits, at, rows, width, map_size[1], run_bits)
 
 
 class StoredWindows(NamedTuple):
@@ -86,8 +105,8 @@ class StoredWindows(NamedTuple):
     shape    where they lie
     words    uint32 (lane groups, V, words, LANES): a window's bits by its place in the region, lowest first; PE p is
              lane p % LANES of lane group p // LANES
-    found    int32 (PEs, V): non-zeros
-    fillers  int32 (PEs, V): placeholders
+    found    uint32 (lane groups, V, LANES): non-zeros
+    fillers  uint32 (lane groups, V, LANES): placeholders
     """
 
     shape: WindowShape
@@ -107,21 +126,25 @@ class StoredWindows(NamedTuple):
         # The first PE's window is the largest.
         top, bottom, left, right = windows[0].tolist()
         last = (bottom - top - 1) * plan.region[1] + right - left - 1
-        channels = len(phases) * image_shape[0]
+        rows = (ceil_div(len(windows), LANES), len(phases) * image_shape[0])
         stored = cls(
             shape,
-            np.zeros((ceil_div(len(windows), LANES), channels, last // WORD_BITS + 1, LANES), np.uint32),
-            np.empty((len(windows), channels), np.int32),
-            np.empty((len(windows), channels), np.int32),
+            np.zeros((*rows, last // WORD_BITS + 1, LANES), np.uint32),
+            np.zeros((*rows, LANES), np.uint32),
+            np.zeros((*rows, LANES), np.uint32),
         )
-        tasks = 1 if stored.found.size * (bottom - top) < _SERIAL_WINDOWS else 2 * thread_count()
-        run_slices(lambda part: _read_windows(bits, part, shape, stored), even_slices(channels, tasks))
+        tasks = 1 if stored.found.size * (bottom - top) < _SERIAL_ROWS else 2 * thread_count()
+        run_slices(lambda part: _read_windows(bits, part, shape, stored), even_slices(rows[1], tasks))
         return stored
 
     @property
-    def lengths(self) -> np.ndarray:
-        """int32 (PEs, V): entries of each list."""
-        return self.found + self.fillers
+    def pes(self) -> int:
+        """PEs that have a window."""
+        return len(self.shape.windows)
+
+    def per_pe(self, counts: np.ndarray) -> np.ndarray:
+        """int64 (PEs,): sums over all channels of counts of each lane."""
+        return counts.sum(axis=1, dtype=np.int64).reshape(-1)[: self.pes]
 
 
 def packed_bits(mask: np.ndarray, plan: PlanarMap, rules: ListRules) -> np.ndarray:

@@ -32,12 +32,13 @@ _SERIAL_WEIGHTS = 1 << 15  # fewer are listed sooner than threads are given thei
 
 
 @kernel
-def _share_entries(lengths: np.ndarray, width: int, entries: np.ndarray) -> None:
-    """Fill entries, int64 (shares, PEs): stored entries of each share of lists of these lengths (PEs, V)."""
-    parts = len(entries)
-    for p in range(lengths.shape[0]):
-        for v in range(lengths.shape[1]):
-            length = lengths[p, v]
+def _share_entries(stored: StoredWindows, width: int, entries: np.ndarray) -> None:
+    """Fill entries, int64 (shares, PEs): stored entries of each share of every list."""
+    parts, pes = entries.shape
+    lanes = stored.found.shape[2]
+    for p in range(pes):
+        for v in range(stored.found.shape[1]):
+            length = np.int64(stored.found[p // lanes, v, p % lanes] + stored.fillers[p // lanes, v, p % lanes])
             vectors = (length + width - 1) // width
             begin = 0
             for part in range(parts):
@@ -88,14 +89,14 @@ class StoredActivations:
         for i, stored in enumerate(windows):
             image, window = divmod(i, plan.window_count)
             chosen = plan.pes(window)
-            found = stored.found.sum(axis=1, dtype=np.int64)
+            found = stored.per_pe(stored.found)
             nonzeros[image, chosen] += found
             if plan.cut_vectors and plan.cut_count > 1:
                 shares = np.zeros((plan.cut_count, len(chosen)), np.int64)
-                _share_entries(stored.lengths, plan.cut_vectors, shares)
+                _share_entries(stored, plan.cut_vectors, shares)
                 entries[image][:, chosen] = shares
             else:
-                entries[image, window, chosen] = found + stored.fillers.sum(axis=1, dtype=np.int64)
+                entries[image, window, chosen] = found + stored.per_pe(stored.fillers)
         return cls(mask, plan, rules, windows, entries, nonzeros)
 
     def cut(self, size: tuple[int, int]) -> Self:
@@ -121,7 +122,7 @@ class StoredActivations:
         if not plan.cut_vectors or plan.cut_count == 1:
             return ActivationPlanes.of(stored, rules)
         whole = self._once(("planes", image, rules), lambda: ActivationPlanes.of(stored, rules))
-        return whole.share(stored.lengths, rules, cut, plan.cut_count)
+        return whole.share(stored, rules, cut, plan.cut_count)
 
     def _once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         # The last one is remembered, since the shares of a tile are asked for one after the other. One thread makes it,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 from typing import Any, Self
@@ -101,7 +101,7 @@ class StoredActivations:
 
     def cut(self, size: tuple[int, int]) -> Self:
         """The same activations with sub-tiles of another size."""
-        plan = replace(self.plan, cut_size=size)
+        plan = self.plan.cut(size)
         if plan.cut_vectors:  # whole tiles are listed, however they are cut
             return self._of_windows(self.mask, plan, self.rules, self.windows)
         return self.of(self.mask, plan, self.rules)

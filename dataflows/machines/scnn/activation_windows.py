@@ -15,6 +15,7 @@ from dataflows.kernels.compiled import kernel
 from dataflows.kernels.lanes import LANES
 from dataflows.kernels.threads import run_slices, thread_count
 from dataflows.kernels.words import leading_zeros, set_bits, trailing_zeros
+from dataflows.machines.scnn.bit_strings import bit_string, bits_from
 from dataflows.machines.scnn.nonzero_lists import ListRules
 from dataflows.machines.scnn.planar_map import PlanarMap
 from workloads.whole_numbers import ceil_div, even_slices
@@ -41,15 +42,6 @@ class WindowShape(NamedTuple):
 
 
 @kernel
-def _bits_from(bits: np.ndarray, at: int, size: int) -> np.uint64:
-    """`size` bits from bit `at` on, at most 63."""
-    shift, word = np.uint64(at & 63), at >> 6
-    # Some stand in the next word: it is shifted twice, as 64 at once is more than a shift can do.
-    found = bits[word] >> shift | (bits[word + 1] << np.uint64(1)) << (np.uint64(63) - shift)
-    return found & ((np.uint64(1) << np.uint64(size)) - np.uint64(1))
-
-
-@kernel
 def _placeholders(bits: np.ndarray, at: int, rows: int, width: int, row_bits: int, run_bits: int) -> int:
     """Placeholders of a window whose first bit is `at`, rows `row_bits` apart."""
     # Inside so many positions no two non-zeros are so far apart that a placeholder stands between them.
@@ -58,7 +50,7 @@ def _placeholders(bits: np.ndarray, at: int, rows: int, width: int, row_bits: in
     for y in range(rows):
         for x in range(0, width, chunk):
             size = min(chunk, width - x)
-            part = _bits_from(bits, at + y * row_bits + x, size)
+            part = bits_from(bits, at + y * row_bits + x, size)
             if part == 0:
                 zeros += size
             else:
@@ -84,7 +76,7 @@ def _read_windows(bits: np.ndarray, channels: tuple[int, int], shape: WindowShap
             count, empty = 0, False
             for y in range(rows):
                 for x in range(0, width, WORD_BITS):
-                    part = _bits_from(bits, at + y * map_size[1] + x, min(WORD_BITS, width - x))
+                    part = bits_from(bits, at + y * map_size[1] + x, min(WORD_BITS, width - x))
                     count += set_bits(part)
                     empty |= part == 0
                     place = y * row_step + x
@@ -118,7 +110,7 @@ class StoredWindows(NamedTuple):
     def of(
         cls, bits: np.ndarray, image_shape: tuple[int, ...], plan: PlanarMap, window: int, rules: ListRules
     ) -> Self:
-        """The windows of the PEs that have a part of it; `bits` as `packed_bits` makes them of an image (C, H, W)."""
+        """The windows of the PEs that have a part of it; `bits` as `position_bits` makes them of an image (C, H, W)."""
         windows, phases, run_bits = plan.windows(window), plan.taps.phases, int(rules.run_limit).bit_length() - 1
         # Of 7 input rows with stride 2 phase 0 has 4, the rows 0, 2, 4 and 6, and phase 1 has 3.
         phase_size = ceil_div(np.array(image_shape[1:]) - phases, np.array(plan.stride))
@@ -147,7 +139,7 @@ class StoredWindows(NamedTuple):
         return counts.sum(axis=1, dtype=np.int64).reshape(-1)[: self.pes]
 
 
-def packed_bits(mask: np.ndarray, plan: PlanarMap, rules: ListRules) -> np.ndarray:
+def position_bits(mask: np.ndarray, plan: PlanarMap, rules: ListRules) -> np.ndarray:
     """uint64: a bit for each position of (V, rows, columns), and one word more; mask uint8 (C, H, W).
 
     Positions that a phase does not have, beyond the input's edge, are zero.
@@ -160,7 +152,4 @@ def packed_bits(mask: np.ndarray, plan: PlanarMap, rules: ListRules) -> np.ndarr
             part = mask[:, row :: plan.stride[0], column :: plan.stride[1]]
             cells[:, i, : part.shape[1], : part.shape[2]] = part
         mask = cells
-    packed = np.packbits(mask.reshape(-1), bitorder="little")
-    bits = np.zeros(ceil_div(len(packed), 8) + 1, np.uint64)
-    bits.view(np.uint8)[: len(packed)] = packed
-    return bits
+    return bit_string(mask)

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
-from dataflows.machines.scnn.planar_map import PlanarMap, TapOffsets
+from dataflows.machines.scnn.planar_map import PlanarMap
+from dataflows.machines.scnn.weight_lists import fill_weight_lists
 from workloads.whole_numbers import ceil_div
 
 
@@ -100,62 +101,6 @@ def _activation_lists(
     return np.int64(n)
 
 
-@kernel
-def _weight_lists(
-    mask: np.ndarray,
-    rules: ListRules,
-    first_row: int,
-    groups: int,
-    group_channels: int,
-    taps: TapOffsets,
-    lists: NonzeroLists,
-) -> Any:
-    """Fill the lists; row i is output-channel group first_row + i.
-
-    Returns the entries. `groups` are the layer's own; channels of groups that a row does not reach have empty lists.
-    """
-    out_channels, in_channels, _ = mask.shape
-    per_group = out_channels // groups
-    start, offset = lists
-    tap_start, tap_position, tap_offset, area = taps
-    keep, run_limit = rules.keep_zeros, np.uint64(rules.run_limit)
-    phases = len(tap_start) - 1
-    n = np.uint64(0)
-    for row in range(len(start)):
-        low = (first_row + row) * group_channels
-        high = min(low + group_channels, out_channels)
-        # Virtual channels are numbered through all groups; a row begins with the group of its first output channel.
-        # Output channel 6 of 2 groups of 4, with 3 input channels each and one phase, begins at virtual channel 3.
-        v = low // per_group * in_channels * phases
-        start[row, :v] = n
-        for group in range(low // per_group, (high - 1) // per_group + 1):
-            k_low = max(low, group * per_group)
-            k_high = min(high, (group + 1) * per_group)
-            for c in range(in_channels):
-                for phase in range(phases):
-                    start[row, v] = n
-                    v += 1
-                    first = n
-                    zeros = np.uint64(0)
-                    for k in range(k_low, k_high):
-                        kernel_mask = mask[k, c]
-                        # Each output channel of the row has a region of its own among the accumulators.
-                        base = (k - low) * area
-                        for tap in range(tap_start[phase], tap_start[phase + 1]):
-                            present = np.uint64(kernel_mask[tap_position[tap]] | keep)
-                            offset[n] = base + tap_offset[tap]
-                            n += present
-                            zeros = (zeros + np.uint64(1)) & (present - np.uint64(1))
-                            if zeros == run_limit:
-                                offset[n] = -1
-                                n += np.uint64(1)
-                                zeros = np.uint64(0)
-                    n = _without_trailing(offset, first, n)
-        # Empty lists for the groups behind the row's own; those before it have theirs from above.
-        start[row, v:] = n
-    return np.int64(n)
-
-
 def as_bytes(mask: np.ndarray) -> np.ndarray:
     """A bool mask as read-only uint8 without a copy, so that kernels are compiled for one type."""
     view = np.ascontiguousarray(mask).view(np.uint8)
@@ -189,15 +134,20 @@ class NonzeroLists(NamedTuple):
         return cls(room.start, room.offset[:count])
 
     @classmethod
-    def of_weights(cls, mask: np.ndarray, plan: PlanarMap, rows: range, groups: int, rules: ListRules) -> Self:
-        """Lists of the output-channel groups `rows`; mask uint8 (K, C/G, R * S), `groups` the layer's own groups."""
+    def of_weights(
+        cls, mask: np.ndarray, plan: PlanarMap, rows: range, groups: int, rules: ListRules, bits: np.ndarray
+    ) -> Self:
+        """Lists of the output-channel groups `rows`; mask uint8 (K, C/G, R * S), `groups` the layer's own groups.
+
+        bits  the mask as a string (`bit_strings.bit_string`)
+        """
         size = plan.group_channels
         out_channels, in_channels, kernel_positions = mask.shape
         room = cls(
             np.empty((len(rows), in_channels * groups * len(plan.taps.phases) + 1), np.int64),
             np.empty(min(len(rows) * size, out_channels) * in_channels * kernel_positions + 1, np.int32),
         )
-        count = _weight_lists(mask, rules, rows.start, groups, size, plan.tap_offsets, room)
+        count = fill_weight_lists(mask, bits, rules, rows.start, groups, size, plan.tap_offsets, room)
         return cls(room.start, room.offset[:count])
 
     def share_start(self, part: int, parts: int, width: int) -> np.ndarray:

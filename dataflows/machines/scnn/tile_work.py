@@ -20,9 +20,10 @@ import numpy as np
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices, thread_count
 from dataflows.machines.scnn.activation_planes import ActivationPlanes, fits_planes
-from dataflows.machines.scnn.activation_windows import StoredWindows, packed_bits
+from dataflows.machines.scnn.activation_windows import StoredWindows, position_bits
 from dataflows.machines.scnn.bank_queues import WORK_COUNTS, QueueRules, run_groups
 from dataflows.machines.scnn.bank_queues_in_lanes import run_groups_in_lanes
+from dataflows.machines.scnn.bit_strings import bit_string
 from dataflows.machines.scnn.nonzero_lists import ListRules, NonzeroLists
 from dataflows.machines.scnn.planar_map import PlanarMap
 from workloads.whole_numbers import ceil_div, even_slices
@@ -75,7 +76,7 @@ class StoredActivations:
         """Compress the activations for one tiling; both stored zeros and sizes depend on it."""
         windows: list[StoredWindows] = []
         for image in mask:
-            bits = packed_bits(image, plan, rules)
+            bits = position_bits(image, plan, rules)
             windows += [StoredWindows.of(bits, image.shape, plan, i, rules) for i in range(plan.window_count)]
         return cls._of_windows(mask, plan, rules, tuple(windows))
 
@@ -148,7 +149,8 @@ class StoredWeights:
         channel_groups = ceil_div(len(mask), plan.group_channels)
         tasks = 1 if mask.size < _SERIAL_WEIGHTS else _TASKS_PER_THREAD * thread_count()
         rows = tuple(itertools.starmap(range, even_slices(channel_groups, tasks)))
-        lists = run_slices(lambda part: NonzeroLists.of_weights(mask, plan, part, groups, rules), rows)
+        bits = bit_string(mask)
+        lists = run_slices(lambda part: NonzeroLists.of_weights(mask, plan, part, groups, rules, bits), rows)
         return cls(rows, tuple(lists))
 
     @property

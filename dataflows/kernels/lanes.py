@@ -164,6 +164,41 @@ def bit_mask(_typing: Any, lanes: Any, bit: Any) -> Any:
 
 
 @intrinsic
+def shift_right(_typing: Any, lanes: Any, amount: Any) -> Any:
+    """Every lane moved right by the same number of bits, at most 31."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.lshr(arguments[0], _spread(builder, arguments[1]))
+
+    return lanes_type(lanes_type, types.uint32), generate
+
+
+@intrinsic
+def bit_at(_typing: Any, lanes: Any) -> Any:
+    """One bit in each lane, at the place that its word names; none where that is beyond the word."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        places, one = arguments[0], ir.Constant(_VECTOR, [1] * LANES)
+        # LLVM leaves open what a shift by more than the word is; x86 and ARM make it zero, so that nothing is compared.
+        inside = builder.icmp_unsigned("<", places, ir.Constant(_VECTOR, [32] * LANES))
+        moved = builder.shl(one, builder.and_(places, ir.Constant(_VECTOR, [31] * LANES)))
+        return builder.select(inside, moved, ir.Constant(_VECTOR, None))
+
+    return lanes_type(lanes_type), generate
+
+
+@intrinsic
+def neighbours(_typing: Any, lanes: Any) -> Any:
+    """Lanes 0 and 1 exchanged, 2 and 3, and so on."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        order = ir.Constant(ir.VectorType(_WORD, LANES), [lane ^ 1 for lane in range(LANES)])
+        return builder.shuffle_vector(arguments[0], arguments[0], order)
+
+    return lanes_type(lanes_type), generate
+
+
+@intrinsic
 def nonzero_mask(_typing: Any, lanes: Any) -> Any:
     """All ones in lanes that are not zero, else zero."""
 
@@ -190,6 +225,16 @@ def largest(_typing: Any, left: Any, right: Any) -> Any:
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.select(builder.icmp_unsigned(">", *arguments), *arguments)
+
+    return lanes_type(lanes_type, lanes_type), generate
+
+
+@intrinsic
+def smallest(_typing: Any, left: Any, right: Any) -> Any:
+    """Lane by lane the smaller word, unsigned."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.select(builder.icmp_unsigned("<", *arguments), *arguments)
 
     return lanes_type(lanes_type, lanes_type), generate
 

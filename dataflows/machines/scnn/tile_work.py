@@ -23,6 +23,7 @@ from dataflows.machines.scnn.activation_planes import ActivationPlanes, fits_pla
 from dataflows.machines.scnn.activation_windows import StoredWindows, position_bits
 from dataflows.machines.scnn.bank_queues import WORK_COUNTS, QueueRules, run_groups
 from dataflows.machines.scnn.bank_queues_in_lanes import run_groups_in_lanes
+from dataflows.machines.scnn.bank_tables import fits_tables, run_groups_by_table
 from dataflows.machines.scnn.bit_strings import bit_string
 from dataflows.machines.scnn.nonzero_lists import ListRules, NonzeroLists
 from dataflows.machines.scnn.planar_map import PlanarMap
@@ -178,13 +179,17 @@ class TileOperand:
         stored = activations.planes(image, cut, rules) if fits_planes(rules) else activations.lists(image, cut)
         return cls(activations.plan.pes(cut), stored)
 
-    def work(self, weights: NonzeroLists, rules: QueueRules, bank_of: np.ndarray) -> np.ndarray:
-        """int64 (output-channel groups, pes, WORK_COUNTS): what is `Counted`."""
+    def work(self, weights: NonzeroLists, rules: QueueRules, addresses: np.ndarray) -> np.ndarray:
+        """int64 (output-channel groups, pes, WORK_COUNTS): what is `Counted`.
+
+        addresses  keys of the accumulators for the kernel with tables, banks for the generic one
+        """
         work = np.zeros((len(weights.start), len(self.pes), WORK_COUNTS), np.int64)
         if isinstance(self.stored, ActivationPlanes):
             run_groups_in_lanes(self.stored, weights, rules, work)
         else:
-            run_groups(self.stored, weights, rules, bank_of, work)
+            run = run_groups_by_table if fits_tables(rules) else run_groups
+            run(self.stored, weights, rules, addresses, work)
         return work
 
 
@@ -193,12 +198,13 @@ def tile_work(activations: StoredActivations, weights: StoredWeights, rules: Que
     images, cuts, pes = activations.entries.shape
     pairs, groups, parts = images * cuts, weights.rows[-1].stop, range(len(weights.rows))
     work = np.zeros((pairs, groups, pes, WORK_COUNTS), np.int64)
-    bank_of = rules.bank_of(activations.plan.group_channels, activations.plan.region)
+    region = activations.plan.group_channels, activations.plan.region
+    addresses = rules.keys_of(*region) if fits_tables(rules) else rules.bank_of(*region)
 
     def run(pair: int, operand: TileOperand, part: int) -> None:
         rows = weights.rows[part]
         # Tasks write to parts of their own: one pair, or one pair's output-channel groups.
-        work[pair][rows.start : rows.stop, operand.pes] = operand.work(weights.lists[part], rules, bank_of)
+        work[pair][rows.start : rows.stop, operand.pes] = operand.work(weights.lists[part], rules, addresses)
 
     def run_pair(pair: int) -> None:
         operand = TileOperand.of(activations, pair, rules)

@@ -132,11 +132,20 @@ def spread(_typing: Any, word: Any) -> Any:
     return lanes_type(types.uint32), generate
 
 
-def _funnel(builder: Any, lanes: Any, amount: Any) -> Any:
-    # A funnel shift left of a word beside itself is a rotation, for which LLVM has no instruction of its own.
+def _funnel(builder: Any, high: Any, low: Any, amount: Any) -> Any:
     name = f"llvm.fshl.v{LANES}i32"
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), name)
-    return builder.call(function, [lanes, lanes, _spread(builder, amount)])
+    return builder.call(function, [high, low, _spread(builder, amount)])
+
+
+@intrinsic
+def funnel(_typing: Any, high: Any, low: Any, amount: Any) -> Any:
+    """The upper words of pairs (high, low) after a shift left by the same number of bits, which counts modulo 32."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _funnel(builder, *arguments)
+
+    return lanes_type(lanes_type, lanes_type, types.uint32), generate
 
 
 @intrinsic
@@ -144,7 +153,8 @@ def rotate(_typing: Any, lanes: Any, amount: Any) -> Any:
     """Every lane rotated left by the same number of bits."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _funnel(builder, *arguments)
+        # A funnel shift of a word beside itself, as LLVM has no instruction of its own for a rotation.
+        return _funnel(builder, arguments[0], *arguments)
 
     return lanes_type(lanes_type, types.uint32), generate
 
@@ -187,13 +197,27 @@ def bit_at(_typing: Any, lanes: Any) -> Any:
     return lanes_type(lanes_type), generate
 
 
+def _exchanged(builder: Any, lanes: Any, distance: int) -> Any:
+    order = ir.Constant(ir.VectorType(_WORD, LANES), [lane ^ distance for lane in range(LANES)])
+    return builder.shuffle_vector(lanes, lanes, order)
+
+
 @intrinsic
 def neighbours(_typing: Any, lanes: Any) -> Any:
     """Lanes 0 and 1 exchanged, 2 and 3, and so on."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        order = ir.Constant(ir.VectorType(_WORD, LANES), [lane ^ 1 for lane in range(LANES)])
-        return builder.shuffle_vector(arguments[0], arguments[0], order)
+        return _exchanged(builder, arguments[0], 1)
+
+    return lanes_type(lanes_type), generate
+
+
+@intrinsic
+def next_pairs(_typing: Any, lanes: Any) -> Any:
+    """Lanes 0 and 1 exchanged with 2 and 3, 4 and 5 with 6 and 7, and so on."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _exchanged(builder, arguments[0], 2)
 
     return lanes_type(lanes_type), generate
 

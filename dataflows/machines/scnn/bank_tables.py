@@ -5,7 +5,7 @@
 in the channel, a table holds the vector's histogram. It is made once and used for all groups, which therefore run side
 by side, channel by channel. Queues have seven planes (`deep_queues`).
 
-A PE with more than 32 banks has two neighbouring lanes, and with 64 banks half as many PEs are side by side.
+A PE with more than 32 banks has two or four neighbouring lanes, and so many fewer PEs are side by side.
 The twin of `bank_queues`; `fits_tables` says for which machines the two agree, to the last cycle.
 """
 
@@ -22,9 +22,11 @@ from dataflows.kernels.lanes import (
     any_bit,
     below,
     bit_at,
+    funnel,
     largest,
     largest_word,
     load,
+    neighbours,
     shift_right,
     smallest,
     spread,
@@ -38,6 +40,7 @@ from dataflows.machines.scnn.deep_queues import (
     idle_for,
     join,
     join_four,
+    join_four_pairs,
     longest_queue,
     retire,
     stall,
@@ -45,7 +48,7 @@ from dataflows.machines.scnn.deep_queues import (
 from dataflows.machines.scnn.nonzero_lists import NonzeroLists
 
 _WORD_BITS = 32
-_MOST_BANKS = 64
+_MOST_BANKS = 128
 _LONGEST_VECTOR = 16  # activations: a bank gets 0 to 16 of one, which takes five planes
 _VECTOR_PLANES = 5
 _TOGETHER = 4  # weights that join at once
@@ -175,42 +178,99 @@ def _read_vector(
 
 
 @kernel
+def _bank_bit(key: Lanes, rules: QueueRules, first_bank: Lanes) -> Lanes:
+    """The bit of the bank that a product's key is folded into, in the lane of a PE that holds it."""
+    banks = spread(np.uint32(rules.banks))
+    if rules.mixed_hash:
+        bank = (key ^ shift_right(key, np.uint32(3))) & (banks - spread(np.uint32(1)))
+    else:
+        # Below twice the banks: one of the two is below the banks, and where it is not, the other wraps around to a
+        # large number.
+        bank = smallest(key, key - banks)
+    return bit_at(bank - first_bank)
+
+
+@kernel
+def _fill_entry(
+    slots: np.ndarray, width: int, rules: QueueRules, key: np.uint32, copies: np.uint32, table: np.ndarray, row: int
+) -> Lanes:
+    """A vector's histogram for a weight of this key, five planes. Returns the bits of all but the first two."""
+    x1 = x2 = x4 = x8 = x16 = spread(np.uint32(0))
+    for i in range(width):
+        # Keys of activation and weight add up to that of their product.
+        bit = _bank_bit(load(slots, i) + spread(key), rules, load(slots, 2 * width)) & load(slots, width + i)
+        carry = x1 & bit
+        x1 ^= bit
+        bit = x2 & carry
+        x2 ^= carry
+        carry = x4 & bit
+        x4 ^= bit
+        bit = x8 & carry
+        x8 ^= carry
+        x16 |= bit
+    store(table, row, x1 * spread(copies))
+    store(table, row + 1, x2 * spread(copies))
+    store(table, row + 2, x4 * spread(copies))
+    store(table, row + 3, x8 * spread(copies))
+    store(table, row + 4, x16 * spread(copies))
+    return x4 | x8 | x16
+
+
+@kernel
+def _copies(banks: int) -> np.uint32:
+    """The first bank of each copy in a word that holds fewer than 32 banks several times over, so that it rotates."""
+    copies = np.uint32(0)
+    for first in range(0, _WORD_BITS, banks):
+        copies |= np.uint32(1) << np.uint32(first)
+    return copies
+
+
+@kernel
+def _fill_table_by_turns(
+    slots: np.ndarray, width: int, rules: QueueRules, keys: np.ndarray, blocks: _Blocks, numbers: int, table: np.ndarray
+) -> int:
+    """As `_fill_table` where every weight rotates the histogram of a weight in bank 0."""
+    upper = _fill_entry(slots, width, rules, np.uint32(0), _copies(rules.banks), table, 0)
+    planes = _VECTOR_PLANES if any_bit(upper) else 1 + any_bit(load(table, 1))
+    for plane in range(_VECTOR_PLANES):
+        low = load(table, plane)
+        store(table, plane, spread(np.uint32(0)))  # again no weight
+        if plane >= planes:
+            continue
+        high = neighbours(low) if rules.banks > _WORD_BITS else low
+        for number in range(1, numbers):
+            key = keys[blocks.offsets[number]]
+            row = number * _VECTOR_PLANES + plane
+            # Of 64 banks those from 32 on are in the neighbouring lane: a turn by 40 is one by 8 of words exchanged.
+            store(table, row, funnel(low, high, key) if key < np.uint32(_WORD_BITS) else funnel(high, low, key))
+    return planes
+
+
+@kernel
 def _fill_table(
     slots: np.ndarray, width: int, rules: QueueRules, keys: np.ndarray, blocks: _Blocks, numbers: int, table: np.ndarray
-) -> bool:
-    """The histogram of one vector for each weight, five planes. Returns whether all but the first are empty."""
-    none, first_bank = spread(np.uint32(0)), load(slots, 2 * width)
-    banks, upper = spread(np.uint32(rules.banks)), none
+) -> int:
+    """The histogram of one vector for each weight. Returns how many planes there are: the others would be empty."""
+    first_bank = load(slots, 2 * width)
+    pairs = fours = spread(np.uint32(0))
     for number in range(1, numbers):
         key = spread(keys[blocks.offsets[number]])
-        x1 = x2 = x4 = x8 = x16 = none
+        ones = twos = spread(np.uint32(0))
         for i in range(width):
-            # Keys of activation and weight add up to that of their product.
-            bank = load(slots, i) + key
-            if rules.mixed_hash:
-                bank = (bank ^ shift_right(bank, np.uint32(3))) & (banks - spread(np.uint32(1)))
-            else:
-                # Below twice the banks: one of the two is below the banks, and where it is not, the other wraps around
-                # to a large number.
-                bank = smallest(bank, bank - banks)
-            bit = bit_at(bank - first_bank) & load(slots, width + i)
-            carry = x1 & bit
-            x1 ^= bit
-            bit = x2 & carry
-            x2 ^= carry
-            carry = x4 & bit
-            x4 ^= bit
-            bit = x8 & carry
-            x8 ^= carry
-            x16 |= bit
-        row = number * _VECTOR_PLANES
-        store(table, row, x1)
-        store(table, row + 1, x2)
-        store(table, row + 2, x4)
-        store(table, row + 3, x8)
-        store(table, row + 4, x16)
-        upper |= x2 | x4 | x8 | x16
-    return not any_bit(upper)
+            bit = _bank_bit(load(slots, i) + key, rules, first_bank) & load(slots, width + i)
+            carry = ones & bit
+            ones ^= bit
+            fours |= twos & carry
+            twos ^= carry
+        store(table, number * _VECTOR_PLANES, ones)
+        store(table, number * _VECTOR_PLANES + 1, twos)
+        pairs |= twos
+    if not any_bit(fours):
+        return 1 + any_bit(pairs)
+    for number in range(1, numbers):
+        key, row = keys[blocks.offsets[number]], number * _VECTOR_PLANES
+        _fill_entry(slots, width, rules, key, np.uint32(1), table, row)
+    return _VECTOR_PLANES
 
 
 @kernel
@@ -239,7 +299,7 @@ def _store_queues(rows: np.ndarray, at: int, q: Queues) -> None:
 
 @kernel
 def _run_vector(
-    table: np.ndarray, single: bool, blocks: _Blocks, vector: int, active: Lanes, paired: bool, group: int, states: _States
+    table: np.ndarray, planes: int, blocks: _Blocks, vector: int, active: Lanes, words: int, group: int, states: _States
 ) -> None:
     """One vector of activations of a lane group meets the blocks of all rows."""
     groups = len(states.clock) // (len(blocks.first) - 1)
@@ -250,11 +310,17 @@ def _run_vector(
         at = row * groups + group
         q, lost = _load_queues(states.queues, at * PLANES), spread(np.uint32(0))
         for first in range(blocks.first[row], blocks.first[row + 1], vector):
-            if single:
+            if planes == 1:
                 for w in range(first, first + vector, _TOGETHER):
                     a, b = load(table, blocks.weights[w]), load(table, blocks.weights[w + 1])
                     c, e = load(table, blocks.weights[w + 2]), load(table, blocks.weights[w + 3])
                     q = join_four(q, a, b, c, e)
+            elif planes == 2:  # noqa: PLR2004 (two of them)
+                for w in range(first, first + vector, _TOGETHER):
+                    i, j, k, m = blocks.weights[w], blocks.weights[w + 1], blocks.weights[w + 2], blocks.weights[w + 3]
+                    a, b, c, e = load(table, i), load(table, j), load(table, k), load(table, m)
+                    a2, b2, c2, e2 = load(table, i + 1), load(table, j + 1), load(table, k + 1), load(table, m + 1)
+                    q = join_four_pairs(q, a, b, c, e, a2, b2, c2, e2)
             else:
                 for w in range(first, first + vector):
                     r = blocks.weights[w]
@@ -262,7 +328,7 @@ def _run_vector(
                         q, load(table, r), load(table, r + 1), load(table, r + 2), load(table, r + 3), load(table, r + 4)
                     )
             q = retire(q, active)
-            q, lost = stall(q, d, lost, paired)
+            q, lost = stall(q, d, lost, words)
         _store_queues(states.queues, at * PLANES, q)
         store(states.lost, at, load(states.lost, at) + lost)
         store(states.clock, at, load(states.clock, at) + lost)
@@ -386,7 +452,9 @@ def run_groups_by_table(
     work   int64 (groups, PEs, WORK_COUNTS), receives what is `Counted`
     """
     rows, channels = len(weights.start), weights.start.shape[1] - 1
-    words, width = (rules.banks + _WORD_BITS - 1) // _WORD_BITS, rules.activations_per_vector
+    words, width = 1, rules.activations_per_vector
+    while words * _WORD_BITS < rules.banks:
+        words *= 2
     groups = (len(activations.start) * words + LANES - 1) // LANES
     vector = (rules.weights_per_vector + _TOGETHER - 1) // _TOGETHER * _TOGETHER
     most = _most_weights(weights.start, rules.weights_per_vector, vector)
@@ -418,6 +486,8 @@ def run_groups_by_table(
     slots = np.zeros((2 * width + 1, LANES), np.uint32)
     for lane in range(LANES):
         slots[2 * width, lane] = lane % words * _WORD_BITS
+    # Banks that fill one or two words, or one several times over.
+    turns = not rules.mixed_hash and (_WORD_BITS % rules.banks == 0 or rules.banks == 2 * _WORD_BITS)
     table = np.zeros(((min(len(keys), most) + 1) * _VECTOR_PLANES, LANES), np.uint32)
     for v in range(channels):
         numbers = _fill_blocks(weights, v, rules, vector, blocks)
@@ -430,10 +500,13 @@ def run_groups_by_table(
             _wait(blocks, fifo.entered, group, states)
             for i in range(longest):
                 _read_vector(activations, group, v, i, width, words, keys, slots)
-                single = _fill_table(slots, width, rules, keys, blocks, numbers, table)
+                if turns:
+                    planes = _fill_table_by_turns(slots, width, rules, keys, blocks, numbers, table)
+                else:
+                    planes = _fill_table(slots, width, rules, keys, blocks, numbers, table)
                 # PEs that have run out of vectors stand still.
                 active = below(spread(np.uint32(i)), own_vectors)
-                _run_vector(table, single, blocks, vector, active, words > 1, group, states)
+                _run_vector(table, planes, blocks, vector, active, words, group, states)
             _end_channel(blocks, v, own_vectors, group, states, fifo.last)
         _leave_channel(v, blocks, fifo)
     _report(blocks, states, words, work)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
-from dataflows.kernels.lanes import Lanes, any_bit, bit_mask, neighbours, nonzero_mask, spread
+from dataflows.kernels.lanes import Lanes, any_bit, bit_mask, neighbours, next_pairs, nonzero_mask, spread
 
 PLANES = 7
 LONGEST = (1 << PLANES) - 1
@@ -47,16 +47,18 @@ def longer(q: Queues, d: Queues) -> Lanes:
 
 
 @kernel
-def stall(q: Queues, d: Queues, lost: Lanes, paired: bool) -> tuple[Queues, Lanes]:
+def stall(q: Queues, d: Queues, lost: Lanes, words: int) -> tuple[Queues, Lanes]:
     """PEs with a queue that is too long only retire until none is; `lost` counts their cycles.
 
-    paired  whether a PE's banks are in two neighbouring lanes
+    words  neighbouring lanes that hold a PE's banks: 1, 2 or 4
     """
     over = longer(q, d)
     while any_bit(over):
         stalled = nonzero_mask(over)
-        if paired:
+        if words > 1:
             stalled |= neighbours(stalled)
+        if words > 2:  # noqa: PLR2004 (four of them)
+            stalled |= next_pairs(stalled)
         lost -= stalled  # all ones is minus one
         q = retire(q, stalled)
         over = longer(q, d)
@@ -80,6 +82,30 @@ def join_four(q: Queues, a: Lanes, b: Lanes, c: Lanes, d: Lanes) -> Queues:
     c5 = q[4] & c4
     c6 = q[5] & c5
     return q0, q1, q[2] ^ fours, q[3] ^ c3, q[4] ^ c4, q[5] ^ c5, q[6] ^ c6
+
+
+@kernel
+def join_four_pairs(
+    q: Queues, a: Lanes, b: Lanes, c: Lanes, d: Lanes, a2: Lanes, b2: Lanes, c2: Lanes, d2: Lanes
+) -> Queues:
+    """Add four histograms of at most three in each bank: ones a to d, twos a2 to d2."""
+    either = a ^ b
+    three = either ^ c
+    carry1 = (a & b) | (either & c)
+    either = three ^ d
+    carry2 = (three & d) | (either & q[0])
+    q0 = q[0] ^ either
+    # Four twos, two carries and the queues' own: three adders, whose carries are fours.
+    sum1, four1 = a2 ^ b2 ^ c2, _carry(a2, b2, c2)
+    sum2, four2 = d2 ^ carry1 ^ carry2, _carry(d2, carry1, carry2)
+    q1, four3 = q[1] ^ sum1 ^ sum2, _carry(q[1], sum1, sum2)
+    sum1, eight1 = four1 ^ four2 ^ four3, _carry(four1, four2, four3)
+    eight2 = q[2] & sum1
+    q2 = q[2] ^ sum1
+    q3, c4 = q[3] ^ eight1 ^ eight2, _carry(q[3], eight1, eight2)
+    c5 = q[4] & c4
+    c6 = q[5] & c5
+    return q0, q1, q2, q3, q[4] ^ c4, q[5] ^ c5, q[6] ^ c6
 
 
 @kernel

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from dataflows.machines.scnn.activation_planes import fits_planes
 from dataflows.machines.scnn.activation_rams import Placement, group_sizes, place, planar_traffic
 from dataflows.machines.scnn.nonzero_lists import as_bytes
 from dataflows.machines.scnn.planar_map import Geometry, PlanarMap
@@ -35,7 +36,9 @@ _plan = lru_cache(maxsize=256)(PlanarMap.of)
 def stored_weights_of(spec: ScnnSpec, layer: Layer, mask: np.ndarray, plan: PlanarMap) -> StoredWeights:
     """The layer's weights as they are streamed; mask bool (K, C/G, R, S)."""
     taps = as_bytes(mask).reshape(*mask.shape[:2], -1)
-    return StoredWeights.of(taps, plan, layer.groups, spec.weight_rules)
+    # Without the fastest kernel rows of the lists have tables in common, of which few long slices make few.
+    tasks = 4 if fits_planes(spec.queue_rules) else 1
+    return StoredWeights.of(taps, plan, layer.groups, spec.weight_rules, tasks)
 
 
 def planar_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:

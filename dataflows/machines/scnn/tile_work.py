@@ -144,11 +144,13 @@ class StoredWeights:
     lists: tuple[NonzeroLists, ...]
 
     @classmethod
-    def of(cls, mask: np.ndarray, plan: PlanarMap, groups: int, rules: ListRules) -> Self:
+    def of(
+        cls, mask: np.ndarray, plan: PlanarMap, groups: int, rules: ListRules, tasks_per_thread: int = _TASKS_PER_THREAD
+    ) -> Self:
         """Compress weights, mask uint8 (K, C/G, R * S), in slices that threads can share out."""
         # Slices end between groups: a group of output channels is one row of the lists and is not divided.
         channel_groups = ceil_div(len(mask), plan.group_channels)
-        tasks = 1 if mask.size < _SERIAL_WEIGHTS else _TASKS_PER_THREAD * thread_count()
+        tasks = 1 if mask.size < _SERIAL_WEIGHTS else tasks_per_thread * thread_count()
         rows = tuple(itertools.starmap(range, even_slices(channel_groups, tasks)))
         bits = bit_string(mask)
         lists = run_slices(lambda part: NonzeroLists.of_weights(mask, plan, part, groups, rules, bits), rows)

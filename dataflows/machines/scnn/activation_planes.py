@@ -98,16 +98,26 @@ def _next_words(words: np.ndarray, row: int, left: Lanes, scratch: np.ndarray) -
 
 @kernel
 def _take_vectors(
-    words: np.ndarray, group: int, v: int, width: int, planes: np.ndarray, range_of: tuple[int, int], upper: np.ndarray
+    words: np.ndarray,
+    group: int,
+    v: int,
+    width: int,
+    planes: np.ndarray,
+    range_of: tuple[int, int],
+    upper: np.ndarray,
+    state: np.ndarray,
 ) -> None:
-    """Vectors of `width` non-zeros in all lanes of a group: planes 1 to their rows, planes 2 and 4 to `upper`."""
+    """Vectors of `width` non-zeros in all lanes of a group: planes 1 to their rows, planes 2 and 4 to `upper`.
+
+    state  uint32 (4, LANES), to work with
+    """
     row = (group * words.shape[1] + v) * words.shape[2]
     none = spread(np.uint32(0))
     left = load(words, row)
     many = words.shape[2] > 1
-    state = np.zeros((4, words.shape[3]), np.uint32)
     more = none
     if many:
+        state[_REACHED] = 0
         left = _next_words(words, row, left, state)
         more = load(state, _MORE)
     for vector in range(range_of[0], range_of[1]):
@@ -214,14 +224,14 @@ def _fill_planes(
     first, counts, lanes = filled.first, filled.counts, filled.counts.shape[1]
     channels = stored.found.shape[1]
     width = rules.activations_per_vector
-    upper = np.empty((2 * longest, lanes), np.uint32)
+    upper, state = np.empty((2 * longest, lanes), np.uint32), np.empty((4, lanes), np.uint32)
     for group in range(groups[0], groups[1]):
         # Groups have rows of their own, as many as vectors in case all have crowded banks.
         crowds = first[group, 0]
         for v in range(channels):
             at = group * channels + v
             range_of = (first[group, v], first[group, v + 1])
-            _take_vectors(stored.words, group, v, width, filled.planes, range_of, upper)
+            _take_vectors(stored.words, group, v, width, filled.planes, range_of, upper, state)
             store(counts, at * COUNT_ROWS + BUSY_VECTORS, load(counts, at * COUNT_ROWS + VECTORS))
             store(counts, at * COUNT_ROWS + NONZEROS, load(stored.found, at))
             if any_bit(load(stored.fillers, at)):

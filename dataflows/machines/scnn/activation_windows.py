@@ -15,7 +15,7 @@ from dataflows.kernels.compiled import kernel
 from dataflows.kernels.lanes import LANES
 from dataflows.kernels.threads import run_slices, thread_count
 from dataflows.kernels.words import leading_zeros, set_bits, trailing_zeros
-from dataflows.machines.scnn.bit_strings import bit_string, bits_from
+from dataflows.machines.scnn.bit_strings import PART_BITS, bit_string, bits_from
 from dataflows.machines.scnn.nonzero_lists import ListRules
 from dataflows.machines.scnn.planar_map import PlanarMap
 from workloads.whole_numbers import ceil_div, even_slices
@@ -60,33 +60,52 @@ def _placeholders(bits: np.ndarray, at: int, rows: int, width: int, row_bits: in
 
 
 @kernel
+def _read_window(
+    bits: np.ndarray, at: int, size: tuple[int, int], row_bits: int, row_step: int, words: np.ndarray, lane: int
+) -> tuple[int, bool]:
+    """Put the rows of a window to their places in `words`, (words, LANES). Returns its non-zeros, and is a row empty."""
+    count, empty = 0, False
+    for y in range(size[0]):
+        for x in range(0, size[1], PART_BITS):
+            part = bits_from(bits, at + y * row_bits + x, min(PART_BITS, size[1] - x))
+            count += set_bits(part)
+            empty |= part == 0
+            place = y * row_step + x
+            part <<= np.uint64(place % WORD_BITS)
+            words[place // WORD_BITS, lane] |= np.uint32(part)
+            if part >> np.uint64(WORD_BITS):
+                words[place // WORD_BITS + 1, lane] |= np.uint32(part >> np.uint64(WORD_BITS))
+    return count, empty
+
+
+@kernel
 def _read_windows(bits: np.ndarray, channels: tuple[int, int], shape: WindowShape, stored: StoredWindows) -> None:
     """Fill the channels (first, end); bits uint64, a bit a position of (V, rows, columns), and one word more."""
     windows, phase_size, map_size, row_step, run_bits = shape
     words, found, fillers = stored.words, stored.found, stored.fillers
-    lanes = words.shape[3]
+    lanes, phases = words.shape[3], len(phase_size)
+    limit = 1 << run_bits
     for p in range(len(windows)):
         top, bottom, left, right = windows[p]
         group, lane = p // lanes, p % lanes
+        # So many zeros in a row are more than the window has.
+        small = words.shape[2] == 1 and (bottom - top) * (right - left) <= limit
+        phase = channels[0] % phases
         for v in range(channels[0], channels[1]):
-            phase = v % len(phase_size)
             rows = min(bottom, phase_size[phase, 0]) - top
             width = min(right, phase_size[phase, 1]) - left
+            phase = phase + 1 if phase + 1 < phases else 0
             at = (v * map_size[0] + top) * map_size[1] + left
-            count, empty = 0, False
-            for y in range(rows):
-                for x in range(0, width, WORD_BITS):
-                    part = bits_from(bits, at + y * map_size[1] + x, min(WORD_BITS, width - x))
-                    count += set_bits(part)
-                    empty |= part == 0
-                    place = y * row_step + x
-                    part <<= np.uint64(place & (WORD_BITS - 1))
-                    words[group, v, place // WORD_BITS, lane] |= np.uint32(part)
-                    if part >> np.uint64(WORD_BITS):
-                        words[group, v, place // WORD_BITS + 1, lane] |= np.uint32(part >> np.uint64(WORD_BITS))
+            if small:
+                word, size = np.uint64(0), max(width, 0)
+                for y in range(rows):
+                    word |= bits_from(bits, at + y * map_size[1], size) << np.uint64(y * row_step)
+                words[group, v, 0, lane] = np.uint32(word)
+                found[group, v, lane] = set_bits(word)
+                continue
+            count, empty = _read_window(bits, at, (rows, width), map_size[1], row_step, words[group, v], lane)
             found[group, v, lane] = count
-            # So many zeros in a row are more than the window has, or cover a whole row of it.
-            limit = 1 << run_bits
+            # Or so many would cover a whole row of it.
             if limit < rows * width and (empty or limit < 2 * width - 1):
                 fillers[group, v, lane] = _placeholders(bits, at, rows, width, map_size[1], run_bits)
 

@@ -11,7 +11,7 @@ other, are the vector: in all lanes at once.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -26,7 +26,10 @@ from workloads.whole_numbers import even_slices
 ALL_BITS = 0xFFFFFFFF
 LONGEST_VECTOR = 4  # entries; what a bank gets of one, 0 to 4, takes the planes 1, 2 and 4
 _DEEPEST_QUEUE = 11  # + 4 products of a step that spread over banks at most once per weight = 15, four planes
+_MOST_WORDS = 2  # of a window that all lanes take side by side
 _SERIAL_VECTORS = 1 << 9  # fewer are made sooner than threads are given their share
+
+NO_HISTOGRAM = (0, 0, 0)
 
 # Rows of words that belong to a lane group's channel, or to a block of weights, counts of each lane:
 VECTORS, BUSY_VECTORS, NONZEROS = range(3)
@@ -140,39 +143,61 @@ def _take_vectors(
 
 
 @kernel
-def _take_with_placeholders(
+def _put(
+    planes: np.ndarray, upper: np.ndarray, vector: int, own: int, lane: int, histogram: tuple[Any, Any, Any]
+) -> None:
+    """One lane's planes of a vector, the channel's number `own`."""
+    planes[vector, lane] = histogram[0]
+    upper[2 * own, lane] = histogram[1]
+    upper[2 * own + 1, lane] = histogram[2]
+
+
+@kernel
+def _take_one_by_one(
     stored: StoredWindows, pe: int, v: int, width: int, planes: np.ndarray, range_of: tuple[int, int], upper: np.ndarray
 ) -> int:
-    """One lane's vectors again, entry by entry, where placeholders stand between non-zeros.
+    """One lane's vectors, entry by entry: where placeholders stand between non-zeros, or words are many.
 
-    Returns the vectors with a non-zero.
+    As `_take_vectors` otherwise. Returns the vectors with a non-zero.
     """
     shape, words = stored.shape, stored.words
     lanes = words.shape[3]
     group, lane = pe // lanes, pe % lanes
-    for vector in range(range_of[0], range_of[1]):
-        planes[vector, lane] = upper[2 * (vector - range_of[0]), lane] = upper[2 * (vector - range_of[0]) + 1, lane] = 0
     columns = min(shape.windows[pe, 3], shape.phase_size[v % len(shape.phase_size), 1]) - shape.windows[pe, 2]
-    slot = busy = 0
-    last, latest = -1, -1
+    ones = twos = fours = np.uint32(0)
+    slot = busy = first_of_row = halo = 0
+    last, vector = -1, range_of[0]
     for i in range(words.shape[2]):
         word = np.uint64(words[group, v, i, lane])
         while word != 0:
             bank = trailing_zeros(word)
             word &= word - np.uint64(1)
             place = i * WORD_BITS + bank
-            position = place // shape.row_step * columns + place % shape.row_step
-            slot += (position - last - 1) >> shape.run_bits
-            last = position
-            vector = slot // width
-            slot += 1
-            busy += vector != latest
-            latest = vector
-            bit = np.uint32(1) << np.uint32(bank)
-            carry = planes[range_of[0] + vector, lane] & bit
-            planes[range_of[0] + vector, lane] ^= bit
-            upper[2 * vector + 1, lane] |= upper[2 * vector, lane] & carry
-            upper[2 * vector, lane] ^= carry
+            # Places count the halo's columns as well, positions do not.
+            while place - first_of_row >= shape.row_step:
+                first_of_row += shape.row_step
+                halo += shape.row_step - columns
+            # A placeholder for every run of so many zeros, then the non-zero itself.
+            for entry in range(((place - halo - last - 1) >> shape.run_bits), -1, -1):
+                if slot == width:
+                    busy += (ones | twos | fours) != 0
+                    _put(planes, upper, vector, vector - range_of[0], lane, (ones, twos, fours))
+                    ones = twos = fours = np.uint32(0)
+                    slot = 0
+                    vector += 1
+                slot += 1
+                bit = (np.uint32(entry == 0)) << np.uint32(bank)
+                carry = ones & bit
+                ones ^= bit
+                fours |= twos & carry
+                twos ^= carry
+            last = place - halo
+    # The last vector may be short, and behind it the lane has none.
+    while vector < range_of[1]:
+        busy += (ones | twos | fours) != 0
+        _put(planes, upper, vector, vector - range_of[0], lane, (ones, twos, fours))
+        ones = twos = fours = np.uint32(0)
+        vector += 1
     return busy
 
 
@@ -231,15 +256,21 @@ def _fill_planes(
         for v in range(channels):
             at = group * channels + v
             range_of = (first[group, v], first[group, v + 1])
-            _take_vectors(stored.words, group, v, width, filled.planes, range_of, upper, state)
+            many = stored.words.shape[2] > _MOST_WORDS
+            if not many:
+                _take_vectors(stored.words, group, v, width, filled.planes, range_of, upper, state)
             store(counts, at * COUNT_ROWS + BUSY_VECTORS, load(counts, at * COUNT_ROWS + VECTORS))
             store(counts, at * COUNT_ROWS + NONZEROS, load(stored.found, at))
-            if any_bit(load(stored.fillers, at)):
+            if many or any_bit(load(stored.fillers, at)):
                 for lane in range(lanes):
-                    if stored.fillers[group, v, lane] > 0:
-                        counts[at * COUNT_ROWS + BUSY_VECTORS, lane] = _take_with_placeholders(
-                            stored, group * lanes + lane, v, width, filled.planes, range_of, upper
+                    pe = group * lanes + lane
+                    if pe < len(stored.shape.windows) and (many or stored.fillers[group, v, lane] > 0):
+                        counts[at * COUNT_ROWS + BUSY_VECTORS, lane] = _take_one_by_one(
+                            stored, pe, v, width, filled.planes, range_of, upper
                         )
+                    elif many:
+                        for vector in range(range_of[0], range_of[1]):
+                            _put(filled.planes, upper, vector, vector - range_of[0], lane, NO_HISTOGRAM)
             crowds = _keep_upper(range_of, upper, rules.banks, crowds, filled)
 
 
@@ -255,29 +286,31 @@ def _fill_share(
         for v in range(channels):
             row = (group * channels + v) * COUNT_ROWS
             low, high = filled.first[group, v], filled.first[group, v + 1]
-            for vector in range(low, high):
-                filled.crowd[vector] = -1
-                for lane in range(lanes):
-                    present = vector - low < filled.counts[row + VECTORS, lane]
-                    from_vector = whole.first[group, v] + vector - low
-                    from_vector += _share_begin(np.int64(whole.counts[row + VECTORS, lane]), share[0], share[1], v)
-                    ones = twos = fours = np.uint32(0)
-                    if present:
-                        ones = whole.planes[from_vector, lane]
-                        crowd = whole.crowd[from_vector]
-                        if crowd >= 0:
-                            twos, fours = whole.crowded[crowd, lane], whole.crowded[crowd + 1, lane]
+            filled.crowd[low:high] = -1
+            for lane in range(lanes):
+                own = filled.counts[row + VECTORS, lane]
+                begin = _share_begin(np.int64(whole.counts[row + VECTORS, lane]), share[0], share[1], v)
+                moved = whole.first[group, v] + begin - low
+                busy = found = 0
+                for vector in range(low, low + own):
+                    ones, crowd = whole.planes[vector + moved, lane], whole.crowd[vector + moved]
                     filled.planes[vector, lane] = ones
-                    if (twos | fours) != 0:
+                    real = set_bits(np.uint64(ones))
+                    if crowd >= 0 and (whole.crowded[crowd, lane] | whole.crowded[crowd + 1, lane]) != 0:
+                        twos, fours = whole.crowded[crowd, lane], whole.crowded[crowd + 1, lane]
                         if filled.crowd[vector] < 0:
                             filled.crowd[vector] = 2 * crowds
                             filled.crowded[2 * crowds : 2 * crowds + 2] = 0
                             crowds += 1
                         filled.crowded[filled.crowd[vector], lane] = twos
                         filled.crowded[filled.crowd[vector] + 1, lane] = fours
-                    real = set_bits(np.uint64(ones)) + 2 * set_bits(np.uint64(twos)) + 4 * set_bits(np.uint64(fours))
-                    filled.counts[row + BUSY_VECTORS, lane] += np.uint32(real > 0)
-                    filled.counts[row + NONZEROS, lane] += np.uint32(real // copies)
+                        real += 2 * set_bits(np.uint64(twos)) + 4 * set_bits(np.uint64(fours))
+                    busy += real > 0
+                    found += real
+                for vector in range(low + own, high):
+                    filled.planes[vector, lane] = 0
+                filled.counts[row + BUSY_VECTORS, lane] = busy
+                filled.counts[row + NONZEROS, lane] = found // copies
 
 
 class ActivationPlanes(NamedTuple):

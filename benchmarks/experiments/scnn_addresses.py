@@ -80,9 +80,7 @@ def layers() -> dict[str, tuple[NonzeroLists, NonzeroLists, tuple[int, int]]]:
             channels = min(CHANNELS, layer.group_in_channels)
             weights = as_bytes(trace.weight_mask[: plan.group_channels, :channels])
             maps = as_bytes(trace.activation_mask[0, :channels])
-            stored = NonzeroLists.of_activations(
-                maps, plan, plan.windows(0)[_row(plan.pes(0))], SPEC.activation_rules
-            )
+            stored = NonzeroLists.of_activations(maps, plan, plan.windows(0)[_row(plan.pes(0))], SPEC.activation_rules)
             block = NonzeroLists.of_weights(
                 weights.reshape(*weights.shape[:2], -1), plan, range(1), 1, SPEC.weight_rules, bit_string(weights)
             )

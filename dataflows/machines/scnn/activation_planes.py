@@ -54,9 +54,7 @@ def _share_begin(vectors: int, part: int, parts: int, channel: int) -> int:
 
 
 @kernel
-def _measure(
-    stored: StoredWindows, width: int, share: tuple[int, int], first: np.ndarray, counts: np.ndarray
-) -> None:
+def _measure(stored: StoredWindows, width: int, share: tuple[int, int], first: np.ndarray, counts: np.ndarray) -> None:
     """Fill `first` and the rows VECTORS of `counts`, of the share (part, parts) of every list."""
     total = 0
     shift = trailing_zeros(np.uint64(width))

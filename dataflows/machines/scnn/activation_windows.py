@@ -126,9 +126,7 @@ class StoredWindows(NamedTuple):
     fillers: np.ndarray
 
     @classmethod
-    def of(
-        cls, bits: np.ndarray, image_shape: tuple[int, ...], plan: PlanarMap, window: int, rules: ListRules
-    ) -> Self:
+    def of(cls, bits: np.ndarray, image_shape: tuple[int, ...], plan: PlanarMap, window: int, rules: ListRules) -> Self:
         """The windows of the PEs that have a part of it; `bits` as `position_bits` makes them of an image (C, H, W)."""
         windows, phases, run_bits = plan.windows(window), plan.taps.phases, int(rules.run_limit).bit_length() - 1
         # Of 7 input rows with stride 2 phase 0 has 4, the rows 0, 2, 4 and 6, and phase 1 has 3.

@@ -325,7 +325,12 @@ def _run_vector(
                 for w in range(first, first + vector):
                     r = blocks.weights[w]
                     q = join(
-                        q, load(table, r), load(table, r + 1), load(table, r + 2), load(table, r + 3), load(table, r + 4)
+                        q,
+                        load(table, r),
+                        load(table, r + 1),
+                        load(table, r + 2),
+                        load(table, r + 3),
+                        load(table, r + 4),
                     )
             q = retire(q, active)
             q, lost = stall(q, d, lost, words)

@@ -30,7 +30,10 @@ def bits_from(bits: np.ndarray, at: int, size: int) -> np.uint64:
 @kernel
 def pack_columns(mask: np.ndarray, keep: np.uint8, low: int, high: int, first: int, words: np.ndarray) -> None:
     """Fill words, uint64 (words, channels): bit k of channel i says whether weight (low + k, first + i) is stored."""
-    words[:] = 0
+    for i in range(len(words)):
+        word = words[i]
+        for c in range(len(word)):
+            word[c] = 0
     for k in range(low, high):
         # Filter low + 70 is bit 6 of word 1.
         shift = np.uint64((k - low) & 63)

@@ -14,7 +14,7 @@ import numpy as np
 
 from dataflows.kernels.compiled import kernel
 from dataflows.machines.scnn.planar_map import PlanarMap
-from dataflows.machines.scnn.weight_lists import fill_weight_lists
+from dataflows.machines.scnn.weight_lists import PartPlaces, fill_weight_lists
 from workloads.whole_numbers import ceil_div
 
 
@@ -147,7 +147,10 @@ class NonzeroLists(NamedTuple):
             np.empty((len(rows), in_channels * groups * len(plan.taps.phases) + 1), np.int64),
             np.empty(min(len(rows) * size, out_channels) * in_channels * kernel_positions + 1, np.int32),
         )
-        count = fill_weight_lists(mask, bits, rules, rows.start, groups, size, plan.tap_offsets, room)
+        layer = (rows.start, size, in_channels, groups)
+        columns = np.empty((ceil_div(size, 64), in_channels) if kernel_positions == 1 else (0, 0), np.uint64)
+        flat, places = mask.reshape(out_channels, -1), PartPlaces.of(plan.tap_offsets)
+        count = fill_weight_lists(flat, bits, rules, layer, columns, places, room)
         return cls(room.start, room.offset[:count])
 
     def share_start(self, part: int, parts: int, width: int) -> np.ndarray:

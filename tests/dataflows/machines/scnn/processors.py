@@ -1,6 +1,6 @@
 """Print a digest of schedules that every kernel of SCNN has a part in: the same on all processors.
 
-    python -m tests.dataflows.machines.scnn.processors
+python -m tests.dataflows.machines.scnn.processors
 """
 
 import hashlib

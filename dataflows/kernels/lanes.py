@@ -91,9 +91,7 @@ def _is_words(array: Any) -> bool:
 
 @intrinsic
 def load(_typing: Any, array: Any, row: Any) -> Any:
-    """The lanes in a row of a C-contiguous uint32 array of which each row (over all leading axes) has LANES
-    words.
-    """
+    """The lanes in a row of a C-contiguous uint32 array with rows (over all leading axes) of LANES."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _row_pointer(context, builder, signature.args[0], *arguments)

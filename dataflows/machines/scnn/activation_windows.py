@@ -63,7 +63,10 @@ def _placeholders(bits: np.ndarray, at: int, rows: int, width: int, row_bits: in
 def _read_window(
     bits: np.ndarray, at: int, size: tuple[int, int], row_bits: int, row_step: int, words: np.ndarray, lane: int
 ) -> tuple[int, bool]:
-    """Put the rows of a window to their places in `words`, (words, LANES). Returns its non-zeros, and is a row empty."""
+    """Put the rows of a window to their places in `words`, (words, LANES).
+
+    Returns its non-zeros, and whether a row is empty.
+    """
     count, empty = 0, False
     for y in range(size[0]):
         for x in range(0, size[1], PART_BITS):

@@ -22,7 +22,6 @@ import numpy as np
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.lanes import Lanes, any_bit, below, largest, largest_word, load, rotate, spread, store
 from dataflows.machines.scnn.activation_planes import (
-    ALL_BITS,
     BUSY_VECTORS,
     COUNT_ROWS,
     LONGEST_VECTOR,
@@ -30,6 +29,7 @@ from dataflows.machines.scnn.activation_planes import (
     VECTORS,
     ActivationPlanes,
 )
+from dataflows.machines.scnn.activation_vectors import ALL_BITS
 from dataflows.machines.scnn.activation_windows import WORD_BITS
 from dataflows.machines.scnn.bank_queues import Counted, QueueRules, enter_block
 from dataflows.machines.scnn.bit_sliced_queues import idle_for, join, join_ones, longer, longest_queue, retire, stall

@@ -57,7 +57,7 @@ def stall(q: Queues, d: Queues, lost: Lanes, words: int) -> tuple[Queues, Lanes]
         stalled = nonzero_mask(over)
         if words > 1:
             stalled |= neighbours(stalled)
-        if words > 2:  # noqa: PLR2004 (four of them)
+        if words > 2:
             stalled |= next_pairs(stalled)
         lost -= stalled  # all ones is minus one
         q = retire(q, stalled)

@@ -23,10 +23,11 @@ from dataflows.machines.scnn.activation_planes import ActivationPlanes, fits_pla
 from dataflows.machines.scnn.activation_windows import StoredWindows, position_bits
 from dataflows.machines.scnn.bank_queues import WORK_COUNTS, QueueRules, run_groups
 from dataflows.machines.scnn.bank_queues_in_lanes import run_groups_in_lanes
-from dataflows.machines.scnn.bank_tables import fits_tables, run_groups_by_table
+from dataflows.machines.scnn.bank_tables import fits_tables
 from dataflows.machines.scnn.bit_strings import bit_string
 from dataflows.machines.scnn.nonzero_lists import ListRules, NonzeroLists
 from dataflows.machines.scnn.planar_map import PlanarMap
+from dataflows.machines.scnn.queues_by_table import run_groups_by_table
 from workloads.whole_numbers import ceil_div, even_slices
 
 _TASKS_PER_THREAD = 4

@@ -4,6 +4,7 @@ python -m tests.dataflows.machines.scnn.processors
 """
 
 import hashlib
+import sys
 
 import numpy as np
 
@@ -45,4 +46,4 @@ def digest():
 
 
 if __name__ == "__main__":
-    print(lane_count(), digest())
+    sys.stdout.write(f"{lane_count()} {digest()}\n")

@@ -47,7 +47,7 @@ def fits_planes(rules: QueueRules) -> bool:
 
 
 @kernel
-def _share_begin(vectors: int, part: int, parts: int, channel: int) -> int:
+def _share_begin(vectors: Any, part: int, parts: int, channel: int) -> int:
     """Where a share of a list's vectors begins (`NonzeroLists.share_start`)."""
     return (part * vectors + channel % parts) // parts
 

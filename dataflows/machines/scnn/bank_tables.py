@@ -9,7 +9,7 @@ A PE with more than 32 banks has two or four neighbouring lanes, and so many few
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -139,7 +139,7 @@ def _bank_bit(key: Lanes, rules: QueueRules, first_bank: Lanes) -> Lanes:
 
 @kernel
 def _fill_entry(
-    slots: np.ndarray, width: int, rules: QueueRules, key: np.uint32, copies: np.uint32, table: np.ndarray, row: int
+    slots: np.ndarray, width: int, rules: QueueRules, key: Any, copies: np.uint32, table: np.ndarray, row: int
 ) -> Lanes:
     """A vector's histogram for a weight of this key, five planes. Returns the bits of all but the first two."""
     x1 = x2 = x4 = x8 = x16 = spread(np.uint32(0))

@@ -24,14 +24,14 @@ class PartPlaces(NamedTuple):
     offset   int64 (parts, bits): what a weight adds to an activation's offset, behind that of the part's filter
     rank     int64 (parts, bits): its number among the part's weights of its phase
     present  uint64 (phases, parts): the weights of each phase
-    count    int64 (phases, parts): how many they are
+    weights  int64 (phases, parts): how many they are
     area     accumulators of an output channel
     """
 
     offset: np.ndarray
     rank: np.ndarray
     present: np.ndarray
-    count: np.ndarray
+    weights: np.ndarray
     area: int
 
     @classmethod
@@ -137,5 +137,5 @@ def fill_weight_lists(
                         found &= bits_from(bits, at + part * PART_BITS, PART_BITS)
                     base = (k - low) * places.area
                     n, behind = _append(found, zeros, places, part, base, run_bits, entries, n)
-                    zeros = places.count[phase, part] - behind
+                    zeros = places.weights[phase, part] - behind
     return np.int64(n)

@@ -11,7 +11,7 @@ other, are the vector: in all lanes at once.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 

@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.experiments.scnn_bars import LAYERS, published
 from benchmarks.markdown import print_table
 from dataflows.machines.scnn.bank_queues import WORK_COUNTS, Counted, QueueRules, mixed_banks, run_groups
+from dataflows.machines.scnn.bit_strings import bit_string
 from dataflows.machines.scnn.nonzero_lists import NonzeroLists, as_bytes
 from dataflows.machines.scnn.planar_schedule import plan_of
 from dataflows.machines.scnn.scnn_spec import ScnnSpec
@@ -79,11 +80,9 @@ def layers() -> dict[str, tuple[NonzeroLists, NonzeroLists, tuple[int, int]]]:
             channels = min(CHANNELS, layer.group_in_channels)
             weights = as_bytes(trace.weight_mask[: plan.group_channels, :channels])
             maps = as_bytes(trace.activation_mask[0, :channels])
-            stored, _ = NonzeroLists.of_activations(
-                maps, plan, plan.windows(0)[_row(plan.pes(0))], SPEC.activation_rules
-            )
+            stored = NonzeroLists.of_activations(maps, plan, plan.windows(0)[_row(plan.pes(0))], SPEC.activation_rules)
             block = NonzeroLists.of_weights(
-                weights.reshape(*weights.shape[:2], -1), plan, range(1), 1, SPEC.weight_rules
+                weights.reshape(*weights.shape[:2], -1), plan, range(1), 1, SPEC.weight_rules, bit_string(weights)
             )
             found.setdefault(name, (stored, block, plan.region))
     return {name: lists for name, lists in found.items() if name in left_open()}

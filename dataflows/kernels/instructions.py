@@ -1,8 +1,8 @@
-"""What numba makes of the lanes and words of kernels: its type of sixteen words, and instructions of LLVM.
+"""What numba makes of the lanes and words of kernels: its type of a register of words, and instructions of LLVM.
 
 Imported when a kernel is compiled; kernels know all this by the names in `dataflows.kernels.lanes` and
 `dataflows.kernels.words`. numba knows no vector type, and its loop vectorizer keeps short arrays in memory instead of
-in registers. LLVM maps this type to one 512-bit register, or to two or four smaller ones, on any processor.
+in registers. LLVM maps this type to one register, or to two or four smaller ones where it must, on any processor.
 """
 
 # ruff: noqa: ARG001 (an intrinsic's parameters are its signature, whether its typing looks at them or not)
@@ -27,7 +27,7 @@ _VECTOR = ir.VectorType(_WORD, LANES)
 
 
 class LanesType(types.Type):
-    """numba's type of sixteen uint32 words."""
+    """numba's type of `LANES` uint32 words."""
 
     def __init__(self) -> None:
         super().__init__(name="Lanes")
@@ -72,22 +72,22 @@ _operation(operator.invert, 1, "not_")
 
 
 def _row_pointer(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
-    """Address of row `row` of a C-contiguous (rows, 16) uint32 array."""
-    # The pointer is of one word and counts in words: row 3 begins 48 words behind the first.
+    """Address of row `row` of a C-contiguous (rows, LANES) uint32 array."""
+    # The pointer is of one word and counts in words: row 3 begins three rows of words behind the first.
     data = context.make_array(array_type)(context, builder, array).data
     first = builder.mul(row, ir.Constant(row.type, LANES))
     return builder.bitcast(builder.gep(data, [first]), _VECTOR.as_pointer())
 
 
 def _is_words(array: Any) -> bool:
-    # A view with other strides has no 16 words side by side: a kernel fails to compile then, instead of
+    # A view with other strides has no words side by side: a kernel fails to compile then, instead of
     # reading words of its neighbours.
     return isinstance(array, types.Array) and array.dtype == types.uint32 and array.layout == "C"
 
 
 @intrinsic
 def load(_typing: Any, array: Any, row: Any) -> Any:
-    """The lanes in a row of a C-contiguous uint32 array of which each row (over all leading axes) has 16 words."""
+    """The lanes in a row of a C-contiguous uint32 array with rows (over all leading axes) of LANES."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _row_pointer(context, builder, signature.args[0], *arguments)
@@ -126,11 +126,20 @@ def spread(_typing: Any, word: Any) -> Any:
     return lanes_type(types.uint32), generate
 
 
-def _funnel(builder: Any, lanes: Any, amount: Any) -> Any:
-    # A funnel shift left of a word beside itself is a rotation, for which LLVM has no instruction of its own.
+def _funnel(builder: Any, high: Any, low: Any, amount: Any) -> Any:
     name = f"llvm.fshl.v{LANES}i32"
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), name)
-    return builder.call(function, [lanes, lanes, _spread(builder, amount)])
+    return builder.call(function, [high, low, _spread(builder, amount)])
+
+
+@intrinsic
+def funnel(_typing: Any, high: Any, low: Any, amount: Any) -> Any:
+    """The upper words of pairs (high, low) after a shift left by the same number of bits, which counts modulo 32."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _funnel(builder, *arguments)
+
+    return lanes_type(lanes_type, lanes_type, types.uint32), generate
 
 
 @intrinsic
@@ -138,7 +147,8 @@ def rotate(_typing: Any, lanes: Any, amount: Any) -> Any:
     """Every lane rotated left by the same number of bits."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _funnel(builder, *arguments)
+        # A funnel shift of a word beside itself, as LLVM has no instruction of its own for a rotation.
+        return _funnel(builder, arguments[0], *arguments)
 
     return lanes_type(lanes_type, types.uint32), generate
 
@@ -158,6 +168,55 @@ def bit_mask(_typing: Any, lanes: Any, bit: Any) -> Any:
 
 
 @intrinsic
+def shift_right(_typing: Any, lanes: Any, amount: Any) -> Any:
+    """Every lane moved right by the same number of bits, at most 31."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.lshr(arguments[0], _spread(builder, arguments[1]))
+
+    return lanes_type(lanes_type, types.uint32), generate
+
+
+@intrinsic
+def bit_at(_typing: Any, lanes: Any) -> Any:
+    """One bit in each lane, at the place that its word names; none where that is beyond the word."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        places, one = arguments[0], ir.Constant(_VECTOR, [1] * LANES)
+        # LLVM leaves open what a shift by more than the word is; x86 and ARM make it zero, so that nothing is compared.
+        inside = builder.icmp_unsigned("<", places, ir.Constant(_VECTOR, [32] * LANES))
+        moved = builder.shl(one, builder.and_(places, ir.Constant(_VECTOR, [31] * LANES)))
+        return builder.select(inside, moved, ir.Constant(_VECTOR, None))
+
+    return lanes_type(lanes_type), generate
+
+
+def _exchanged(builder: Any, lanes: Any, distance: int) -> Any:
+    order = ir.Constant(ir.VectorType(_WORD, LANES), [lane ^ distance for lane in range(LANES)])
+    return builder.shuffle_vector(lanes, lanes, order)
+
+
+@intrinsic
+def neighbours(_typing: Any, lanes: Any) -> Any:
+    """Lanes 0 and 1 exchanged, 2 and 3, and so on."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _exchanged(builder, arguments[0], 1)
+
+    return lanes_type(lanes_type), generate
+
+
+@intrinsic
+def next_pairs(_typing: Any, lanes: Any) -> Any:
+    """Lanes 0 and 1 exchanged with 2 and 3, 4 and 5 with 6 and 7, and so on."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _exchanged(builder, arguments[0], 2)
+
+    return lanes_type(lanes_type), generate
+
+
+@intrinsic
 def nonzero_mask(_typing: Any, lanes: Any) -> Any:
     """All ones in lanes that are not zero, else zero."""
 
@@ -166,6 +225,16 @@ def nonzero_mask(_typing: Any, lanes: Any) -> Any:
         return builder.sext(builder.icmp_unsigned("!=", arguments[0], ir.Constant(_VECTOR, None)), _VECTOR)
 
     return lanes_type(lanes_type), generate
+
+
+@intrinsic
+def below(_typing: Any, left: Any, right: Any) -> Any:
+    """All ones in lanes whose left word is the smaller, unsigned, else zero."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.sext(builder.icmp_unsigned("<", *arguments), _VECTOR)
+
+    return lanes_type(lanes_type, lanes_type), generate
 
 
 @intrinsic
@@ -179,12 +248,22 @@ def largest(_typing: Any, left: Any, right: Any) -> Any:
 
 
 @intrinsic
+def smallest(_typing: Any, left: Any, right: Any) -> Any:
+    """Lane by lane the smaller word, unsigned."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.select(builder.icmp_unsigned("<", *arguments), *arguments)
+
+    return lanes_type(lanes_type, lanes_type), generate
+
+
+@intrinsic
 def any_bit(_typing: Any, lanes: Any) -> Any:
     """Whether any lane is not zero."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         flags = builder.icmp_unsigned("!=", arguments[0], ir.Constant(_VECTOR, None))
-        # Sixteen flags are one word of 16 bits, which is compared once instead of lane by lane.
+        # The flags are one word of as many bits, which is compared once instead of lane by lane.
         packed = builder.bitcast(flags, ir.IntType(LANES))
         return builder.icmp_unsigned("!=", packed, ir.Constant(ir.IntType(LANES), 0))
 
@@ -193,7 +272,7 @@ def any_bit(_typing: Any, lanes: Any) -> Any:
 
 @intrinsic
 def largest_word(_typing: Any, lanes: Any) -> Any:
-    """The largest of the sixteen words, unsigned."""
+    """The largest of the words, unsigned."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         # One reduction, which takes four halvings of sixteen words where a loop takes fifteen comparisons in a row.
@@ -210,5 +289,25 @@ def trailing_zeros(_context: Any, word: Any) -> Any:
 
     def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.cttz(*arguments, ir.Constant(ir.IntType(1), 0))
+
+    return (types.int64(word), generate) if word == types.uint64 else None
+
+
+@intrinsic
+def set_bits(_context: Any, word: Any) -> Any:
+    """How many bits of a uint64 are set."""
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(*arguments)
+
+    return (types.int64(word), generate) if word == types.uint64 else None
+
+
+@intrinsic
+def leading_zeros(_context: Any, word: Any) -> Any:
+    """Zeros above the highest set bit of a uint64; 64 when none is set."""
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.ctlz(*arguments, ir.Constant(ir.IntType(1), 0))
 
     return (types.int64(word), generate) if word == types.uint64 else None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-import platform
-import sys
 import sysconfig
 from collections.abc import Callable
 from functools import cache
@@ -16,9 +14,9 @@ from typing import Any, NamedTuple
 from dataflows.kernels.cache import cache_folder, kept, place_of
 from dataflows.kernels.helpers import MissingHelperError, address_of, helper_module
 from dataflows.kernels.images import Image, load, set_pointer
+from dataflows.kernels.processor import processor_facts
 
 _CONSTANTS = (bool, int, float, str, type(None))  # of a closure, whose words say all about them
-_PROCESSOR = ("vendor_id", "cpu family", "model", "stepping", "flags")
 _environments: list[Any] = []  # compiled code points to them
 
 
@@ -71,16 +69,8 @@ def _processor() -> str:
 
     A build of Python without the interpreter lock lays its objects out differently.
     """
-    if sys.platform != "linux" or platform.machine() != "x86_64" or sysconfig.get_config_var("Py_GIL_DISABLED"):
-        return ""
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8") as stream:
-            first = stream.read(1 << 14).partition("\n\n")[0]
-    except (OSError, UnicodeDecodeError):
-        return ""
-    lines = [line.replace("\t", "").partition(":") for line in first.splitlines()]
-    facts = {name: text for name, _, text in lines}
-    return repr([facts[name] for name in _PROCESSOR]) if facts.keys() >= {*_PROCESSOR} else ""
+    facts = processor_facts()
+    return repr([*facts.values()]) if facts and not sysconfig.get_config_var("Py_GIL_DISABLED") else ""
 
 
 def _made_of(function: Any) -> str:

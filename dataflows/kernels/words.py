@@ -4,4 +4,8 @@ from __future__ import annotations
 
 from dataflows.kernels.compiled import Intrinsic
 
-trailing_zeros = Intrinsic("dataflows.kernels.instructions", "trailing_zeros")
+_MODULE = "dataflows.kernels.instructions"
+
+trailing_zeros = Intrinsic(_MODULE, "trailing_zeros")
+set_bits = Intrinsic(_MODULE, "set_bits")
+leading_zeros = Intrinsic(_MODULE, "leading_zeros")

@@ -97,8 +97,7 @@ def place(activations: StoredActivations, rams: ActivationRams, accumulators: in
     fewest = ceil_div(int(activations.nonzeros.max()) * rams.entry_bits, 8 * rams.input_bytes)
     # Each is compressed to be weighed: non-zeros are not spread evenly, and windows have placeholders of their own.
     for size in activations.plan.cut_sizes(accumulators, fewest) or [(1, 1)]:
-        plan = replace(activations.plan, cut_size=size)
-        activations = StoredActivations.of(activations.mask, plan, activations.rules)
+        activations = activations.cut(size)
         if not rams.input_overflow(int(activations.entries.max())):
             return replace(whole, activations=activations)
     return replace(whole, activations=activations, resident=False)

@@ -54,16 +54,24 @@ def linear_banks(entries: int, banks: int) -> np.ndarray:
     return (np.arange(entries) % banks).astype(np.uint32)
 
 
+def mixed_keys(channels: int, region: tuple[int, int]) -> np.ndarray:
+    """uint32 (channels * rows * columns,): 37 k + 11 y + x of each accumulator's channel k, row y and column x.
+
+    Those of an activation and a weight add up to that of their product.
+    """
+    k, y, x = np.ogrid[:channels, : region[0], : region[1]]
+    return (37 * k + 11 * y + x).astype(np.uint32).reshape(-1)
+
+
 def mixed_banks(channels: int, region: tuple[int, int], banks: int) -> np.ndarray:
     """uint32 (channels * rows * columns,): bank of each accumulator address by a bit mix of channel k, row y, column x.
 
     h = 37 k + 11 y + x; bank = (h xor (h >> 3)) mod banks: odd factors spread neighbours in each direction over the
     banks, the shift folds higher bits in. The published machine's hash is not known; this one is an assumption.
     """
-    k, y, x = np.ogrid[:channels, : region[0], : region[1]]
-    mixed = 37 * k + 11 * y + x
+    mixed = mixed_keys(channels, region)
     # The first address of channel 1 has h = 37, and 37 xor 4 is 33: bank 1 of 32.
-    return ((mixed ^ (mixed >> 3)) % banks).astype(np.uint32).reshape(-1)
+    return (mixed ^ (mixed >> 3)) % banks
 
 
 class QueueRules(NamedTuple):
@@ -81,6 +89,10 @@ class QueueRules(NamedTuple):
         if self.mixed_hash:
             return mixed_banks(channels, region, self.banks)
         return linear_banks(channels * math.prod(region), self.banks)
+
+    def keys_of(self, channels: int, region: tuple[int, int]) -> np.ndarray:
+        """uint32 (channels * rows * columns,): what of two addresses adds up, before it is folded into a bank."""
+        return mixed_keys(channels, region) if self.mixed_hash else self.bank_of(channels, region)
 
 
 @kernel

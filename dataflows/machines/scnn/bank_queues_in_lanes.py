@@ -20,29 +20,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
-from dataflows.kernels.lanes import LANES, Lanes, any_bit, largest, largest_word, load, rotate, spread, store
+from dataflows.kernels.lanes import Lanes, any_bit, below, largest, largest_word, load, rotate, spread, store
 from dataflows.machines.scnn.activation_planes import (
-    ALL_BITS,
     BUSY_VECTORS,
     COUNT_ROWS,
-    FOURS,
     LONGEST_VECTOR,
     NONZEROS,
-    ONES,
-    PRESENT,
-    TWOS,
-    VECTOR_ROWS,
     VECTORS,
-    WORD_BITS,
     ActivationPlanes,
 )
+from dataflows.machines.scnn.activation_vectors import ALL_BITS
+from dataflows.machines.scnn.activation_windows import WORD_BITS
 from dataflows.machines.scnn.bank_queues import Counted, QueueRules, enter_block
 from dataflows.machines.scnn.bit_sliced_queues import idle_for, join, join_ones, longer, longest_queue, retire, stall
 from dataflows.machines.scnn.nonzero_lists import ListPart, NonzeroLists
 
 _QUEUE_PLANES = 4  # 1, 2, 4 and 8: lengths up to 15
-_STEPS, _BUSY, _LOST, _IDLE, _PRODUCTS = range(5)  # rows of a lane group: totals of each lane
-_TOTAL_ROWS = 5
+_STEPS, _BUSY, _PRODUCTS = range(3)  # rows of totals of each lane
 
 
 class _Block(NamedTuple):
@@ -50,7 +44,7 @@ class _Block(NamedTuple):
 
     turn    uint32 (vectors or more, 4): by how many banks each weight rotates a histogram
     keep    uint32 (vectors or more, 4): all ones, or zero where there is no weight
-    counts  uint32 (3,): vectors, vectors with a non-zero, and non-zeros
+    counts  uint32 (V, 3): vectors, vectors with a non-zero, and non-zeros of each channel's block so far
     """
 
     turn: np.ndarray
@@ -61,21 +55,21 @@ class _Block(NamedTuple):
 class _LaneState(NamedTuple):
     """All lane groups of a sub-tile while one group of output channels runs, one lane a PE.
 
-    queues  uint32 (lane groups * 4, 16): bit-sliced lengths
-    clock   uint32 (lane groups, 16): each PE's next cycle
-    totals  uint32 (lane groups * 5, 16): steps, busy steps, stalls, waits, products
-    depths  uint32 (4, 16): the inverted planes of the queue depth
+    queues  uint32 (lane groups * 4, LANES): bit-sliced lengths
+    clock   uint32 (lane groups, LANES): each PE's next cycle
+    lost    uint32 (lane groups, LANES): cycles in which it stalled
+    depths  uint32 (4, LANES): the inverted planes of the queue depth
     """
 
     queues: np.ndarray
     clock: np.ndarray
-    totals: np.ndarray
+    lost: np.ndarray
     depths: np.ndarray
 
 
 @kernel
-def _fill_block(weights: ListPart, width: int, block: _Block) -> None:
-    """A channel's weights, vector by vector; absent ones are masked."""
+def _fill_block(weights: ListPart, width: int, v: int, block: _Block) -> None:
+    """Channel v's weights, vector by vector; absent ones are masked."""
     w_offset, low, high = weights
     turn, keep, counts = block
     vectors = busy = real = 0
@@ -93,21 +87,27 @@ def _fill_block(weights: ListPart, width: int, block: _Block) -> None:
         vectors += 1
         busy += found > 0
         real += found
-    counts[VECTORS] = vectors
-    counts[BUSY_VECTORS] = busy
-    counts[NONZEROS] = real
+    counts[v, VECTORS] = vectors
+    counts[v, BUSY_VECTORS] = busy
+    counts[v, NONZEROS] = real
 
 
 @kernel(inline="always")  # a call that passes so many arrays costs more than a small block
 def _run_lane_group(
-    activations: ActivationPlanes, group: int, v: int, block: _Block, state: _LaneState, idle: Lanes
+    activations: ActivationPlanes,
+    group: int,
+    v: int,
+    own_vectors: Lanes,
+    block: _Block,
+    state: _LaneState,
+    idle: Lanes,
 ) -> Lanes:
     """Sixteen PEs in channel v: they wait for `idle` cycles, then meet its activation vectors with the block's.
 
     Returns the cycles in which lanes stalled.
     """
-    planes, single = activations.planes, activations.single
-    turn, keep, vectors = block.turn, block.keep, block.counts[VECTORS]
+    planes, crowd, crowded = activations.planes, activations.crowd, activations.crowded
+    turn, keep, vectors = block.turn, block.keep, block.counts[v, VECTORS]
     queues, depths = state.queues, state.depths
     own = group * _QUEUE_PLANES
     # Read once a channel and written back once: within it they are values and no array.
@@ -118,10 +118,11 @@ def _run_lane_group(
     # Queues go on retiring while their PE waits for the block, all of them at once and not cycle by cycle.
     if any_bit(idle):
         q1, q2, q4, q8 = idle_for(q1, q2, q4, q8, idle)
-    for vector in range(activations.first[group, v], activations.first[group, v + 1]):
-        row = vector * VECTOR_ROWS
-        x1, active = load(planes, row + ONES), load(planes, row + PRESENT)
-        if single[vector]:  # no bank twice, so that four masks join in one go
+    first = activations.first[group, v]
+    for vector in range(first, activations.first[group, v + 1]):
+        # Lanes that have run out of vectors stand still.
+        x1, active = load(planes, vector), below(spread(np.uint32(vector - first)), own_vectors)
+        if crowd[vector] < 0:  # no bank twice, so that four masks join in one go
             for w in range(vectors):
                 a = rotate(x1, turn[w, 0]) & spread(keep[w, 0])
                 b = rotate(x1, turn[w, 1]) & spread(keep[w, 1])
@@ -136,7 +137,7 @@ def _run_lane_group(
         else:
             # A bank may get four products from each of four weights: with 11 that wait these are 27, for which q16
             # stands until the step ends.
-            x2, x4 = load(planes, row + TWOS), load(planes, row + FOURS)
+            x2, x4 = load(crowded, crowd[vector]), load(crowded, crowd[vector] + 1)
             for w in range(vectors):
                 q16 = none
                 for i in range(LONGEST_VECTOR):
@@ -152,51 +153,62 @@ def _run_lane_group(
     return lost
 
 
-@kernel
-def _add(rows: np.ndarray, row: int, lanes: Lanes) -> None:
-    store(rows, row, load(rows, row) + lanes)
-
-
 @kernel(forceinline=True)  # likewise
 def _run_block(activations: ActivationPlanes, v: int, block: _Block, entered: Any, state: _LaneState) -> Any:
     """All lane groups in channel v, whose weight block enters the FIFO in cycle `entered`. Returns the last's end."""
-    counts, clock, totals = activations.counts, state.clock, state.totals
-    channels = activations.first.shape[1] - 1
+    clock, channels = state.clock, activations.first.shape[1] - 1
+    vectors = spread(block.counts[v, VECTORS])
     latest = spread(np.uint32(0))
     for group in range(len(activations.first)):
         # A lane's own time runs until the block enters; PEs that are later than that begin at once and are not idle.
         before = load(clock, group)
         begun = largest(before, spread(entered))
-        idle = begun - before
-        lost = _run_lane_group(activations, group, v, block, state, idle)
-        held, sums = (group * channels + v) * COUNT_ROWS, group * _TOTAL_ROWS
-        # A PE with 3 activation vectors takes 15 steps for a block of 5 vectors. Those with a product have a non-zero
-        # on both sides: with 2 busy vectors here and 4 there 8 of the 15.
-        steps = load(counts, held + VECTORS) * spread(block.counts[VECTORS])
-        # No walk in time: each step is a cycle and each stall one more, wherever between the steps it was.
-        end = begun + steps + lost
+        own_vectors = load(activations.counts, (group * channels + v) * COUNT_ROWS + VECTORS)
+        lost = _run_lane_group(activations, group, v, own_vectors, block, state, begun - before)
+        # No walk in time: each step is a cycle and each stall one more, wherever between the steps it was. A PE with 3
+        # activation vectors takes 15 steps for a block of 5 vectors.
+        end = begun + own_vectors * vectors + lost
         store(clock, group, end)
+        store(state.lost, group, load(state.lost, group) + lost)
         latest = largest(latest, end)
-        _add(totals, sums + _STEPS, steps)
-        _add(totals, sums + _BUSY, load(counts, held + BUSY_VECTORS) * spread(block.counts[BUSY_VECTORS]))
-        _add(totals, sums + _LOST, lost)
-        _add(totals, sums + _IDLE, idle)
-        _add(totals, sums + _PRODUCTS, load(counts, held + NONZEROS) * spread(block.counts[NONZEROS]))
     return largest_word(latest)
 
 
 @kernel
-def _report(state: _LaneState, work: np.ndarray) -> None:
+def _add_up(activations: ActivationPlanes, group: int, block: _Block, totals: np.ndarray) -> None:
+    """A lane group's steps, those with a product, and products in all channels.
+
+    A step has a product where both of its vectors have a non-zero: with 2 such vectors of activations and 4 of weights
+    8 steps do.
+    """
+    counts, channels = activations.counts, activations.first.shape[1] - 1
+    steps = busy = products = spread(np.uint32(0))
+    for v in range(channels):
+        row = (group * channels + v) * COUNT_ROWS
+        steps += load(counts, row + VECTORS) * spread(block.counts[v, VECTORS])
+        busy += load(counts, row + BUSY_VECTORS) * spread(block.counts[v, BUSY_VECTORS])
+        products += load(counts, row + NONZEROS) * spread(block.counts[v, NONZEROS])
+    store(totals, _STEPS, steps)
+    store(totals, _BUSY, busy)
+    store(totals, _PRODUCTS, products)
+
+
+@kernel
+def _report(activations: ActivationPlanes, block: _Block, state: _LaneState, work: np.ndarray) -> None:
     """Lanes' totals as the PEs' work, with the wait for empty queues."""
-    for p in range(len(work)):
-        group, lane = p // LANES, p % LANES
-        # PE 37 is lane 5 of lane group 2.
-        own = state.totals[group * _TOTAL_ROWS : (group + 1) * _TOTAL_ROWS, lane]
-        work[p, Counted.BUSY] = own[_BUSY]
-        work[p, Counted.INDEX] = own[_STEPS] - own[_BUSY]
-        work[p, Counted.BANK_CONFLICT] = own[_LOST] + longest_queue(state.queues, group * _QUEUE_PLANES, lane)
-        work[p, Counted.FIFO_WAIT] = own[_IDLE]
-        work[p, Counted.ISSUED] = own[_PRODUCTS]
+    lanes = state.clock.shape[1]
+    totals = np.empty((_PRODUCTS + 1, lanes), np.uint32)
+    for group in range(len(state.clock)):
+        _add_up(activations, group, block, totals)
+        for lane in range(min(lanes, len(work) - group * lanes)):
+            own = work[group * lanes + lane]
+            steps, lost = np.int64(totals[_STEPS, lane]), np.int64(state.lost[group, lane])
+            own[Counted.BUSY] = totals[_BUSY, lane]
+            own[Counted.INDEX] = steps - totals[_BUSY, lane]
+            own[Counted.BANK_CONFLICT] = lost + longest_queue(state.queues, group * _QUEUE_PLANES, lane)
+            # What is neither a step nor a stall is a wait for a block of weights.
+            own[Counted.FIFO_WAIT] = state.clock[group, lane] - steps - lost
+            own[Counted.ISSUED] = totals[_PRODUCTS, lane]
 
 
 @kernel
@@ -210,7 +222,8 @@ def run_groups_in_lanes(
     w_start, w_offset = weights
     lane_groups = len(activations.first)
     channels = w_start.shape[1] - 1
-    depths = np.zeros((_QUEUE_PLANES, LANES), np.uint32)
+    lanes = activations.counts.shape[1]
+    depths = np.zeros((_QUEUE_PLANES, lanes), np.uint32)
     for plane in range(_QUEUE_PLANES):
         # Depth 4 is plane 4 alone; inverted, the planes 1, 2 and 8 are all ones.
         if (rules.depth >> plane) & 1 == 0:
@@ -224,25 +237,26 @@ def run_groups_in_lanes(
     block = _Block(
         np.zeros((widest + 1, LONGEST_VECTOR), np.uint32),
         np.zeros((widest + 1, LONGEST_VECTOR), np.uint32),
-        np.zeros(COUNT_ROWS, np.uint32),
+        np.zeros((channels, COUNT_ROWS), np.uint32),
     )
     for row in range(len(w_start)):
         state = _LaneState(
-            np.zeros((lane_groups * _QUEUE_PLANES, LANES), np.uint32),
-            np.zeros((lane_groups, LANES), np.uint32),
-            np.zeros((lane_groups * _TOTAL_ROWS, LANES), np.uint32),
+            np.zeros((lane_groups * _QUEUE_PLANES, lanes), np.uint32),
+            np.zeros((lane_groups, lanes), np.uint32),
+            np.zeros((lane_groups, lanes), np.uint32),
             depths,
         )
+        block.counts[:] = 0
         resident = np.zeros(2, np.int64)
         blocks = 0
         for v in range(channels):
             low, high = w_start[row, v], w_start[row, v + 1]
             if low == high:
                 continue
-            _fill_block(ListPart(w_offset, low, high), rules.weights_per_vector, block)
-            sizes[blocks] = block.counts[VECTORS]
+            _fill_block(ListPart(w_offset, low, high), rules.weights_per_vector, v, block)
+            sizes[blocks] = block.counts[v, VECTORS]
             # A clock is a word of its lane, hence no tile of 2^32 cycles.
             entered = np.uint32(enter_block(sizes, blocks, rules.fifo_vectors, resident, finished))
             finished[blocks] = _run_block(activations, v, block, entered, state)
             blocks += 1
-        _report(state, work[row])
+        _report(activations, block, state, work[row])

@@ -16,24 +16,12 @@ from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
 from dataflows.kernels.words import trailing_zeros
 from dataflows.machines.scnn.bank_queues import WORK_COUNTS, Counted, QueueRules, run_channel
+from dataflows.machines.scnn.bit_strings import pack_columns
 from dataflows.machines.scnn.nonzero_lists import ListPart, ListRules
 from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div
 
 _CHUNK = 512  # channels whose columns of the weight mask are turned into words together
-
-
-@kernel
-def _pack_columns(mask: np.ndarray, keep: np.uint8, low: int, high: int, first: int, words: np.ndarray) -> None:
-    """Fill words, uint64 (words, channels): bit k of channel i says whether weight (low + k, first + i) is stored."""
-    words[:] = 0
-    for k in range(low, high):
-        # Filter low + 70 is bit 6 of word 1.
-        shift = np.uint64((k - low) & 63)
-        word = words[(k - low) >> 6]
-        row = mask[k, first : first + words.shape[1]]
-        for c in range(len(row)):
-            word[c] |= np.uint64(row[c] | keep) << shift
 
 
 @kernel
@@ -96,7 +84,7 @@ def _run_slice(
         end_k = min(high, (group + 1) * group_channels)
         # Rows of the mask are filters but lists are columns: turning a chunk at a time reads whole cache lines.
         for first in range(0, in_channels, _CHUNK):
-            _pack_columns(mask, stored_by.keep_zeros, first_k, end_k, first, words)
+            pack_columns(mask, stored_by.keep_zeros, first_k, end_k, first, words)
             for column in range(min(_CHUNK, in_channels - first)):
                 n = _list_column(words, column, run_bits, first_k - low, entries)
                 stored += n

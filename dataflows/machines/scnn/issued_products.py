@@ -24,8 +24,12 @@ def _phase_counts(mask: np.ndarray, stride_y: int, stride_x: int, counts: np.nda
             # A map narrower than the stride has no positions of the later phases.
             for phase in range(min(stride_x, width)):
                 found = 0
-                for w in range(phase, width, stride_x):
-                    found += row[w]
+                if stride_x == 1:  # without a step, so that the compiler adds up many at once
+                    for w in range(width):
+                        found += row[w]
+                else:
+                    for w in range(phase, width, stride_x):
+                        found += row[w]
                 counts[c, h % stride_y, phase] += found
 
 
@@ -53,7 +57,9 @@ def issued_products(layer: Layer, weights: np.ndarray, activations: np.ndarray, 
         activations = np.ones((1, 1, *layer.input_size), np.uint8)
     images, channels = activations.shape[:2]
     per_phase = np.zeros((images * channels, stride_y, stride_x), np.int64)
-    _phase_counts(activations.reshape(-1, *layer.input_size), stride_y, stride_x, per_phase)
+    # Without a stride a channel is as good as a single long row.
+    rows = layer.input_size if stride_y * stride_x > 1 else (1, activations[0, 0].size)
+    _phase_counts(activations.reshape(-1, *rows), stride_y, stride_x, per_phase)
     per_phase = per_phase.reshape(images, channels, stride_y, stride_x).sum(axis=0) * (layer.batch // images)
     per_phase = np.broadcast_to(per_phase, (layer.in_channels, stride_y, stride_x))
     # The phase of the inputs that each tap reads: tap r reads p * stride + r * dilation - padding.

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
-from dataflows.machines.scnn.planar_map import PlanarMap, TapOffsets
+from dataflows.machines.scnn.planar_map import PlanarMap
+from dataflows.machines.scnn.weight_lists import PartPlaces, fill_weight_lists
 from workloads.whole_numbers import ceil_div
 
 
@@ -53,9 +54,8 @@ def _activation_lists(
     stride: tuple[int, int],
     row_step: int,
     lists: NonzeroLists,
-    real: np.ndarray,
 ) -> Any:
-    """Fill the lists, one row a PE, and its non-zeros. Returns the entries.
+    """Fill the lists, one row a PE. Returns the entries.
 
     No branch on the value, which would be mispredicted every other time: an entry is always written, and kept by moving
     n. Numbers are unsigned so that no index is tested for a count from the end.
@@ -67,7 +67,6 @@ def _activation_lists(
     step = np.uint64(stride[1])
     for p in range(len(windows)):
         top, bottom, left, right = windows[p]
-        found = np.uint64(0)
         v = 0
         for c in range(channels):
             for phase in range(len(phases)):
@@ -87,7 +86,6 @@ def _activation_lists(
                     value = np.int32((y - top) * row_step)
                     for _ in range(columns):
                         present = np.uint64(row[w] | keep)
-                        found += present
                         offset[n] = value
                         n += present
                         # present - 1 is 0 after an entry, which ends the run, and all ones after a zero.
@@ -100,63 +98,6 @@ def _activation_lists(
                         value += np.int32(1)
                 n = _without_trailing(offset, first, n)
         start[p, v] = n
-        real[p] = found
-    return np.int64(n)
-
-
-@kernel
-def _weight_lists(
-    mask: np.ndarray,
-    rules: ListRules,
-    first_row: int,
-    groups: int,
-    group_channels: int,
-    taps: TapOffsets,
-    lists: NonzeroLists,
-) -> Any:
-    """Fill the lists; row i is output-channel group first_row + i.
-
-    Returns the entries. `groups` are the layer's own; channels of groups that a row does not reach have empty lists.
-    """
-    out_channels, in_channels, _ = mask.shape
-    per_group = out_channels // groups
-    start, offset = lists
-    tap_start, tap_position, tap_offset, area = taps
-    keep, run_limit = rules.keep_zeros, np.uint64(rules.run_limit)
-    phases = len(tap_start) - 1
-    n = np.uint64(0)
-    for row in range(len(start)):
-        low = (first_row + row) * group_channels
-        high = min(low + group_channels, out_channels)
-        # Virtual channels are numbered through all groups; a row begins with the group of its first output channel.
-        # Output channel 6 of 2 groups of 4, with 3 input channels each and one phase, begins at virtual channel 3.
-        v = low // per_group * in_channels * phases
-        start[row, :v] = n
-        for group in range(low // per_group, (high - 1) // per_group + 1):
-            k_low = max(low, group * per_group)
-            k_high = min(high, (group + 1) * per_group)
-            for c in range(in_channels):
-                for phase in range(phases):
-                    start[row, v] = n
-                    v += 1
-                    first = n
-                    zeros = np.uint64(0)
-                    for k in range(k_low, k_high):
-                        kernel_mask = mask[k, c]
-                        # Each output channel of the row has a region of its own among the accumulators.
-                        base = (k - low) * area
-                        for tap in range(tap_start[phase], tap_start[phase + 1]):
-                            present = np.uint64(kernel_mask[tap_position[tap]] | keep)
-                            offset[n] = base + tap_offset[tap]
-                            n += present
-                            zeros = (zeros + np.uint64(1)) & (present - np.uint64(1))
-                            if zeros == run_limit:
-                                offset[n] = -1
-                                n += np.uint64(1)
-                                zeros = np.uint64(0)
-                    n = _without_trailing(offset, first, n)
-        # Empty lists for the groups behind the row's own; those before it have theirs from above.
-        start[row, v:] = n
     return np.int64(n)
 
 
@@ -178,10 +119,8 @@ class NonzeroLists(NamedTuple):
     offset: np.ndarray
 
     @classmethod
-    def of_activations(
-        cls, mask: np.ndarray, plan: PlanarMap, windows: np.ndarray, rules: ListRules
-    ) -> tuple[Self, np.ndarray]:
-        """Lists of some PEs' windows of one image, mask uint8 (C, H, W), one row a PE; and each PE's non-zeros."""
+    def of_activations(cls, mask: np.ndarray, plan: PlanarMap, windows: np.ndarray, rules: ListRules) -> Self:
+        """Lists of some PEs' windows of one image, mask uint8 (C, H, W), one row a PE."""
         # Without compression a list is as long as its window has positions, and placeholders stand for zeros: never
         # longer.
         channels = len(mask) * len(plan.taps.phases)
@@ -191,33 +130,28 @@ class NonzeroLists(NamedTuple):
             np.empty((len(windows), channels + 1), np.int64),
             np.empty(positions * channels + 1, np.int32),  # one more: the kernel writes before it keeps
         )
-        nonzeros = np.empty(len(windows), np.int64)
-        count = _activation_lists(mask, rules, windows, plan.taps.phases, plan.stride, plan.region[1], room, nonzeros)
-        return cls(room.start, room.offset[:count]), nonzeros
+        count = _activation_lists(mask, rules, windows, plan.taps.phases, plan.stride, plan.region[1], room)
+        return cls(room.start, room.offset[:count])
 
     @classmethod
-    def of_weights(cls, mask: np.ndarray, plan: PlanarMap, rows: range, groups: int, rules: ListRules) -> Self:
-        """Lists of the output-channel groups `rows`; mask uint8 (K, C/G, R * S), `groups` the layer's own groups."""
+    def of_weights(
+        cls, mask: np.ndarray, plan: PlanarMap, rows: range, groups: int, rules: ListRules, bits: np.ndarray
+    ) -> Self:
+        """Lists of the output-channel groups `rows`; mask uint8 (K, C/G, R * S), `groups` the layer's own groups.
+
+        bits  the mask as a string (`bit_strings.bit_string`)
+        """
         size = plan.group_channels
         out_channels, in_channels, kernel_positions = mask.shape
         room = cls(
             np.empty((len(rows), in_channels * groups * len(plan.taps.phases) + 1), np.int64),
             np.empty(min(len(rows) * size, out_channels) * in_channels * kernel_positions + 1, np.int32),
         )
-        count = _weight_lists(mask, rules, rows.start, groups, size, plan.tap_offsets, room)
+        layer = (rows.start, size, in_channels, groups)
+        columns = np.empty((ceil_div(size, 64), in_channels) if kernel_positions == 1 else (0, 0), np.uint64)
+        flat, places = mask.reshape(out_channels, -1), PartPlaces.of(plan.tap_offsets)
+        count = fill_weight_lists(flat, bits, rules, layer, columns, places, room)
         return cls(room.start, room.offset[:count])
-
-    @classmethod
-    def joined(cls, parts: list[Self]) -> Self:
-        """The rows of several lists, one after the other."""
-        if len(parts) == 1:
-            return parts[0]
-        # A part's positions count from its own first entry: they move by the entries of the parts before.
-        # With 3 entries in the first part and 2 in the second, the starts 0, 2, 3 and 0, 1, 2 become 0, 2, 3 and 3, 4,
-        # 5.
-        shifts = np.cumsum([0, *(len(part.offset) for part in parts[:-1])])
-        starts = [part.start + shift for part, shift in zip(parts, shifts, strict=True)]
-        return cls(np.concatenate(starts), np.concatenate([part.offset for part in parts]))
 
     def share_start(self, part: int, parts: int, width: int) -> np.ndarray:
         """int64 (rows, virtual channels): where the share `part` of each list begins, in whole vectors of `width`.

@@ -27,6 +27,21 @@ from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div
 
 
+class Geometry(NamedTuple):
+    """What of a layer decides how its map is tiled, as in `Layer`; many layers of a network have it in common."""
+
+    input_size: tuple[int, ...]
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+
+    @classmethod
+    def of(cls, layer: Layer) -> Self:
+        """That of a 2-D layer."""
+        return cls(layer.input_size, layer.kernel_size, layer.stride, layer.padding, layer.dilation)
+
+
 @dataclass(frozen=True, eq=False)
 class Taps:
     """The kernel's positions (taps) sorted by the virtual channel they read, in row-major order inside each phase.
@@ -44,8 +59,8 @@ class Taps:
     dx: np.ndarray
 
     @classmethod
-    def of(cls, layer: Layer) -> Self:
-        """The taps of a 2-D layer."""
+    def of(cls, layer: Geometry) -> Self:
+        """The taps of a layer."""
         (rows, columns), (stride_y, stride_x) = layer.kernel_size, layer.stride
         # Tap r of output p reads input p * stride - padding + r * dilation: the reach is what output times stride
         # exceeds it by.
@@ -113,7 +128,7 @@ class PlanarMap:
 
     @classmethod
     def of(
-        cls, layer: Layer, pe_grid: tuple[int, int], group_channels: int, accumulators: int, cut_vectors: int
+        cls, layer: Geometry, pe_grid: tuple[int, int], group_channels: int, accumulators: int, cut_vectors: int
     ) -> Self | None:
         """The tiling with the fewest sub-tiles whose accumulator region holds `group_channels` output channels.
 
@@ -222,18 +237,43 @@ class PlanarMap:
         """Windows of a tile that have lists of their own: one where sub-tiles are shares of the tile's lists."""
         return 1 if self.cut_vectors else self.cut_count
 
+    @cached_property
+    def _parts(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        return {}
+
+    def _part(self, cut: int) -> tuple[np.ndarray, np.ndarray]:
+        # The PEs of a sub-tile and their windows, of which shares of one tile have the same.
+        cut = 0 if self.cut_vectors else cut
+        if cut not in self._parts:
+            top, bottom, left, right = self._listed[cut].T
+            pes = np.flatnonzero((bottom > top) & (right > left))
+            self._parts[cut] = pes, self._listed[cut][pes]
+        return self._parts[cut]
+
     def pes(self, cut: int) -> np.ndarray:
         """int64: the PEs that have a part of a sub-tile, row-major numbers in the array."""
-        top, bottom, left, right = self._listed[cut].T
         # With shares of vectors a PE takes part in every one, though a short list gives some of them nothing.
-        return np.flatnonzero((bottom > top) & (right > left))
+        return self._part(cut)[0]
 
     def windows(self, cut: int) -> np.ndarray:
         """int64 (PEs of `pes`, 4): first and end row, first and end column that a sub-tile's lists are taken from."""
-        return self._listed[cut][self.pes(cut)]
+        return self._part(cut)[1]
 
-    def sub_tile_size(self, cut: int) -> tuple[int, int]:
-        """Rows and columns of the largest of a sub-tile's windows of positions: that of the first PE."""
-        # What a share of vectors drains, too: shares have no positions of their own, and the windows are as many.
-        top, bottom, left, right = self._windows[cut, 0].tolist()
-        return bottom - top, right - left
+    @cached_property
+    def sub_tile_sizes(self) -> np.ndarray:
+        """int64 (sub-tiles, 2): rows and columns of the largest of a sub-tile's windows of positions, the first PE's.
+
+        What a share of vectors drains, too: shares have no positions of their own, and the windows are as many.
+        """
+        top, bottom, left, right = self._windows[:, 0].T
+        return np.stack([bottom - top, right - left], axis=1)
+
+    @cached_property
+    def _recut(self) -> dict[tuple[int, int], PlanarMap]:
+        return {}
+
+    def cut(self, size: tuple[int, int]) -> PlanarMap:
+        """The same tiles with sub-tiles of another size; found once, as layers of a network are alike."""
+        if size not in self._recut:
+            self._recut[size] = replace(self, cut_size=size)
+        return self._recut[size]

@@ -6,9 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from dataflows.machines.scnn.activation_planes import fits_planes
 from dataflows.machines.scnn.activation_rams import Placement, group_sizes, place, planar_traffic
 from dataflows.machines.scnn.nonzero_lists import as_bytes
-from dataflows.machines.scnn.planar_map import PlanarMap
+from dataflows.machines.scnn.planar_map import Geometry, PlanarMap
 from dataflows.machines.scnn.planar_outputs import planar_outputs
 from dataflows.machines.scnn.scheduled_work import finished_schedule, formatted_weights
 from dataflows.machines.scnn.scnn_spec import ScnnSpec
@@ -24,22 +25,20 @@ def plan_of(spec: ScnnSpec, layer: Layer) -> PlanarMap | None:
     """The layer's tiling before its activations are known; None where the accumulators hold no single position."""
     # The plan says both by one number: which rule, and in which vectors.
     cut_vectors = spec.activations_per_vector if spec.tile_cut == "vectors" else 0
-    grid = (spec.pe_rows, spec.pe_columns)
-    return _plan(layer, grid, spec.output_channel_group, spec.accumulator_entries, cut_vectors)
+    grid, group = (spec.pe_rows, spec.pe_columns), min(spec.output_channel_group, layer.out_channels)
+    return _plan(Geometry.of(layer), grid, group, spec.accumulator_entries, cut_vectors)
 
 
-@lru_cache(maxsize=64)
-def _plan(
-    layer: Layer, pe_grid: tuple[int, int], group_channels: int, accumulators: int, cut_vectors: int
-) -> PlanarMap | None:
-    """The layer's tiling, kept because a refusal and a schedule both need it."""
-    return PlanarMap.of(layer, pe_grid, min(group_channels, layer.out_channels), accumulators, cut_vectors)
+# Kept because a refusal and a schedule both need it, and because a network repeats few geometries.
+_plan = lru_cache(maxsize=256)(PlanarMap.of)
 
 
 def stored_weights_of(spec: ScnnSpec, layer: Layer, mask: np.ndarray, plan: PlanarMap) -> StoredWeights:
     """The layer's weights as they are streamed; mask bool (K, C/G, R, S)."""
     taps = as_bytes(mask).reshape(*mask.shape[:2], -1)
-    return StoredWeights.of(taps, plan, layer.groups, spec.weight_rules)
+    # Without the fastest kernel rows of the lists have tables in common, of which few long slices make few.
+    tasks = 4 if fits_planes(spec.queue_rules) else 1
+    return StoredWeights.of(taps, plan, layer.groups, spec.weight_rules, tasks)
 
 
 def planar_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
@@ -61,8 +60,7 @@ def planar_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
     moved = planar_traffic(trace, placement, stored_as.size_bytes, spec.rams, _kernel_bits(spec, trace))
     # Tiles count output-channel groups fastest, so that a group's cycles come round once a pair of image and sub-tile.
     decode_cycles = np.tile(stored_as.decode_cycles, layer.batch * plan.cut_count)
-    drains = [_drain_cycles(spec, channels, plan, cut) for cut in range(plan.cut_count)]
-    drain_cycles = np.tile(np.concatenate(drains), layer.batch)
+    drain_cycles = np.tile(_drain_cycles(spec, channels, plan), layer.batch)
     return finished_schedule(
         spec,
         trace,
@@ -75,9 +73,9 @@ def planar_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
     )
 
 
-def _drain_cycles(spec: ScnnSpec, channels: np.ndarray, plan: PlanarMap, cut: int) -> np.ndarray:
-    """Per group of `channels` output channels: the halos leave, then the sub-tile is post-processed."""
-    rows, columns = plan.sub_tile_size(cut)
+def _drain_cycles(spec: ScnnSpec, channels: np.ndarray, plan: PlanarMap) -> np.ndarray:
+    """Int64: sub-tile by sub-tile, for each group of `channels` output channels: halos leave, then post-processing."""
+    rows, columns = plan.sub_tile_sizes.T[:, :, None]
     # The first PE's window is the largest: the others drain no longer.
     # 4 x 4 positions of a 3x3 kernel reach 6 x 6 sums: with 8 channels and 4 entries a cycle 20 x 8 halo sums take 40
     # cycles and 16 x 8 results 32.
@@ -85,9 +83,9 @@ def _drain_cycles(spec: ScnnSpec, channels: np.ndarray, plan: PlanarMap, cut: in
     # 7 x 7 positions under a 3x3 kernel have 81 sums, 32 of them in the halo. With 8 channels and 4 entries a cycle the
     # halos take 64 cycles and the rest 98.
     halo = (rows + plan.halo[0]) * (columns + plan.halo[1]) - positions
-    # Subtracting a rounded-down negative adds a rounded-up sum: both parts end on whole cycles of their own.
+    # Both parts end on whole cycles of their own.
     exchange = ceil_div(channels * halo, spec.halo_entries_per_cycle)
-    return exchange - (-channels * positions // spec.post_processing_entries_per_cycle)
+    return (exchange + ceil_div(channels * positions, spec.post_processing_entries_per_cycle)).reshape(-1)
 
 
 def _notes(spec: ScnnSpec, layer: Layer, placement: Placement) -> tuple[str, ...]:

@@ -44,8 +44,9 @@ def finished_schedule(
     # 50 vectors of 4 weights of 20 bits are the 500 bytes of Table II.
     fifo_bytes = bits_to_bytes(spec.weight_fifo_vectors * spec.weights_per_vector * spec.weight_bits)
     cycles, issued = cycles_and_issued(work)
-    # A PE that decodes longer than it multiplies waits for its decoder.
-    wait_for_decoder(cycles, decode_cycles)
+    if spec.weight_format != NATIVE:
+        # A PE that decodes longer than it multiplies waits for its decoder.
+        wait_for_decoder(cycles, decode_cycles)
     masks = (as_bytes(trace.weight_mask), as_bytes(trace.activation_mask))
     return LayerSchedule(
         pe_grid=(spec.pe_rows, spec.pe_columns),

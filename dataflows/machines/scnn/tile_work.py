@@ -9,104 +9,132 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
+from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices, thread_count
 from dataflows.machines.scnn.activation_planes import ActivationPlanes, fits_planes
+from dataflows.machines.scnn.activation_windows import StoredWindows, position_bits
 from dataflows.machines.scnn.bank_queues import WORK_COUNTS, QueueRules, run_groups
 from dataflows.machines.scnn.bank_queues_in_lanes import run_groups_in_lanes
+from dataflows.machines.scnn.bank_tables import fits_tables
+from dataflows.machines.scnn.bit_strings import bit_string
 from dataflows.machines.scnn.nonzero_lists import ListRules, NonzeroLists
 from dataflows.machines.scnn.planar_map import PlanarMap
+from dataflows.machines.scnn.queues_by_table import run_groups_by_table
 from workloads.whole_numbers import ceil_div, even_slices
 
-_KEPT_LIST_BYTES = 64 << 20  # lists of a layer are built again for the second pass when they could be larger
 _TASKS_PER_THREAD = 4
-_BLOCK_ELEMENTS = 1 << 17  # about 0.2 ms of list building, several times what a task costs
+_SERIAL_WEIGHTS = 1 << 15  # fewer are listed sooner than threads are given their share
 
 
-def _blocks(elements: int, tasks: int) -> int:
-    """Blocks into which each of some equal tasks is cut, so that threads have enough to share out."""
-    if thread_count() == 1 or elements < _BLOCK_ELEMENTS:
-        return 1
-    # Two threads want 8 tasks: of 3 windows each is cut into 3 blocks of PEs.
-    return ceil_div(_TASKS_PER_THREAD * thread_count(), tasks)
+@kernel
+def _share_entries(stored: StoredWindows, width: int, entries: np.ndarray) -> None:
+    """Fill entries, int64 (shares, PEs): stored entries of each share of every list."""
+    parts, pes = entries.shape
+    lanes = stored.found.shape[2]
+    for p in range(pes):
+        for v in range(stored.found.shape[1]):
+            length = np.int64(stored.found[p // lanes, v, p % lanes] + stored.fillers[p // lanes, v, p % lanes])
+            vectors = (length + width - 1) // width
+            begin = 0
+            for part in range(parts):
+                # The last vector may be short: its end is the list's.
+                end = min(((part + 1) * vectors + v % parts) // parts * width, length)
+                entries[part, p] += end - begin
+                begin = end
 
 
 @dataclass(frozen=True, eq=False)
 class StoredActivations:
-    """A layer's activations as the PEs store them: one list for each image, window of a tile, PE and virtual channel.
+    """A layer's activations as the PEs store them: a list for each image, window of a tile, PE and virtual channel.
 
     A window is a sub-tile where tiles are cut between positions. Where they are cut between vectors it is the whole
-    tile, and its lists are shared out when they are asked for (`lists`).
+    tile, and its lists are shared out when they are asked for.
 
     mask     uint8 (N, C, H, W)
+    windows  what each PE stores, image by image and window by window
     entries  int64 (N, sub-tiles, PEs): stored entries, placeholders included
     nonzeros int64 (N, PEs): those that are not placeholders
-    kept     the lists, image by image and window by window; empty when they would take too much memory
     """
 
     mask: np.ndarray
     plan: PlanarMap
     rules: ListRules
+    windows: tuple[StoredWindows, ...]
     entries: np.ndarray
     nonzeros: np.ndarray
-    kept: tuple[NonzeroLists, ...]
-    _last: dict[tuple[int, int], NonzeroLists] = field(default_factory=dict)
+    _last: dict[tuple[Any, ...], Any] = field(default_factory=dict[tuple[Any, ...], Any])
     _turn: Lock = field(default_factory=Lock)
 
     @classmethod
     def of(cls, mask: np.ndarray, plan: PlanarMap, rules: ListRules) -> Self:
         """Compress the activations for one tiling; both stored zeros and sizes depend on it."""
-        images, windows, pes = len(mask), plan.window_count, math.prod(plan.pe_grid)
-        blocks = _blocks(mask[0].size // windows, images * windows)
+        windows: list[StoredWindows] = []
+        for image in mask:
+            bits = position_bits(image, plan, rules)
+            windows += [StoredWindows.of(bits, image.shape, plan, i, rules) for i in range(plan.window_count)]
+        return cls._of_windows(mask, plan, rules, tuple(windows))
+
+    @classmethod
+    def _of_windows(
+        cls, mask: np.ndarray, plan: PlanarMap, rules: ListRules, windows: tuple[StoredWindows, ...]
+    ) -> Self:
+        images, pes = len(mask), math.prod(plan.pe_grid)
         entries = np.zeros((images, plan.cut_count, pes), np.int64)
-        nonzeros = np.zeros((images, windows, pes), np.int64)
-        # Four bytes an entry, of which there are at most as many as activations: a placeholder stands for zeros.
-        # 16 million activations at most: VGG-16's largest map has 3.2 million an image.
-        keep_lists = mask.size * 4 <= _KEPT_LIST_BYTES
-
-        def compress(task: int) -> NonzeroLists | None:
-            # Blocks count fastest, then windows: with 2 blocks and 3 windows task 9 is block 1 of image 1, window 1.
-            (image, window), block = divmod(task // blocks, windows), task % blocks
-            part = slice(block * pes // blocks, (block + 1) * pes // blocks)
-            chosen = plan.pes(window)[part]
-            lists, found = NonzeroLists.of_activations(mask[image], plan, plan.windows(window)[part], rules)
-            nonzeros[image, window, chosen] = found
+        nonzeros = np.zeros((images, pes), np.int64)
+        for i, stored in enumerate(windows):
+            image, window = divmod(i, plan.window_count)
+            chosen = plan.pes(window)
+            found = stored.per_pe(stored.found)
+            nonzeros[image, chosen] += found
             if plan.cut_vectors and plan.cut_count > 1:
-                # What lies between the sums of where two shares begin, over all channels, is the first one's entries.
-                edges = (lists.share_start(cut, plan.cut_count, plan.cut_vectors) for cut in range(plan.cut_count + 1))
-                entries[image][:, chosen] = np.diff([edge.sum(axis=1) for edge in edges], axis=0)
+                shares = np.zeros((plan.cut_count, len(chosen)), np.int64)
+                _share_entries(stored, plan.cut_vectors, shares)
+                entries[image][:, chosen] = shares
             else:
-                entries[image, window, chosen] = lists.entries
-            return lists if keep_lists else None
+                entries[image, window, chosen] = found + stored.per_pe(stored.fillers)
+        return cls(mask, plan, rules, windows, entries, nonzeros)
 
-        # Results come in the order of the tasks, so that the blocks of one window stand side by side.
-        parts = [lists for lists in run_slices(compress, range(images * windows * blocks)) if lists is not None]
-        kept = tuple(NonzeroLists.joined(parts[i : i + blocks]) for i in range(0, len(parts), blocks))
-        return cls(mask, plan, rules, entries, nonzeros.sum(axis=1), kept)
+    def cut(self, size: tuple[int, int]) -> Self:
+        """The same activations with sub-tiles of another size."""
+        plan = self.plan.cut(size)
+        if plan.cut_vectors:  # whole tiles are listed, however they are cut
+            return self._of_windows(self.mask, plan, self.rules, self.windows)
+        return self.of(self.mask, plan, self.rules)
 
     def lists(self, image: int, cut: int) -> NonzeroLists:
         """The lists of one image and sub-tile, one row for each PE that has a part of it."""
-        if not self.plan.cut_vectors or self.plan.cut_count == 1:
-            return self._of_window(image, cut)
-        return self._of_window(image, 0).share(cut, self.plan.cut_count, self.plan.cut_vectors)
+        plan, window = self.plan, 0 if self.plan.cut_vectors else cut
+        whole = self._once(
+            ("lists", image, window),
+            lambda: NonzeroLists.of_activations(self.mask[image], plan, plan.windows(window), self.rules),
+        )
+        return whole.share(cut, plan.cut_count, plan.cut_vectors) if plan.cut_vectors and plan.cut_count > 1 else whole
 
-    def _of_window(self, image: int, window: int) -> NonzeroLists:
-        if self.kept:
-            return self.kept[image * self.plan.window_count + window]
+    def planes(self, image: int, cut: int, rules: QueueRules) -> ActivationPlanes:
+        """The same as histograms over the banks."""
+        plan = self.plan
+        stored = self.windows[image * plan.window_count + (0 if plan.cut_vectors else cut)]
+        if not plan.cut_vectors or plan.cut_count == 1:
+            return ActivationPlanes.of(stored, rules)
+        whole = self._once(("planes", image, rules), lambda: ActivationPlanes.of(stored, rules))
+        return whole.share(stored, rules, cut, plan.cut_count)
+
+    def _once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         # The last one is remembered, since the shares of a tile are asked for one after the other. One thread makes it,
         # as two would take the room twice.
         with self._turn:
-            if (image, window) not in self._last:
+            if key not in self._last:
                 self._last.clear()
-                lists = NonzeroLists.of_activations(self.mask[image], self.plan, self.plan.windows(window), self.rules)
-                self._last[image, window] = lists[0]
-            return self._last[image, window]
+                self._last[key] = make()
+            return self._last[key]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,12 +145,16 @@ class StoredWeights:
     lists: tuple[NonzeroLists, ...]
 
     @classmethod
-    def of(cls, mask: np.ndarray, plan: PlanarMap, groups: int, rules: ListRules) -> Self:
+    def of(
+        cls, mask: np.ndarray, plan: PlanarMap, groups: int, rules: ListRules, tasks_per_thread: int = _TASKS_PER_THREAD
+    ) -> Self:
         """Compress weights, mask uint8 (K, C/G, R * S), in slices that threads can share out."""
         # Slices end between groups: a group of output channels is one row of the lists and is not divided.
         channel_groups = ceil_div(len(mask), plan.group_channels)
-        rows = tuple(itertools.starmap(range, even_slices(channel_groups, _TASKS_PER_THREAD * thread_count())))
-        lists = run_slices(lambda part: NonzeroLists.of_weights(mask, plan, part, groups, rules), rows)
+        tasks = 1 if mask.size < _SERIAL_WEIGHTS else tasks_per_thread * thread_count()
+        rows = tuple(itertools.starmap(range, even_slices(channel_groups, tasks)))
+        bits = bit_string(mask)
+        lists = run_slices(lambda part: NonzeroLists.of_weights(mask, plan, part, groups, rules, bits), rows)
         return cls(rows, tuple(lists))
 
     @property
@@ -135,30 +167,32 @@ class StoredWeights:
 class TileOperand:
     """The activations of one image and sub-tile, ready for the kernels.
 
-    pes     PEs that have a part of the sub-tile; rows of the lists
-    planes  the lists as histograms over the banks, None where the rules are outside the fast kernel's range
+    pes     PEs that have a part of the sub-tile
+    stored  their activations: histograms over the banks where the rules are inside the fast kernel's range, else lists
     """
 
     pes: np.ndarray
-    lists: NonzeroLists
-    planes: ActivationPlanes | None
+    stored: ActivationPlanes | NonzeroLists
 
     @classmethod
     def of(cls, activations: StoredActivations, pair: int, rules: QueueRules) -> Self:
         """The operand of one of the (image, sub-tile) pairs."""
         image, cut = divmod(pair, activations.plan.cut_count)
-        lists = activations.lists(image, cut)
         # Once for all groups of output channels, which meet the same activations.
-        planes = ActivationPlanes.of(lists, rules) if fits_planes(rules) else None
-        return cls(activations.plan.pes(cut), lists, planes)
+        stored = activations.planes(image, cut, rules) if fits_planes(rules) else activations.lists(image, cut)
+        return cls(activations.plan.pes(cut), stored)
 
-    def work(self, weights: NonzeroLists, rules: QueueRules, bank_of: np.ndarray) -> np.ndarray:
-        """int64 (output-channel groups, pes, WORK_COUNTS): what is `Counted`."""
+    def work(self, weights: NonzeroLists, rules: QueueRules, addresses: np.ndarray) -> np.ndarray:
+        """int64 (output-channel groups, pes, WORK_COUNTS): what is `Counted`.
+
+        addresses  keys of the accumulators for the kernel with tables, banks for the generic one
+        """
         work = np.zeros((len(weights.start), len(self.pes), WORK_COUNTS), np.int64)
-        if self.planes is not None:
-            run_groups_in_lanes(self.planes, weights, rules, work)
+        if isinstance(self.stored, ActivationPlanes):
+            run_groups_in_lanes(self.stored, weights, rules, work)
         else:
-            run_groups(self.lists, weights, rules, bank_of, work)
+            run = run_groups_by_table if fits_tables(rules) else run_groups
+            run(self.stored, weights, rules, addresses, work)
         return work
 
 
@@ -167,12 +201,13 @@ def tile_work(activations: StoredActivations, weights: StoredWeights, rules: Que
     images, cuts, pes = activations.entries.shape
     pairs, groups, parts = images * cuts, weights.rows[-1].stop, range(len(weights.rows))
     work = np.zeros((pairs, groups, pes, WORK_COUNTS), np.int64)
-    bank_of = rules.bank_of(activations.plan.group_channels, activations.plan.region)
+    region = activations.plan.group_channels, activations.plan.region
+    addresses = rules.keys_of(*region) if fits_tables(rules) else rules.bank_of(*region)
 
     def run(pair: int, operand: TileOperand, part: int) -> None:
         rows = weights.rows[part]
         # Tasks write to parts of their own: one pair, or one pair's output-channel groups.
-        work[pair][rows.start : rows.stop, operand.pes] = operand.work(weights.lists[part], rules, bank_of)
+        work[pair][rows.start : rows.stop, operand.pes] = operand.work(weights.lists[part], rules, addresses)
 
     def run_pair(pair: int) -> None:
         operand = TileOperand.of(activations, pair, rules)

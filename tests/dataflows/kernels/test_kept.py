@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from dataflows.kernels import kept
+from dataflows.kernels import kept, processor
 from dataflows.kernels.cache import cache_folder
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.helpers import MissingHelperError
@@ -172,8 +172,9 @@ def test_elsewhere_numba_loads_everything(base, monkeypatch):
 
 @pytest.mark.parametrize(("system", "machine"), [("darwin", "x86_64"), ("win32", "AMD64"), ("linux", "aarch64")])
 def test_images_are_for_one_kind_of_system(monkeypatch, system, machine):
-    monkeypatch.setattr(kept.sys, "platform", system)
-    monkeypatch.setattr(kept.platform, "machine", lambda: machine)
+    monkeypatch.setattr(processor.sys, "platform", system)
+    monkeypatch.setattr(processor.platform, "machine", lambda: machine)
+    monkeypatch.setattr(kept, "processor_facts", processor.processor_facts.__wrapped__)
     assert kept._processor.__wrapped__() == ""
 
 

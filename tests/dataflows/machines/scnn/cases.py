@@ -47,9 +47,9 @@ def traces(draw, layer):
 
 @st.composite
 def specs(draw):
-    """Small machines, most of them inside the range of the fast kernel."""
+    """Small machines: half of them inside the range of the fastest kernel, most others inside that of tables."""
     fast = draw(st.booleans())
-    banks = draw(st.sampled_from([1, 2, 4, 8, 16, 32] if fast else [1, 2, 3, 5, 8, 16, 32, 40]))
+    banks = draw(st.sampled_from([1, 2, 4, 8, 16, 32] if fast else [1, 2, 3, 5, 8, 16, 32, 40, 64, 70, 128]))
     return ScnnSpec(
         pe_rows=draw(st.integers(1, 5)),
         pe_columns=draw(st.integers(1, 5)),
@@ -57,7 +57,7 @@ def specs(draw):
         activations_per_vector=draw(st.integers(1, 4)) if fast else draw(st.integers(1, 6)),
         accumulator_banks=banks,
         accumulator_entries=draw(st.sampled_from([64, 100, 256, 1024])),
-        queue_depth=draw(st.integers(0, 11)) if fast else draw(st.integers(0, 20)),
+        queue_depth=draw(st.integers(0, 11)) if fast else draw(st.sampled_from([0, 1, 2, 5, 12, 15, 20, 70, 130])),
         bank_hash="linear" if fast else draw(st.sampled_from(["linear", "mix"])),
         output_channel_group=draw(st.integers(1, 8)),
         tile_cut=draw(st.sampled_from(["vectors", "vectors", "positions"])),

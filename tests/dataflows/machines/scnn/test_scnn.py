@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import dataflows.machines.scnn.tile_work
+from dataflows.machines.scnn.bank_tables import fits_tables
 from dataflows.machines.scnn.scnn import Scnn
 from dataflows.machines.scnn.scnn_spec import ScnnSpec
 from dataflows.schedule import Cause, Tensor
@@ -115,14 +116,21 @@ def test_known_cycles_of_a_layer_with_222_million_products(settings, cycles):
         assert schedule.cycles[:, :, Cause.BUSY].max(axis=1).sum() == 255_187
 
 
-@pytest.mark.parametrize("settings", [{}, {"queue_depth": 1}, {"accumulator_banks": 8, "weight_fifo_vectors": 4}])
+@pytest.mark.parametrize("settings", [
+    {}, {"queue_depth": 1}, {"accumulator_banks": 8, "weight_fifo_vectors": 4}, {"queue_depth": 40},
+    {"bank_hash": "mix"}, {"accumulator_banks": 64}, {"accumulator_banks": 128, "weights_per_vector": 8},
+    {"activations_per_vector": 16, "queue_depth": 60}, {"accumulator_banks": 24, "weight_fifo_vectors": 4},
+])  # fmt: skip
 @pytest.mark.parametrize("stride", [1, 2])
-def test_fast_and_generic_kernel_agree_on_a_layer_of_real_size(settings, stride, monkeypatch):
+def test_fast_and_generic_kernels_agree_on_a_layer_of_real_size(settings, stride, monkeypatch):
     layer = Layer.conv("middle", in_channels=24, out_channels=32, input_size=(28, 28), kernel_size=3, padding=1,
                        stride=stride)  # fmt: skip
     trace, machine = random_trace(layer, 0.2, 0.3), Scnn(ScnnSpec(**settings))
+    assert fits_tables(machine.spec.queue_rules)
     fast = machine.schedule(trace)
     monkeypatch.setattr(dataflows.machines.scnn.tile_work, "fits_planes", lambda _: False)
+    np.testing.assert_array_equal(machine.schedule(trace).cycles, fast.cycles)
+    monkeypatch.setattr(dataflows.machines.scnn.tile_work, "fits_tables", lambda _: False)
     np.testing.assert_array_equal(machine.schedule(trace).cycles, fast.cycles)
 
 

@@ -1,8 +1,8 @@
 """What SCNN's PEs hold, by hand: lists of activations, results in the output RAM, vectors in the weight FIFO."""
 
 import numpy as np
+import pytest
 
-import dataflows.machines.scnn.tile_work
 from dataflows.machines.scnn.nonzero_lists import as_bytes
 from dataflows.machines.scnn.planar_schedule import plan_of
 from dataflows.machines.scnn.scnn import Scnn
@@ -16,21 +16,26 @@ def ones(layer):
     return LayerTrace(layer, np.ones(layer.weight_shape, bool), np.ones(layer.input_shape, bool))
 
 
-def test_lists_stay_for_the_second_pass_where_they_have_room_and_are_the_same_when_built_again(monkeypatch):
-    """Two images in four sub-tiles of 2 x 2 positions: eight windows, of four bytes an activation."""
-    layer = Layer.conv("cut", in_channels=3, out_channels=1, input_size=(4, 4), kernel_size=1, batch=2)
-    spec = ScnnSpec(pe_rows=1, pe_columns=1, accumulator_entries=4, tile_cut="positions")
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("run_bits", [0, 1, 4])
+def test_windows_hold_what_the_lists_do(stride, run_bits):
+    """Two images in four sub-tiles of 1 x 4 positions: eight windows, whose bits stand at the lists' offsets."""
+    size = (4 * stride, 3 * stride + 1)
+    layer = Layer.conv("cut", in_channels=3, out_channels=1, input_size=size, kernel_size=1, stride=stride, batch=2)
+    spec = ScnnSpec(
+        pe_rows=1, pe_columns=1, accumulator_entries=4, tile_cut="positions", zero_run_bits=run_bits, iaram_bytes=10**6
+    )
     mask, plan = np.random.default_rng(0).random(layer.input_shape) < 0.5, plan_of(spec, layer)
     assert plan is not None
-    stored = []
-    for room in (4 * mask.size, 4 * mask.size - 1):
-        monkeypatch.setattr(dataflows.machines.scnn.tile_work, "_KEPT_LIST_BYTES", room)
-        stored.append(StoredActivations.of(as_bytes(mask), plan, spec.activation_rules))
-    assert [len(each.kept) for each in stored] == [8, 0]
+    stored = StoredActivations.of(as_bytes(mask), plan, spec.activation_rules)
+    assert len(stored.windows) == 8
     for image, cut in np.ndindex(2, 4):
-        kept, again = (each.lists(image, cut) for each in stored)
-        np.testing.assert_array_equal(kept.start, again.start)
-        np.testing.assert_array_equal(kept.offset, again.offset)
+        lists, windows = stored.lists(image, cut), stored.windows[4 * image + cut]
+        assert lists.entries.tolist() == [stored.entries[image, cut, 0]]
+        for v in range(3):
+            listed = lists.offset[lists.start[0, v] : lists.start[0, v + 1]]
+            assert sum(1 << int(offset) for offset in listed if offset >= 0) == windows.words[0, v, 0, 0]
+            assert windows.fillers[0, v, 0] == (listed < 0).sum()
 
 
 def test_rows_of_outputs_are_shared_by_rows_of_pes_and_columns_by_columns():

@@ -232,4 +232,5 @@ class LayerSchedule:
         """Cycles of its own making of the PE that has most of them; waits for others are no bound of the layer."""
         # Example: a PE busy for 6 and 4 cycles in two tiles, with 2 cycles of fillers between, bounds the layer at 12
         # cycles, whatever the other PEs do.
-        return int(self.cycles[:, :, list(OWN_WORK)].sum(axis=(0, 2)).max(initial=0))
+        # Tiles first, as they lie in memory.
+        return int(self.cycles.sum(axis=0)[:, list(OWN_WORK)].sum(axis=1).max(initial=0))

@@ -91,6 +91,9 @@ class MachineRun:
         # What lies between layers is no part of a single one.
         self._baseline_spec = self._baseline.spec.model_dump_json(exclude={"overlap", "pooling"})
         self._dense_cycles: DenseCycles = {} if dense_cycles is None else dense_cycles
+        spec = accelerator.spec
+        self._peak = peak_bytes_per_cycle(spec.dram, spec.clock_hz)
+        self._peak_gbs = float(self._peak * spec.clock_hz / NANOSECONDS) if self._peak else None
 
     def layer(
         self,
@@ -137,15 +140,14 @@ class MachineRun:
         self, trace: LayerTrace, products: ProductCounts, schedule: LayerSchedule, played: Played
     ) -> LayerReport:
         spec, traffic, cycles = self.accelerator.spec, played.traffic, played.cycles
-        issued, busy = int(schedule.issued.sum()), int(played.pe_cycles[:, Cause.BUSY].sum())
-        peak = peak_bytes_per_cycle(spec.dram, spec.clock_hz)
+        issued, stack = int(schedule.issued.sum()), played.pe_cycles.sum(axis=0).tolist()
+        peak = self._peak
         # Useful bytes: what partial bursts waste is no achievement, so efficiency stays below 1 by it.
         moved = traffic.read_bytes + traffic.write_bytes
         time_us = cycles * MICROSECONDS / spec.clock_hz
         # 1,000 useful bytes in 100 cycles at a peak of 19.2 a cycle are 0.52 of what could have been moved.
         efficiency = float(moved / (peak * cycles)) if peak and cycles else 0.0
-        peak_gbs = float(peak * spec.clock_hz / NANOSECONDS) if peak else None
-        dram = DramReport.of(traffic, efficiency, time_us, peak_gbs)
+        dram = DramReport.of(traffic, efficiency, time_us, self._peak_gbs)
         own = DenseRun(cycles, issued, schedule.multipliers)  # a machine that skips nothing is its own dense run
         dense = self.dense_run(trace) if self.accelerator.skips_zeros else own
         return LayerReport(
@@ -161,8 +163,8 @@ class MachineRun:
             dense_cycles=in_own_cycles(dense.cycles, self.accelerator, self._baseline),
             dense_issued_macs=dense.issued_macs,
             dense_slots=dense.slots,
-            pe_cycle_stack={cause.key: int(played.pe_cycles[:, cause].sum()) for cause in Cause},
-            fragmented_lanes=busy * schedule.lanes_per_pe - issued,
+            pe_cycle_stack={cause.key: stack[cause] for cause in Cause},
+            fragmented_lanes=stack[Cause.BUSY] * schedule.lanes_per_pe - issued,
             barrier_busy_cycles=played.barrier_busy_cycles,
             dram=dram,
             bounds=Bounds(

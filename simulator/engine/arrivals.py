@@ -32,13 +32,28 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING, Protocol
 
-import simpy
+if TYPE_CHECKING:
+    import simpy
 
 from dataflows.schedule import Tensor
 from simulator.engine.ideal_memory import Moved
 from simulator.engine.traffic import Transfer
 from workloads.whole_numbers import ceil_div
+
+
+class Arrived(Protocol):
+    """What the rule needs to know of data that have come, as `Arrival` has it."""
+
+    @property
+    def bursts(self) -> int: ...  # noqa: D102 (see `Arrival`)
+    @property
+    def asked_at(self) -> int: ...  # noqa: D102
+    @property
+    def first_at(self) -> int: ...  # noqa: D102
+    @property
+    def last_at(self) -> int: ...  # noqa: D102
 
 
 @dataclass(slots=True)
@@ -75,7 +90,7 @@ class Arrival:
         return arrival
 
 
-def earliest_end(start: int, duration: int, arrivals: Sequence[Arrival], *, in_step: bool) -> int:
+def earliest_end(start: int, duration: int, arrivals: Sequence[Arrived], *, in_step: bool) -> int:
     """The first cycle in which a tile can end that started at `start`; all of `arrivals` must have arrived.
 
     `arrivals` in the order in which they were asked for, one or two.
@@ -105,7 +120,7 @@ def earliest_end(start: int, duration: int, arrivals: Sequence[Arrival], *, in_s
     return max(end, _end_of_grid(start, duration, joined, there, early, late))
 
 
-def _joined(early: Arrival, late: Arrival) -> tuple[int, Fraction]:
+def _joined(early: Arrived, late: Arrived) -> tuple[int, Fraction]:
     """When the first burst of the later load can come, and which share of the earlier one is there by then."""
     # Example: the earlier load comes from cycle 10 to 26, the later one is asked for in 14 and its first burst comes in
     # 27, behind the other's rest. Taking turns it can come 26 - 14 = 12 cycles sooner, in 15; by 14, when they begin to
@@ -119,7 +134,7 @@ def _joined(early: Arrival, late: Arrival) -> tuple[int, Fraction]:
     return joined, Fraction(shared_from - early.first_at, early.last_at - early.first_at)
 
 
-def _end_of_grid(start: int, duration: int, joined: int, there: Fraction, early: Arrival, late: Arrival) -> int:
+def _end_of_grid(start: int, duration: int, joined: int, there: Fraction, early: Arrived, late: Arrived) -> int:
     """The bound of two operands that arrive burst by burst in turn, any part of one meeting any of the other."""
     # Letters as in the formula at the head of this file, with bursts in place of bytes.
     p, q = early.bursts, late.bursts

@@ -16,12 +16,13 @@ def check_capacities(schedule: LayerSchedule) -> None:
             continue
         runs = schedule.stores if use.tensor == Tensor.OUTPUT else schedule.loads
         mask = runs.tensor == use.tensor
-        # Bytes that come with each tile less those that went with the tile before; their running sum is what must be
-        # there at once. Runs of tiles 0..2 of 5 bytes and 1..1 of 3 give changes 5, 3, -3, -5: 5, 8, 5 bytes.
-        change = np.zeros(schedule.tiles + 1, np.int64)
-        np.add.at(change, runs.tile[mask], runs.size_bytes[mask])
-        np.subtract.at(change, runs.last_tile[mask] + 1, runs.size_bytes[mask])
-        resident = np.cumsum(change[:-1])
+        # Bytes that have come with each tile or before it, less those that went with a tile before it: runs of tiles
+        # 0..2 of 5 bytes and 1..1 of 3 are 5, 8 and 5 bytes.
+        size, tiles = runs.size_bytes[mask], schedule.tiles
+        come = np.bincount(runs.tile[mask], size, tiles)
+        gone = np.bincount(runs.last_tile[mask], size, tiles)
+        # Sums of whole numbers below 2^53 are exact as floats.
+        resident = np.cumsum(come) - np.cumsum(gone) + gone
         if resident.size and resident.max() > use.capacity_bytes:
             tile = int(resident.argmax())
             raise CapacityError(

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 from heapq import heappop, heappush
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import simpy
+if TYPE_CHECKING:
+    import simpy
 
 from dataflows.schedule import Runs, Tensor
 from dataflows.specs import DramSpec
+from simulator.engine.ideal_rates import ideal_bytes_per_cycle, ideal_latency
 from simulator.engine.traffic import TensorTraffic, Traffic, Transfer
-from workloads.units import NANOSECONDS
 from workloads.whole_numbers import ceil_div
 
 
@@ -73,9 +74,8 @@ class IdealMemory:
     def __init__(self, env: simpy.Environment, dram: DramSpec, clock_hz: int) -> None:
         self.burst_bytes = dram.burst_bytes
         self._env = env
-        self._bytes_per_cycle = ideal_bytes_per_cycle(dram, clock_hz)
-        # In cycles, exactly: 50 ns at 606 MHz are 30.3 of them.
-        self._latency = Fraction(str(dram.latency_ns)) * clock_hz / NANOSECONDS
+        self._bytes_per_cycle = ideal_bytes_per_cycle(dram.bandwidth_gbs, clock_hz)
+        self._latency = ideal_latency(dram.latency_ns, clock_hz)
         self._tensors = {tensor: TensorTraffic() for tensor in Tensor}
         self._jobs: list[_Job] = []
         self._number = 0
@@ -171,11 +171,3 @@ class IdealMemory:
     def traffic(self) -> Traffic:
         """What has been carried so far; an ideal memory has no rows."""
         return Traffic(self._tensors)
-
-
-def ideal_bytes_per_cycle(dram: DramSpec, clock_hz: int) -> Fraction | None:
-    """Bytes that ideal memory can move in one accelerator cycle, exactly; None when bandwidth is infinite."""
-    if dram.bandwidth_gbs == float("inf"):
-        return None
-    # By way of its text: 12.8 as a float is not quite 64/5.
-    return Fraction(str(dram.bandwidth_gbs)) * NANOSECONDS / clock_hz

@@ -8,7 +8,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 import simpy
 
-from dataflows.schedule import BufferUse, LayerSchedule, Tensor
+from dataflows.schedule import LayerSchedule, Tensor
+from simulator.engine.alike import alike_tensors
 from simulator.engine.arrivals import Arrival
 from simulator.engine.buffer import Buffer
 from simulator.engine.capacities import check_capacities
@@ -59,6 +60,7 @@ class LayerInPlay:
     making         how far this layer's results are
     releases       by tile, the room that its end gives back, buffer by buffer
     arrivals       by tile, its loads that are on their way or there
+    durations      by tile, the cycles that the array takes
     books          where the PE-cycles went
 
     Raises `CapacityError` when a tile can never fit a buffer.
@@ -89,7 +91,7 @@ class LayerInPlay:
         self.operands: dict[int, list[Transfer]] = {}
         self.operands_made: list[simpy.Event] = []
         self.resident: frozenset[int] = frozenset()
-        alike = [] if before is None else _alike(schedule, before.schedule)
+        alike = [] if before is None else alike_tensors(schedule, before.schedule)
         self.unlike = frozenset() if before is None else frozenset(use.tensor for use in schedule.buffers) - set(alike)
         self.buffers = {
             use.tensor: before.buffers[use.tensor]
@@ -105,18 +107,8 @@ class LayerInPlay:
         self.releases = _release_table(schedule, self.buffers)
         self.arrivals: dict[int, list[Arrival]] = {tile: [] for tile in self.loads}
         self.books = CauseBooks(schedule)
-
-
-def _alike(schedule: LayerSchedule, before: LayerSchedule) -> list[Tensor]:
-    """Tensors whose buffer two layers in a row use as one: of one name, capacity and manner, and loaded by both."""
-    uses: dict[Tensor, BufferUse] = {use.tensor: use for use in before.buffers}
-    return [
-        use.tensor
-        for use in schedule.buffers
-        # Results are made by every layer. What one of the two does not load lies in the buffer without a transfer.
-        if uses.get(use.tensor) == use
-        and (use.tensor == Tensor.OUTPUT or all(use.tensor in one.loads.tensor for one in (schedule, before)))
-    ]
+        # As the drain cycles, Python's ints.
+        self.durations: list[int] = self.books.duration_cycles.tolist()
 
 
 def _release_table(schedule: LayerSchedule, buffers: dict[Tensor, Buffer]) -> dict[int, list[tuple[Buffer, int]]]:

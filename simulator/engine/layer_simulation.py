@@ -2,51 +2,25 @@
 
 Only what depends on another tile's timing is an event: when a load may start, when its data is there, when the array
 may begin a tile, when results have been drained and written. What PEs do inside a tile stands in the schedule.
+
+The events are written down twice. `LayerEvents` plays them as simpy's processes, which are the rules to read, and
+which observers can watch. `compiled` plays the same ones as compiled code where nobody watches and memory is ideal;
+tests hold the two equal in every number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import simpy
-
 from dataflows.schedule import LayerSchedule
 from dataflows.specs import DramSpec
-from simulator.engine.errors import StarvedError
-from simulator.engine.layer_in_play import LayerInPlay
-from simulator.engine.machine_in_play import MachineInPlay, WriteBack
+from simulator.engine.capacities import check_capacities
+from simulator.engine.compiled.machine import loop_machine
 from simulator.engine.observer import Observer
-from simulator.engine.traffic import Traffic
-
-Process = Generator[simpy.Event, Any, None]
-
-
-@dataclass(frozen=True, eq=False)
-class Played:
-    """What came of playing a schedule.
-
-    cycles            from the first load to the last byte written
-    pe_cycles         int64 (PEs, CAUSES): every PE-cycle by its cause; the sum is PEs x cycles
-    barrier_busy_cycles   sum over tiles of the busiest PE's busy cycles
-    traffic           what memory carried
-    buffer_peak_bytes fullest level of each buffer
-    """
-
-    cycles: int
-    pe_cycles: np.ndarray
-    barrier_busy_cycles: int
-    traffic: Traffic
-    buffer_peak_bytes: dict[str, int]
+from simulator.engine.played import Played
+from simulator.engine.write_back import WriteBack
 
 
 class LayerSimulation:
     """One layer on one machine, which is cold at its start. Make it, call `run` once.
-
-    What happens stands in `PEArray`, `Loading` and `Results`, which play the layers of a network, too. Operands of the
-    schedule are ignored: other layers make them, and alone a layer has none.
 
     write_back               "blocking": the array waits until a tile's results are written before it goes on
     buffer_bytes_per_cycle   what buffers take in a cycle; None: as fast as memory delivers
@@ -64,37 +38,31 @@ class LayerSimulation:
         write_back: WriteBack = "overlapped",
         buffer_bytes_per_cycle: int | None = None,
     ) -> None:
-        self._env = env = simpy.Environment()
-        machine = MachineInPlay(
-            env, dram, clock_hz, observers, write_back=write_back, buffer_bytes_per_cycle=buffer_bytes_per_cycle
-        )
-        self._memory, self._loading, self._array = machine.memory, machine.loading, machine.array
-        self._layer = LayerInPlay(env, schedule, self._memory.burst_bytes)
-        self._done = False
+        # Before anything is played: a tile that never fits would only starve, and say less.
+        check_capacities(schedule)
+        self._schedule = schedule
+        self._dram, self._clock_hz, self._observers = dram, clock_hz, observers
+        self._write_back: WriteBack = write_back
+        self._buffer_rate = buffer_bytes_per_cycle
 
     def run(self) -> Played:
         """Play the schedule to its end.
 
         Raises `StarvedError` when the run stops early.
         """
-        self._env.process(self._loading.load(self._layer))
-        self._env.process(self._compute())
-        # simpy stops when no event is left. If the array is not done by then, it waits for something that nobody will
-        # bring about.
-        self._env.run()
-        # Delays are whole cycles, so simpy's clock, typed as a number, holds an int.
-        cycles, books = int(self._env.now), self._layer.books
-        if not self._done:
-            raise StarvedError(f"the simulation starved at cycle {cycles}: {self._array.state}")
-        return Played(
-            cycles=cycles,
-            pe_cycles=books.pe_cycles(),
-            barrier_busy_cycles=books.barrier_busy_cycles,
-            traffic=self._memory.traffic(),
-            buffer_peak_bytes={buffer.name: buffer.peak_bytes for buffer in self._layer.buffers.values()},
-        )
+        # What is watched is played as processes that can be watched.
+        machine = None if self._observers else loop_machine(self._dram, self._clock_hz, self._buffer_rate)
+        if machine is None:
+            from simulator.engine.layer_events import LayerEvents  # noqa: PLC0415
 
-    def _compute(self) -> Process:
-        yield from self._array.compute(self._layer)
-        yield from self._array.wait_for_results(self._layer)
-        self._done = True
+            return LayerEvents(
+                self._schedule,
+                self._dram,
+                self._clock_hz,
+                self._observers,
+                write_back=self._write_back,
+                buffer_bytes_per_cycle=self._buffer_rate,
+            ).run()
+        from simulator.engine.compiled.layer import play_layer  # noqa: PLC0415
+
+        return play_layer(self._schedule, machine, blocking=self._write_back == "blocking")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import simpy
 
 from dataflows.schedule import Tensor
@@ -15,8 +13,7 @@ from simulator.engine.observer import Observer
 from simulator.engine.pe_array import PEArray
 from simulator.engine.results import Results
 from simulator.engine.transfers import Transfers
-
-WriteBack = Literal["overlapped", "blocking"]
+from simulator.engine.write_back import WriteBack
 
 
 class MachineInPlay:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from simulator.engine.ideal_memory import Memory
 
 from dataflows.specs import DramSpec
+from simulator.engine.ideal_rates import ideal_bytes_per_cycle
 
 
 def make_memory(
@@ -40,9 +41,7 @@ def check_memory(dram: DramSpec) -> None:
 def peak_bytes_per_cycle(dram: DramSpec, clock_hz: int) -> Fraction | None:
     """Bytes that memory can move in one accelerator cycle at best, exactly; None when bandwidth is infinite."""
     if dram.kind == "ideal":
-        from simulator.engine.ideal_memory import ideal_bytes_per_cycle  # noqa: PLC0415
-
-        return ideal_bytes_per_cycle(dram, clock_hz)
+        return ideal_bytes_per_cycle(dram.bandwidth_gbs, clock_hz)
     from simulator.engine.banked_memory import banked_bytes_per_cycle  # noqa: PLC0415
 
     return banked_bytes_per_cycle(dram, clock_hz)

@@ -91,3 +91,12 @@ class NetworkPlayed:
     inputs: tuple[PlayedInput, ...]
     traffic: Traffic
     buffer_peak_bytes: dict[str, int]
+
+
+def check_order(layer: NetworkLayer, number: int) -> None:
+    """Raise `AssertionError` where a layer of a number reads or adds one that does not come before it."""
+    later = [other for other in (*(read.layer for read in layer.reads), *layer.operands) if not 0 <= other < number]
+    if later:
+        raise AssertionError(
+            f"layer '{layer.name}', number {number}, reads layer {later[0]}, which does not come before it"
+        )

@@ -128,7 +128,7 @@ class PEArray:
 
     def _work(self, layer: LayerInPlay, tile: int, start: int) -> Process:
         """The PEs' work on a tile, and what it waits for at its end: data that came late, results that must leave."""
-        duration = layer.books.durations[tile]
+        duration = layer.durations[tile]
         # Results begin to leave `lead` cycles before the end, where the machine writes them as they are made.
         lead = self._results.write_lead(layer, tile, duration)
         # A tile of 100 cycles whose results need 30 to leave begins to write them after 70.

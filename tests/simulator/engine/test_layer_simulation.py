@@ -9,6 +9,7 @@ from dataflows.schedule import BufferUse, Cause, LayerSchedule, Runs, Tensor
 from dataflows.specs import DramSpec
 from simulator.engine.errors import CapacityError, StarvedError
 from simulator.engine.ideal_memory import Moved
+from simulator.engine.layer_events import LayerEvents
 from simulator.engine.layer_simulation import LayerSimulation, Played
 from simulator.engine.observer import Observer
 from tests.simulator.engine.schedules import INFINITE, byte_a_cycle, runs, schedule
@@ -166,7 +167,7 @@ def test_results_that_the_output_buffer_never_holds_are_refused_unless_they_leav
 
 def test_a_starved_run_says_who_waits_for_what():
     loads = runs(Tensor.INPUT, (0, 10))
-    simulation = LayerSimulation(schedule([[1]], loads=loads, buffers=(INPUT_BUFFER,)), INFINITE, GHZ)
+    simulation = LayerEvents(schedule([[1]], loads=loads, buffers=(INPUT_BUFFER,)), INFINITE, GHZ)
     never = Moved(simulation._env.event(), simulation._env.event())
     simulation._memory.transfer = lambda *_args, **_kwargs: never  # a memory that never answers
     with pytest.raises(StarvedError, match=r"^the simulation starved at cycle 0: tile 0 waits for its first data$"):

@@ -15,6 +15,7 @@ from dataflows.schedule import BufferUse, Cause, LayerSchedule, Runs, Tensor
 from dataflows.specs import DramSpec
 from simulator.engine.errors import CapacityError, StarvedError
 from simulator.engine.ideal_memory import Moved
+from simulator.engine.network_events import NetworkEvents
 from simulator.engine.network_layers import NetworkLayer, NetworkPlayed, Overlap, PlayedLayer, Read
 from simulator.engine.network_play import NetworkPlay
 from simulator.engine.observer import Observer
@@ -369,7 +370,7 @@ def test_a_layer_reads_only_layers_before_it():
 @pytest.mark.parametrize("overlap", ["weights", "tiles"])
 def test_a_starved_run_says_who_waits_for_what(overlap):
     """Results of the first layer never reach memory, so that the second one's inputs are never made."""
-    network = NetworkPlay(byte_a_cycle(), GHZ, overlap)
+    network = NetworkEvents(byte_a_cycle(), GHZ, overlap)
     transfer = network._memory.transfer
 
     def lose_stores(transferred, part, urgency, *, write):

@@ -1,0 +1,27 @@
+"""What comes of playing a layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.engine.traffic import Traffic
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """What came of playing a schedule.
+
+    cycles            from the first load to the last byte written
+    pe_cycles         int64 (PEs, CAUSES): every PE-cycle by its cause; the sum is PEs x cycles
+    barrier_busy_cycles   sum over tiles of the busiest PE's busy cycles
+    traffic           what memory carried
+    buffer_peak_bytes fullest level of each buffer
+    """
+
+    cycles: int
+    pe_cycles: np.ndarray
+    barrier_busy_cycles: int
+    traffic: Traffic
+    buffer_peak_bytes: dict[str, int]

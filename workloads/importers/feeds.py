@@ -21,11 +21,15 @@ PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".t
 
 @dataclass(frozen=True)
 class InputSpec:
-    """An input of a model: None stands for a size that is not fixed."""
+    """An input of a model: None stands for a size that is not fixed.
+
+    sequence  whether it is a list of tensors, which stand along the first axis of `shape`
+    """
 
     name: str
     shape: tuple[int | None, ...]
     dtype: np.dtype
+    sequence: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def _parts(array: np.ndarray, spec: InputSpec) -> Sequence[np.ndarray]:
     # With one axis more than the model's input, the first one counts samples.
     if array.ndim == len(spec.shape) + 1 and len(array):
         return list(array)
-    if array.ndim != len(spec.shape) or not spec.shape:
+    if array.ndim != len(spec.shape) or not spec.shape or spec.sequence:
         return [array]
     # (12, 3, 8, 8) for a model of batches of 4 are three samples.
     batch = spec.shape[0] or len(array)

@@ -142,9 +142,13 @@ def workload_of(
 
     drawn  its graph, and notes about that
     """
-    layers = list(found)
+    layers, omitted = list(found), list(omitted)
     if not layers:
-        raise InputError(f"{origin}: holds no convolution, fully connected layer or product with constant weights")
+        why = [f"{one.count} {one.operator} ({one.reason})" for one in omitted if one.refused]
+        raise InputError(
+            f"{origin}: holds no convolution, fully connected layer or product with constant weights"
+            f"{'; ' if why else ''}{listed(why)}"
+        )
     sources = tuple(_source(i, one, origin, inputs) for i, one in enumerate(layers))
     title = f"imported from {Path(origin).name}"
     # The title goes into reports, so that a speedup on dense activations is seen as one.

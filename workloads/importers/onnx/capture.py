@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from workloads.errors import InputError
 from workloads.importers.feeds import Feed
 from workloads.importers.imported import numbers, require
-from workloads.importers.onnx.graph import OnnxGraph, first_line
+from workloads.importers.onnx.graph import OnnxGraph
+from workloads.importers.onnx.tensors import first_line
 
 _FATAL = 4  # onnxruntime's warnings about models are not for our users
 
@@ -23,24 +24,44 @@ def capture(graph: OnnxGraph, names: Iterable[str], feeds: Iterable[Feed]) -> di
     wanted = list(dict.fromkeys(names))
     # What no operator makes is an input of the model, whose values stand in the feed itself.
     made = [name for name in wanted if name in graph.producers]
-    session = _session(graph, made)
     runs = []
-    for feed in feeds:
-        try:
-            values = session.run(made, feed) if made else []
-        except Exception as error:  # noqa: BLE001 (onnxruntime raises a dozen unrelated types)
-            raise InputError(f"{graph.path}: the model does not run on this input: {_reason(error)}") from None
+    for feed, values in runs_of(graph, made, feeds):
         run = dict(zip(made, map(numbers, values), strict=True))
         runs.append([run[name] if name in run else numbers(feed[name]) for name in wanted])
-    return {name: _joined([run[i] for run in runs]) for i, name in enumerate(wanted)}
+    return {name: _joined(graph, name, [run[i] for run in runs]) for i, name in enumerate(wanted)}
 
 
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
+def runs_of(graph: OnnxGraph, names: Sequence[str], feeds: Iterable[Feed]) -> Iterator[tuple[Feed, list[Any]]]:
+    """Each feed with the values that the model's operators then give to the named tensors.
+
+    Raises `InputError` when the model cannot be loaded or does not run.
+    """
+    session = _session(graph, names)
+    lists = {spec.name for spec in graph.inputs if spec.sequence}
+    for feed in feeds:
+        given = {name: list(array) if name in lists else array for name, array in feed.items()}
+        try:
+            values = session.run(list(names), given) if names else []
+        except Exception as error:  # noqa: BLE001 (onnxruntime raises a dozen unrelated types)
+            raise InputError(f"{graph.path}: the model does not run on this input: {_reason(error)}") from None
+        yield feed, values
+
+
+def _joined(graph: OnnxGraph, name: str, parts: list[np.ndarray]) -> np.ndarray:
     # A tensor without axes, such as a zero point, is the same in every run and has no axis to be joined along.
-    return parts[0] if len(parts) == 1 or parts[0].ndim == 0 else np.concatenate(parts)
+    if len(parts) == 1 or parts[0].ndim == 0:
+        return parts[0]
+    for part in parts:
+        # A size may depend on values, as that of what a detector finds.
+        if part.shape != parts[0].shape:
+            raise InputError(
+                f"{graph.path}: '{name}' has shape {parts[0].shape} for the first sample and {part.shape} for another: "
+                "give samples one at a time"
+            )
+    return np.concatenate(parts)
 
 
-def _session(graph: OnnxGraph, names: list[str]) -> Any:
+def _session(graph: OnnxGraph, names: Sequence[str]) -> Any:
     runtime = require("onnxruntime", "onnx", "Activations of ONNX models")
     onnx = require("onnx", "onnx", "ONNX files")
     options = runtime.SessionOptions()
@@ -50,6 +71,8 @@ def _session(graph: OnnxGraph, names: list[str]) -> Any:
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", str(graph.path.absolute().parent)
     )
+    # Operators that draw numbers draw the same ones in every run.
+    runtime.set_seed(0)
     model = graph.model
     kept = len(model.graph.output)
     known = {value.name for value in model.graph.output}

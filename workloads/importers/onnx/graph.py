@@ -13,11 +13,14 @@ from workloads.errors import InputError, nearest
 from workloads.files import require_file
 from workloads.importers.feeds import InputSpec
 from workloads.importers.imported import ImportOptions, numbers, require
-from workloads.importers.sparse_entries import require_places
+from workloads.importers.onnx.computing import computed
+from workloads.importers.onnx.inference import inferred_shapes, sizes_of, standard, tensor_type
+from workloads.importers.onnx.naming import names_in
+from workloads.importers.onnx.tensors import array_of, densified, external_files
 from workloads.limits import require_size
 
 _SMALLEST_FLOAT_BYTES = 2
-_SMALL = 1 << 14  # elements; larger initializers are weights, which no shape depends on
+_DRAWN = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli")
 _TYPES = {  # of the attributes that are used, as onnx.AttributeProto names them
     **dict.fromkeys(("pads", "strides", "dilations", "axes", "perm", "output_padding", "output_shape"), "INTS"),
     **dict.fromkeys(("group", "transA", "transB", "axis", "layout"), "INT"),
@@ -27,11 +30,6 @@ _TYPES = {  # of the attributes that are used, as onnx.AttributeProto names them
 }
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error that says something."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
 class OnnxGraph:
     """The graph of a model file.
 
@@ -39,15 +37,23 @@ class OnnxGraph:
     producers  the node that makes a tensor, by the tensor's name
     consumers  the nodes that read a tensor
     inputs     the model's inputs, initializers left out
+    fault      how the shapes that follow from the file contradict one another; empty where they do not, or a run has
+               told them
+    unsettled  why shapes that the file does not tell are not known from a run either
+    taken      how often names of tensors and of operators stand in it, in bodies as well
+    full       recurrent nodes (by their first output) whose sequences all have as many steps as there are
+    closed     control flow whose body is not entered (by its first output), and why
 
-    Raises `InputError` naming the file for one that is missing, no ONNX model, truncated, of an unknown opset, cyclic,
-    or whose shapes contradict one another.
+    `model` is what the file holds, where it has been read and its bodies entered already.
+
+    Raises `InputError` naming the file for one that is missing, no ONNX model, truncated, of an unknown opset or
+    cyclic.
     """
 
-    def __init__(self, path: Path, options: ImportOptions) -> None:
+    def __init__(self, path: Path, options: ImportOptions, model: Any = None) -> None:
         self._onnx = require("onnx", "onnx", "ONNX files")
         self.path = path
-        self.model = self._read()
+        self.model = self._read() if model is None else model
         self._check_opsets()
         graph = self.model.graph
         # Initializers may be listed among the inputs as well, as older files do; they are constants all the same.
@@ -59,15 +65,19 @@ class OnnxGraph:
         for node in self.nodes:
             for name in node.input:
                 self.consumers[name].append(node)
+        self.taken = names_in(graph)
         self._check_order()
         self._fix_sizes(options.sizes)
         self.inputs = tuple(
-            InputSpec(value.name, self._dimensions(value), self._dtype(value))
+            InputSpec(value.name, self._dimensions(value), self._dtype(value), value.type.HasField("sequence_type"))
             for value in graph.input
             if value.name not in self.initializers
         )
         self.outputs = {value.name for value in graph.output}
-        self._shapes, self._learned = self._infer(), dict[str, tuple[int, ...]]()
+        self._shapes, self.fault = inferred_shapes(self.model)
+        self._learned = dict[str, tuple[int, ...]]()
+        self.unsettled = "give --size for the model's dynamic sizes, or --input"
+        self.closed, self.full = dict[str, str](), set[str]()
         self._constant = self._find_constants()
 
     def attributes(self, node: Any) -> dict[str, Any]:
@@ -119,69 +129,52 @@ class OnnxGraph:
         """Give dynamic dimensions the user's sizes; a dynamic first one that is not named becomes 1, the batch."""
         inputs = [value for value in self.model.graph.input if value.name not in self.initializers]
         names = {value.name for value in inputs}
-        dynamic = {one.dim_param for value in inputs for one in value.type.tensor_type.shape.dim} - {""}
+        dynamic = {one.dim_param for value in inputs for one in tensor_type(value).shape.dim} - {""}
         for name in sizes:
             if name not in names | dynamic:
                 raise InputError(f"--size {name}: {nearest(name, names | dynamic)}")
             if name not in names and len(sizes[name]) != 1:
                 raise InputError(f"--size {name}: must be one whole number")
+        # A batch is one image wherever its name stands: a state of (2, batch, 128) has one as well.
+        first = [one.dim_param for value in inputs for one in tensor_type(value).shape.dim[:1]]
+        batches = dict.fromkeys(filter(None, first), (1,))
         for value in inputs:
-            # A whole shape given for an input goes first, then a size given for a dimension's name, then 1 for the
-            # first axis.
-            dimensions = value.type.tensor_type.shape.dim
-            whole = sizes.get(value.name, (0,) * len(dimensions))
-            if len(whole) != len(dimensions):
-                raise InputError(f"--size {value.name}: {len(whole)} sizes, the input has {len(dimensions)} axes")
-            for axis, (dimension, given) in enumerate(zip(dimensions, whole, strict=True)):
-                named = sizes.get(dimension.dim_param, (0,))[0]
-                size = given or named or int(axis == 0)
-                if dimension.dim_value <= 0 and size:
-                    dimension.dim_value = size
-                elif given and given != dimension.dim_value:
-                    fixed = dimension.dim_value
-                    raise InputError(f"--size {value.name}: axis {axis} is {given}, the model fixes it to {fixed}")
+            self._fix_input(value, sizes, batches | dict(sizes))
 
-    @staticmethod
-    def _dimensions(value: Any) -> tuple[int | None, ...]:
-        return tuple(d.dim_value if d.dim_value > 0 else None for d in value.type.tensor_type.shape.dim)
+    def _fix_input(self, value: Any, sizes: Mapping[str, tuple[int, ...]], named: Mapping[str, Any]) -> None:
+        # A whole shape given for an input goes first, then a size given for a dimension's name, then 1 for the first
+        # axis.
+        dimensions = tensor_type(value).shape.dim
+        whole = sizes.get(value.name, (0,) * len(dimensions))
+        if len(whole) != len(dimensions):
+            raise InputError(f"--size {value.name}: {len(whole)} sizes, the input has {len(dimensions)} axes")
+        for axis, (dimension, given) in enumerate(zip(dimensions, whole, strict=True)):
+            size = given or named.get(dimension.dim_param, (0,))[0] or int(axis == 0)
+            if dimension.dim_value <= 0 and size:
+                dimension.dim_value = size
+            elif given and given != dimension.dim_value:
+                fixed = dimension.dim_value
+                raise InputError(f"--size {value.name}: axis {axis} is {given}, the model fixes it to {fixed}")
+
+    def _dimensions(self, value: Any) -> tuple[int | None, ...]:
+        # A sequence comes as one array of all its tensors, which stand along an axis before theirs.
+        return ((None,) if value.type.HasField("sequence_type") else ()) + sizes_of(value)
 
     def _dtype(self, value: Any) -> np.dtype:
         try:
-            return np.dtype(self._onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+            return np.dtype(self._onnx.helper.tensor_dtype_to_np_dtype(tensor_type(value).elem_type))
         except KeyError:
             raise InputError(f"{self.path}: input '{value.name}' is no tensor of a type that ONNX knows") from None
 
-    def _infer(self) -> dict[str, tuple[int | None, ...]]:
-        """Shapes by tensor name, from a copy of the model in which weights are inputs: their values decide no shape."""
-        onnx = self._onnx
-        graph = self.model.graph
-        # Older versions of the format demand that initializers are inputs too, which the skeleton's are not.
-        skeleton = onnx.ModelProto(ir_version=max(self.model.ir_version, 4), opset_import=self.model.opset_import)
-        skeleton.graph.name = "shapes"
-        # Inference serializes its model, so that the copy goes without the weights; small initializers stay, as shapes
-        # may be computed from them.
-        skeleton.graph.input.extend(value for value in graph.input if value.name not in self.initializers)
-        skeleton.graph.output.extend(graph.output)
-        skeleton.graph.value_info.extend(graph.value_info)
-        for tensor in graph.initializer:
-            if int(np.prod(tensor.dims)) <= _SMALL and not tensor.external_data:
-                skeleton.graph.initializer.append(tensor)
-            else:
-                value = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
-                skeleton.graph.input.append(value)
-        for name, tensor in self.sparse.items():
-            value = onnx.helper.make_tensor_value_info(name, tensor.values.data_type, tensor.dims)
-            skeleton.graph.input.append(value)
-        skeleton.graph.node.extend(self.nodes)
-        try:
-            inferred = onnx.shape_inference.infer_shapes(skeleton, strict_mode=True, data_prop=True).graph
-        except Exception as error:  # noqa: BLE001 (onnx raises several unrelated types)
-            raise InputError(f"{self.path}: shapes do not fit together: {_inference_reason(error)}") from None
-        values = [*inferred.value_info, *inferred.output, *inferred.input]
-        shapes = {value.name: self._dimensions(value) for value in values if value.type.tensor_type.HasField("shape")}
-        # Shapes of initializers come last and win: they are what the file holds, not what was inferred.
-        known = self.initializers | self.sparse
-        return shapes | {name: tuple(tensor.dims) for name, tensor in known.items()}
+    @property
+    def unknown(self) -> list[str]:
+        """Tensors of the graph that the file tells no shape of; all where what it tells contradicts itself."""
+        made = [name for node in self.nodes for name in node.output if name]
+        return made if self.fault else [name for name in made if self.shape_in_file(name) is None]
+
+    def settle(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Note shapes that a run of the batch of the file gave, and that the file leaves open."""
+        self._shapes, self.fault = self._shapes | dict(shapes), ""
 
     def shape(self, name: str) -> tuple[int, ...] | None:
         """A tensor's shape in the run, else in the file; None where it is not wholly known."""
@@ -211,7 +204,7 @@ class OnnxGraph:
         found = {*self.initializers, *self.sparse}
         for node in self.nodes:
             inner = any(a.type in (5, 10) for a in node.attribute)  # holds graphs: If, Loop
-            if not inner and all(name in found for name in node.input if name):
+            if not inner and node.op_type not in _DRAWN and all(name in found for name in node.input if name):
                 found.update(filter(None, node.output))
         return found
 
@@ -243,76 +236,33 @@ class OnnxGraph:
 
     def _given(self, name: str) -> np.ndarray:
         if name in self.sparse:
-            return self._densified(self.sparse[name])
-        return numbers(self._initializer(self.initializers[name]))
+            return densified(self.path, self.sparse[name])
+        return numbers(array_of(self.path, self.initializers[name]))
+
+    def external_files(self) -> tuple[Path, ...]:
+        """Files beside the model that hold its weights."""
+        return external_files(self.path, self.model, self.nodes)
 
     def _computed(self, node: Any, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        what = f"{self.path}: {label(node)}"
         # A few bytes of a file can stand for an operator with a huge result; it is refused before it is computed.
+        what = f"{self.path}: {label(node)}"
         for one in node.output:
             require_size(what, self.shape(one) or (), _SMALLEST_FLOAT_BYTES)
         if node.op_type == "ConstantOfShape":  # the one operator that makes much of little
             require_size(what, [int(size) for size in values[node.input[0]].reshape(-1)], _SMALLEST_FLOAT_BYTES)
-        reference = require("onnx.reference", "onnx", "ONNX files")
-        opsets = {opset.domain: opset.version for opset in self.model.opset_import}
-        try:
-            made = reference.ReferenceEvaluator(node, opsets=opsets).run(None, values)
-        except Exception as error:  # noqa: BLE001 (operators raise whatever their inputs lead them to)
-            raise InputError(f"{what} cannot be computed: {first_line(error)}") from None
-        return {one: numbers(np.asarray(value)) for one, value in zip(node.output, made, strict=True) if one}
+        return computed(what, self.model, node, values)
 
-    def external_files(self) -> tuple[Path, ...]:
-        """Files beside the model that hold its weights."""
-        held = list(self.model.graph.initializer)
-        held += [a.t for node in self.nodes for a in node.attribute if a.HasField("t")]
-        held += [part for tensor in self.model.graph.sparse_initializer for part in (tensor.values, tensor.indices)]
-        names = (entry.value for tensor in held for entry in tensor.external_data if entry.key == "location")
-        return tuple(self.path.parent / name for name in sorted(set(names)))
-
-    def _densified(self, tensor: Any) -> np.ndarray:
-        """A sparse initializer as an array: its indices count elements, or are places along each axis."""
-        what = f"{self.path}: sparse weights '{tensor.values.name}'"
-        values, indices = self._initializer(tensor.values), self._initializer(tensor.indices)
-        require_size(what, tensor.dims, values.dtype.itemsize)
-        dense = np.zeros(tuple(tensor.dims), values.dtype)
-        try:
-            # Places in the flattened tensor are one number each; places along each axis, (entries, axes), are turned
-            # into such.
-            flat = indices if indices.ndim == 1 else np.asarray(np.ravel_multi_index(tuple(indices.T), dense.shape))
-            require_places(what, flat, dense.size)
-            dense.reshape(-1)[flat] = values
-        except InputError:
-            raise
-        except (IndexError, ValueError, TypeError) as error:
-            raise InputError(f"{what}: {first_line(error)}") from None
-        return numbers(dense)
-
-    def _initializer(self, tensor: Any) -> np.ndarray:
-        onnx = self._onnx
-        if not onnx.external_data_helper.uses_external_data(tensor):
-            try:
-                return onnx.numpy_helper.to_array(tensor)
-            except (ValueError, TypeError, KeyError) as error:
-                raise InputError(f"{self.path}: weights '{tensor.name}': {first_line(error)}") from None
-        facts = {entry.key: entry.value for entry in tensor.external_data}
-        file = self.path.parent / facts.get("location", "")
-        if not file.is_file():
-            raise InputError(f"{self.path}: weights '{tensor.name}' lie in {file}, which is missing")
-        # A copy takes the data: the model itself would keep every layer's weights in memory once they were asked for.
-        copy = onnx.TensorProto()
-        copy.CopyFrom(tensor)
-        try:
-            onnx.external_data_helper.load_external_data_for_tensor(copy, str(self.path.parent))
-            return onnx.numpy_helper.to_array(copy)
-        except Exception as error:  # noqa: BLE001 (onnx raises several unrelated types)
-            raise InputError(f"{self.path}: weights '{tensor.name}' in {file}: {first_line(error)}") from None
+    def foreign_maker(self, name: str) -> str:
+        """What keeps a constant from being computed: an operator of another domain that the runtime lacks; or empty."""
+        for node in self._makers(name):
+            if not standard(node):
+                try:
+                    self.constant(node.output[0])
+                except InputError:
+                    return f"'{node.op_type}' of the domain '{node.domain}'"
+        return ""
 
 
 def label(node: Any) -> str:
     """How messages call a node."""
     return f"{node.op_type} '{node.name or next(filter(None, node.output), '')}'"
-
-
-def _inference_reason(error: BaseException) -> str:
-    """What onnx's shape inference found, without the tag that it puts before it."""
-    return first_line(error).removeprefix("[ShapeInferenceError] ").removeprefix("Inference error(s): ")

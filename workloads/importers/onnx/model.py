@@ -32,12 +32,14 @@ from workloads.importers.imported import (
     workload_of,
 )
 from workloads.importers.importer import importer
+from workloads.importers.onnx.bodies import enter_bodies
 from workloads.importers.onnx.capture import capture
 from workloads.importers.onnx.graph import OnnxGraph, label
 from workloads.importers.onnx.moving import Run, einsum_layer, moving_layer
 from workloads.importers.onnx.nodes import graph_of
-from workloads.importers.onnx.operators import RECURRENT, Operator, find_operators, stored_output
+from workloads.importers.onnx.operators import EMPTY, RECURRENT, Operator, find_operators, stored_output
 from workloads.importers.onnx.recurrent import recurrent_layers
+from workloads.importers.onnx.settling import settle_lengths, settle_shapes
 from workloads.importers.onnx.transposed import transposed_parts
 from workloads.layer import Layer, Pads
 from workloads.whole_numbers import ceil_div
@@ -47,26 +49,32 @@ from workloads.whole_numbers import ceil_div
 def import_onnx(path: Path, options: ImportOptions) -> Imported:
     """The layers of an ONNX file in order. Raises `InputError` naming the file and the node."""
     graph = OnnxGraph(path, options)
+    feeds = read_feeds(options, graph.inputs, "NCHW") if options.inputs else None
+    graph, taken = enter_bodies(graph, feeds)
+    taken += settle_shapes(graph, feeds)
+    settle_lengths(graph, feeds)
     operators, seen = find_operators(graph)
-    omitted = omitted_operators(seen)
     # What is stored may be the output of a later ReLU, whose zeros are the ones that count.
     ends = {one.name: stored_output(graph, one.node) for one in operators}
     tensors: dict[str, np.ndarray] = {}
     inputs = runs = 1
-    if options.inputs:
-        feeds = read_feeds(options, graph.inputs, "NCHW")
+    if feeds is not None:
         inputs, runs = feeds.inputs, len(feeds.samples)
         # Constants need no run; all other tensors that a layer reads or ends in are asked of one run together.
         names = [name for one in operators for name in [*one.tensors, ends[one.name]] if not graph.is_constant(name)]
         tensors = capture(graph, names, feeds)
     run = Run(graph, tensors, runs)
+    # A second stage of a detector that found nothing reads maps without an image.
+    empty = [one for one in operators if run.is_empty(one)]
+    operators = [one for one in operators if one not in empty]
+    omitted = omitted_operators([*seen, *((one.node.op_type, EMPTY) for one in empty)])
     found = [_layers(run, one, options, ends[one.name], inputs) for one in operators]
     steps = (STEPS,) if any(one.node.op_type in RECURRENT for one in operators) else ()
-    warnings = (*(() if options.inputs else (DENSE_INPUTS,)), *steps)
+    warnings = (*(() if options.inputs else (DENSE_INPUTS,)), *taken, *steps)
     norms = [norm for one in operators if (norm := _batch_norm(graph, one))] if options.fold_batch_norm else []
     drawn = build(lambda: graph_of(graph, zip(operators, found, strict=True), norms))
     workload = workload_of(path.stem, itertools.chain.from_iterable(found), str(path), omitted, drawn, inputs)
-    workload = replace(workload, files=graph.external_files(), notes=(*workload.notes, *steps))
+    workload = replace(workload, files=graph.external_files(), notes=(*workload.notes, *taken, *steps))
     return Imported(workload, omitted, warnings)
 
 
@@ -100,7 +108,7 @@ def _layer(
     if shape is None:
         raise InputError(
             f"{graph.path}: {label(one.node)}: the size of its input '{one.activations}' is not known: "
-            "give --size for the model's dynamic sizes, or --input"
+            f"{graph.unsettled}"
         )
     try:
         return (

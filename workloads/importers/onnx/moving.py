@@ -31,14 +31,22 @@ class Run:
 
     def shape(self, one: Operator, name: str) -> Shape:
         """A tensor's shape in one run. Raises `InputError` where it is not known."""
-        held = self.tensors.get(name)
-        shape = self.graph.shape(name) if held is None else (len(held) // self.count, *held.shape[1:])
+        shape = self._known(name)
         if shape is None:
             raise InputError(
                 f"{self.graph.path}: {label(one.node)}: the size of its input '{name}' is not known: "
-                "give --size for the model's dynamic sizes, or --input"
+                f"{self.graph.unsettled}"
             )
         return shape
+
+    def is_empty(self, one: Operator) -> bool:
+        """Whether an operator has nothing to multiply, as a side of it has no elements."""
+        sides = (one.activations, one.weights) if one.moving else (one.activations,)
+        return any(0 in (self._known(name) or ()) for name in sides)
+
+    def _known(self, name: str) -> Shape | None:
+        held = self.tensors.get(name)
+        return self.graph.shape(name) if held is None else (len(held) // self.count, *held.shape[1:])
 
     def values(self, name: str, zero: str | None) -> np.ndarray | None:
         """A tensor less its zero point, (runs, ...); None without a run."""

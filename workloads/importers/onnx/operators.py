@@ -12,6 +12,8 @@ from workloads.errors import InputError
 from workloads.importers.imported import NO_MATRIX
 from workloads.importers.moving_products import Notation
 from workloads.importers.onnx.graph import OnnxGraph, label
+from workloads.importers.onnx.inference import standard
+from workloads.importers.onnx.naming import graphs_of
 from workloads.layer import Pads
 from workloads.names import LONGEST_NAME, plain_name
 
@@ -35,16 +37,15 @@ _ELEMENTWISE = frozenset(
     {"BatchNormalization", "Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Elu", "Selu"}
     | {"Tanh", "Softplus", "Mish", "Gelu", "QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Dropout"}
 )
-_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 _LENGTHS, _FIRST_STATE = 4, 5  # places of `sequence_lens` and `initial_h` among the inputs of a recurrent node
-_CONTROL = "control flow, whose body is not looked at"
+_CONTROL = ("If", "Loop", "Scan")
+_SCAN = "its body holds products, and is not entered"
 _REASONS = {
     "DeformConv": "no machine here models a deformable convolution",
     "Attention": "its scores never leave the operator; export it as MatMul and Softmax",
-    "If": _CONTROL,
-    "Loop": _CONTROL,
-    "Scan": _CONTROL,
 }
+EMPTY = "its input is empty in this run"
+_COMPUTED = "its weights are computed, not constant"
 _NO_PRODUCT = "its equation is no product of two matrices or of two stacks of them; export it as MatMul"
 
 
@@ -107,11 +108,11 @@ def find_operators(graph: OnnxGraph) -> tuple[list[Operator], list[tuple[str, st
     for node, name in _named(graph):
         if all(graph.is_constant(one) for one in node.output):
             continue
-        if node.domain not in _DOMAINS:
+        if not standard(node):
             seen.append((node.op_type, f"an operator of the domain '{node.domain}', which may hold products"))
             continue
         if node.op_type not in OPERANDS:
-            seen.append((node.op_type, _REASONS.get(node.op_type, "")))
+            seen.append((node.op_type, _reason(graph, node)))
             continue
         operator = _operands(graph, node, name)
         reason = _refusal(graph, operator)
@@ -120,6 +121,27 @@ def find_operators(graph: OnnxGraph) -> tuple[list[Operator], list[tuple[str, st
         else:
             operators.append(operator)
     return operators, seen
+
+
+def sequence_lengths(node: Any) -> str:
+    """The tensor of how many steps each sequence of a recurrent node has; empty where all have all."""
+    return node.input[_LENGTHS] if node.op_type in RECURRENT and len(node.input) > _LENGTHS else ""
+
+
+def holds_products(node: Any) -> bool:
+    """Whether the bodies of a node hold products, or operators that may."""
+    return any(
+        one.op_type in OPERANDS or one.op_type in _REASONS or not standard(one) or holds_products(one)
+        for body in graphs_of(node).values()
+        for one in body.node
+    )
+
+
+def _reason(graph: OnnxGraph, node: Any) -> str:
+    """Why a node that is no product itself is refused, or empty."""
+    if node.op_type not in _CONTROL:
+        return _REASONS.get(node.op_type, "")
+    return graph.closed.get(node.output[0], _SCAN) if holds_products(node) else ""
 
 
 def _named(graph: OnnxGraph) -> Iterator[tuple[Any, str]]:
@@ -199,23 +221,25 @@ def _unpadded(graph: OnnxGraph, name: str) -> tuple[str, Pads]:
 
 
 def _refusal(graph: OnnxGraph, one: Operator) -> str:
-    """Why a product is left out, or empty. Raises `InputError` for a convolution whose weights are not constant."""
-    constant = graph.is_constant(one.weights)
+    """Why a product is left out, or empty."""
     if one.node.op_type in RECURRENT:
-        if not all(graph.is_constant(name) for name in one.node.input[1:3]):
-            return "its weights are computed, not constant"
-        ends = len(one.node.input) > _LENGTHS and one.node.input[_LENGTHS]
-        return "its sequences have lengths of their own (sequence_lens)" if ends else ""
+        return _recurrent_refusal(graph, one.node)
+    constant = graph.is_constant(one.weights)
+    if constant and (maker := graph.foreign_maker(one.weights)):
+        return f"its weights come out of {maker}, which cannot be computed here"
     if one.node.op_type not in PRODUCTS:
-        if not constant:
-            raise InputError(f"{graph.path}: {label(one.node)}: weights '{one.weights}' are computed, not constant")
-        return ""
+        return "" if constant else _COMPUTED
     if one.node.op_type == "Einsum" and (one.notation is None or (constant and one.notation.batch)):
         return _NO_PRODUCT if one.notation is None else NO_MATRIX
-    if one.moving or one.notation:
-        return ""
     shape = graph.shape(one.weights)
-    return NO_MATRIX if shape is not None and len(shape) != 2 else ""
+    return "" if one.moving or one.notation or shape is None or len(shape) == 2 else NO_MATRIX
+
+
+def _recurrent_refusal(graph: OnnxGraph, node: Any) -> str:
+    if not all(graph.is_constant(name) for name in node.input[1:3]):
+        return _COMPUTED
+    own = sequence_lengths(node) and not graph.full & set(node.output)
+    return "its sequences have lengths of their own (sequence_lens)" if own else ""
 
 
 def stored_output(graph: OnnxGraph, node: Any) -> str:

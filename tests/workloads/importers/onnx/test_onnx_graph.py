@@ -227,13 +227,13 @@ def test_inputs_that_make_a_batch_change_nothing_between_layers(tmp_path):
 def test_a_size_that_nobody_knows_leaves_no_graph_and_a_note(tmp_path):
     path = save(
         tmp_path / "m.onnx",
-        [node("Conv", "x w", "c", "conv"), node("NonZero", "c", "y", "where")],
-        {"x": (1, 2, 5, 5)},
+        [node("Conv", "x w", "c", "conv"), node("NonZero", "z", "y", "where")],
+        {"x": (1, 2, 5, 5), "z": (1, "any")},
         {"w": weight(4, 2, 1, 1)},
     )
     workload = import_model(path).workload
     assert workload.graph is None
-    assert workload.notes == ("how its layers hang together is not known: the size of 'y' is not known",)
+    assert workload.notes == ("how its layers hang together is not known: the size of 'z' is not known",)
 
 
 def skeleton(graph):

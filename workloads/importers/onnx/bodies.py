@@ -1,0 +1,246 @@
+"""Bodies of If and Loop that hold products, put in place of their operator: the branch that runs, each turn of a loop.
+
+Which branch runs and how often a loop turns is told by a run of the model on the given input, else on a made one; a
+constant condition tells it alone. Bodies without products stay where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from workloads.errors import InputError
+from workloads.importers.feeds import Feed
+from workloads.importers.imported import ImportOptions, require
+from workloads.importers.onnx.capture import runs_of
+from workloads.importers.onnx.graph import OnnxGraph, label
+from workloads.importers.onnx.inference import DOMAINS
+from workloads.importers.onnx.naming import Kind, free, graphs_of, keep, mark, rename, unique
+from workloads.importers.onnx.operators import holds_products
+from workloads.importers.onnx.settling import ONES, made_feed
+
+_KINDS = ("If", "Loop")
+_MOST_NODES = 100_000  # that all turns of a loop may have
+_AXES_AS_INPUT = 13  # the operator set from which Unsqueeze reads its axes
+
+
+def enter_bodies(graph: OnnxGraph, feeds: Iterable[Feed] | None) -> tuple[OnnxGraph, tuple[str, ...]]:
+    """The graph with bodies in place, and a line for the user where a made input decided. Raises `InputError`.
+
+    What cannot be entered is in the graph's `closed`, with the reason.
+    """
+    closed: dict[str, str] = {}
+    decided: list[str] = []
+    # Each round enters the bodies of one depth.
+    while nodes := [node for node in graph.nodes if _open(node) and node.output[0] not in closed]:
+        try:
+            turns = {node.output[0]: turn for node, turn in _turns(graph, nodes, feeds)}
+        except _NoRunError as error:
+            closed |= dict.fromkeys((node.output[0] for node in nodes), str(error))
+            break
+        if feeds is None:
+            decided += [label(node) for node in nodes if not _constant(graph, node)]
+        bodies = {name: _Body(graph, node, turns[name]) for node in nodes for name in node.output[:1]}
+        for name, body in bodies.items():
+            if reason := body.obstacle():
+                closed[name] = reason
+        _put(graph, {name: body for name, body in bodies.items() if name not in closed})
+        graph = OnnxGraph(graph.path, ImportOptions(), graph.model)
+    graph.closed = closed
+    notes = [f"{decided[0]} and {len(decided) - 1} more" if len(decided) > 1 else decided[0]] if decided else []
+    return graph, tuple(f"what {one} does on {ONES} is what is taken" for one in notes)
+
+
+class _NoRunError(Exception):
+    """The model does not run, so that nothing tells which way it takes."""
+
+
+def _open(node: Any) -> bool:
+    return node.op_type in _KINDS and node.domain in DOMAINS and bool(node.output[0]) and holds_products(node)
+
+
+def _constant(graph: OnnxGraph, node: Any) -> bool:
+    return node.op_type == "If" and graph.is_constant(node.input[0])
+
+
+def _turns(graph: OnnxGraph, nodes: Sequence[Any], feeds: Iterable[Feed] | None) -> Iterator[tuple[Any, int]]:
+    """For each If whether its condition holds, for each Loop how often it turns.
+
+    Raises `_NoRunError`, and `InputError` where samples differ.
+    """
+    asked: list[tuple[Any, str]] = []
+    for node in nodes:
+        if _constant(graph, node):
+            yield node, int(graph.constant(node.input[0]).reshape(-1)[0])
+        else:
+            asked.append((node, node.input[0] if node.op_type == "If" else _counted(graph, node)))
+    if not asked:
+        return
+    try:
+        runs = runs_of(graph, [name for _, name in asked], [made_feed(graph)] if feeds is None else feeds)
+        seen = [[_turn(node, value) for (node, _), value in zip(asked, values, strict=True)] for _, values in runs]
+    except InputError as error:
+        raise _NoRunError(str(error).removeprefix(f"{graph.path}: ")) from None
+    finally:
+        for node, _ in asked:
+            if node.op_type == "Loop":
+                _uncounted(node)
+    for (node, _), turns in zip(asked, zip(*seen, strict=True), strict=True):
+        if len(set(turns)) > 1:
+            ways = "takes both branches" if node.op_type == "If" else f"turns {min(turns)} to {max(turns)} times"
+            raise InputError(f"{graph.path}: {label(node)} {ways} over the samples: give samples one at a time")
+        yield node, turns[0]
+
+
+def _turn(node: Any, value: Any) -> int:
+    # A loop's count has an element for each turn.
+    return int(np.asarray(value).reshape(-1)[0]) if node.op_type == "If" else len(value)
+
+
+def _counted(graph: OnnxGraph, node: Any) -> str:
+    """Have a Loop give the numbers of its turns as well, whose count is how often it turns."""
+    onnx, body = require("onnx", "onnx", "ONNX files"), graphs_of(node)["body"]
+    inner, outer = (unique(graph.taken, f"{node.output[0]}:{part}", "tensor") for part in ("turn", "turns"))
+    body.node.append(onnx.helper.make_node("Identity", [body.input[0].name], [inner]))
+    body.output.append(onnx.helper.make_tensor_value_info(inner, onnx.TensorProto.INT64, []))
+    # Outputs that are left out at the end are counted as well, as those of all turns come last.
+    node.output.extend([""] * (len(body.output) - 2 - len(node.output)) + [outer])
+    return outer
+
+
+def _uncounted(node: Any) -> None:
+    body = graphs_of(node)["body"]
+    del body.node[-1], body.output[-1], node.output[-1]
+
+
+def _put(graph: OnnxGraph, bodies: Mapping[str, _Body]) -> None:
+    """Put bodies in place of their operators."""
+    nodes = []
+    for node in graph.nodes:
+        body = bodies.get(node.output[0])
+        nodes += [node] if body is None else body.nodes()
+    # Copies, since emptying the list takes the nodes with it.
+    kept = [_copy(node) for node in nodes]
+    held = graph.model.graph
+    del held.node[:]
+    held.node.extend(kept)
+
+
+def _renamed_values(values: Iterable[Any], names: Mapping[str, str]) -> list[str]:
+    plain = [str(value.name) for value in values]
+    return [names.get(name, name) for name in plain]
+
+
+def _copy(node: Any) -> Any:
+    copy = type(node)()
+    copy.CopyFrom(node)
+    return copy
+
+
+@dataclass
+class _Body:
+    """What an If or a Loop does, as nodes of the graph that it stands in.
+
+    turns  of an If: whether its condition holds; of a Loop: how often it turns
+    """
+
+    graph: OnnxGraph
+    node: Any
+    turns: int
+
+    def obstacle(self) -> str:
+        """Why it cannot be put in place, or empty."""
+        if self.node.op_type == "If":
+            return ""
+        if not self.turns:
+            return "its body does not run"
+        count = self.turns * len(graphs_of(self.node)["body"].node)
+        return f"its {self.turns} turns have more than {_MOST_NODES:,} operators" if count > _MOST_NODES else ""
+
+    def nodes(self) -> list[Any]:
+        """The nodes, in order; initializers of the body go to the graph."""
+        free(self.graph.taken, self.node)
+        return self._branch() if self.node.op_type == "If" else self._loop()
+
+    def _branch(self) -> list[Any]:
+        branch = graphs_of(self.node)["then_branch" if self.turns else "else_branch"]
+        names = self._initializers(branch)
+        made = self._renamed(branch, names, "", "")
+        ends = _renamed_values(branch.output, names)
+        return made + [self._same(end, name) for end, name in zip(ends, self.node.output, strict=False) if name]
+
+    def _loop(self) -> list[Any]:
+        """Each turn reads the states of the one before: a body's inputs are the turn, the condition and the states."""
+        body, onnx = graphs_of(self.node)["body"], require("onnx", "onnx", "ONNX files")
+        shared = self._initializers(body)
+        states, made = [str(name) for name in self.node.input[2:]], list[Any]()
+        rows: list[list[str]] = [[] for _ in body.output[1 + len(states) :]]
+        for turn in range(self.turns):
+            given = [self._held(f"turn{turn}", onnx, turn), self._held(f"runs{turn}", onnx, np.bool_(True))]
+            names = {one.name: name for one, name in zip(body.input, [*given, *states], strict=False)} | shared
+            made += self._renamed(body, names, f"/{turn}", f".{turn}")
+            ends = _renamed_values(body.output[1:], names)
+            states = ends[: len(states)]
+            for row, end in zip(rows, ends[len(states) :], strict=True):
+                row.append(self._unique(f"{end}/{turn}/row"))
+                made.append(self._row(onnx, end, row[-1]))
+        last = [self._same(state, name) for state, name in zip(states, self.node.output, strict=False) if name]
+        joined = [
+            onnx.helper.make_node("Concat", row, [name], name=self._unique(f"{name}:rows", "operator"), axis=0)
+            for row, name in zip(rows, self.node.output[len(states) :], strict=False)
+            if name
+        ]
+        return made + last + joined
+
+    def _renamed(self, body: Any, names: dict[str, str], part: str, suffix: str) -> list[Any]:
+        """Copies of a body's nodes whose tensors have names of their own, which are added to `names`."""
+        made = []
+        for node in body.node:
+            names.update({one: self._unique(f"{one}{part}") for one in node.output if one})
+            copy = _copy(node)
+            # Names of operators are apart from those of tensors, and a runtime wants each once.
+            copy.name = self._unique(
+                f"{node.name or next(filter(None, node.output), node.op_type)}{suffix}", "operator"
+            )
+            rename(copy, names)
+            mark(copy, suffix)
+            keep(self.graph.taken, copy)
+            made.append(copy)
+        return made
+
+    def _initializers(self, body: Any) -> dict[str, str]:
+        names: dict[str, str] = {}
+        for held, own in (
+            (body.initializer, self.graph.model.graph.initializer),
+            (body.sparse_initializer, self.graph.model.graph.sparse_initializer),
+        ):
+            for tensor in held:
+                own.append(tensor)
+                named = own[-1] if hasattr(own[-1], "name") else own[-1].values
+                plain, named.name = str(named.name), self._unique(named.name)
+                names[plain] = str(named.name)
+        return names
+
+    def _held(self, name: str, onnx: Any, value: Any) -> str:
+        """A number as an initializer."""
+        name = self._unique(f"{self.node.output[0]}:{name}")
+        self.graph.model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def _row(self, onnx: Any, source: str, name: str) -> Any:
+        """What a turn gives, as one row of all turns'."""
+        opset = max(one.version for one in self.graph.model.opset_import if one.domain in ("", "ai.onnx"))
+        operator = self._unique(f"{source}:row", "operator")
+        if opset < _AXES_AS_INPUT:
+            return onnx.helper.make_node("Unsqueeze", [source], [name], name=operator, axes=[0])
+        return onnx.helper.make_node("Unsqueeze", [source, self._held("axis", onnx, [0])], [name], name=operator)
+
+    def _same(self, source: str, name: str) -> Any:
+        onnx = require("onnx", "onnx", "ONNX files")
+        return onnx.helper.make_node("Identity", [source], [name], name=self._unique(f"{name}:given", "operator"))
+
+    def _unique(self, name: str, kind: Kind = "tensor") -> str:
+        return unique(self.graph.taken, name, kind)

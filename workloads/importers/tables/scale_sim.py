@@ -2,9 +2,13 @@
 
 Convolution: Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides. The map
 is what the kernel sees, padding included, and a last partial window counts (SCALE-Sim rounds the output size up), for
-which zeros are added below and to the right. Matrix product: Layer, M, N, K: inputs (M, K) times weights (K, N). A
-further column Sparsity holds N:M (N weights of every M channels stay) or a density. Commas at the end, comments (# or
-//), a byte order mark, blank lines and any line ends are allowed. Source: scale-sim-v2's documentation, topology files.
+which zeros are added below and to the right. SCALE-Sim reads columns by their places, so that headers in other words
+(IFMAP Width twice) stand for the same; a row with three sizes alone is a matrix product, as its switch for such reads
+it; a row without sizes is a heading. A name with DP in it is a depthwise convolution: Num Filter filters of each
+channel. Matrix product: Layer, M, N, K: inputs (M, K) times weights (K, N). Further columns: Sparsity holds N:M (N
+weights of every M channels stay) or a density, Batch Size the images. Tabs for commas, commas at the end, comments (#
+or //), a byte order mark, blank lines and any line ends are allowed. Source: scale-sim-v2 and SCALE-Sim v3, topology
+files and their reader.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workloads.errors import InputError
+from workloads.errors import InputError, listed
 from workloads.files import read_text
 from workloads.importers.imported import DENSE_INPUTS, FoundLayer, Imported, ImportOptions, product_layer, workload_of
 from workloads.importers.importer import importer
@@ -28,6 +32,8 @@ from workloads.source import Drawn, Stream, TensorSource
 _CONV = ("ifmap height", "ifmap width", "filter height", "filter width", "channels", "num filter")
 _MOST_DIGITS = 18  # of a size
 _PRODUCT = ("m", "n", "k")
+_DEPTHWISE = "DP"  # in a layer's name
+_LETTERS = re.compile(r"[A-Za-z]")
 _COMMENT = re.compile(r"(#|//).*")
 
 
@@ -51,10 +57,8 @@ def is_topology(path: Path) -> bool:
             head = next((line for line in stream if _COMMENT.sub("", line).strip(" \t\r\n,")), "")
     except OSError:
         return False
-    columns = _cells(head)
-    return columns[0].lower().startswith("layer") and any(
-        set(needed) <= {column.lower() for column in columns} for needed in (_CONV[:2], _PRODUCT)
-    )
+    columns = {column.lower() for column in _cells(head, _separator(head))[1:]}
+    return columns >= set(_PRODUCT) or len({column for column in columns if column.startswith(("ifmap", "filter"))}) > 1
 
 
 @importer("SCALE-Sim topology", ".csv", holds=is_topology)
@@ -62,23 +66,45 @@ def import_topology(path: Path, options: ImportOptions) -> Imported:
     """The layers of a topology file. Raises `InputError` naming the file, the line and the column."""
     del options
     lines = read_text(path).splitlines()
-    rows = [(number, _cells(line)) for number, line in enumerate(lines, 1)]
-    # Lines keep the numbers that an editor shows, blank ones and comments counted.
-    rows = [(number, cells) for number, cells in rows if any(cells)]
-    header = [column.lower() for column in rows[0][1]]
-    found = []
+    separator = _separator(next(line for line in lines if _COMMENT.sub("", line).strip(" \t,")))
+    rows = [(number, _cells(line, separator)) for number, line in enumerate(lines, 1)]
+    # Lines keep the numbers that an editor shows, blank ones and comments counted. A row without sizes is a heading.
+    rows = [(number, cells) for number, cells in rows if any(cells[1:])]
+    header = _columns([column.lower() for column in rows[0][1]])
+    found, products = list[FoundLayer](), list[int]()
     for number, cells in rows[1:]:
         try:
             # A row may end before the header does, as that of a layer without the sparsity column's value.
-            found.append(_layer(dict(zip(header, cells, strict=False))))
+            row = dict(zip(header, cells, strict=False))
+            if _CONV[0] in header and not any(map(row.get, (*_CONV[3:], "strides", "stride height"))):
+                # Three sizes under the first columns of a convolution.
+                row |= {size: row.get(column, "") for size, column in zip(_PRODUCT, _CONV[:3], strict=True)}
+                products.append(number)
+            found.append(_layer(row))
         except InputError as error:
             raise InputError(f"{path}: line {number}: {error}") from None
     workload = workload_of(path.stem, found, str(path), ())
-    return Imported(workload, warnings=(DENSE_INPUTS,))
+    three = f"lines {listed([str(number) for number in products])} hold three sizes: a matrix product's M, N and K"
+    return Imported(workload, warnings=(DENSE_INPUTS, *((three,) if products else ())))
 
 
-def _cells(line: str) -> list[str]:
-    (cells,) = csv.reader([_COMMENT.sub("", line)]) if _COMMENT.sub("", line).strip() else ([""],)
+def _columns(header: list[str]) -> list[str]:
+    """The header with the columns of a convolution under their usual names."""
+    if set(_CONV) <= set(header) or set(_PRODUCT) <= set(header):
+        return header
+    strides = [column for column in header[7:9] if column.startswith("stride")]
+    named = ["strides"] if len(strides) < 2 else ["stride height", "stride width"]
+    return [header[0], *_CONV, *named, *header[7 + len(named) :]]
+
+
+def _separator(head: str) -> str:
+    """Between the columns of a header: commas, or tabs where there are no commas."""
+    return "\t" if "\t" in head.strip() and "," not in head else ","
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    text = _COMMENT.sub("", line)
+    (cells,) = csv.reader([text], delimiter=separator) if text.strip() else ([""],)
     cells = [cell.strip() for cell in cells]
     while len(cells) > 1 and not cells[-1]:
         cells.pop()
@@ -93,6 +119,8 @@ def _layer(row: dict[str, str]) -> FoundLayer:
         layer = product_layer(name, (1, rows), inner, columns)
     else:
         layer = _conv(name, row)
+    if row.get("batch size"):
+        layer = layer.with_batch(_count(row, "batch size"))
     return FoundLayer(layer, _weights(layer, row.get("sparsity", "")))
 
 
@@ -106,10 +134,12 @@ def _conv(name: str, row: dict[str, str]) -> Layer:
     # 7 rows, 3 taps, stride 3: -(7 - 3) % 3 = 2 rows are added behind, so that the last window, which starts at row 6,
     # fits: ceil(4 / 3) + 1 = 3 outputs.
     partial = tuple(-(size - taps) % step for size, taps, step in zip(sizes, kernel, stride, strict=True))
+    groups = channels if _DEPTHWISE in name else 1
     return Layer.conv(
         name,
         in_channels=channels,
-        out_channels=filters,
+        out_channels=filters * groups,
+        groups=groups,
         input_size=sizes,
         kernel_size=kernel,
         stride=stride,
@@ -121,7 +151,8 @@ def _count(row: dict[str, str], column: str) -> int:
     text = row.get(column, "")
     # Longer numbers than any size are refused by their length, before they are turned into one.
     if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) < 1:
-        raise InputError(f"column '{column}' = '{text}', must be a whole number of at least 1")
+        template = ": a template, put numbers in place of its letters" if _LETTERS.search(text) else ""
+        raise InputError(f"column '{column}' = '{text}', must be a whole number of at least 1{template}")
     return int(text)
 
 

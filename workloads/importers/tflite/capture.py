@@ -27,16 +27,10 @@ def capture(graph: TfliteGraph, tensors: Iterable[int], feeds: Iterable[Feed]) -
     library = require("ai_edge_litert.interpreter", "tflite", "Activations of TFLite models")
     numbers = {graph.tensor_name(i): i for i in map(int, graph.graph.InputsAsNumpy())}
     try:
-        interpreter: Any = library.Interpreter(
-            str(graph.path),
-            # Without it the interpreter reuses the memory of tensors that nothing reads any more. A delegate would run
-            # several operators as one, and the tensors between them would not exist.
-            experimental_preserve_all_tensors=True,
-            experimental_op_resolver_type=library.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-        interpreter.allocate_tensors()
         runs = []
         for feed in feeds:
+            # A new one for each feed: variables that it keeps would bring the sample before into this one.
+            interpreter = _interpreter(graph, library)
             for name, array in feed.items():
                 interpreter.set_tensor(numbers[name], array)
             interpreter.invoke()
@@ -46,3 +40,15 @@ def capture(graph: TfliteGraph, tensors: Iterable[int], feeds: Iterable[Feed]) -
         raise InputError(f"{graph.path}: the model does not run on this input: {reason}") from None
     # Runs are joined along the batch, feed after feed.
     return {number: np.concatenate([run[i] for run in runs]) for i, number in enumerate(wanted)}
+
+
+def _interpreter(graph: TfliteGraph, library: Any) -> Any:
+    interpreter = library.Interpreter(
+        str(graph.path),
+        # Without it the interpreter reuses the memory of tensors that nothing reads any more. A delegate would run
+        # several operators as one, and the tensors between them would not exist.
+        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=library.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    interpreter.allocate_tensors()
+    return interpreter

@@ -19,6 +19,12 @@ from workloads.whole_numbers import starts
 _SPARSE = 1  # DimensionType.SPARSE_CSR
 # What reading a damaged flatbuffer raises: offsets lead anywhere.
 DAMAGE = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, KeyError, MemoryError)
+_BODIES = {  # of control flow: its options and the fields that number the graphs
+    "IF": ("IfOptions", ("ThenSubgraphIndex", "ElseSubgraphIndex")),
+    "WHILE": ("WhileOptions", ("CondSubgraphIndex", "BodySubgraphIndex")),
+    "CALL_ONCE": ("CallOnceOptions", ("InitSubgraphIndex",)),
+    "CALL": ("CallOptions", ("Subgraph",)),
+}
 _THROUGH = ("DEQUANTIZE", "DENSIFY")  # what stands between stored and used weights
 
 
@@ -43,22 +49,53 @@ class TfliteGraph:
         self.graph = self.model.Subgraphs(0)
         self.tensors = [self.graph.Tensors(i) for i in range(self.graph.TensorsLength())]
         self.shapes = [_shape(tensor) for tensor in self.tensors]
-        names = {code: name for name, code in vars(self.schema.BuiltinOperator).items() if isinstance(code, int)}
+        codes = vars(self.schema.BuiltinOperator).items()
+        self._names = {code: name for name, code in codes if isinstance(code, int)}
         self._types = {code: name for name, code in vars(self.schema.TensorType).items() if isinstance(code, int)}
-        self.operators = []
-        for number in range(self.graph.OperatorsLength()):
-            operator = self.graph.Operators(number)
-            code = self.model.OperatorCodes(operator.OpcodeIndex())
-            # Codes up to 127 stand in the old field, of one byte; newer ones in the new field, beside a placeholder of
-            # 127.
-            name = names.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "CUSTOM")
-            self.operators.append((number, name, operator))
+        self.operators = self._operators_of(self.graph)
         self.readers: dict[int, list[tuple[str, Any]]] = {}
         for _, name, one in self.operators:
             # -1 is an optional input that is left out; nothing looks up its readers.
             for number in one.InputsAsNumpy() if one.InputsLength() else ():
                 self.readers.setdefault(int(number), []).append((name, one))
         self.producers = {int(out): (name, one) for _, name, one in self.operators for out in one.OutputsAsNumpy()}
+
+    def _operators_of(self, graph: Any) -> list[tuple[int, str, Any]]:
+        operators: list[tuple[int, str, Any]] = []
+        for number in range(graph.OperatorsLength()):
+            operator = graph.Operators(number)
+            code = self.model.OperatorCodes(operator.OpcodeIndex())
+            # Codes up to 127 stand in the old field, of one byte; newer ones in the new field, beside a placeholder of
+            # 127.
+            name = self._names.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), "CUSTOM")
+            operators.append((number, name, operator))
+        return operators
+
+    def label(self, name: str, operator: Any) -> str:
+        """How lists call an operator: one of the model's own by its own name."""
+        own = self.model.OperatorCodes(operator.OpcodeIndex()).CustomCode() if name == "CUSTOM" else None
+        return f"{name} {own.decode(errors='replace')}" if own else name
+
+    def names_in_bodies(self, name: str, operator: Any) -> set[str]:
+        """The operators in the graphs that control flow goes through, and in those inside."""
+        names: set[str] = set()
+        graphs = self._bodies(name, operator)
+        passed: set[int] = set()
+        while graphs:
+            number = graphs.pop()
+            if number not in passed:
+                passed.add(number)
+                held = self._operators_of(self.model.Subgraphs(number))
+                names |= {one for _, one, _ in held}
+                graphs += [body for _, one, inner in held for body in self._bodies(one, inner)]
+        return names
+
+    def _bodies(self, name: str, operator: Any) -> list[int]:
+        if name not in _BODIES:
+            return []
+        kind, places = _BODIES[name]
+        options = self.options(operator, kind)
+        return [getattr(options, place)() for place in places]
 
     def options(self, operator: Any, kind: str) -> Any:
         """An operator's options as the schema class of that name."""

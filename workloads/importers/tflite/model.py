@@ -1,4 +1,4 @@
-"""TFLite models: CONV_2D, DEPTHWISE_CONV_2D, CONV_3D and FULLY_CONNECTED with constant weights, BATCH_MATMUL.
+"""TFLite models: convolutions and fully connected layers with constant weights, BATCH_MATMUL, recurrent layers, SVDF.
 
 Weights may be sparse-encoded, float16, or integers, of which the zero point is taken off. Zeros that a PAD operator
 puts around a convolution's input become the layer's own padding. Layers are named by operator number and kind.
@@ -18,7 +18,6 @@ from workloads.importers.feeds import read_feeds
 from workloads.importers.graph_nodes import build
 from workloads.importers.imported import (
     DENSE_INPUTS,
-    RECURRENT,
     STEPS,
     FoundLayer,
     Imported,
@@ -34,26 +33,26 @@ from workloads.importers.tflite.capture import capture, inputs_of
 from workloads.importers.tflite.graph import DAMAGE, TfliteGraph
 from workloads.importers.tflite.moving import MovingFound
 from workloads.importers.tflite.nodes import LayerTensors, graph_of
-from workloads.importers.tflite.recurrent import LstmFound
+from workloads.importers.tflite.recurrent import RECURRENT_KINDS, RecurrentFound, RecurrentKind
+from workloads.importers.tflite.svdf import SvdfFound
 from workloads.importers.tflite.transposed import TransposedFound
 from workloads.layer import Layer, Pads
 from workloads.whole_numbers import ceil_div
 
 _KINDS = {"CONV_2D": "conv", "DEPTHWISE_CONV_2D": "dw", "CONV_3D": "conv3d", "FULLY_CONNECTED": "fc"}
-_KINDS_OF_THEIR_OWN: dict[str, tuple[str, type[MovingFound | TransposedFound | LstmFound]]] = {
+_KINDS_OF_THEIR_OWN: dict[str, tuple[str, type[MovingFound | TransposedFound | SvdfFound] | RecurrentKind]] = {
     "BATCH_MATMUL": ("matmul", MovingFound),
     "TRANSPOSE_CONV": ("up", TransposedFound),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": ("lstm", LstmFound),
+    "SVDF": ("svdf", SvdfFound),
+    **{name: (name.rpartition("_")[2].lower(), kind) for name, kind in RECURRENT_KINDS.items()},
 }
 _NOT_CONSTANT = "its weights are computed, not constant"
+_STABLEHLO = "an operator of StableHLO, which is not read"
+_BODY = "its body holds products, and is not entered"
 _REASONS = {
     "CONV_3D_TRANSPOSE": "a transposed convolution over three axes, which is not read from TFLite files",
-    "CUSTOM": "an operator of the model's own, which may hold products",
-    "LSTM": RECURRENT,
-    "RNN": RECURRENT,
-    "SVDF": RECURRENT,
-    "UNIDIRECTIONAL_SEQUENCE_RNN": RECURRENT,
-    "BIDIRECTIONAL_SEQUENCE_LSTM": RECURRENT,
+    **dict.fromkeys(("STABLEHLO_CONVOLUTION", "STABLEHLO_DOT_GENERAL"), _STABLEHLO),
+    **dict.fromkeys(("STABLEHLO_COMPOSITE", "STABLEHLO_CUSTOM_CALL", "STABLEHLO_WHILE"), _STABLEHLO),
 }
 # Operators that act on each element of one tensor, so that what they give is what the layer's outputs become.
 _ELEMENTWISE = frozenset(
@@ -93,7 +92,7 @@ def _import(path: Path, options: ImportOptions) -> Imported:
         elif name in _KINDS and graph.stored(int(operator.Inputs(1))) >= 0:
             found.append(_found(graph, f"op{number:03}_{_KINDS[name]}", name, operator))
         elif graph.stored(int(operator.Outputs(0))) < 0:
-            seen.append((name, _NOT_CONSTANT if name in _KINDS else _REASONS.get(name, "")))
+            seen.append((graph.label(name, operator), _reason(graph, name, operator)))
     omitted = omitted_operators(seen)
     tensors: dict[int, np.ndarray] = {}
     inputs = runs = 1
@@ -107,11 +106,21 @@ def _import(path: Path, options: ImportOptions) -> Imported:
         made = _layers(graph, one, tensors, runs, options)
         layers += [replace(layer, output_densities=densities) if layer.stored else layer for layer in made]
         read.append(_read(one, made))
-    steps = (STEPS,) if any(isinstance(one, LstmFound) for one in found) else ()
+    steps = (STEPS,) if any(isinstance(one, RecurrentFound) for one in found) else ()
     drawn = build(lambda: graph_of(graph, read), *DAMAGE)
     workload = workload_of(path.stem, layers, str(path), omitted, drawn, inputs)
     warnings = (*(() if options.inputs else (DENSE_INPUTS,)), *steps)
     return Imported(replace(workload, notes=(*workload.notes, *steps)), omitted, warnings)
+
+
+def _reason(graph: TfliteGraph, name: str, operator: Any) -> str:
+    """Why an operator that is no layer is refused, or empty."""
+    if name == "CUSTOM":
+        return "an operator of the model's own, which may hold products"
+    products = {*_KINDS, *_KINDS_OF_THEIR_OWN, *_REASONS, "CUSTOM"}
+    if products & graph.names_in_bodies(name, operator):
+        return _BODY
+    return _NOT_CONSTANT if name in _KINDS else _REASONS.get(name, "")
 
 
 def _layers(
@@ -133,8 +142,11 @@ def _read(one: _AnyFound, made: list[FoundLayer]) -> LayerTensors:
         return LayerTensors(made, sources, one.output, "product" if moving else "layer", turned=one.turned[0])
     if isinstance(one, TransposedFound):
         return LayerTensors(made, (one.source,), one.output, "transposed")
-    if isinstance(one, LstmFound):
-        return LayerTensors(made, (one.source,), one.states, "recurrent", turned=one.steps_first)
+    if isinstance(one, RecurrentFound):
+        more = tuple(way.states for way in one.ways[1:] if way.part is None)
+        return LayerTensors(made, (one.source,), one.output, "recurrent", turned=one.steps_first, more=more)
+    if isinstance(one, SvdfFound):
+        return LayerTensors(made, (one.source,), one.output, "svdf")
     return LayerTensors(made, (one.source,), one.output)
 
 
@@ -154,7 +166,7 @@ class _Found:
         return self.source, self.end
 
 
-_AnyFound = _Found | MovingFound | TransposedFound | LstmFound
+_AnyFound = _Found | MovingFound | TransposedFound | RecurrentFound | SvdfFound
 
 
 def _found(graph: TfliteGraph, label: str, name: str, operator: Any) -> _Found:

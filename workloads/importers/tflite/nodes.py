@@ -38,15 +38,17 @@ _KINDS: dict[str, Kind] = {
 class LayerTensors:
     """The layers of an operator, the tensors that they read (before zeros that a layer pads itself) and what they make.
 
-    kind    "product" multiplies two activations, "transposed" and "recurrent" have several layers
+    kind    "product" multiplies two activations, "transposed", "recurrent" and "svdf" have several layers
     turned  a product reads its first tensor the other way round; a recurrent one reads steps before images
+    more    outputs of the directions after the first of a recurrent one
     """
 
     layers: Sequence[FoundLayer]
     sources: tuple[int, ...]
     output: int
-    kind: Literal["layer", "product", "transposed", "recurrent"] = "layer"
+    kind: Literal["layer", "product", "transposed", "recurrent", "svdf"] = "layer"
     turned: bool = False
+    more: tuple[int, ...] = ()
 
     @property
     def layer(self) -> Layer:
@@ -105,12 +107,19 @@ class _Walk:
         return of_images(self._shape(number), self._images)
 
     def _layers(self, one: LayerTensors, operator: Any) -> None:
-        makers = {"layer": self._layer, "product": self._product, "recurrent": self._recurrent}
+        makers = {
+            "layer": self._layer,
+            "product": self._product,
+            "recurrent": self._recurrent,
+            "svdf": self._svdf,
+        }
         if one.kind == "transposed":
             name = self.nodes.transposed(parts_of(one.layers), self.made.get(one.sources[0]))
         else:
             name = makers[one.kind](one)
         label = one.layer.name
+        for number in one.more:
+            self.made[number] = self.nodes.shaped(name, self._map(number), f"{label}_more")
         name = self.nodes.shaped(name, self._map(one.output), f"{label}_output")
         place = 3 if one.kind == "transposed" else 2  # of what is added to the results
         added = one.kind in ("layer", "transposed") and operator.InputsLength() > place
@@ -139,7 +148,14 @@ class _Walk:
         if one.turned and (self._shape(one.sources[0])[1], self._images) != (1, 1):
             raise NoGraphError(f"layer '{one.layer.name}' reads its steps before its images")
         layers = [found.layer for found in one.layers]
-        return self.nodes.recurrent(layers, 1, self._turned(one, self.made.get(one.sources[0])), [])
+        return self.nodes.recurrent(layers, len(layers) // 2, self._turned(one, self.made.get(one.sources[0])), [])
+
+    def _svdf(self, one: LayerTensors) -> str:
+        features, time = (found.layer for found in one.layers)
+        name = self.nodes.layer(features, self.made.get(one.sources[0]))
+        # The memory holds what earlier steps made as well.
+        memory = self.nodes.operator("other", f"{time.name}_memory", [name], input_map(time))
+        return self.nodes.layer(time, memory)
 
     def _operator(self, place: int, name: str, operator: Any, outputs: Sequence[int]) -> None:
         inputs = [int(number) for number in operator.InputsAsNumpy()] if operator.InputsLength() else []

@@ -5,11 +5,11 @@ import pytest
 
 pytest.importorskip("tflite")
 from dataflows.truth.convolution import reference_convolution
+from tests.workloads.importers.tflite.test_tflite_recurrent import lstm
 from tests.workloads.importers.tflite.tflite_models import Operator, Tensor, constant, save
 from tests.workloads.test_transposed import joined
 from workloads.errors import InputError
 from workloads.importers import ImportOptions, import_model
-from workloads.importers.imported import STEPS
 
 RANDOM = np.random.default_rng(13)
 
@@ -111,40 +111,6 @@ def test_a_transposed_convolution(tmp_path, padding, stride, size, out):
         one, "phases", *(one.astype(np.int64) for one in (w.transpose(3, 0, 1, 2), feed.transpose(0, 3, 1, 2)))
     )
     np.testing.assert_array_equal(outputs.transpose(0, 2, 3, 1), wanted)
-
-
-def lstm(path, *, coupled=False, projection=False, steps_first=False):
-    images, steps, features, hidden = 2, 5, 3, 4
-    matrices = [constant(RANDOM.standard_normal((hidden, features)).astype(np.float32)) for _ in range(4)]
-    matrices += [constant(RANDOM.standard_normal((hidden, hidden)).astype(np.float32)) for _ in range(4)]
-    biases = [constant(np.zeros(hidden, np.float32)) for _ in range(4)]
-    states = [Tensor((images, hidden)), Tensor((images, hidden))]
-    shape = (steps, images) if steps_first else (images, steps)
-    tensors = [Tensor((*shape, features)), *matrices, *biases, *states, Tensor((*shape, hidden))]
-    inputs = [0, *range(1, 9), -1, -1, -1, *range(9, 13), 1 if projection else -1, -1, 13, 14]
-    if coupled:
-        inputs[1] = inputs[5] = inputs[12] = -1
-    options = {"FusedActivationFunction": 4, "TimeMajor": steps_first}
-    operator = Operator("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [15], "UnidirectionalSequenceLSTMOptions", options)
-    return save(path / "m.tflite", tensors, [operator])
-
-
-@pytest.mark.parametrize(("coupled", "gates"), [(False, 4), (True, 3)])
-@pytest.mark.parametrize("steps_first", [False, True])
-def test_an_lstm_is_two_products(tmp_path, coupled, gates, steps_first):
-    imported = import_model(lstm(tmp_path, coupled=coupled, steps_first=steps_first))
-    layers = imported.workload.layers
-    assert [layer.name for layer in layers] == ["op000_lstm.input", "op000_lstm.recurrent"]
-    assert sum(layer.dense_macs for layer in layers) == 2 * 5 * gates * 4 * (3 + 4)
-    assert [(layer.batch, layer.input_size) for layer in layers] == [(2, (1, 5))] * 2
-    apart = "how its layers hang together is not known: layer 'op000_lstm.input' reads its steps before its images"
-    assert imported.workload.notes == ((apart, STEPS) if steps_first else (STEPS,))
-    assert (imported.workload.graph is None) == steps_first
-
-
-def test_a_projection_is_refused(tmp_path):
-    with pytest.raises(InputError, match="holds no convolution"):
-        import_model(lstm(tmp_path, projection=True))
 
 
 def test_the_graph_of_attention(tmp_path):

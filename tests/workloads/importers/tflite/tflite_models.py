@@ -23,6 +23,7 @@ class Tensor:
     axis: int = 0
     type_code: int | None = None  # where numpy has no such type: data are the bytes as they are stored
     sparsity: tuple | None = None  # (traversal order, block map, levels), see `encode`
+    variable: bool = False  # kept between runs
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Operator:
     outputs: list
     kind: str = ""
     options: dict = field(default_factory=dict)
+    custom: str = ""  # the name of an operator of the model's own
 
 
 def constant(array, **facts):
@@ -98,7 +100,7 @@ class _Writer:
 
     def tensor(self, number, tensor):
         name, shape = self.b.CreateString(f"t{number}"), self.ints(tensor.shape)
-        fields = {}
+        fields = {"IsVariable": tensor.variable}
         if tensor.zero_points:
             points = self.ints(tensor.zero_points, np.int64)
             scales = self.ints(np.ones(len(tensor.zero_points)), np.float32)
@@ -134,7 +136,8 @@ def save(path, tensors, operators, inputs=(0,), outputs=None):
     codes = []
     for operator in operators:
         code = getattr(tflite.BuiltinOperator, operator.code)
-        codes.append(w.table("OperatorCode", DeprecatedBuiltinCode=min(code, 127), BuiltinCode=code, Version=1))
+        own = {"CustomCode": w.b.CreateString(operator.custom)} if operator.custom else {}
+        codes.append(w.table("OperatorCode", DeprecatedBuiltinCode=min(code, 127), BuiltinCode=code, Version=1, **own))
     buffers = [w.table("Buffer")]
     for tensor in tensors:
         data = w.ints(np.frombuffer(tensor.data.tobytes(), np.uint8), np.uint8) if tensor.data is not None else None

@@ -1,8 +1,9 @@
-"""Readers of reference data: folders of real pruned networks, and density tables. One file a kind.
+"""Readers of reference data: folders of pruned networks, and density tables. One file a kind.
 
 A folder holds one npz file and, beside it, `layers.json` or `NAME_layers.json` with the layers' shapes; npz files that
-hold activations alone are further inputs (photographs.py). Which reader fits is told by the kinds of entries in the npz
-(`code:conv1` has the kind `code`).
+hold activations alone are further inputs (photographs.py). own_data.py reads any of them by what it says. Those of
+named projects, told by the kinds of entries in the npz (`code:conv1` has the kind `code`) and by their layers, have
+readers that know their titles and what they lack.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workloads.arrays.stored import open_archive
-from workloads.errors import InputError
 from workloads.readers import mediapipe_pose, resnet50_dlmc, squeezenet_dc, vgg16_hed
 from workloads.readers.density_table import read_density_table
 from workloads.readers.mediapipe_pose import read_mediapipe_pose
-from workloads.readers.reference import find_archive, find_table
+from workloads.readers.own_data import WEIGHTS, read_own_data
+from workloads.readers.reference import Table, find_archive, find_table
 from workloads.readers.resnet50_dlmc import read_resnet50_dlmc
 from workloads.readers.squeezenet_dc import read_squeezenet_dc
 from workloads.readers.vgg16_hed import read_vgg16_hed
@@ -24,17 +25,19 @@ from workloads.workload import Workload
 __all__ = [
     "read_density_table",
     "read_mediapipe_pose",
+    "read_own_data",
     "read_resnet50_dlmc",
     "read_squeezenet_dc",
     "read_vgg16_hed",
     "recognise",
 ]
 
-_FOLDERS: tuple[tuple[frozenset[str], Callable[[Path], Workload]], ...] = (
-    (squeezenet_dc.ENTRIES, read_squeezenet_dc),
-    (mediapipe_pose.ENTRIES, read_mediapipe_pose),
-    (vgg16_hed.ENTRIES, read_vgg16_hed),
-    (resnet50_dlmc.ENTRIES, read_resnet50_dlmc),
+# The kinds of entries of named projects, their readers, and the network whose layers they have.
+_PROJECTS: tuple[tuple[frozenset[str], Callable[[Path], Workload], str], ...] = (
+    (squeezenet_dc.ENTRIES, read_squeezenet_dc, squeezenet_dc.NETWORK),
+    (mediapipe_pose.ENTRIES, read_mediapipe_pose, mediapipe_pose.NETWORK),
+    (vgg16_hed.ENTRIES, read_vgg16_hed, vgg16_hed.NETWORK),
+    (resnet50_dlmc.ENTRIES, read_resnet50_dlmc, resnet50_dlmc.NETWORK),
 )
 
 
@@ -48,11 +51,12 @@ def recognise(path: Path) -> Callable[[Path], Workload] | None:
     archive_path = find_archive(path)
     with open_archive(archive_path) as archive:
         kinds = {name.partition(":")[0] for name in archive.NameToInfo if ":" in name}
-    for entries, reader in _FOLDERS:
+    if not path.is_dir() and not kinds & WEIGHTS:
+        return None
+    table = Table.beside(archive_path)
+    for entries, reader, network in _PROJECTS:
         # The larger sets come first: a network with masks of both tensors has the entries of one with weight masks
-        # alone.
-        if entries <= kinds:
+        # alone. Its layers tell a project's network from any other in the same form.
+        if entries <= kinds and table.is_of(network):
             return reader
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory, must be a file or a folder of reference data")
-    return None
+    return read_own_data

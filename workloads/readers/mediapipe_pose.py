@@ -17,13 +17,14 @@ from workloads.readers.reference import TensorPair, read_folder
 from workloads.workload import Workload
 
 ENTRIES = frozenset({"w", "x", "xmask"})
+NETWORK = "blazepose"
 TITLE = "BlazePose pose detector, 224x224, a product network pruned for real"
 ORIGIN = "MediaPipe 0.10.14, pose_detection.tflite, The MediaPipe Authors, Apache-2.0; activations of one photograph"
 
 
 def read_mediapipe_pose(path: str | Path) -> Workload:
     """All 73 convolutions, by value where values are stored. `path` is the folder or its npz file."""
-    return read_folder(Path(path), "blazepose", TITLE, ORIGIN, _tensors, "blazepose")
+    return read_folder(Path(path), "blazepose", TITLE, ORIGIN, _tensors, NETWORK)
 
 
 def _tensors(archive: Path, row: Mapping[str, Any], layer: Layer) -> TensorPair:

@@ -1,14 +1,15 @@
-"""What the reference folders have in common: one npz file, and a JSON table of the layers' shapes beside it."""
+"""What the reference folders have in common: one npz file, and a table of the layers' shapes beside it."""
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from workloads.errors import InputError
+from workloads.errors import InputError, listed
 from workloads.graph import Graph
 from workloads.layer import Layer, Pads
 from workloads.network import load_network, network_graph, network_names
@@ -20,19 +21,67 @@ TensorPair = tuple[TensorSource, TensorSource]
 
 
 def find_archive(path: Path) -> Path:
-    """The npz file of a folder, or the file itself. Raises `InputError` when there is not exactly one."""
+    """The npz file of a folder, or the file itself. Raises `InputError` that says what the folder lacks."""
     if not path.is_dir():
         return path
     archives = [one for one in sorted(path.glob("*.npz")) if not is_photograph(one)]
-    if len(archives) != 1 or find_table(archives[0]) is None:
+    if not archives:
         raise InputError(f"{path}: is a directory, must be a file or a folder of reference data")
+    if len(archives) > 1:
+        names = listed([one.name for one in archives])
+        raise InputError(f"{path}: holds {names}: must hold one npz file, others with activations alone")
+    if find_table(archives[0]) is None:
+        name = archives[0].name
+        raise InputError(f"{path}: no layers.json beside {name}, nor {archives[0].stem}_layers.json (or .csv)")
     return archives[0]
 
 
 def find_table(archive: Path) -> Path | None:
-    """The table beside an npz file: `NAME_layers.json`, else `layers.json`; None when there is neither."""
-    tables = (archive.with_name(f"{archive.stem}_layers.json"), archive.with_name("layers.json"))
-    return next((table for table in tables if table.is_file()), None)
+    """The table beside an npz file: `NAME_layers.json`, else `layers.json`, else the same as CSV; None without any."""
+    names = [f"{own}layers.{kind}" for kind in ("json", "csv") for own in (f"{archive.stem}_", "")]
+    return next((table for name in names if (table := archive.with_name(name)).is_file()), None)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The layers that a table beside an npz file lists, with their rows and the densities of their inputs."""
+
+    path: Path
+    rows: tuple[Mapping[str, Any], ...]
+    layers: tuple[Layer, ...]
+    inputs: tuple[float, ...]
+
+    @classmethod
+    def beside(cls, archive: Path) -> Self:
+        """Raises `InputError` naming the table when it is missing or cannot be used."""
+        table = find_table(archive)
+        if table is None:
+            raise InputError(f"{archive}: no layers.json beside it")
+        try:
+            text = table.read_text(encoding="utf-8")
+            rows = json.loads(text) if table.suffix == ".json" else _csv_rows(text)
+            layers = tuple(layer_of(row) for row in rows)
+            # A table that does not count non-zeros leaves the input dense.
+            inputs = tuple(
+                int(row.get("x_nnz", layer.input_count)) / layer.input_count
+                for row, layer in zip(rows, layers, strict=True)
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
+            raise InputError(f"{table}: {reason}") from None
+        return cls(table, tuple(rows), layers, inputs)
+
+    def is_of(self, network: str) -> bool:
+        """Whether its layers are those of a shipped network."""
+        return _graph(network, self.layers) is not None
+
+
+def _csv_rows(text: str) -> list[dict[str, str]]:
+    # An empty cell is as a column that is not there.
+    return [
+        {column: value for column, value in row.items() if value not in (None, "")}
+        for row in csv.DictReader(text.splitlines(), skipinitialspace=True)
+    ]
 
 
 def read_folder(
@@ -51,28 +100,16 @@ def read_folder(
     photograph's file when it does not hold what a layer reads.
     """
     archive = find_archive(path).absolute()
-    table = find_table(archive)
-    if table is None:
-        raise InputError(f"{archive}: no layers.json beside it")
-    try:
-        rows = json.loads(table.read_text(encoding="utf-8"))
-        layers = [layer_of(row) for row in rows]
-        # A table that does not count non-zeros leaves the input dense.
-        inputs = [
-            row.get("x_nnz", layer.input_count) / layer.input_count for row, layer in zip(rows, layers, strict=True)
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{table}: {reason}") from None
-    outputs = output_densities(layers, inputs, [None] * len(layers))
+    table = Table.beside(archive)
+    outputs = output_densities(table.layers, table.inputs, [None] * len(table.layers))
     sources = tuple(
         LayerSource(i, layer, *tensors(archive, row, layer), output, str(archive))
-        for i, (row, layer, output) in enumerate(zip(rows, layers, outputs, strict=True))
+        for i, (row, layer, output) in enumerate(zip(table.rows, table.layers, outputs, strict=True))
     )
     others = find_photographs(path)
     sources = with_photographs(sources, others) if others else sources
-    files = (path,) if path.is_dir() else (archive, table)
-    return Workload(name, sources, title=title, origin=origin, files=files, graph=_graph(graph, layers))
+    files = (path,) if path.is_dir() else (archive, table.path)
+    return Workload(name, sources, title=title, origin=origin, files=files, graph=_graph(graph, table.layers))
 
 
 def _graph(network: str, layers: Sequence[Layer]) -> Graph | None:

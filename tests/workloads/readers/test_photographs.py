@@ -15,6 +15,8 @@ ROWS = [
     {"name": "a", "input": "image", "C": 3, "H": 5, "W": 7, "K": 4, **ROW},
     {"name": "b", "input": "a", "C": 4, "H": 5, "W": 7, "K": 2, **ROW},
 ]
+# A table without inputs: entries have the names of the layers that read them.
+PLAIN = [{key: value for key, value in row.items() if key != "input"} for row in ROWS]
 SHAPES = {"image": (3, 5, 7), "a": (4, 5, 7)}
 
 
@@ -45,7 +47,8 @@ def vgg16(folder):
 @pytest.mark.parametrize("packed", [True, False])
 def test_every_photograph_of_a_folder_is_an_input(tmp_path, network, packed):
     own = network(tmp_path)
-    counted = [{**row, "x_nnz": int(np.count_nonzero(array))} for row, array in zip(ROWS, own.values(), strict=True)]
+    rows = PLAIN if network is vgg16 else ROWS
+    counted = [{**row, "x_nnz": int(np.count_nonzero(array))} for row, array in zip(rows, own.values(), strict=True)]
     (tmp_path / "layers.json").write_text(json.dumps(counted))
     alone = load_workload(str(tmp_path))
     others = {}
@@ -74,7 +77,7 @@ def test_every_photograph_of_a_folder_is_an_input(tmp_path, network, packed):
 
 def test_a_photograph_that_lacks_a_layers_input(tmp_path):
     own = vgg16(tmp_path)
-    (tmp_path / "layers.json").write_text(json.dumps(ROWS))
+    (tmp_path / "layers.json").write_text(json.dumps(PLAIN))
     np.savez(tmp_path / "net_dog.npz", **{"xmask:a": np.packbits(own["a"])})
     with pytest.raises(InputError) as fault:
         load_workload(str(tmp_path))
@@ -85,10 +88,12 @@ def test_a_photograph_that_lacks_a_layers_input(tmp_path):
     assert str(fault.value) == f"{tmp_path}/net_dog.npz: entry 'xmask:b' has shape (14,), must be (18,)"
 
 
-def test_two_networks_in_a_folder_are_still_none(tmp_path):
+def test_two_networks_in_a_folder_are_refused(tmp_path):
     vgg16(tmp_path)
-    (tmp_path / "layers.json").write_text(json.dumps(ROWS))
+    (tmp_path / "layers.json").write_text(json.dumps(PLAIN))
     (tmp_path / "other.npz").write_bytes((tmp_path / "net_cat.npz").read_bytes())
     with pytest.raises(InputError) as fault:
         load_workload(str(tmp_path))
-    assert str(fault.value) == f"{tmp_path}: is a directory, must be a file or a folder of reference data"
+    assert str(fault.value) == (
+        f"{tmp_path}: holds net_cat.npz, other.npz: must hold one npz file, others with activations alone"
+    )

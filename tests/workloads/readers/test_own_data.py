@@ -1,0 +1,134 @@
+"""A user's own network as an npz file with a table of its layers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from workloads.catalog import load_workload
+from workloads.errors import InputError
+
+RANDOM = np.random.default_rng(17)
+ROWS = [
+    {"name": "a", "C": 3, "H": 6, "W": 5, "K": 4, "R": 3, "S": 3, "stride": 1, "pad": 1},
+    {"name": "b", "C": 4, "H": 6, "W": 5, "K": 2, "R": 1, "S": 1, "stride": 1, "pad": 0},
+]
+VIDEO = {
+    "name": "v",
+    "C": 2,
+    "D": 4,
+    "H": 6,
+    "W": 5,
+    "K": 3,
+    "T": 3,
+    "R": 3,
+    "S": 3,
+    "stride": 1,
+    "pad": [1, 1, 1, 1, 1, 1],
+}
+
+
+def whole(*shape):
+    return RANDOM.integers(0, 3, shape).astype(np.int8)
+
+
+def folder(tmp_path, rows, entries, table="layers.json"):
+    np.savez(tmp_path / "net.npz", **entries)
+    (tmp_path / table).write_text(json.dumps(rows))
+    return str(tmp_path)
+
+
+def fault(path):
+    with pytest.raises(InputError) as caught:
+        load_workload(path)
+    return str(caught.value).replace(f"{path}/", "")
+
+
+@pytest.mark.parametrize("table", ["layers.json", "net_layers.json"])
+def test_values_and_masks_are_read_by_what_the_entries_say(tmp_path, table):
+    kept = RANDOM.random((2, 4, 1, 1)) < 0.5
+    entries = {"w:a": whole(4, 3, 3, 3), "x:a": whole(3, 6, 5), "wmask:b": np.packbits(kept)}
+    entries["xmask:b"] = np.packbits(RANDOM.random((4, 6, 5)) < 0.3)
+    path = folder(tmp_path, ROWS, entries, table)
+    for workload in (load_workload(path), load_workload(f"{path}/net.npz")):
+        assert (workload.name, workload.title, workload.notes) == ("net", "data of net.npz", ())
+        first, second = workload.trace(0), workload.trace(1)
+        np.testing.assert_array_equal(first.weights, entries["w:a"])
+        np.testing.assert_array_equal(first.activations[0], entries["x:a"])
+        np.testing.assert_array_equal(second.weight_mask, kept)
+        assert second.activation_nonzeros == int(np.unpackbits(entries["xmask:b"]).sum())
+
+
+def test_codes_with_a_table_of_values_and_an_input_named_in_the_row(tmp_path):
+    values = np.array([0, 0.5, -2], np.float32)
+    codes = RANDOM.integers(0, 3, (4, 3, 3, 3)).astype(np.uint8)
+    rows = [{**ROWS[0], "input": "picture"}, {**ROWS[1], "input": "x:7"}]
+    entries = {"code:a": codes, "codebook:a": values, "w:b": whole(2, 4, 1, 1), "x:picture": whole(3, 6, 5)}
+    path = folder(tmp_path, rows, entries | {"x:7": whole(4, 6, 5)})
+    np.testing.assert_array_equal(load_workload(path).trace(0).weights, values[codes])
+    path = folder(tmp_path, rows, entries | {"x:7": whole(4, 6, 5), "codebook:a": values[:2]})
+    with pytest.raises(InputError, match="entry 'code:a' must hold numbers from 0 to 1"):
+        load_workload(path).trace(0)
+
+
+def test_a_network_with_depth(tmp_path):
+    """Entries of the kinds that a named project has as well, without its layers."""
+    entries = {"w:v": whole(3, 2, 3, 3, 3), "x:v": whole(2, 4, 6, 5)}
+    workload = load_workload(folder(tmp_path, [VIDEO], entries))
+    assert workload.layers[0].output_size == (4, 6, 5)
+    np.testing.assert_array_equal(workload.trace(0).weights, entries["w:v"])
+
+
+def test_the_kinds_of_a_named_project_do_not_make_it_that_project(tmp_path):
+    entries = {"w:a": whole(4, 3, 3, 3), "x:a": whole(3, 6, 5), "w:b": whole(2, 4, 1, 1)}
+    entries["xmask:b"] = np.packbits(np.ones((4, 6, 5), bool))
+    assert load_workload(folder(tmp_path, ROWS, entries)).title == "data of net.npz"
+
+
+def test_counts_of_the_table_stand_for_what_the_file_lacks_and_that_is_said(tmp_path):
+    rows = [{**ROWS[0], "x_nnz": 30}, {**ROWS[1], "w_nnz": 3}]
+    workload = load_workload(folder(tmp_path, rows, {"wmask:a": np.packbits(np.ones(108, bool))}))
+    assert workload.trace(0).activation_nonzeros == 30
+    assert workload.trace(1).weight_nonzeros == 3
+    assert workload.trace(1).activation_density == 1
+    assert workload.notes == (
+        "weights of b are drawn, with the counts of the table: the file does not hold them",
+        "activations of a are drawn, with the counts of the table: the file does not hold them",
+        "activations of b are taken as dense: neither the file nor its table has them",
+    )
+
+
+def test_a_table_as_csv(tmp_path):
+    np.savez(tmp_path / "net.npz", **{"w:a": whole(4, 3, 3, 3)})
+    (tmp_path / "layers.csv").write_text(
+        "name, C, H, W, K, R, S, stride, pad, groups, x_nnz\na, 3, 6, 5, 4, 3, 3, 1, 1/1/1/1,, 45\n"
+    )
+    trace = load_workload(str(tmp_path)).trace(0)
+    assert trace.layer.padding == ((1, 1), (1, 1))
+    assert trace.activation_nonzeros == 45
+
+
+@pytest.mark.parametrize(
+    ("entries", "rows", "text"),
+    [
+        (
+            {"w:a": whole(4, 3, 3, 3)},
+            ROWS,
+            "net.npz: layer 'b': no entry 'w:b', 'wmask:b' or 'code:b', and no 'w_nnz' in its row",
+        ),
+        (
+            {"w:a": whole(4, 3, 3, 3)},
+            [{**ROWS[0], "input": "data"}],
+            "net.npz: layer 'a': no entry 'x:data' or 'xmask:data', the input in its row",
+        ),
+        ({"w:a": whole(4, 3, 3, 3)}, [{"name": "a", "C": 3}], "layers.json: key 'H' is missing"),
+        ({"w:a": whole(4, 3, 3, 3)}, ["a"], "layers.json: string indices must be integers, not 'str'"),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path, entries, rows, text):
+    assert fault(folder(tmp_path, rows, entries)) == text
+
+
+def test_a_folder_without_a_table(tmp_path):
+    np.savez(tmp_path / "net.npz", **{"w:a": whole(4, 3, 3, 3)})
+    assert fault(str(tmp_path)) == f"{tmp_path}: no layers.json beside net.npz, nor net_layers.json (or .csv)"

@@ -12,7 +12,9 @@ from workloads.files import refuse_stream
 from workloads.network import load_network, network_names
 from workloads.workload import Workload
 
-SHIPPED = {"blazepose": Path(__file__).parent / "data" / "blazepose.npz"}
+_DATA = Path(__file__).parent / "data"
+# Networks that ship with the package: their licences lie beside them.
+SHIPPED = {name: _DATA / f"{name}.npz" for name in ("blazepose", "blazeface-sparse", "blazeface", "blazehand")}
 
 
 def load_workload(text: str = "blazepose", seed: int = 0, batch: int | None = None) -> Workload:

@@ -22,7 +22,6 @@ from workloads.importers.onnx.naming import Kind, free, graphs_of, keep, mark, r
 from workloads.importers.onnx.operators import holds_products
 from workloads.importers.onnx.settling import ONES, made_feed
 
-_KINDS = ("If", "Loop")
 _MOST_NODES = 100_000  # that all turns of a loop may have
 _AXES_AS_INPUT = 13  # the operator set from which Unsqueeze reads its axes
 
@@ -35,7 +34,7 @@ def enter_bodies(graph: OnnxGraph, feeds: Iterable[Feed] | None) -> tuple[OnnxGr
     closed: dict[str, str] = {}
     decided: list[str] = []
     # Each round enters the bodies of one depth.
-    while nodes := [node for node in graph.nodes if _open(node) and node.output[0] not in closed]:
+    while nodes := [node for node in graph.nodes if node.output[0] not in closed and _open(node)]:
         try:
             turns = {node.output[0]: turn for node, turn in _turns(graph, nodes, feeds)}
         except _NoRunError as error:
@@ -59,7 +58,17 @@ class _NoRunError(Exception):
 
 
 def _open(node: Any) -> bool:
-    return node.op_type in _KINDS and node.domain in DOMAINS and bool(node.output[0]) and holds_products(node)
+    """Whether a node has bodies with products that can be entered; one that is not as ONNX has it is left alone."""
+    bodies = graphs_of(node)
+    if node.domain not in DOMAINS or not node.output[0] or not holds_products(node):
+        return False
+    if node.op_type == "If":
+        return set(bodies) == {"then_branch", "else_branch"} and len(node.input) == 1
+    if node.op_type != "Loop" or set(bodies) != {"body"}:
+        return False
+    body, states = bodies["body"], len(node.input) - 2
+    # The turn and the condition come before the states, and of the outputs the condition alone.
+    return states >= 0 and len(body.input) == states + 2 and len(body.output) > states
 
 
 def _constant(graph: OnnxGraph, node: Any) -> bool:

@@ -13,6 +13,7 @@ from workloads.importers.feeds import Feed
 from workloads.importers.onnx.capture import runs_of
 from workloads.importers.onnx.graph import OnnxGraph
 from workloads.importers.onnx.operators import sequence_lengths
+from workloads.limits import require_size
 
 ONES = "an input of ones"
 
@@ -74,6 +75,7 @@ def made_feed(graph: OnnxGraph) -> Feed:
         if None in shape:
             raise InputError(f"{graph.path}: {_open(graph)}")
         sizes = tuple(size for size in shape if size is not None)
+        require_size(f"{graph.path}: input '{spec.name}'", sizes, spec.dtype.itemsize)
         feed[spec.name] = np.full(sizes, "" if spec.dtype.kind == "O" else 1, spec.dtype)
     return feed
 

@@ -224,3 +224,17 @@ def test_the_file_is_not_changed(tmp_path):
     import_model(path)
     assert path.read_bytes() == before
     assert [one.op_type for one in onnx.load(path).graph.node][:1] == ["Loop"]
+
+
+@pytest.mark.parametrize("control", ["If", "Loop", "Loop of states"])
+def test_control_flow_that_is_not_as_onnx_has_it(tmp_path, control):
+    bare = body("turn", [node("MatMul", "x turn_w", "turn_y", "fc")], [], ["turn_y"], {"turn_w": whole(3, 2)})
+    odd = {
+        "If": node("If", "c", "a", "half", then_branch=product("small", whole(3, 2))),
+        "Loop": node("Loop", "n", "a", "short", body=bare),
+        "Loop of states": node("Loop", "n c x", "a", "short", body=bare),
+    }[control]
+    weights = {"c": np.array(False), "n": np.array(2), "w": whole(3, 2)}
+    path = save(tmp_path / "m.onnx", [odd, node("MatMul", "x w", "y", "last")], {"x": (4, 3)}, weights, ["y"])
+    with pytest.raises(InputError, match=r"m.onnx: shapes do not fit together: "):
+        import_model(path)

@@ -127,24 +127,35 @@ class _Writer:
         return self.table("Operator", OpcodeIndex=number, Inputs=inputs, Outputs=outputs, **fields)
 
 
-def save(path, tensors, operators, inputs=(0,), outputs=None):
+def save(path, tensors, operators, inputs=(0,), outputs=None, bodies=()):
+    """A model file; `bodies`: (tensors, operators) of the graphs that control flow goes through, from number 1 on."""
     w = _Writer()
-    graph_tensors = w.tables(tflite.SubGraphStartTensorsVector, [w.tensor(i, t) for i, t in enumerate(tensors)])
-    graph_operators = w.tables(tflite.SubGraphStartOperatorsVector, [w.operator(i, o) for i, o in enumerate(operators)])
-    ends = w.ints(inputs), w.ints([len(tensors) - 1] if outputs is None else outputs)
-    graph = w.table("SubGraph", Tensors=graph_tensors, Operators=graph_operators, Inputs=ends[0], Outputs=ends[1])
+    ends = tuple(inputs), [len(tensors) - 1] if outputs is None else outputs
+    all_tensors, all_operators, graphs = [], [], []
+    for own, inside, (first, last) in [(tensors, operators, ends), *((*body, ((0,), [0])) for body in bodies)]:
+        # Buffers and operator codes count through all graphs.
+        tables = [w.tensor(i + len(all_tensors), t) for i, t in enumerate(own)]
+        graph_tensors = w.tables(tflite.SubGraphStartTensorsVector, tables)
+        tables = [w.operator(i + len(all_operators), o) for i, o in enumerate(inside)]
+        graph_operators = w.tables(tflite.SubGraphStartOperatorsVector, tables)
+        vectors = w.ints(first), w.ints(last)
+        graphs.append(
+            w.table("SubGraph", Tensors=graph_tensors, Operators=graph_operators, Inputs=vectors[0], Outputs=vectors[1])
+        )
+        all_tensors += own
+        all_operators += inside
     codes = []
-    for operator in operators:
+    for operator in all_operators:
         code = getattr(tflite.BuiltinOperator, operator.code)
         own = {"CustomCode": w.b.CreateString(operator.custom)} if operator.custom else {}
         codes.append(w.table("OperatorCode", DeprecatedBuiltinCode=min(code, 127), BuiltinCode=code, Version=1, **own))
     buffers = [w.table("Buffer")]
-    for tensor in tensors:
+    for tensor in all_tensors:
         data = w.ints(np.frombuffer(tensor.data.tobytes(), np.uint8), np.uint8) if tensor.data is not None else None
         buffers.append(w.table("Buffer", **({} if data is None else {"Data": data})))
     parts = {
         "OperatorCodes": w.tables(tflite.ModelStartOperatorCodesVector, codes),
-        "Subgraphs": w.tables(tflite.ModelStartSubgraphsVector, [graph]),
+        "Subgraphs": w.tables(tflite.ModelStartSubgraphsVector, graphs),
         "Buffers": w.tables(tflite.ModelStartBuffersVector, buffers),
     }
     w.b.Finish(w.table("Model", Version=3, **parts), file_identifier=b"TFL3")

@@ -20,7 +20,7 @@ from workloads.importers.onnx.graph import OnnxGraph, label
 from workloads.importers.onnx.inference import DOMAINS
 from workloads.importers.onnx.naming import Kind, free, graphs_of, keep, mark, rename, unique
 from workloads.importers.onnx.operators import holds_products
-from workloads.importers.onnx.settling import ONES, made_feed
+from workloads.importers.onnx.settling import LIMIT_SECONDS, ONES, made_feed
 
 _MOST_NODES = 100_000  # that all turns of a loop may have
 _AXES_AS_INPUT = 13  # the operator set from which Unsqueeze reads its axes
@@ -89,7 +89,9 @@ def _turns(graph: OnnxGraph, nodes: Sequence[Any], feeds: Iterable[Feed] | None)
     if not asked:
         return
     try:
-        runs = runs_of(graph, [name for _, name in asked], [made_feed(graph)] if feeds is None else feeds)
+        limit = LIMIT_SECONDS if feeds is None else None
+        names = [name for _, name in asked]
+        runs = runs_of(graph, names, [made_feed(graph)] if feeds is None else feeds, limit)
         seen = [[_turn(node, value) for (node, _), value in zip(asked, values, strict=True)] for _, values in runs]
     except InputError as error:
         raise _NoRunError(str(error).removeprefix(f"{graph.path}: ")) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from threading import Timer
 from typing import Any
 
 import numpy as np
@@ -31,20 +32,39 @@ def capture(graph: OnnxGraph, names: Iterable[str], feeds: Iterable[Feed]) -> di
     return {name: _joined(graph, name, [run[i] for run in runs]) for i, name in enumerate(wanted)}
 
 
-def runs_of(graph: OnnxGraph, names: Sequence[str], feeds: Iterable[Feed]) -> Iterator[tuple[Feed, list[Any]]]:
+def runs_of(
+    graph: OnnxGraph, names: Sequence[str], feeds: Iterable[Feed], limit_seconds: float | None = None
+) -> Iterator[tuple[Feed, list[Any]]]:
     """Each feed with the values that the model's operators then give to the named tensors.
 
-    Raises `InputError` when the model cannot be loaded or does not run.
+    Raises `InputError` when the model cannot be loaded, does not run or runs for longer than the limit.
     """
     session = _session(graph, names)
     lists = {spec.name for spec in graph.inputs if spec.sequence}
     for feed in feeds:
         given = {name: list(array) if name in lists else array for name, array in feed.items()}
         try:
-            values = session.run(list(names), given) if names else []
+            values = _run(session, names, given, limit_seconds) if names else []
         except Exception as error:  # noqa: BLE001 (onnxruntime raises a dozen unrelated types)
-            raise InputError(f"{graph.path}: the model does not run on this input: {_reason(error)}") from None
+            reason = _reason(error)
+            if limit_seconds is not None and "terminate flag" in reason:
+                reason = f"it takes more than {limit_seconds:g} s, give --input"
+            raise InputError(f"{graph.path}: the model does not run on this input: {reason}") from None
         yield feed, values
+
+
+def _run(session: Any, names: Sequence[str], given: Feed | dict[str, Any], limit_seconds: float | None) -> list[Any]:
+    if limit_seconds is None:
+        return session.run(list(names), given)
+    # A loop in a file may turn for ever: nobody asked for this run, so that it is ended.
+    options = require("onnxruntime", "onnx", "Activations of ONNX models").RunOptions()
+    timer = Timer(limit_seconds, setattr, (options, "terminate", True))
+    timer.daemon = True
+    timer.start()
+    try:
+        return session.run(list(names), given, options)
+    finally:
+        timer.cancel()
 
 
 def _joined(graph: OnnxGraph, name: str, parts: list[np.ndarray]) -> np.ndarray:

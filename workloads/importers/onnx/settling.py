@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -13,9 +14,10 @@ from workloads.importers.feeds import Feed
 from workloads.importers.onnx.capture import runs_of
 from workloads.importers.onnx.graph import OnnxGraph
 from workloads.importers.onnx.operators import sequence_lengths
-from workloads.limits import require_size
 
 ONES = "an input of ones"
+LIMIT_SECONDS = 20.0  # of a run that nobody asked for
+_LARGEST_BYTES = 1 << 28  # of an input that is made
 
 
 def settle_shapes(graph: OnnxGraph, feeds: Iterable[Feed] | None) -> tuple[str, ...]:
@@ -28,9 +30,10 @@ def settle_shapes(graph: OnnxGraph, feeds: Iterable[Feed] | None) -> tuple[str, 
     if not unknown:
         return ()
     try:
+        limit = LIMIT_SECONDS if feeds is None else None
         if feeds is None:
             feeds = [made_feed(graph)]
-        for feed, values in runs_of(graph, unknown, islice(feeds, 1)):
+        for feed, values in runs_of(graph, unknown, islice(feeds, 1), limit):
             # Sequences have no shape of their own, and nothing that becomes a layer reads one.
             seen = {name: value.shape for name, value in zip(unknown, values, strict=True) if hasattr(value, "shape")}
             graph.settle({name: array.shape for name, array in feed.items()} | seen)
@@ -51,7 +54,8 @@ def settle_lengths(graph: OnnxGraph, feeds: Iterable[Feed] | None) -> None:
     made = list(dict.fromkeys(name for name in names if name in graph.producers))
     full = set(asked)
     try:
-        for feed, values in runs_of(graph, made, [made_feed(graph)] if feeds is None else feeds):
+        limit = LIMIT_SECONDS if feeds is None else None
+        for feed, values in runs_of(graph, made, [made_feed(graph)] if feeds is None else feeds, limit):
             held = feed | dict(zip(made, values, strict=True))
             full = {name for name in full if _all_steps(graph, asked[name], held)}
     except InputError:
@@ -75,7 +79,8 @@ def made_feed(graph: OnnxGraph) -> Feed:
         if None in shape:
             raise InputError(f"{graph.path}: {_open(graph)}")
         sizes = tuple(size for size in shape if size is not None)
-        require_size(f"{graph.path}: input '{spec.name}'", sizes, spec.dtype.itemsize)
+        if math.prod(sizes) * spec.dtype.itemsize > _LARGEST_BYTES:
+            raise InputError(f"{graph.path}: input '{spec.name}' is too large to be made up: give --input")
         feed[spec.name] = np.full(sizes, "" if spec.dtype.kind == "O" else 1, spec.dtype)
     return feed
 

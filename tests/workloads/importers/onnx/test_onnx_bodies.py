@@ -8,6 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.workloads.importers.onnx.onnx_models import computed, imported, node, outputs_of, save, weight, whole
 from workloads.errors import InputError
 from workloads.importers import import_model
+from workloads.importers.onnx import bodies, settling
 
 
 def body(name, nodes, inputs, outputs, weights=()):
@@ -201,6 +202,18 @@ def test_a_loop_of_too_many_turns_is_refused(tmp_path):
     assert [one.reason for one in found.omitted if one.refused] == [
         "refused: its 20001 turns have more than 100,000 operators"
     ]
+
+
+def test_a_loop_that_hardly_ends_is_left(tmp_path, monkeypatch):
+    for module in (bodies, settling):
+        monkeypatch.setattr(module, "LIMIT_SECONDS", 0.2)
+    path = loop(tmp_path, (), weights={"turns": np.array(10**12)})
+    with pytest.raises(InputError) as caught:
+        import_model(path)
+    assert str(caught.value) == (
+        f"{path}: MatMul 'out': the size of its input 'last' is not known: "
+        "the model does not run on this input: it takes more than 0.2 s, give --input"
+    )
 
 
 def test_a_scan_with_products_is_refused(tmp_path):

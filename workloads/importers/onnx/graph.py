@@ -116,6 +116,9 @@ class OnnxGraph:
         # An empty name stands for an optional input that is left out.
         made = {"", *self.initializers, *self.sparse, *(value.name for value in self.model.graph.input)}
         for node in self.nodes:
+            # The protobuf package gives what is no UTF-8 as bytes.
+            if not all(isinstance(name, str) for name in (node.name, node.op_type, *node.input, *node.output)):
+                raise InputError(f"{self.path}: not an ONNX model, or damaged: a name in it is no UTF-8")
             if not any(node.output):
                 raise InputError(f"{self.path}: {node.op_type} '{node.name}' makes no tensor")
             for name in node.input:

@@ -102,6 +102,12 @@ def test_a_node_that_makes_nothing(model):
     assert fault(path) == "m.onnx: Relu 'last' makes no tensor"
 
 
+def test_a_name_that_is_no_text(model):
+    path = model(nodes=[CONV, helper.make_node("Relu", ["y"], ["z"], name="last")])
+    path.write_bytes(path.read_bytes().replace(b"last", b"la\xff\xfe"))
+    assert fault(path) == "m.onnx: not an ONNX model, or damaged: a name in it is no UTF-8"
+
+
 def test_an_input_of_no_type(model):
     held = load_model(path := model())
     held.graph.input[0].type.tensor_type.elem_type = 0

@@ -20,3 +20,13 @@ def trailing_zeros(_context: Any, word: Any) -> Any:
         return builder.cttz(*arguments, ir.Constant(ir.IntType(1), 0))
 
     return (types.int64(word), generate) if word == types.uint64 else None
+
+
+@intrinsic
+def ones(_context: Any, word: Any) -> Any:
+    """How many bits of a uint64 are set."""
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return (types.int64(word), generate) if word == types.uint64 else None

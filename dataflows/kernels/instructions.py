@@ -258,6 +258,18 @@ def smallest(_typing: Any, left: Any, right: Any) -> Any:
 
 
 @intrinsic
+def bit_counts(_typing: Any, lanes: Any) -> Any:
+    """Lane by lane how many bits are set."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        name = f"llvm.ctpop.v{LANES}i32"
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_VECTOR, [_VECTOR]), name)
+        return builder.call(function, arguments)
+
+    return lanes_type(lanes_type), generate
+
+
+@intrinsic
 def any_bit(_typing: Any, lanes: Any) -> Any:
     """Whether any lane is not zero."""
 

@@ -43,6 +43,7 @@ from dataflows.schedule import CAUSES, Cause, LayerSchedule
 from dataflows.sizing import THREE_BUFFERS, Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec
 from dataflows.tiling.filter_blocks import cut_layer
+from dataflows.tiling.filter_weights import kept_weights
 from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
 from dataflows.tiling.strip_traffic import StripTraffic
@@ -125,8 +126,8 @@ class Abm(Accelerator[AbmSpec]):
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each image and strip of positions, in this order."""
         spec, layer = self.spec, replace(trace.layer, groups=1)
-        nonzeros = np.count_nonzero(trace.weight_mask.reshape(layer.out_channels, -1), axis=1)
-        distinct, notes = self._distinct(trace)
+        nonzeros = kept_weights(trace.weight_mask)
+        distinct, notes = self._distinct(trace, nonzeros)
         plan = self._plan(layer, nonzeros)
         traffic = StripTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False)
         moved = traffic.transfers(spec.input_buffer_bytes, spec.output_buffer_bytes)
@@ -184,11 +185,13 @@ class Abm(Accelerator[AbmSpec]):
         cycles[..., Cause.BUSY] = added * blocks + excess(spec.adders_per_core) * (blocks - 1) + last
         return StripWork.of_filter_blocks(cycles, added * pixels)
 
-    def _distinct(self, trace: LayerTrace) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Int64 (K,): distinct values of each kernel, and a note where that is fewer than the trace has."""
+    def _distinct(self, trace: LayerTrace, nonzeros: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Int64 (K,): distinct values of each kernel, and a note where that is fewer than the trace has.
+
+        nonzeros  int64 (K,)
+        """
         codes = self.spec.codebook_values
         if trace.weights.dtype == np.bool_:
-            nonzeros = np.count_nonzero(trace.weights.reshape(len(trace.weights), -1), axis=1)
             told = trace.codebook_values or self.spec.mask_codebook_values
             return expected_distinct(nonzeros, min(codes, told)), ()
         slices = even_slices(len(trace.weights), _SLICES)

@@ -155,7 +155,8 @@ class Structured(Accelerator[StructuredSpec]):
         rate = Fraction(str(spec.index_entries_per_cycle))
         # What the list takes longer than its columns: 9 entries at 0.75 a cycle take 12 cycles, 3 of which the array
         # waits.
-        decode = np.array([max(0, math.ceil(z / rate) - z) for z in plan.columns.tolist()], np.int64)
+        lengths, which = np.unique(plan.columns, return_inverse=True)
+        decode = np.array([max(0, math.ceil(z / rate) - z) for z in lengths.tolist()], np.int64)[which]
         compute = (plan.columns + decode)[:, None, None, None]
 
         # A block of 21 positions and 64 filters drains at 64 sums a cycle in 21 cycles, beside a next block of more

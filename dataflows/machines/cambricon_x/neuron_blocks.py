@@ -10,8 +10,9 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -218,33 +219,52 @@ class NeuronBlocks:
     def loads(self, chunk: int) -> RowLoads:
         """Input rows that a chunk loads for all blocks of one image and one group."""
         segments = self.chunks[chunk]
-        axis, columns = Axis.both(self.layer)
-        neurons = np.array([self._row_neurons(columns, segment) for segment in segments])
-        row = np.arange(axis.outputs)[:, None] * axis.stride - axis.before
-        row = row + np.array([segment.row for segment in segments]) * axis.dilation
-        slab = np.broadcast_to(np.arange(axis.outputs)[:, None] // self.block[0], row.shape)
-        # Padding lies in NBin, but no load brings it.
-        inside = axis.inside(row)
-        # A slab is the blocks of the same output rows: it loads a row once, however many of its outputs read it.
-        # With three kernel rows, padding of one and slabs of two output rows the first slab reads the input rows 0 to
-        # 2, the second 1 to 4: rows 1 and 2 are loaded for both.
-        keys, chosen = np.unique((slab * axis.size + row)[inside], return_index=True)
-        slab, row = np.divmod(keys, axis.size)
-        # Slabs of two rows in strips of four: the slabs 0 and 1 are band 0, the slabs 2 and 3 band 1.
-        band = slab * self.block[0] // self.strip[0]
-        return RowLoads(band, row, np.broadcast_to(neurons, inside.shape)[inside][chosen])
+        band, row, segment = self._rows_read(tuple(own.row for own in segments))
+        neurons = np.array([self._row_neurons(own.columns, own.channels, own.neurons) for own in segments])
+        return RowLoads(band, row, neurons[segment])
 
-    def _row_neurons(self, columns: Axis, segment: Segment) -> int:
-        """Neurons of one input row that the blocks of a row of outputs load for a segment."""
+    @cached_property
+    def _rows_read(self) -> Callable[[tuple[int, ...]], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Int64 (loads,) each by the kernel rows of some segments: band, input row, and the segment of a load."""
+        axis, _ = Axis.both(self.layer)
+
+        # Chunks of few channels have the same kernel rows over and over.
+        @cache
+        def read(kernel_rows: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            row = np.arange(axis.outputs)[:, None] * axis.stride - axis.before
+            row = row + np.array(kernel_rows) * axis.dilation
+            slab = np.broadcast_to(np.arange(axis.outputs)[:, None] // self.block[0], row.shape)
+            # Padding lies in NBin, but no load brings it.
+            inside = axis.inside(row)
+            # A slab is the blocks of the same output rows: it loads a row once, however many of its outputs read it.
+            # With three kernel rows, padding of one and slabs of two output rows the first slab reads the input rows 0
+            # to 2, the second 1 to 4: rows 1 and 2 are loaded for both.
+            keys, chosen = np.unique((slab * axis.size + row)[inside], return_index=True)
+            slab, row = np.divmod(keys, axis.size)
+            # Slabs of two rows in strips of four: the slabs 0 and 1 are band 0, the slabs 2 and 3 band 1.
+            band = slab * self.block[0] // self.strip[0]
+            return band, row, np.nonzero(inside)[1][chosen]
+
+        return read
+
+    @cached_property
+    def _row_neurons(self) -> Callable[[tuple[int, int], int, int], int]:
+        """Neurons of one input row that the blocks of a row of outputs load, by what a segment has."""
+        _, columns = Axis.both(self.layer)
         first, end = np.array(self.row_blocks).T
         block = np.repeat(np.arange(len(first)), end - first)[:, None]
-        read = columns.positions(0, columns.outputs, segment.columns)
-        # Likewise in a row: each block loads a column once, and what neighbouring blocks share once for each.
-        keys = np.unique((block * columns.size + read)[columns.inside(read)])
-        loaded = np.bincount(keys // columns.size, minlength=len(first)) * segment.channels
-        # A chunk may hold a part of a column's channels only. Then columns times channels is more than it reads, and no
-        # output needs more than the neurons that stand in the chunk's list.
-        return int(np.minimum(loaded, (end - first) * segment.neurons).sum())
+
+        @cache
+        def count(taps: tuple[int, int], channels: int, neurons: int) -> int:
+            read = columns.positions(0, columns.outputs, taps)
+            # Likewise in a row: each block loads a column once, and what neighbouring blocks share once for each.
+            keys = np.unique((block * columns.size + read)[columns.inside(read)])
+            loaded = np.bincount(keys // columns.size, minlength=len(first)) * channels
+            # A chunk may hold a part of a column's channels only. Then columns times channels is more than it reads,
+            # and no output needs more than the neurons that stand in the chunk's list.
+            return int(np.minimum(loaded, (end - first) * neurons).sum())
+
+        return count
 
 
 def _patch(rows: Axis, columns: Axis, segments: tuple[Segment, ...], block: tuple[int, int]) -> int:

@@ -17,24 +17,27 @@ from typing import Self
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
+from dataflows.kernels.lanes import LANES
 from dataflows.kernels.threads import run_slices
+from workloads.whole_numbers import ceil_div
 
 _ELEMENT_NANOSECONDS = 0.25  # what one takes on one thread: `python -m benchmarks.threads`
-_BAND = 4096  # columns counted together, so that their counters stay in the first-level cache
+_BAND = 1024  # columns counted together, so that their counters stay in the first-level cache, results in the second
+_BYTE_ROWS = 127  # rows of a PE of which a byte holds every count, and no shift by 7 bits leaves anything
 
 
 @dataclass(frozen=True, eq=False)
 class ColumnEntries:
     """How many entries each PE stores of each column.
 
-    kept     int32 (columns, PEs): non-zero weights
-    fillers  int32 (columns, PEs)
-
-    PEs without a row are left out.
+    entries  uint32 (columns, PEs / LANES, LANES): non-zero weights and fillers
+    fillers  uint32, likewise
+    pes      PEs that have rows; those behind them fill the last lanes and have no entry
     """
 
-    kept: np.ndarray
+    entries: np.ndarray
     fillers: np.ndarray
+    pes: int
 
     @classmethod
     def of(cls, mask: np.ndarray, pes: int, run_bits: int) -> Self:
@@ -42,42 +45,56 @@ class ColumnEntries:
         rows, columns = mask.shape
         mapped = min(pes, rows)
         matrix = mask.view(np.uint8)
-        counts = np.zeros((2, mapped, columns), np.int32)
-        bands = [(pe, first) for first in range(0, columns, _BAND) for pe in range(mapped)]
+        entries, fillers = np.zeros((2, columns, ceil_div(mapped, LANES) * LANES), np.uint32)
 
-        def count(index: int) -> None:
-            pe, first = bands[index]
-            kept, fillers = counts[:, pe, first : first + _BAND]
-            _count(matrix[pe::pes, first : first + _BAND], run_bits, kept, fillers)
+        def count(band: tuple[int, int]) -> None:
+            first, end = band
+            _count(matrix[:, first:end], run_bits, mapped, entries[first:end], fillers[first:end])
 
-        run_slices(count, range(len(bands)), mask.size * _ELEMENT_NANOSECONDS)
-        # Each thread has counted one PE's columns in a stretch of its own; the queues go column by column over all PEs.
-        return cls(*(np.ascontiguousarray(part.T) for part in counts))
-
-    @property
-    def total(self) -> np.ndarray:
-        """Int32 (columns, PEs): entries of both kinds."""
-        return self.kept + self.fillers
+        bands = [(first, min(first + _BAND, columns)) for first in range(0, columns, _BAND)]
+        run_slices(count, bands, mask.size * _ELEMENT_NANOSECONDS)
+        return cls(entries.reshape(columns, -1, LANES), fillers.reshape(columns, -1, LANES), mapped)
 
     @property
     def per_pe(self) -> np.ndarray:
         """Int64 (PEs,): entries that each PE stores."""
-        return self.total.sum(axis=0, dtype=np.int64)
+        return self.entries.sum(axis=0, dtype=np.int64).reshape(-1)[: self.pes]
 
 
 @kernel
-def _count(mask: np.ndarray, run_bits: int, kept: np.ndarray, fillers: np.ndarray) -> None:
-    """Add to kept and fillers, int32 (columns,), the entries of one PE's rows; mask uint8 (rows, columns)."""
-    zeros = np.zeros(mask.shape[1], np.int32)
-    for i in range(mask.shape[0]):
-        row = mask[i]
-        for j in range(row.size):  # no branches, so that it runs on vectors
-            one = np.int32(row[j])
-            kept[j] += one
-            # With runs of two bits a filler stands for four zeros: after nine zeros a weight comes behind two fillers.
-            fillers[j] += (zeros[j] >> run_bits) * one
-            # A non-zero (one = 1) ends the run, a zero lengthens it.
-            zeros[j] = (zeros[j] + np.int32(1)) * (np.int32(1) - one)
+def _count(mask: np.ndarray, run_bits: int, pes: int, entries: np.ndarray, fillers: np.ndarray) -> None:
+    """Fill entries and fillers (columns, at least `pes`) from some columns of a mask, uint8 (rows, columns)."""
+    columns = mask.shape[1]
+    if mask.shape[0] > _BYTE_ROWS * pes:
+        _count_rows(mask, run_bits, pes, np.zeros((3, columns), np.uint32), entries, fillers)
+    else:
+        # Bytes let a vector of the processor hold most columns.
+        _count_rows(mask, min(run_bits, 7), pes, np.zeros((3, columns), np.uint8), entries, fillers)
+
+
+@kernel
+def _count_rows(
+    mask: np.ndarray, run_bits: int, pes: int, counters: np.ndarray, entries: np.ndarray, fillers: np.ndarray
+) -> None:
+    """See `_count`; counters, of a type that holds the rows of a PE, (3, columns)."""
+    number, (zeros, filled, every) = counters.dtype.type, (counters[0], counters[1], counters[2])
+    for pe in range(pes):
+        zeros[:] = 0
+        filled[:] = 0
+        every[:] = 0
+        for i in range(pe, mask.shape[0], pes):
+            for j in range(zeros.size):  # no branches, so that it runs on vectors
+                one = number(mask[i, j])
+                # With runs of two bits a filler stands for four zeros: after nine zeros a weight comes behind two
+                # fillers.
+                more = number(number(zeros[j] >> run_bits) * one)
+                filled[j] = number(filled[j] + more)
+                every[j] = number(every[j] + more + one)
+                # A non-zero (one = 1) ends the run, a zero lengthens it.
+                zeros[j] = number(number(zeros[j] + number(1)) * number(number(1) - one))
+        for j in range(zeros.size):
+            entries[j, pe] = every[j]
+            fillers[j, pe] = filled[j]
 
 
 @kernel

@@ -21,6 +21,7 @@ What the machine is taken to do where the paper is silent:
 
 from __future__ import annotations
 
+import itertools
 from typing import ClassVar
 
 import numpy as np
@@ -28,7 +29,16 @@ from pydantic import Field
 
 from dataflows.accelerator import Accelerator
 from dataflows.kernels.threads import run_slices
-from dataflows.machines.eie.activation_queues import DOINGS, ENTRY, FILLER, POINTERS, START, STARVED, play_vectors
+from dataflows.machines.eie.activation_queues import (
+    DOINGS,
+    ENTRY,
+    FILLER,
+    FRONT_CYCLES,
+    POINTERS,
+    START,
+    STARVED,
+    play_vectors,
+)
 from dataflows.machines.eie.csc_columns import ColumnEntries, encode, multiply
 from dataflows.machines.eie.vector_tiles import VectorTiles
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
@@ -40,8 +50,9 @@ from dataflows.truth.products import count_products
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.units import KIB
-from workloads.whole_numbers import ceil_div
+from workloads.whole_numbers import ceil_div, even_slices
 
+_SLICES = 8  # of an image's tiles, more than threads: vectors differ in length
 _CAUSES = {
     ENTRY: Cause.BUSY,
     FILLER: Cause.INDEX,
@@ -117,10 +128,16 @@ class Eie(Accelerator[EieSpec]):
         cycles = np.zeros((*tiles.shape, spec.pes, CAUSES), np.int64)
         stored = np.zeros((tiles.shape[0], spec.pes), np.int64)  # entries of each block of rows
         for unit in range(tiles.shape[0]):
-            entries = ColumnEntries.of(tiles.matrix(trace.weight_mask, unit), spec.pes, spec.run_bits)
-            stored[unit, : len(entries.per_pe)] = entries.per_pe
+            columns = ColumnEntries.of(tiles.matrix(trace.weight_mask, unit), spec.pes, spec.run_bits)
+            stored[unit, : columns.pes] = columns.per_pe
             # The blocks of rows of a group meet the same vectors: with three blocks a group, unit 5 is one of group 1.
-            self._play(tiles, unit, vectors[:, unit // tiles.blocks], entries, cycles[unit])
+            did = self._play(tiles, vectors[:, unit // tiles.blocks], columns)
+            own = cycles[unit, :, :, : columns.pes]
+            for doing, cause in _CAUSES.items():
+                own[..., cause] = did[..., doing]
+            # A vector of zeros is never broadcast: it fills no pipeline, but its results are written.
+            own[..., Cause.FILL] += did[..., START] // FRONT_CYCLES * spec.arithmetic_cycles
+            own[..., Cause.DRAIN] = tiles.tile_positions[:, None] * self._write_cycles(tiles, unit)
         cycles = cycles.reshape(-1, spec.pes, CAUSES)
         matrices = _Matrices(tiles, stored, spec)
         loads, stores, compulsory_bytes = matrices.transfers(input_in_dram=trace.input_in_dram)
@@ -150,29 +167,21 @@ class Eie(Accelerator[EieSpec]):
     def _tiles(self, layer: Layer) -> VectorTiles:
         return VectorTiles(layer, self.spec.pes * self.spec.accumulators_per_pe, self.spec.value_bits)
 
-    def _play(
-        self, tiles: VectorTiles, unit: int, vectors: np.ndarray, entries: ColumnEntries, cycles: np.ndarray
-    ) -> None:
-        """Fill cycles (images, tiles of an image, PEs, CAUSES) of one block of rows."""
-        spec, mapped = self.spec, entries.kept.shape[1]
+    def _play(self, tiles: VectorTiles, vectors: np.ndarray, columns: ColumnEntries) -> np.ndarray:
+        """Int64 (images, tiles of an image, PEs, DOINGS) of a block of rows; vectors uint8 (images, positions, C/G)."""
         _, images, parts = tiles.shape
+        did = np.zeros((images, parts, columns.pes, DOINGS), np.int64)
+
         # A vector begins when all PEs are done with the one before, with empty queues: tiles know nothing of one
         # another, and threads may take them in any order.
-        tasks = [(image, part) for image in range(images) for part in range(parts)]
+        def play(task: tuple[int, tuple[int, int]]) -> None:
+            image, (first, end) = task
+            own = vectors[image, first * tiles.joined : end * tiles.joined]
+            into = did[image, first:end]
+            play_vectors(own, columns.entries, columns.fillers, self.spec.queue_depth, tiles.joined, into)
 
-        def play(task: int) -> None:
-            image, part = tasks[task]
-            own = vectors[image, part * tiles.joined : (part + 1) * tiles.joined]
-            did = np.zeros((1, mapped, DOINGS), np.int64)
-            play_vectors(own, entries.kept, entries.fillers, spec.queue_depth, len(own), did)
-            tile = cycles[image, part, :mapped]
-            for doing, cause in _CAUSES.items():
-                tile[:, cause] = did[0, :, doing]
-            # A vector of zeros is never broadcast: it fills no pipeline, but its results are written.
-            tile[:, Cause.FILL] += spec.arithmetic_cycles * np.count_nonzero(own.any(axis=1))
-            tile[:, Cause.DRAIN] += len(own) * self._write_cycles(tiles, unit)
-
-        run_slices(play, range(len(tasks)))
+        run_slices(play, list(itertools.product(range(images), even_slices(parts, _SLICES))))
+        return did
 
     def _write_cycles(self, tiles: VectorTiles, unit: int) -> int:
         """Cycles in which a PE writes a vector's results of a block of rows to its SRAM.

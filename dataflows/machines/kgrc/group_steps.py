@@ -36,7 +36,12 @@ class GroupSteps:
         """Steps of the tiles, channels and chunks of positions that the machine takes together."""
         row_groups, column_groups = spec.row_groups, spec.channels_per_tile // spec.step_group_channels
         starts = np.arange(0, groups.positions.shape[3], spec.positions_per_tile)
-        positions = np.add.reduceat(groups.positions, starts, axis=3, dtype=np.int64)
+        # Most kernels are a single chunk, whose positions have been counted.
+        positions = (
+            groups.position_counts[..., None]
+            if len(starts) == 1
+            else np.add.reduceat(groups.positions, starts, axis=3, dtype=np.int64)
+        )
         rows = groups.row_counts[..., None]
         # Five kept positions, three at a time, and three kept rows, two at a time, are 2 x 2 passes; a position or a
         # row that is missing in the last of them leaves its multipliers idle.

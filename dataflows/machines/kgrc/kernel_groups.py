@@ -57,7 +57,8 @@ class KernelGroups:
         def find(index: int) -> None:
             group, row = divmod(index, per_group)
             filters = mask[group, row * group_filters : (row + 1) * group_filters]
-            _find_kept(filters, group_channels, empty.rows[group, row], empty.positions[group, row])
+            rows, positions = (kept[group, row].view(np.uint8) for kept in (empty.rows, empty.positions))
+            _find_kept(filters.view(np.uint8), group_channels, rows, positions)
 
         # Row group by row group, since many layers have a single convolution group and threads
         # would have nothing to share.
@@ -91,7 +92,7 @@ class KernelGroups:
         # The last pack may have fewer groups: their rows meet nothing.
         met[-1, packs.groups[-1] * packs.layer.group_out_channels :] = 0
         row_channels = met.reshape(layer.groups, -1, group_filters, len(channels))
-        row_channels = row_channels.swapaxes(2, 3)
+        row_channels = np.ascontiguousarray(row_channels.swapaxes(2, 3))
         taps = layer.weight_count // (layer.out_channels * layer.group_in_channels)
         positions = np.zeros((*row_channels.shape[:3], taps), bool)
         # Six groups of three channels in packs of four: the second pack has 6 of 12 channels, in column groups of 8 all
@@ -99,7 +100,7 @@ class KernelGroups:
         present = np.clip(packs.channels[:, None] - starts, 0, channels)
         return cls(present, row_channels, np.zeros(row_channels.shape, bool), positions)
 
-    @property
+    @cached_property
     def every_row(self) -> np.ndarray:
         """Bool (G, row groups, column groups, GM): rows that have weights to keep; the last group may have fewer."""
         return self.row_channels > 0
@@ -107,12 +108,19 @@ class KernelGroups:
     @cached_property
     def filters(self) -> np.ndarray:
         """int64 (G, row groups): filters of each."""
-        return self.every_row.any(axis=2).sum(axis=2)
+        return _count_filters(self.row_channels)
 
     @cached_property
+    def _counts(self) -> tuple[np.ndarray, tuple[bool, bool]]:
+        """int64 (3, G, row groups, column groups): rows, positions, kernels kept; whether a row, a position is not."""
+        counts = np.zeros((3, *self.positions.shape[:3]), np.int64)
+        rows, positions = self.rows.view(np.uint8), self.positions.view(np.uint8)
+        return counts, _count_kept(rows, self.row_channels, positions, counts)
+
+    @property
     def row_counts(self) -> np.ndarray:
         """int64 (G, row groups, column groups): rows kept."""
-        return self.rows.sum(axis=3)
+        return self._counts[0][0]
 
     def parts(self, row_groups: int) -> Iterator[Self]:
         """The same row groups, so many or a multiple at a time, for work that takes much memory beside them."""
@@ -128,14 +136,12 @@ class KernelGroups:
     @property
     def drops_rows(self) -> bool:
         """Whether any group of the layer drops a row."""
-        # What is kept is part of what is there.
-        return bool(np.count_nonzero(self.rows) != np.count_nonzero(self.row_channels))
+        return self._counts[1][0]
 
     @property
     def drops_positions(self) -> bool:
         """Whether any group of the layer drops a kernel position."""
-        # Off the diagonal of a pack there are no rows; that nothing is kept there drops nothing.
-        return not self.positions[self.row_channels.any(axis=3)].all()
+        return self._counts[1][1]
 
     def modes(self) -> Iterator[Self]:
         """What a machine may compute of them: with lists of rows, of positions, of both or of none.
@@ -145,23 +151,26 @@ class KernelGroups:
         # A layer that drops rows and positions has four modes, one that drops rows has two, a
         # dense layer one without lists.
         for by_row, by_position in itertools.product(*((True, False) if drops else (False,) for drops in self._drops)):
-            rows = self.rows if by_row else self.every_row
-            positions = self.positions if by_position else np.ones_like(self.positions)
-            yield replace(self, rows=rows, positions=positions)
+            if (by_row, by_position) == self._drops:
+                yield self  # lists everything that it drops
+            else:
+                rows = self.rows if by_row else self.every_row
+                positions = self.positions if by_position else np.ones_like(self.positions)
+                yield replace(self, rows=rows, positions=positions)
 
     @property
     def _drops(self) -> tuple[bool, bool]:
         return self.drops_rows, self.drops_positions
 
-    @cached_property
+    @property
     def position_counts(self) -> np.ndarray:
         """int64 (G, row groups, column groups): kernel positions kept."""
-        return self.positions.sum(axis=3)
+        return self._counts[0][1]
 
-    @cached_property
+    @property
     def kept_kernels(self) -> np.ndarray:
         """int64 (G, row groups, column groups): pairs of a kept row and a channel that it meets."""
-        return np.einsum("grcm,grcm->grc", self.rows, self.row_channels, dtype=np.int64)
+        return self._counts[0][2]
 
     @cached_property
     def kept_weights(self) -> np.ndarray:
@@ -196,11 +205,55 @@ def by_tile(values: np.ndarray, row_groups: int) -> np.ndarray:
 def _find_kept(mask: np.ndarray, group_channels: int, rows: np.ndarray, positions: np.ndarray) -> None:
     """Fill rows (column groups, GM) and positions (column groups, taps) of a row group's mask (filters, C/G, taps)."""
     for row in range(mask.shape[0]):
-        for c in range(mask.shape[1]):
-            group = c // group_channels
-            for tap in range(mask.shape[2]):
-                # One weight keeps its row for all positions and its position for all rows, which is why zeros remain
-                # among what is kept: weights at (0, 2) and (1, 0) keep two rows and two positions, four places in all.
-                if mask[row, c, tap]:
-                    rows[group, row] = True
-                    positions[group, tap] = True
+        for group in range(rows.shape[0]):
+            some = np.uint8(0)
+            for c in range(group * group_channels, min((group + 1) * group_channels, mask.shape[1])):
+                for tap in range(mask.shape[2]):  # no branch, which nobody could foresee
+                    # One weight keeps its row for all positions and its position for all rows, which is why zeros
+                    # remain among what is kept: weights at (0, 2) and (1, 0) keep two rows and two positions, four
+                    # places in all.
+                    some |= mask[row, c, tap]
+                    positions[group, tap] |= mask[row, c, tap]
+            rows[group, row] = some
+
+
+@kernel
+def _count_filters(row_channels: np.ndarray) -> np.ndarray:
+    """int64 (G, row groups): rows that meet a channel, of row_channels (G, row groups, column groups, GM)."""
+    blocks, row_groups, column_groups, rows = row_channels.shape
+    filters, meets = np.zeros((blocks, row_groups), np.int64), np.zeros(rows, np.int32)
+    for block in range(blocks):
+        for group in range(row_groups):
+            meets[:] = 0
+            for column in range(column_groups):
+                for row in range(rows):
+                    meets[row] |= row_channels[block, group, column, row]
+            filters[block, group] = np.count_nonzero(meets)
+    return filters
+
+
+@kernel
+def _count_kept(
+    rows: np.ndarray, row_channels: np.ndarray, positions: np.ndarray, counts: np.ndarray
+) -> tuple[bool, bool]:
+    """Fill counts (3, G, row groups, column groups), see `KernelGroups`; whether a row, a position is dropped."""
+    blocks, row_groups, column_groups, filters = rows.shape
+    drops_rows = drops_positions = False
+    for block in range(blocks):
+        for group in range(row_groups):
+            for column in range(column_groups):
+                kept, there, kernels, taps = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+                for row in range(filters):
+                    met = row_channels[block, group, column, row]
+                    kept += rows[block, group, column, row]
+                    kernels += rows[block, group, column, row] * met
+                    there += met > 0
+                    drops_rows |= met > rows[block, group, column, row] * met
+                for tap in range(positions.shape[3]):
+                    taps += positions[block, group, column, tap]
+                # Off the diagonal of a pack there are no rows; that nothing is kept there drops nothing.
+                drops_positions |= bool(there > 0 and taps < positions.shape[3])
+                counts[0, block, group, column] = kept
+                counts[1, block, group, column] = taps
+                counts[2, block, group, column] = kernels
+    return bool(drops_rows), bool(drops_positions)

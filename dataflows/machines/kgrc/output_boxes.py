@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Self
 
 import numpy as np
@@ -18,9 +17,9 @@ from workloads.layer import Axes, Layer
 class OutputBoxes:
     """One image's output positions in boxes; those at the far edges may be smaller.
 
+    sides          by axis the output positions of the boxes along it
     outputs        int64 (boxes,): output positions of each box
     loaded         int64 (boxes,): input positions in its runs, of one channel; padding is not loaded
-    members        int64 ([O·]P·Q,): output positions, box after box, each by its number in the map
     run_box        int64 (runs,): the box that reads a run of input positions; ascending
     run_start      int64 (runs,): first position of the run in the map ([d,] h, w) of one channel
     run_positions  int64 (runs,): positions in the run
@@ -30,9 +29,9 @@ class OutputBoxes:
     9. Boxes of 2 x 4 read whole rows, 12 positions in one run: `run_start` [0, 4].
     """
 
+    sides: tuple[tuple[range, ...], ...]
     outputs: np.ndarray
     loaded: np.ndarray
-    members: np.ndarray
     run_box: np.ndarray
     run_start: np.ndarray
     run_positions: np.ndarray
@@ -42,42 +41,64 @@ class OutputBoxes:
         """Number of boxes."""
         return len(self.outputs)
 
+    @property
+    def members(self) -> np.ndarray:
+        """Int64 ([O·]P·Q,): output positions, box after box, each by its number in the map."""
+        size = tuple(axis[-1].stop for axis in self.sides)
+        numbers = np.arange(math.prod(size)).reshape(size)
+        return np.concatenate(
+            [numbers[tuple(slice(side.start, side.stop) for side in box)].reshape(-1) for box in product(*self.sides)]
+        )
+
     @classmethod
     def of(cls, layer: Layer, size: Axes) -> Self:
         """Boxes of at most `size` positions an axis, the last axis innermost."""
-        cuts = [
+        sides = tuple(
             # Ten rows in boxes of four are cut into 0-3, 4-7 and 8-9.
-            [range(start, min(start + step, total)) for start in range(0, total, step)]
+            tuple(range(start, min(start + step, total)) for start in range(0, total, step))
             for total, step in zip(layer.output_size, size, strict=True)
-        ]
-        numbers = np.arange(math.prod(layer.output_size)).reshape(layer.output_size)
-        outputs, members, runs = [], [], []
-        for box, sides in enumerate(itertools.product(*cuts)):
-            outputs.append(math.prod(len(side) for side in sides))
-            members.append(numbers[tuple(slice(side.start, side.stop) for side in sides)].reshape(-1))
-            runs += [(box, *run) for run in _runs_read(layer, sides)]
-        # The reshape keeps three columns where no box reads anything, all of them in the padding.
-        run_box, run_start, run_positions = np.array(runs, np.int64).reshape(-1, 3).T
+        )
+        outputs = np.ones(1, np.int64)
+        for axis in sides:
+            outputs = np.multiply.outer(outputs, [len(side) for side in axis]).reshape(-1)
+        # Boxes side by side in a row of boxes read the same rows.
+        across = len(sides[-1])
+        rows = [_runs_read(layer, row, sides[-1]) for row in product(*sides[:-1])]
+        run_box = np.concatenate([box + number * across for number, (box, _, _) in enumerate(rows)])
+        run_start, run_positions = (np.concatenate([row[column] for row in rows]) for column in (1, 2))
         # A box whose windows all lie in the padding has no run, and loads 0 positions.
         loaded = np.bincount(run_box, run_positions, len(outputs)).astype(np.int64)
-        return cls(np.array(outputs), loaded, np.concatenate(members), run_box, run_start, run_positions)
+        return cls(sides, outputs, loaded, run_box, run_start, run_positions)
 
 
-def _runs_read(layer: Layer, sides: tuple[range, ...]) -> Iterator[tuple[int, int]]:
-    """(start, positions) of a box's runs: rows that a window reads, from the first column read to the last.
+def _runs_read(
+    layer: Layer, row: tuple[range, ...], across: tuple[range, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Int64 (runs,) three times, box by box: number of the box in its row, start and positions of what it reads.
 
-    Neighbouring rows of full width make one run.
+    row     output slices, if there are such, and rows of the boxes of a row;  across  output columns of each
+
+    A run is a row that a window reads, from the first column read to the last. Neighbouring rows of full width make
+    one run.
     """
-    *slices, rows, columns = (places_read(layer, axis, side) for axis, side in enumerate(sides))
-    if not len(rows) or not len(columns):
-        return
+    *slices, rows = (places_read(layer, axis, side) for axis, side in enumerate(row))
     height, width = layer.input_size[-2:]
+    columns = [places_read(layer, layer.axes - 1, side) for side in across]
     # A kernel of one column with a stride of 2 reads the columns 0, 2 and 4 for three outputs; the run has all five.
-    first, length = int(columns[0]), int(columns[-1] - columns[0]) + 1
-    # Rows of full width that follow one another are one stretch of the map; narrower ones never are.
-    apart = np.flatnonzero(np.diff(rows) > 1) + 1 if length == width else np.arange(1, len(rows))
-    # In a map 5 wide rows 1 and 2 are one run of ten positions from 5 on if they are read whole; of their columns 1 to
-    # 3 they are two runs of three, from 6 and 11.
-    joined = [(int(part[0]), len(part)) for part in np.split(rows, apart)]
-    for d in slices[0].tolist() if slices else (0,):
-        yield from (((d * height + row) * width + first, count * length) for row, count in joined)
+    first = np.array([own[0] if len(own) else 0 for own in columns])
+    length = np.array([own[-1] - own[0] + 1 if len(own) else 0 for own in columns])
+    maps = (slices[0] if slices else np.zeros(1, np.int64)) * height
+    # By box, slice and row. In a map 5 wide the columns 1 to 3 of rows 1 and 2 are two runs of three, from 6 and 11.
+    start = (maps[:, None] + rows) * width + first[:, None, None]
+    shape = start.shape
+    apart = np.ones(shape, np.bool_)
+    # Rows of full width that follow one another are one stretch of the map; narrower ones never are. Read whole, the
+    # rows 1 and 2 of that map are one run of ten positions from 5 on.
+    apart[:, :, 1:] = (np.diff(rows) > 1) | (length < width)[:, None, None]
+    apart &= (length > 0)[:, None, None]
+    box, positions = np.broadcast_arrays(np.arange(len(across))[:, None, None], length[:, None, None], start)[:2]
+    heads = np.flatnonzero(apart)
+    kept = np.flatnonzero(np.broadcast_to((length > 0)[:, None, None], shape))
+    # How many rows a run has: those that are read from its head to the next one.
+    counts = np.diff(np.searchsorted(kept, heads), append=len(kept))
+    return box.reshape(-1)[heads], start.reshape(-1)[heads], positions.reshape(-1)[heads] * counts

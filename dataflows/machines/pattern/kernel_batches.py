@@ -11,10 +11,13 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
+from dataflows.kernels.words import set_bits
+from dataflows.machines.pattern.coded_batches import MOST_CYCLES, BatchCosts, gather_coded
 from dataflows.machines.pattern.kernel_patterns import MOST_POSITIONS, KernelPatterns
-from workloads.whole_numbers import ceil_div
+from workloads.whole_numbers import ceil_div, starts
 
 _WORD_BITS = 64
+_NEVER = np.int64(1 << 62)  # cycles, more than any batches take
 _COLUMNS = 64  # channels transposed together: their lines stay in the cache
 
 
@@ -50,12 +53,53 @@ class Batches(NamedTuple):
         switch_cycles  cycles until an array reads other than all positions
         """
         positions = kernels.mask.shape[2]
+        if positions == 1:
+            return cls.of_single_weights(kernels.mask[slice(*filters), :, 0], kernels.group_filters, filters[0], rows)
         # A batch switches to the union of its patterns or reads everything, whichever is sooner. Of nine positions of 4
         # reads and a switch of 6 cycles one takes 10, seven take 34, and eight or nine 36.
-        costs = np.minimum(np.arange(positions + 1) * reads + switch_cycles, positions * reads)
+        costs = BatchCosts(reads, switch_cycles, positions * reads, positions)
         lists = _transposed(kernels.mask[slice(*filters)], ceil_div(positions, _WORD_BITS))
-        found = _gather(lists, _labels(kernels.pattern_set), kernels.group_filters, filters, rows, costs)
-        return cls(*found, whole=positions)
+        labels = _labels(kernels.pattern_set)
+        block = filters[1] - filters[0]
+        if positions <= MOST_POSITIONS and (ceil_div(block, rows) + 1) * costs.every + switch_cycles < MOST_CYCLES:
+            return cls(*gather_coded(lists, labels, kernels.group_filters, filters, rows, costs), whole=positions)
+        table = np.minimum(np.arange(positions + 1) * reads + switch_cycles, positions * reads)
+        return cls(*_gather(lists, labels, kernels.group_filters, filters, rows, table), whole=positions)
+
+    @classmethod
+    def of_single_weights(cls, mask: np.ndarray, group_filters: int, first_filter: int, rows: int) -> Self:
+        """The batches of kernels of one position, uint8 (filters, C/G), which are full but for each channel's last.
+
+        They are alike, so that `filters` and `words` are left empty; see `kernel_filters`.
+        """
+        groups = (first_filter + np.arange(len(mask))) // group_filters
+        kept = np.zeros((int(groups[-1]) + 1, mask.shape[1]), np.int32)
+        _count_single(mask, groups, kept)
+        kept = kept.reshape(-1).astype(np.int64)
+        batches = ceil_div(kept, rows)
+        channel = np.repeat(np.arange(kept.size), batches)
+        # Kernels of a channel that stand before each of its batches: 40 in batches of 16 begin at 0, 16 and 32.
+        before = (np.arange(channel.size) - starts(batches)[channel]) * rows
+        first = np.append(starts(kept)[channel] + before, kept.sum())
+        ones_read = np.ones(channel.size, np.int64)
+        return cls(first, channel, ones_read, np.zeros(0, np.int32), np.zeros((0, 1), np.uint64), 1)
+
+    def kernel_filters(self, kernels: KernelPatterns, filters: tuple[int, int]) -> np.ndarray:
+        """Filter of each kernel of the filters first..end, in the order of the batches."""
+        if self.whole > 1:
+            return self.filters
+        channels = kernels.mask.shape[1]
+        filter_, channel = np.nonzero(kernels.mask[slice(*filters), :, 0])
+        filter_ += filters[0]
+        return filter_[np.argsort(filter_ // kernels.group_filters * channels + channel, kind="stable")]
+
+
+@kernel
+def _count_single(mask: np.ndarray, groups: np.ndarray, kept: np.ndarray) -> None:
+    """Add the weights of filters, uint8 (filters, C/G), to those of their groups, int32 (groups, C/G)."""
+    for k in range(mask.shape[0]):
+        for c in range(mask.shape[1]):
+            kept[groups[k], c] += mask[k, c]
 
 
 def _labels(pattern_set: np.ndarray) -> np.ndarray:
@@ -94,16 +138,6 @@ def _transposed(mask: np.ndarray, words: int) -> np.ndarray:
 
 
 @kernel
-def bits_set(word: np.uint64) -> np.int64:
-    """Ones of a 64-bit word."""
-    # Counts of ones in pairs, then in fours, then in bytes; the product adds the eight bytes in the highest.
-    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
-
-
-@kernel
 def _gather(
     lists: np.ndarray,
     labels: np.ndarray,
@@ -118,28 +152,21 @@ def _gather(
     kept = _count_kept(lists)
     first, channel, positions = np.zeros(kept + 1, np.int64), np.zeros(kept, np.int64), np.zeros(kept, np.int64)
     order, ordered = np.zeros(kept, np.int32), np.zeros((kept, words), np.uint64)
-    own, other, best = np.zeros(block, np.int64), np.zeros(block, np.int64), np.zeros(block, np.int64)
-    cost, end, best_end = np.zeros(block + 1, np.int64), np.zeros(block, np.int64), np.zeros(block, np.int64)
-    line = np.zeros(block, np.uint64)
+    own, best, best_end = np.zeros(block, np.int64), np.zeros(block, np.int64), np.zeros(block, np.int64)
+    room = np.zeros((2, block), np.uint64), np.zeros(block + 1, np.int64), np.zeros(block, np.int64)
+    begin = np.zeros(labels.shape[0] + 1, np.int64)
     held, batches = 0, 0
     for group in range(filters[0] // group_filters, (filters[1] - 1) // group_filters + 1):
         begin_filter, end_filter = max(filters[0], group * group_filters), min(filters[1], (group + 1) * group_filters)
         for c in range(channels):
             size, alike = _own_kernels(lists, c, begin_filter - filters[0], end_filter - filters[0], own)
-            best[:size] = own[:size]
             # Kernels of one pattern fill batches in any order. Of more than 64 positions there is no pattern set, and
             # `_cut` sees one word a kernel.
             if alike or words > 1:
                 _cut_evenly(size, rows, best_end)
+                best[:size] = own[:size]
             else:
-                fewest = _cut(_line(lists, c, own[:size], line), rows, costs, cost, best_end)
-                for j in range(1, labels.shape[0]):
-                    if _sort(lists, c, own[:size], labels[j], j, other):
-                        cycles = _cut(_line(lists, c, other[:size], line), rows, costs, cost, end)
-                        # The filters' own order came first and is kept among equals.
-                        if cycles < fewest:
-                            fewest = cycles
-                            best[:size], best_end[:size] = other[:size], end[:size]
+                _cut_best(lists[c, :, 0], own[:size], labels, rows, costs, room, begin, best, best_end)
             for i in range(size):
                 order[held + i] = filters[0] + best[i]
                 for word in range(words):
@@ -155,6 +182,47 @@ def _gather(
                 first[batches] = held + i
             held += size
     return first[: batches + 1], channel[:batches], positions[:batches], order, ordered
+
+
+@kernel
+def _cut_best(
+    positions: np.ndarray,
+    own: np.ndarray,
+    labels: np.ndarray,
+    rows: int,
+    costs: np.ndarray,
+    room: tuple[np.ndarray, np.ndarray, np.ndarray],
+    begin: np.ndarray,
+    best: np.ndarray,
+    best_end: np.ndarray,
+) -> None:
+    """Fill best and best_end with the order of a channel's kernels `own` that takes fewest cycles, and its cut.
+
+    positions  uint64 (filters,) of each kernel;  room, begin  arrays that any channel may write to
+    """
+    size, (line, cost, end) = own.size, room
+    codes, sorted_codes = line[0, :size], line[1, :size]
+    for i in range(size):
+        codes[i] = positions[own[i]]
+    fewest, best_order = _cut(codes, rows, costs, cost, best_end), 0
+    for j in range(1, labels.shape[0]):
+        if _count_labels(codes, labels[j], j, begin):
+            for code in codes:
+                sorted_codes[begin[labels[j, code]]] = code
+                begin[labels[j, code]] += 1
+            cycles = _cut(sorted_codes, rows, costs, cost, end)
+            # The filters' own order came first and is kept among equals.
+            if cycles < fewest:
+                fewest, best_order = cycles, j
+                best_end[:size] = end[:size]
+    if not best_order:
+        best[:size] = own
+        return
+    _count_labels(codes, labels[best_order], best_order, begin)
+    for i in range(size):
+        label = labels[best_order, codes[i]]
+        best[begin[label]] = own[i]
+        begin[label] += 1
 
 
 @kernel
@@ -187,23 +255,22 @@ def _own_kernels(lists: np.ndarray, c: int, begin: int, end: int, own: np.ndarra
 
 
 @kernel
-def _line(lists: np.ndarray, c: int, order: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """The positions of kernels, a word each, in a given order."""
-    for i in range(order.size):
-        line[i] = lists[c, order[i], 0]
-    return line[: order.size]
+def _count_labels(codes: np.ndarray, labels: np.ndarray, last: int, begin: np.ndarray) -> bool:
+    """Fill `begin` with where each label's kernels begin once they are sorted; false if sorting changes nothing.
 
-
-@kernel
-def _sort(lists: np.ndarray, c: int, own: np.ndarray, labels: np.ndarray, last: int, other: np.ndarray) -> bool:
-    """Fill `other` with the kernels by label, 0 to `last`, of equals in their order; false if that changes nothing."""
-    at, changed = 0, False
+    Kernels of one label, 0 to `last`, keep their order.
+    """
+    begin[: last + 1] = 0
+    changed, before = False, np.int64(0)
+    for code in codes:
+        label = labels[code]
+        changed |= bool(label < before)
+        before = label
+        begin[label] += 1
+    total = np.int64(0)
     for label in range(last + 1):
-        for k in own:
-            if labels[lists[c, k, 0]] == label:
-                changed |= own[at] != k
-                other[at] = k
-                at += 1
+        total += begin[label]
+        begin[label] = total - begin[label]
     return changed
 
 
@@ -219,10 +286,10 @@ def _cut(line: np.ndarray, rows: int, costs: np.ndarray, cost: np.ndarray, end: 
     """Cut kernels in a given order into batches of at most `rows` with fewest cycles, which it returns.
 
     costs[n]: cycles of a batch of n positions. end[i]: end of the batch that begins with kernel i, the last of equals.
-    cost[i]: cycles from kernel i on. They grow with every kernel, so only a batch that the next kernel would make read
-    more, or that is full, can be best.
+    cost[i]: cycles from kernel i on. They grow with every kernel, so of two batches that cost as much the longer is as
+    good.
     """
-    size = line.size
+    size, every = line.size, costs[costs.size - 1]
     # Kernels {0}, {0}, {1} and {0, 1}, two rows, a cycle a position: from the last on 2 cycles, from {1} on 2 as well,
     # since both fit one batch, from the second {0} on 3, and in all 3: two batches of 1 and 2 positions.
     cost[size] = 0
@@ -230,22 +297,19 @@ def _cut(line: np.ndarray, rows: int, costs: np.ndarray, cost: np.ndarray, end: 
     # From the back, so that the best cut behind every end is known.
     for i in range(size - 1, -1, -1):
         all_read |= line[i]
-        union, fewest, last = line[i], np.int64(-1), min(i + rows, size)
-        j = i + 1
-        while True:
-            # No kernel behind adds a position: the longest batch costs no more than a shorter one.
-            if union == all_read:
-                j = last
-            while j < last and union | line[j] == union:
-                j += 1
-            cycles = cost[j] + costs[bits_set(union)]
-            if fewest < 0 or cycles <= fewest:
-                fewest, end[i] = cycles, j
+        union, fewest, last, best = line[i], _NEVER, min(i + rows, size), i
+        for j in range(i + 1, last + 1):
+            own = costs[set_bits(union)]
+            # No kernel behind adds a position, or none that costs: the longest batch costs no more than a shorter one.
+            if union == all_read or own == every:
+                j = last  # noqa: PLW2901 (the loop ends here)
+            cycles = cost[j] + own
+            if cycles <= fewest:
+                fewest, best = cycles, j
             if j == last:
                 break
             union |= line[j]
-            j += 1
-        cost[i] = fewest
+        cost[i], end[i] = fewest, best
     return cost[0]
 
 
@@ -257,5 +321,5 @@ def _union(words: np.ndarray, first: int, end: int) -> np.int64:
         union = np.uint64(0)
         for k in range(first, end):
             union |= words[k, word]
-        positions += bits_set(union)
+        positions += set_bits(union)
     return positions

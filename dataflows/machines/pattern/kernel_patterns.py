@@ -13,6 +13,7 @@ import numpy as np
 
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
+from dataflows.tiling.filter_weights import kept_weights
 
 _ELEMENT_NANOSECONDS = 0.5  # what one takes on one thread: `python -m benchmarks.threads`
 MOST_POSITIONS = 9  # of the largest kernel whose patterns can form a pattern set (3x3)
@@ -55,6 +56,9 @@ class KernelPatterns:
     @cached_property
     def _counts(self) -> np.ndarray:
         """Int64 (K, 3): of each filter the weights, the kernels that are kept, and those of them with no name."""
+        if self.mask.shape[2] == 1:  # a kernel is a weight, whole where it is kept
+            weights = kept_weights(self.mask)
+            return np.stack([weights, weights, weights * (not self.names_whole)], axis=1)
         known = np.zeros(1 << MOST_POSITIONS, np.bool_)
         known[self.pattern_set] = True
         slices = range(0, len(self.mask), _FILTERS)

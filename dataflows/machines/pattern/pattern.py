@@ -292,7 +292,7 @@ class PatternMachine(Accelerator[PatternSpec]):
                 # A batch counts channels over all groups, weights have those of their own group: channel 5 of
                 # groups of 4 is channel 1.
                 channel = np.repeat(batches.channel, np.diff(batches.first)) % layer.group_in_channels
-                order = batches.filters, channel
+                order = batches.kernel_filters(kernels, filters), channel
                 pixels = first[strip], first[strip] + passes[strip].pixels, spec.pixels_parallel
                 multiply_kernels(padded, by_position, order, layer.group_out_channels, pixels, outputs)
         return outputs.reshape(layer.output_shape)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
-from dataflows.machines.pattern.kernel_batches import Batches, bits_set
+from dataflows.kernels.words import set_bits
+from dataflows.machines.pattern.kernel_batches import Batches
 from dataflows.schedule import CAUSES, Cause
 
 # What a row's counters hold: cycles with a product, cycles in which its array reads vectors for its batch, cycles in
@@ -35,7 +36,10 @@ def deal(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cycles by cause of every row, int64 (arrays, rows, CAUSES), and its products, int64 (arrays, rows)."""
     counters = np.zeros((arrays, rows, _COUNTERS), np.int64)
-    _deal(batches, strip, switch_cycles, evenly, counters)
+    if batches.whole == 1:
+        _deal_single(batches.first, batches.channel, strip, evenly, counters)
+    else:
+        _deal(batches, strip, switch_cycles, evenly, counters)
     busy, held, index, issued = (counters[..., which] for which in (_BUSY, _HELD, _INDEX, _ISSUED))
     together = (held + index).max(axis=1, keepdims=True)  # row 0 holds a kernel of every batch
     cycles = np.zeros((arrays, rows, CAUSES), np.int64)
@@ -79,6 +83,41 @@ def _deal(batches: Batches, strip: Pass, switch_cycles: int, evenly: bool, count
 
 
 @kernel
+def _deal_single(first: np.ndarray, channel: np.ndarray, strip: Pass, evenly: bool, counters: np.ndarray) -> None:
+    """As `_deal`, of batches of kernels of one position: each takes a pass, and all its rows work on every vector."""
+    arrays, rows, _ = counters.shape
+    reads, blocks = strip.reads, strip.block_start.size
+    part = max(1, -(-channel.size * reads // arrays))
+    whole = np.zeros((arrays, rows + 1), np.int64)  # batches that an array runs alone, by their rows
+    for batch in range(channel.size):
+        size, begin = first[batch + 1] - first[batch], batch * reads
+        if not evenly:
+            whole[channel[batch] % arrays, size] += 1
+        elif begin // part == (begin + reads - 1) // part:
+            whole[begin // part, size] += 1
+        else:
+            for array in range(begin // part, (begin + reads - 1) // part + 1):
+                low, high = max(0, array * part - begin), min(reads, (array + 1) * part - begin)
+                # Blocks whose vector begins in the array's stretch: one that two arrays share counts for the first.
+                begun = np.searchsorted(strip.block_start, low), np.searchsorted(strip.block_start, high)
+                products = min(begun[1] * strip.block_pixels, strip.pixels) - min(
+                    begun[0] * strip.block_pixels, strip.pixels
+                )
+                for row in range(size):
+                    counters[array, row, _HELD] += high - low
+                    counters[array, row, _BUSY] += begun[1] - begun[0]
+                    counters[array, row, _ISSUED] += products
+    for array in range(arrays):
+        larger = np.int64(0)
+        # Row 2 holds a kernel of each batch of three kernels or more.
+        for row in range(rows - 1, -1, -1):
+            larger += whole[array, row + 1]
+            counters[array, row, _HELD] += larger * reads
+            counters[array, row, _BUSY] += larger * blocks
+            counters[array, row, _ISSUED] += larger * strip.pixels
+
+
+@kernel
 def _run_vectors(
     own: np.ndarray,
     positions: int,
@@ -99,7 +138,7 @@ def _run_vectors(
         for row in range(own.shape[0]):
             weights = np.int64(0)
             for word in range(own.shape[1]):
-                weights += 1 if whole == 1 else bits_set(np.uint64(own[row, word]))
+                weights += set_bits(np.uint64(own[row, word]))
             counters[row, _BUSY] += weights * block_start.size
             counters[row, _ISSUED] += weights * pixels
         return

@@ -191,7 +191,10 @@ class Stacked(Accelerator[StackedSpec]):
         flat = weights.reshape(len(weights), -1)
         if np.count_nonzero(flat) == flat.size:
             return StoredFilters(
-                np.ones(flat.shape, np.uint8), [(1, 1)], np.full(len(flat), flat.shape[1] * spec.value_bits)
+                # All filters are the same one.
+                np.broadcast_to(np.uint8(1), flat.shape),
+                [(1, 1)],
+                np.full(len(flat), flat.shape[1] * spec.value_bits),
             )
         lists = {  # of the whole copy: first and last level of each
             "sectioned": [(level, level) for level in range(1, last + 1)],
@@ -202,10 +205,12 @@ class Stacked(Accelerator[StackedSpec]):
         # and its own where they are separate.
         read = {"sectioned": lists[:running], "coded": lists, "separate": lists[running - 1 : running]}[spec.storage]
         loaded = lists if spec.loaded == "all" else read
-        codes = nested_codes(flat, spec.densities, running, loaded[-1][1])
+        # Levels that no list tells apart need no codes of their own: in one list of all, those up to the running one.
+        lowest = 1 if len(loaded) > 1 else running
+        codes = nested_codes(flat, spec.densities, running, loaded[-1][1], lowest)
         # Codes of three levels take two bits; of a single level there is nothing to tell.
         code_bits = (last - 1).bit_length() if spec.storage == "coded" else 0
-        entries = np.sum([stored_entries(codes, stored, spec.index_bits) for stored in loaded], axis=0)
+        entries = stored_entries(codes, loaded, spec.index_bits)
         return StoredFilters(codes, read, entries * (spec.value_bits + spec.index_bits + code_bits))
 
     def _turns(self, filters: StoredFilters, group_filters: int) -> np.ndarray:

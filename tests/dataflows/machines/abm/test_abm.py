@@ -214,9 +214,9 @@ def test_a_set_of_deep_compression_takes_more_values_than_the_machine_assumes():
     layer = load_workload("vgg16@deep-compression").select("conv1_1").trace(0)
     kernels = np.count_nonzero(layer.weights.reshape(64, -1), axis=1)
     products = sum(round(255 * (1 - (1 - 1 / 255) ** int(n))) for n in kernels)  # 256 values, up to 255 codes
-    distinct, _ = Abm()._distinct(layer)
+    distinct, _ = Abm()._distinct(layer, kernels)
     assert distinct.sum() == products
-    assert products > Abm()._distinct(replace(layer, codebook_values=None))[0].sum()
+    assert products > Abm()._distinct(replace(layer, codebook_values=None), kernels)[0].sum()
 
 
 def test_cycles_of_a_mask_follow_its_density():

@@ -35,13 +35,28 @@ def test_the_papers_column():
     assert values.tolist() == [1, 2, 0, 3]
     assert runs.tolist() == [2, 0, 15, 2]
     counted = ColumnEntries.of(column != 0, 1, 4)
-    assert (counted.kept.tolist(), counted.fillers.tolist()) == ([[3]], [[1]])
+    assert (counted.entries[0, 0].tolist(), counted.fillers[0, 0].tolist()) == ([4] + [0] * 15, [1] + [0] * 15)
 
 
 @pytest.mark.parametrize(("zeros", "fillers"), [(15, 0), (16, 1), (31, 1), (32, 2)])
 def test_a_filler_every_sixteen_zeros(zeros, fillers):
     column = np.array([False] * zeros + [True, False] + [False] * 40)[:, None]
-    assert ColumnEntries.of(column, 1, 4).fillers.tolist() == [[fillers]]
+    assert ColumnEntries.of(column, 1, 4).fillers[0, 0].tolist() == [fillers] + [0] * 15
+
+
+@pytest.mark.parametrize("run_bits", [0, 1, 4, 7, 8, 16])
+@pytest.mark.parametrize(("rows", "density"), [(40, 0.5), (381, 0.004), (382, 0.004), (1000, 0.3), (1000, 0.002)])
+def test_entries_of_long_columns(run_bits, rows, density):
+    """Three PEs; up to 127 rows each are counted in bytes, more in words, and the last column has none but the last."""
+    mask = np.random.default_rng(rows).random((rows, 5)) < density
+    mask[:, 4] = np.arange(rows) == rows - 1
+    counted = ColumnEntries.of(mask, 3, run_bits)
+    for pe, column in np.ndindex(3, 5):
+        pointers, _, runs = encode(mask[pe::3, [column]].astype(np.int64), run_bits)
+        real = int(mask[pe::3, column].sum())
+        assert counted.entries[column, 0, pe] == pointers[-1] == len(runs)
+        assert counted.fillers[column, 0, pe] == len(runs) - real
+    np.testing.assert_array_equal(counted.per_pe, counted.entries.sum(axis=0)[0, :3])
 
 
 # Filters 0, 2, 4 lie on PE 0, filters 1, 3, 5 on PE 1; columns hold 2 and 1, 1 and 3, 0 and 1 entries.
@@ -246,7 +261,7 @@ def test_published_latencies(name, published_us, deviation, published_theoretica
     """Table IV; the theoretical time is entries, fillers included, over PEs. Deviations hold within 2 points."""
     given = benchmark_trace(name)
     actual_us = Eie().schedule(given).cycles.sum(axis=2).max() / 800
-    stored = ColumnEntries.of(given.weight_mask.reshape(given.layer.out_channels, -1), 64, 4).total
+    stored = ColumnEntries.of(given.weight_mask.reshape(given.layer.out_channels, -1), 64, 4).entries
     theoretical_us = stored[given.activation_mask.reshape(-1)].sum() / 64 / 800
     assert actual_us / published_us - 1 == pytest.approx(deviation, abs=0.02)
     assert theoretical_us / published_theoretical_us - 1 == pytest.approx(theoretical_deviation, abs=0.02)

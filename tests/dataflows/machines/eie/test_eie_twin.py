@@ -22,7 +22,7 @@ def pointwise_layers(draw):
     axes, groups = draw(st.sampled_from([2, 2, 3])), draw(st.sampled_from([1, 1, 2]))
     shape = {
         "in_channels": groups * draw(st.integers(1, 16)),
-        "out_channels": groups * draw(st.integers(1, 14)),
+        "out_channels": groups * draw(st.integers(1, 14) | st.integers(15, 36)),
         "groups": groups,
         "batch": draw(st.sampled_from([1, 1, 2])),
     }
@@ -40,7 +40,7 @@ def pointwise_layers(draw):
 @st.composite
 def specs(draw):
     return EieSpec(
-        pes=draw(st.integers(1, 5)),
+        pes=draw(st.integers(1, 5) | st.integers(15, 34)),
         run_bits=draw(st.integers(0, 3)),
         queue_depth=draw(st.integers(1, 4)),
         accumulators_per_pe=draw(st.integers(1, 4)),

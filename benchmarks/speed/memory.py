@@ -1,9 +1,7 @@
 """Peak memory of a run, in a process of its own, against twice the largest layer's trace and 200 MB."""
 
-import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 
 from benchmarks.speed.figures import Figure
@@ -34,17 +32,23 @@ def runs_all(sides: Sides, network: str, layers: int, machine: str) -> bool:
     return len(sides.now.ask("prepare", "network_able", network, machine)) == layers
 
 
+# Linux counts what a process was before it became a command as well. Between this process, which may be large, and the
+# command stands one that is small: it starts the command, and says what the command took at its most.
+_STARTER = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, used = os.wait4(process.pid, 0)
+print(used.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status) != 0)
+"""
+
+
 def peak_bytes(side: Side, arguments: list[str]) -> int:
     """The largest resident size of a command. Raises `MeasurementError` where it fails."""
-    with tempfile.TemporaryFile() as told:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "simulator", *arguments],
-            env=side.environment, cwd=side.checkout, stdout=subprocess.DEVNULL, stderr=told,
-        )  # fmt: skip
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            told.seek(0)
-            words = f"{' '.join(arguments)}: {told.read().decode()}"
-            raise MeasurementError(f"{side.name} ({side.checkout}): {words}")
-    return used.ru_maxrss * 1024  # Linux tells kilobytes
+    command = [sys.executable, "-c", _STARTER, sys.executable, "-m", "simulator", *arguments]
+    done = subprocess.run(
+        command, env=side.environment, cwd=side.checkout, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    if done.returncode:
+        raise MeasurementError(f"{side.name} ({side.checkout}): {' '.join(arguments)}: {done.stderr}")
+    return int(done.stdout) * 1024  # Linux tells kilobytes

@@ -7,6 +7,7 @@ default stands in its field's description) and a subclass of `Accelerator[ThatSp
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, ClassVar, Generic, cast
 
 import numpy as np
@@ -64,6 +65,14 @@ class Accelerator(ABC, Generic[Spec_co]):
     @abstractmethod
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """The layer's work in tiles. Raises `UnsupportedLayerError` when `refusal` gives a reason."""
+
+    def with_inputs_from_dram(self, trace: LayerTrace, schedule: LayerSchedule) -> LayerSchedule:
+        """The schedule of a layer whose input lies in DRAM, from its schedule where the input does not.
+
+        A machine whose work does not depend on it moves other bytes alone, and says so here.
+        """
+        del schedule
+        return self.schedule(replace(trace, input_in_dram=True))
 
     @abstractmethod
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:

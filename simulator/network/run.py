@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 
 from dataflows.accelerator import Accelerator
@@ -97,7 +97,7 @@ class NetworkRun:
         has_inputs = bool((schedule.loads.tensor == Tensor.INPUT).any())
         if not role.input_in_dram or trace.input_in_dram or has_inputs:
             return schedule
-        return self._machine.schedule(replace(trace, input_in_dram=True))
+        return self._machine.with_inputs_from_dram(trace, schedule)
 
     def _bytes(self, places: Sequence[int], outside_values: int) -> int:
         """Bytes of stored maps; those that nobody here made are taken to hold no zeros."""

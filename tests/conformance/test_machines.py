@@ -8,7 +8,7 @@ import pytest
 
 from dataflows.accelerator import Accelerator
 from dataflows.registry import create, machines
-from dataflows.schedule import Cause, Tensor
+from dataflows.schedule import Cause, LayerSchedule, Runs, Tensor
 from simulator.functional import differing_outputs
 from simulator.network_simulation import MachineRun
 from simulator.reports.report import LayerReport
@@ -51,6 +51,21 @@ def test_every_layer_runs_and_its_books_balance(name, layer, densities):
     report = run(name, random_trace(layer, *densities))
     assert sum(report.pe_cycle_stack.values()) == report.pes * report.cycles
     assert report.effectual_macs <= report.issued_macs
+
+
+@every_machine
+@every_layer
+def test_inputs_from_memory_change_what_a_schedule_moves_as_a_schedule_of_its_own_would(name, layer):
+    machine, trace = create(name), random_trace(layer, 0.3, 0.5)
+    if machine.refusal(layer):
+        pytest.skip("refused, which has its own test")
+    resident, moved = (replace(trace, input_in_dram=where) for where in (False, True))
+    found, expected = machine.with_inputs_from_dram(resident, machine.schedule(resident)), machine.schedule(moved)
+    for name_of_field in LayerSchedule.__dataclass_fields__:
+        one, other = getattr(found, name_of_field), getattr(expected, name_of_field)
+        parts = Runs.__dataclass_fields__ if isinstance(one, Runs) else None
+        for left, right in [(one, other)] if parts is None else [(getattr(one, p), getattr(other, p)) for p in parts]:
+            np.testing.assert_array_equal(left, right, err_msg=name_of_field)
 
 
 @every_machine

@@ -11,7 +11,7 @@ from dataflows.machines.scnn.activation_rams import Placement, group_sizes, plac
 from dataflows.machines.scnn.nonzero_lists import as_bytes
 from dataflows.machines.scnn.planar_map import Geometry, PlanarMap
 from dataflows.machines.scnn.planar_outputs import planar_outputs
-from dataflows.machines.scnn.scheduled_work import finished_schedule, formatted_weights
+from dataflows.machines.scnn.scheduled_work import finished_schedule, formatted_weights, with_traffic
 from dataflows.machines.scnn.scnn_spec import ScnnSpec
 from dataflows.machines.scnn.tile_work import StoredActivations, StoredWeights, tile_work
 from dataflows.schedule import LayerSchedule
@@ -41,8 +41,11 @@ def stored_weights_of(spec: ScnnSpec, layer: Layer, mask: np.ndarray, plan: Plan
     return StoredWeights.of(taps, plan, layer.groups, spec.weight_rules, tasks)
 
 
-def planar_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
-    """The schedule of a layer that `plan_of` can tile."""
+def planar_schedule(spec: ScnnSpec, trace: LayerTrace, counted: LayerSchedule | None = None) -> LayerSchedule:
+    """The schedule of a layer that `plan_of` can tile.
+
+    counted  a schedule of the same masks, whose work is taken from there: it does not depend on where inputs come from
+    """
     layer = trace.layer
     plan = plan_of(spec, layer)
     assert plan is not None  # noqa: S101 (the machine has refused the layer otherwise)
@@ -54,23 +57,17 @@ def planar_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
     placement = place(stored, spec.rams, spec.accumulator_entries, output_entries)
     plan = placement.activations.plan
     stored_weights = stored_weights_of(spec, layer, trace.weight_mask, plan)
-    work = tile_work(placement.activations, stored_weights, spec.queue_rules)
     channels = group_sizes(layer.out_channels, plan.group_channels)
     stored_as = formatted_weights(spec, trace, np.append(0, np.cumsum(channels)), stored_weights.entries)
     moved = planar_traffic(trace, placement, stored_as.size_bytes, spec.rams, _kernel_bits(spec, trace))
+    notes, spills = _notes(spec, layer, placement), bool(placement.overflows)
+    if counted is not None:
+        return with_traffic(spec, counted, moved, notes, spills=spills)
+    work = tile_work(placement.activations, stored_weights, spec.queue_rules)
     # Tiles count output-channel groups fastest, so that a group's cycles come round once a pair of image and sub-tile.
     decode_cycles = np.tile(stored_as.decode_cycles, layer.batch * plan.cut_count)
     drain_cycles = np.tile(_drain_cycles(spec, channels, plan), layer.batch)
-    return finished_schedule(
-        spec,
-        trace,
-        work,
-        decode_cycles,
-        drain_cycles,
-        moved,
-        _notes(spec, layer, placement),
-        spills=bool(placement.overflows),
-    )
+    return finished_schedule(spec, trace, work, decode_cycles, drain_cycles, moved, notes, spills=spills)
 
 
 def _drain_cycles(spec: ScnnSpec, channels: np.ndarray, plan: PlanarMap) -> np.ndarray:

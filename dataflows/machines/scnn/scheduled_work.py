@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dataflows.machines.scnn.activation_rams import Traffic
@@ -41,8 +43,6 @@ def finished_schedule(
     drain_cycles   int64 (tiles,)
     spills         whether activations go through DRAM that the machine would keep on the chip
     """
-    # 50 vectors of 4 weights of 20 bits are the 500 bytes of Table II.
-    fifo_bytes = bits_to_bytes(spec.weight_fifo_vectors * spec.weights_per_vector * spec.weight_bits)
     cycles, issued = cycles_and_issued(work)
     if spec.weight_format != NATIVE:
         # A PE that decodes longer than it multiplies waits for its decoder.
@@ -57,11 +57,7 @@ def finished_schedule(
         accumulator_copies=spec.accumulator_copies,
         loads=moved.loads,
         stores=moved.stores,
-        buffers=(
-            BufferUse("weight_fifo", Tensor.WEIGHT, fifo_bytes * spec.pes, streamed=True),
-            BufferUse("iaram", Tensor.INPUT, spec.iaram_bytes * spec.pes, streamed=moved.streams_inputs),
-            BufferUse("oaram", Tensor.OUTPUT, spec.oaram_bytes * spec.pes),
-        ),
+        buffers=_buffers(spec, moved),
         prefetch_tiles=spec.prefetch_tiles,
         # From the masks alone: a run is refused whose kernels counted other products.
         expected_issued=issued_products(trace.layer, *masks, spec.keeps),
@@ -69,4 +65,29 @@ def finished_schedule(
         notes=notes,
         operands_in_step=True,
         spills=spills,
+    )
+
+
+def with_traffic(
+    spec: ScnnSpec, counted: LayerSchedule, moved: Traffic, notes: tuple[str, ...], *, spills: bool
+) -> LayerSchedule:
+    """A schedule's work with other bytes moved."""
+    return replace(
+        counted,
+        loads=moved.loads,
+        stores=moved.stores,
+        buffers=_buffers(spec, moved),
+        compulsory_bytes=moved.compulsory_bytes,
+        notes=notes,
+        spills=spills,
+    )
+
+
+def _buffers(spec: ScnnSpec, moved: Traffic) -> tuple[BufferUse, ...]:
+    # 50 vectors of 4 weights of 20 bits are the 500 bytes of Table II.
+    fifo_bytes = bits_to_bytes(spec.weight_fifo_vectors * spec.weights_per_vector * spec.weight_bits)
+    return (
+        BufferUse("weight_fifo", Tensor.WEIGHT, fifo_bytes * spec.pes, streamed=True),
+        BufferUse("iaram", Tensor.INPUT, spec.iaram_bytes * spec.pes, streamed=moved.streams_inputs),
+        BufferUse("oaram", Tensor.OUTPUT, spec.oaram_bytes * spec.pes),
     )

@@ -12,6 +12,7 @@ analytical model of the paper's density sweeps in `expected_work`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,12 @@ class Scnn(Accelerator[ScnnSpec]):
         """One tile for each image, sub-tile and group of output channels, in this order."""
         self.require(trace.layer)
         return (sliced_schedule if _is_sliced(trace.layer) else planar_schedule)(self.spec, trace)
+
+    def with_inputs_from_dram(self, trace: LayerTrace, schedule: LayerSchedule) -> LayerSchedule:
+        """The same work, and the IARAMs filled from DRAM."""
+        if _is_sliced(trace.layer):
+            return super().with_inputs_from_dram(trace, schedule)
+        return planar_schedule(self.spec, replace(trace, input_in_dram=True), schedule)
 
     def expected_work(self, layer: Layer, weight_density: float, activation_density: float) -> ExpectedWork:
         """The model of the paper's density sweeps; see the module `expected_work`."""

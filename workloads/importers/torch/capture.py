@@ -1,13 +1,13 @@
-"""PyTorch models: layers, weights and activations seen by forward hooks while the model runs.
+"""PyTorch models: layers, weights and activations seen while the model runs.
 
     imported = capture(model, inputs)
     save_traces("mine.npz", imported.workload)
 
 A list of inputs makes a workload of several: `capture(model, [first, second])`.
 
-torch is loaded by the caller, who has a model; importing this module does not load it. Products that a model calls as
-functions, those of attention among them, are seen where torch dispatches them (`functions`); a convolution that is
-called as a function is no layer, and the graph knows it as an operator of which only the shape is known.
+torch is loaded by the caller, who has a model; importing this module does not load it. Products are seen where torch
+dispatches its operators (`dispatch`), whoever calls them, with the tensors that the operators read; hooks on modules tell
+the layers' names.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from workloads.importers.imported import (
     shares_by_input,
     workload_of,
 )
-from workloads.importers.torch.functions import Watcher, decomposed, watching
+from workloads.importers.torch.dispatch import Watcher, decomposed, watching
 from workloads.importers.torch.nodes import graph_of
 from workloads.importers.torch.seen import Seen
+from workloads.importers.torch.tensors import Origins
 from workloads.importers.torch.watch import Watch
 from workloads.source import output_densities
 from workloads.transposed import Form
@@ -105,25 +106,18 @@ class _Run:
 def _run(torch: Any, model: Any, inputs: Any, transposed: Form) -> _Run:
     """Call the model with hooks on every module; hooks and training modes are put back."""
     watch = Watch(torch)
-    seen = Seen(torch, transposed, watch)
     modes = {module: module.training for module in model.modules()}
-
-    def entering(label: str) -> Any:
-        return lambda module, _: seen.enter(label, module)
-
-    def leaving(label: str) -> Any:
-        return lambda module, given, out: seen.leave(label, module, given, out)
-
-    # Behind the module's own call, so that the masked weights of `torch.nn.utils.prune`, which are put there before it,
-    # are the ones that are seen.
-    handles = [module.register_forward_hook(leaving(label)) for label, module in model.named_modules()]
-    handles += [module.register_forward_pre_hook(entering(label)) for label, module in model.named_modules()]
+    seen = Seen(torch, watch, [label for label, _ in model.named_modules()])
+    handles = _hooks(model, seen)
     arguments = inputs if isinstance(inputs, tuple) else (inputs,)
     try:
         # Dropout and batch statistics of training would give other zeros.
         model.eval()
         watch.enter(inputs)
-        watcher = Watcher(model, watch.images, seen.scope, seen.function, seen.refused)
+        origins = Origins((*model.parameters(), *model.buffers()), watch.leaves(inputs))
+        watcher = Watcher(
+            torch, origins, watch.images, transposed, seen.place, seen.function, seen.refused, watch.aside
+        )
         # Products are noted before an operator runs, and the graph once it has run: the inner mode sees it first.
         with torch.no_grad(), decomposed(torch), watch.watching(), watching(torch, watcher):
             made = model(*arguments)
@@ -133,4 +127,23 @@ def _run(torch: Any, model: Any, inputs: Any, transposed: Form) -> _Run:
             handle.remove()
         for module, training in modes.items():
             module.training = training
-    return _Run({name: make(name) for name, make in seen.calls}, seen, watch)
+    return _Run({call.name: call.make(call.name) for call in seen.calls}, seen, watch)
+
+
+def _hooks(model: Any, seen: Seen) -> list[Any]:
+    """Hooks that tell when each module begins and has run."""
+
+    def entering(label: str) -> Any:
+        return lambda module, _: seen.enter(label, module)
+
+    def leaving(module: Any, args: tuple[Any, ...], given: dict[str, Any], out: Any) -> None:
+        seen.leave(module, args, given, out)
+
+    handles: list[Any] = []
+    for label, module in model.named_modules():
+        try:
+            handles.append(module.register_forward_hook(leaving, with_kwargs=True))
+        except RuntimeError:
+            continue  # scripted modules take no hooks: the module around them gives what they run its name
+        handles.append(module.register_forward_pre_hook(entering(label)))
+    return handles

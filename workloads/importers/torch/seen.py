@@ -2,137 +2,172 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
-from workloads.importers.imported import FoundLayer
 from workloads.importers.torch import recurrent
-from workloads.importers.torch import transposed as transposed_modules
-from workloads.importers.torch.functions import Product, array_of
-from workloads.importers.torch.modules import Call, is_layer, module_layer
+from workloads.importers.torch.dispatch import Place
+from workloads.importers.torch.modules import as_called, is_layer, same_padding
+from workloads.importers.torch.products import ConvolutionCall, Maker, Product
 from workloads.importers.torch.watch import Watch
 from workloads.names import plain_name
-from workloads.transposed import Form
 
-_REASONS = {"Bilinear": "a product of two inputs and a third tensor, which is no product of two matrices"}
-Maker = Callable[[str], list[FoundLayer]]
+
+@dataclass
+class _Frame:
+    """A module that runs.
+
+    known    its products are known from itself
+    own      it is a layer
+    calls    how many there were when it began
+    refused  how many operators had been refused
+    mark     of the watch
+    """
+
+    label: str
+    module: Any
+    known: bool
+    own: bool
+    calls: int
+    refused: int
+    mark: tuple[int, int, str]
+
+
+@dataclass
+class _Call:
+    """A product under its name, with the label of the layer whose own it is, or none."""
+
+    name: str
+    make: Maker
+    product: Product | None = None
+    layer: str | None = None
 
 
 class Seen:
-    """What a run has shown: calls with functions that make their layers, and operators that are left out."""
+    """What a run has shown: calls with functions that make their layers, and operators that are left out.
 
-    def __init__(self, torch: Any, transposed: Form, watch: Watch) -> None:
-        self.calls: list[tuple[str, Maker]] = []
+    labels  names of all modules, which no other module's calls take
+    """
+
+    def __init__(self, torch: Any, watch: Watch, labels: Collection[str]) -> None:
+        self.calls: list[_Call] = []
         self.omitted: list[tuple[str, str]] = []
         self.recurrent = False
         self._torch = torch
         self._watch = watch
-        self._transposed: Form = transposed
-        self._counts: Counter[str] = Counter()
-        self._scopes: list[str] = []  # names of the modules that run now
-        self._multiplied: set[str] = set()  # modules in which functions have made products
-        self._known = 0  # modules among them whose products are known from themselves
+        self._labels = {plain_name(label) for label in labels if label}
+        self._taken: set[str] = set()
+        self._frames: list[_Frame] = []  # modules that run now, the innermost last
+        self._refused = 0
 
-    def scope(self) -> str | None:
-        """The name of the module that runs; None inside one whose products are known from itself."""
-        return None if self._known else (self._scopes[-1] if self._scopes else "")
+    def place(self) -> Place | None:
+        """The module that runs; None inside one whose products are known from itself."""
+        if any(one.known for one in self._frames):
+            return None
+        if not self._frames:
+            return Place("")
+        frame = self._frames[-1]
+        return Place(frame.label or (type(frame.module).__name__ if frame.own else ""), frame.own)
 
-    def found(self, label: str, make: Maker) -> str:
-        """Note a call under a name that no other has; the name."""
-        # A module that is called twice reads two inputs: two layers with the same weights.
-        self._counts[label] += 1
-        unique = label if self._counts[label] == 1 else f"{label}_{self._counts[label]}"
-        self.calls.append((plain_name(unique), make))
-        return self.calls[-1][0]
+    def function(self, place: Place, product: Product) -> None:
+        """Note a product that an operator is about to make in a module."""
+        if place.own:
+            product = _padded(product, self._frames[-1].module)
+        kind = "product" if product.axes == 0 else "convolution"
+        label = place.label if place.own else f"{place.label}.{kind}".lstrip(".")
+        call = self._note(label, product.make)
+        call.product, call.layer = product, place.label if place.own else None
+        self._watch.product(call.name, product)
 
-    def function(self, place: str, product: Product) -> None:
-        """Note a product that a function is about to make in a module."""
-        self._multiplied.add(place)
-        name = self.found(f"{place}.product" if place else "product", lambda name: [product.make(name)])
-        self._watch.product(name, product.sides, product.added, turned=product.turned)
-
-    def refused(self, kind: str, reason: str) -> None:
+    def refused(self, place: Place, kind: str, reason: str) -> None:
         """Note an operator that is left out."""
-        self.omitted.append((kind, reason))
+        del place
+        # A module of torch's own is known by its name.
+        module = type(self._frames[-1].module).__name__ if self._frames else ""
+        self.omitted.append((module if module == "Bilinear" else kind, reason))
+        self._refused += 1
 
     def enter(self, label: str, module: Any) -> None:
         """A module begins."""
-        self._scopes.append(label)
-        if not self._known:
-            if self._has_layers(module):
+        known, own = recurrent.is_known(self._torch, module), is_layer(self._torch, module)
+        if self.place() is not None:
+            if known:
                 self._watch.open_layer()
-            elif not any(True for _ in module.children()):
+            elif not own and not any(True for _ in module.children()):
                 self._watch.open_module(label)
-        self._known += self._is_known(module)
+        self._frames.append(
+            _Frame(label, module, known, own, len(self.calls), self._refused, self._watch.mark())
+        )
 
-    def leave(self, label: str, module: Any, given: tuple[Any, ...], out: Any) -> None:
+    def leave(self, module: Any, args: tuple[Any, ...], given: dict[str, Any], out: Any) -> None:
         """A module has run."""
-        kind = type(module).__name__
-        outer = self._known - self._is_known(module)
-        # While it still counts, for states of recurrent layers are computed again.
-        make = None if outer else self._maker(kind, module, given, out)
-        self._scopes.pop()
-        self._known = outer
-        if outer:
+        frame = self._frames[-1]
+        if frame.known:
+            # While its frame still counts, for states of recurrent layers are computed again.
+            if not any(one.known for one in self._frames[:-1]):
+                self._leave_recurrent(frame, recurrent.arguments(args, given), out)
+            self._frames.pop()
             return
-        if self._has_layers(module):
-            name = label or kind if make is None else self.found(label or kind, make)
-            self._close(name, module, given, out, refused=make is None)
-        if make is not None:
+        self._frames.pop()
+        if self.place() is None:
             return
-        # A module with children is a container, whose work its children do; one without is an operator by itself.
-        if kind in _REASONS or not (
-            any(True for _ in module.children()) or self._is_recurrent(kind) or label in self._multiplied
-        ):
-            self.omitted.append((kind, _REASONS.get(kind, "")))
+        made, refused = self.calls[frame.calls :], self._refused > frame.refused
+        if frame.own and len(made) == 1 and not refused:
+            self._close(frame, made[0], (args, given), out)
+        # A module with children is a container, whose work its children do; one without is an operator by itself. What
+        # is inside a layer is a part of it.
+        leaf = frame.own or not any(True for _ in module.children())
+        if leaf and not (made or refused or any(one.own for one in self._frames)):
+            self.omitted.append((type(module).__name__, ""))
 
-    def _maker(self, kind: str, module: Any, given: tuple[Any, ...], out: Any) -> Maker | None:
-        """The function that makes the layers of a module's call; None: it has none, or is refused."""
-        if is_layer(self._torch, module):
-            call = Call("", module, array_of(given[0]), array_of(module.weight))
-            return lambda name: [module_layer(replace(call, name=name))]
-        if kind in transposed_modules.KINDS:
-            tensors = array_of(given[0]), array_of(module.weight)
-            size = tuple(out.shape[len(out.shape) - len(module.kernel_size) :])
-            return lambda name: transposed_modules.module_layers(name, module, *tensors, size, self._transposed)
-        if not self._is_recurrent(kind):
-            return None
+    def _close(self, frame: _Frame, call: _Call, given: Any, out: Any) -> None:
+        """A layer has run with a single product: where that is all, the graph has the module in the product's place."""
+        read, made = self._watch.leaves(given), self._watch.leaves(out)
+        if call.product is None or call.layer is None or not read or len(made) != 1:
+            return
+        product = as_called(call.product, frame.module, read[0], made[0])
+        if product is not None and call.layer == (frame.label or type(frame.module).__name__):
+            call.make = product.make
+            self._watch.close_marked(frame.mark, product.operator, call.name, read[0], made[0], product.axes)
+
+    def _leave_recurrent(self, frame: _Frame, given: tuple[Any, ...], out: Any) -> None:
+        module, kind = frame.module, type(frame.module).__name__
         reason = recurrent.refusal(self._torch, module, given)
+        name = frame.label or kind
         if reason:
             self.omitted.append((kind, reason))
-            return None
-        self.recurrent = True
-        if kind in recurrent.CELLS:
-            layers = recurrent.cell_layers("", module, given)
+            self._refused += 1
         else:
-            layers = recurrent.sequence_layers(self._torch, "", module, given)
-        # They were made now, since states may be written over later; their names come when all are known.
-        return lambda name: [
-            replace(one, layer=replace(one.layer, name=plain_name(name + one.layer.name))) for one in layers
-        ]
+            self.recurrent = True
+            # They are made now, since states may be written over later; their names come when all are known.
+            layers = recurrent.layers(self._torch, module, given)
+            name = self._note(
+                name,
+                lambda name: [
+                    replace(one, layer=replace(one.layer, name=plain_name(name + one.layer.name))) for one in layers
+                ],
+            ).name
+        read = self._watch.leaves(given)
+        operator = "refused" if reason else "recurrent"
+        self._watch.close_layer(operator, name, read, out, 0, recurrent.order(module))
 
-    def _close(self, name: str, module: Any, given: tuple[Any, ...], out: Any, *, refused: bool) -> None:
-        """Tell the graph what a module has read and made."""
-        kind = type(module).__name__
-        read: list[Any] = [given[0]]
-        operator, axes, arguments = "layer", 0, ()
-        if self._is_recurrent(kind):
-            read = self._watch.leaves(given)
-            operator, arguments = "recurrent", recurrent.order(module)
-        else:
-            operator = "transposed" if kind in transposed_modules.KINDS else "layer"
-            axes = module.weight.ndim - 2
-        self._watch.close_layer("refused" if refused else operator, name, read, out, axes, arguments)
+    def _note(self, label: str, make: Maker) -> _Call:
+        """Note a call under a name that no other has."""
+        # A module that is called twice reads two inputs: two layers with the same weights.
+        name, number = plain_name(label), 1
+        while name in self._taken or (number > 1 and name in self._labels):
+            number += 1
+            name = plain_name(f"{label}_{number}")
+        self._taken.add(name)
+        self.calls.append(_Call(name, make))
+        return self.calls[-1]
 
-    def _is_known(self, module: Any) -> bool:
-        return type(module).__name__ in _REASONS or self._has_layers(module)
 
-    def _has_layers(self, module: Any) -> bool:
-        kind = type(module).__name__
-        return kind in transposed_modules.KINDS or self._is_recurrent(kind) or is_layer(self._torch, module)
-
-    @staticmethod
-    def _is_recurrent(kind: str) -> bool:
-        return kind in (*recurrent.MODULES, *recurrent.CELLS)
+def _padded(product: Product, module: Any) -> Product:
+    """The product of a module that pads its input to keep its size, with the padding as that."""
+    pads, call = same_padding(module), product.call
+    if pads is None or not isinstance(call, ConvolutionCall):
+        return product
+    call = call.within(pads)
+    return replace(product, make=call.layers, call=call)

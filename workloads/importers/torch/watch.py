@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from workloads.importers.torch.products import Product
+
 # What they give depends on shapes alone, not on values.
 _SHAPES_ALONE = frozenset({"empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like"}) | {
     *("new_empty", "new_zeros", "new_ones", "new_full", "new_empty_strided"),
@@ -59,7 +61,7 @@ class Watch:
         self._count = 0
         self._layers_open = 0
         self._module = ""
-        self._product: tuple[str, tuple[Any, ...], tuple[Any, ...], bool] | None = None
+        self._product: tuple[str, Product] | None = None
 
     def leaves(self, held: Any) -> list[Any]:
         """All tensors in nested tuples, lists and dictionaries."""
@@ -104,9 +106,33 @@ class Watch:
             for number, one in zip(others, results[1:], strict=True)
         ]
 
-    def product(self, name: str, sides: tuple[Any, ...], added: tuple[Any, ...], *, turned: bool) -> None:
-        """The next operator is a layer: a product of these tensors."""
-        self._product = (name, sides, added, turned)
+    def mark(self) -> tuple[int, int, str]:
+        """What has been seen so far, for `close_marked`."""
+        return len(self.steps), self._count, self.unknown
+
+    def close_marked(
+        self, mark: tuple[int, int, str], operator: str, name: str, given: Any, made: Any, axes: int
+    ) -> None:
+        """What was seen since a mark is one layer, which has read a tensor and made another."""
+        steps, count, self.unknown = mark
+        del self.steps[steps:]
+        for one in [one for one, number in self._values.items() if number > count]:
+            del self._values[one]
+        self._layers_open += 1
+        self.close_layer(operator, name, [given], made, axes)
+
+    def product(self, name: str, product: Product) -> None:
+        """The next operator is a layer: a product."""
+        self._product = (name, product)
+
+    @contextmanager
+    def aside(self) -> Generator[None]:
+        """What runs while this lasts is not the model's work."""
+        self._layers_open += 1
+        try:
+            yield
+        finally:
+            self._layers_open -= 1
 
     def _numbers(self, tensors: Sequence[Any]) -> tuple[int, ...]:
         return tuple(self._values.get(one, -1) for one in tensors)
@@ -164,12 +190,13 @@ class Watch:
                     Step(plain, label, numbers, shapes, self._new(output), tuple(output.shape), arguments, whole)
                 )
 
-    def _see_product(self, name: str, sides: tuple[Any, ...], added: tuple[Any, ...], turned: bool, made: Any) -> None:
-        self._product = None
-        shapes = tuple(tuple(one.shape) for one in sides)
-        numbers, more = self._numbers(sides), tuple(one for one in self._numbers(added) if one >= 0)
+    def _see_product(self, name: str, product: Product, made: Any) -> None:
+        self._product, self._module = None, ""
+        shapes = tuple(tuple(one.shape) for one in product.sides)
+        numbers, more = self._numbers(product.sides), tuple(one for one in self._numbers(product.added) if one >= 0)
+        number, shape = self._new(made), tuple(made.shape)
         self.steps.append(
-            Step("product", name, numbers, shapes, self._new(made), tuple(made.shape), (turned,), axes=0, added=more)
+            Step(product.operator, name, numbers, shapes, number, shape, product.arguments, axes=product.axes, added=more)
         )
 
     def _check_in_place(self, name: str, target: Any) -> None:

@@ -45,11 +45,12 @@ def watching(torch: Any, watcher: Watcher) -> Any:
     class Watch(torch.utils._python_dispatch.TorchDispatchMode):  # noqa: SLF001 (torch's documented place of it)
         def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
             given = kwargs or {}
-            # In inference mode operators arrive that consist of others.
-            with self:
-                made = func.decompose(*args, **given)
-            if made is not NotImplemented:
-                return made
+            if torch.is_inference_mode_enabled() and not func.name().startswith("aten::upsample"):
+                # Operators that consist of others arrive whole; the graph knows upsampling whole as well.
+                with self:
+                    made = func.decompose(*args, **given)
+                if made is not NotImplemented:
+                    return made
             # Before the operator runs, which may write over what it reads.
             read = tensors((args, given))
             constant, moving = watcher.origins.of(read)

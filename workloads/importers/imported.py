@@ -86,7 +86,8 @@ class Made:
 class FoundLayer:
     """A layer of a model with its tensors; `activations` is None where no input was given.
 
-    Where a model ran on several inputs, `layer.batch` counts the images of all of them, and so do the activations.
+    Where a model ran on several inputs, `layer.batch` counts the images of all of them, and so do the activations; those
+    that are too many for memory are `Made`.
 
     output_density    share of non-zeros in what the layer's outputs become before they are stored, where known
     output_densities  the same of each input
@@ -94,7 +95,7 @@ class FoundLayer:
 
     layer: Layer
     weights: TensorSource
-    activations: np.ndarray | None = None
+    activations: np.ndarray | Made | None = None
     output_density: float = 1.0
     relu_input: bool | None = None  # see `LayerSource`
     output_densities: tuple[float, ...] = ()
@@ -104,23 +105,9 @@ class FoundLayer:
     def by_image(self) -> np.ndarray:
         """The activations with their images along the first axis."""
         held = self.activations
-        assert held is not None  # noqa: S101 (callers have looked)
+        assert isinstance(held, np.ndarray)  # noqa: S101 (callers have looked)
         # Those of a product of two activations lie among the channels, image after image.
         return held[0] if self.layer.moving_weights else held
-
-
-def joined_runs(runs: Sequence[FoundLayer]) -> FoundLayer:
-    """A layer over several runs as one, which has the images of all of them."""
-    first = runs[0]
-    if len(runs) == 1:
-        return first
-    layer = first.layer.with_batch(first.layer.images * len(runs))
-    activations = np.concatenate([one.by_image() for one in runs]).reshape(layer.input_shape)
-    weights = first.weights
-    if layer.moving_weights:
-        shape, stream = first.layer.weight_shape, Stream(0, ())
-        weights = Made(lambda: np.concatenate([one.weights.array(shape, stream) for one in runs]))
-    return replace(first, layer=layer, weights=weights, activations=activations)
 
 
 DENSE_INPUTS = "no input was given: activations are taken as dense"
@@ -178,10 +165,11 @@ def _tensors(found: FoundLayer, inputs: int) -> tuple[TensorSource, TensorSource
     if held is None:
         # A constant is the same for every input; without any run there is one.
         return found.weights, found.unknown if inputs == 1 else redrawn(found.unknown, DrawnBatch(1.0))
+    made = held if isinstance(held, Made) else Made(lambda: held)
     # Activations are there for the images that the model ran on; batches of another size take them in turn.
     if found.layer.moving_weights:
-        return RepeatedProducts.of(found.layer, found.weights, Made(lambda: held))
-    return found.weights, RepeatedImages(Made(lambda: held), found.layer.batch)
+        return RepeatedProducts.of(found.layer, found.weights, made)
+    return found.weights, RepeatedImages(made, found.layer.batch)
 
 
 def shares_by_input(nonzero: np.ndarray, inputs: int) -> tuple[float, ...]:

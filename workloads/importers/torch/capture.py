@@ -13,6 +13,7 @@ the layers' names.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 from typing import Any, cast
 
@@ -22,14 +23,13 @@ from workloads.importers.imported import (
     STEPS,
     FoundLayer,
     Imported,
-    joined_runs,
     omitted_operators,
     require,
-    shares_by_input,
     workload_of,
 )
 from workloads.importers.torch.dispatch import Watcher, decomposed, watching
 from workloads.importers.torch.nodes import graph_of
+from workloads.importers.torch.runs import Runs
 from workloads.importers.torch.seen import Seen
 from workloads.importers.torch.tensors import Origins
 from workloads.importers.torch.watch import Watch
@@ -54,44 +54,27 @@ def capture(model: Any, inputs: Any, name: str = "", transposed: Form = "stretch
     given = cast("list[Any]", inputs) if isinstance(inputs, list) else [inputs]
     if not given:
         raise InputError("capture: the list of inputs is empty")
-    runs = [_run(torch, model, one, transposed) for one in given]
     title = name or type(model).__name__
-    omitted = omitted_operators(runs[0].seen.omitted)
-    found = _joined([[layer for layers in run.layers.values() for layer in layers] for run in runs])
-    drawn = build(lambda: graph_of(runs[0].watch, runs[0].layers))
+    runs, omitted, steps, drawn = Runs(len(given)), (), (), (None, ())
+    for number, one in enumerate(given):
+        run = _run(torch, model, one, transposed)
+        if number == 0:
+            omitted = omitted_operators(run.seen.omitted)
+            steps = (STEPS,) if run.seen.recurrent else ()
+            drawn = build(partial(graph_of, run.watch, run.layers))
+        runs.add([layer for layers in run.layers.values() for layer in layers])
+        del run  # before the next one takes memory
+    found = runs.joined()
+    # What a layer reads tells what the one before it stored, where that one plainly feeds it.
+    layers, unknown = [one.layer for one in found], [None] * len(found)
+    stored = zip(*(output_densities(layers, read, unknown) for read in runs.shares()), strict=True)
     found = [
         # The first run alone says 0.2, the second 0.4: all of them say 0.3.
         replace(one, output_density=fmean(densities), output_densities=densities)
-        for one, densities in zip(found, _stored_densities(found, len(runs)), strict=True)
+        for one, densities in zip(found, stored, strict=True)
     ]
-    steps = (STEPS,) if runs[0].seen.recurrent else ()
-    workload = workload_of(title, found, f"PyTorch model {title}", omitted, drawn, len(runs))
+    workload = workload_of(title, found, f"PyTorch model {title}", omitted, drawn, len(given))
     return Imported(replace(workload, notes=(*workload.notes, *steps)), omitted, steps)
-
-
-def _stored_densities(found: list[FoundLayer], inputs: int) -> list[tuple[float, ...]]:
-    """For each layer the densities of the outputs that it stores, input by input."""
-    dense = (1.0,) * inputs
-    read = [dense if one.activations is None else shares_by_input(one.by_image() != 0, inputs) for one in found]
-    # What a layer reads tells what the one before it stored, where that one plainly feeds it.
-    layers, unknown = [one.layer for one in found], [None] * len(found)
-    return list(
-        zip(*(output_densities(layers, densities, unknown) for densities in zip(*read, strict=True)), strict=True)
-    )
-
-
-def _joined(runs: list[list[FoundLayer]]) -> list[FoundLayer]:
-    """Each layer over all runs as one, which has the images of all of them."""
-    for number, layers in enumerate(runs):
-        if [one.layer.name for one in layers] != [one.layer.name for one in runs[0]]:
-            raise InputError(f"capture: input {number} runs through other layers than the first")
-        for one, first in zip(layers, runs[0], strict=True):
-            if one.layer != first.layer:
-                raise InputError(
-                    f"capture: input {number} has shape {one.layer.input_shape} at layer '{one.layer.name}', the first "
-                    f"{first.layer.input_shape}"
-                )
-    return [joined_runs(of_layer) for of_layer in zip(*runs, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -127,7 +110,10 @@ def _run(torch: Any, model: Any, inputs: Any, transposed: Form) -> _Run:
             handle.remove()
         for module, training in modes.items():
             module.training = training
-    return _Run({call.name: call.make(call.name) for call in seen.calls}, seen, watch)
+    layers = {call.name: call.make(call.name) for call in seen.calls}
+    # Hooks and modes refer to one another, and would keep the tensors of all calls for some time.
+    seen.calls.clear()
+    return _Run(layers, seen, watch)
 
 
 def _hooks(model: Any, seen: Seen) -> list[Any]:

@@ -17,7 +17,7 @@ def is_layer(torch: Any, module: Any) -> bool:
     return quantized or isinstance(module, (torch.nn.modules.conv._ConvNd, torch.nn.Linear))  # noqa: SLF001 (no public base)
 
 
-def as_called(product: Product, module: Any, given: Any, made: Any) -> Product | None:
+def as_called(product: Product, given: Any, made: Any) -> Product | None:
     """The only product of a layer's call as the module's: with the axes of its input and its padding.
 
     given, made  the tensors that the module read and gave

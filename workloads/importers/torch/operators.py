@@ -94,9 +94,13 @@ _SOLVES = "a factorization of a matrix, which is no product"
 _FOREIGN = "an operator of another library, which may hold products of its weights"
 SPARSE = "a side is a sparse tensor of torch's; convert it with to_dense() first"
 # Names of aten's operators that multiply matrices inside, and those that look alike and do not.
-_MULTIPLIES = re.compile(r"conv|mm$|mm_|matmul|attention|(^|_)linear|_rnn|lstm|gru_|(^|_)mv$|euclidean_dist|chain_matmul")
+_MULTIPLIES = re.compile(
+    r"conv|mm$|mm_|matmul|attention|(^|_)linear|_rnn|lstm|gru_|(^|_)mv$|euclidean_dist|chain_matmul"
+)
 _HARMLESS = re.compile(r"backward|upsample|conj|convert|pack|fused|flatten_weight|reorder|quantize_weight")
-_FACTORS = re.compile(r"^_?linalg_(?!vector_norm|cross|diagonal|_|check)|cholesky|triangular_solve|matrix_exp|^ormqr|lu_solve")
+_FACTORS = re.compile(
+    r"^_?linalg_(?!vector_norm|cross|diagonal|_|check)|cholesky|triangular_solve|matrix_exp|^ormqr|lu_solve"
+)
 
 
 def read(torch: Any, func: Any, args: Args) -> Read | None:
@@ -123,7 +127,14 @@ def _packed_convolution(inputs: Any, packed: Any) -> Read:
     held = inputs.unsqueeze(2) if inputs.ndim < weights.ndim else inputs
     spatial = (tuple(packed.stride()), tuple(packed.padding()), tuple(packed.dilation()))
     return Convolution(
-        held, weights, inputs, *spatial, packed.groups(), packed.transpose(), tuple(packed.output_padding()), packed=True
+        held,
+        weights,
+        inputs,
+        *spatial,
+        packed.groups(),
+        packed.transpose(),
+        tuple(packed.output_padding()),
+        packed=True,
     )
 
 

@@ -131,9 +131,7 @@ def _as_given(first: list[Any]) -> list[Any]:
     return [tuple(first)] if len(first) > 1 else first
 
 
-def _single(
-    torch: Any, module: Any, tensors: dict[str, Any], depth: int, features: int, ways: tuple[str, ...]
-) -> Any:
+def _single(torch: Any, module: Any, tensors: dict[str, Any], depth: int, features: int, ways: tuple[str, ...]) -> Any:
     kind = _kind(torch, module)
     more = {"nonlinearity": module.nonlinearity} if kind == "RNN" else {}
     one = getattr(torch.nn, kind)(

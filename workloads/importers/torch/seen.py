@@ -36,12 +36,11 @@ class _Frame:
 
 @dataclass
 class _Call:
-    """A product under its name, with the label of the layer whose own it is, or none."""
+    """A call under its name; `product`: of a layer that still runs, its own."""
 
     name: str
     make: Maker
     product: Product | None = None
-    layer: str | None = None
 
 
 class Seen:
@@ -77,7 +76,8 @@ class Seen:
         kind = "product" if product.axes == 0 else "convolution"
         label = place.label if place.own else f"{place.label}.{kind}".lstrip(".")
         call = self._note(label, product.make)
-        call.product, call.layer = product, place.label if place.own else None
+        if place.own:  # the layer may be all that its module does
+            call.product = product
         self._watch.product(call.name, product)
 
     def refused(self, place: Place, kind: str, reason: str) -> None:
@@ -96,9 +96,7 @@ class Seen:
                 self._watch.open_layer()
             elif not own and not any(True for _ in module.children()):
                 self._watch.open_module(label)
-        self._frames.append(
-            _Frame(label, module, known, own, len(self.calls), self._refused, self._watch.mark())
-        )
+        self._frames.append(_Frame(label, module, known, own, len(self.calls), self._refused, self._watch.mark()))
 
     def leave(self, module: Any, args: tuple[Any, ...], given: dict[str, Any], out: Any) -> None:
         """A module has run."""
@@ -115,6 +113,8 @@ class Seen:
         made, refused = self.calls[frame.calls :], self._refused > frame.refused
         if frame.own and len(made) == 1 and not refused:
             self._close(frame, made[0], (args, given), out)
+        for call in made:
+            call.product = None  # tensors are not kept
         # A module with children is a container, whose work its children do; one without is an operator by itself. What
         # is inside a layer is a part of it.
         leaf = frame.own or not any(True for _ in module.children())
@@ -124,10 +124,11 @@ class Seen:
     def _close(self, frame: _Frame, call: _Call, given: Any, out: Any) -> None:
         """A layer has run with a single product: where that is all, the graph has the module in the product's place."""
         read, made = self._watch.leaves(given), self._watch.leaves(out)
-        if call.product is None or call.layer is None or not read or len(made) != 1:
+        # A layer inside this one has closed before, and taken its product with it.
+        if call.product is None or not read or len(made) != 1:
             return
-        product = as_called(call.product, frame.module, read[0], made[0])
-        if product is not None and call.layer == (frame.label or type(frame.module).__name__):
+        product = as_called(call.product, read[0], made[0])
+        if product is not None:
             call.make = product.make
             self._watch.close_marked(frame.mark, product.operator, call.name, read[0], made[0], product.axes)
 

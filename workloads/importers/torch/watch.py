@@ -196,7 +196,9 @@ class Watch:
         numbers, more = self._numbers(product.sides), tuple(one for one in self._numbers(product.added) if one >= 0)
         number, shape = self._new(made), tuple(made.shape)
         self.steps.append(
-            Step(product.operator, name, numbers, shapes, number, shape, product.arguments, axes=product.axes, added=more)
+            Step(
+                product.operator, name, numbers, shapes, number, shape, product.arguments, axes=product.axes, added=more
+            )
         )
 
     def _check_in_place(self, name: str, target: Any) -> None:

@@ -1,5 +1,8 @@
 """`capture`: a PyTorch model's layers and traces. Skipped where torch is absent."""
 
+import gc
+import tempfile
+
 import numpy as np
 import pytest
 
@@ -105,20 +108,54 @@ def test_in_place_operations_do_not_change_what_was_seen():
     assert capture(model, x).workload.trace(0).activations.ravel().tolist() == [1, 0]
 
 
-def test_what_hooks_do_not_see_is_refused():
+def test_a_convolution_that_is_called_as_a_function_is_a_layer():
     class Called(nn.Module):
         def __init__(self):
             super().__init__()
             self.conv = nn.Conv2d(3, 4, 3)
+            self.head = nn.Sequential()
+            self.head.register_buffer("kernels", whole(2, 4, 3, 3))
 
         def forward(self, x):
-            return nn.functional.conv2d(self.conv(x), torch.ones(2, 4, 3, 3))
+            return nn.functional.conv2d(self.conv(x), self.head.kernels, stride=2)
 
-    (omitted,) = capture(Called(), torch.rand(1, 3, 8, 8)).omitted
-    assert (omitted.operator, omitted.count, omitted.refused) == ("convolution", 1, True)
-    assert omitted.reason.startswith("refused: a convolution that is called as a function")
+    model = Called()
+    imported = capture(model, torch.rand(1, 3, 8, 8))
+    assert [layer.name for layer in imported.workload.layers] == ["conv", "convolution"]
+    assert imported.omitted == ()
+    np.testing.assert_array_equal(imported.workload.trace(1).weights, model.head.kernels.numpy())
     with pytest.raises(InputError, match="holds no convolution"):
         capture(nn.ReLU(), torch.rand(3))
+
+
+def test_what_is_given_by_name_is_read():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.i, self.cell = nn.Linear(4, 3), nn.GRUCell(3, 2)
+
+        def forward(self, x):
+            return self.cell(input=self.i(input=x), hx=x[:, :2])
+
+    x = whole(5, 4)
+    workload = capture(Named(), x).workload
+    assert [layer.name for layer in workload.layers] == ["i", "cell.input", "cell.recurrent"]
+    np.testing.assert_array_equal(workload.trace(0).activations[:, :, 0, 0], x.numpy())
+    np.testing.assert_array_equal(workload.trace(2).activations[:, :, 0, 0], x[:, :2].numpy())
+
+
+def test_names_that_modules_have_are_not_taken_by_calls_of_others():
+    class Three(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.a_2 = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.a_2(self.a(self.a(x)))
+
+    workload = capture(Three(), whole(2, 4)).workload
+    assert [layer.name for layer in workload.layers] == ["a", "a_3", "a_2"]
+    assert [workload.graph.sources(name) for name in ("a_3", "a_2")] == [("a",), ("a_3",)]
 
 
 class Small(nn.Module):
@@ -176,3 +213,31 @@ def test_inputs_that_lead_to_other_layers_are_refused():
     with pytest.raises(InputError) as fault:
         capture(Either(), [torch.ones(1, 3), -torch.ones(1, 3)])
     assert str(fault.value) == "capture: input 1 runs through other layers than the first"
+
+
+def test_inputs_that_meet_other_weights_are_refused():
+    class Counting(nn.Linear):
+        runs = 0
+
+        def forward(self, x):
+            self.runs += 1
+            return nn.functional.linear(x, self.weight * self.runs)
+
+    with pytest.raises(InputError) as fault:
+        capture(Counting(3, 2), [torch.ones(1, 3), torch.ones(1, 3)])
+    assert str(fault.value) == "capture: input 1 meets other weights at layer 'Counting' than the first"
+
+
+def test_activations_of_several_inputs_are_on_disk_for_as_long_as_the_workload_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    workload = capture(Small(), [whole(2, 2, 6, 6) for _ in range(3)]).workload
+    (folder,) = tmp_path.iterdir()
+    assert sorted(one.name for one in folder.iterdir()) == ["0_read", "1_read"]
+    assert (folder / "0_read").stat().st_size == 3 * 2 * 2 * 6 * 6 * 4
+    del workload
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    with pytest.raises(InputError) as fault:
+        capture(Small(), [whole(2, 2, 6, 6) for _ in range(3)])
+    assert str(fault.value) == "capture: no temporary folder can be made: No such file or directory"

@@ -89,7 +89,8 @@ def test_a_residual_block_with_a_join_and_a_classifier():
         (lambda x: F.pixel_shuffle(x, 2), [("reshape", (1, 16, 16))]),
         (lambda x: x.permute(0, 2, 3, 1), [("reshape", (8, 8, 4))]),
         (lambda x: torch.cat([x, x], 2), [("other", (4, 16, 8))]),
-        (lambda x: F.conv2d(x, torch.ones(3, 4, 1, 1)), [("other", (3, 8, 8))]),
+        (lambda x: F.conv2d(x, torch.ones(3, 4, 1, 1)), [("layer", (3, 8, 8))]),
+        (lambda x: torch.cdist(x, x), [("other", (4, 8, 8))]),
     ],
 )  # fmt: skip
 def test_what_stands_between_layers(run, wanted):
@@ -182,6 +183,30 @@ def test_a_layer_that_reads_no_input_and_an_image_without_a_batch_leave_no_graph
     assert note == UNKNOWN + "layer 'conv_2' reads what no operator makes of the model's inputs"
     (note,) = capture(nn.Sequential(nn.Conv2d(3, 3, 1)), image(3, 8, 8)).workload.notes
     assert note == UNKNOWN + "layer '0' reads an image without a batch axis"
+
+
+class Adapted(nn.Conv2d):
+    def __init__(self, channels, filters):
+        super().__init__(channels, filters, 1)
+        self.down, self.up = nn.Conv2d(channels, 1, 1), nn.Conv2d(1, filters, 1)
+
+    def forward(self, x):
+        return super().forward(x) + self.up(self.down(x))
+
+
+class Masked(nn.Linear):
+    def forward(self, x):
+        return F.linear(torch.round(x), self.weight.abs(), self.bias)
+
+
+def test_a_layer_with_a_forward_of_its_own_is_one_node_or_all_that_it_runs():
+    model = Model(lambda m, x: m.last(m.conv(x).flatten(2)), conv=Adapted(3, 4), last=Masked(64, 5))
+    found = rows(model, image())
+    assert [(name, kind) for name, kind, _, _ in found] == [
+        ("input", "input"), ("conv", "layer"), ("conv.down", "layer"), ("conv.up", "layer"), ("add1", "add"),
+        ("reshape1", "reshape"), ("last_input", "reshape"), ("last", "layer"),
+    ]  # fmt: skip
+    assert [inputs for _, _, inputs, _ in found[1:5]] == [("input",), ("input",), ("conv.down",), ("conv", "conv.up")]
 
 
 class Block(nn.Module):

@@ -86,8 +86,8 @@ def test_a_model_of_which_all_is_refused_says_what():
     with pytest.raises(InputError) as fault:
         capture(nn.Bilinear(3, 4, 5), (torch.rand(2, 3), torch.rand(2, 4)))
     assert str(fault.value) == (
-        "PyTorch model Bilinear: holds no convolution, fully connected layer or product with constant weights that can be "
-        "simulated; refused: 1 Bilinear"
+        "PyTorch model Bilinear: holds no convolution, fully connected layer or product with constant weights; 1 Bilinear "
+        "(refused: a product of two inputs and a third tensor, which is no product of two matrices)"
     )
 
 

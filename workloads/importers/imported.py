@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -86,8 +86,8 @@ class Made:
 class FoundLayer:
     """A layer of a model with its tensors; `activations` is None where no input was given.
 
-    Where a model ran on several inputs, `layer.batch` counts the images of all of them, and so do the activations; those
-    that are too many for memory are `Made`.
+    Where a model ran on several inputs, `layer.batch` counts the images of all of them, and so do the activations;
+    those that are kept on disk are `Made`.
 
     output_density    share of non-zeros in what the layer's outputs become before they are stored, where known
     output_densities  the same of each input

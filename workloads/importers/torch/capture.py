@@ -6,8 +6,8 @@
 A list of inputs makes a workload of several: `capture(model, [first, second])`.
 
 torch is loaded by the caller, who has a model; importing this module does not load it. Products are seen where torch
-dispatches its operators (`dispatch`), whoever calls them, with the tensors that the operators read; hooks on modules tell
-the layers' names.
+dispatches its operators (`dispatch`), whoever calls them, with the tensors that the operators read; hooks on modules
+tell the layers' names.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ def capture(model: Any, inputs: Any, name: str = "", transposed: Form = "stretch
     given = cast("list[Any]", inputs) if isinstance(inputs, list) else [inputs]
     if not given:
         raise InputError("capture: the list of inputs is empty")
+    for label, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_meta:
+            raise InputError(f"capture: '{label}' is on the device 'meta': it has a shape, but no values")
     title = name or type(model).__name__
     runs, omitted, steps, drawn = Runs(len(given)), (), (), (None, ())
     for number, one in enumerate(given):
@@ -120,7 +123,7 @@ def _hooks(model: Any, seen: Seen) -> list[Any]:
     """Hooks that tell when each module begins and has run."""
 
     def entering(label: str) -> Any:
-        return lambda module, _: seen.enter(label, module)
+        return lambda module, args, given: seen.enter(label, module, (args, given))
 
     def leaving(module: Any, args: tuple[Any, ...], given: dict[str, Any], out: Any) -> None:
         seen.leave(module, args, given, out)
@@ -131,5 +134,5 @@ def _hooks(model: Any, seen: Seen) -> list[Any]:
             handles.append(module.register_forward_hook(leaving, with_kwargs=True))
         except RuntimeError:
             continue  # scripted modules take no hooks: the module around them gives what they run its name
-        handles.append(module.register_forward_pre_hook(entering(label)))
+        handles.append(module.register_forward_pre_hook(entering(label), with_kwargs=True))
     return handles

@@ -14,13 +14,15 @@ from typing import Any
 
 from workloads.importers.imported import NO_MATRIX
 from workloads.importers.torch import operators
-from workloads.importers.torch.operators import Convolution, Matrices
+from workloads.importers.torch.operators import Convolution, Lstm, Matrices
 from workloads.importers.torch.products import ConvolutionCall, MatrixCall, Product, moving_layers
+from workloads.importers.torch.recurrent import lstm_product
 from workloads.importers.torch.tensors import Origins, array_of, is_strided
 from workloads.transposed import Form
 
-_ALONE = "both sides are constants: it can be computed once, ahead of all runs"
-_MOVING = "a convolution whose kernels are computed from the model's inputs"
+ALONE = "both sides are constants: it can be computed once, ahead of all runs"
+_MOVING = "its weights are computed from the model's inputs"
+_COMPLEX = "its values are complex numbers"
 
 
 @contextmanager
@@ -54,8 +56,10 @@ def watching(torch: Any, watcher: Watcher) -> Any:
             # Before the operator runs, which may write over what it reads.
             read = tensors((args, given))
             constant, moving = watcher.origins.of(read)
-            watcher.sees(func, args, read)
+            product = watcher.sees(func, args, read)
             made = func(*args, **given)
+            if product is not None and product.take is not None:
+                product.take(tensors(made)[0])
             watcher.origins.made(read, tensors(made), constant=constant, moving=moving)
             return made
 
@@ -64,10 +68,14 @@ def watching(torch: Any, watcher: Watcher) -> Any:
 
 @dataclass(frozen=True)
 class Place:
-    """The module that runs; `own`: it is a layer, whose operator's last side is its weights, whatever made them."""
+    """The module that runs, and the tensors that it was given.
+
+    own  it is a layer, the last side of whose operator is its weights, unless they are computed from inputs
+    """
 
     label: str
     own: bool = False
+    given: tuple[Any, ...] = ()
 
 
 class Watcher:
@@ -93,40 +101,53 @@ class Watcher:
         aside: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.origins = origins
-        self._torch, self._images, self._form = torch, images, form
+        self._torch, self._images = torch, images
+        self._form: Form = form
         self._place, self._found, self._refused, self._aside = place, found, refused, aside
 
-    def sees(self, func: Any, args: tuple[Any, ...], read: list[Any]) -> None:
-        """An operator is about to run, which reads these tensors."""
+    def sees(self, func: Any, args: tuple[Any, ...], read: list[Any]) -> Product | None:
+        """An operator is about to run, which reads these tensors; the product that it makes."""
         place = self._place()
         if place is None:
-            return
+            return None
         with self._aside():
             made = self._made(func, args, read, place)
         if isinstance(made, Product):
             self._found(place, made)
-        elif made:
+            return made
+        if made:
             self._refused(place, func.overloadpacket.__name__, made)
+        return None
 
     def _made(self, func: Any, args: tuple[Any, ...], read: list[Any], place: Place) -> Product | str:
         """The product that an operator makes, or why it is refused; empty where it makes none."""
-        # Sparse tensors have no storage from which views could be made.
+        # Sparse tensors, for one, have no storage of which there are views.
         sparse = any(not is_strided(one) for one in read)
         held = None if sparse else operators.read(self._torch, func, args)
         if held is None:
             weighs = any(one.ndim > 1 and self.origins.constant(one) for one in read)
             moving = sparse or any(map(self.origins.moves, read))
             reason = operators.refusal(self._torch, func, args, moving=moving, weighs=weighs)
-            return operators.SPARSE if reason and sparse else reason
-        if isinstance(held, Convolution):
-            return self._convolution(held, place) if held.inputs.numel() and held.weights.numel() else ""
-        return self._matrices(held, place) if held.left.numel() and held.right.numel() else ""
+            return operators.LAYOUT if reason and sparse else reason
+        sides = (held.left, held.right) if isinstance(held, Matrices) else (held.inputs, held.weights)
+        if any(one.is_complex() for one in sides):
+            return _COMPLEX
+        if not all(one.numel() for one in sides):
+            return ""
+        if isinstance(held, Lstm):
+            return _MOVING if any(map(self.origins.moves, (held.weights, held.recurrent))) else lstm_product(held)
+        return self._convolution(held, place) if isinstance(held, Convolution) else self._matrices(held, place)
+
+    def _alone(self, place: Place, *sides: Any) -> bool:
+        """Whether an operator multiplies constants, and does so not because its layer was given nothing else."""
+        given = place.own and all(map(self.origins.constant, place.given))
+        return all(map(self.origins.constant, sides)) and not given
 
     def _convolution(self, held: Convolution, place: Place) -> Product | str:
         if not held.packed and self.origins.moves(held.weights):
             return _MOVING
-        if not place.own and self.origins.constant(held.side) and self.origins.constant(held.weights):
-            return _ALONE
+        if not held.packed and self._alone(place, held.side, held.weights):
+            return ALONE
         axes = held.weights.ndim - 2
         # A single number stands for all axes.
         stride, padding, dilation = (
@@ -151,11 +172,11 @@ class Watcher:
         if held.packed:
             packed = MatrixCall(array_of(left), array_of(right).T)
             return Product(packed.layers, "product", 0, held.sides[:1], arguments=(False,), call=packed)
+        if self._alone(place, *held.sides):
+            return ALONE
         first, last = map(self.origins.constant, held.sides)
-        if place.own and not self.origins.moves(held.sides[1]):
+        if (first and last) or (place.own and not first and not self.origins.moves(held.sides[1])):
             first, last = False, True
-        if first and last:
-            return _ALONE
         if not first and not last:
             a, b, images = array_of(left), array_of(right), self._images
             return Product(

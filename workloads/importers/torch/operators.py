@@ -1,7 +1,7 @@
 """torch's operators that hold products: which tensors they multiply, and which are refused by name.
 
-Below its functions and modules torch has few of them, whoever calls: convolution, mm, addmm, bmm and their like, and the
-quantized ones, whose weights are packed in an object.
+Below its functions and modules torch has few of them, whoever calls: convolution, mm, addmm, bmm and their like, and
+the quantized ones, whose weights are packed in an object.
 """
 
 from __future__ import annotations
@@ -44,8 +44,19 @@ class Convolution:
     packed: bool = False
 
 
+@dataclass(frozen=True)
+class Lstm:
+    """One layer of an LSTM in one direction: inputs (steps, N, C), weights (4H, C) and (4H, H), first states (N, H)."""
+
+    inputs: Any
+    weights: Any
+    recurrent: Any
+    first: Any
+    reverse: bool
+
+
 Args = tuple[Any, ...]
-Read = Matrices | Convolution
+Read = Matrices | Convolution | Lstm
 
 
 def _plain(left: int, right: int) -> Callable[[Args], Read]:
@@ -71,8 +82,12 @@ def _summed(args: Args) -> Read:
 
 def _convolution(args: Args) -> Read:
     inputs, weights, _, stride, padding, dilation, transposed, more, groups = args[:9]
-    spatial = tuple(tuple(int(one) for one in many) for many in (stride, padding, dilation))
-    return Convolution(inputs, weights, inputs, *spatial, int(groups), bool(transposed), tuple(more))
+    sizes = tuple(stride), tuple(padding), tuple(dilation)
+    return Convolution(inputs, weights, inputs, *sizes, groups, transposed, tuple(more))
+
+
+def _lstm(args: Args) -> Read:
+    return Lstm(args[0], args[1], args[2], first=args[5], reverse=args[7])
 
 
 _READERS: dict[str, Callable[[Args], Read]] = {
@@ -82,17 +97,17 @@ _READERS: dict[str, Callable[[Args], Read]] = {
     "addmv": _column(1),
     **dict.fromkeys(("dot", "vdot"), _dot),
     "addbmm": _summed,
+    "mkldnn_rnn_layer": _lstm,
     **dict.fromkeys(("convolution", "_convolution", "convolution_overrideable"), _convolution),
 }
 _REASONS = {
     "_trilinear": "a product of two inputs and a third tensor, which is no product of two matrices",
     "_cdist_forward": "distances of all pairs, whose products never leave the operator",
-    "mkldnn_rnn_layer": "a recurrent layer of a class with a forward of its own, whose states never leave the operator",
 }
 _MATRICES = "an operator of products that is not taken apart"
 _SOLVES = "a factorization of a matrix, which is no product"
 _FOREIGN = "an operator of another library, which may hold products of its weights"
-SPARSE = "a side is a sparse tensor of torch's; convert it with to_dense() first"
+LAYOUT = "a side is sparse, or of another layout of torch's; convert it with to_dense() first"
 # Names of aten's operators that multiply matrices inside, and those that look alike and do not.
 _MULTIPLIES = re.compile(
     r"conv|mm$|mm_|matmul|attention|(^|_)linear|_rnn|lstm|gru_|(^|_)mv$|euclidean_dist|chain_matmul"

@@ -35,6 +35,7 @@ class Product:
     added      what the operator adds to the product, if anything
     arguments  of a matrix product: whether the activations stand on the right, and are read turned
     call       the arrays of a convolution or of a product with a constant matrix, which a module says more about
+    take       takes what the operator has made, where its layers depend on that
     """
 
     make: Maker
@@ -44,6 +45,7 @@ class Product:
     added: tuple[Any, ...] = ()
     arguments: tuple[Any, ...] = ()
     call: ConvolutionCall | MatrixCall | None = None
+    take: Callable[[Any], None] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from workloads.importers.imported import FoundLayer, Made, product_activations, product_layer
+from workloads.importers.torch.operators import Lstm
+from workloads.importers.torch.products import Product
 from workloads.importers.torch.tensors import array_of
 
 MODULES = ("LSTM", "GRU", "RNN")
@@ -117,6 +119,30 @@ def _sequence_layers(torch: Any, module: Any, given: tuple[Any, ...]) -> list[Fo
             found.append(_product(f"{label}.recurrent", array_of(torch.cat(before, 1)), next(matrices), relu))
         inputs = states
     return found
+
+
+def lstm_product(held: Lstm) -> Product:
+    """The products of a layer of an LSTM, with the states that its operator is going to make."""
+    inputs, weights, recurrent, first = map(array_of, (held.inputs, held.weights, held.recurrent, held.first))
+    made: list[np.ndarray] = []
+
+    def make(name: str) -> list[FoundLayer]:
+        # (steps, N, H): what a step reads was made by the one before it, or behind it in the other direction.
+        start = first.reshape(1, *made[0].shape[1:])
+        states = np.concatenate([made[0][1:], start] if held.reverse else [start, made[0][:-1]])
+        return [
+            _product(f"{name}.input", inputs.swapaxes(0, 1), weights, None),
+            _product(f"{name}.recurrent", states.swapaxes(0, 1), recurrent, relu=False),
+        ]
+
+    return Product(
+        make,
+        "recurrent",
+        0,
+        (held.inputs, held.first),
+        arguments=(3, 1, True),
+        take=lambda one: made.append(array_of(one)),
+    )
 
 
 def _first(given: tuple[Any, ...]) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import tempfile
 import weakref
@@ -40,7 +39,10 @@ class Runs:
             return
         if number == 0:
             folder = _Folder()
-            self._sides = [(_Side(folder, f"{i}_read"), _Side(folder, f"{i}_weights")) for i in range(len(layers))]
+            self._sides = [
+                (_Side(folder, f"{i}_read", one.by_image().dtype), _Side(folder, f"{i}_weights", _weights(one).dtype))
+                for i, one in enumerate(layers)
+            ]
             self._first = [
                 one if one.layer.moving_weights else replace(one, weights=_held(one), activations=None)
                 for one in layers
@@ -87,13 +89,11 @@ class _Folder:
 class _Side:
     """Arrays of one shape, of one run after another, in a file."""
 
-    def __init__(self, folder: _Folder, name: str) -> None:
-        self._folder, self._path = folder, folder.path / name
-        self._type: np.dtype | None = None
+    def __init__(self, folder: _Folder, name: str, dtype: np.dtype) -> None:
+        self._folder, self._path, self._type = folder, folder.path / name, dtype
 
     def add(self, array: np.ndarray) -> None:
         """One more run's. Raises `InputError` where it is of another type, or cannot be written."""
-        self._type = array.dtype if self._type is None else self._type
         if array.dtype != self._type:
             raise InputError(f"capture: an input leads to values of type {array.dtype}, the first to {self._type}")
         try:
@@ -104,8 +104,6 @@ class _Side:
 
     def array(self, shape: tuple[int, ...]) -> np.ndarray:
         """All of them along the first axis, in a shape with as many values; pages are read when they are used."""
-        if not math.prod(shape):
-            return np.zeros(shape, self._type)
         # What is written to the array stays with it.
         return np.asarray(np.memmap(self._path, self._type, "c", shape=shape))
 

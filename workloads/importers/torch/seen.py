@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from workloads.importers.torch import recurrent
-from workloads.importers.torch.dispatch import Place
+from workloads.importers.torch.dispatch import ALONE, Place
 from workloads.importers.torch.modules import as_called, is_layer, same_padding
 from workloads.importers.torch.products import ConvolutionCall, Maker, Product
 from workloads.importers.torch.watch import Watch
@@ -20,8 +20,9 @@ class _Frame:
 
     known    its products are known from itself
     own      it is a layer
+    given    the tensors that a layer was given
     calls    how many there were when it began
-    refused  how many operators had been refused
+    omitted  how many operators had been left out
     mark     of the watch
     """
 
@@ -29,8 +30,9 @@ class _Frame:
     module: Any
     known: bool
     own: bool
+    given: tuple[Any, ...]
     calls: int
-    refused: int
+    omitted: int
     mark: tuple[int, int, str]
 
 
@@ -52,13 +54,12 @@ class Seen:
     def __init__(self, torch: Any, watch: Watch, labels: Collection[str]) -> None:
         self.calls: list[_Call] = []
         self.omitted: list[tuple[str, str]] = []
-        self.recurrent = False
+        self.recurrent = False  # whether a layer is recurrent
         self._torch = torch
         self._watch = watch
         self._labels = {plain_name(label) for label in labels if label}
         self._taken: set[str] = set()
         self._frames: list[_Frame] = []  # modules that run now, the innermost last
-        self._refused = 0
 
     def place(self) -> Place | None:
         """The module that runs; None inside one whose products are known from itself."""
@@ -67,14 +68,17 @@ class Seen:
         if not self._frames:
             return Place("")
         frame = self._frames[-1]
-        return Place(frame.label or (type(frame.module).__name__ if frame.own else ""), frame.own)
+        return Place(frame.label or (type(frame.module).__name__ if frame.own else ""), frame.own, frame.given)
 
     def function(self, place: Place, product: Product) -> None:
         """Note a product that an operator is about to make in a module."""
         if place.own:
             product = _padded(product, self._frames[-1].module)
-        kind = "product" if product.axes == 0 else "convolution"
+        self.recurrent |= product.operator == "recurrent"
+        kind = "convolution" if product.axes else "product"
         label = place.label if place.own else f"{place.label}.{kind}".lstrip(".")
+        if product.operator == "recurrent":
+            label = place.label or "recurrent"
         call = self._note(label, product.make)
         if place.own:  # the layer may be all that its module does
             call.product = product
@@ -86,9 +90,8 @@ class Seen:
         # A module of torch's own is known by its name.
         module = type(self._frames[-1].module).__name__ if self._frames else ""
         self.omitted.append((module if module == "Bilinear" else kind, reason))
-        self._refused += 1
 
-    def enter(self, label: str, module: Any) -> None:
+    def enter(self, label: str, module: Any, given: Any) -> None:
         """A module begins."""
         known, own = recurrent.is_known(self._torch, module), is_layer(self._torch, module)
         if self.place() is not None:
@@ -96,7 +99,9 @@ class Seen:
                 self._watch.open_layer()
             elif not own and not any(True for _ in module.children()):
                 self._watch.open_module(label)
-        self._frames.append(_Frame(label, module, known, own, len(self.calls), self._refused, self._watch.mark()))
+        tensors = tuple(self._watch.leaves(given)) if own else ()
+        counts = len(self.calls), len(self.omitted)
+        self._frames.append(_Frame(label, module, known, own, tensors, *counts, self._watch.mark()))
 
     def leave(self, module: Any, args: tuple[Any, ...], given: dict[str, Any], out: Any) -> None:
         """A module has run."""
@@ -110,15 +115,16 @@ class Seen:
         self._frames.pop()
         if self.place() is None:
             return
-        made, refused = self.calls[frame.calls :], self._refused > frame.refused
-        if frame.own and len(made) == 1 and not refused:
+        made, left = self.calls[frame.calls :], self.omitted[frame.omitted :]
+        # Weights may be made from others inside a layer, which is the same layer for that.
+        if frame.own and len(made) == 1 and all(reason == ALONE for _, reason in left):
             self._close(frame, made[0], (args, given), out)
         for call in made:
             call.product = None  # tensors are not kept
         # A module with children is a container, whose work its children do; one without is an operator by itself. What
         # is inside a layer is a part of it.
         leaf = frame.own or not any(True for _ in module.children())
-        if leaf and not (made or refused or any(one.own for one in self._frames)):
+        if leaf and not (made or left or any(one.own for one in self._frames)):
             self.omitted.append((type(module).__name__, ""))
 
     def _close(self, frame: _Frame, call: _Call, given: Any, out: Any) -> None:
@@ -138,7 +144,6 @@ class Seen:
         name = frame.label or kind
         if reason:
             self.omitted.append((kind, reason))
-            self._refused += 1
         else:
             self.recurrent = True
             # They are made now, since states may be written over later; their names come when all are known.

@@ -1,5 +1,7 @@
 """`capture`: attention and other products of functions, transposed convolutions, recurrent modules."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -261,3 +263,23 @@ def test_what_is_refused_of_recurrent_modules():
     reasons = {one.operator: one.reason for one in capture(Packed(), torch.rand(5, 2, 3)).omitted}
     assert reasons["LSTM"] == "refused: an LSTM with a projection, whose input never leaves the operator"
     assert reasons["GRU"] == "refused: its sequences have lengths of their own (PackedSequence)"
+
+
+@pytest.mark.parametrize("ways", [1, 2])
+@pytest.mark.parametrize("images_first", [False, True])
+def test_an_lstm_with_a_forward_of_its_own_is_the_same_products(images_first, ways):
+    class Own(nn.LSTM):
+        def forward(self, x):
+            return super().forward(x)[0]
+
+    plain = nn.LSTM(3, 4, num_layers=2, batch_first=images_first, bidirectional=ways > 1)
+    own = Own(3, 4, num_layers=2, batch_first=images_first, bidirectional=ways > 1)
+    own.load_state_dict(plain.state_dict())
+    x = torch.rand(2, 5, 3)
+    first, second = (capture(nn.Sequential(one), x).workload for one in (plain, own))
+    assert [layer.name for layer in second.layers][:4] == ["0.input", "0.recurrent", "0_2.input", "0_2.recurrent"]
+    for index, layer in enumerate(first.layers):
+        one, other = first.trace(index), second.trace(index)
+        assert replace(other.layer, name=layer.name) == layer
+        np.testing.assert_array_equal(one.weights, other.weights)
+        np.testing.assert_allclose(one.activations, other.activations, rtol=1e-5, atol=1e-7)

@@ -24,11 +24,6 @@ class Beside(nn.Module):
         return self.fc(x), self.run(self, x)
 
 
-class OwnLstm(nn.LSTM):
-    def forward(self, x):
-        return super().forward(x)[0]
-
-
 class DynamicConv(nn.Conv1d):
     """Its kernels depend on what it reads."""
 
@@ -49,9 +44,9 @@ REFUSED = {
     "mm": (lambda m, x: x + (m.w @ m.w)[:1], {"w": (4, 4)}),
     "convolution": (lambda m, x: m.inner[0](x[None]), DynamicConv(5, 2, 3)),
     "_sparse_addmm": (lambda m, x: torch.sparse.mm(m.w.to_sparse(), x), {"w": (4, 5)}),
-    "mkldnn_rnn_layer": (lambda m, x: m.inner[0](x[None]), OwnLstm(4, 3)),
+    "addmm": (lambda _, x: torch.addmm(x[:, :1] + 0j, x + 1j, x.T + 0j), {}),
     "conv_tbc": (lambda m, x: torch.conv_tbc(x[None], m.w, m.w[0, 0]), {"w": (1, 4, 2)}),
-    "linalg_inv_ex": (lambda m, x: torch.linalg.inv(x.T @ x + torch.eye(4)), {}),
+    "linalg_inv_ex": (lambda _, x: torch.linalg.inv(x.T @ x + torch.eye(4)), {}),
     "deformable": (lambda m, x: deformable(x, m.w), {"w": (4, 2)}),
 }
 REASONS = {
@@ -60,9 +55,9 @@ REASONS = {
     "_cdist_forward": "distances of all pairs, whose products never leave the operator",
     "bmm": "its constant side is no matrix but a vector or a stack of matrices",
     "mm": "both sides are constants: it can be computed once, ahead of all runs",
-    "convolution": "a convolution whose kernels are computed from the model's inputs",
-    "_sparse_addmm": "a side is a sparse tensor of torch's; convert it with to_dense() first",
-    "mkldnn_rnn_layer": "a recurrent layer of a class with a forward of its own, whose states never leave the operator",
+    "convolution": "its weights are computed from the model's inputs",
+    "_sparse_addmm": "a side is sparse, or of another layout of torch's; convert it with to_dense() first",
+    "addmm": "its values are complex numbers",
     "conv_tbc": "an operator of products that is not taken apart",
     "linalg_inv_ex": "a factorization of a matrix, which is no product",
     "deformable": "an operator of another library, which may hold products of its weights",
@@ -102,4 +97,38 @@ def test_products_of_nothing_are_none():
 
     imported = capture(Net(), torch.rand(5, 4))
     assert [layer.name for layer in imported.workload.layers] == ["fc"]
+    assert imported.omitted == ()
+
+
+def test_weights_that_are_products_are_used_as_they_are_and_their_products_refused():
+    class LowRank(nn.Linear):
+        def __init__(self):
+            super().__init__(4, 3)
+            self.a, self.b = nn.Parameter(torch.rand(3, 1)), nn.Parameter(torch.tensor([[0.0, 1, 0, 2]]))
+
+        def forward(self, x):
+            return F.linear(x, self.a @ self.b)
+
+    imported = capture(nn.Sequential(LowRank()), torch.rand(2, 5, 4))
+    trace = imported.workload.trace(0)
+    assert (trace.layer.name, trace.layer.batch, trace.layer.dense_macs) == ("0", 2, 120)
+    assert trace.weight_nonzeros == 6
+    assert [(one.operator, one.count, one.reason) for one in imported.omitted] == [
+        ("mm", 1, f"refused: {REASONS['mm']}")
+    ]
+    assert [one.name for one in imported.workload.graph.layers] == ["0"]
+
+
+def test_a_layer_that_is_given_constants_is_a_layer():
+    class Table(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("places", torch.rand(6, 4))
+            self.bias, self.fc = nn.Linear(4, 3), nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.fc(x).sum() + self.bias(self.places)
+
+    imported = capture(Table(), torch.rand(5, 4))
+    assert [layer.name for layer in imported.workload.layers] == ["fc", "bias"]
     assert imported.omitted == ()

@@ -65,6 +65,16 @@ class Attention(nn.Module):
         return self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 
 
+class OwnLstm(nn.LSTM):
+    def forward(self, x):
+        return super().forward(x)[0]
+
+
+class OwnGru(nn.GRU):
+    def forward(self, x):
+        return super().forward(x)[0]
+
+
 class Residual(nn.Module):
     def __init__(self, channels):
         super().__init__()
@@ -148,14 +158,18 @@ CONVOLUTIONS = 2 * (8 * 36 * 27 + 4 * 16 * 72 + 64 * 5)
 GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.RNNCell: 1}
 
 
-def recurrent(kind, **options):
+def recurrent(kind, gates=0, **options):
     """5 steps of 2 images of 3 features, 4 states; a cell has one step."""
     module = kind(3, 4, **options)
     cell = not isinstance(module, nn.RNNBase)
     ways, depth = (1, 1) if cell else (1 + module.bidirectional, module.num_layers)
     features = [3] + [4 * ways] * (depth - 1)
-    macs = sum(ways * 2 * (1 if cell else 5) * GATES[kind] * 4 * (one + 4) for one in features)
-    return Model(lambda m, x: m.cell(x), cell=module), image(*((2, 3) if cell else (5, 2, 3))), macs
+    macs = sum(ways * 2 * (1 if cell else 5) * (gates or GATES[kind]) * 4 * (one + 4) for one in features)
+    return (
+        Model(lambda m, x: m.cell(x), cell=module),
+        image(*((2, 3) if cell else (2, 5, 3) if module.batch_first else (5, 2, 3))),
+        macs,
+    )
 
 
 def twice():
@@ -201,6 +215,9 @@ ZOO = {
     **{kind.__name__: lambda kind=kind: recurrent(kind) for kind in GATES},
     "deep lstm": lambda: recurrent(nn.LSTM, num_layers=2, bidirectional=True),
     "deep gru": lambda: recurrent(nn.GRU, num_layers=3),
+    "own lstm": lambda: recurrent(OwnLstm, 4, num_layers=2, bidirectional=True),
+    "own lstm of images first": lambda: recurrent(OwnLstm, 4, batch_first=True),
+    "own gru": lambda: recurrent(OwnGru, 3),
     "keyword": lambda: (Model(lambda m, x: m.i(input=x), i=nn.Linear(4, 3)), image(2, 4), None),
     "twice": twice,
     "row": lambda: (nn.Sequential(nn.Conv1d(3, 4, 3, padding="same"), nn.Conv1d(4, 2, 2)), image(2, 3, 9), None),
@@ -224,9 +241,9 @@ ZOO = {
     "convolution as a function": lambda: functions(
         lambda m, x: F.conv2d(x, m.w, padding=1), (2, 3, 8, 8), w=(4, 3, 3, 3)
     ),
-    "einsum": lambda: functions(lambda m, a, b: torch.einsum("bhid,bhjd->bhij", a, b), (2, 3, 5, 4), (2, 3, 6, 4)),
-    "baddbmm": lambda: functions(lambda m, a, b: torch.baddbmm(torch.zeros(1), a, b), (2, 5, 4), (2, 4, 6)),
-    "addbmm": lambda: (*functions(lambda m, a, b: torch.addbmm(torch.zeros(1), a, b), (2, 5, 4), (2, 4, 6))[:2], 240),
+    "einsum": lambda: functions(lambda _, a, b: torch.einsum("bhid,bhjd->bhij", a, b), (2, 3, 5, 4), (2, 3, 6, 4)),
+    "baddbmm": lambda: functions(lambda _, a, b: torch.baddbmm(torch.zeros(1), a, b), (2, 5, 4), (2, 4, 6)),
+    "addbmm": lambda: (*functions(lambda _, a, b: torch.addbmm(torch.zeros(1), a, b), (2, 5, 4), (2, 4, 6))[:2], 240),
     "vectors": lambda: (*functions(lambda m, x: torch.dot(x @ m.v, m.v[:3]), (3, 4), v=(4,))[:2], 15),
     "one matrix for all": lambda: functions(lambda m, x: torch.bmm(x, m.w.expand(2, 4, 6)), (2, 5, 4), w=(4, 6)),
     "in place": lambda: (

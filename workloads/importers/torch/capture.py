@@ -12,6 +12,7 @@ tell the layers' names.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
@@ -54,9 +55,7 @@ def capture(model: Any, inputs: Any, name: str = "", transposed: Form = "stretch
     given = cast("list[Any]", inputs) if isinstance(inputs, list) else [inputs]
     if not given:
         raise InputError("capture: the list of inputs is empty")
-    for label, tensor in (*model.named_parameters(), *model.named_buffers()):
-        if tensor.is_meta:
-            raise InputError(f"capture: '{label}' is on the device 'meta': it has a shape, but no values")
+    _require_visible(torch, model)
     title = name or type(model).__name__
     runs, omitted, steps, drawn = Runs(len(given)), (), (), (None, ())
     for number, one in enumerate(given):
@@ -80,6 +79,19 @@ def capture(model: Any, inputs: Any, name: str = "", transposed: Form = "stretch
     return Imported(replace(workload, notes=(*workload.notes, *steps)), omitted, steps)
 
 
+def _require_visible(torch: Any, model: Any) -> None:
+    for label, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_meta:
+            raise InputError(f"capture: '{label}' is on the device 'meta': it has a shape, but no values")
+    for label, module in model.named_modules():
+        # torch runs these convolutions without dispatching them.
+        if isinstance(module, torch.jit.ScriptModule) and "prim::mkldnn_convolution" in str(module.graph):
+            raise InputError(
+                f"capture: '{label or type(module).__name__}' holds convolutions that optimize_for_inference has made, "
+                "which cannot be seen; capture the model that it was made of"
+            )
+
+
 @dataclass(frozen=True)
 class _Run:
     """A run of a model: the layers of each call by its name, what else was seen, and what became of tensors."""
@@ -98,7 +110,8 @@ def _run(torch: Any, model: Any, inputs: Any, transposed: Form) -> _Run:
     arguments = inputs if isinstance(inputs, tuple) else (inputs,)
     try:
         # Dropout and batch statistics of training would give other zeros.
-        model.eval()
+        with suppress(NotImplementedError):  # an exported model is what it was when it was exported
+            model.eval()
         watch.enter(inputs)
         origins = Origins((*model.parameters(), *model.buffers()), watch.leaves(inputs))
         watcher = Watcher(

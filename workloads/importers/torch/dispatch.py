@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from workloads.errors import InputError
 from workloads.importers.imported import NO_MATRIX
 from workloads.importers.torch import operators
 from workloads.importers.torch.operators import Convolution, Lstm, Matrices
@@ -45,8 +46,13 @@ def watching(torch: Any, watcher: Watcher) -> Any:
         return [one for one in tree(held) if isinstance(one, torch.Tensor)]
 
     class Watch(torch.utils._python_dispatch.TorchDispatchMode):  # noqa: SLF001 (torch's documented place of it)
+        # Operators of functions (torch.cond) come here too, to be refused by name.
+        supports_higher_order_operators = True
+
         def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
             given = kwargs or {}
+            if not hasattr(func, "overloadpacket"):
+                raise InputError(f"capture: the model runs torch's '{func.name()}', inside which no products are seen")
             if torch.is_inference_mode_enabled() and not func.name().startswith("aten::upsample"):
                 # Operators that consist of others arrive whole; the graph knows upsampling whole as well.
                 with self:

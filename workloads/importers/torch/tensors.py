@@ -32,7 +32,16 @@ def _integers(tensor: Any) -> np.ndarray:
 
 def is_strided(tensor: Any) -> bool:
     """Whether a tensor holds all of its values, in a storage of its own or a part of one."""
-    return str(tensor.layout) == "torch.strided"
+    # A tensor that stands for many under `torch.vmap` has none.
+    return str(tensor.layout) == "torch.strided" and _has_storage(tensor)
+
+
+def _has_storage(tensor: Any) -> bool:
+    try:
+        tensor.untyped_storage()
+    except NotImplementedError:
+        return False
+    return True
 
 
 def _storage(tensor: Any) -> int:

@@ -173,6 +173,8 @@ def test_a_list_of_inputs_is_several_inputs(tmp_path):
     many = capture(model, inputs).workload
     assert (many.inputs, many.layers) == (3, capture(model, inputs[0]).workload.layers)
     save_traces(tmp_path / "t.npz", many)
+    save_traces(tmp_path / "again.npz", capture(model, inputs).workload)
+    assert (tmp_path / "t.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
     for number, one in enumerate(inputs):
         alone = capture(model, one).workload
         for index in range(2):

@@ -132,3 +132,32 @@ def test_a_layer_that_is_given_constants_is_a_layer():
     imported = capture(Table(), torch.rand(5, 4))
     assert [layer.name for layer in imported.workload.layers] == ["fc", "bias"]
     assert imported.omitted == ()
+
+
+def refused(model, *inputs):
+    with pytest.raises(InputError) as fault:
+        capture(model, inputs)
+    return str(fault.value)
+
+
+def test_models_whose_products_cannot_be_seen_are_refused():
+    def cond(_, x):
+        return torch.cond(x.sum() > 0, lambda y: y @ y.T, lambda y: y, (x,))
+
+    assert refused(Beside(cond), torch.rand(4, 4)) == (
+        "capture: the model runs torch's 'cond', inside which no products are seen"
+    )
+    with torch.device("meta"):
+        absent = nn.Sequential(nn.Linear(4, 3))
+    assert refused(absent, torch.rand(2, 4)) == (
+        "capture: '0.weight' is on the device 'meta': it has a shape, but no values"
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_convolutions_that_torch_runs_without_dispatching_them_are_refused():
+    fast = torch.jit.optimize_for_inference(torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3)).eval()))
+    assert refused(fast, torch.rand(2, 3, 5, 5)) == (
+        "capture: 'RecursiveScriptModule' holds convolutions that optimize_for_inference has made, which cannot be seen; "
+        "capture the model that it was made of"
+    )

@@ -203,6 +203,12 @@ ZOO = {
     "compiled": lambda: (torch.compile(cnn()), image(), CONVOLUTIONS),
     "scripted": lambda: (torch.jit.script(cnn().eval()), image(), None),
     "traced": lambda: (torch.jit.trace(cnn().eval(), image()), image(), CONVOLUTIONS),
+    "exported": lambda: (torch.export.export(cnn().eval(), image()).module(), image(), None),
+    "traced by fx": lambda: (torch.fx.symbolic_trace(cnn()), image(), None),
+    "over images": lambda: (Model(lambda m, x: torch.vmap(m.fc)(x), fc=nn.Linear(4, 3)), image(2, 5, 4), None),
+    "weight norm of old": lambda: (
+        nn.Sequential(nn.Conv2d(3, 4, 1), nn.utils.weight_norm(nn.Conv2d(4, 4, 3))), image(), None,
+    ),
     "masked in forward": lambda: (nn.Sequential(MaskedConv(3, 4, 3)), image(), None),
     "rounded in forward": lambda: (nn.Sequential(RoundedLinear(6, 4)), image(2, 5, 6), None),
     "adapter": lambda: (nn.Sequential(Adapted(6, 4, 2)), image(2, 5, 6), None),
@@ -257,4 +263,4 @@ def fresh(name):
     """A model of the zoo in evaluation mode, its inputs and its count; the same for each call."""
     torch.manual_seed(3)
     model, inputs, macs = ZOO[name]()
-    return model.eval(), inputs, macs
+    return (model if name == "exported" else model.eval()), inputs, macs

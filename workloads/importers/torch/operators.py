@@ -108,9 +108,9 @@ _MATRICES = "an operator of products that is not taken apart"
 _SOLVES = "a factorization of a matrix, which is no product"
 _FOREIGN = "an operator of another library, which may hold products of its weights"
 LAYOUT = "a side is sparse, or of another layout of torch's; convert it with to_dense() first"
-# Names of aten's operators that multiply matrices inside, and those that look alike and do not.
+# Names of operators that multiply matrices inside, and those that look alike and do not.
 _MULTIPLIES = re.compile(
-    r"conv|mm$|mm_|matmul|attention|(^|_)linear|_rnn|lstm|gru_|(^|_)mv$|euclidean_dist|chain_matmul"
+    r"conv|mm$|mm_|matmul|attention|attn|(^|_)linear|_rnn|lstm|gru_|(^|_)mv$|euclidean_dist|chain_matmul"
 )
 _HARMLESS = re.compile(r"backward|upsample|conj|convert|pack|fused|flatten_weight|reorder|quantize_weight")
 _FACTORS = re.compile(
@@ -170,6 +170,8 @@ def refusal(torch: Any, func: Any, args: Args, *, moving: bool, weighs: bool) ->
         if _MULTIPLIES.search(kind) and not _HARMLESS.search(kind):
             return _MATRICES
         return _SOLVES if moving and _FACTORS.search(kind) else ""
+    if moving and _MULTIPLIES.search(kind) and not _HARMLESS.search(kind):
+        return _MATRICES
     objects = any(isinstance(one, torch.ScriptObject) for one in args)
     if not moving or "embedding" in kind or not (objects or weighs):
         return ""

@@ -128,5 +128,5 @@ def _require_alike(number: int, one: FoundLayer, first: FoundLayer) -> None:
             f"capture: input {number} has shape {one.layer.input_shape} at layer '{one.layer.name}', the first "
             f"{first.layer.input_shape}"
         )
-    if not one.layer.moving_weights and not np.array_equal(_weights(one), _weights(first)):
+    if not one.layer.moving_weights and not np.array_equal(_weights(one), _weights(first), equal_nan=True):
         raise InputError(f"capture: input {number} meets other weights at layer '{one.layer.name}' than the first")

@@ -36,7 +36,13 @@ def deformable(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return x @ weight
 
 
+@torch.library.custom_op("capture_test::matmul_all", mutates_args=())
+def matmul_all(x: torch.Tensor) -> torch.Tensor:
+    return x @ x.T
+
+
 REFUSED = {
+    "matmul_all": (lambda _, x: matmul_all(x), {}),
     "_trilinear": (lambda m, x: torch.bilinear(x, x, m.w, None), {"w": (2, 4, 4)}),
     "Bilinear": (lambda m, x: m.inner[0](x, x), nn.Bilinear(4, 4, 2)),
     "_cdist_forward": (lambda m, x: torch.cdist(x, m.w), {"w": (6, 4)}),
@@ -50,6 +56,7 @@ REFUSED = {
     "deformable": (lambda m, x: deformable(x, m.w), {"w": (4, 2)}),
 }
 REASONS = {
+    "matmul_all": "an operator of products that is not taken apart",
     "_trilinear": "a product of two inputs and a third tensor, which is no product of two matrices",
     "Bilinear": "a product of two inputs and a third tensor, which is no product of two matrices",
     "_cdist_forward": "distances of all pairs, whose products never leave the operator",

@@ -47,9 +47,9 @@ def capture(model: Any, inputs: Any, name: str = "", transposed: Form = "stretch
     name        of the network; by default the model's class
     transposed  how transposed convolutions become convolutions (`workloads.transposed`)
 
-    Weights are those that the layers used, so that the masks of `torch.nn.utils.prune` are in them. A module that is
-    called twice gives two layers. Raises `InputError` when nothing can be simulated, or when inputs lead to other
-    layers, or other shapes, than the first.
+    Weights are those that the operators read, so that masks are in them, wherever they are applied. A module that is
+    called twice gives two layers. Raises `InputError` when nothing can be simulated or products cannot be seen, or when
+    inputs lead to other layers, shapes or weights than the first.
     """
     torch = require("torch", "torch", "PyTorch models")
     given = cast("list[Any]", inputs) if isinstance(inputs, list) else [inputs]

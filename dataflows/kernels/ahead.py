@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from dataflows.kernels.arguments import elements_of_name
 from dataflows.kernels.threads import thread_count
 
 _LIST = Path(__file__).with_name("first_kernels.txt")
@@ -109,7 +110,7 @@ def sample(kind: str) -> Any:
     if not form:
         return np.dtype(kind).type(0)
     axes, layout = int(form[0]), form[1]
-    array = np.zeros((4,) * axes, dtype, order="F" if layout == "F" else "C")
+    array = np.zeros((4,) * axes, elements_of_name(dtype), order="F" if layout == "F" else "C")
     array = array[(slice(None, None, 2),) * axes] if layout == "A" else array
     array.flags.writeable = not form.endswith("read-only]")
     return array

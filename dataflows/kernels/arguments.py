@@ -2,18 +2,30 @@
 
 A compiled function fits exactly one kind of arguments, as numba tells them apart: of an array the type of its elements,
 its axes, whether it is contiguous and whether it may be written; of a number its type; of a tuple its class and
-members. Keys may tell apart more than that, never less.
+members. Structs as elements go by the name that `struct` gives them. Keys may tell apart more than that, never less.
 """
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
 _NUMBERS = "biuf"  # numpy's kinds of elements and scalars that kernels take: truth values, integers, floats
+_NAME = "name"  # in the metadata of a struct
 _PLAIN = {bool: "bool", float: "float64", type(None): "none"}
+
+
+def struct(module: str, name: str, *fields: str | tuple[str, int]) -> np.dtype:
+    """Elements of int64 fields, or of arrays of so many, for a module's constant of that name.
+
+    Kernels of such arrays are kept under the name, which every process finds; other structs are numba's to tell.
+    """
+    rows = [(one, np.int64) if isinstance(one, str) else (one[0], np.int64, one[1]) for one in fields]
+    return np.dtype(rows, metadata={_NAME: f"{module}.{name}"})
 
 
 def key_of(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -62,7 +74,24 @@ def _described_tuple(kind: Any, argument: tuple[Any, ...]) -> str | None:
 
 
 def _described_array(array: Any) -> str | None:
-    if array.dtype.kind not in _NUMBERS or not array.dtype.isnative:
+    name = name_of_elements(array.dtype)
+    if name is None:
         return None
     layout = "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else "A"
-    return f"{array.dtype.name}[{array.ndim}{layout}{'' if array.flags.writeable else ' read-only'}]"
+    return f"{name}[{array.ndim}{layout}{'' if array.flags.writeable else ' read-only'}]"
+
+
+def name_of_elements(dtype: np.dtype) -> str | None:
+    """An array's type of elements in a word; None where only numba can tell it."""
+    if dtype.kind in _NUMBERS and dtype.isnative:
+        return dtype.name
+    name = (dtype.metadata or {}).get(_NAME, "")
+    module, _, constant = name.rpartition(".")
+    # A copy of it, or what else goes by its name, is another object.
+    return name if getattr(sys.modules.get(module), constant, None) is dtype else None
+
+
+def elements_of_name(name: str) -> np.dtype:
+    """The type of elements that a word names. Raises `TypeError`, `ImportError` or `AttributeError`."""
+    module, _, constant = name.rpartition(".")
+    return getattr(import_module(module), constant) if module else np.dtype(name)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from llvmlite import binding, ir
 
-from dataflows.kernels.arguments import described
+from dataflows.kernels.arguments import described, name_of_elements
 
 # Where CPython and numpy keep what is looked at, in bytes from an object's start: stable since long, as compiled
 # extension modules rely on it (Include/object.h, tupleobject.h; numpy's ndarraytypes.h: PyArrayObject_fields).
@@ -128,7 +128,7 @@ class _Checks:
 
     def _array(self, pointer: Any, array: np.ndarray) -> None:
         self._equal(self._field(pointer, _AXES, _INT), ir.Constant(_INT, array.ndim))
-        self._equal(self._field(pointer, _ELEMENTS, _POINTER), self._symbol(f"dtype {array.dtype.name}"))
+        self._equal(self._field(pointer, _ELEMENTS, _POINTER), self._symbol(f"dtype {name_of_elements(array.dtype)}"))
         flags = array.flags
         # One that is contiguous both ways counts as C-contiguous, whatever its other bit says.
         looked_at = _WRITEABLE | (_C if flags.c_contiguous else _C | _F)

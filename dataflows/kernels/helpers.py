@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
+from dataflows.kernels.arguments import elements_of_name
 
 
 class MissingHelperError(Exception):
@@ -90,7 +90,7 @@ _UNPICKLE = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_int, c
 @cache  # and so they live as long as the code that compares with them
 def _object(sort: str, name: str) -> Any:
     if sort == "dtype":
-        return np.dtype(name)
+        return elements_of_name(name)
     module, _, attribute = name.partition(":")
     found = getattr(sys.modules.get(module), attribute, None)
     if sort != "type" or found is None:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dataflows.kernels.arguments import struct
+
 
 def code(number: int) -> Any:
     """A number as numpy's: kernels are compiled anew for every value of a Python's int that they hand on."""
@@ -68,13 +70,9 @@ STARTED, COMPUTED, ENDED, REQUESTED = codes(4)
 RUNNING, WANTS_LAYER, IDLE, ASKS_END, TOO_LONG = codes(5)
 
 
-def _struct(*fields: str | tuple[str, int]) -> np.dtype:
-    return np.dtype(
-        [(field, np.int64) if isinstance(field, str) else (field[0], np.int64, field[1]) for field in fields]
-    )
-
-
-CLOCK = _struct(
+CLOCK = struct(
+    __name__,
+    "CLOCK",
     "now",
     "number",  # of the next entry of the queue, as simpy counts them
     "queued",  # entries in the queue
@@ -144,7 +142,9 @@ CLOCK = _struct(
     "state_other",
 )
 
-LAYER = _struct(
+LAYER = struct(
+    __name__,
+    "LAYER",
     "tile",
     "end_tile",
     "load",
@@ -177,7 +177,9 @@ LAYER = _struct(
     "end",
 )
 
-TILE = _struct(
+TILE = struct(
+    __name__,
+    "TILE",
     "layer",
     "event",
     "duration",
@@ -199,7 +201,9 @@ TILE = _struct(
     "behind",  # the same of the process that writes behind them; NONE: there is none
 )
 
-TRANSFER = _struct(
+TRANSFER = struct(
+    __name__,
+    "TRANSFER",
     "tensor",
     "size_bytes",
     "burst_bytes",
@@ -218,7 +222,9 @@ TRANSFER = _struct(
     "next",  # the write that began behind it
 )
 
-BUFFER = _struct(
+BUFFER = struct(
+    __name__,
+    "BUFFER",
     "capacity",
     "taken",
     "peak",
@@ -226,7 +232,9 @@ BUFFER = _struct(
     "head",  # which of them came first
 )
 
-EVENT = _struct(
+EVENT = struct(
+    __name__,
+    "EVENT",
     "state",
     "kind",
     "owner",

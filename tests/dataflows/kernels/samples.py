@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dataflows.kernels.arguments import struct
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.lanes import load, store
 from dataflows.kernels.words import trailing_zeros
@@ -74,6 +75,16 @@ def empty(size):
     return np.empty(size, np.int64)
 
 
+SEAT = struct(__name__, "SEAT", "row", "taken")
+
+
+@kernel
+def take(seats):
+    for i in range(len(seats)):
+        seat = seats[i]
+        seat.taken = seat.row + 1
+
+
 @kernel
 def halves(value):
     return value / 2, value > 1
@@ -94,6 +105,8 @@ def call_all():
     first_bits(np.array([8, 1], np.uint64), places)
     words = np.arange(16, dtype=np.uint32)
     twice(words)
+    seats = np.zeros(2, SEAT)
+    take(seats)
     found = extent(values)
     assert type(found) is Extent
     return [
@@ -109,9 +122,10 @@ def call_all():
         shifted(2),
         shifted(value=2, by=5),
         halves(3),
+        seats.tolist(),
         with_offset(4)(1),
         with_offset(5)(1),
     ]
 
 
-RESULTS = [6, 5, 2.0, [6, 2, 4], (1, 3), 2, [3, 0], [*range(0, 32, 2)], 3, 3, 7, (1.5, True), 5, 6]
+RESULTS = [6, 5, 2.0, [6, 2, 4], (1, 3), 2, [3, 0], [*range(0, 32, 2)], 3, 3, 7, (1.5, True), [(0, 1), (0, 1)], 5, 6]

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from numba import typeof
 
-from dataflows.kernels.arguments import described, key_of
+from dataflows.kernels.arguments import described, key_of, struct
+
+ROW = struct(__name__, "ROW", "left", ("right", 2))
+SEAT = struct(__name__, "SEAT", "left")
 
 
 class Pair(NamedTuple):
@@ -57,6 +60,8 @@ CASES = {
     "truths": (np.zeros(3, bool), "bool[1C]"),
     "no axis": (np.zeros((), np.float32), "float32[0C]"),
     "mapped": (np.zeros(3, np.float32).view(np.memmap), "float32[1C]"),
+    "structs": (np.zeros(3, ROW), f"{__name__}.ROW[1C]"),
+    "other structs": (np.zeros((2, 3), SEAT), f"{__name__}.SEAT[2C]"),
     "tuple": ((1, 2), "(int64, int64)"),
     "longer tuple": ((1, 2, 3), "(int64, int64, int64)"),
     "mixed tuple": ((1, True), "(int64, bool)"),
@@ -98,6 +103,9 @@ def test_equal_kinds_have_equal_keys():
         np.zeros(3, complex),
         np.zeros(3, "M8[s]"),
         np.zeros(3, [("a", int)]),
+        np.zeros(3, struct(__name__, "ROW", "left")),
+        np.zeros(3, struct("no.module", "ROW", "left")),
+        np.zeros(3, struct(__name__, "NONE", "left")),
         np.ma.masked_array([1, 2]),
         np.datetime64(1, "s"),
         np.array(["a"]),
@@ -110,3 +118,8 @@ def test_equal_kinds_have_equal_keys():
 )
 def test_what_only_numba_can_tell_has_no_words(argument):
     assert described(argument) is None
+
+
+def test_a_struct_has_whole_numbers_in_its_fields():
+    assert np.dtype([("left", np.int64), ("right", np.int64, 2)]) == ROW
+    assert (np.zeros(3, ROW).dtype, np.zeros(3, ROW).copy().dtype) == (ROW, ROW)

@@ -17,7 +17,7 @@ from threading import RLock
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from dataflows.kernels.arguments import described, key_of
-from dataflows.kernels.kept import Ready, load_kept
+from dataflows.kernels.kept import Ready, load_kept, place_kept
 from workloads.errors import InputError
 
 Arguments = ParamSpec("Arguments")
@@ -58,6 +58,19 @@ class Kernel:
         """Have code ready for such arguments, without running it."""
         self._made_ready(key_of(arguments), arguments)
 
+    def is_ready(self, *arguments: Any) -> bool:
+        """Whether there is code for such arguments, so that a call does not wait for it; a cheap look."""
+        if key_of(arguments) in self._ready:
+            return True
+        kind = self._kind(arguments)
+        if kind is None:
+            return False
+        place = place_kept(self.function, kind)
+        if place is not None:
+            return place[0].is_file()
+        # Where code is kept in numba's own form alone, every kernel needs numba, and it is loaded by now.
+        return self.for_numba._cache.holds(self.for_numba, arguments)  # noqa: SLF001 (put there by `compiler`)
+
     def __reduce__(self) -> str:
         """By name, as functions are pickled."""
         return self.function.__qualname__
@@ -80,13 +93,18 @@ class Kernel:
 
     def _made_ready(self, key: tuple[Any, ...], arguments: tuple[Any, ...]) -> Ready:
         """Compiled code for such arguments: kept, or compiled now."""
-        words = [described(one) for one in arguments]
-        if None in words or len(words) != self._parameters:
+        kind = self._kind(arguments)
+        if kind is None:
             return Ready(self.for_numba)  # which looks at each call's arguments itself
         with _Loading.lock:
             if key not in self._ready:  # another thread may have made it meanwhile
-                self._ready[key] = self._kept_or_compiled(arguments, ", ".join(map(str, words)))
+                self._ready[key] = self._kept_or_compiled(arguments, kind)
         return self._ready[key]
+
+    def _kind(self, arguments: tuple[Any, ...]) -> str | None:
+        """Words for the arguments; None where only numba can tell them."""
+        words = [described(one) for one in arguments]
+        return None if None in words or len(words) != self._parameters else ", ".join(map(str, words))
 
     def _kept_or_compiled(self, arguments: tuple[Any, ...], kind: str) -> Ready:
         ready = load_kept(self.function, kind)

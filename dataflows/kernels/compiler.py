@@ -133,6 +133,14 @@ class NumbaCache:
     def flush(self) -> None:
         """Entries of exactly these sources are never out of date."""
 
+    def holds(self, made: Any, arguments: tuple[Any, ...]) -> bool:
+        """Whether the dispatcher's signature for such arguments is kept."""
+        folder = cache_folder(self._package)
+        if folder is None:
+            return False
+        key = self._key(tuple(made.typeof_pyval(one) for one in arguments), made.targetctx.codegen())
+        return place_of(folder, self._name, key, ".kernel").is_file()
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled signature, or None where it must be compiled."""
         folder = cache_folder(self._package)

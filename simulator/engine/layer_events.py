@@ -46,6 +46,11 @@ class LayerEvents:
         self._layer = LayerInPlay(env, schedule, self._memory.burst_bytes)
         self._done = False
 
+    @property
+    def now(self) -> int:
+        """The cycle that has come."""
+        return int(self._env.now)
+
     def run(self) -> Played:
         """Play the schedule to its end.
 

@@ -60,6 +60,11 @@ class NetworkEvents:
         env.process(self._load())
         env.process(self._compute())
 
+    @property
+    def now(self) -> int:
+        """The cycle that has come."""
+        return int(self._env.now)
+
     def push(self, layer: NetworkLayer) -> None:
         """Add the next layer of the current input, and play as far as that is possible without the one behind it.
 

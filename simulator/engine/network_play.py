@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Protocol
 
 from dataflows.specs import DramSpec
 from simulator.engine.compiled.machine import loop_machine
+from simulator.engine.loop_choice import in_its_place, is_compiled
 from simulator.engine.network_layers import NetworkLayer, NetworkPlayed, Overlap
 from simulator.engine.observer import Observer
 from simulator.engine.write_back import WriteBack
@@ -45,10 +49,11 @@ class NetworkPlay:
         # As for a layer alone: what is watched is played as processes that can be watched.
         machine = None if observers else loop_machine(dram, clock_hz, buffer_bytes_per_cycle)
         self._play: _Play
-        if machine is None:
+        self._playing: Callable[[], AbstractContextManager[None]] = nullcontext
+        if machine is None or not is_compiled(machine):
             from simulator.engine.network_events import NetworkEvents  # noqa: PLC0415
 
-            self._play = NetworkEvents(
+            self._play = events = NetworkEvents(
                 dram,
                 clock_hz,
                 overlap,
@@ -56,6 +61,8 @@ class NetworkPlay:
                 write_back=write_back,
                 buffer_bytes_per_cycle=buffer_bytes_per_cycle,
             )
+            if machine is not None:
+                self._playing = partial(in_its_place, events)
         else:
             from simulator.engine.compiled.network import CompiledNetwork  # noqa: PLC0415
 
@@ -66,7 +73,8 @@ class NetworkPlay:
 
         Raises `CapacityError` when a tile can never fit a buffer, `StarvedError` when nothing can happen any more.
         """
-        self._play.push(layer)
+        with self._playing():
+            self._play.push(layer)
 
     def next_input(self) -> None:
         """What is pushed from here on are the layers of another input, numbered from 0 again."""
@@ -75,6 +83,7 @@ class NetworkPlay:
     def finish(self) -> NetworkPlayed:
         """Play to the end: there are no more layers.
 
-        Raises `StarvedError` when the run stops early.
+        Raises `StarvedError` when the run stops early, `InputError` when an ideal memory's takes more than 2^44 cycles.
         """
-        return self._play.finish()
+        with self._playing():
+            return self._play.finish()

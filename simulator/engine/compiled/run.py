@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
+from dataflows.kernels.compiled import Kernel
 from dataflows.schedule import Tensor
 from simulator.engine.arrivals import earliest_end
 from simulator.engine.compiled.advance import advance
 from simulator.engine.compiled.filling import carried
 from simulator.engine.compiled.layout import ASKS_END, IDLE, TOO_LONG, Loop
+from simulator.engine.compiled.machine import LoopMachine
 from simulator.engine.compiled.tables import Tables
 from simulator.engine.traffic import TensorTraffic, Traffic
 from workloads.errors import InputError
@@ -23,6 +25,16 @@ class Came(NamedTuple):
     asked_at: int
     first_at: int
     last_at: int
+
+
+def is_ready(machine: LoopMachine) -> bool:
+    """Whether the loop has its code, so that nobody waits for it to be compiled."""
+    return cast("Kernel", advance).is_ready(Tables(machine, serial=True, blocking=False).loop)
+
+
+def too_long() -> InputError:
+    """What is said of a run that is longer than `LONGEST_CYCLES`."""
+    return InputError("the run takes more than 2^44 cycles, which is longer than can be simulated")
 
 
 def go_on(tables: Tables) -> bool:
@@ -38,7 +50,7 @@ def go_on(tables: Tables) -> bool:
             # Too close to a whole cycle for floating point.
             loop.clock["exact_end"] = _exact_end(loop)
         elif status == TOO_LONG:
-            raise InputError("the run takes more than 2^44 cycles, which is longer than can be simulated")
+            raise too_long()
         else:
             return status == IDLE
 

@@ -146,6 +146,24 @@ def test_a_child_that_is_forked_while_a_kernel_is_loaded_loads_its_own():
 
 
 @needs_images
+@pytest.mark.usefixtures("base")
+def test_code_that_is_kept_is_ready(monkeypatch):
+    for images_are_made in (True, False):
+        if not images_are_made:
+            monkeypatch.setattr(kept, "_processor", str)
+        made = kernel(samples.total.function)
+        assert made.is_ready(np.arange(4)) == (not images_are_made), "numba's own form is there from before"
+        assert made(np.arange(4)) == 6
+        for again in (made, kernel(samples.total.function)):
+            assert again.is_ready(np.arange(4))
+            assert not again.is_ready(np.arange(4.0))
+            assert not again.is_ready("text")
+            assert not again.is_ready()
+    monkeypatch.setattr("dataflows.kernels.compiler.cache_folder", lambda _: None)
+    assert not kernel(samples.total.function).is_ready(np.arange(4))
+
+
+@needs_images
 @pytest.mark.parametrize("error", [MissingHelperError("numba._dynfunc"), ImportError(), OSError(), KeyError()])
 def test_numba_loads_what_cannot_be_loaded_without_it(base, monkeypatch, capfd, error):
     assert kernel(samples.total.function)(np.arange(4)) == 6
@@ -226,9 +244,11 @@ def test_intrinsics_are_for_kernels():
 EVERY_MACHINE = """
 import sys
 from simulator.commands.main import main
+from simulator.engine.loop_choice import forced
 sys.argv = ["prunesim", "compare", "examples/tiny.toml", "--on", "all", "--json", sys.argv[1]]
 try:
-    main()
+    with forced("compiled"):
+        main()
 except SystemExit as end:
     assert not end.code
 loaded = {name.partition(".")[0] for name in sys.modules}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import cached_property, update_wrapper
+from functools import update_wrapper
 from importlib import import_module
 from threading import RLock
 from typing import Any, ParamSpec, TypeVar, cast, overload
@@ -75,12 +75,19 @@ class Kernel:
         """By name, as functions are pickled."""
         return self.function.__qualname__
 
-    @cached_property
+    @property
     def for_numba(self) -> Any:
         """The kernel as a dispatcher of numba's, for what only numba can load, compile or call."""
         from dataflows.kernels.compiler import dispatcher  # noqa: PLC0415 (imports numba)
 
-        return dispatcher(self.function, self.options)
+        return dispatcher(self)
+
+    @property
+    def for_kernels(self) -> Any:
+        """The same for other kernels that call it, which Python cannot call."""
+        from dataflows.kernels.compiler import linked_dispatcher  # noqa: PLC0415 (imports numba)
+
+        return linked_dispatcher(self)
 
     def _in_order(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
         """The arguments by position, without those that are left to their defaults."""
@@ -114,7 +121,7 @@ class Kernel:
             start(line_of(self.function, kind))
             from dataflows.kernels.compiler import compiled  # noqa: PLC0415 (imports numba)
 
-            ready, is_new = compiled(self.for_numba, self.function, arguments, kind)
+            ready, is_new = compiled(self, arguments, kind)
             self.compiled += is_new
         return ready
 
@@ -145,7 +152,7 @@ class Intrinsic:
         raise TypeError(f"{self._name} can be called in kernels only")
 
     @property
-    def for_numba(self) -> Any:
+    def for_kernels(self) -> Any:
         """The object that numba knows."""
         return getattr(import_module(self._module), self._name)
 

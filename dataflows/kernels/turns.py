@@ -51,5 +51,11 @@ def end_turn(entry: Path) -> None:
         os.close(handle)
 
 
+def end_all_turns() -> None:
+    """Let others go on after all, when a compilation has failed."""
+    for entry in [*_handles]:
+        end_turn(entry)
+
+
 def _place(entry: Path) -> Path:
     return entry.with_suffix(".turn")

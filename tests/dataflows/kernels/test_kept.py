@@ -44,7 +44,7 @@ def run(code):
 WITHOUT_NUMBA = """
 import sys
 from tests.dataflows.kernels.samples import RESULTS, doubled, call_all, shifted, with_offset
-shifted.for_numba = lambda value, by=1: value + by  # a default that is left out is numba's to type
+type(shifted).for_numba = staticmethod(lambda value, by=1: value + by)  # a default that is left out is numba's to type
 assert call_all() == RESULTS
 print(*{"numba", "llvmlite", "scipy"} & {name.partition(".")[0] for name in sys.modules})
 """

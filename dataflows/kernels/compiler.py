@@ -28,7 +28,7 @@ from dataflows.kernels.entries import UnusableEntryError, read_entry, write_entr
 from dataflows.kernels.guards import GUARD, NoGuardError, guard_object
 from dataflows.kernels.images import Image, UnsuitableObjectError, flattened
 from dataflows.kernels.kept import KERNEL, KeptKernel, Ready, place_kept
-from dataflows.kernels.linked import LinkedCompiler, rebuilt, reduced
+from dataflows.kernels.linked import LinkedCompiler, RawCompiler, rebuilt, reduced
 from dataflows.kernels.turns import end_all_turns, end_turn, take_turn
 from workloads.errors import InputError
 
@@ -55,7 +55,8 @@ def linked_dispatcher(kernel: Kernel) -> Any:
     """A kernel as numba links it into those that call it."""
     if not _Links.work or kernel.options.get("inline") == "always":
         return dispatcher(kernel)
-    return _made(kernel, LinkedCache(kernel.function), pipeline_class=LinkedCompiler)
+    compiler = LinkedCompiler if kernel.optimized else RawCompiler
+    return _made(kernel, LinkedCache(kernel.function), pipeline_class=compiler)
 
 
 def forget_dispatchers() -> None:

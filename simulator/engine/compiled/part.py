@@ -12,8 +12,8 @@ Result = TypeVar("Result")
 
 
 def part(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """A kernel that Python never calls: what makes it callable from there would only cost time to compile."""
-    return kernel(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    """A kernel that only other kernels call. The loop has so many that they are optimized once, together."""
+    return kernel(optimized=False)(function)
 
 
 def inlined(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

@@ -39,4 +39,6 @@ $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@echo "compiling the machines' kernels, once: some 15 seconds on two processors"
+	-$(BIN)/python -m dataflows.kernels.ahead
 	touch $@

@@ -4,7 +4,10 @@ numba compiles one kernel at a time in a process, and all of a machine's take se
 from earlier runs: `first_kernels.txt` lists what `examples/tiny.toml` calls on every machine, the largest first,
 because the last one to begin must not be the one that takes longest (`python -m benchmarks.first_kernels` writes it
 anew). What is missing there, or no longer called, costs time and nothing else. `dataflows.kernels.turns` keeps the run
-and the processes from compiling the same kernel twice. They end with the run that started them.
+and the processes from compiling the same kernel twice. They end with the run that started them. The event loop comes
+last: simpy plays in its place until it is there.
+
+python -m dataflows.kernels.ahead compiles the whole list, so that no first run has to.
 """
 
 from __future__ import annotations
@@ -46,6 +49,14 @@ def start(already: str) -> None:
     for first in range(processes):
         with suppress(OSError):  # no more processes: the run compiles all by itself
             _started.append(_process(lines[first::processes]))
+
+
+def compile_all() -> None:
+    """Compile the whole list, in as many processes as `thread_count` says, and wait for them."""
+    processes = thread_count()
+    started = [_process(listed()[first::processes]) for first in range(processes)]
+    for process in started:
+        process.wait()
 
 
 def listed() -> list[str]:
@@ -126,3 +137,7 @@ def split(kinds: str) -> list[str]:
         else:
             parts[-1] += letter
     return [part.strip() for part in parts if part.strip()]
+
+
+if __name__ == "__main__":
+    compile_all()

@@ -6,7 +6,7 @@ from simulator.engine.compiled.layout import ARRAY_EVENT, Loop, codes
 from simulator.engine.compiled.part import part
 from simulator.engine.compiled.queue import wait
 
-# Steps, in order; the array goes on with `_TILE` for each tile, and with `_TAKE` behind a layer's last one.
+# Steps, in order; the array goes on with `STEP_TILE` for each tile, and with `STEP_TAKE` behind a layer's last.
 (
     STEP_TAKE,
     STEP_TILE,

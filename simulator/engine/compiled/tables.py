@@ -127,7 +127,7 @@ class Tables:
             links.behind, waits, event, tiles + storing, storing, NONE, 0, 0, 0,
         )  # fmt: skip
         ends = np.zeros(counts[0], np.int64)
-        drain_cycles = schedule.drain_cycles
+        drain_cycles = schedule.drain_cycles.copy()  # of one kind, whatever view it is: one kernel is compiled
         fill(self.loop, number, loads, stores, operands, counts, layer.durations, drain_cycles, self._peak, ends)
         return ends
 

@@ -76,6 +76,28 @@ def test_processes_are_as_many_as_processors_are_left(started, monkeypatch, thre
     assert sorted(chain(*started)) == (sorted(LINES * 4) if processes else [])
 
 
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_all_of_the_list_is_compiled_by_as_many_processes_as_there_are_threads(started, monkeypatch, threads):
+    waited = []
+
+    class Process(list):
+        def wait(self):
+            waited.append([*self])
+
+    monkeypatch.setenv("PRUNESIM_THREADS", threads)
+    monkeypatch.setattr(ahead, "_process", lambda given: started.append(given) or Process(given))
+    ahead.compile_all()
+    assert waited == started
+    assert len(started) == int(threads)
+    assert sorted(chain(*started)) == sorted(ahead.listed())
+
+
+def test_the_event_loop_is_the_last_of_the_list():
+    parts = [line.startswith("simulator.engine.compiled.") for line in listed()]
+    assert parts == sorted(parts)
+    assert listed()[-1].startswith("simulator.engine.compiled.advance:advance(")
+
+
 def test_workers_of_a_sweep_start_none(started, monkeypatch):
     monkeypatch.setattr(ahead.multiprocessing, "parent_process", lambda: "a run")
     ahead.start("")

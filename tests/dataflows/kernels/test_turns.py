@@ -90,3 +90,12 @@ def test_two_processes_compile_a_kernel_once(tmp_path, monkeypatch):
     ]
     told = sorted(process.communicate()[0] for process in both)
     assert told == ["0\n", "1\n"], "one compiles, the other loads"
+
+
+def test_all_turns_end_at_once(tmp_path):
+    entries = [tmp_path / "one.kernel", tmp_path / "two.kernel"]
+    for entry in entries:
+        turns.take_turn(entry)
+    turns.end_all_turns()
+    assert list(tmp_path.iterdir()) == []
+    assert not turns._handles

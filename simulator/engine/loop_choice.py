@@ -11,7 +11,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
-from dataflows.kernels.ahead import start
 from simulator.engine.compiled.layout import LONGEST_CYCLES
 from simulator.engine.compiled.machine import LoopMachine
 from simulator.engine.compiled.run import is_ready, too_long
@@ -48,6 +47,8 @@ def is_compiled(machine: LoopMachine) -> bool:
     if _Choice.simpy_seconds > _COMPILING_SECONDS or is_ready(machine):
         return True
     if _Choice.simpy_seconds > _BESIDE_SECONDS:
+        from dataflows.kernels.ahead import start  # noqa: PLC0415 (rarely needed)
+
         start("")
     return False
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from dataflows.kernels import ahead
 from dataflows.kernels.compiled import Kernel
 from simulator.engine import loop_choice
 from simulator.engine.compiled.advance import advance
@@ -29,7 +30,7 @@ def choosing(monkeypatch):
     started = []
     monkeypatch.setattr(loop_choice._Choice, "forced", None)
     monkeypatch.setattr(loop_choice._Choice, "simpy_seconds", 0.0)
-    monkeypatch.setattr(loop_choice, "start", started.append)
+    monkeypatch.setattr(ahead, "start", started.append)
     return started
 
 

@@ -86,7 +86,10 @@ def _cut_best(
     (lines, cost), size = room, sizes.max()
     if size <= 1:  # as in depthwise layers: a single kernel is a batch
         best_order[:] = 0
-        best_line[:, :size] = codes[:, :size]
+        # One after the other: for slices numba compiles an error's text about their shapes, which takes two seconds.
+        for lane in range(sizes.size):
+            for i in range(size):
+                best_line[lane, i] = codes[lane, i]
         return
     changed = np.zeros(sizes.size, np.bool_)
     for j in range(labels.shape[0]):

@@ -159,7 +159,7 @@ def test_code_that_is_kept_is_ready(monkeypatch):
             assert not again.is_ready(np.arange(4.0))
             assert not again.is_ready("text")
             assert not again.is_ready()
-    monkeypatch.setattr("dataflows.kernels.compiler.cache_folder", lambda _: None)
+    monkeypatch.setattr("dataflows.kernels.numba_cache.cache_folder", lambda _: None)
     assert not kernel(samples.total.function).is_ready(np.arange(4))
 
 

@@ -31,9 +31,8 @@ def _no_kernel(*_arguments: Any) -> Any:
 class Kernel:
     """A function that is compiled for each kind of arguments that it is called with."""
 
-    def __init__(self, function: Callable[..., Any], options: dict[str, Any], *, optimized: bool = True) -> None:
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
         update_wrapper(self, function)
-        self.optimized = optimized  # before it becomes part of what calls it
         self.function = function
         self.options = options
         self.compiled = 0  # kinds of arguments for which nothing was kept
@@ -163,23 +162,20 @@ def kernel(function: Callable[Arguments, Result], /) -> Callable[Arguments, Resu
 
 
 @overload
-def kernel(
-    *, optimized: bool = True, **options: Any
-) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]: ...
+def kernel(**options: Any) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]: ...
 
 
-def kernel(function: Callable[..., Any] | None = None, /, *, optimized: bool = True, **options: Any) -> Any:
+def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Compile a function as a kernel: nopython, releasing the interpreter lock, kept on disk.
 
-    To the type checker a kernel is the function that it was made of. `optimized=False`: where other kernels call it, it
-    is optimized as part of them only, which takes less time to compile (`dataflows.kernels.linked`). Further keywords
-    go to ``numba.njit`` (``inline``, ``boundscheck`` ...). Raises `InputError` where numba is told to compile nothing.
+    To the type checker a kernel is the function that it was made of. Further keywords go to ``numba.njit`` (``inline``,
+    ``boundscheck`` ...). Raises `InputError` where numba is told to compile nothing.
     """
 
     def decorate(target: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         disabled = os.environ.get("NUMBA_DISABLE_JIT", "").strip()
         if disabled.isdecimal() and int(disabled):
             raise InputError("NUMBA_DISABLE_JIT is set: kernels exist compiled only, unset it")
-        return cast("Callable[Arguments, Result]", Kernel(target, options, optimized=optimized))
+        return cast("Callable[Arguments, Result]", Kernel(target, options))
 
     return decorate if function is None else decorate(function)

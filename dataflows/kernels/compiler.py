@@ -21,7 +21,7 @@ from dataflows.kernels.entries import write_entry
 from dataflows.kernels.guards import GUARD, NoGuardError, guard_object
 from dataflows.kernels.images import Image, UnsuitableObjectError, flattened
 from dataflows.kernels.kept import KERNEL, KeptKernel, Ready, place_kept
-from dataflows.kernels.linked import LinkedCompiler, RawCompiler
+from dataflows.kernels.linked import LinkedCompiler
 from dataflows.kernels.numba_cache import LinkedCache, NumbaCache
 from dataflows.kernels.turns import end_all_turns
 from workloads.errors import InputError
@@ -35,7 +35,6 @@ class Kernel(Protocol):
 
     function: Callable[..., Any]
     options: dict[str, Any]
-    optimized: bool
 
 
 class _Links:
@@ -57,8 +56,7 @@ def linked_dispatcher(kernel: Kernel) -> Any:
     """A kernel as numba links it into those that call it."""
     if not _Links.work or kernel.options.get("inline") == "always":
         return dispatcher(kernel)
-    compiler = LinkedCompiler if kernel.optimized else RawCompiler
-    return _made(kernel, LinkedCache(kernel.function), pipeline_class=compiler)
+    return _made(kernel, LinkedCache(kernel.function), pipeline_class=LinkedCompiler)
 
 
 def forget_dispatchers() -> None:

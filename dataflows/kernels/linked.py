@@ -3,8 +3,8 @@
 numba compiles whatever it is given to the end: it makes functions of a kernel that Python and C could call, optimizes
 these with all that they call, and makes machine code of them. Of a kernel that other kernels call nothing of that is
 used, as these take its instructions. Here such a kernel ends as optimized instructions of LLVM, which are kept for
-other callers. Where they are not optimized before, some callers come out slower by a third; that is left to kernels
-that ask for it (`optimized=False`), of which one caller has so many that it takes most of the time.
+other callers. Optimized in their callers only they would take a little less time to compile, but some callers come out
+slower by a tenth or a third.
 
 This leans on numba's pipelines and libraries more than on its documented interface. `compiler` therefore takes the
 long way wherever this one fails.
@@ -29,16 +29,13 @@ from dataflows.kernels.helpers import helper_module
 class LinkedLibrary(JITCodeLibrary):
     """Instructions for the libraries of callers: linked with what they call, and optimized, but not loaded."""
 
-    optimized = True
-
     def finalize(self) -> None:
         """Link what is called, and optimize; nothing can be added any more."""
         self._raise_if_finalized()
         for library in dict.fromkeys(self._linking_libraries):
             self._reload_init.update(library._reload_init)
             self._final_module.link_in(library._get_module_for_linking(), preserve=True)
-        if self.optimized:
-            self._optimize_final_module()
+        self._optimize_final_module()
         self._final_module.verify()
         self._finalize_dynamic_globals()
         self._verify_declare_only_symbols()
@@ -55,12 +52,6 @@ class LinkedLibrary(JITCodeLibrary):
         made._final_module = made._shared_module = llvm.parse_bitcode(bitcode)
         made._finalized = True
         return made
-
-
-class RawLibrary(LinkedLibrary):
-    """The same, which its callers optimize as part of them."""
-
-    optimized = False
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -90,8 +81,6 @@ def _token(described: Any, environment: Any, library: Any) -> Any:
 class LinkedCompiler(Compiler):
     """numba's compiler, which ends when the instructions are there."""
 
-    library = LinkedLibrary
-
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         state = self.state
@@ -100,17 +89,11 @@ class LinkedCompiler(Compiler):
     def define_pipelines(self) -> list[Any]:
         """The ordinary one, with a library of this kind."""
         state = self.state
-        state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library = LinkedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         passes = DefaultPassBuilder.define_nopython_pipeline(state)
         passes.add_pass_after(_NameForCallers, NativeLowering)
         passes.finalize()
         return [passes]
-
-
-class RawCompiler(LinkedCompiler):
-    """The same, which leaves them as they are written."""
-
-    library = RawLibrary
 
 
 def reduced(result: Any) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ A step is done again when its wait is over, and finds nothing left to wait for.
 
 from __future__ import annotations
 
+from dataflows.kernels.compiled import kernel
 from dataflows.schedule import Cause
 from simulator.engine.compiled.array_steps import (
     STEP_BEHIND,
@@ -54,7 +55,6 @@ from simulator.engine.compiled.layout import (
     code,
 )
 from simulator.engine.compiled.loads import give_back
-from simulator.engine.compiled.part import part
 from simulator.engine.compiled.queue import reach, schedule, start, wait_till_reached
 from simulator.engine.compiled.results import (
     event_of,
@@ -71,7 +71,7 @@ _ONE = code(1)
 _LAST_LAYER = 2  # `clock.closed` when the array has seen that no layer follows
 
 
-@part
+@kernel
 def compute(loop: Loop) -> None:
     """Go on until the array has to wait (`PEArray.compute`, `NetworkPlay._compute`)."""
     clock = loop.clock[0]
@@ -91,7 +91,7 @@ def compute(loop: Loop) -> None:
             waiting = _finish(loop)
 
 
-@part
+@kernel
 def _take(loop: Loop) -> bool:
     """The next layer; whether the array waits for it, or for the last results where there is none."""
     clock = loop.clock[0]
@@ -110,13 +110,13 @@ def _take(loop: Loop) -> bool:
     return True
 
 
-@part
+@kernel
 def _end_layer(loop: Loop) -> None:
     clock = loop.clock[0]
     clock.end = loop.layers[clock.layer].end = clock.now
 
 
-@part
+@kernel
 def _begin(loop: Loop) -> bool:
     """Wait for a tile's first data, for accumulators and for room for its results (`PEArray._begin`)."""
     clock = loop.clock[0]
@@ -137,7 +137,7 @@ def _begin(loop: Loop) -> bool:
     return _wait_for_output_room(loop)
 
 
-@part
+@kernel
 def _wait_for_first_data(loop: Loop) -> bool:
     clock = loop.clock[0]
     row = loop.tiles[clock.tile]
@@ -154,7 +154,7 @@ def _wait_for_first_data(loop: Loop) -> bool:
     return False
 
 
-@part
+@kernel
 def _wait_for_output_room(loop: Loop) -> bool:
     """Take room for a tile's results, at most the whole buffer (`PEArray._wait_for_output_room`)."""
     clock = loop.clock[0]
@@ -175,7 +175,7 @@ def _wait_for_output_room(loop: Loop) -> bool:
     return False
 
 
-@part
+@kernel
 def _work(loop: Loop) -> bool:
     """The PEs' work on a tile, as far as its data have come (`PEArray._work`)."""
     clock = loop.clock[0]
@@ -197,7 +197,7 @@ def _work(loop: Loop) -> bool:
     return _wait_till_left(loop)
 
 
-@part
+@kernel
 def _pass(loop: Loop, cycles: int) -> bool:
     """Let cycles pass, if there are any."""
     if cycles > 0:
@@ -206,7 +206,7 @@ def _pass(loop: Loop, cycles: int) -> bool:
     return False
 
 
-@part
+@kernel
 def _wait_for_data(loop: Loop) -> bool:
     """Wait until all of a tile's data are there: for DRAM first, then for the port behind it."""
     clock = loop.clock[0]
@@ -221,7 +221,7 @@ def _wait_for_data(loop: Loop) -> bool:
     return False
 
 
-@part
+@kernel
 def _wait_for_late_work(loop: Loop) -> bool:
     """Wait for work that lags behind data that came late."""
     clock = loop.clock[0]
@@ -240,7 +240,7 @@ def _wait_for_late_work(loop: Loop) -> bool:
     return False
 
 
-@part
+@kernel
 def _wait_till_left(loop: Loop) -> bool:
     """Wait until results that never fit at once have left."""
     clock = loop.clock[0]
@@ -259,7 +259,7 @@ def _wait_till_left(loop: Loop) -> bool:
     return False
 
 
-@part
+@kernel
 def _finish(loop: Loop) -> bool:
     """Behind a tile, and behind the last one (`PEArray._finish`, `PEArray.wait_for_results`)."""
     clock = loop.clock[0]
@@ -287,7 +287,7 @@ def _finish(loop: Loop) -> bool:
     return waiting
 
 
-@part
+@kernel
 def _end_tile(loop: Loop) -> None:
     """The array is done with a tile."""
     clock = loop.clock[0]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataflows.kernels.compiled import kernel
 from simulator.engine.compiled.layout import ARRAY_EVENT, Loop, codes
-from simulator.engine.compiled.part import part
 from simulator.engine.compiled.queue import wait
 
 # Steps, in order; the array goes on with `STEP_TILE` for each tile, and with `STEP_TAKE` behind a layer's last.
@@ -26,7 +26,7 @@ from simulator.engine.compiled.queue import wait
 ) = codes(15)
 
 
-@part
+@kernel
 def wait_for(loop: Loop, event: int, cause: int, state: int) -> bool:
     """Wait for an event that is still to come, and charge the wait to a cause; False where it has been told."""
     if not wait(loop, ARRAY_EVENT, event):
@@ -35,7 +35,7 @@ def wait_for(loop: Loop, event: int, cause: int, state: int) -> bool:
     return True
 
 
-@part
+@kernel
 def idle(loop: Loop, cause: int, state: int) -> None:
     """The array waits from now on."""
     clock = loop.clock[0]

@@ -9,7 +9,6 @@ import numpy as np
 from dataflows.kernels.compiled import kernel
 from dataflows.schedule import Runs
 from simulator.engine.compiled.layout import MADE, NONE, OF_TILE, OF_TRANSFER, Loop, code
-from simulator.engine.compiled.part import part
 
 _DRAINED, _FIRST = code(OF_TILE[0]), code(OF_TRANSFER[0])
 _TILE_EVENTS, _TRANSFER_EVENTS = len(OF_TILE), len(OF_TRANSFER)
@@ -36,7 +35,7 @@ def count_transfers(loads: RunColumns, stores: RunColumns, operands: RunColumns)
     return _count(loads), _count(stores), _count(operands)
 
 
-@part
+@kernel
 def _count(runs: RunColumns) -> int:
     count = 0
     for run in range(len(runs.tile)):
@@ -45,7 +44,7 @@ def _count(runs: RunColumns) -> int:
     return count
 
 
-@part
+@kernel
 def _begins(runs: RunColumns, run: int) -> bool:
     return run == 0 or runs.tile[run] != runs.tile[run - 1] or runs.tensor[run] != runs.tensor[run - 1]
 
@@ -106,13 +105,13 @@ def fill(  # noqa: C901 (a row after the other)
         _put_inputs_last(loop, number, ends)
 
 
-@part
+@kernel
 def _fill_event(loop: Loop, place: int, kind: int, owner: int) -> None:
     event = loop.events[place]
     event.kind, event.owner, event.first = kind, owner, NONE
 
 
-@part
+@kernel
 def _cut(loop: Loop, first: int, runs: RunColumns, first_tile: int, event: int, ends: np.ndarray) -> None:
     """The rows of transfers of one direction (`transfers_by_tile`), with their events; `ends` only of loads."""
     burst, place = loop.clock[0].burst_bytes, first - 1
@@ -134,7 +133,7 @@ def _cut(loop: Loop, first: int, runs: RunColumns, first_tile: int, event: int, 
             ends[place - first] = max(ends[place - first], end)
 
 
-@part
+@kernel
 def _fill_store(loop: Loop, as_made: int, number: int, end_stores: int, peak: tuple[int, int]) -> None:
     one = loop.transfers[number]
     row = loop.tiles[one.tile]
@@ -155,7 +154,7 @@ def _fill_store(loop: Loop, as_made: int, number: int, end_stores: int, peak: tu
         row.lead = min(row.duration, max(0, cycles - row.drain))
 
 
-@part
+@kernel
 def _put_inputs_last(loop: Loop, number: int, ends: np.ndarray) -> None:
     """Let the first tile's loads of inputs follow its other loads, each kind in its order (`in_order`)."""
     layer = loop.layers[number]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataflows.kernels.compiled import kernel
 from dataflows.schedule import Cause
 from simulator.engine.compiled.array_steps import STEP_BEHIND, STEP_BLOCKED, STEP_HELD, STEP_RESULTS, wait_for
 from simulator.engine.compiled.layout import AT_END, BLOCKED, DRAINED, FOR_ACCUMULATORS, NONE, Loop, code
-from simulator.engine.compiled.part import part
 from simulator.engine.compiled.results import event_of, freed_of, last_of
 
 _DRAIN, _MEMORY = (code(cause) for cause in (Cause.DRAIN, Cause.MEMORY))
 
 
-@part
+@kernel
 def find_holders(loop: Loop) -> None:
     """The tiles whose accumulators, or whose results, a tile has to wait for (`Results.holders`)."""
     clock = loop.clock[0]
@@ -28,7 +28,7 @@ def find_holders(loop: Loop) -> None:
         clock.undrained = loop.tiles[clock.undrained].next
 
 
-@part
+@kernel
 def hold(loop: Loop, first: int, count: int, then: int) -> None:
     """Wait for `count` tiles from `first` on, and go on with a step."""
     clock = loop.clock[0]
@@ -36,7 +36,7 @@ def hold(loop: Loop, first: int, count: int, then: int) -> None:
     clock.cursor, clock.held_place, clock.held_pass, clock.step = first, 0, 0, STEP_HELD
 
 
-@part
+@kernel
 def wait_for_held(loop: Loop) -> bool:
     """Wait until tiles have been drained, then for the operands of their results (`PEArray._wait_until_freed`)."""
     clock = loop.clock[0]
@@ -62,7 +62,7 @@ def wait_for_held(loop: Loop) -> bool:
     return False
 
 
-@part
+@kernel
 def _is_read(loop: Loop, number: int) -> bool:
     """Whether the layer in hand reads the layer of a number."""
     layer = loop.layers[loop.clock[0].layer]
@@ -72,7 +72,7 @@ def _is_read(loop: Loop, number: int) -> bool:
     return False
 
 
-@part
+@kernel
 def wait_for_writes(loop: Loop, state: int) -> bool:
     """Wait for all writes that had begun when this began."""
     clock = loop.clock[0]

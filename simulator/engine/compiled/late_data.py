@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 
+from dataflows.kernels.compiled import kernel
 from simulator.engine.compiled.layout import NONE, Loop
-from simulator.engine.compiled.part import part
 
 # Of the largest number that takes part; doubles are 10^3 times as exact, and a result is asked for that is no closer
 # than this to a whole number.
 _UNCERTAIN = 1e-12
 
 
-@part
+@kernel
 def earliest_end(loop: Loop, tile: int) -> int:
     """The first cycle in which a tile can end, all of whose data have come; NONE where only fractions can tell.
 
@@ -45,7 +45,7 @@ def earliest_end(loop: Loop, tile: int) -> int:
     return _with_grid(start, duration, joined, there / span, float(early_bursts), float(late_bursts), behind, end)
 
 
-@part
+@kernel
 def _with_grid(
     start: int, duration: int, joined: int, there: float, early: float, late: float, behind: int, end: int
 ) -> int:

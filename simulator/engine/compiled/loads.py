@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataflows.kernels.compiled import kernel
 from simulator.engine.compiled.layout import (
     COMPUTED,
     ENDED,
@@ -15,7 +16,6 @@ from simulator.engine.compiled.layout import (
     Loop,
 )
 from simulator.engine.compiled.memory import transfer
-from simulator.engine.compiled.part import part
 from simulator.engine.compiled.queue import reach, schedule, start, trigger, wait, wait_till_made, wait_till_reached
 from simulator.engine.compiled.results import wait_till_stored
 from simulator.engine.compiled.rooms import give_room, take_room
@@ -24,7 +24,7 @@ from simulator.engine.compiled.rooms import give_room, take_room
 _TAKE, _NEXT, _UNLIKE, _MADE, _ROOM, _ASK, _BEHIND, _BEGUN = range(8)
 
 
-@part
+@kernel
 def load(loop: Loop) -> None:
     """Ask for loads until one has to wait (`Loading.load`, `NetworkConditions`, `NetworkPlay._load`)."""
     clock = loop.clock[0]
@@ -54,7 +54,7 @@ def load(loop: Loop) -> None:
                 return
 
 
-@part
+@kernel
 def _held_up(loop: Loop) -> bool:
     """Go on with one load; whether it has to wait."""
     clock = loop.clock[0]
@@ -76,7 +76,7 @@ def _held_up(loop: Loop) -> bool:
     return False
 
 
-@part
+@kernel
 def _held_up_by_array(loop: Loop) -> bool:
     """Wait until the array is near enough to a load's tile, and for what it computes in a buffer of another kind."""
     clock = loop.clock[0]
@@ -92,7 +92,7 @@ def _held_up_by_array(loop: Loop) -> bool:
     return layer.unlike >> one.tensor & 1 != 0 and wait_till_reached(loop, COMPUTED, layer.tile)
 
 
-@part
+@kernel
 def _held_up_by_makers(loop: Loop) -> bool:
     """Wait for the layers, then for the tiles, whose results a load is made of."""
     clock = loop.clock[0]
@@ -110,7 +110,7 @@ def _held_up_by_makers(loop: Loop) -> bool:
     return False
 
 
-@part
+@kernel
 def give_back(loop: Loop, tile: int) -> None:
     """The array has computed a tile: what no later one uses leaves the buffers (`Loading.give_back`)."""
     row = loop.tiles[tile]
@@ -121,7 +121,7 @@ def give_back(loop: Loop, tile: int) -> None:
     reach(loop, COMPUTED, tile + 1)
 
 
-@part
+@kernel
 def _ask(loop: Loop, number: int) -> None:
     clock, one = loop.clock[0], loop.transfers[number]
     transfer(loop, number, 2 * one.tile)
@@ -130,7 +130,7 @@ def _ask(loop: Loop, number: int) -> None:
         start(loop, one.event + FILL)
 
 
-@part
+@kernel
 def fill(loop: Loop, process: int) -> None:
     """A load through a port slower than memory (`Loading._fill`)."""
     me, clock = loop.events[process], loop.clock[0]

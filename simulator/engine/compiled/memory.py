@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataflows.kernels.compiled import kernel
 from simulator.engine.compiled.layout import ALARM, FAR, NONE, TELL, TRIGGERED, Loop
-from simulator.engine.compiled.part import part
 from simulator.engine.compiled.queue import heap_pop, heap_push, schedule, trigger
 
 
-@part
+@kernel
 def transfer(loop: Loop, number: int, urgency: int) -> None:
     """Start to move a transfer (`IdealMemory.transfer`): its first burst and its last byte are its first two events."""
     clock, moved = loop.clock[0], loop.transfers[number]
@@ -25,7 +25,7 @@ def transfer(loop: Loop, number: int, urgency: int) -> None:
     _wake(loop)
 
 
-@part
+@kernel
 def _ask(loop: Loop, event: int, burst_bytes: int, urgency: int) -> None:
     clock = loop.clock[0]
     heap_push(loop.jobs, clock.jobs, urgency, clock.asked, event, burst_bytes * clock.denominator)
@@ -33,7 +33,7 @@ def _ask(loop: Loop, event: int, burst_bytes: int, urgency: int) -> None:
     clock.asked += 1
 
 
-@part
+@kernel
 def serve(loop: Loop) -> None:
     """Move what can have been moved up to now (`IdealMemory._serve`)."""
     clock, jobs = loop.clock[0], loop.jobs
@@ -57,7 +57,7 @@ def serve(loop: Loop) -> None:
         clock.served = max(clock.served, now)
 
 
-@part
+@kernel
 def _wake(loop: Loop) -> None:
     clock = loop.clock[0]
     if not clock.jobs:
@@ -68,7 +68,7 @@ def _wake(loop: Loop) -> None:
         schedule(loop, at, ALARM, NONE)
 
 
-@part
+@kernel
 def alarm(loop: Loop) -> None:
     """The cycle has come in which a transfer may have been moved."""
     clock = loop.clock[0]

@@ -1,4 +1,4 @@
-"""The decorators of the compiled loop's parts, which only other kernels call."""
+"""The decorator of parts of the compiled loop that stand in one place of another part."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ from dataflows.kernels.compiled import kernel
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-
-
-def part(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """A kernel that only other kernels call. The loop has so many that they are optimized once, together."""
-    return kernel(optimized=False)(function)
 
 
 def inlined(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dataflows.kernels.compiled import kernel
 from simulator.engine.compiled.layout import (
     ARRAY_EVENT,
     LOADS_EVENT,
@@ -17,10 +18,9 @@ from simulator.engine.compiled.layout import (
     TRIGGERED,
     Loop,
 )
-from simulator.engine.compiled.part import part
 
 
-@part
+@kernel
 def heap_push(heap: np.ndarray, count: int, key: int, number: int, which: int, rest: int) -> None:
     """Add a row to the `count` rows of a heap, the least (key, number) of which is row 0."""
     place = count
@@ -33,7 +33,7 @@ def heap_push(heap: np.ndarray, count: int, key: int, number: int, which: int, r
     heap[place, 0], heap[place, 1], heap[place, 2], heap[place, 3] = key, number, which, rest
 
 
-@part
+@kernel
 def heap_pop(heap: np.ndarray, count: int) -> None:
     """Remove row 0 of the `count` rows of a heap."""
     last, place = count - 1, 0
@@ -54,13 +54,13 @@ def heap_pop(heap: np.ndarray, count: int) -> None:
     _move(heap, place, last)
 
 
-@part
+@kernel
 def _move(heap: np.ndarray, to: int, place: int) -> None:
     for column in range(4):
         heap[to, column] = heap[place, column]
 
 
-@part
+@kernel
 def schedule(loop: Loop, at: int, what: int, which: int) -> None:
     """Do something in a cycle, behind what is due then already."""
     clock = loop.clock[0]
@@ -69,7 +69,7 @@ def schedule(loop: Loop, at: int, what: int, which: int) -> None:
     clock.number += 1
 
 
-@part
+@kernel
 def start(loop: Loop, process: int) -> None:
     """Start a process in this cycle, before all else that is due in it."""
     clock = loop.clock[0]
@@ -78,14 +78,14 @@ def start(loop: Loop, process: int) -> None:
     clock.number += 1
 
 
-@part
+@kernel
 def trigger(loop: Loop, event: int, at: int) -> None:
     """An event is certain, and will be told in a cycle."""
     loop.events[event].state = TRIGGERED
     schedule(loop, at, TELL, event)
 
 
-@part
+@kernel
 def wait(loop: Loop, process: int, event: int) -> bool:
     """Let a process wait for an event; False where that has been told already."""
     told = loop.events[event]
@@ -100,14 +100,14 @@ def wait(loop: Loop, process: int, event: int) -> bool:
     return True
 
 
-@part
+@kernel
 def wait_till_made(loop: Loop, process: int, layer: int) -> bool:
     """Let a process wait until a layer has been made; False where that is certain."""
     event = loop.layers[layer].event
     return loop.events[event].state == PENDING and wait(loop, process, event)
 
 
-@part
+@kernel
 def reach(loop: Loop, milestone: int, count: int) -> None:
     """Something has come so far; who waits for that goes on."""
     clock = loop.clock[0]
@@ -118,7 +118,7 @@ def reach(loop: Loop, milestone: int, count: int) -> None:
         schedule(loop, clock.now, RESUME, ARRAY_EVENT if milestone == REQUESTED else LOADS_EVENT)
 
 
-@part
+@kernel
 def wait_till_reached(loop: Loop, milestone: int, count: int) -> bool:
     """Let its one waiter wait until a milestone has come so far; False where it has."""
     clock = loop.clock[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataflows.kernels.compiled import kernel
 from simulator.engine.compiled.layout import (
     ARRAY_EVENT,
     BEHIND,
@@ -19,7 +20,6 @@ from simulator.engine.compiled.layout import (
     code,
 )
 from simulator.engine.compiled.memory import transfer
-from simulator.engine.compiled.part import part
 from simulator.engine.compiled.queue import schedule, start, trigger, wait, wait_till_made
 from simulator.engine.compiled.rooms import give_room
 
@@ -27,26 +27,26 @@ _OUTPUT = 2
 _FREED, _WRITTEN = code(1), code(2)  # bits of a tile's steps, as in `Making`
 
 
-@part
+@kernel
 def event_of(loop: Loop, tile: int, kind: int) -> int:
     """One of a tile's events."""
     return loop.tiles[tile].event + kind - DRAINED
 
 
-@part
+@kernel
 def last_of(loop: Loop, number: int) -> int:
     """The event that a transfer's last byte has been moved."""
     return loop.transfers[number].event + LAST
 
 
-@part
+@kernel
 def freed_of(loop: Loop, tile: int) -> int:
     """The event that a tile's accumulators are free: it has been drained, and has its operands if there are any."""
     row = loop.tiles[tile]
     return event_of(loop, tile, FREED if row.end_operand > row.operand else DRAINED)
 
 
-@part
+@kernel
 def tell_change(loop: Loop) -> None:
     """Room is given back, or the cause of waiting for it may be another (`Results._tell_change`)."""
     clock = loop.clock[0]
@@ -55,7 +55,7 @@ def tell_change(loop: Loop) -> None:
         schedule(loop, clock.now, RESUME, ARRAY_EVENT)
 
 
-@part
+@kernel
 def made_step(loop: Loop, tile: int, step: int) -> None:
     """A tile's results have been freed or written (`Making._step`)."""
     row = loop.tiles[tile]
@@ -69,7 +69,7 @@ def made_step(loop: Loop, tile: int, step: int) -> None:
         schedule(loop, loop.clock[0].now, RESUME, LOADS_EVENT)
 
 
-@part
+@kernel
 def wait_till_stored(loop: Loop, tile: int) -> bool:
     """Let the loads wait until a tile's results are made; False where they are."""
     if loop.tiles[tile].steps == _FREED | _WRITTEN:
@@ -78,7 +78,7 @@ def wait_till_stored(loop: Loop, tile: int) -> bool:
     return True
 
 
-@part
+@kernel
 def store(loop: Loop, tile: int) -> None:
     """Begin to write a tile's results."""
     clock, row = loop.clock[0], loop.tiles[tile]
@@ -99,7 +99,7 @@ def store(loop: Loop, tile: int) -> None:
         clock.writing += 1
 
 
-@part
+@kernel
 def stored(loop: Loop, tile: int) -> None:
     """The last of a tile's results have been written."""
     row = loop.tiles[tile]
@@ -113,7 +113,7 @@ def stored(loop: Loop, tile: int) -> None:
     tell_change(loop)
 
 
-@part
+@kernel
 def start_drain(loop: Loop, tile: int) -> None:
     """Hand a tile's results, if it has any, to the drain unit."""
     clock, row = loop.clock[0], loop.tiles[tile]
@@ -132,7 +132,7 @@ def start_drain(loop: Loop, tile: int) -> None:
     start(loop, event_of(loop, tile, DRAIN))
 
 
-@part
+@kernel
 def drain(loop: Loop, process: int) -> None:
     """The drain unit's part of a tile (`Results._drain`)."""
     me, clock = loop.events[process], loop.clock[0]
@@ -162,7 +162,7 @@ def drain(loop: Loop, process: int) -> None:
         store(loop, tile)
 
 
-@part
+@kernel
 def load_operands(loop: Loop, process: int) -> None:
     """Ask for a tile's operands once they have been made (`Results._load_operands`)."""
     me = loop.events[process]
@@ -185,7 +185,7 @@ def load_operands(loop: Loop, process: int) -> None:
     trigger(loop, process, loop.clock[0].now)
 
 
-@part
+@kernel
 def store_behind(loop: Loop, process: int) -> None:
     """Write a tile's results once its operands are there, and wait for them (`Results._store_behind`)."""
     me = loop.events[process]
@@ -205,7 +205,7 @@ def store_behind(loop: Loop, process: int) -> None:
     trigger(loop, process, loop.clock[0].now)
 
 
-@part
+@kernel
 def room_cause_is_buffer(loop: Loop) -> bool:
     """Whether a wait for room for results is charged to `buffer` now (`Results.holding_room`)."""
     clock = loop.clock[0]
@@ -214,7 +214,7 @@ def room_cause_is_buffer(loop: Loop) -> bool:
     return loop.events[event_of(loop, clock.last, DRAINED)].state == PENDING
 
 
-@part
+@kernel
 def write_as_made(loop: Loop, tile: int) -> None:
     """Begin to write the results of a tile that is still computing, where the machine does that."""
     row = loop.tiles[tile]

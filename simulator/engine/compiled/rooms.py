@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataflows.kernels.compiled import kernel
 from simulator.engine.compiled.layout import LOADS_EVENT, RESUME, Loop
-from simulator.engine.compiled.part import part
 from simulator.engine.compiled.queue import schedule
 
 
-@part
+@kernel
 def take_room(loop: Loop, place: int, size_bytes: int, who: int) -> bool:
     """Take room in a buffer for the loads or for the array; False where it will be theirs later."""
     buffer = loop.buffers[place]
@@ -22,7 +22,7 @@ def take_room(loop: Loop, place: int, size_bytes: int, who: int) -> bool:
     return False
 
 
-@part
+@kernel
 def give_room(loop: Loop, place: int, size_bytes: int) -> None:
     """Give room back; whoever can have what they wait for has it from now on."""
     buffer = loop.buffers[place]

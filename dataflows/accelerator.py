@@ -16,8 +16,8 @@ from typing_extensions import TypeVar
 from dataflows.expected import ExpectedWork
 from dataflows.schedule import LayerSchedule
 from dataflows.sizing import EqualSize, Scaling, scaled_settings
-from dataflows.specs import AcceleratorSpec
-from workloads.errors import UnsupportedLayerError
+from dataflows.specs import MOST_MULTIPLIERS, AcceleratorSpec
+from workloads.errors import InputError, UnsupportedLayerError
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div
@@ -58,9 +58,17 @@ class Accelerator(ABC, Generic[Spec_co]):
             Accelerator.registry[cls.name] = cls
 
     def __init__(self, spec: Spec_co | None = None, equal_size: EqualSize | None = None) -> None:
-        """`equal_size` is the size that the settings were found for, which its dense baseline is brought to as well."""
+        """`equal_size` is the size that the settings were found for, which its dense baseline is brought to as well.
+
+        Raises `InputError` for more multipliers than can be counted.
+        """
         self.spec = cast("Spec_co", self.Spec.model_validate({})) if spec is None else spec
         self.equal_size = equal_size
+        # Each factor has a bound of its own, and their product another.
+        multipliers = self.multipliers
+        if multipliers is not None and multipliers > MOST_MULTIPLIERS:
+            factors = " x ".join(f"{key} = {getattr(self.spec, key)}" for key in self.scaling.factors)
+            raise InputError(f"{self.name}: {factors}: {multipliers:.3g} multipliers, at most {MOST_MULTIPLIERS}")
 
     @abstractmethod
     def schedule(self, trace: LayerTrace) -> LayerSchedule:

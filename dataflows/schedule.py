@@ -7,12 +7,14 @@ PE the schedule holds cycles by cause and products issued; per tile the DRAM tra
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Self
 
 import numpy as np
 
+from workloads.limits import require_size
 from workloads.whole_numbers import ceil_div
 
 
@@ -37,6 +39,7 @@ class Cause(IntEnum):
 
 
 CAUSES = len(Cause)
+_SCHEDULE_SHARE = 4  # of what an array may take: a machine and the simulation hold a few such arrays at a time
 OWN_WORK = (Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT)  # a PE works, or is held up by its own work and no other's
 _ONLY_SIMULATED = (Cause.MEMORY, Cause.BUFFER)  # known when a schedule is played, not before
 
@@ -52,6 +55,16 @@ class Tensor(IntEnum):
     def key(self) -> str:
         """The tensor's name in reports."""
         return self.name.lower()
+
+
+def no_cycles(*shape: int) -> np.ndarray:
+    """Int64 (*shape, CAUSES) of zeros, the PEs last in `shape`: where a machine counts the cycles of its tiles.
+
+    Raises `InputError` where they would take more memory than is allowed (`workloads.limits`).
+    """
+    what = f"the cycles of {math.prod(shape[:-1]):,} tiles on {shape[-1]:,} PEs"
+    require_size(what, (*shape, CAUSES), 8, share=_SCHEDULE_SHARE)
+    return np.zeros((*shape, CAUSES), np.int64)
 
 
 @dataclass(frozen=True, eq=False)

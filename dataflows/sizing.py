@@ -14,14 +14,12 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from dataflows.specs import AcceleratorSpec, Count, Spec
+from dataflows.specs import MOST_BYTES, MOST_HZ, AcceleratorSpec, Count, Rate, Spec
 from workloads.units import KIB
 
 _SKEW = 4.0  # how far two parameters that grow together may leave their default ratio
 # Of two logarithms, so that a ratio of exactly _SKEW is near enough.
 _ROUNDING = 1e-9
-# More than any machine asks of a buffer.
-_ROOMY_BYTES = 1 << 40
 _STEPS = 40  # of the search for the least possible buffers
 
 # Of machines with a buffer each for inputs, weights and outputs, as `Scaling.buffers` says it.
@@ -34,9 +32,9 @@ class EqualSize(Spec):
     """The size that machines are brought to; what is None stays as it is."""
 
     multipliers: Count | None = Field(None, description="multipliers of the whole machine")
-    clock_ghz: float | None = Field(None, gt=0, allow_inf_nan=False, description="clock, GHz")
-    on_chip_kib: float | None = Field(None, gt=0, allow_inf_nan=False, description="all buffers together, KiB")
-    bandwidth_gbs: float | None = Field(None, gt=0, description="peak bandwidth of DRAM, 10^9 bytes a second")
+    clock_ghz: float | None = Field(None, gt=0, le=MOST_HZ / 1e9, description="clock, GHz")
+    on_chip_kib: float | None = Field(None, gt=0, le=MOST_BYTES / KIB, description="all buffers together, KiB")
+    bandwidth_gbs: Rate | None = Field(None, description="peak bandwidth of DRAM, 10^9 bytes a second")
     bits: Literal[4, 8, 16, 32] | None = Field(None, description="bits of a stored weight or activation")
 
     @property
@@ -117,7 +115,7 @@ def _grown(scaling: Scaling, spec: AcceleratorSpec, multipliers: int) -> dict[st
     for product in (*range(count, 0, -1), *range(max(1, count + 1), now + 1)):
         for values in _shapes(spec, scaling.growing, product):
             # Buffers may be too small for it as they are, and are sized next.
-            if _is_possible(spec, values | dict.fromkeys(scaling.buffers, _ROOMY_BYTES)):
+            if _is_possible(spec, values | dict.fromkeys(scaling.buffers, MOST_BYTES)):
                 return values
     return {}
 

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Count = Annotated[int, Field(ge=1)]
-Size = Annotated[int, Field(ge=0)]
+# Far beyond anything that can be built, and near enough that sums over a layer's tiles fit a machine word.
+MOST_COUNT = (1 << 31) - 1
+MOST_MULTIPLIERS = 1 << 24  # twice a wafer's
+MOST_BYTES = 1 << 40  # 1 TiB, for buffers that never bound
+MOST_HZ = 10**12
+LEAST_GBS, MOST_GBS = 1e-9, 1e9  # a byte a second, and 10^18 of them
+_MOST_NS = 1e9  # a second
+_MOST_BURST_BYTES = 1 << 20
+_MOST_CHANNELS = 1024  # each takes a quarter of a MiB while it is simulated
+
+Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
+Size = Annotated[int, Field(ge=0, le=MOST_COUNT)]
+Bytes = Annotated[int, Field(ge=1, le=MOST_BYTES)]
+Side = Annotated[int, Field(ge=1, le=1024)]  # of a grid of PEs
+Clock = Annotated[int, Field(ge=1, le=MOST_HZ)]
+
+
+def _possible_rate(gbs: float) -> float:
+    """Infinity stands for memory that never waits; what is finite must be a rate."""
+    if not (LEAST_GBS <= gbs <= MOST_GBS or gbs == math.inf):
+        raise ValueError(f"must be between {LEAST_GBS:g} and {MOST_GBS:g}, or inf")
+    return gbs
+
+
+Rate = Annotated[float, Field(gt=0), AfterValidator(_possible_rate)]
 
 
 class Spec(BaseModel):
@@ -39,17 +63,18 @@ class DramSpec(Spec):
     kind: Literal["ideal", "banked"] = Field(
         default="ideal", description="'ideal' (bandwidth and latency) or 'banked' (a DRAM standard behind a controller)"
     )
-    channels: Count = Field(default=1, description="channels; with ideal memory they share the bandwidth")
-    bandwidth_gbs: Annotated[float, _IDEAL] = Field(
+    channels: int = Field(
+        default=1, ge=1, le=_MOST_CHANNELS, description="channels; with ideal memory they share the bandwidth"
+    )
+    bandwidth_gbs: Annotated[Rate, _IDEAL] = Field(
         default=12.8,
-        gt=0,
         description="ideal: peak bandwidth, 10^9 bytes a second, all channels; inf: memory never waits",
     )
     latency_ns: Annotated[float, _IDEAL] = Field(
-        default=60.0, ge=0, allow_inf_nan=False, description="ideal: from a request to its first byte, ns"
+        default=60.0, ge=0, le=_MOST_NS, description="ideal: from a request to its first byte, ns"
     )
-    burst_bytes: Annotated[Count, _IDEAL] = Field(
-        default=64, description="ideal: smallest transfer; partial bursts cost whole ones"
+    burst_bytes: Annotated[int, _IDEAL] = Field(
+        default=64, ge=1, le=_MOST_BURST_BYTES, description="ideal: smallest transfer; partial bursts cost whole ones"
     )
     standard: Annotated[str, _BANKED] = Field(default="DDR4-2400", description="banked: DRAM standard, by name")
     override: Annotated[dict[str, int], _BANKED] = Field(
@@ -58,7 +83,7 @@ class DramSpec(Spec):
     address_map: Annotated[str, _BANKED] = Field(
         default="RoBaBgCo", description="banked: fields of an address from the highest bit to the lowest"
     )
-    interleave_bytes: Annotated[Count, _BANKED] = Field(
+    interleave_bytes: Annotated[Bytes, _BANKED] = Field(
         default=256, description="banked: channels take turns every so many bytes (assumption)"
     )
     read_queue: Annotated[Count, _BANKED] = Field(
@@ -122,7 +147,7 @@ class BufferSpec(Spec):
 class AcceleratorSpec(Spec):
     """Parameters that every machine has."""
 
-    clock_hz: Annotated[int, Field(ge=1)] = Field(default=1_000_000_000, description="accelerator clock, Hz")
+    clock_hz: Clock = Field(default=1_000_000_000, description="accelerator clock, Hz")
     value_bits: Literal[4, 8, 16, 32] = Field(default=16, description="bits of a stored weight or activation")
     prefetch_tiles: Size = Field(
         default=1,

@@ -14,6 +14,7 @@ from dataflows.accelerator import Accelerator
 from dataflows.registry import baseline_of
 from dataflows.schedule import Cause, LayerSchedule
 from dataflows.truth.products import ProductCounts, count_products
+from simulator.engine.countable import require_countable
 from simulator.engine.layer_simulation import LayerSimulation, Played
 from simulator.engine.memory_kinds import least_cycles, peak_bytes_per_cycle
 from simulator.engine.observer import Observer
@@ -104,12 +105,13 @@ class MachineRun:
     ) -> LayerReport:
         """The report of one layer; `schedule` is the machine's of that trace, where it is there already.
 
-        Raises `UnsupportedLayerError` or `CapacityError` when the machine cannot run it, `BooksError` when a
-        conservation law fails.
+        Raises `UnsupportedLayerError` or `CapacityError` when the machine cannot run it, `InputError` when its cycles
+        cannot be counted, `BooksError` when a conservation law fails.
         """
         machine = self.accelerator
         machine.require(trace.layer)
         schedule = schedule or machine.schedule(trace)
+        require_countable(trace.layer.name, schedule, machine.spec)
         for observer in observers:
             observer.begin(trace.layer.name, schedule, machine.spec.clock_hz)
         played = play(machine, schedule, observers)
@@ -132,6 +134,7 @@ class MachineRun:
             skips = baseline.skips_zeros
             dense = dense_trace(nameless, input_in_dram=in_dram, codebook_values=codes) if skips else trace
             schedule = baseline.schedule(dense)
+            require_countable(f"{trace.layer.name}' on its dense baseline '{baseline.name}", schedule, baseline.spec)
             cycles = play(baseline, schedule).cycles
             self._dense_cycles[key] = DenseRun(cycles, int(schedule.issued.sum()), schedule.multipliers)
         return self._dense_cycles[key]

@@ -23,6 +23,7 @@ _PROFILES = {
 for _name, _profile in _PROFILES.items():
     settings.register_profile(_name, _profile, deadline=None, suppress_health_check=_QUIET)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+os.environ["PRUNESIM_TRACEBACKS"] = "1"  # what nobody foresaw fails a test as it is
 os.environ.pop("COLUMNS", None)  # processes of the test runner set it; tables are tested as where nobody says how wide
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from workloads.errors import InputError
+from workloads.limit_factor import VARIABLE, raised
 
 TEXT_LIMIT_BYTES = 1 << 26  # of a file that people write: studies, network files, tables
 DATA_LIMIT_BYTES = 1 << 30  # of a text that programs write: matrices, reports, timelines
@@ -86,7 +87,14 @@ def refuse_stream(path: Path) -> None:
 
 
 def read_bytes(path: Path, limit_bytes: int = TEXT_LIMIT_BYTES) -> bytes:
-    """What a file, a device or a pipe holds. Raises `InputError` naming it when it cannot be read or holds more."""
+    """What a file holds, or a pipe that is open already. Raises `InputError` naming it when it is neither, or too long.
+
+    Too long is what holds more than `limit_bytes`, times what `PRUNESIM_LIMITS` says.
+    """
+    limit_bytes = raised(limit_bytes)
+    # A device may never end, and a named pipe may never begin; /dev/stdin and what a shell hands over have a writer.
+    if _descriptor(path) is None:
+        require_file(path)
     try:
         with path.open("rb") as stream:
             # A byte more than allowed tells that there is too much, without reading the rest.
@@ -94,7 +102,7 @@ def read_bytes(path: Path, limit_bytes: int = TEXT_LIMIT_BYTES) -> bytes:
     except OSError as error:
         raise unreadable(path, error) from None
     if len(data) > limit_bytes:
-        raise InputError(f"{path}: holds more than {limit_bytes:,} bytes, the most that is read of such a file")
+        raise InputError(f"{path}: holds more than {limit_bytes:,} bytes, the most that is read ({VARIABLE} raises it)")
     return data
 
 

@@ -7,17 +7,23 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 from workloads.errors import InputError
+from workloads.limit_factor import VARIABLE, raised
 
-# 4 GiB. VGG-16's fc6, 25,088 x 4096 weights, takes 0.77 GiB of it as float64.
-MAX_TENSOR_BYTES = 1 << 32
+# 1 GiB. VGG-16's fc6, 25,088 x 4096 weights, takes 0.77 GiB of it as float64.
+MAX_TENSOR_BYTES = 1 << 30
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
-def require_size(label: str, shape: Sequence[int], item_bytes: int = 1) -> None:
-    """Raise `InputError` when a tensor of that shape would take more than `MAX_TENSOR_BYTES`; `label` names it."""
+def require_size(label: str, shape: Sequence[int], item_bytes: int = 1, share: int = 1) -> None:
+    """Raise `InputError` when an array of that shape would take more than is allowed; `label` names it.
+
+    Allowed are `MAX_TENSOR_BYTES`, or that part of it, times what `PRUNESIM_LIMITS` says.
+    """
     size = math.prod(shape) * item_bytes
-    if size > MAX_TENSOR_BYTES:
-        raise InputError(f"{label}: {readable(size)}: a tensor may take at most {readable(MAX_TENSOR_BYTES)} in memory")
+    if size > MAX_TENSOR_BYTES // share and size > (most := raised(MAX_TENSOR_BYTES // share)):
+        raise InputError(
+            f"{label}: {readable(size)}: an array may take at most {readable(most)} in memory ({VARIABLE} raises it)"
+        )
 
 
 @contextmanager

@@ -39,9 +39,9 @@ from pydantic import Field, model_validator
 from dataflows.accelerator import Accelerator
 from dataflows.kernels.add_by_value import add_by_value
 from dataflows.kernels.threads import run_slices
-from dataflows.schedule import CAUSES, Cause, LayerSchedule
+from dataflows.schedule import Cause, LayerSchedule, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
-from dataflows.specs import AcceleratorSpec, Count, DramSpec
+from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, DramSpec
 from dataflows.tiling.filter_blocks import cut_layer
 from dataflows.tiling.filter_weights import kept_weights
 from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
@@ -75,13 +75,13 @@ class AbmSpec(AcceleratorSpec):
         "(assumption: 4 bits, as EIE's)"
     )  # fmt: skip
     encoded_weight_bits: Count = Field(16, description="bits of a stored non-zero with its position (DAC 2019)")
-    input_buffer_bytes: Count = Field(1024 * KIB, description="input buffer, bytes (assumption: of 6.25 MB of M20K)")
-    weight_buffer_bytes: Count = Field(1024 * KIB, description="buffer of encoded weights, bytes (assumption)")
-    output_buffer_bytes: Count = Field(512 * KIB, description="output buffer, bytes (assumption)")
+    input_buffer_bytes: Bytes = Field(1024 * KIB, description="input buffer, bytes (assumption: of 6.25 MB of M20K)")
+    weight_buffer_bytes: Bytes = Field(1024 * KIB, description="buffer of encoded weights, bytes (assumption)")
+    output_buffer_bytes: Bytes = Field(512 * KIB, description="output buffer, bytes (assumption)")
     value_bits: Literal[4, 8, 16, 32] = Field(
         8, description="bits of an activation (assumption: fixed point of 8 bits)"
     )
-    clock_hz: Count = Field(200_000_000, description="accelerator clock, Hz (assumption)")
+    clock_hz: Clock = Field(200_000_000, description="accelerator clock, Hz (assumption)")
     dram: DramSpec = Field(
         DramSpec(bandwidth_gbs=12.8),  # type: ignore[call-arg]
         description="assumption: a channel of DDR3-1600",
@@ -178,7 +178,7 @@ class Abm(Accelerator[AbmSpec]):
         last = np.stack([excess(positions) for positions in sizes.tolist()])[which]  # (strips, blocks, cores)
         blocks, pixels = strips.blocks[:, None, None], strips.pixels[:, None, None]
         added = per_core(nonzeros)
-        cycles = np.zeros((*plan.block_shape, spec.cores, CAUSES), np.int64)
+        cycles = no_cycles(*plan.block_shape, spec.cores)
         # A block with fewer positions takes as many additions in time, on fewer adders, but fewer multiplications.
         # 20 non-zeros of 6 values on three blocks of positions, two of 20 and one of 10, with five multipliers: 24
         # cycles for each of the first two and 20 for the last, 3·20 + 2·4 + 0 = 68.
@@ -223,7 +223,7 @@ class SparseYoloSpec(AbmSpec):
     codebook_values: Count = Field(
         16, description="distinct non-zero weights of a kernel (the paper clusters weights; assumption: into 16)"
     )
-    clock_hz: Count = Field(211_000_000, description="accelerator clock, Hz (211 MHz)")
+    clock_hz: Clock = Field(211_000_000, description="accelerator clock, Hz (211 MHz)")
     dram: DramSpec = Field(
         DramSpec(bandwidth_gbs=17.0),  # type: ignore[call-arg]
         description="assumption: a 64-bit channel of DDR4-2133",

@@ -17,9 +17,9 @@ from dataflows.accelerator import Accelerator
 from dataflows.expected import ExpectedWork
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
-from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
+from dataflows.schedule import BufferUse, Cause, LayerSchedule, Runs, Tensor, no_cycles
 from dataflows.sizing import Scaling
-from dataflows.specs import AcceleratorSpec, Count, DramSpec
+from dataflows.specs import MOST_BYTES, AcceleratorSpec, Count, DramSpec, Side
 from dataflows.tiling.dram_layout import Layout, bits_to_bytes
 from dataflows.tiling.strip_schedule import StripTransfers, StripWork, strip_schedule
 from dataflows.tiling.windows import PaddedMap
@@ -31,12 +31,15 @@ from workloads.whole_numbers import boundaries, ceil_div
 class DcnnSpec(AcceleratorSpec):
     """Parameters of DCNN; defaults are the published machine (Parashar et al., ISCA 2017) unless marked assumption."""
 
-    pe_rows: Count = Field(8, description="rows of PEs (64 PEs, as SCNN)")
-    pe_columns: Count = Field(8, description="columns of PEs (64 PEs, as SCNN)")
+    pe_rows: Side = Field(8, description="rows of PEs (64 PEs, as SCNN)")
+    pe_columns: Side = Field(8, description="columns of PEs (64 PEs, as SCNN)")
     multipliers_per_pe: Count = Field(16, description="products of one dot-product step (16 in a PE, as SCNN)")
     output_channel_group: Count = Field(8, description="output channels between two barriers (assumption: SCNN's Kc)")
     sram_bytes: int = Field(
-        2 * 1024 * 1024, ge=2, description="activation SRAM, bytes: half for inputs, half for outputs (DCNN's 2 MB)"
+        2 * 1024 * 1024,
+        ge=2,
+        le=MOST_BYTES,
+        description="activation SRAM, bytes: half for inputs, half for outputs (DCNN's 2 MB)",
     )
     dram: DramSpec = DramSpec(bandwidth_gbs=50.0)  # type: ignore[call-arg]
 
@@ -103,7 +106,7 @@ class Dcnn(Accelerator[DcnnSpec]):
         """One tile for each image and part of the map, through all groups of output channels."""
         spec, layer = self.spec, trace.layer
         work = self._work(layer)
-        cycles = np.zeros((layer.batch, *work.outputs.shape, CAUSES), np.int64)
+        cycles = no_cycles(layer.batch, *work.outputs.shape)
         cycles[..., Cause.BUSY] = work.outputs * self._steps(layer)
         return strip_schedule(
             spec,

@@ -29,9 +29,9 @@ from pydantic import Field, model_validator
 from dataflows.accelerator import Accelerator
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices, thread_count
-from dataflows.schedule import CAUSES, Cause, LayerSchedule
+from dataflows.schedule import Cause, LayerSchedule, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
-from dataflows.specs import AcceleratorSpec, Count, DramSpec, Size
+from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, DramSpec, Size
 from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
@@ -59,7 +59,7 @@ class StructuredSpec(AcceleratorSpec):
         "with 16 bits, 64 x 39 of at most 2,520 products a cycle with 8 or fewer)"
     )  # fmt: skip
     index_entries_per_cycle: float = Field(
-        1.0, gt=0, allow_inf_nan=False, description="entries of the index list that the vector generator takes a "
+        1.0, ge=1e-6, le=1e6, description="entries of the index list that the vector generator takes a "
         "cycle; from 1 on it keeps up with the array (assumption)"
     )  # fmt: skip
     fill_cycles: Size = Field(
@@ -69,12 +69,12 @@ class StructuredSpec(AcceleratorSpec):
     drain_entries_per_cycle: Count = Field(
         64, description="sums that leave the accumulators a cycle (assumption: one position of all Pk filters)"
     )
-    input_buffer_bytes: Count = Field(1536 * KIB, description="input buffer (assumption: of the ZCU102's 4 MB of BRAM)")
-    weight_buffer_bytes: Count = Field(
+    input_buffer_bytes: Bytes = Field(1536 * KIB, description="input buffer (assumption: of the ZCU102's 4 MB of BRAM)")
+    weight_buffer_bytes: Bytes = Field(
         1024 * KIB, description="buffer of weights and index list (assumption, likewise)"
     )
-    output_buffer_bytes: Count = Field(512 * KIB, description="output buffer (assumption, likewise)")
-    clock_hz: Count = Field(200_000_000, description="accelerator clock, Hz (200 MHz)")
+    output_buffer_bytes: Bytes = Field(512 * KIB, description="output buffer (assumption, likewise)")
+    clock_hz: Clock = Field(200_000_000, description="accelerator clock, Hz (200 MHz)")
     dram: DramSpec = Field(
         DramSpec(bandwidth_gbs=19.2),  # type: ignore[call-arg]
         description="assumption: the ZCU102's 64-bit DDR4-2400",
@@ -172,7 +172,7 @@ class Structured(Accelerator[StructuredSpec]):
         inside = np.maximum(drain(np.full(strips.count, spec.pixels_parallel)) - compute, 0)
         # Sums leave beside the next block; only what they take longer than it computes is waited for.
         exposed = np.maximum(before - compute, 0) + inside * (strips.blocks - 1)[:, None]
-        cycles = np.zeros((*shape, spec.output_channels_parallel, CAUSES), np.int64)
+        cycles = no_cycles(*shape, spec.output_channels_parallel)
         # The last block of filters is smaller: of 96 filters on 64 PEs the second block maps 32.
         mapped = np.arange(spec.output_channels_parallel) < plan.filters[:, None]
         blocks = strips.blocks[:, None]

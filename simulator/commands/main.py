@@ -2,7 +2,7 @@
 
 Modules are imported inside the functions that need them, so that `prunesim --help` does not load numba or pydantic.
 Results go to standard output, progress and warnings to standard error. Exit codes: 0 done, 1 a check or comparison
-failed, 2 bad input.
+failed, 2 bad input, 3 a fault of the program itself.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import ClassVar
 
 import click
 
-from simulator.commands import streams
+from simulator.commands import streams, unforeseen
 from simulator.version import VERSION
 from workloads.errors import PrunesimError
 from workloads.notices import tell
+
+_MOST_LINES = 50  # of faults that are told at once
 
 
 class LazyGroup(click.Group):
@@ -85,7 +87,10 @@ def config(machine: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The entry point: what goes wrong becomes one clear line on standard error and exit code 2, never a traceback."""
+    """The entry point: what goes wrong becomes one clear line on standard error and exit code 2, never a traceback.
+
+    What nobody foresaw ends with 3, and its line names the file of the details (`unforeseen`).
+    """
     if not streams.opened():
         tell("prunesim: standard output is closed; send it to /dev/null if it is not wanted")
         sys.exit(2)
@@ -112,18 +117,25 @@ def _exit_code(arguments: list[str] | None) -> int:
         _tell(error.format_message())
     except PrunesimError as error:
         _tell(str(error))
-    except (MemoryError, OSError, ImportError, RuntimeError) as error:
+    except KeyboardInterrupt:  # outside of click, which makes it an `Abort`
+        code = 130
+    except Exception as error:
         if _is_shortage(error):
             _tell(f"not enough memory: {str(error) or 'the system gives no more'}")
         elif isinstance(error, OSError):
             _tell(f"{error.filename or 'standard output'}: {error.strerror or error}")
-        else:
+        elif unforeseen.is_raised():
             raise
+        else:
+            code = unforeseen.CODE
+            _tell(unforeseen.line_of(error, unforeseen.arguments_of(arguments)))
     return code if isinstance(code, int) else 0
 
 
 def _is_shortage(error: Exception) -> bool:
     """Whether it says that memory has run out; libraries and threads that cannot start have errors of their own."""
+    if not isinstance(error, MemoryError | OSError | ImportError | RuntimeError):
+        return False
     texts = ("failed to map segment", "cannot allocate memory", "can't start new thread", "could not find/load shared")
     return (
         isinstance(error, MemoryError)
@@ -133,5 +145,8 @@ def _is_shortage(error: Exception) -> bool:
 
 
 def _tell(text: str) -> None:
-    for line in text.splitlines():
+    lines = text.splitlines()
+    for line in lines[:_MOST_LINES]:
         tell(f"prunesim: {line}")
+    if len(lines) > _MOST_LINES:
+        tell(f"prunesim: and {len(lines) - _MOST_LINES} more faults")

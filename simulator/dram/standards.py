@@ -10,6 +10,8 @@ from simulator.dram.layout import MAX_BANKS
 from workloads.errors import InputError, nearest
 
 _LONGEST_CLOCKS = 1 << 16  # keeps sums of gaps far below what a candidate's wait can hold
+# Of the organisation, far beyond any device: addresses stay within a machine word, and clocks within a microsecond.
+_MOST = {"rows": 1 << 24, "columns": 1 << 20, "channel_bits": 1 << 13, "tCK_ps": 10**6}
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,9 @@ class DramStandard:
                 raise InputError(f"{self.name}: {field} = {value}, must be a power of two")
         for field in NUMBERS:
             value = getattr(self, field)
-            if value < 0 or (field.startswith("n") and value >= _LONGEST_CLOCKS):
-                raise InputError(f"{self.name}: {field} = {value}, must lie between 0 and {_LONGEST_CLOCKS - 1}")
+            most = _LONGEST_CLOCKS - 1 if field.startswith("n") else _MOST.get(field, value)
+            if not 0 <= value <= most:
+                raise InputError(f"{self.name}: {field} = {value}, must lie between 0 and {most}")
         if self.bank_groups * self.banks_per_group > MAX_BANKS:
             raise InputError(f"{self.name}: {self.bank_groups * self.banks_per_group} banks, at most {MAX_BANKS}")
         if (

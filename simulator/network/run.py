@@ -8,6 +8,7 @@ from math import ceil
 
 from dataflows.accelerator import Accelerator
 from dataflows.schedule import LayerSchedule, Tensor
+from simulator.engine.countable import require_countable
 from simulator.engine.network_layers import NetworkLayer, NetworkPlayed, Overlap
 from simulator.engine.network_play import NetworkPlay
 from simulator.engine.observer import Observer
@@ -55,6 +56,7 @@ class NetworkRun:
         pushed: Callable[[NetworkLayer], None] | None = None,
     ) -> None:
         self.scheduled = Scheduled()
+        self._cycles = 0  # at most
         self._machine = machine
         self._waiting = list(reversed(roles))
         self._stored_bytes: list[int] = []  # of those that were handed over
@@ -105,6 +107,7 @@ class NetworkRun:
         return sum(self._stored_bytes[place] for place in places) + outside
 
     def _push(self, role: Role, schedule: LayerSchedule, *, moving_weights: bool = False) -> None:
+        self._cycles += require_countable(role.name, schedule, self._machine.spec, self._cycles)
         self.scheduled.add(schedule)
         self._stored_bytes.append(schedule.stores.total_bytes)
         layer = NetworkLayer(role.name, schedule, role.reads, role.operands, moving_weights)

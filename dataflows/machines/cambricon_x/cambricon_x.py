@@ -49,9 +49,9 @@ from dataflows.machines.cambricon_x.index_windows import (
     window_edges,
 )
 from dataflows.machines.cambricon_x.neuron_blocks import NeuronBlocks
-from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
+from dataflows.schedule import BufferUse, Cause, LayerSchedule, Tensor, no_cycles
 from dataflows.sizing import Scaling
-from dataflows.specs import AcceleratorSpec, Count, DramSpec
+from dataflows.specs import AcceleratorSpec, Bytes, Count, DramSpec
 from dataflows.tiling.stored_weights import NATIVE, FormattedWeights, WeightFormat, spread, value_bits_of
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -72,9 +72,9 @@ class CambriconXSpec(AcceleratorSpec):
     )  # fmt: skip
     index_bits: int = Field(8, ge=0, le=16, description="bits of a step index; a longer run of zeros takes fillers "
                             "(assumption: 8, which span a window of 256)")  # fmt: skip
-    nbin_bytes: Count = Field(8192, description="NBin, input neurons, both halves together, bytes")
-    nbout_bytes: Count = Field(8192, description="NBout, output neurons and partial sums, both halves together, bytes")
-    sb_bytes: Count = Field(2048, description="SB, compressed synapses of one PE, bytes")
+    nbin_bytes: Bytes = Field(8192, description="NBin, input neurons, both halves together, bytes")
+    nbout_bytes: Bytes = Field(8192, description="NBout, output neurons and partial sums, both halves together, bytes")
+    sb_bytes: Bytes = Field(2048, description="SB, compressed synapses of one PE, bytes")
     loop_order: Literal["auto", "inputs_outer", "weights_outer"] = Field(
         "auto", description="inputs_outer: a block of inputs meets all filters; weights_outer: rounds of filters that "
         "fit the SBs meet all inputs; auto: whichever takes less time (assumption)"
@@ -155,7 +155,7 @@ class CambriconX(Accelerator[CambriconXSpec]):
         stored_bits, decoded = self._formatted(trace.weight_mask, counts)
         window_cycles = counts.busy + counts.index + decoded
         work = self.arrange(layer, stored_bits, window_cycles)
-        cycles = np.zeros((work.tiles, spec.pes, CAUSES), np.int64)
+        cycles = no_cycles(work.tiles, spec.pes)
         cycles[..., Cause.BUSY] = work.per_tile(counts.busy)
         cycles[..., Cause.INDEX] = work.per_tile(counts.index + decoded)
         if spec.fetch == "shared":

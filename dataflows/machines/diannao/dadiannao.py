@@ -27,9 +27,9 @@ from pydantic import Field
 
 from dataflows.accelerator import Accelerator
 from dataflows.machines.diannao.neuron_outputs import neuron_outputs
-from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Tensor
+from dataflows.schedule import BufferUse, Cause, LayerSchedule, Tensor, no_cycles
 from dataflows.sizing import Scaling
-from dataflows.specs import Count, DramSpec
+from dataflows.specs import LEAST_GBS, MOST_GBS, Bytes, Clock, Count, DramSpec
 from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.tiling.group_packs import GroupedSpec, GroupPacks
 from dataflows.tiling.kept_maps import KeptMaps
@@ -52,10 +52,10 @@ class DaDianNaoSpec(GroupedSpec):
     tiles: Count = Field(16, description="tiles of a chip")
     neurons_per_tile: Count = Field(16, description="output neurons computed together in a tile")
     inputs_per_neuron: Count = Field(16, description="inputs multiplied for each of them in a cycle")
-    synapse_edram_bytes: Count = Field(
+    synapse_edram_bytes: Bytes = Field(
         32 * MIB, description="eDRAM of all tiles of a chip together, bytes (2 MB a tile)"
     )
-    central_edram_bytes: Count = Field(
+    central_edram_bytes: Bytes = Field(
         4 * MIB,
         description="central eDRAM of a chip, bytes: half for inputs, half for outputs (4 MB; the split is an "
         "assumption)",
@@ -63,11 +63,11 @@ class DaDianNaoSpec(GroupedSpec):
     weights_resident: Residency = Field("fitting", description=RESIDENCY_TEXT)
     link_gbs: float = Field(
         25.6,
-        gt=0,
-        allow_inf_nan=False,
+        ge=LEAST_GBS,
+        le=MOST_GBS,
         description="what a chip receives from others, GB/s (four HyperTransport links of 6.4 GB/s)",
     )
-    clock_hz: Count = Field(606_000_000, description="accelerator clock, Hz (606 MHz)")
+    clock_hz: Clock = Field(606_000_000, description="accelerator clock, Hz (606 MHz)")
     dram: DramSpec = Field(
         DramSpec(bandwidth_gbs=25.6),  # type: ignore[call-arg]
         description="what lies outside the chips, behind their links (assumption: no faster than one chip's 25.6 GB/s)",
@@ -144,7 +144,7 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
         neurons = np.clip(plan.filters[..., None] - first_neuron, 0, spec.neurons_per_tile)  # (packs, rounds, PEs)
         neurons = neurons[:, None, None]
         steps = plan.strips.pixels[:, None, None] * math.prod(layer.kernel_size)
-        blocks = np.zeros((*plan.block_shape, pes, CAUSES), np.int64)
+        blocks = no_cycles(*plan.block_shape, pes)
         # A tile with one neuron of its 16 takes as long as a full one; the lanes of the other 15 are empty slots.
         blocks[..., Cause.BUSY] = steps * ceil_div(layer.group_in_channels, spec.inputs_per_neuron) * (neurons > 0)
         work = StripWork.of_filter_blocks(blocks, steps * layer.group_in_channels * neurons)

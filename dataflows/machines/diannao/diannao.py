@@ -24,9 +24,9 @@ from pydantic import Field, model_validator
 from dataflows.accelerator import Accelerator
 from dataflows.machines.diannao.neuron_outputs import neuron_outputs
 from dataflows.machines.diannao.position_blocks import PositionBlocks
-from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
+from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor, no_cycles
 from dataflows.sizing import Scaling
-from dataflows.specs import Count, DramSpec, Size
+from dataflows.specs import Bytes, Clock, Count, DramSpec, Size
 from dataflows.tiling.dram_layout import Layout, bits_to_bytes
 from dataflows.tiling.group_packs import GroupedSpec, GroupPacks
 from dataflows.tiling.windows import inputs_read
@@ -40,13 +40,13 @@ class DianNaoSpec(GroupedSpec):
 
     output_neurons: Count = Field(16, description="Tn, output neurons computed together (section on the accelerator)")
     inputs_per_neuron: Count = Field(16, description="Ti, inputs multiplied for each of them in a cycle")
-    nbin_bytes: Count = Field(2048, description="NBin, input buffer, bytes (2 KB)")
-    sb_bytes: Count = Field(32768, description="SB, synapse buffer, bytes (32 KB)")
-    nbout_bytes: Count = Field(2048, description="NBout, buffer of outputs and partial sums, bytes (2 KB)")
+    nbin_bytes: Bytes = Field(2048, description="NBin, input buffer, bytes (2 KB)")
+    sb_bytes: Bytes = Field(32768, description="SB, synapse buffer, bytes (32 KB)")
+    nbout_bytes: Bytes = Field(2048, description="NBout, buffer of outputs and partial sums, bytes (2 KB)")
     pipeline_fill_cycles: Size = Field(
         0, description="cycles until the three NFU stages run, once a round of output channels (assumption: hidden)"
     )
-    clock_hz: Count = Field(980_000_000, description="accelerator clock, Hz (0.98 GHz)")
+    clock_hz: Clock = Field(980_000_000, description="accelerator clock, Hz (0.98 GHz)")
     dram: DramSpec = Field(
         DramSpec(bandwidth_gbs=256.0),  # type: ignore[call-arg]
         description="assumption: ample bandwidth, as with Cambricon-X",
@@ -91,7 +91,7 @@ class DianNao(Accelerator[DianNaoSpec]):
         mapped = np.arange(spec.output_neurons) < filters[:, :, None, None, None]
         steps = math.prod(layer.kernel_size)
         busy = places * (steps * ceil_div(layer.group_in_channels, spec.inputs_per_neuron))
-        cycles = np.zeros((*busy.shape, spec.output_neurons, CAUSES), np.int64)
+        cycles = no_cycles(*busy.shape, spec.output_neurons)
         cycles[..., Cause.BUSY] = busy[..., None] * mapped
         cycles[:, :, 0, 0, :, Cause.FILL] = spec.pipeline_fill_cycles * mapped[:, :, 0, 0]
         # 20 channels on 16 lanes are two steps a position and kernel position, but 20 products for each neuron.

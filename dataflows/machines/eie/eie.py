@@ -41,9 +41,9 @@ from dataflows.machines.eie.activation_queues import (
 )
 from dataflows.machines.eie.csc_columns import ColumnEntries, encode, multiply
 from dataflows.machines.eie.vector_tiles import VectorTiles
-from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor
+from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor, no_cycles
 from dataflows.sizing import Scaling
-from dataflows.specs import AcceleratorSpec, Count, Size
+from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, Size
 from dataflows.tiling.dram_layout import Layout, bits_to_bytes
 from dataflows.tiling.residency import RESIDENCY_TEXT, Residency, residency_notes, resident
 from dataflows.truth.products import count_products
@@ -76,15 +76,15 @@ class EieSpec(AcceleratorSpec):
     arithmetic_cycles: Size = Field(
         4, description="cycles from a vector's last entry to its last result: the four stages of the arithmetic unit"
     )
-    weight_sram_bytes: Count = Field(128 * KIB, description="sparse matrix SRAM of a PE, bytes (table II)")
-    pointer_sram_bytes: Count = Field(32 * KIB, description="both pointer SRAM banks of a PE, bytes (table II)")
-    activation_sram_bytes: Count = Field(2 * KIB, description="activation SRAM of a PE, bytes (table II)")
+    weight_sram_bytes: Bytes = Field(128 * KIB, description="sparse matrix SRAM of a PE, bytes (table II)")
+    pointer_sram_bytes: Bytes = Field(32 * KIB, description="both pointer SRAM banks of a PE, bytes (table II)")
+    activation_sram_bytes: Bytes = Field(2 * KIB, description="activation SRAM of a PE, bytes (table II)")
     sram_port_bits: Count = Field(64, description="bits that a PE writes to its activation SRAM a cycle (section VI)")
     weights_resident: Residency = Field(
         "fitting", description=RESIDENCY_TEXT + "; what is not resident is loaded once where a block of rows fits the "
         "SRAMs, otherwise for every vector"
     )  # fmt: skip
-    clock_hz: Count = Field(800_000_000, description="accelerator clock, Hz (800 MHz)")
+    clock_hz: Clock = Field(800_000_000, description="accelerator clock, Hz (800 MHz)")
 
 
 class Eie(Accelerator[EieSpec]):
@@ -125,7 +125,7 @@ class Eie(Accelerator[EieSpec]):
         self.require(trace.layer)
         spec, tiles = self.spec, self._tiles(trace.layer)
         vectors = tiles.vectors(trace.activation_mask).view(np.uint8)
-        cycles = np.zeros((*tiles.shape, spec.pes, CAUSES), np.int64)
+        cycles = no_cycles(*tiles.shape, spec.pes)
         stored = np.zeros((tiles.shape[0], spec.pes), np.int64)  # entries of each block of rows
         for unit in range(tiles.shape[0]):
             columns = ColumnEntries.of(tiles.matrix(trace.weight_mask, unit), spec.pes, spec.run_bits)

@@ -9,7 +9,7 @@ import numpy as np
 
 from dataflows.machines.kgrc.kernel_groups import KernelGroups
 from dataflows.machines.kgrc.spec import KgrcSpec
-from dataflows.schedule import CAUSES, Cause
+from dataflows.schedule import Cause, no_cycles
 from workloads.whole_numbers import ceil_div
 
 
@@ -86,7 +86,7 @@ class GroupSteps:
         waiting = (np.maximum(chunks, input_cycles[:, None] * needed) - own.sum(axis=3)).sum(axis=2)
         # A PE's own passes; what the slowest of a chunk takes longer is its imbalance.
         busy = self.passes.sum(axis=(3, 4)) * pixel_vectors
-        cycles = np.zeros((*busy.shape, CAUSES), np.int64)
+        cycles = no_cycles(*busy.shape)
         mapped = busy > 0
         cycles[..., Cause.BUSY] = busy
         cycles[..., Cause.FILL] = (computing.max(axis=(2, 3)) + start_cycles * started)[..., None] * mapped

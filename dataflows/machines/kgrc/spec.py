@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from dataflows.specs import Count, DramSpec, Size
+from dataflows.specs import Clock, Count, DramSpec, Size
 from dataflows.tiling.group_packs import GroupedSpec
 
 DESIGN_SIZES = ("filters_per_tile", "filters_parallel", "channels_per_tile", "pixels_parallel", "positions_parallel")
@@ -63,7 +63,7 @@ class KgrcSpec(GroupedSpec):
         description="cycles that TK positions wait for the lists of kept rows in layers that drop rows (assumption, "
         "from published latencies; 0 in the published equations)",
     )
-    clock_hz: Count = Field(150_000_000, description="accelerator clock, Hz (150 MHz)")
+    clock_hz: Clock = Field(150_000_000, description="accelerator clock, Hz (150 MHz)")
     overlap: Literal["none", "serial", "weights", "tiles"] = Field(
         "serial",
         description="a published latency is a sum over layers that each end with their last outputs' way out (Eq. for "

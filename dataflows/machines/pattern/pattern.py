@@ -81,9 +81,9 @@ from dataflows.machines.pattern.kernel_batches import Batches
 from dataflows.machines.pattern.kernel_patterns import KernelPatterns
 from dataflows.machines.pattern.kernel_products import multiply_kernels
 from dataflows.machines.pattern.pattern_arrays import Pass, deal
-from dataflows.schedule import CAUSES, Cause, LayerSchedule
+from dataflows.schedule import CAUSES, Cause, LayerSchedule, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
-from dataflows.specs import AcceleratorSpec, Count, DramSpec, Size
+from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, DramSpec, Size
 from dataflows.tiling.filter_blocks import cut_layer
 from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
@@ -125,17 +125,17 @@ class PatternSpec(AcceleratorSpec):
         "(assumption)"
     )  # fmt: skip
     fill_cycles: Size = Field(8, description="cycles from a layer's start to the first product (assumption)")
-    input_buffer_bytes: Count = Field(
+    input_buffer_bytes: Bytes = Field(
         2048 * KIB, description="input buffer, bytes (assumption: of the 30 MB and more of UltraRAM of an Alveo card)"
     )
-    weight_buffer_bytes: Count = Field(
+    weight_buffer_bytes: Bytes = Field(
         8192 * KIB,
         description="compressed weights, bytes (FCCM 2020: on chip; assumption: room for a layer of VGG-16)",
     )
-    output_buffer_bytes: Count = Field(
+    output_buffer_bytes: Bytes = Field(
         2048 * KIB, description="partial sums and outputs, both halves together, bytes (assumption)"
     )
-    clock_hz: Count = Field(200_000_000, description="accelerator clock, Hz (assumption)")
+    clock_hz: Clock = Field(200_000_000, description="accelerator clock, Hz (assumption)")
     dram: DramSpec = Field(
         DramSpec(bandwidth_gbs=19.2),  # type: ignore[call-arg]
         description="assumption: one 64-bit channel of DDR4-2400",
@@ -218,7 +218,7 @@ class PatternMachine(Accelerator[PatternSpec]):
         """Cycles and products, array by array and row by row."""
         spec, ranges, passes = self.spec, _filter_ranges(plan), self._passes(plan)
         shape = (*plan.block_shape, spec.arrays, spec.kernels_parallel)
-        cycles, issued = np.zeros((*shape, CAUSES), np.int64), np.zeros(shape, np.int64)
+        cycles, issued = no_cycles(*shape), np.zeros(shape, np.int64)
 
         def run(block: int) -> None:
             # Weights alone decide, so that every image of the batch takes the same.

@@ -18,7 +18,7 @@ import numpy as np
 
 from dataflows.kernels.compiled import kernel
 from dataflows.machines.scnn.nonzero_lists import ListPart, NonzeroLists
-from dataflows.schedule import CAUSES, Cause
+from dataflows.schedule import Cause, no_cycles
 
 
 class Counted(IntEnum):
@@ -42,7 +42,7 @@ _CAUSE_OF = {
 
 def cycles_and_issued(work: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A schedule's cycles (tiles, PEs, CAUSES) and issued (tiles, PEs) of `work`, (tiles, PEs, WORK_COUNTS)."""
-    cycles = np.zeros((*work.shape[:2], CAUSES), np.int64)
+    cycles = no_cycles(*work.shape[:2])
     for counted, cause in _CAUSE_OF.items():
         cycles[:, :, cause] = work[:, :, counted]
     return cycles, np.ascontiguousarray(work[:, :, Counted.ISSUED])

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from dataflows.machines.scnn.activation_rams import ActivationRams
 from dataflows.machines.scnn.bank_queues import QueueRules
 from dataflows.machines.scnn.nonzero_lists import ListRules
-from dataflows.specs import AcceleratorSpec, Count, DramSpec, Size
+from dataflows.specs import AcceleratorSpec, Bytes, Count, DramSpec, Side, Size
 from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.tiling.stored_weights import NATIVE, WeightFormat
 
@@ -21,8 +21,8 @@ from dataflows.tiling.stored_weights import NATIVE, WeightFormat
 class ScnnSpec(AcceleratorSpec):
     """Parameters of SCNN; defaults are the published machine (Parashar et al., ISCA 2017) unless marked assumption."""
 
-    pe_rows: Count = Field(8, description="rows of PEs (Table II: 64 PEs)")
-    pe_columns: Count = Field(8, description="columns of PEs (Table II: 64 PEs)")
+    pe_rows: Side = Field(8, description="rows of PEs (Table II: 64 PEs)")
+    pe_columns: Side = Field(8, description="columns of PEs (Table II: 64 PEs)")
     weights_per_vector: Count = Field(4, description="F, weights of a vector (Table II: 4 x 4 multipliers in a PE)")
     activations_per_vector: Count = Field(4, description="I, activations of a vector (Table II)")
     accumulator_banks: Count = Field(32, description="banks of a PE's accumulators (section on the PE: 2 x F x I)")
@@ -48,8 +48,8 @@ class ScnnSpec(AcceleratorSpec):
     zero_run_bits: int = Field(4, ge=0, le=16, description="bits of the zero-run field of a stored value (Table II)")
     weight_fifo_vectors: Count = Field(50, description="F-wide vectors that a PE's weight FIFO holds (Table II: 50 "
                                        "entries, 500 bytes)")  # fmt: skip
-    iaram_bytes: Count = Field(10240, description="input activation RAM of a PE, bytes (Table II)")
-    oaram_bytes: Count = Field(10240, description="output activation RAM of a PE, bytes (Table II)")
+    iaram_bytes: Bytes = Field(10240, description="input activation RAM of a PE, bytes (Table II)")
+    oaram_bytes: Bytes = Field(10240, description="output activation RAM of a PE, bytes (Table II)")
     post_processing_entries_per_cycle: Count = Field(
         4, description="partial sums that a PE's post-processing takes a cycle (assumption: one I-wide vector)"
     )

@@ -37,9 +37,9 @@ from dataflows.kernels.add_by_value import add_by_value
 from dataflows.kernels.threads import run_slices
 from dataflows.machines.stacked.nested_levels import nested_codes, stored_entries
 from dataflows.machines.stacked.vector_broadcast import NO_VECTOR, NO_WEIGHT, PRODUCT, BroadcastRules, play_turns
-from dataflows.schedule import CAUSES, Cause, LayerSchedule
+from dataflows.schedule import CAUSES, Cause, LayerSchedule, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
-from dataflows.specs import AcceleratorSpec, Count, DramSpec
+from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, DramSpec
 from dataflows.tiling.filter_blocks import cut_layer
 from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
@@ -79,12 +79,12 @@ class StackedSpec(AcceleratorSpec):
         "are 128 block RAMs of 4 KiB; a vector that begins anywhere needs one for each of 16 lanes: 8 banks, two ports)"
     )  # fmt: skip
     input_queue_depth: Count = Field(8, description="vectors that wait before a PE (assumption: as many as in EIE)")
-    input_buffer_bytes: Count = Field(512 * KIB, description="input buffer, bytes (assumption)")
-    weight_buffer_bytes: Count = Field(
+    input_buffer_bytes: Bytes = Field(512 * KIB, description="input buffer, bytes (assumption)")
+    weight_buffer_bytes: Bytes = Field(
         8192 * KIB, description="stored weights, bytes (assumption: room for all levels of a layer of VGG-16)"
     )
-    output_buffer_bytes: Count = Field(256 * KIB, description="output buffer, both halves together, bytes (assumption)")
-    clock_hz: Count = Field(200_000_000, description="accelerator clock, Hz (assumption)")
+    output_buffer_bytes: Bytes = Field(256 * KIB, description="output buffer, both halves together, bytes (assumption)")
+    clock_hz: Clock = Field(200_000_000, description="accelerator clock, Hz (assumption)")
     dram: DramSpec = Field(
         DramSpec(bandwidth_gbs=12.8),  # type: ignore[call-arg]
         description="assumption: a channel of DDR3-1600",
@@ -224,7 +224,7 @@ class Stacked(Accelerator[StackedSpec]):
             depth=spec.input_queue_depth,
         )
         own = play_turns(filters.codes, filters.lists, spec.running, spec.pes, rules)
-        cycles = np.zeros((*own.shape[:2], CAUSES), np.int64)
+        cycles = no_cycles(*own.shape[:2])
         for doing, cause in ((PRODUCT, Cause.BUSY), (NO_WEIGHT, Cause.INDEX), (NO_VECTOR, Cause.PORT)):
             cycles[..., cause] = own[..., doing]
         taken = own.sum(axis=2)

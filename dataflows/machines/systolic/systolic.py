@@ -36,9 +36,9 @@ from pydantic import Field, model_validator
 from dataflows.accelerator import Accelerator
 from dataflows.kernels.compiled import kernel
 from dataflows.machines.systolic.array_folds import Folds, FoldSequence
-from dataflows.schedule import CAUSES, Cause, LayerSchedule
+from dataflows.schedule import Cause, LayerSchedule, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
-from dataflows.specs import Count, DramSpec
+from dataflows.specs import Bytes, Clock, Count, DramSpec
 from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.tiling.group_packs import GroupedSpec, GroupPacks
 from dataflows.tiling.kept_maps import KeptMaps
@@ -73,13 +73,13 @@ class SystolicSpec(GroupedSpec):
     accumulators_per_column: Count = Field(
         4096, description="sums below a column, in two halves, weight and input stationary (TPU v1: 4,096)"
     )
-    input_buffer_bytes: Count = Field(
+    input_buffer_bytes: Bytes = Field(
         8 * MIB,
         description="input buffer (assumption: half of TPU v2's 16 MiB); maps that fit it and the output buffer stay",
     )
-    weight_buffer_bytes: Count = Field(4 * MIB, description="weight buffer (assumption: a quarter)")
-    output_buffer_bytes: Count = Field(4 * MIB, description="output buffer (assumption: a quarter)")
-    clock_hz: Count = Field(700_000_000, description="accelerator clock, Hz (700 MHz)")
+    weight_buffer_bytes: Bytes = Field(4 * MIB, description="weight buffer (assumption: a quarter)")
+    output_buffer_bytes: Bytes = Field(4 * MIB, description="output buffer (assumption: a quarter)")
+    clock_hz: Clock = Field(700_000_000, description="accelerator clock, Hz (700 MHz)")
     dram: DramSpec = Field(
         DramSpec(bandwidth_gbs=350.0),  # type: ignore[call-arg]
         description="a core's half of TPU v2's 700 GB/s",
@@ -206,7 +206,7 @@ class Systolic(Accelerator[SystolicSpec]):
     def _work(self, plan: StripPlan) -> StripWork:
         """Cycles and products of the columns."""
         spec, sequence, column = self.spec, self._sequence(plan), np.arange(self.spec.columns)
-        cycles = np.zeros((*plan.block_shape, spec.columns, CAUSES), np.int64)
+        cycles = no_cycles(*plan.block_shape, spec.columns)
         issued = np.zeros((*plan.block_shape, spec.columns), np.int64)
         for folds, times in ((sequence.whole, sequence.times), (sequence.last, np.ones_like(sequence.times))):
             used = column < folds.columns[..., None]
@@ -231,7 +231,7 @@ class Systolic(Accelerator[SystolicSpec]):
         first_row = column // layer.group_out_channels * int(plan.columns[0]) if packed else np.zeros_like(column)
         count = folds.count if all_folds else 1
         rows, own_rows = (folds.rows, folds.own_rows) if all_folds else (folds.last_rows, folds.last_own_rows())
-        ends = np.zeros((*rows.shape, len(column), CAUSES), np.int64)
+        ends = no_cycles(*rows.shape, len(column))
         # Column j starts j cycles late in every fold, and a group's first row as late as the rows above it are many.
         ends[..., Cause.FILL] = count * column + first_row
         # In a fold of r rows a column is busy for n + r - 1 cycles, of which n are counted with the values.

@@ -17,10 +17,10 @@ NETWORKS = {
     "dotted": (".".join("a" * 50_000) + " = 1", "a key has more than 100 parts"),
     "padding": (f"{LAYER}padding = 1000000000", "padding = 1000000000, must be at most 65536"),
     "stride": (f"{LAYER}stride = {10**12}", "stride = 1e+12, must be at most 2147483647"),
-    "channels": (LAYER.replace("channels = 2", f"channels = {10**9}"), "a tensor may take at most 4 GiB in memory"),
-    "map": (LAYER.replace("[4, 4]", "[1000000, 1000000]"), "a tensor may take at most 4 GiB in memory"),
-    "outputs": (f"{LAYER}padding = 65536", "a tensor may take at most 4 GiB in memory"),
-    "batch": (f"{LAYER}batch = 2000000000", "a tensor may take at most 4 GiB in memory"),
+    "channels": (LAYER.replace("channels = 2", f"channels = {10**9}"), "an array may take at most 1 GiB in memory"),
+    "map": (LAYER.replace("[4, 4]", "[1000000, 1000000]"), "an array may take at most 1 GiB in memory"),
+    "outputs": (f"{LAYER}padding = 65536", "an array may take at most 1 GiB in memory"),
+    "batch": (f"{LAYER}batch = 2000000000", "an array may take at most 1 GiB in memory"),
     "surrogate": ('name = "\\ud800"', "not valid TOML"),
 }
 STUDIES = {

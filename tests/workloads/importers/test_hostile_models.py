@@ -50,7 +50,7 @@ def test_constants_that_use_each_other_twice_are_computed_once(tmp_path):
 def test_a_constant_that_fills_the_memory_is_refused(tmp_path):
     nodes = [node("ConstantOfShape", ["s"], ["huge"]), node("Slice", ["huge", "from", "to"], ["w"])]
     weights = {"s": np.array([60_000, 60_000]), "from": np.array([0, 0]), "to": np.array([4, 2])}
-    assert "ConstantOfShape 'huge': 6.706 GiB: a tensor may take at most 4 GiB" in fault(
+    assert "ConstantOfShape 'huge': 6.706 GiB: an array may take at most 1 GiB" in fault(
         product(tmp_path, nodes, weights, "w")
     )
 
@@ -168,7 +168,7 @@ def test_an_array_whose_header_claims_too_much_is_refused(tmp_path):
         np.lib.format.write_array_header_1_0(
             stream, {"descr": "<f8", "fortran_order": False, "shape": (1, 1, 1 << 16, 1 << 14)}
         )
-    assert fault(path, inputs=(tmp_path / "y.npy",)).endswith("8 GiB: a tensor may take at most 4 GiB in memory")
+    assert fault(path, inputs=(tmp_path / "y.npy",)).endswith("8 GiB: an array may take at most 1 GiB in memory")
 
 
 @pytest.mark.parametrize("key", ["weight_file", "activation_file"])

@@ -98,8 +98,8 @@ def test_offsets_that_do_not_rise_to_the_count_are_refused(tmp_path, kind, offse
         ("csr", {"shape": np.array([-4, 6])}, "the matrix is -4 x 6, must be at least 1 x 1"),
         ("csr", {"shape": np.array([4, 6, 1])}, "the matrix's shape is [4, 6, 1], must be rows and columns"),
         ("csr", {"shape": np.array([4.0, 6.0])}, "the matrix's shape is [4.0, 6.0], must be rows and columns"),
-        ("csr", {"shape": np.array([4, 1 << 40])}, "a tensor may take at most 4 GiB in memory"),
-        ("coo", {"shape": np.array([1 << 62, 1 << 62])}, "a tensor may take at most 4 GiB in memory"),
+        ("csr", {"shape": np.array([4, 1 << 40])}, "an array may take at most 1 GiB in memory"),
+        ("coo", {"shape": np.array([1 << 62, 1 << 62])}, "an array may take at most 1 GiB in memory"),
         ("csr", {"format": b"lil"}, "sparse format 'lil', must be one of: csr, csc, bsr, coo, dia"),
         ("csr", {"format": np.array(["csr", "csr"])}, "must be a short text"),
         ("csr", {"format": np.array(3)}, "must be a short text"),
@@ -164,7 +164,7 @@ def test_matrix_market_files_are_checked_as_well(tmp_path):
         ("coordinate real general\n3 4 1\n1 2 nan\n", "holds a value that is not finite"),
         ("array real general\n1 2\n1\ninf\n", "holds a value that is not finite"),
         ("coordinate real general\n3 4 1\n4 2 1\n", "row index 3 lies outside 0 to 2"),
-        ("coordinate real general\n999999999 999999999 0\n", "a tensor may take at most 4 GiB in memory"),
+        ("coordinate real general\n999999999 999999999 0\n", "an array may take at most 1 GiB in memory"),
         ("coordinate complex general\n3 4 1\n1 2 1 1\n", "holds complex numbers"),
     ):
         path.write_text(f"%%MatrixMarket matrix {body}")

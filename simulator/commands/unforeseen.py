@@ -22,8 +22,7 @@ def is_raised() -> bool:
 
 def line_of(error: BaseException, arguments: Sequence[str]) -> str:
     """The one line; the details go to a new file among the temporary ones, where one can be written."""
-    reason = " ".join(str(error)[:1000].split())[:200]
-    what = f"{type(error).__name__}{f': {reason}' if reason else ''}"
+    what = f"{type(error).__name__}{_reason(error)}"
     try:
         handle, path = tempfile.mkstemp(prefix="prunesim-error-", suffix=".txt")
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
@@ -31,6 +30,14 @@ def line_of(error: BaseException, arguments: Sequence[str]) -> str:
     except OSError as fault:
         return f"a fault of this program, {what}; its details cannot be written: {fault.strerror or fault}"
     return f"a fault of this program, {what}; please report it with {path}"
+
+
+def _reason(error: BaseException) -> str:
+    try:
+        reason = str(error)[:200].strip()
+    except Exception:  # noqa: BLE001 (whatever the error's own text ends in)
+        return ""
+    return f": {' '.join(reason.splitlines())}" if reason else ""
 
 
 def _details(error: BaseException, arguments: Sequence[str]) -> str:

@@ -184,8 +184,12 @@ def test_two_outputs_in_one_file_and_an_output_over_an_input_are_refused(tmp_pat
 
 
 def test_inputs_end_somewhere(tmp_path):
+    (tmp_path / "long").write_bytes(bytes(1001))
+    os.mkfifo(tmp_path / "pipe")
     for path, reason in (
-        (Path("/dev/zero"), "holds more than 1,000 bytes"),
+        (tmp_path / "long", r"holds more than 1,000 bytes, the most that is read \(PRUNESIM_LIMITS raises it\)$"),
+        (Path("/dev/zero"), "is a device, must be a file"),
+        (tmp_path / "pipe", "is a pipe, must be a file"),  # whose writer may never come
         (tmp_path, "is a directory"),
         (tmp_path / "no", "no such file"),
     ):
@@ -194,7 +198,6 @@ def test_inputs_end_somewhere(tmp_path):
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="not a text file in UTF-8"):
         read_text(tmp_path / "bytes")
-    os.mkfifo(tmp_path / "pipe")
     for path, kind in ((Path("/dev/zero"), "device"), (tmp_path / "pipe", "pipe"), (tmp_path, "directory")):
         with pytest.raises(InputError, match=f"is a {kind}, must be a file"):
             require_file(path)
@@ -223,3 +226,24 @@ def test_rows_go_to_a_device(cli, tmp_path):
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
     result = cli("run", network, "--on", "ideal", "--csv", "/dev/full")
     assert (result.code, result.err) == (2, "prunesim: /dev/full: cannot be written: No space left on device\n")
+
+
+def test_a_limit_of_files_can_be_raised(tmp_path, monkeypatch):
+    (tmp_path / "long").write_bytes(bytes(1001))
+    monkeypatch.setenv("PRUNESIM_LIMITS", "1.5")
+    assert read_bytes(tmp_path / "long", 1000) == bytes(1001)
+
+
+@pytest.mark.parametrize("factor", ["0.5", "nan", "-1", "2048", "much", ""])
+def test_a_factor_of_limits_that_is_none_is_refused(factor, tmp_path, monkeypatch):
+    monkeypatch.setenv("PRUNESIM_LIMITS", factor)
+    with pytest.raises(InputError, match=rf"^PRUNESIM_LIMITS = '{factor}': must be a number between 1 and 1024$"):
+        read_bytes(tmp_path / "any")
+
+
+def test_a_pipe_that_a_shell_hands_over_is_read():
+    end, start = os.pipe()
+    os.write(start, b"x = 1")
+    os.close(start)
+    assert read_text(Path(f"/dev/fd/{end}")) == "x = 1"
+    os.close(end)

@@ -90,6 +90,6 @@ def test_a_report(cli, tmp_path, text):
 def test_devices_end_at_once(cli, tmp_path):
     refused(cli, "set = /dev/zero: must be", "run", "--on", "ideal", "--prune", "pattern:set=/dev/zero")
     refused(cli, "/dev/zero: is a device, must be a file", "run", "/dev/zero", "--on", "ideal")
-    refused(cli, "/dev/zero: holds more than", "run", "--on", "scnn", "--config", "/dev/zero")
-    refused(cli, "/dev/zero: holds more than", "sweep", "/dev/zero")
+    refused(cli, "/dev/zero: is a device, must be a file", "run", "--on", "scnn", "--config", "/dev/zero")
+    refused(cli, "/dev/zero: is a device, must be a file", "sweep", "/dev/zero")
     refused(cli, "/dev/zero: ", "plot", "/dev/zero", "-o", tmp_path / "p.png")

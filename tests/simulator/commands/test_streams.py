@@ -120,7 +120,7 @@ def test_a_layer_without_enough_memory_is_named(cli, monkeypatch, place):
 def test_a_layer_beyond_a_limit_of_memory_is_named(tmp_path):
     network = tmp_path / "big.toml"
     network.write_text('[[layers]]\nname = "wide"\ntype = "fc"\nin_channels = 40000\nout_channels = 40000\n')
-    done = shell(f"ulimit -v 1500000; prunesim run {network} --on ideal")
+    done = shell(f"export PRUNESIM_LIMITS=4; ulimit -v 1500000; prunesim run {network} --on ideal")
     assert done.returncode == 2
     assert done.stderr.startswith(
         "prunesim: layer 'wide' with 1600000000 weights and 40000 activations: not enough memory"

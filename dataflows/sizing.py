@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from dataflows.specs import MOST_BYTES, MOST_HZ, AcceleratorSpec, Count, Rate, Spec
+from dataflows.specs import MOST_BYTES, MOST_HZ, MOST_MULTIPLIERS, AcceleratorSpec, Rate, Spec
 from workloads.units import KIB
 
 _SKEW = 4.0  # how far two parameters that grow together may leave their default ratio
@@ -31,9 +31,9 @@ THREE_BUFFERS: Mapping[str, str] = dict.fromkeys(
 class EqualSize(Spec):
     """The size that machines are brought to; what is None stays as it is."""
 
-    multipliers: Count | None = Field(None, description="multipliers of the whole machine")
+    multipliers: int | None = Field(None, ge=1, le=MOST_MULTIPLIERS, description="multipliers of the whole machine")
     clock_ghz: float | None = Field(None, gt=0, le=MOST_HZ / 1e9, description="clock, GHz")
-    on_chip_kib: float | None = Field(None, gt=0, le=MOST_BYTES / KIB, description="all buffers together, KiB")
+    on_chip_kib: float | None = Field(None, ge=1 / KIB, le=MOST_BYTES / KIB, description="all buffers together, KiB")
     bandwidth_gbs: Rate | None = Field(None, description="peak bandwidth of DRAM, 10^9 bytes a second")
     bits: Literal[4, 8, 16, 32] | None = Field(None, description="bits of a stored weight or activation")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -20,6 +21,7 @@ from workloads.units import KIB
 _SKEW = 4.0  # how far two parameters that grow together may leave their default ratio
 # Of two logarithms, so that a ratio of exactly _SKEW is near enough.
 _ROUNDING = 1e-9
+_MOST_PRODUCTS = 1 << 17  # tried one after the other; where nothing is possible, this ends it
 _STEPS = 40  # of the search for the least possible buffers
 
 # Of machines with a buffer each for inputs, weights and outputs, as `Scaling.buffers` says it.
@@ -112,7 +114,7 @@ def _grown(scaling: Scaling, spec: AcceleratorSpec, multipliers: int) -> dict[st
     count = multipliers // scaling.step(spec)
     now = math.prod(getattr(spec, key) for key in scaling.growing)
     # From the target down; where nothing so small is possible, up again to the machine's own size, which is.
-    for product in (*range(count, 0, -1), *range(max(1, count + 1), now + 1)):
+    for product in islice(chain(range(count, 0, -1), range(max(1, count + 1), now + 1)), _MOST_PRODUCTS):
         for values in _shapes(spec, scaling.growing, product):
             # Buffers may be too small for it as they are, and are sized next.
             if _is_possible(spec, values | dict.fromkeys(scaling.buffers, MOST_BYTES)):

@@ -17,6 +17,9 @@ from simulator.reports.report import Measures, NetworkReport
 from workloads.errors import InputError
 from workloads.workload import Workload
 
+MOST_INPUTS = 1_000_000
+_MOST_DIGITS = 100
+
 
 def parse_inputs(text: str, workload: Workload) -> int:
     """How many inputs `--inputs N|all` asks for. Raises `InputError` where the workload does not hold so many."""
@@ -24,8 +27,11 @@ def parse_inputs(text: str, workload: Workload) -> int:
         if workload.inputs is None:
             raise InputError(f"--inputs all: {workload.holds}: give a number")
         return workload.inputs
-    if not (text.isdecimal() and text.isascii() and int(text)):
+    if not (text.isdecimal() and text.isascii() and text.strip("0")):
         raise InputError(f"--inputs {text}: must be a whole number of at least 1, or all")
+    # By its length first, since Python reads no number of thousands of digits.
+    if len(text) > _MOST_DIGITS or int(text) > MOST_INPUTS:
+        raise InputError(f"--inputs {text}: at most {MOST_INPUTS}")
     if workload.inputs is not None and int(text) > workload.inputs:
         raise InputError(f"--inputs {text}: {workload.holds}")
     return int(text)

@@ -7,11 +7,13 @@ file.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,7 @@ from workloads.limit_factor import VARIABLE, raised
 TEXT_LIMIT_BYTES = 1 << 26  # of a file that people write: studies, network files, tables
 DATA_LIMIT_BYTES = 1 << 30  # of a text that programs write: matrices, reports, timelines
 _MOST_LINKS = 40  # followed by Linux in a path
+_PIPE_SECONDS = 10  # for which an output waits for somebody to read it
 
 
 def require_writable(path: Path) -> None:
@@ -175,8 +178,26 @@ def _send(content: BinaryIO, target: Path | int) -> None:
         for own in filter(None, (sys.stdout, sys.stderr)):
             own.flush()  # what was printed before stands before
         target = os.dup(target)
+    elif stat.S_ISFIFO(target.stat().st_mode):
+        target = _pipe_with_reader(target)
     with open(target, "wb") as stream:  # noqa: PTH123 (a descriptor or a path)
         shutil.copyfileobj(content, stream)
+
+
+def _pipe_with_reader(path: Path) -> int:
+    """A named pipe, open for writing. Raises `InputError` where nobody has come to read it."""
+    end = time.monotonic() + _PIPE_SECONDS
+    while True:
+        try:
+            number = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO or time.monotonic() > end:
+                reason = f"nobody reads this pipe for {_PIPE_SECONDS} seconds" if error.errno == errno.ENXIO else error
+                raise InputError(f"{path}: cannot be written: {reason}") from None
+            time.sleep(0.05)
+        else:
+            os.set_blocking(number, True)
+            return number
 
 
 def _ordinary_mode() -> int:

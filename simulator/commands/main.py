@@ -7,6 +7,7 @@ failed, 2 bad input, 3 a fault of the program itself.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import ClassVar
@@ -15,7 +16,7 @@ import click
 
 from simulator.commands import streams, unforeseen
 from simulator.version import VERSION
-from workloads.errors import PrunesimError
+from workloads.errors import InputError, PrunesimError
 from workloads.notices import tell
 
 _MOST_LINES = 50  # of faults that are told at once
@@ -103,6 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _exit_code(arguments: list[str] | None) -> int:
     code: object = 2
     try:
+        _require_texts(sys.argv[1:] if arguments is None else arguments)
         # Not standalone: click would tell errors in words of its own and end the process.
         code = cli.main(arguments, standalone_mode=False)
         # Here, where a full disk is told as one line; the interpreter's own flush at its end would tell it as a
@@ -130,6 +132,17 @@ def _exit_code(arguments: list[str] | None) -> int:
             code = unforeseen.CODE
             _tell(unforeseen.line_of(error, unforeseen.arguments_of(arguments)))
     return code if isinstance(code, int) else 0
+
+
+def _require_texts(arguments: list[str]) -> None:
+    """Raise `InputError` for an argument that no shell could pass on: one with a NUL, or half of a character."""
+    for text in arguments:
+        try:
+            fits = b"\0" not in os.fsencode(text)
+        except UnicodeEncodeError:
+            fits = False
+        if not fits:
+            raise InputError(f"argument {text!r:.100}: holds a NUL, or half of a character")
 
 
 def _is_shortage(error: Exception) -> bool:

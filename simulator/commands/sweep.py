@@ -106,10 +106,7 @@ def sweep(
         _write(study, store, options)
         for line in failure_lines(store.failures(study.places)):
             tell(line)
-        click.echo(
-            f"{store.path}: {summary.computed} points computed, {summary.found} found, {summary.failed} failed",
-            err=True,
-        )
+        tell(f"{store.path}: {summary.computed} points computed, {summary.found} found, {summary.failed} failed")
         check_declared(study, store)
     if summary.failed:
         raise SystemExit(1)
@@ -145,6 +142,7 @@ def _study(subject: str, options: dict[str, Any]) -> Study:
     """The study of the file, or the one that the options describe."""
     from simulator.studies.study import Study
     from simulator.studies.study_file import StudyTable
+    from workloads.texts import require_plain
 
     if options["machines"] is None:
         given = [key for key in ("vary", "seeds", *_STUDY_KEYS, "settings") if options[key]]
@@ -153,18 +151,17 @@ def _study(subject: str, options: dict[str, Any]) -> Study:
         return Study.read(Path(subject))
     axes = [_axis(text) for text in options["vary"]]
     title = f"{subject} on {options['machines']}: {', '.join(key for axis in axes for key in axis) or 'no axis'}"
-    table = StudyTable.checked(
-        {
-            "title": title,
-            "machines": [name.strip() for name in options["machines"].split(",")],
-            "workloads": [subject],
-            "seeds": options["seeds"] or 1,
-            "set": dict(_setting(text) for text in options["settings"]),
-            "axes": axes,
-            **{key: options[key] for key in _STUDY_KEYS if options[key]},
-        },
-        "sweep",
-    )
+    values = {
+        "title": title,
+        "machines": [name.strip() for name in options["machines"].split(",")],
+        "workloads": [subject],
+        "seeds": options["seeds"] or 1,
+        "set": dict(_setting(text) for text in options["settings"]),
+        "axes": axes,
+        **{key: options[key] for key in _STUDY_KEYS if options[key]},
+    }
+    require_plain(values, "sweep")
+    table = StudyTable.checked(values, "sweep")
     return Study.of(table, _name(title, table), "sweep")
 
 

@@ -59,7 +59,7 @@ class Campaign:
             self.counts[outcome] += 1
             if (used := _peak_mib()) > MOST_MIB:
                 self.counts["memory"] += 1
-                self._fault(f"memory of {used // 1024} GiB", given)
+                self._fault(f"memory of {used} MiB", given)
 
     def _fault(self, what: str, given: object) -> None:
         self.faults.setdefault(what, given)

@@ -12,7 +12,7 @@ NUMBERS = [
 OTHERS = ["", "x", "0", "inf", True, None, [], {}, [1], {"x": 1}]
 TEXTS = [
     "", " ", "-", "--", "-1", "0", "1", "2", "0.5", "1e18", "-1e18", "1e999", "nan", "inf", "-inf", str(2**31), str(2**63), "9" * 60, "9" * 10_000, "0x10", "1_0", "٣",
-    "x", "x=1", "=", "=1", "x=", "a=b=c", ",", ",,", "1,2", "x,y", "x" * 10_000, "a.b.c", "." * 200, "[" * 500, "{" * 500, "'", '"', "\\", "\n", "\r\n", "\t", "\x00", "\x1b[31m", "\x7f", "\u202e", "é", "\ud800", "😀",
+    "x", "x=1", "=", "=1", "x=", "a=b=c", ",", ",,", "1,2", "x,y", "x" * 10_000, "a.b.c", "." * 200, "[" * 500, "{" * 500, "'", '"', "\\", "\n", "\r\n", "\t", "\x00", "\x1b[31m", "\x7f", "\u202e", "é", "\ud800", "\udcff", "😀",
     "<script>alert(1)</script>", "=1+1", "+1", "@SUM(1)", "%s", "{0}", "$(id)", "*", "?", "[!", "~", "~nobody", "/", ".", "..", "/dev/null", "/dev/zero", "/dev/full", "/dev/stdin", "/dev/null/x", "/no/such/file", "PIPE", "FOLDER", "EMPTY", "NOISE", "a/" * 3000, "x" * 255 + ".json", "x" * 256 + ".json",
     "pe_rows=0", "pe_rows=1e9", "dram.latency_ns=1e18", "dram.kind=banked", "dram.channels=1000000", "dram.override.rows=3", "dram=1", "clock_hz=" + "9" * 30, "queue_depth=[1]", "a.=1",
     "unstructured", "unstructured:density=nan", "unstructured:density=", "unstructured:density=0.5+", "nm:n=9,m=4", "block:rows=0", "pattern:set=/dev/zero", "+", "multipliers=0", "multipliers=1000000000000", "multipliers=16777216", "on_chip_kib=1e-300", "on_chip_kib=1e12", "bandwidth_gbs=1e-300", "clock_ghz=1e300", "bits=5",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from workloads import files
 from workloads.errors import InputError
 from workloads.files import (
     read_bytes,
@@ -247,3 +248,10 @@ def test_a_pipe_that_a_shell_hands_over_is_read():
     os.close(start)
     assert read_text(Path(f"/dev/fd/{end}")) == "x = 1"
     os.close(end)
+
+
+def test_a_pipe_that_nobody_reads_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_PIPE_SECONDS", 0.1)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"pipe: cannot be written: nobody reads this pipe for 0.1 seconds$"):
+        write_whole(tmp_path / "pipe", "x")

@@ -7,6 +7,7 @@ as well, so that a figure survives a black-and-white printer.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from io import BytesIO
@@ -21,6 +22,7 @@ from matplotlib.ticker import LogFormatterSciNotation
 from dataflows.schedule import Cause
 from workloads.errors import InputError
 from workloads.files import write_whole
+from workloads.notices import tell
 from workloads.whole_numbers import ceil_div
 
 FORMATS = ("png", "svg", "pdf")
@@ -147,6 +149,10 @@ def _drawn(figure: Figure, ending: str) -> bytes:
     stream = BytesIO()
     # Without the date of drawing, so that the same data give the same bytes.
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[ending]
-    with rc_context(_STYLE):
+    with rc_context(_STYLE), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
         figure.savefig(stream, format=ending, dpi=160, metadata=metadata)
+    # Of letters that the font lacks, or of names that leave no room: a line each, without the place in the source.
+    for line in dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught):
+        tell(f"warning: {line}")
     return stream.getvalue()

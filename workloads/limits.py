@@ -14,23 +14,29 @@ MAX_TENSOR_BYTES = 1 << 30
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
+class TooLargeError(InputError):
+    """An array would take more than is allowed."""
+
+
 def require_size(label: str, shape: Sequence[int], item_bytes: int = 1, share: int = 1) -> None:
-    """Raise `InputError` when an array of that shape would take more than is allowed; `label` names it.
+    """Raise `TooLargeError` when an array of that shape would take more than is allowed; `label` names it.
 
     Allowed are `MAX_TENSOR_BYTES`, or that part of it, times what `PRUNESIM_LIMITS` says.
     """
     size = math.prod(shape) * item_bytes
     if size > MAX_TENSOR_BYTES // share and size > (most := raised(MAX_TENSOR_BYTES // share)):
-        raise InputError(
+        raise TooLargeError(
             f"{label}: {readable(size)}: an array may take at most {readable(most)} in memory ({VARIABLE} raises it)"
         )
 
 
 @contextmanager
 def naming_shortage(label: str) -> Generator[None]:
-    """Turn a `MemoryError` of the block into an `InputError` that says what was too large."""
+    """Turn a `MemoryError` or `TooLargeError` of the block into an `InputError` that says what was too large."""
     try:
         yield
+    except TooLargeError as error:
+        raise InputError(f"{label}: {error}") from None
     except MemoryError as error:
         detail = f" ({error})" if str(error) else ""
         raise InputError(f"{label}: not enough memory{detail}") from None

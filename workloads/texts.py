@@ -19,6 +19,7 @@ from workloads.files import TEXT_LIMIT_BYTES, read_bytes, read_text
 MOST_PARTS = 100  # of a dotted key
 _MOST_LEVELS = 100  # of tables and lists inside one another
 _MOST_VALUES = 10_000_000  # counted where they are used, so that YAML's aliases cannot multiply
+_MOST_OF_YAML = 100_000  # likewise: a file of a few lines may stand for any number
 _LARGEST = (1 << 63) - 1
 # More parts joined by dots than a key may have. Possessive, so that no text makes it slow.
 _LONG_KEY = re.compile(rf"""(?<![\w-])(?:(?:"[^"\n]*+"|'[^'\n]*+'|[\w-]++)[ \t]*+\.[ \t]*+){{{MOST_PARTS}}}""")
@@ -102,13 +103,16 @@ def parse_yaml(text: str, label: str, yaml: Any) -> Any:
         raise
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         raise InputError(f"{label}: not YAML (templates must be rendered first): {_reason(error)}") from None
-    require_plain(values, label)
+    require_plain(values, label, _MOST_OF_YAML)
     return values
 
 
-def require_plain(values: Any, label: str) -> None:
-    """Raise `InputError` for nests too deep, whole numbers that no machine word holds, and halves of characters."""
-    count = 0
+def require_plain(values: Any, label: str, most: int | None = None) -> None:
+    """Raise `InputError` for nests too deep, whole numbers that no machine word holds, and halves of characters.
+
+    most  values that it may hold; None: those of TOML and JSON, which cannot repeat any
+    """
+    most, count = most or _MOST_VALUES, 0
     # A stack in place of recursion, so that depth is counted here and not ended by Python's own limit.
     stack = [(values, 0)]
     while stack:
@@ -116,8 +120,8 @@ def require_plain(values: Any, label: str) -> None:
         count += 1
         if depth > _MOST_LEVELS:
             raise InputError(f"{label}: is nested more than {_MOST_LEVELS} levels deep")
-        if count > _MOST_VALUES:
-            raise InputError(f"{label}: holds more than {_MOST_VALUES:,} values")
+        if count > most:
+            raise InputError(f"{label}: holds more than {most:,} values")
         if isinstance(value, dict):
             stack += [(one, depth + 1) for pair in value.items() for one in pair]
         elif isinstance(value, list):

@@ -15,6 +15,6 @@ def write(file: str, content: str) -> None:
     from workloads.files import write_whole
 
     if file == "-":
-        click.echo(content, nl=False)
+        click.echo(content.encode(), nl=False)  # UTF-8, as in a file, whatever the terminal's encoding
         return
     write_whole(Path(file), content)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 from contextlib import suppress
@@ -21,6 +23,9 @@ def opened() -> bool:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the process ends)
+    if isinstance(sys.stdout, io.TextIOWrapper) and not codecs.lookup(sys.stdout.encoding).name.startswith("utf"):
+        # Names hold letters that such a stream cannot (LANG=C): they are shown as escapes. Files are UTF-8 anyhow.
+        sys.stdout.reconfigure(errors="backslashreplace")
     return sys.stdout is not None
 
 

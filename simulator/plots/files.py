@@ -34,14 +34,25 @@ def read_results(path: Path, study: str | None = None, where: Sequence[str] = ()
     if study is not None:
         raise InputError(f"{path}: --study: only a store of 'sweep' holds studies")
     if head.startswith(_PARQUET):
-        import pandas as pd  # noqa: PLC0415 (pandas is optional and slow to load)
-
-        return chosen_rows(pd.read_parquet(path).to_dict("records"), where)
+        return chosen_rows(_read_parquet(path), where)
     if head.lstrip().startswith((b"{", b"[")) or path.suffix.lower() == ".json":
         if where:
             raise InputError(f"{path}: --where: a JSON report has no rows to choose from")
         return read_reports(path)
     return chosen_rows(_read_rows(path), where)
+
+
+def _read_parquet(path: Path) -> list[Row]:
+    """The rows of a Parquet file. Raises `InputError` naming it when it is none."""
+    try:
+        import pandas as pd  # noqa: PLC0415 (pandas is optional and slow to load)
+
+        return pd.read_parquet(path).to_dict("records")
+    except ImportError:
+        raise InputError(f"{path}: Parquet needs pandas and pyarrow: pip install 'prunesim[frames]'") from None
+    except Exception as error:  # noqa: BLE001 (damage shows in errors of many kinds, pyarrow's own among them)
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: not a Parquet file, or damaged: {reason:.200}") from None
 
 
 def chosen_rows(rows: Sequence[Row], where: Sequence[str]) -> list[Row]:

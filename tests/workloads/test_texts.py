@@ -66,7 +66,7 @@ def test_a_hostile_text_is_one_line_at_once(case):
 
 
 def test_yaml_that_multiplies_is_refused(monkeypatch):
-    monkeypatch.setattr("workloads.texts._MOST_VALUES", 10_000)
+    monkeypatch.setattr("workloads.texts._MOST_OF_YAML", 10_000)
     text = "a0: &a0 [1, 1]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
     with pytest.raises(InputError, match="holds more than 10,000 values"):
         yaml_of(text)

@@ -125,3 +125,15 @@ def test_a_layer_beyond_a_limit_of_memory_is_named(tmp_path):
     assert done.stderr.startswith(
         "prunesim: layer 'wide' with 1600000000 weights and 40000 activations: not enough memory"
     )
+
+
+def test_a_name_that_the_terminal_has_no_letters_for_is_shown_as_escapes(tmp_path):
+    network = tmp_path / "n.toml"
+    network.write_text(
+        "name = 'n'\n[[layers]]\nname = 'größe'\ntype = 'fc'\nin_channels = 2\nout_channels = 2\n", "utf-8"
+    )
+    ascii_only = "LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0"
+    assert "gr\\xf6\\xdfe " in shell(f"{ascii_only} prunesim inspect {network} --on none").stdout
+    table = shell(f"{ascii_only} prunesim run {network} --on ideal --csv - 2>&1")
+    assert table.returncode == 0
+    assert ",größe," in table.stdout

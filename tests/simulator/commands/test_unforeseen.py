@@ -31,7 +31,7 @@ def broken(monkeypatch, tmp_path):
 )
 def test_one_line_and_the_file_of_the_details(error, told, broken, cli, tmp_path):
     broken(error)
-    result = cli("run", "w\ud800rkload")
+    result = cli("run", "w\udcffrkload")
     (details,) = tmp_path.iterdir()
     assert (result.code, result.out) == (3, "")
     assert result.err == f"prunesim: a fault of this program, {told}; please report it with {details}\n"

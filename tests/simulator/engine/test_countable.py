@@ -65,7 +65,7 @@ def test_a_layer_never_takes_more_than_that(name, dram):
 
 
 def test_a_run_names_the_setting(monkeypatch):
-    monkeypatch.setattr(countable, "MOST_PE_CYCLES", 10**11)
+    monkeypatch.setattr(countable, "MOST_PE_CYCLES", 10**10)
     chosen = machine("dcnn")
     run = MachineRun(chosen(validate(chosen, {"dram": {"latency_ns": 1e9}}, "test")))
     told = r"^layer 'plain': up to \de\+\d\d cycles on 64 PEs \(dram.latency_ns = 1e\+09\) cannot be counted: at most 2\^62 "

@@ -12,7 +12,7 @@ from simulator import plots
 from simulator.input_runs import NetworkFigures, spread_of
 from simulator.network_simulation import simulate
 from simulator.plots.data import by_run, density_column, layer_rows, rows_of, swept_columns, total_rows
-from simulator.plots.files import chosen_rows
+from simulator.plots.files import chosen_rows, read_results
 from simulator.plots.kinds.array import busy_grid, imbalance_curve, pe_loads
 from simulator.plots.kinds.curves import points_of
 from simulator.plots.kinds.pareto import pareto_front
@@ -290,3 +290,12 @@ def test_rows_are_chosen_by_value(sweep, where, message):
     with pytest.raises(InputError) as error:
         chosen_rows(sweep, [where])
     assert message in str(error.value)
+
+
+def test_what_only_begins_like_parquet_is_refused(tmp_path):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"PAR1,cycles\n1,2\n")
+    with pytest.raises(InputError, match=r"rows.csv: not a Parquet file, or damaged: ") as caught:
+        read_results(path)
+    assert len(str(caught.value).splitlines()) == 1

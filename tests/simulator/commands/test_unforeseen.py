@@ -37,7 +37,7 @@ def test_one_line_and_the_file_of_the_details(error, told, broken, cli, tmp_path
     assert result.err == f"prunesim: a fault of this program, {told}; please report it with {details}\n"
     text = details.read_text()
     assert re.match(r"prunesim \S+, Python ", text)
-    assert "['run', 'w\\ud800rkload']" in text
+    assert "['run', 'w\\udcffrkload']" in text
     assert "Traceback (most recent call last):" in text
 
 

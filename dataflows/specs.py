@@ -16,12 +16,13 @@ MOST_HZ = 10**12
 LEAST_GBS, MOST_GBS = 1e-9, 1e9  # a byte a second, and 10^18 of them
 _MOST_NS = 1e9  # a second
 _MOST_BURST_BYTES = 1 << 20
-_MOST_CHANNELS = 1024  # each takes a quarter of a MiB while it is simulated
+_MOST_CHANNELS = 256  # eight stacks of HBM; each takes a MiB while it is simulated
 
 Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
 Size = Annotated[int, Field(ge=0, le=MOST_COUNT)]
 Bytes = Annotated[int, Field(ge=1, le=MOST_BYTES)]
 Side = Annotated[int, Field(ge=1, le=1024)]  # of a grid of PEs
+Places = Annotated[int, Field(ge=1, le=1 << 16)]  # of queues, banks and ports that are simulated one by one
 Clock = Annotated[int, Field(ge=1, le=MOST_HZ)]
 
 

@@ -13,7 +13,7 @@ from workloads.errors import PrunesimError
 
 SECONDS = float(os.environ.get("PRUNESIM_FUZZ_SECONDS", "2"))
 SEED = os.environ.get("PRUNESIM_FUZZ_SEED", "0")
-HANG_SECONDS = 60  # a kernel that is compiled for the first time on a busy machine takes half of it
+HANG_SECONDS = 120  # a kernel that is compiled for the first time on a busy machine takes half of it
 MOST_MIB = 1024
 
 

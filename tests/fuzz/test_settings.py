@@ -59,8 +59,12 @@ def random_size(chance):
 
 
 def settings_campaign(names, folder):
-    campaign, chance = Campaign(), random.Random(f"settings {names} {SEED}")
+    chance = random.Random(f"settings {names} {SEED}")
     networks = [network(chance, folder / f"{number}.toml") for number in range(16)]
+    for name in names:  # kernels are compiled before the clock runs
+        for memory in ("ideal", "banked"):
+            run(machine(name), {"dram": {"kind": memory}}, networks[0], None)
+    campaign = Campaign()
     while campaign.is_on:
         chosen = machine(chance.choice(names))
         settings, size = extreme_settings(chance, chosen), random_size(chance)

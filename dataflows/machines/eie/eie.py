@@ -43,7 +43,7 @@ from dataflows.machines.eie.csc_columns import ColumnEntries, encode, multiply
 from dataflows.machines.eie.vector_tiles import VectorTiles
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor, no_cycles
 from dataflows.sizing import Scaling
-from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, Size
+from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, Places, Size
 from dataflows.tiling.dram_layout import Layout, bits_to_bytes
 from dataflows.tiling.residency import RESIDENCY_TEXT, Residency, residency_notes, resident
 from dataflows.truth.products import count_products
@@ -71,7 +71,7 @@ class EieSpec(AcceleratorSpec):
         4, ge=0, le=16, description="bits of an entry's number of zeros; a longer run takes fillers (section III)"
     )
     pointer_bits: Count = Field(16, description="bits of a column pointer (section IV)")
-    queue_depth: Count = Field(8, description="activations that the queue of a PE holds (section VI, figure 8)")
+    queue_depth: Places = Field(8, description="activations that the queue of a PE holds (section VI, figure 8)")
     accumulators_per_pe: Count = Field(64, description="activations of a PE's register file (section IV)")
     arithmetic_cycles: Size = Field(
         4, description="cycles from a vector's last entry to its last result: the four stages of the arithmetic unit"

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from dataflows.machines.scnn.activation_rams import ActivationRams
 from dataflows.machines.scnn.bank_queues import QueueRules
 from dataflows.machines.scnn.nonzero_lists import ListRules
-from dataflows.specs import AcceleratorSpec, Bytes, Count, DramSpec, Side, Size
+from dataflows.specs import AcceleratorSpec, Bytes, Count, DramSpec, Places, Side, Size
 from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.tiling.stored_weights import NATIVE, WeightFormat
 
@@ -25,7 +25,7 @@ class ScnnSpec(AcceleratorSpec):
     pe_columns: Side = Field(8, description="columns of PEs (Table II: 64 PEs)")
     weights_per_vector: Count = Field(4, description="F, weights of a vector (Table II: 4 x 4 multipliers in a PE)")
     activations_per_vector: Count = Field(4, description="I, activations of a vector (Table II)")
-    accumulator_banks: Count = Field(32, description="banks of a PE's accumulators (section on the PE: 2 x F x I)")
+    accumulator_banks: Places = Field(32, description="banks of a PE's accumulators (section on the PE: 2 x F x I)")
     accumulator_entries: Count = Field(
         1024, description="partial sums of one accumulator copy (32 banks of 32 entries)"
     )

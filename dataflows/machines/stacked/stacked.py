@@ -39,7 +39,7 @@ from dataflows.machines.stacked.nested_levels import nested_codes, stored_entrie
 from dataflows.machines.stacked.vector_broadcast import NO_VECTOR, NO_WEIGHT, PRODUCT, BroadcastRules, play_turns
 from dataflows.schedule import CAUSES, Cause, LayerSchedule, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
-from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, DramSpec
+from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, DramSpec, Places
 from dataflows.tiling.filter_blocks import cut_layer
 from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
@@ -74,11 +74,11 @@ class StackedSpec(AcceleratorSpec):
     index_bits: int = Field(8, ge=1, le=16, description="bits of a run of zeros; a longer one takes fillers "
                             "(assumption: as in Deep Compression)")  # fmt: skip
     decoded_entries: Count = Field(4, description="stored entries that a PE's decoder looks at together (assumption)")
-    input_ports: Count = Field(
+    input_ports: Places = Field(
         16, description="vectors, a value a lane, that the input memory sends a cycle (assumption, a bound: 512 KiB "
         "are 128 block RAMs of 4 KiB; a vector that begins anywhere needs one for each of 16 lanes: 8 banks, two ports)"
     )  # fmt: skip
-    input_queue_depth: Count = Field(8, description="vectors that wait before a PE (assumption: as many as in EIE)")
+    input_queue_depth: Places = Field(8, description="vectors that wait before a PE (assumption: as many as in EIE)")
     input_buffer_bytes: Bytes = Field(512 * KIB, description="input buffer, bytes (assumption)")
     weight_buffer_bytes: Bytes = Field(
         8192 * KIB, description="stored weights, bytes (assumption: room for all levels of a layer of VGG-16)"

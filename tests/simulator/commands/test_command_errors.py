@@ -30,7 +30,7 @@ kernel_size = 3
         (["run", "blazepose", "--on", "scnn", "--set", "dram.bandwidth_gbs=nan"], "scnn --set: dram.bandwidth_gbs = nan: must be greater than 0"),
         (["run", "--on", "scnn", "--set", "dram.latency_ns=1e18"], "scnn --set: dram.latency_ns = 1e+18: must be less than or equal to 1000000000\n"),
         (["run", "--on", "scnn", "--set", "dram.bandwidth_gbs=1e-10"], "scnn --set: dram.bandwidth_gbs = 1e-10: must be between 1e-09 and 1e+09, or inf\n"),
-        (["run", "--on", "scnn", "--set", "dram.channels=1025"], "scnn --set: dram.channels = 1025: must be less than or equal to 1024\n"),
+        (["run", "--on", "scnn", "--set", "dram.channels=257"], "scnn --set: dram.channels = 257: must be less than or equal to 256\n"),
         (["run", "--on", "scnn", "--set", "clock_hz=1000000000001"], "scnn --set: clock_hz = 1000000000001: must be less than or equal to 1000000000000\n"),
         (["run", "--on", "scnn", "--set", "queue_depth=2147483648"], "scnn --set: queue_depth = 2147483648: must be less than or equal to 2147483647\n"),
         (["run", "--on", "scnn", "--set", "iaram_bytes=1099511627777"], "scnn --set: iaram_bytes = 1099511627777: must be less than or equal to 1099511627776\n"),

@@ -102,7 +102,7 @@ def test_a_network_is_counted_as_a_whole(tmp_path):
             f"[[layers]]\nname = 'b{number}'\ntype = 'fc'\nin_channels = 2\nout_channels = 2\n" for number in range(40)
         )
     )
-    chosen = machine("diannao")
-    settings = {"output_neurons": 1 << 16, "nbout_bytes": 1 << 30, "clock_hz": 10**12, "dram": {"latency_ns": 1e9}}
+    chosen = machine("dcnn")
+    settings = {"pe_rows": 1024, "pe_columns": 1024, "clock_hz": 250 * 10**9, "dram": {"latency_ns": 1e9}}
     with pytest.raises(InputError, match=r"^layer 'b\d+': up to .* \(dram.latency_ns = 1e\+09\) cannot be counted"):
         simulate([chosen(validate(chosen, settings, "test"))], load_workload(str(tmp_path / "n.toml")))

@@ -113,13 +113,19 @@ def _grown(scaling: Scaling, spec: AcceleratorSpec, multipliers: int) -> dict[st
     # Rounded down, so that the target is not exceeded where that can be helped.
     count = multipliers // scaling.step(spec)
     now = math.prod(getattr(spec, key) for key in scaling.growing)
+    roomy = {key: _most(spec, key) for key in scaling.buffers}
     # From the target down; where nothing so small is possible, up again to the machine's own size, which is.
     for product in islice(chain(range(count, 0, -1), range(max(1, count + 1), now + 1)), _MOST_PRODUCTS):
         for values in _shapes(spec, scaling.growing, product):
             # Buffers may be too small for it as they are, and are sized next.
-            if _is_possible(spec, values | dict.fromkeys(scaling.buffers, MOST_BYTES)):
+            if _is_possible(spec, values | roomy):
                 return values
     return {}
+
+
+def _most(spec: AcceleratorSpec, key: str) -> int:
+    """The largest size that a buffer may be set to."""
+    return min(getattr(one, "le", MOST_BYTES) for one in (*type(spec).model_fields[key].metadata, None))
 
 
 def _shapes(spec: AcceleratorSpec, growing: tuple[str, ...], product: int) -> list[dict[str, int]]:

@@ -42,7 +42,7 @@ def all_gone(pids: list[int]) -> bool:
 
 
 def sweep_at_work(folder: Path, jobs: int = 2) -> tuple[subprocess.Popen, list[int]]:
-    study = write_study(folder, seeds=100)
+    study = write_study(folder, seeds=2000)  # more than are done before it is ended
     command = [sys.executable, "-m", "simulator", "sweep", str(study), "--store", str(folder / "s.sqlite")]
     sweep = subprocess.Popen(
         [*command, "--jobs", str(jobs)], cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True

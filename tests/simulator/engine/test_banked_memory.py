@@ -82,7 +82,7 @@ def test_a_cut_into_tiles_that_never_wait_changes_nothing():
         schedule([[0]] * 40, loads=read(address, tiles), buffers=(BIG,), prefetch=40), DDR4, 10**9
     ).run()
     assert cut.cycles == whole.cycles
-    assert cut.traffic.activates == whole.traffic.activates
+    assert cut.traffic.activity == whole.traffic.activity
 
 
 def test_writes_and_reads_share_the_channel():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from simulator.dram.activity import DramActivity
 from simulator.dram.layout import LATENCY_BINS
 from simulator.dram.read_latency import ReadLatency
 from simulator.reports.dram_report import DramReport, TensorReport
@@ -17,7 +18,7 @@ def tensor(read, write, burst, latency=None, clock_ps=500):
 
 
 def layer(read, efficiency, time_us, activates=0, found=None):
-    return DramReport({"input": tensor(read, 0, read + 24, found)}, activates, efficiency, time_us, 12.8)
+    return DramReport({"input": tensor(read, 0, read + 24, found)}, DramActivity(activates), efficiency, time_us, 12.8)
 
 
 def test_a_networks_efficiency_weighs_each_layer_by_its_time():

@@ -1,4 +1,4 @@
-"""Energy of external memory for a layer or a network, from what it carried and how long it was on."""
+"""Energy of external memory for a layer or a network, from what its devices did and how long they were on."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import Self
 
 from dataflows.specs import AcceleratorSpec
 from simulator.energy.dram_power import DramPart, dram_parts
+from simulator.energy.dram_work import DramWork, dram_work
 from simulator.energy.price import NOTHING, Price
 from simulator.reports.dram_report import DramReport
 from workloads.errors import InputError, nearest
 
-# A part whose bus and speed are the standard's. LPDDR4 has no currents of its own: DRAMsim3's file of that name holds
-# those of DDR4.
+# A part whose bus, speed and density are the standard's. LPDDR4 has no currents of its own: DRAMsim3's file of that
+# name holds those of a DDR4 part.
+_IDEAL = "DDR4_8Gb_x8_2400"
 _PARTS = {
-    "DDR3-1600": "DDR3_8Gb_x8_1600",
-    "DDR4-2400": "DDR4_8Gb_x8_2400",
+    "DDR3-1600": "DDR3_4Gb_x8_1600",
+    "DDR4-2400": _IDEAL,
     "DDR4-3200": "DDR4_8Gb_x8_3200",
-    "LPDDR4-3200": "LPDDR3_8Gb_x32_1600",
+    "LPDDR4-3200": "LPDDR4_per_bit",
     "HBM2": "HBM2_4Gb_x128",
 }
 
@@ -47,28 +49,38 @@ class DramEnergy:
 
 
 def part_of(spec: AcceleratorSpec) -> DramPart:
-    """The part that prices a machine's memory. Raises `InputError` for a name that no table has."""
+    """The part that prices a machine's memory. Raises `InputError` for a name that no table has.
+
+    Ideal memory is of no standard; unless a part is named it is priced as DDR4-2400 (assumption).
+    """
     parts, name = dram_parts(), spec.energy.dram_part
     if name == "auto":
-        name = _PARTS.get(spec.dram.standard, _PARTS["DDR4-2400"])
+        name = _PARTS.get(spec.dram.standard, _IDEAL) if spec.dram.kind == "banked" else _IDEAL
     if name not in parts:
         raise InputError(f"energy.dram_part = '{name}': {nearest(name, parts)}")
     return parts[name]
 
 
 def dram_energy(report: DramReport, spec: AcceleratorSpec, time_us: float) -> DramEnergy:
-    """What memory took for `report` in a time, as if it streamed: rows are opened once for all their bytes."""
-    part, carried = part_of(spec), report.all
-    useful = carried.read_bytes + carried.write_bytes
-    bursts = carried.burst_bytes / part.burst_bytes
-    reads = bursts * carried.read_bytes / useful if useful else 0.0
-    rows = report.activates or carried.burst_bytes / part.row_bytes
-    refreshes = time_us * 1000 / part.refresh_ns * spec.dram.channels
-    return DramEnergy(
-        activate_pj=Price.exact(rows * part.activate_pj),
-        read_pj=Price.exact(reads * part.read_pj),
-        write_pj=Price.exact((bursts - reads) * part.write_pj),
-        refresh_pj=Price.exact(refreshes * part.refresh_pj),
-        # A mW for a us is a thousand pJ.
-        background_pj=Price.exact(part.open_mw * spec.dram.channels * time_us * 1000),
+    """What memory took for `report` in a time; the bands are over all parts of its generation."""
+    part = part_of(spec)
+    alike = [other for other in dram_parts().values() if other.generation == part.generation]
+
+    def priced(by: DramPart) -> tuple[float, ...]:
+        return _priced(dram_work(report.activity, spec.dram, by, time_us), by)
+
+    # Each figure beside those that the other parts would give for the same work.
+    figures = zip(priced(part), *(priced(other) for other in alike), strict=True)
+    return DramEnergy(*(Price.among(*values) for values in figures))
+
+
+def _priced(work: DramWork, part: DramPart) -> tuple[float, ...]:
+    """Activate, read, write, refresh and background, pJ."""
+    return (
+        work.activated_bytes / part.row_bytes * part.activate_pj,
+        work.read_bytes / part.burst_bytes * part.read_pj,
+        work.written_bytes / part.burst_bytes * part.write_pj,
+        work.refreshes * part.refresh_pj,
+        # A mW for a ns is a pJ.
+        work.open_ns * part.open_mw + work.closed_ns * part.closed_mw,
     )

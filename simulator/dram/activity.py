@@ -39,3 +39,6 @@ class DramActivity:
         *counts, burst_bytes = (a + b for a, b in zip(astuple(self), astuple(other), strict=True))
         del burst_bytes
         return type(self)(*counts, max(self.burst_bytes, other.burst_bytes))
+
+
+NO_ACTIVITY = DramActivity()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from dataflows.specs import AcceleratorSpec
+from dataflows.specs import AcceleratorSpec, DramSpec
+from simulator.dram.activity import DramActivity
 from simulator.energy.dram_power import DramPart, dram_parts
 from simulator.energy.dram_work import DramWork, dram_work
 from simulator.energy.price import NOTHING, Price
@@ -62,16 +63,16 @@ def part_of(spec: AcceleratorSpec) -> DramPart:
 
 
 def dram_energy(report: DramReport, spec: AcceleratorSpec, time_us: float) -> DramEnergy:
-    """What memory took for `report` in a time; the bands are over all parts of its generation."""
-    part = part_of(spec)
+    """What a machine's memory took for `report` in a time."""
+    return activity_energy(report.activity, spec.dram, part_of(spec), time_us)
+
+
+def activity_energy(activity: DramActivity, dram: DramSpec, part: DramPart, time_us: float) -> DramEnergy:
+    """What a memory made of `part` took in a time; the bands are over all parts of its generation."""
     alike = [other for other in dram_parts().values() if other.generation == part.generation]
-
-    def priced(by: DramPart) -> tuple[float, ...]:
-        return _priced(dram_work(report.activity, spec.dram, by, time_us), by)
-
-    # Each figure beside those that the other parts would give for the same work.
-    figures = zip(priced(part), *(priced(other) for other in alike), strict=True)
-    return DramEnergy(*(Price.among(*values) for values in figures))
+    # Each figure beside those that the other parts would give for the same activity.
+    figures = [_priced(dram_work(activity, dram, by, time_us), by) for by in (part, *alike)]
+    return DramEnergy(*(Price.among(*values) for values in zip(*figures, strict=True)))
 
 
 def _priced(work: DramWork, part: DramPart) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from dataflows.schedule import Runs, Tensor
-from simulator.dram.activity import DramActivity
+from simulator.dram.activity import NO_ACTIVITY, DramActivity
 from simulator.dram.read_latency import ReadLatency
 
 _TENSORS = tuple(Tensor)
@@ -56,8 +56,8 @@ def transfers_by_tile(runs: Runs, burst_bytes: int) -> dict[int, list[Transfer]]
 class TensorTraffic:
     """What memory has carried of one tensor.
 
-    Bytes are useful ones; those of bursts count whole ones, so they include what partial ones waste. A row hit found its
-    row open, a miss its bank closed, a conflict another row open. `read_latency` is None where memory is not that
+    Bytes are useful ones; those of bursts count whole ones, so they include what partial ones waste. A row hit found
+    its row open, a miss its bank closed, a conflict another row open. `read_latency` is None where memory is not that
     detailed.
     """
 
@@ -90,7 +90,7 @@ class Traffic:
     """What memory has carried, by tensor, and what its devices did; `clock_ps` is DRAM's clock, 0 for ideal."""
 
     tensors: dict[Tensor, TensorTraffic]
-    activity: DramActivity = DramActivity()
+    activity: DramActivity = NO_ACTIVITY
     clock_ps: int = 0
 
     @classmethod

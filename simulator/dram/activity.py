@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Self
 
 
@@ -36,9 +36,9 @@ class DramActivity:
 
     def __add__(self, other: Self) -> Self:
         """Layers one after the other, of one memory."""
-        *counts, burst_bytes = (a + b for a, b in zip(astuple(self), astuple(other), strict=True))
-        del burst_bytes
-        return type(self)(*counts, max(self.burst_bytes, other.burst_bytes))
+        sums = {name: getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__}
+        # A layer that nothing was counted of has bursts of no size.
+        return type(self)(**sums | {"burst_bytes": max(self.burst_bytes, other.burst_bytes)})
 
 
 NO_ACTIVITY = DramActivity()

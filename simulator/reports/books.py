@@ -12,6 +12,7 @@ from dataflows.expected import ExpectedWork
 from dataflows.schedule import Cause, LayerSchedule, Tensor
 from dataflows.truth.products import ProductCounts
 from simulator.engine.errors import BooksError
+from simulator.reports.dram_report import DramReport
 from simulator.reports.network_inputs import NetworkInputs
 from simulator.reports.network_total import NetworkTotal
 from simulator.reports.report import LayerReport, Measures
@@ -110,7 +111,19 @@ def laws(
         ("DRAM carries what was scheduled", report.dram.total_bytes == scheduled_bytes),
         *_whole_tensors(report, products, accelerator),
         ("bursts cover the bytes", report.dram.all.wasted_bytes >= 0),
+        *_devices(report.dram),
         ("achieved bandwidth is at most peak", report.dram.efficiency <= 1),
+    ]
+
+
+def _devices(dram: DramReport) -> list[tuple[str, bool]]:
+    """What the devices did, beside what tensors carried."""
+    activity, carried = dram.activity, dram.all
+    return [
+        ("bursts that DRAM moved or forwarded are all", activity.bursts * activity.burst_bytes == carried.burst_bytes),
+        # Fewer rows than requests that found none of theirs: a row that one closed may be opened for an older one of
+        # the other direction.
+        ("rows are opened for requests", activity.activates <= carried.row_misses + carried.row_conflicts),
     ]
 
 

@@ -37,6 +37,11 @@ def tensor(report, name, **changes):
     return replace(report, dram=replace(report.dram, tensors=tensors | {name: replace(tensors[name], **changes)}))
 
 
+def devices(report, **changes):
+    """The report with other counts of DRAM's devices."""
+    return replace(report, dram=replace(report.dram, activity=replace(report.dram.activity, **changes)))
+
+
 def one_byte_short(name, key):
     """The report with one byte less of a tensor than the trace needs."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import reduce
 from operator import add
 from typing import Any, Self
@@ -139,5 +139,6 @@ class DramReport:
         return {
             **self.all.to_dict(),
             **{key: getattr(self, key) for key in _OF_ALL},
+            "activity": asdict(self.activity),
             "tensors": {key: tensor.to_dict() for key, tensor in self.tensors.items()},
         }

@@ -42,7 +42,7 @@ def memory_cost(size_bytes: int, word_bits: int, node_nm: float, cell: str, volt
     energy = energy_factor(inside, node_nm, volts)
     area = area_factor(inside, node_nm)
     # Leakage is taken to go with the area (assumption): the table of nodes has no column for it.
-    return MemoryCost(found[0] * energy, found[1] * energy, found[2] * area, found[3] * area)
+    return MemoryCost(*(float(one * factor) for one, factor in zip(found, (energy, energy, area, area), strict=True)))
 
 
 def _at_node(size_bytes: int, word_bits: int, node_nm: float, cell: str, nodes: list[float]) -> np.ndarray:

@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 """A layer, a total or a machine's size, on one level with dotted keys, as `flat` gives it."""
 
 STACK = "pe_cycle_stack."
-_PJ_PER_MILLIJOULE = 1e9
+PJ_PER_MILLIJOULE = 1e9
 
 
 def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _energy_share(part: str) -> Callable[[Row], float | None]:
 def _band(row: Row) -> str | None:
     if row.get("energy.total_pj") is None:
         return None
-    return "-".join(f"{row[f'energy.{end}_pj'] / _PJ_PER_MILLIJOULE:,.3g}" for end in ("low", "high"))
+    return "-".join(f"{row[f'energy.{end}_pj'] / PJ_PER_MILLIJOULE:,.3g}" for end in ("low", "high"))
 
 
 CYCLES = Metric("cycles", "cycles", "{:,.0f}")
@@ -166,7 +166,7 @@ ENERGY = Metric(
     "energy.total_pj",
     "energy mJ",
     "{:,.4g}",
-    lambda row: None if row.get("energy.total_pj") is None else row["energy.total_pj"] / _PJ_PER_MILLIJOULE,
+    lambda row: None if row.get("energy.total_pj") is None else row["energy.total_pj"] / PJ_PER_MILLIJOULE,
     title="energy, pJ",
 )
 POWER = Metric("power_mw", "mean mW", "{:,.4g}", title="mean power, mW")

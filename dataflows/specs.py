@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=0)]
@@ -119,12 +119,19 @@ class BufferSpec(Spec):
         return self.banks * self.ports * self.port_bytes
 
 
+def _supply(volts: float) -> float:
+    # Below, transistors hardly switch, and the scaling of energies was not fitted there.
+    if volts and not 0.4 <= volts <= 1.5:
+        raise ValueError("must be 0 or between 0.4 and 1.5")
+    return volts
+
+
 class EnergySpec(Spec):
     """In which technology counted actions are priced (docs/energy.md); nothing here changes a cycle."""
 
     node_nm: float = Field(default=45.0, ge=7, le=130, description="technology node, nm; 7 to 130")
-    voltage: Annotated[float | None, Field(ge=0.4, le=1.5)] = Field(
-        default=None, description="supply of the chip, V, 0.4 to 1.5; not set: the node's nominal one"
+    voltage: Annotated[float, AfterValidator(_supply)] = Field(
+        default=0.0, description="supply of the chip, V: 0.4 to 1.5, or 0 for the node's nominal one"
     )
     cell: Literal["itrs-lstp", "itrs-lop", "itrs-hp"] = Field(
         default="itrs-lstp",

@@ -29,7 +29,7 @@ class Estimator:
         self._components = {component.name: component for component in accelerator.components()}
         chosen = spec.energy
         self._technology = Technology(
-            chosen.node_nm, spec.clock_hz, chosen.voltage, chosen.cell, clock_gating=chosen.clock_gating
+            chosen.node_nm, spec.clock_hz, chosen.voltage or None, chosen.cell, clock_gating=chosen.clock_gating
         )
         self._own = OwnTables({}, {})
         if chosen.tables:

@@ -78,6 +78,6 @@ def _print_unknown(output: Console, reports: Sequence[NetworkReport]) -> None:
 def _technology(report: NetworkReport) -> str:
     """What decides all prices, as in "45 nm, tables that ship"."""
     settings = report.accelerator["energy"]
-    voltage = "" if settings["voltage"] is None else f", {settings['voltage']:g} V"
+    voltage = f", {settings['voltage']:g} V" if settings["voltage"] else ""
     tables = f", prices of {settings['tables']}" if settings["tables"] else ""
     return f"{settings['node_nm']:g} nm{voltage}{tables}"

@@ -30,6 +30,7 @@ class MemoryCost:
     area_mm2: float
 
 
+@cache
 def memory_cost(size_bytes: int, word_bits: int, node_nm: float, cell: str, volts: float | None = None) -> MemoryCost:
     """A bank of so many bytes, read and written by words of so many bits.
 

@@ -8,7 +8,7 @@ from dataflows.accelerator import Accelerator
 from dataflows.hardware.components import Action, Component
 from dataflows.schedule import Cause
 from simulator.energy.acted import Acted
-from simulator.energy.dram_energy import dram_energy
+from simulator.energy.dram_energy import dram_energy, part_of
 from simulator.energy.own_tables import OwnTables
 from simulator.energy.technology import Technology
 from simulator.reports.energy_report import SPARSITY, AreaReport, EnergyReport, Prices, add_prices
@@ -26,6 +26,7 @@ class Estimator:
     def __init__(self, accelerator: Accelerator, *, baseline: bool = False) -> None:
         """`baseline`: a table of one's own may name none of its components, since nobody asked for the machine."""
         self._spec = spec = accelerator.spec
+        part_of(spec)  # for its error alone, which comes before any layer runs
         self._components = {component.name: component for component in accelerator.components()}
         chosen = spec.energy
         self._technology = Technology(

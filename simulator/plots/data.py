@@ -23,7 +23,10 @@ Data: TypeAlias = "NetworkReport | pd.DataFrame | Sequence[NetworkReport | Mappi
 _IDENTITY = ("accelerator", "seed", "input", "study", "key", "digest")
 _SWEPT_DENSITIES = ("weight_density", "activation_density")
 _MEASURED = {*Measures.__dataclass_fields__, *LayerReport.__dataclass_fields__, *DERIVED}
-_MEASURED_GROUPS = (STACK, "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.", "inputs.", "network.")
+_MEASURED_GROUPS = (
+    STACK, "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.", "dram.activity.",
+    "inputs.", "network.",
+)  # fmt: skip
 # The other columns of memory are its settings; `dram.burst_bytes` is both, here the measure.
 _MEASURED_DRAM = frozenset(f"dram.{key}" for key in DRAM_MEASURES)
 

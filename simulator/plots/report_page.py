@@ -13,8 +13,17 @@ from typing import Any
 from simulator import plots
 from simulator.plots.graph_picture import graph_svg
 from simulator.reports.columns import legend, notes_by_layers
-from simulator.reports.html_tables import factors_table, measures_columns, measures_table, size_table, table
+from simulator.reports.html_tables import (
+    energy_columns,
+    energy_table,
+    factors_table,
+    measures_columns,
+    measures_table,
+    size_table,
+    table,
+)
 from simulator.reports.metrics import FACTORS
+from simulator.reports.network_total import total_row
 from simulator.reports.report import EVENTS, machine_label
 from workloads.errors import InputError
 from workloads.graph import Graph
@@ -88,6 +97,9 @@ def _totals(reports: Reports) -> Iterable[str]:
     yield _legend(legend(measures_columns(totals)))
     if factors := factors_table(totals, "accelerator"):
         yield f"{_scroll(factors)}{_legend(legend(FACTORS))}"
+    whole = [(_label(report), total_row(report)) for report in reports]
+    if energy := energy_table(whole, "accelerator"):
+        yield f"{_scroll(energy)}{_legend(legend(energy_columns(whole)))}"
 
 
 def _legend(text: str) -> str:
@@ -143,6 +155,8 @@ def _layers(report: Mapping[str, Any], *, opened: bool) -> str:
     notes = [f"<li>{escape(note)}</li>" for note in notes_by_layers(report["layers"])]
     listed = f"<ul>{''.join(notes)}</ul>" if notes else ""
     inside = _scroll(measures_table(rows, "layer")) + _scroll(factors_table(rows, "layer"))
+    if energy := energy_table(rows, "layer"):
+        inside += _scroll(energy)
     return f"<details{' open' if opened else ''}><summary>{name}</summary>{inside}{listed}</details>"
 
 

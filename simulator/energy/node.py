@@ -7,6 +7,7 @@ Source: Stillmaker and Baas, "Scaling equations for the accurate prediction of C
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from functools import cache
 
 from simulator.energy.rows import table_rows
@@ -19,7 +20,9 @@ SMALLEST_NM, LARGEST_NM = 7, 130
 @cache
 def _nodes() -> tuple[tuple[float, dict[str, float]], ...]:
     """Nodes from the smallest, each with its coefficients and its area relative to 45 nm."""
-    rows = [{key: float(row[key]) for key in ("node_nm", "a", "b", "c", "area_to_45")} for row in table_rows("node_scaling")]
+    rows = [
+        {key: float(row[key]) for key in ("node_nm", "a", "b", "c", "area_to_45")} for row in table_rows("node_scaling")
+    ]
     return tuple(sorted(((row["node_nm"], row) for row in rows), key=lambda pair: pair[0]))
 
 
@@ -51,7 +54,7 @@ def _energy(node_nm: float, volts: float | None) -> float:
     return _between(node_nm, lambda row: row["a"] * supply_v**2 + row["b"] * supply_v + row["c"])
 
 
-def _between(node_nm: float, figure) -> float:  # type: ignore[no-untyped-def]
+def _between(node_nm: float, figure: Callable[[dict[str, float]], float]) -> float:
     """A node's figure, on the straight line between its neighbours in the table."""
     nodes = _nodes()
     sizes = [size for size, _ in nodes]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A value of a table and the least and greatest that its sources would give; in pJ, mW or mm2, as said beside it."""
+    """A value of a table, and the least and greatest that its sources would give; pJ, mW or mm2, as said beside it."""
 
     value: float
     low: float

@@ -44,18 +44,19 @@ class ActionCounts:
         self.add(component, Action.READ, reads)
         self.add(component, Action.WRITE, writes)
 
-    def multiply(self, schedule: LayerSchedule, both_nonzero: int) -> None:
+    def multiply(self, schedule: LayerSchedule, both_nonzero: int, *, gated: bool = False) -> None:
         """Count the multipliers' slots that held a product; those left empty follow from the cycles (`idle`).
 
         both_nonzero  issued products of two non-zeros
+        gated         whether a zero factor keeps the multiplier still
         """
         issued = int(schedule.issued.sum())
         self.add(MULTIPLIERS, Action.MULTIPLY, both_nonzero)
-        self.add(MULTIPLIERS, Action.MULTIPLY_ZERO, issued - both_nonzero)
+        self.add(MULTIPLIERS, Action.GATE if gated else Action.MULTIPLY_ZERO, issued - both_nonzero)
 
     def idle(self, slots: int) -> None:
         """Count as idle what is left of the multipliers' slots, cycles times multipliers, beside the products."""
-        held = sum(self.counts.get((MULTIPLIERS, action), 0) for action in (Action.MULTIPLY, Action.MULTIPLY_ZERO))
+        held = sum(times for (name, _), times in self.counts.items() if name == MULTIPLIERS)
         self.add(MULTIPLIERS, Action.IDLE, slots - held)
 
     def of_component(self, name: str) -> dict[str, int]:

@@ -12,7 +12,8 @@ class Action(StrEnum):
     """What a component can do; an action concerns one word, one pair of operands or one comparison."""
 
     MULTIPLY = "multiply"  # two non-zeros
-    MULTIPLY_ZERO = "multiply_zero"  # at least one factor is zero
+    MULTIPLY_ZERO = "multiply_zero"  # at least one factor is zero, and the multiplier works all the same
+    GATE = "gate"  # at least one factor is zero, which keeps the multiplier still; the slot passes
     IDLE = "idle"  # a multiplier slot that passed without a product
     ADD = "add"
     READ = "read"
@@ -47,7 +48,7 @@ class Kind(StrEnum):
 
 _ACCESS = (Action.READ, Action.WRITE)
 _ACTIONS = {
-    Kind.MULTIPLIER: (Action.MULTIPLY, Action.MULTIPLY_ZERO, Action.IDLE),
+    Kind.MULTIPLIER: (Action.MULTIPLY, Action.MULTIPLY_ZERO, Action.GATE, Action.IDLE),
     Kind.ADDER: (Action.ADD,),
     Kind.REGISTERS: _ACCESS,
     Kind.SRAM: _ACCESS,

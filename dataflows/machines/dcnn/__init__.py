@@ -1,0 +1,5 @@
+"""DCNN and DCNN-opt: dense planar tiles by dot products, without and with gates for zeros."""
+
+from dataflows.machines.dcnn.dcnn import Dcnn, DcnnSpec
+
+__all__ = ["Dcnn", "DcnnSpec"]

@@ -10,7 +10,6 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
 
 from dataflows.accelerator import Accelerator
 from dataflows.expected import ExpectedWork
@@ -18,32 +17,16 @@ from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Component
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
+from dataflows.machines.dcnn.dcnn_spec import DcnnSpec
 from dataflows.machines.dcnn.hardware import PlanarWork, count_dot_products, dcnn_components
 from dataflows.schedule import BufferUse, Cause, LayerSchedule, Runs, Tensor, no_cycles
 from dataflows.sizing import Scaling
-from dataflows.specs import MOST_BYTES, AcceleratorSpec, Count, DramSpec, Side
 from dataflows.tiling.dram_layout import Layout, bits_to_bytes
 from dataflows.tiling.strip_schedule import StripTransfers, StripWork, strip_schedule
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import boundaries, ceil_div
-
-
-class DcnnSpec(AcceleratorSpec):
-    """Parameters of DCNN; defaults are the published machine (Parashar et al., ISCA 2017) unless marked assumption."""
-
-    pe_rows: Side = Field(8, description="rows of PEs (64 PEs, as SCNN)")
-    pe_columns: Side = Field(8, description="columns of PEs (64 PEs, as SCNN)")
-    multipliers_per_pe: Count = Field(16, description="products of one dot-product step (16 in a PE, as SCNN)")
-    output_channel_group: Count = Field(8, description="output channels between two barriers (assumption: SCNN's Kc)")
-    sram_bytes: int = Field(
-        2 * 1024 * 1024,
-        ge=2,
-        le=MOST_BYTES,
-        description="activation SRAM, bytes: half for inputs, half for outputs (DCNN's 2 MB)",
-    )
-    dram: DramSpec = DramSpec(bandwidth_gbs=50.0)  # type: ignore[call-arg]
 
 
 class Dcnn(Accelerator[DcnnSpec]):
@@ -103,8 +86,14 @@ class Dcnn(Accelerator[DcnnSpec]):
         """Every product is made, those with zeros as well."""
         counts = ActionCounts.of(self.components())
         counts.multiply(schedule, effectual_macs, gated=self.gates_zeros)
-        count_dot_products(counts, trace.layer, self._work(trace.layer), schedule)
+        count_dot_products(counts, trace.layer, self._work(trace.layer), schedule, self.moved_values(trace, schedule))
         return counts
+
+    def moved_values(self, trace: LayerTrace, schedule: LayerSchedule) -> tuple[int, int]:
+        """Activations that come from DRAM, and that go there."""
+        del trace
+        moved = schedule.loads.bytes_of(Tensor.INPUT), schedule.stores.bytes_of(Tensor.OUTPUT)
+        return 8 * moved[0] // self.spec.value_bits, 8 * moved[1] // self.spec.value_bits
 
     def expected_work(self, layer: Layer, weight_density: float, activation_density: float) -> ExpectedWork:
         """The schedule's busy cycles and products, which no zero changes."""
@@ -176,6 +165,15 @@ class Dcnn(Accelerator[DcnnSpec]):
         """Bytes of one image's inputs and outputs."""
         return self._bytes(layer.input_count // layer.batch), self._bytes(layer.output_count // layer.batch)
 
+    def _stored_input_bytes(self, trace: LayerTrace) -> int:
+        """Bytes of the whole batch's inputs in DRAM."""
+        return self._map_bytes(trace.layer)[0] * trace.layer.batch
+
+    def _stored_output_bits(self, outputs: np.ndarray, density: float) -> np.ndarray:
+        """Bits in DRAM of some outputs, of which a share `density` is not zero."""
+        del density
+        return outputs * self.spec.value_bits
+
     def _inputs_stay(self, layer: Layer, work: PlanarWork) -> bool:
         """Whether a part's inputs fit their SRAM, so that all groups of output channels find them there."""
         return ceil_div(self._map_bytes(layer)[0], work.parts) <= self.spec.sram_bytes // 2
@@ -185,8 +183,8 @@ class Dcnn(Accelerator[DcnnSpec]):
         layer = trace.layer
         half = self.spec.sram_bytes // 2
         inputs, outputs = self._map_bytes(layer)
-        weights = self._bytes(layer.weight_count)
-        layout = Layout.of(inputs * layer.batch, weights)
+        stored, weights = self._stored_input_bytes(trace), self._bytes(layer.weight_count)
+        layout = Layout.of(stored, weights)
         tile = np.arange(layer.batch * work.parts)
         loads = [Runs.per_tile(Tensor.WEIGHT, tile, np.full(len(tile), layout.weight_address), np.array(weights))]
         stores, compulsory = Runs.none(), weights
@@ -194,19 +192,19 @@ class Dcnn(Accelerator[DcnnSpec]):
         # come though it would fit.
         if inputs > half or trace.input_in_dram:
             # Equal slices with edges of whole bytes, running on from image to image.
-            cuts = np.arange(len(tile) + 1) * inputs // work.parts
+            cuts = np.arange(len(tile) + 1) * stored // len(tile)
             # Inputs that do not stay are read again for each group of output channels, all of which
             # meet a part before the next.
             times = 1 if self._inputs_stay(layer, work) else work.groups
             columns = (np.repeat(column, times) for column in (tile, cuts[:-1], np.diff(cuts)))
             loads.append(Runs.per_tile(Tensor.INPUT, *columns))
-            compulsory += inputs * layer.batch
+            compulsory += stored
         if outputs > half:
             # Bits add up over tiles before they are rounded: tiles of three 4-bit outputs end at the bytes 2, 3 and 5.
-            made = np.tile(work.outputs.sum(axis=(1, 2)), layer.batch) * self.spec.value_bits
-            cuts = bits_to_bytes(boundaries(made))
+            made = np.tile(work.outputs.sum(axis=(1, 2)), layer.batch)
+            cuts = bits_to_bytes(boundaries(self._stored_output_bits(made, trace.output_density)))
             stores = Runs.per_tile(Tensor.OUTPUT, tile, layout.output_address + cuts[:-1], np.diff(cuts))
-            compulsory += outputs * layer.batch
+            compulsory += int(cuts[-1])
         buffers = (
             BufferUse("weight_stream", Tensor.WEIGHT, 0, streamed=True),
             BufferUse("input_sram", Tensor.INPUT, half, streamed=not self._inputs_stay(layer, work)),

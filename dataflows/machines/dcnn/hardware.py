@@ -12,18 +12,16 @@ in two copies, as SCNN's, in one bank. A register that holds still costs nothing
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from dataflows.hardware.actions import MULTIPLIERS, ActionCounts
 from dataflows.hardware.components import Action, Component, Kind
-from dataflows.schedule import Cause, LayerSchedule, Tensor
+from dataflows.machines.dcnn.dcnn_spec import DcnnSpec
+from dataflows.schedule import Cause, LayerSchedule
 from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div
-
-if TYPE_CHECKING:
-    from dataflows.machines.dcnn.dcnn import DcnnSpec
 
 ACCUMULATOR_BITS = 24
 ACCUMULATOR_ENTRIES, ACCUMULATOR_COPIES = 1024, 2
@@ -78,8 +76,10 @@ def dcnn_components(spec: DcnnSpec) -> tuple[Component, ...]:
     return tuple(parts)
 
 
-def count_dot_products(counts: ActionCounts, layer: Layer, work: PlanarWork, schedule: LayerSchedule) -> None:
-    """All actions but those of the multipliers.
+def count_dot_products(
+    counts: ActionCounts, layer: Layer, work: PlanarWork, schedule: LayerSchedule, moved: tuple[int, int]
+) -> None:
+    """All actions but those of the multipliers; moved: activations that come from DRAM, and that go there.
 
     A step is one dot product of up to as many channels as a PE has lanes: n products take n - 1 additions in the tree
     and one to the partial sum, which is read and written.
@@ -92,11 +92,9 @@ def count_dot_products(counts: ActionCounts, layer: Layer, work: PlanarWork, sch
     # Finished sums are read once more, when they leave.
     counts.access("accumulators", reads=steps + layer.output_count, writes=steps)
     counts.add("post_processing", Action.COMPARE, layer.output_count)
-    vector_bits = counts.components["input_sram"].bits
     reads, deliveries = _input_vectors(layer, work, lanes)
-    fills, spills = _words(schedule.loads.bytes_of(Tensor.INPUT), vector_bits), schedule.stores.total_bytes
-    counts.access("input_sram", reads=reads, writes=fills)
-    counts.access("output_sram", reads=_words(spills, vector_bits), writes=ceil_div(layer.output_count, lanes))
+    counts.access("input_sram", reads=reads, writes=ceil_div(moved[0], lanes))
+    counts.access("output_sram", reads=ceil_div(moved[1], lanes), writes=ceil_div(layer.output_count, lanes))
     counts.access("input_registers", writes=deliveries)
     counts.add("input_broadcast", Action.TRAVERSE, deliveries if _is_spread(layer) else 0)
     pushed = _weight_vectors(layer, work, steps, lanes)
@@ -141,8 +139,3 @@ def _places_read(layer: Layer, axis: int, first: int, end: int) -> int:
     outputs = np.arange(first, end)[:, None] * layer.stride[axis] - layer.padding[axis][0]
     places = np.unique(outputs + np.arange(layer.kernel_size[axis]) * layer.dilation[axis])
     return int(((places >= 0) & (places < layer.input_size[axis])).sum())
-
-
-def _words(size_bytes: int, bits: int) -> int:
-    """Words that hold so many bytes."""
-    return ceil_div(8 * size_bytes, bits)

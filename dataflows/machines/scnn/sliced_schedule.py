@@ -34,7 +34,7 @@ def sliced_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
     moved, overflows = sliced_traffic(trace, size_bytes, sliced.channels, inputs, spec.rams)
     notes = (f"activations spill to DRAM: {'; '.join(overflows)}",) if overflows else ()
     decode_cycles = np.tile(decode_cycles, (layer.batch, 1))
-    counts = sliced_counts(sliced, inputs, spec)
+    counts = sliced_counts(sliced, inputs if reached else np.zeros_like(inputs), spec)
     return finished_schedule(
         spec, trace, sliced.work, decode_cycles, np.tile(drains, layer.batch), moved, notes, counts,
         spills=bool(overflows),

@@ -178,6 +178,12 @@ class Dcnn(Accelerator[DcnnSpec]):
         """Whether a part's inputs fit their SRAM, so that all groups of output channels find them there."""
         return ceil_div(self._map_bytes(layer)[0], work.parts) <= self.spec.sram_bytes // 2
 
+    def _times_read(self, layer: Layer, work: PlanarWork) -> int:
+        """How often inputs that lie in DRAM come."""
+        # Inputs that do not stay are read again for each group of output channels, all of which meet a part before the
+        # next.
+        return 1 if self._inputs_stay(layer, work) else work.groups
+
     def _transfers(self, trace: LayerTrace, work: PlanarWork) -> StripTransfers:
         """Weights stream by for every part; maps move only when they do not fit, and inputs that are the network's."""
         layer = trace.layer
@@ -193,9 +199,7 @@ class Dcnn(Accelerator[DcnnSpec]):
         if inputs > half or trace.input_in_dram:
             # Equal slices with edges of whole bytes, running on from image to image.
             cuts = np.arange(len(tile) + 1) * stored // len(tile)
-            # Inputs that do not stay are read again for each group of output channels, all of which
-            # meet a part before the next.
-            times = 1 if self._inputs_stay(layer, work) else work.groups
+            times = self._times_read(layer, work)
             columns = (np.repeat(column, times) for column in (tile, cuts[:-1], np.diff(cuts)))
             loads.append(Runs.per_tile(Tensor.INPUT, *columns))
             compulsory += stored

@@ -19,7 +19,6 @@ from dataflows.schedule import LayerSchedule, Tensor
 from dataflows.tiling.dram_layout import bits_to_bytes
 from workloads.formats.kinds.gaps import GapCode
 from workloads.trace import LayerTrace
-from workloads.whole_numbers import ceil_div
 
 
 class DcnnOptSpec(DcnnSpec):
@@ -69,10 +68,10 @@ class DcnnOpt(Dcnn):
         return counts
 
     def moved_values(self, trace: LayerTrace, schedule: LayerSchedule) -> tuple[int, int]:
-        """As DCNN's: a map has come as often as its stored bytes have."""
-        layer, loaded = trace.layer, schedule.loads.bytes_of(Tensor.INPUT)
-        arrived = ceil_div(loaded * layer.input_count, max(1, self._stored_input_bytes(trace)))
-        return arrived, layer.output_count if schedule.stores.total_bytes else 0
+        """As DCNN's: all values of a map come as often as DCNN's would, whatever bytes they take."""
+        layer = trace.layer
+        times = self._times_read(layer, self._work(layer)) if schedule.loads.bytes_of(Tensor.INPUT) else 0
+        return times * layer.input_count, layer.output_count if schedule.stores.total_bytes else 0
 
     @property
     def _entry_bits(self) -> int:

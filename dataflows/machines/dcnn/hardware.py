@@ -136,6 +136,12 @@ def _input_vectors(layer: Layer, work: PlanarWork, lanes: int) -> tuple[int, int
 
 def _places_read(layer: Layer, axis: int, first: int, end: int) -> int:
     """Places of the map's axis that the outputs first..end read, each once; padding is not read."""
-    outputs = np.arange(first, end)[:, None] * layer.stride[axis] - layer.padding[axis][0]
-    places = np.unique(outputs + np.arange(layer.kernel_size[axis]) * layer.dilation[axis])
-    return int(((places >= 0) & (places < layer.input_size[axis])).sum())
+    size, taps, stride = layer.input_size[axis], layer.kernel_size[axis], layer.stride[axis]
+    dilation, begin = layer.dilation[axis], first * stride - layer.padding[axis][0]
+    if first == end:
+        return 0
+    if dilation == 1 and taps >= stride:  # windows that touch leave nothing out
+        return max(0, min(begin + (end - first - 1) * stride + taps, size) - max(begin, 0))
+    outputs = begin + np.arange(end - first)[:, None] * stride
+    places = np.unique(outputs + np.arange(taps) * dilation)
+    return int(((places >= 0) & (places < size)).sum())

@@ -2,7 +2,7 @@
 
     python -m benchmarks.experiments.scnn_energy [NETWORK [NODE_NM]]
 
-Published: Parashar et al., ISCA 2017, figure 11 and Table 4. Prices are those of `simulator.energy`; memory outside the
+Published: Parashar et al., ISCA 2017, figures 8b and 11 and Table 4. Prices are those of `simulator.energy`; memory outside the
 chip costs what its bursts and rows take as if it streamed, without background (DDR4-2400).
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+
+import numpy as np
 
 from dataflows.accelerator import Accelerator
 from dataflows.hardware.components import Component
@@ -67,6 +69,18 @@ def network_energy(network: str, node_nm: float) -> dict[str, Counter[str]]:
     return found
 
 
+def energy_at(density: float, node_nm: float) -> dict[str, float]:
+    """pJ by machine of GoogLeNet's layers, weights and activations drawn at one density (figure 8b), seed 0."""
+    random, technology = np.random.default_rng(0), Technology(node_nm, 1_000_000_000)
+    found = dict.fromkeys(MACHINES, 0.0)
+    for layer in load_workload("googlenet@scnn").layers:
+        masks = random.random(layer.weight_shape) < density, random.random(layer.input_shape) < density
+        trace = LayerTrace(layer, *masks, density)
+        for name in MACHINES:
+            found[name] += layer_energy(create(name), trace, technology).total()
+    return found
+
+
 def pe_areas(node_nm: float) -> dict[str, float]:
     """mm2 of the parts of one PE of SCNN, under the names of Table 4."""
     machine, technology = create("scnn"), Technology(node_nm, 1_000_000_000)
@@ -79,7 +93,7 @@ def pe_areas(node_nm: float) -> dict[str, float]:
 
 
 def main(network: str, node_nm: float) -> None:
-    """Print both tables."""
+    """Print all three tables."""
     energies = network_energy(network, node_nm)
     dense = energies["dcnn"].total()
     for name, published in zip(MACHINES, (1.0, *NETWORKS[network]), strict=True):
@@ -87,6 +101,10 @@ def main(network: str, node_nm: float) -> None:
         print(f"{network} {name} at {node_nm:g} nm: {ratio:.3f}, published {published} ({ratio / published - 1:+.1%})")
         for part, energy in energies[name].most_common(8):
             print(f"    {part:24}{energy / dense:8.3f}")
+    for density in (0.1, 0.3, 0.5, 0.7, 1.0):
+        swept = energy_at(density, node_nm)
+        ratios = ", ".join(f"{name} {swept[name] / swept['dcnn']:.3f}" for name in MACHINES[1:])
+        print(f"googlenet at density {density}: {ratios}")
     for name, area in pe_areas(node_nm).items():
         print(f"{name:24}{area:8.4f} mm2, published at 16 nm {AREAS[name][0]} ({area / AREAS[name][0] - 1:+.0%})")
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.experiments.scnn_energy [NETWORK [NODE_NM]]
 
-Published: Parashar et al., ISCA 2017, figures 8b and 11 and Table 4. Prices are those of `simulator.energy`; memory outside the
-chip costs what its bursts and rows take as if it streamed, without background (DDR4-2400).
+Published: Parashar et al., ISCA 2017, figures 8b and 11 and Table 4. Prices are those of `simulator.energy`;
+memory outside the chip costs what its bursts and rows take as if it streamed, without background (DDR4-2400).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from simulator.network_simulation import MachineRun
 from workloads.catalog import load_workload
 from workloads.trace import LayerTrace
 
-MACHINES = ("dcnn", "dcnn-opt", "scnn")
+MACHINES: tuple[str, ...] = ("dcnn", "dcnn-opt", "scnn")
 NETWORKS = {"alexnet": (0.5240, 0.4887), "googlenet": (0.4773, 0.3889), "vgg16": (0.5076, 0.4258)}
 # mm2 of a PE at 16 nm, and the components that make it up.
 AREAS = {
@@ -72,7 +72,7 @@ def network_energy(network: str, node_nm: float) -> dict[str, Counter[str]]:
 def energy_at(density: float, node_nm: float) -> dict[str, float]:
     """pJ by machine of GoogLeNet's layers, weights and activations drawn at one density (figure 8b), seed 0."""
     random, technology = np.random.default_rng(0), Technology(node_nm, 1_000_000_000)
-    found = dict.fromkeys(MACHINES, 0.0)
+    found: dict[str, float] = dict.fromkeys(MACHINES, 0.0)
     for layer in load_workload("googlenet@scnn").layers:
         masks = random.random(layer.weight_shape) < density, random.random(layer.input_shape) < density
         trace = LayerTrace(layer, *masks, density)

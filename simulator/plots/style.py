@@ -16,6 +16,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import LogFormatterSciNotation
 
 from dataflows.schedule import Cause
@@ -41,6 +42,9 @@ PARTS: dict[str, tuple[str, str, str]] = {
     Cause.UNMAPPED.key: ("no work mapped", "#DDDDDD", ".."),
 }
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
+JOULES_PER_PJ = 1e-12
+_LEGEND_COLUMNS = 5
+_LEGEND_ROW, _LEGEND_HANDLE = 0.17, 0.5  # inches of a row, and of an entry beside its text
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 _STYLE: dict[Any, Any] = {
@@ -111,6 +115,25 @@ def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
+
+
+def text_inches(texts: Iterable[str], size: float = 8) -> float:
+    """Width of the widest of some texts in a size in points."""
+    return (
+        max((TextPath((0, 0), text, size=size).get_extents().width for text in texts if text.strip()), default=0) / 72
+    )
+
+
+def fitted_legend(figure: Figure, axes: Axes) -> None:
+    """One legend under everything else, in as many columns as the figure is wide for; the figure grows by its rows."""
+    handles, labels = axes.get_legend_handles_labels()
+    if not handles:
+        return
+    entry = text_inches(labels) + _LEGEND_HANDLE
+    width = max(figure.get_figwidth(), entry + _LEGEND_HANDLE)
+    columns = max(1, min(_LEGEND_COLUMNS, int((width - _LEGEND_HANDLE) / entry)))
+    figure.set_size_inches(width, figure.get_figheight() + _LEGEND_ROW * ceil_div(len(labels), columns))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
 
 
 def panel_grid(figure: Figure, panels: int, most_columns: int, **options: Any) -> list[Axes]:

@@ -196,8 +196,8 @@ def test_the_roofline_holds_every_layer_under_its_roof(reports):
 
 def test_the_pareto_front_is_what_nobody_beats():
     points = [(1.0, 9.0), (2.0, 5.0), (3.0, 5.0), (2.5, 4.0), (9.0, 9.0), (1.0, 9.0)]
-    assert pareto_front(points, more_x=False, more_y=False) == [0, 1, 3]
-    assert pareto_front(points, more_x=True, more_y=True) == [4]
+    assert pareto_front(points, (False, False)) == [0, 1, 3]
+    assert pareto_front(points, (True, True)) == [4]
 
 
 def test_pareto_draws_runs_by_the_chosen_columns(sweep):

@@ -1,0 +1,105 @@
+"""Curves of energy over sparsity, and where each machine begins to save energy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+
+from simulator.plots.data import Data, Row, by_run, density_column, rows_of, rows_with, swept_columns, total_rows, value
+from simulator.plots.kind import kind
+from simulator.plots.kinds.curves import Points, draw_curve, mean_points, points_of, whose
+from simulator.plots.kinds.energy import TOTAL
+from simulator.plots.style import JOULES_PER_PJ, fitted_legend, machine_styles, new_figure, scale_log
+from simulator.validation.figure_metrics import crossover
+from workloads.errors import InputError
+
+GATED = "dcnn-opt"
+"""The dense machine that only gates zeros: what a machine that skips them has to beat."""
+_JOULES, _OVER_DENSE, _OVER_GATED = "joules", "energy_vs_dense", "over_gated"
+_PANEL_INCHES = 3.6
+
+
+@kind("energy-sparsity", "energy against sparsity, and where each accelerator begins to save some")
+def energy_sparsity(data: Data) -> Figure:
+    """Energy of a sweep over density against sparsity, a line a run, as `utilization` draws them.
+
+    Left in joules; then over each machine's dense baseline, and over DCNN-opt where that ran with the same settings.
+    Where a line crosses 1 it has a ring; the legend says at which sparsity.
+    """
+    rows = rows_with(total_rows(rows_of(data)), TOTAL)
+    column = density_column(rows) if rows else None
+    if column is None:
+        raise InputError("the results have no energy over a swept column whose name ends in 'density'")
+    rows = with_gated_ratio([{**row, _JOULES: JOULES_PER_PJ * (value(row, TOTAL) or 0.0)} for row in rows], column)
+    runs = by_run(rows, column)
+    ratios = {_OVER_DENSE: "over the dense baseline", _OVER_GATED: f"over {GATED}"}
+    titles = {_JOULES: "energy"} | {
+        measure: title for measure, title in ratios.items() if any(row.get(measure) not in (None, "") for row in rows)
+    }
+    lines = {measure: {run: _line(group, column, measure) for run, group in runs.items()} for measure in titles}
+    labels = {run: run + _crossings_text(run, lines) for run in runs}
+    styles = machine_styles(runs)
+    with new_figure(1.0 + _PANEL_INCHES * len(titles), 3.8) as figure:
+        panels = figure.subplots(1, len(titles), squeeze=False)[0]
+        for axes, (measure, title) in zip(panels, titles.items(), strict=True):
+            for run, points in lines[measure].items():
+                if points:
+                    draw_curve(axes, labels[run], points, styles[run], swept=True)
+            axes.set_title(title)
+            axes.set_xlabel(f"{whose(column)}sparsity (1 - density)")
+            axes.grid()
+            scale_log(axes, "y", 10 if measure == _JOULES else 2)
+            axes.yaxis.set_major_formatter(EngFormatter("J") if measure == _JOULES else lambda y, _: f"{y:g}x")
+            if measure != _JOULES:
+                _mark(axes, {run: crossover(mean_points(points)) for run, points in lines[measure].items()}, styles)
+        fitted_legend(figure, panels[0])
+        return figure
+
+
+def with_gated_ratio(rows: Sequence[Row], column: str) -> list[Row]:
+    """The rows with their energy over that of DCNN-opt under "over_gated"; None for those that have no such partner.
+
+    Partners agree in density, seed, input and everything else that was varied for DCNN-opt.
+    """
+    gated = [row for row in rows if row["accelerator"] == GATED]
+    same = [column, "seed", "input", *swept_columns(gated)]
+
+    def run_of(row: Row) -> tuple[str, ...]:
+        return tuple(str(row.get(key)) for key in same)
+
+    partners = {run_of(row): value(row, TOTAL) for row in gated}
+    found = []
+    for row in rows:
+        partner = None if row["accelerator"] == GATED else partners.get(run_of(row))
+        found.append({**row, _OVER_GATED: (value(row, TOTAL) or 0.0) / partner if partner else None})
+    return found
+
+
+def _line(rows: Sequence[Row], column: str, measure: str) -> Points:
+    """The measure at each sparsity, by sparsity."""
+    return sorted((1 - x, ys) for x, ys in points_of([row for row in rows if measure in row], column, measure))
+
+
+def _crossings_text(run: str, lines: Mapping[str, Mapping[str, Points]]) -> str:
+    """What the legend says of a run's crossings, as in ": dense at 0.35, dcnn-opt at 0.52"."""
+    said = []
+    for measure, name in ((_OVER_DENSE, "dense"), (_OVER_GATED, GATED)):
+        crossings = crossover(mean_points(lines.get(measure, {}).get(run, [])))
+        if crossings:
+            said.append(f"{name} at {' and '.join(f'{at:.2f}' for at in crossings)}")
+    return f": {', '.join(said)}" if said else ""
+
+
+def _mark(axes: Axes, crossings: Mapping[str, Sequence[float]], styles: Mapping[str, dict[str, Any]]) -> None:
+    """The line of equal energy, and a ring at each crossing of it."""
+    axes.axhline(1, color="black", linewidth=1.0, linestyle=":")
+    for run, places in crossings.items():
+        for at in places:
+            axes.plot(
+                [at], [1], "o", markersize=9, markerfacecolor="none", markeredgewidth=1.5,
+                markeredgecolor=styles[run]["color"],
+            )  # fmt: skip

@@ -1,0 +1,128 @@
+"""The roofline of energy: whether a layer's energy goes to the chip or to external memory.
+
+Source: Choi, Bedard, Fowler and Vuduc, "A roofline model of energy", IPDPS 2013: energy of an operation = its own +
+that of a byte / operations a byte.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+
+from simulator.plots.data import Data, Row, by_machine, layer_rows, require_single_runs, rows_of, rows_with, value
+from simulator.plots.kind import kind
+from simulator.plots.kinds.energy import TOTAL
+from simulator.plots.style import JOULES_PER_PJ, fitted_legend, new_figure, panel_grid, scale_log
+from workloads.errors import InputError
+from workloads.whole_numbers import ceil_div
+
+_LARGEST_POINT = 130
+_CURVE_POINTS = 60
+_MEMORY = "energy.dram.total_pj"
+
+
+class Point(NamedTuple):
+    """A layer: effectual products, those per DRAM byte, pJ each on the chip and in external memory."""
+
+    products: int
+    intensity: float
+    chip_pj: float
+    memory_pj: float
+
+
+class Costs(NamedTuple):
+    """What the layers of a run cost on average: pJ an effectual product on the chip, pJ a byte of external memory."""
+
+    chip_pj: float
+    byte_pj: float
+
+    def at(self, intensity: float) -> float:
+        """Energy in pJ of an effectual product with so many of them per byte."""
+        return self.chip_pj + self.byte_pj / intensity
+
+
+@kind("energy-roofline", "energy of an effectual product against DRAM traffic, layer by layer", source="reports")
+def energy_roofline(data: Data) -> Figure:
+    """Layers by effectual products per DRAM byte and energy of each, beside what the run's means make of it.
+
+    One panel a machine; a point's area is its share of the energy. The curve is no bound: layers lie above and below
+    it, and their mean, weighted with their products, lies on it. Left of the ring memory takes more than the chip.
+    """
+    rows = rows_with(layer_rows(rows_of(data)), TOTAL, _MEMORY)
+    require_single_runs(rows)
+    runs = {name: group for name, group in by_machine(rows).items() if layer_points(group)}
+    if not runs:
+        raise InputError("the results have no layers with an energy that moved data through DRAM")
+    columns = min(len(runs), 3)
+    with new_figure(max(4.6, 3.4 * columns), 0.7 + 2.9 * ceil_div(len(runs), columns)) as figure:
+        panels = panel_grid(figure, len(runs), 3, sharex=True, sharey=True)
+        points = {name: layer_points(group) for name, group in runs.items()}
+        every = [point.intensity for group in points.values() for point in group]
+        ends = min(every) / 2, max(every) * 2
+        for axes, (machine, group) in zip(panels, runs.items(), strict=True):
+            _draw(axes, points[machine], *ends)
+            hidden = len(group) - len(points[machine])
+            costs = costs_of(points[machine])
+            note = f"\n{hidden} of {len(group)} layers move or compute nothing" if hidden else ""
+            axes.set_title(f"{machine}: {costs.chip_pj:.3g} pJ, {costs.byte_pj:.3g} pJ/byte{note}", fontsize=8.5)
+        for axes in panels[-columns:]:
+            axes.set_xlabel("effectual products per DRAM byte")
+            axes.xaxis.set_tick_params(labelbottom=True)
+        for axes in panels[::3]:
+            axes.set_ylabel("energy an effectual product")
+        fitted_legend(figure, panels[0])
+        return figure
+
+
+def layer_points(rows: list[Row]) -> list[Point]:
+    """A point for every layer that moved bytes and has products of two non-zeros."""
+    points = []
+    for row in rows:
+        # Useful bytes, as in the roofline of time.
+        moved = (value(row, "dram.read_bytes") or 0) + (value(row, "dram.write_bytes") or 0)
+        products = int(value(row, "effectual_macs") or 0)
+        total, memory = value(row, TOTAL) or 0.0, value(row, _MEMORY) or 0.0
+        if moved and products:
+            points.append(Point(products, products / moved, (total - memory) / products, memory / products))
+    return points
+
+
+def costs_of(points: list[Point]) -> Costs:
+    """The means of a run: energy on the chip over products, that of memory over bytes."""
+    products = sum(point.products for point in points)
+    moved = sum(point.products / point.intensity for point in points)
+    return Costs(
+        sum(point.products * point.chip_pj for point in points) / products,
+        sum(point.products * point.memory_pj for point in points) / moved,
+    )
+
+
+def _draw(axes: Axes, points: list[Point], first: float, last: float) -> None:
+    costs = costs_of(points)
+    energies = [point.products * (point.chip_pj + point.memory_pj) for point in points]
+    axes.scatter(
+        [point.intensity for point in points],
+        [JOULES_PER_PJ * (point.chip_pj + point.memory_pj) for point in points],
+        s=[6 + _LARGEST_POINT * energy / sum(energies) for energy in energies],
+        c="#0072B2", alpha=0.55, linewidths=0.5, edgecolors="white", label="a layer",
+    )  # fmt: skip
+    x = np.geomspace(first, last, _CURVE_POINTS).tolist()
+    axes.plot(
+        x, [JOULES_PER_PJ * costs.at(one) for one in x], color="black", linewidth=1.4, label="both, mean of the run"
+    )
+    axes.plot(x, [JOULES_PER_PJ * costs.chip_pj for _ in x], color="#D55E00", linestyle=":", label="chip, per product")
+    axes.plot(
+        x, [JOULES_PER_PJ * costs.byte_pj / one for one in x], color="#009E73", linestyle="--", label="DRAM, per byte"
+    )
+    balance = costs.byte_pj / costs.chip_pj if costs.chip_pj else 0.0
+    if first < balance < last:
+        axes.plot([balance], [JOULES_PER_PJ * costs.chip_pj], "o", color="black", fillstyle="none", markersize=8)
+    scale_log(axes, "x")
+    scale_log(axes, "y")
+    axes.yaxis.set_major_formatter(EngFormatter("J"))
+    axes.set_xlim(first, last)
+    axes.grid(which="major")

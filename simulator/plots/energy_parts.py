@@ -8,7 +8,7 @@ from typing import Any
 
 from dataflows.schedule import Cause
 from simulator.plots.data import Row, value
-from simulator.plots.style import PARTS
+from simulator.plots.style import PARTS, VISIBLE_SHARE
 from workloads.errors import InputError, nearest
 
 Energies = dict[str, float]
@@ -68,14 +68,16 @@ def part_styles(energies: Sequence[Energies]) -> dict[str, dict[str, Any]]:
     free = iter(_COLOURS)
     styles = {}
     for part in energies[0]:
-        if not any(row[part] for row in energies):
+        most = max(row[part] / (math.fsum(row.values()) or 1.0) for row in energies)
+        if not most:
             continue
         if part in PARTS:
             label, colour, hatch = PARTS[part]
         else:
             colour, hatch = _FIXED.get(part) or (next(free), "")
             label = part.replace("_", " ")
-        styles[part] = {"label": label, "color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0.4}
+        shown = label if most > VISIBLE_SHARE else "_"  # which matplotlib leaves out of legends
+        styles[part] = {"label": shown, "color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0.4}
     return styles
 
 

@@ -7,9 +7,10 @@ as well, so that a figure survives a black-and-white printer.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
     Cause.UNMAPPED.key: ("no work mapped", "#DDDDDD", ".."),
 }
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
+VISIBLE_SHARE = 0.0005  # of a bar; a legend entry for less would only take room
 JOULES_PER_PJ = 1e-12
 _LEGEND_COLUMNS = 5
 _LEGEND_ROW, _LEGEND_HANDLE = 0.17, 0.5  # inches of a row, and of an entry beside its text
@@ -129,11 +131,19 @@ def fitted_legend(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if not handles:
         return
-    entry = text_inches(labels) + _LEGEND_HANDLE
-    width = max(figure.get_figwidth(), entry + _LEGEND_HANDLE)
-    columns = max(1, min(_LEGEND_COLUMNS, int((width - _LEGEND_HANDLE) / entry)))
+    widths = {columns: _legend_inches(labels, columns) for columns in range(_LEGEND_COLUMNS, 0, -1)}
+    columns = next((columns for columns, width in widths.items() if width <= figure.get_figwidth()), 1)
+    width = max(figure.get_figwidth(), widths[columns])
     figure.set_size_inches(width, figure.get_figheight() + _LEGEND_ROW * ceil_div(len(labels), columns))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
+
+
+def _legend_inches(labels: Sequence[str], columns: int) -> float:
+    """Width of a legend in so many columns, which are filled one after the other."""
+    # As matplotlib fills them: seven entries in three columns are three, two and two.
+    rows, longer = divmod(len(labels), columns)
+    ends = [0, *accumulate(rows + (column < longer) for column in range(columns))]
+    return sum(text_inches(labels[a:b]) + _LEGEND_HANDLE for a, b in pairwise(ends)) + _LEGEND_HANDLE
 
 
 def panel_grid(figure: Figure, panels: int, most_columns: int, **options: Any) -> list[Axes]:

@@ -24,10 +24,9 @@ from simulator.plots.data import (
     workloads_of,
 )
 from simulator.plots.kind import kind
-from simulator.plots.style import PARTS, legend_below, new_figure
+from simulator.plots.style import PARTS, VISIBLE_SHARE, legend_below, new_figure
 from workloads.errors import InputError
 
-_VISIBLE_SHARE = 0.0005  # a legend entry for less would only take room
 _THOUSAND = 1000
 
 
@@ -125,7 +124,7 @@ def visible_parts(shares: Sequence[Mapping[str, float]]) -> dict[str, dict[str, 
     most = {part: max(share[part] for share in shares) for part in PARTS}
     return {
         part: {
-            "label": label if most[part] > _VISIBLE_SHARE else "_",
+            "label": label if most[part] > VISIBLE_SHARE else "_",
             "color": colour,
             "hatch": hatch,
             "edgecolor": "white",

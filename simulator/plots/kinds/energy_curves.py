@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -34,20 +34,23 @@ def energy_sparsity(data: Data) -> Figure:
     column = density_column(rows) if rows else None
     if column is None:
         raise InputError("the results have no energy over a swept column whose name ends in 'density'")
-    rows = with_gated_ratio([{**row, _JOULES: JOULES_PER_PJ * (value(row, TOTAL) or 0.0)} for row in rows], column)
-    runs = by_run(rows, column)
-    ratios = {_OVER_DENSE: "over the dense baseline", _OVER_GATED: f"over {GATED}"}
-    titles = {_JOULES: "energy"} | {
-        measure: title for measure, title in ratios.items() if any(row.get(measure) not in (None, "") for row in rows)
+    ratio = gated_ratios(rows, column)
+    runs = {
+        run: [{**row, _JOULES: JOULES_PER_PJ * (value(row, TOTAL) or 0.0), _OVER_GATED: ratio(row)} for row in group]
+        for run, group in by_run(rows, column).items()
     }
-    lines = {measure: {run: _line(group, column, measure) for run, group in runs.items()} for measure in titles}
+    ratios = {_OVER_DENSE: "over the dense baseline", _OVER_GATED: f"over {GATED}"}
+    lines = {
+        measure: {run: _line(group, column, measure) for run, group in runs.items()} for measure in (_JOULES, *ratios)
+    }
+    titles = {_JOULES: "energy"} | {measure: title for measure, title in ratios.items() if any(lines[measure].values())}
     labels = {run: run + _crossings_text(run, lines) for run in runs}
     styles = machine_styles(runs)
     with new_figure(1.0 + _PANEL_INCHES * len(titles), 3.8) as figure:
         panels = figure.subplots(1, len(titles), squeeze=False)[0]
         for axes, (measure, title) in zip(panels, titles.items(), strict=True):
             for run, points in lines[measure].items():
-                if points:
+                if points:  # DCNN-opt is not drawn over itself
                     draw_curve(axes, labels[run], points, styles[run], swept=True)
             axes.set_title(title)
             axes.set_xlabel(f"{whose(column)}sparsity (1 - density)")
@@ -60,8 +63,8 @@ def energy_sparsity(data: Data) -> Figure:
         return figure
 
 
-def with_gated_ratio(rows: Sequence[Row], column: str) -> list[Row]:
-    """The rows with their energy over that of DCNN-opt under "over_gated"; None for those that have no such partner.
+def gated_ratios(rows: Sequence[Row], column: str) -> Callable[[Row], float | None]:
+    """What tells a row's energy over that of DCNN-opt among the rows; None for one that has no such partner.
 
     Partners agree in density, seed, input and everything else that was varied for DCNN-opt.
     """
@@ -72,11 +75,12 @@ def with_gated_ratio(rows: Sequence[Row], column: str) -> list[Row]:
         return tuple(str(row.get(key)) for key in same)
 
     partners = {run_of(row): value(row, TOTAL) for row in gated}
-    found = []
-    for row in rows:
+
+    def ratio(row: Row) -> float | None:
         partner = None if row["accelerator"] == GATED else partners.get(run_of(row))
-        found.append({**row, _OVER_GATED: (value(row, TOTAL) or 0.0) / partner if partner else None})
-    return found
+        return (value(row, TOTAL) or 0.0) / partner if partner else None
+
+    return ratio
 
 
 def _line(rows: Sequence[Row], column: str, measure: str) -> Points:

@@ -33,6 +33,11 @@ class Point(NamedTuple):
     chip_pj: float
     memory_pj: float
 
+    @property
+    def total_pj(self) -> float:
+        """Both."""
+        return self.chip_pj + self.memory_pj
+
 
 class Costs(NamedTuple):
     """What the layers of a run cost on average: pJ an effectual product on the chip, pJ a byte of external memory."""
@@ -63,12 +68,16 @@ def energy_roofline(data: Data) -> Figure:
         points = {name: layer_points(group) for name, group in runs.items()}
         every = [point.intensity for group in points.values() for point in group]
         ends = min(every) / 2, max(every) * 2
+        energies = [JOULES_PER_PJ * point.total_pj for group in points.values() for point in group]
+        limits = min(energies) / 4, max(energies) * 2
         for axes, (machine, group) in zip(panels, runs.items(), strict=True):
             _draw(axes, points[machine], *ends)
+            axes.set_ylim(*limits)
             hidden = len(group) - len(points[machine])
             costs = costs_of(points[machine])
             note = f"\n{hidden} of {len(group)} layers move or compute nothing" if hidden else ""
-            axes.set_title(f"{machine}: {costs.chip_pj:.3g} pJ, {costs.byte_pj:.3g} pJ/byte{note}", fontsize=8.5)
+            said = f"{costs.chip_pj:.3g} pJ a product on the chip, {costs.byte_pj:.3g} pJ a byte"
+            axes.set_title(f"{machine}\n{said}{note}", fontsize=8.5)
         for axes in panels[-columns:]:
             axes.set_xlabel("effectual products per DRAM byte")
             axes.xaxis.set_tick_params(labelbottom=True)
@@ -103,10 +112,10 @@ def costs_of(points: list[Point]) -> Costs:
 
 def _draw(axes: Axes, points: list[Point], first: float, last: float) -> None:
     costs = costs_of(points)
-    energies = [point.products * (point.chip_pj + point.memory_pj) for point in points]
+    energies = [point.products * point.total_pj for point in points]
     axes.scatter(
         [point.intensity for point in points],
-        [JOULES_PER_PJ * (point.chip_pj + point.memory_pj) for point in points],
+        [JOULES_PER_PJ * point.total_pj for point in points],
         s=[6 + _LARGEST_POINT * energy / sum(energies) for energy in energies],
         c="#0072B2", alpha=0.55, linewidths=0.5, edgecolors="white", label="a layer",
     )  # fmt: skip

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
@@ -26,6 +26,7 @@ from workloads.errors import InputError
 Point = tuple[float, ...]
 _WIDE = 20  # an axis that spans more than this factor is logarithmic
 _SMALLEST, _LARGEST = 20, 260  # areas of points, in square points
+_THOUSAND = 1000
 _UNITS = {"_pj": (JOULES_PER_PJ, "J", ", pJ"), "_us": (1e-6, "s", ", \u00b5s")}
 
 
@@ -67,11 +68,12 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles", z: str | 
         else:
             _ring(axes, front, size)
             axes.set_title(_sizes_text(z, [point[-1] for point in points]), fontsize=9)
+        axes.margins(0.08)  # room for the largest point
         axes.set(xlabel=_title(x), ylabel=_title(y))
         for which, axis, column, place in (("x", axes.xaxis, x, 0), ("y", axes.yaxis, y, 1)):
             if _is_wide([point[place] for point in points]):
                 scale_log(axes, which)
-            _write_units(axis, column)
+            axis.set_major_formatter(partial(_tick, column))
         axes.grid()
         fitted_legend(figure, axes)
         return figure
@@ -115,12 +117,7 @@ def _ring(axes: Axes, front: Sequence[Point], size: Callable[[float], float]) ->
 
 
 def _sizes_text(column: str, values: Sequence[float]) -> str:
-    factor, unit, _ = _unit_of(column)
-    ends = [
-        EngFormatter(unit, places=1, sep=" " if unit else "").format_data(factor * one)
-        for one in (min(values), max(values))
-    ]
-    return f"size of points: {_title(column)}, {ends[0]} to {ends[1]}"
+    return f"size of points: {_title(column)}, {_written(column, min(values))} to {_written(column, max(values))}"
 
 
 def _is_wide(values: Sequence[float]) -> bool:
@@ -132,11 +129,16 @@ def _unit_of(column: str) -> tuple[float, str, str]:
     return _UNITS.get(column[-3:], (1.0, "", ""))
 
 
-def _write_units(axis: Axis, column: str) -> None:
-    """Ticks such as 20k, or with their unit such as 5 mJ."""
+def _written(column: str, number: float) -> str:
+    """A number such as 20k, or with its unit such as 5 mJ."""
     factor, unit, _ = _unit_of(column)
-    write = EngFormatter(unit, sep=" " if unit else "")
-    axis.set_major_formatter(lambda at, _: write(factor * at))
+    if not unit and abs(number) < _THOUSAND:
+        return f"{number:.4g}"  # 0.5 and not 500m
+    return EngFormatter(unit, sep=" " if unit else "").format_data(float(f"{factor * number:.4g}"))
+
+
+def _tick(column: str, at: float, _: int) -> str:
+    return _written(column, at)
 
 
 def _title(column: str) -> str:

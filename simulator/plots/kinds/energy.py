@@ -126,10 +126,9 @@ def _beside(row: Row) -> str:
 
 
 def _draw_bands(axes: Axes, rows: Sequence[Row]) -> None:
-    ends = [[JOULES_PER_PJ * (value(row, f"energy.{end}_pj") or 0.0) for row in rows] for end in ("low", "high")]
-    axes.hlines(range(len(rows)), *ends, color="black", linewidth=1.0)
-    for end in ends:
-        axes.plot(end, range(len(rows)), "|", color="black", markersize=5)
+    low, high = ([JOULES_PER_PJ * (value(row, f"energy.{end}_pj") or 0.0) for row in rows] for end in ("low", "high"))
+    axes.hlines(range(len(rows)), low, high, color="black", linewidth=1.0)
+    axes.plot([*low, *high], [*range(len(rows))] * 2, "|", color="black", markersize=5)
 
 
 def _layer_bars(axes: Axes, energies: Sequence[Energies], styles: Mapping[str, dict[str, Any]]) -> None:

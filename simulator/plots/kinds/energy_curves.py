@@ -89,13 +89,13 @@ def _line(rows: Sequence[Row], column: str, measure: str) -> Points:
 
 
 def _crossings_text(run: str, lines: Mapping[str, Mapping[str, Points]]) -> str:
-    """What the legend says of a run's crossings, as in ": dense at 0.35, dcnn-opt at 0.52"."""
+    """What the legend says of a run's crossings, as in ": equal to dense at 0.35, dcnn-opt at 0.52"."""
     said = []
     for measure, name in ((_OVER_DENSE, "dense"), (_OVER_GATED, GATED)):
         crossings = crossover(mean_points(lines.get(measure, {}).get(run, [])))
         if crossings:
             said.append(f"{name} at {' and '.join(f'{at:.2f}' for at in crossings)}")
-    return f": {', '.join(said)}" if said else ""
+    return f": equal to {', '.join(said)}" if said else ""
 
 
 def _mark(axes: Axes, crossings: Mapping[str, Sequence[float]], styles: Mapping[str, dict[str, Any]]) -> None:

@@ -1,7 +1,7 @@
-"""The roofline of energy: whether a layer's energy goes to the chip or to external memory.
+"""The roofline of energy: how far a layer's energy is that of moving its data.
 
-Source: Choi, Bedard, Fowler and Vuduc, "A roofline model of energy", IPDPS 2013: energy of an operation = its own +
-that of a byte / operations a byte.
+Source: Choi, Bedard, Fowler and Vuduc, "A roofline model of energy", IPDPS 2013: energy of an operation = its own and
+its part of what constantly flows + that of a byte / operations a byte.
 """
 
 from __future__ import annotations
@@ -22,32 +22,33 @@ from workloads.whole_numbers import ceil_div
 
 _LARGEST_POINT = 130
 _CURVE_POINTS = 60
-_MEMORY = "energy.dram.total_pj"
+_TRANSFERS = tuple(f"energy.dram.{does}_pj" for does in ("activate", "read", "write"))
+_HUNDRED = 100
 
 
 class Point(NamedTuple):
-    """A layer: effectual products, those per DRAM byte, pJ each on the chip and in external memory."""
+    """A layer: effectual products, those per DRAM byte, pJ each of DRAM's transfers and of all else."""
 
     products: int
     intensity: float
-    chip_pj: float
-    memory_pj: float
+    transfer_pj: float
+    other_pj: float
 
     @property
     def total_pj(self) -> float:
         """Both."""
-        return self.chip_pj + self.memory_pj
+        return self.transfer_pj + self.other_pj
 
 
 class Costs(NamedTuple):
-    """What the layers of a run cost on average: pJ an effectual product on the chip, pJ a byte of external memory."""
+    """What the layers of a run cost on average: pJ a byte moved, and pJ an effectual product of all else."""
 
-    chip_pj: float
     byte_pj: float
+    other_pj: float
 
     def at(self, intensity: float) -> float:
         """Energy in pJ of an effectual product with so many of them per byte."""
-        return self.chip_pj + self.byte_pj / intensity
+        return self.other_pj + self.byte_pj / intensity
 
 
 @kind("energy-roofline", "energy of an effectual product against DRAM traffic, layer by layer", source="reports")
@@ -55,9 +56,10 @@ def energy_roofline(data: Data) -> Figure:
     """Layers by effectual products per DRAM byte and energy of each, beside what the run's means make of it.
 
     One panel a machine; a point's area is its share of the energy. The curve is no bound: layers lie above and below
-    it, and their mean, weighted with their products, lies on it. Left of the ring memory takes more than the chip.
+    it, and as a whole they take what it says. Left of the ring moving data takes more than all else: the chip, and
+    memory that stands by.
     """
-    rows = rows_with(layer_rows(rows_of(data)), TOTAL, _MEMORY)
+    rows = rows_with(layer_rows(rows_of(data)), TOTAL, *_TRANSFERS)
     require_single_runs(rows)
     runs = {name: group for name, group in by_machine(rows).items() if layer_points(group)}
     if not runs:
@@ -76,7 +78,7 @@ def energy_roofline(data: Data) -> Figure:
             hidden = len(group) - len(points[machine])
             costs = costs_of(points[machine])
             note = f"\n{hidden} of {len(group)} layers move or compute nothing" if hidden else ""
-            said = f"{costs.chip_pj:.3g} pJ a product on the chip, {costs.byte_pj:.3g} pJ a byte"
+            said = f"{_number(costs.byte_pj)} pJ a byte moved, else {_number(costs.other_pj)} pJ a product"
             axes.set_title(f"{machine}\n{said}{note}", fontsize=8.5)
         for axes in panels[-columns:]:
             axes.set_xlabel("effectual products per DRAM byte")
@@ -94,20 +96,25 @@ def layer_points(rows: list[Row]) -> list[Point]:
         # Useful bytes, as in the roofline of time.
         moved = (value(row, "dram.read_bytes") or 0) + (value(row, "dram.write_bytes") or 0)
         products = int(value(row, "effectual_macs") or 0)
-        total, memory = value(row, TOTAL) or 0.0, value(row, _MEMORY) or 0.0
+        transfers = sum(value(row, column) or 0.0 for column in _TRANSFERS)
+        others = (value(row, TOTAL) or 0.0) - transfers
         if moved and products:
-            points.append(Point(products, products / moved, (total - memory) / products, memory / products))
+            points.append(Point(products, products / moved, transfers / products, others / products))
     return points
 
 
 def costs_of(points: list[Point]) -> Costs:
-    """The means of a run: energy on the chip over products, that of memory over bytes."""
+    """The means of a run: energy of transfers over bytes, all other over products."""
     products = sum(point.products for point in points)
     moved = sum(point.products / point.intensity for point in points)
     return Costs(
-        sum(point.products * point.chip_pj for point in points) / products,
-        sum(point.products * point.memory_pj for point in points) / moved,
+        sum(point.products * point.transfer_pj for point in points) / moved,
+        sum(point.products * point.other_pj for point in points) / products,
     )
+
+
+def _number(one: float) -> str:
+    return f"{one:,.0f}" if one >= _HUNDRED else f"{one:.3g}"
 
 
 def _draw(axes: Axes, points: list[Point], first: float, last: float) -> None:
@@ -123,13 +130,19 @@ def _draw(axes: Axes, points: list[Point], first: float, last: float) -> None:
     axes.plot(
         x, [JOULES_PER_PJ * costs.at(one) for one in x], color="black", linewidth=1.4, label="both, mean of the run"
     )
-    axes.plot(x, [JOULES_PER_PJ * costs.chip_pj for _ in x], color="#D55E00", linestyle=":", label="chip, per product")
     axes.plot(
-        x, [JOULES_PER_PJ * costs.byte_pj / one for one in x], color="#009E73", linestyle="--", label="DRAM, per byte"
+        x, [JOULES_PER_PJ * costs.other_pj for _ in x], color="#D55E00", linestyle=":", label="all else, per product"
     )
-    balance = costs.byte_pj / costs.chip_pj if costs.chip_pj else 0.0
+    axes.plot(
+        x,
+        [JOULES_PER_PJ * costs.byte_pj / one for one in x],
+        color="#009E73",
+        linestyle="--",
+        label="DRAM transfers, per byte",
+    )
+    balance = costs.byte_pj / costs.other_pj if costs.other_pj else 0.0
     if first < balance < last:
-        axes.plot([balance], [JOULES_PER_PJ * costs.chip_pj], "o", color="black", fillstyle="none", markersize=8)
+        axes.plot([balance], [JOULES_PER_PJ * costs.other_pj], "o", color="black", fillstyle="none", markersize=8)
     scale_log(axes, "x")
     scale_log(axes, "y")
     axes.yaxis.set_major_formatter(EngFormatter("J"))

@@ -137,7 +137,7 @@ def _written(column: str, number: float) -> str:
     return EngFormatter(unit, sep=" " if unit else "").format_data(float(f"{factor * number:.4g}"))
 
 
-def _tick(column: str, at: float, _: int) -> str:
+def _tick(column: str, at: float, _: float) -> str:
     return _written(column, at)
 
 

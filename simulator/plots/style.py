@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -45,6 +46,7 @@ PARTS: dict[str, tuple[str, str, str]] = {
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
 VISIBLE_SHARE = 0.0005  # of a bar; a legend entry for less would only take room
 JOULES_PER_PJ = 1e-12
+_POINTS_PER_INCH = 72
 _LEGEND_COLUMNS = 5
 _LEGEND_ROW, _LEGEND_HANDLE = 0.17, 0.5  # inches of a row, and of an entry beside its text
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -121,9 +123,12 @@ def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
 
 def text_inches(texts: Iterable[str], size: float = 8) -> float:
     """Width of the widest of some texts in a size in points."""
-    return (
-        max((TextPath((0, 0), text, size=size).get_extents().width for text in texts if text.strip()), default=0) / 72
-    )
+    return max((_inches(text, size) for text in texts if text.strip()), default=0.0)
+
+
+@cache
+def _inches(text: str, size: float) -> float:
+    return TextPath((0, 0), text, size=size).get_extents().width / _POINTS_PER_INCH
 
 
 def fitted_legend(figure: Figure, axes: Axes) -> None:

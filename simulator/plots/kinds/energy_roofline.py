@@ -16,7 +16,7 @@ from matplotlib.ticker import EngFormatter
 from simulator.plots.data import Data, Row, by_machine, layer_rows, require_single_runs, rows_of, rows_with, value
 from simulator.plots.kind import kind
 from simulator.plots.kinds.energy import TOTAL
-from simulator.plots.style import JOULES_PER_PJ, fitted_legend, new_figure, panel_grid, scale_log
+from simulator.plots.style import JOULES_PER_PJ, fitted_legend, new_figure, panel_grid, scale_log, text_inches
 from workloads.errors import InputError
 from workloads.whole_numbers import ceil_div
 
@@ -64,22 +64,20 @@ def energy_roofline(data: Data) -> Figure:
     runs = {name: group for name, group in by_machine(rows).items() if layer_points(group)}
     if not runs:
         raise InputError("the results have no layers with an energy that moved data through DRAM")
+    points = {name: layer_points(group) for name, group in runs.items()}
+    titles = {name: _title(name, len(runs[name]), points[name]) for name in runs}
     columns = min(len(runs), 3)
-    with new_figure(max(4.6, 3.4 * columns), 0.7 + 2.9 * ceil_div(len(runs), columns)) as figure:
+    width = max(3.4, text_inches((line for title in titles.values() for line in title.split("\n")), 8.5) + 0.6)
+    with new_figure(max(4.6, width * columns), 0.7 + 2.9 * ceil_div(len(runs), columns)) as figure:
         panels = panel_grid(figure, len(runs), 3, sharex=True, sharey=True)
-        points = {name: layer_points(group) for name, group in runs.items()}
         every = [point.intensity for group in points.values() for point in group]
         ends = min(every) / 2, max(every) * 2
         energies = [JOULES_PER_PJ * point.total_pj for group in points.values() for point in group]
         limits = min(energies) / 4, max(energies) * 2
-        for axes, (machine, group) in zip(panels, runs.items(), strict=True):
+        for axes, machine in zip(panels, runs, strict=True):
             _draw(axes, points[machine], *ends)
             axes.set_ylim(*limits)
-            hidden = len(group) - len(points[machine])
-            costs = costs_of(points[machine])
-            note = f"\n{hidden} of {len(group)} layers move or compute nothing" if hidden else ""
-            said = f"{_number(costs.byte_pj)} pJ a byte moved, else {_number(costs.other_pj)} pJ a product"
-            axes.set_title(f"{machine}\n{said}{note}", fontsize=8.5)
+            axes.set_title(titles[machine], fontsize=8.5)
         for axes in panels[-columns:]:
             axes.set_xlabel("effectual products per DRAM byte")
             axes.xaxis.set_tick_params(labelbottom=True)
@@ -111,6 +109,13 @@ def costs_of(points: list[Point]) -> Costs:
         sum(point.products * point.transfer_pj for point in points) / moved,
         sum(point.products * point.other_pj for point in points) / products,
     )
+
+
+def _title(machine: str, layers: int, points: list[Point]) -> str:
+    costs = costs_of(points)
+    hidden = layers - len(points)
+    note = f"\n{hidden} of {layers} layers move or compute nothing" if hidden else ""
+    return f"{machine}\n{_number(costs.byte_pj)} pJ a byte moved, else {_number(costs.other_pj)} pJ a product{note}"
 
 
 def _number(one: float) -> str:

@@ -51,6 +51,7 @@ def layers_of(machines: Sequence[str], count: int) -> list[dict[str, Any]]:
             f"conv{layer}_branch3x3_reduce",
             1e6 * (1 + layer) * (1 + place),
             effectual_macs=10**6 * (1 + layer % 7),
+            **{"dram.read_bytes": 10**6, "dram.write_bytes": 0},
         )
         for place, machine in enumerate(machines)
         for layer in range(count)

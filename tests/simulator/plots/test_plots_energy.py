@@ -139,7 +139,7 @@ def test_the_roofline_of_energy_tells_transfers_from_all_else_and_loses_none():
     rows = layers_of(["scnn"], 9)
     points = layer_points(rows)
     costs = costs_of(points)
-    assert points[0].intensity == 10**6 / 6
+    assert points[0].intensity == 1
     assert points[0].transfer_pj == pytest.approx(60)
     assert points[0].other_pj == pytest.approx(140)
     for point, row in zip(points, rows, strict=True):

@@ -7,7 +7,7 @@ as well, so that a figure survives a black-and-white printer.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
@@ -17,6 +17,7 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import LogFormatterSciNotation
@@ -112,6 +113,17 @@ def scale_log(axes: Axes, which: str, base: int = 10) -> None:
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_formatter(_PowerFormatter(base=base))
     axis.set_minor_formatter(_PowerFormatter(base=base, labelOnlyBase=False, minor_thresholds=(1, 0.4)))
+
+
+def write_between_powers(axis: Axis, write: Callable[[float], str]) -> None:
+    """Label ticks between the powers of ten of a logarithmic axis as well, as many as have room."""
+
+    def text(at: float, _: float) -> str:
+        low, high = axis.get_view_interval()
+        digits = "23456789" if high < 5 * low else "25" if high < 400 * low else ""
+        return write(at) if f"{at:.0e}"[0] in digits else ""
+
+    axis.set_minor_formatter(text)
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:

@@ -7,13 +7,20 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, LogLocator
 
 from simulator.plots.data import Data, Row, by_run, density_column, rows_of, rows_with, swept_columns, total_rows, value
 from simulator.plots.kind import kind
 from simulator.plots.kinds.curves import Points, draw_curve, mean_points, points_of, whose
 from simulator.plots.kinds.energy import TOTAL
-from simulator.plots.style import JOULES_PER_PJ, fitted_legend, machine_styles, new_figure, scale_log
+from simulator.plots.style import (
+    JOULES_PER_PJ,
+    fitted_legend,
+    machine_styles,
+    new_figure,
+    scale_log,
+    write_between_powers,
+)
 from simulator.validation.figure_metrics import crossover
 from workloads.errors import InputError
 
@@ -21,6 +28,7 @@ GATED = "dcnn-opt"
 """The dense machine that only gates zeros: what a machine that skips them has to beat."""
 _JOULES, _OVER_DENSE, _OVER_GATED = "joules", "energy_vs_dense", "over_gated"
 _PANEL_INCHES = 3.6
+_NARROW = 4  # an axis that spans less has ticks between the powers of two
 
 
 @kind("energy-sparsity", "energy against sparsity, and where each accelerator begins to save some")
@@ -57,7 +65,12 @@ def energy_sparsity(data: Data) -> Figure:
             axes.grid()
             scale_log(axes, "y", 10 if measure == _JOULES else 2)
             axes.yaxis.set_major_formatter(EngFormatter("J") if measure == _JOULES else lambda y, _: f"{y:g}x")
-            if measure != _JOULES:
+            if measure == _JOULES:
+                write_between_powers(axes.yaxis, EngFormatter("J"))
+            else:
+                low, high = axes.get_ylim()
+                if high < _NARROW * low:
+                    axes.yaxis.set_major_locator(LogLocator(2, (1.0, 1.25, 1.5, 1.75)))
                 _mark(axes, {run: crossover(mean_points(points)) for run, points in lines[measure].items()}, styles)
         fitted_legend(figure, panels[0])
         return figure

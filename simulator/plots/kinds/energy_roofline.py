@@ -16,7 +16,15 @@ from matplotlib.ticker import EngFormatter
 from simulator.plots.data import Data, Row, by_machine, layer_rows, require_single_runs, rows_of, rows_with, value
 from simulator.plots.kind import kind
 from simulator.plots.kinds.energy import TOTAL
-from simulator.plots.style import JOULES_PER_PJ, fitted_legend, new_figure, panel_grid, scale_log, text_inches
+from simulator.plots.style import (
+    JOULES_PER_PJ,
+    fitted_legend,
+    new_figure,
+    panel_grid,
+    scale_log,
+    text_inches,
+    write_between_powers,
+)
 from workloads.errors import InputError
 from workloads.whole_numbers import ceil_div
 
@@ -151,5 +159,6 @@ def _draw(axes: Axes, points: list[Point], first: float, last: float) -> None:
     scale_log(axes, "x")
     scale_log(axes, "y")
     axes.yaxis.set_major_formatter(EngFormatter("J"))
+    write_between_powers(axes.yaxis, EngFormatter("J"))
     axes.set_xlim(first, last)
     axes.grid(which="major")

@@ -19,6 +19,7 @@ from simulator.plots.style import (
     machine_styles,
     new_figure,
     scale_log,
+    write_between_powers,
 )
 from simulator.reports.metrics import metric_of, title_of
 from workloads.errors import InputError
@@ -73,9 +74,7 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles", z: str | 
         for which, axis, column, place in (("x", axes.xaxis, x, 0), ("y", axes.yaxis, y, 1)):
             if _is_wide([point[place] for point in points]):
                 scale_log(axes, which)
-                axis.set_minor_formatter(
-                    partial(_minor_tick, column, _minor_digits([point[place] for point in points]))
-                )
+                write_between_powers(axis, partial(_written, column))
             axis.set_major_formatter(partial(_tick, column))
         axes.grid()
         fitted_legend(figure, axes)
@@ -142,15 +141,6 @@ def _written(column: str, number: float) -> str:
 
 def _tick(column: str, at: float, _: float) -> str:
     return _written(column, at)
-
-
-def _minor_tick(column: str, digits: str, at: float, _: float) -> str:
-    return _written(column, at) if f"{at:.0e}"[0] in digits else ""
-
-
-def _minor_digits(values: Sequence[float]) -> str:
-    """First digits of the numbers between powers of ten that an axis has room for."""
-    return "25" if max(values) < _WIDE**2 * min(values) else ""
 
 
 def _title(column: str) -> str:

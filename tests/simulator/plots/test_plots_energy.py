@@ -4,12 +4,14 @@ from math import log
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from simulator import plots
 from simulator.plots.data import swept_columns
 from simulator.plots.energy_parts import energies_of, part_styles
 from simulator.plots.kinds.energy_curves import gated_ratios
 from simulator.plots.kinds.energy_roofline import costs_of, layer_points
+from simulator.plots.style import write_between_powers
 from tests.simulator.plots.energy_rows import MACHINES, energy_row, layers_of, sweep_of
 from tests.simulator.plots.geometry import require_readable
 from workloads.errors import InputError
@@ -166,6 +168,18 @@ def test_a_third_column_sizes_the_points_and_joins_the_front():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("time (less is better)", "energy (less is better)")
     assert axes.yaxis.get_major_formatter()(2e11, 0) == "200 mJ"
     assert axes.xaxis.get_major_formatter()(1e4, 0) == "10 ms"
+
+
+@pytest.mark.parametrize(
+    ("most", "labels"), [(4, ["2", "3", "4"]), (100, ["2", "5", "20", "50"]), (10_000, [])], ids=str
+)
+def test_ticks_between_powers_of_ten_have_labels_where_there_is_room(most, labels):
+    axes = Figure().subplots()
+    axes.set_yscale("log")
+    axes.set_ylim(1, most)
+    write_between_powers(axes.yaxis, lambda at: f"{at:g}")
+    texts = (text.get_text() for text in axes.get_yticklabels(minor=True) if 1 < text.get_position()[1] <= most)
+    assert [text for text in texts if text] == labels
 
 
 FIGURES = {

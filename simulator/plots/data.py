@@ -27,7 +27,6 @@ _MEASURED_GROUPS = (
     STACK, "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.", "dram.activity.", "inputs.", "network.",
     "actions.", "area.", "tops_per_watt.", "energy.components.", "energy.actions.", "energy.purposes.", "energy.causes.",
     "energy.dram.",
-    "energy.dram.",
 )  # fmt: skip
 # The other columns of memory are its settings; `dram.burst_bytes` is both, here the measure.
 _MEASURED_DRAM = frozenset(f"dram.{key}" for key in DRAM_MEASURES)

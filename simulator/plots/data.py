@@ -24,9 +24,9 @@ _IDENTITY = ("accelerator", "seed", "input", "study", "key", "digest")
 _SWEPT_DENSITIES = ("weight_density", "activation_density")
 _MEASURED = {*Measures.__dataclass_fields__, *LayerReport.__dataclass_fields__, *DERIVED}
 _MEASURED_GROUPS = (
-    STACK, "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.", "dram.activity.", "inputs.", "network.",
-    "actions.", "area.", "tops_per_watt.", "energy.components.", "energy.actions.", "energy.purposes.", "energy.causes.",
-    "energy.dram.",
+    STACK, "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.", "dram.activity.", "inputs.",
+    "network.", "actions.", "area.", "tops_per_watt.", "energy.components.", "energy.actions.", "energy.purposes.",
+    "energy.causes.", "energy.dram.",
 )  # fmt: skip
 # The other columns of memory are its settings; `dram.burst_bytes` is both, here the measure.
 _MEASURED_DRAM = frozenset(f"dram.{key}" for key in DRAM_MEASURES)

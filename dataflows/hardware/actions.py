@@ -59,6 +59,14 @@ class ActionCounts:
         held = sum(times for (name, _), times in self.counts.items() if name == MULTIPLIERS)
         self.add(MULTIPLIERS, Action.IDLE, slots - held)
 
+    @property
+    def slots_per_cycle(self) -> int:
+        """Multipliers that could each make a product in a cycle.
+
+        Where additions take the slots of a schedule (add by value), there are fewer than lanes in the schedule.
+        """
+        return self.components[MULTIPLIERS].count
+
     def of_component(self, name: str) -> dict[str, int]:
         """The counts of one component, by action."""
         return {action.value: times for (component, action), times in self.counts.items() if component == name}

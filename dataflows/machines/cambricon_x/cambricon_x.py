@@ -37,7 +37,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
 from dataflows.kernels.threads import run_slices
+from dataflows.machines.cambricon_x import hardware
 from dataflows.machines.cambricon_x.filter_rounds import FilterRounds
 from dataflows.machines.cambricon_x.index_windows import (
     KeptWeights,
@@ -283,6 +286,14 @@ class CambriconX(Accelerator[CambriconXSpec]):
         if chunked:
             turns = min(turns, spec.held_sums // spec.pes)
         return min(every, turns * spec.pes)
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        return hardware.count(self, trace, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, block by block, PE by PE, filter by filter, window by window.

@@ -26,6 +26,9 @@ import numpy as np
 from pydantic import Field
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
+from dataflows.machines.diannao import dadiannao_hardware as hardware
 from dataflows.machines.diannao.neuron_outputs import neuron_outputs
 from dataflows.schedule import BufferUse, Cause, LayerSchedule, Tensor, no_cycles
 from dataflows.sizing import Scaling
@@ -164,6 +167,14 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
         ends = np.cumsum(share) * (received * spec.clock_hz / (spec.link_gbs * 1e9) / share.sum())
         # The running sum is rounded and not each tile, so that no more than one cycle is added in all.
         return np.diff(np.ceil(ends).astype(np.int64), prepend=0)
+
+    def components(self) -> tuple[Component, ...]:
+        """See `dadiannao_hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `dadiannao_hardware`."""
+        return hardware.count(self.spec, self.components(), trace.layer, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, chunk by chunk; every product is made."""

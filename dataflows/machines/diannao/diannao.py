@@ -22,6 +22,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
+from dataflows.machines.diannao import hardware
 from dataflows.machines.diannao.neuron_outputs import neuron_outputs
 from dataflows.machines.diannao.position_blocks import PositionBlocks
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor, no_cycles
@@ -183,6 +186,14 @@ class DianNao(Accelerator[DianNaoSpec]):
         size = bits_to_bytes(blocks.strip_positions * filters[pack, turn] * bits).reshape(-1)
         stores = Runs.per_tile(Tensor.OUTPUT, np.arange(len(size)), layout.output_address + starts(size), size)
         return Runs.merge(inputs, weights), stores, holds
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        return hardware.count(self.components(), trace.layer, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, chunk by chunk; every product is made."""

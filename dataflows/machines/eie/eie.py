@@ -28,7 +28,10 @@ import numpy as np
 from pydantic import Field
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
 from dataflows.kernels.threads import run_slices
+from dataflows.machines.eie import hardware
 from dataflows.machines.eie.activation_queues import (
     DOINGS,
     ENTRY,
@@ -193,6 +196,15 @@ class Eie(Accelerator[EieSpec]):
             return 0
         # Five results of 16 bits leave through a port of 64 bits in two cycles.
         return ceil_div(int(results[unit]) * self.spec.value_bits, self.spec.sram_port_bits)
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        del effectual_macs  # all that it issues
+        return hardware.count(self.spec, self.components(), self._tiles(trace.layer), trace, schedule)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs block of rows by block of rows, PE by PE, column by column, from encoded entries."""

@@ -76,7 +76,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
 from dataflows.kernels.threads import run_slices
+from dataflows.machines.pattern import hardware
 from dataflows.machines.pattern.kernel_batches import Batches
 from dataflows.machines.pattern.kernel_patterns import KernelPatterns
 from dataflows.machines.pattern.kernel_products import multiply_kernels
@@ -277,6 +280,14 @@ class PatternMachine(Accelerator[PatternSpec]):
             Pass(starts(part), int(part.sum()), pixels, positions)
             for part, positions in zip(parts, strips.pixels.tolist(), strict=True)
         ]
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        return hardware.count(self.spec, self.components(), trace, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs strip by strip, block of filters by block, batch by batch, kernel by kernel."""

@@ -33,8 +33,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
 from dataflows.kernels.add_by_value import add_by_value
 from dataflows.kernels.threads import run_slices
+from dataflows.machines.stacked import hardware
 from dataflows.machines.stacked.nested_levels import nested_codes, stored_entries
 from dataflows.machines.stacked.vector_broadcast import NO_VECTOR, NO_WEIGHT, PRODUCT, BroadcastRules, play_turns
 from dataflows.schedule import CAUSES, Cause, LayerSchedule, no_cycles
@@ -258,6 +261,15 @@ class Stacked(Accelerator[StackedSpec]):
         return (
             f"level {spec.running} should keep {expected} of {size} weights but has {kept}; the others nest with it",
         )
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        filters = self.stored_filters(trace.weights)
+        return hardware.count(self.spec, self.components(), trace.layer, filters, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs filter by filter, block of positions by block, weight by weight, in the order of the stored lists."""

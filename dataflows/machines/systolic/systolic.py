@@ -34,7 +34,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
 from dataflows.kernels.compiled import kernel
+from dataflows.machines.systolic import hardware
 from dataflows.machines.systolic.array_folds import Folds, FoldSequence
 from dataflows.schedule import Cause, LayerSchedule, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
@@ -262,6 +265,18 @@ class Systolic(Accelerator[SystolicSpec]):
         # The longest wave may be that of an earlier fold with more rows: what it lasts longer is waited for here.
         ends[:, Cause.DRAIN] += sequence.tail() - folds.skew(folds.last_rows)[final]
         cycles[final] += ends * used[:, None]
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        layer = product_layer(trace.layer)
+        room = min(self.spec.input_buffer_bytes, self.spec.output_buffer_bytes)
+        maps = KeptMaps(layer, trace.input_in_dram, room, self.spec.value_bits)
+        sequence = self._sequence(self._plan(layer, maps))
+        return hardware.count(self.spec, self.components(), trace.layer, sequence, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs fold by fold; every product is made."""

@@ -37,8 +37,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
 from dataflows.kernels.add_by_value import add_by_value
 from dataflows.kernels.threads import run_slices
+from dataflows.machines.abm import hardware
 from dataflows.schedule import Cause, LayerSchedule, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
 from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, DramSpec
@@ -198,6 +201,16 @@ class Abm(Accelerator[AbmSpec]):
         found = np.concatenate(run_slices(lambda part: distinct_values(trace.weights[slice(*part)]), slices))
         notes = (f"a kernel has up to {found.max()} distinct weights, taken as quantized to {codes}",)
         return np.minimum(found, codes), notes if found.max() > codes else ()
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        del effectual_macs  # zero activations are added like others
+        distinct, _ = self._distinct(trace, kept_weights(trace.weight_mask))
+        return hardware.count(self.spec, self.components(), trace, int(distinct.sum()), schedule)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs filter by filter, block of positions by block, value by value: first the sums, then the products."""

@@ -30,6 +30,7 @@ from pydantic import Field
 from dataflows.accelerator import Accelerator
 from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Component
+from dataflows.hardware.kept_of import KeptOf
 from dataflows.kernels.threads import run_slices
 from dataflows.machines.eie import hardware
 from dataflows.machines.eie.activation_queues import (
@@ -108,6 +109,8 @@ class Eie(Accelerator[EieSpec]):
         "chip does so with another layer's results"
     )
 
+    _kept: KeptOf[list[ColumnEntries]] = KeptOf()
+
     def least_weight_bits(self) -> int:
         """An index into the codebook."""
         return self.spec.code_bits
@@ -130,9 +133,11 @@ class Eie(Accelerator[EieSpec]):
         vectors = tiles.vectors(trace.activation_mask).view(np.uint8)
         cycles = no_cycles(*tiles.shape, spec.pes)
         stored = np.zeros((tiles.shape[0], spec.pes), np.int64)  # entries of each block of rows
+        found: list[ColumnEntries] = []
         for unit in range(tiles.shape[0]):
             columns = ColumnEntries.of(tiles.matrix(trace.weight_mask, unit), spec.pes, spec.run_bits)
             stored[unit, : columns.pes] = columns.per_pe
+            found.append(columns)
             # The blocks of rows of a group meet the same vectors: with three blocks a group, unit 5 is one of group 1.
             did = self._play(tiles, vectors[:, unit // tiles.blocks], columns)
             own = cycles[unit, :, :, : columns.pes]
@@ -141,6 +146,7 @@ class Eie(Accelerator[EieSpec]):
             # A vector of zeros is never broadcast: it fills no pipeline, but its results are written.
             own[..., Cause.FILL] += did[..., START] // FRONT_CYCLES * spec.arithmetic_cycles
             own[..., Cause.DRAIN] = tiles.tile_positions[:, None] * self._write_cycles(tiles, unit)
+        self._kept = KeptOf(trace.weights, found)
         cycles = cycles.reshape(-1, spec.pes, CAUSES)
         matrices = _Matrices(tiles, stored, spec)
         loads, stores, compulsory_bytes = matrices.transfers(input_in_dram=trace.input_in_dram)
@@ -204,7 +210,12 @@ class Eie(Accelerator[EieSpec]):
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
         del effectual_macs  # all that it issues
-        return hardware.count(self.spec, self.components(), self._tiles(trace.layer), trace, schedule)
+        tiles, spec = self._tiles(trace.layer), self.spec
+        columns = self._kept.of(trace.weights) or [
+            ColumnEntries.of(tiles.matrix(trace.weight_mask, unit), spec.pes, spec.run_bits)
+            for unit in range(tiles.shape[0])
+        ]
+        return hardware.count(spec, self.components(), tiles, trace, columns, schedule)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs block of rows by block of rows, PE by PE, column by column, from encoded entries."""

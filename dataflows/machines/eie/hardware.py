@@ -23,6 +23,7 @@ import numpy as np
 from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Action, Component, Kind
 from dataflows.hardware.parts import buffer, fill, leave, multipliers
+from dataflows.kernels.compiled import kernel
 from dataflows.machines.eie.csc_columns import ColumnEntries
 from dataflows.machines.eie.vector_tiles import VectorTiles
 from dataflows.schedule import Cause, LayerSchedule, Tensor
@@ -38,11 +39,10 @@ _COLUMN_BITS = 16
 def components(spec: EieSpec) -> tuple[Component, ...]:
     """The parts of all PEs."""
     pes, bits, port = spec.pes, spec.value_bits, spec.sram_port_bits
-    file = {"count": 2 * pes, "bits": bits, "words": spec.accumulators_per_pe, "purpose": "storage"}
     return (
         multipliers(pes, bits),
         Component("adders", Kind.ADDER, pes, bits),
-        Component("activation_files", Kind.REGISTERS, **file),
+        Component("activation_files", Kind.REGISTERS, 2 * pes, bits, spec.accumulators_per_pe, purpose="storage"),
         buffer("activation_sram", spec.activation_sram_bytes, port, count=pes),
         buffer("weight_sram", spec.weight_sram_bytes, port, count=pes),
         buffer(
@@ -63,6 +63,7 @@ def count(
     parts: tuple[Component, ...],
     tiles: VectorTiles,
     trace: LayerTrace,
+    columns: list[ColumnEntries],
     schedule: LayerSchedule,
 ) -> ActionCounts:
     """Actions of a layer."""
@@ -74,12 +75,12 @@ def count(
     counts.access("activation_files", reads=issued, writes=issued)
     counts.add("row_adders", Action.ADD, issued + int(schedule.cycles[..., Cause.INDEX].sum()))
     vectors = trace.layer.batch * tiles.positions
-    columns = trace.layer.group_in_channels
-    scanned = vectors * columns * len(tiles.block_rows)
+    length = trace.layer.group_in_channels
+    scanned = vectors * length * len(tiles.block_rows)
     counts.add("nonzero_detection", Action.COMPARE, scanned)
-    _count_columns(counts, spec, tiles, trace)
-    if columns > spec.pes * spec.accumulators_per_pe:
-        words = ceil_div(columns * spec.value_bits, spec.sram_port_bits)
+    _count_columns(counts, spec, tiles.vectors(trace.activation_mask), columns)
+    if length > spec.pes * spec.accumulators_per_pe:
+        words = ceil_div(length * spec.value_bits, spec.sram_port_bits)
         counts.access("activation_sram", reads=words * vectors * len(tiles.block_rows))
     counts.access("activation_sram", writes=int(schedule.cycles[..., Cause.DRAIN].sum()))
     fill(counts, "activation_sram", schedule, Tensor.INPUT)
@@ -88,20 +89,36 @@ def count(
     return counts
 
 
-def _count_columns(counts: ActionCounts, spec: EieSpec, tiles: VectorTiles, trace: LayerTrace) -> None:
-    """What every broadcast activation makes the PEs do, block of rows by block of rows."""
-    vectors = tiles.vectors(trace.activation_mask)
+def _count_columns(counts: ActionCounts, spec: EieSpec, vectors: np.ndarray, columns: list[ColumnEntries]) -> None:
+    """What every broadcast activation makes the PEs do, block of rows by block of rows.
+
+    vectors  bool (N, G, positions, C/G);  columns  of each block of rows
+    """
     per_word = max(1, spec.sram_port_bits // (spec.code_bits + spec.run_bits))
-    for unit in range(len(tiles.block_rows)):
-        sent = np.count_nonzero(vectors[:, unit // tiles.blocks], axis=(0, 1))  # of each column
-        columns = ColumnEntries.of(tiles.matrix(trace.weight_mask, unit), spec.pes, spec.run_bits)
-        own = columns.entries.reshape(len(sent), -1)[:, : columns.pes].astype(np.int64)
-        end = own.cumsum(axis=0)
-        # Entries 6 to 9 of words of eight lie in words 0 and 1.
-        words = np.where(own > 0, (end - 1) // per_word - (end - own) // per_word + 1, 0).sum(axis=1)
-        total = int(sent.sum())
+    sent = np.count_nonzero(vectors, axis=(0, 2))  # of each group and column
+    for unit, own in enumerate(columns):
+        of_group = sent[unit * len(sent) // len(columns)]
+        total = int(of_group.sum())
         counts.access("activation_files", reads=total)
-        counts.add("broadcast", Action.TRAVERSE, total * columns.pes)
-        counts.access("activation_queue", reads=total * columns.pes, writes=total * columns.pes)
-        counts.access("pointer_sram", reads=2 * total * columns.pes)
-        counts.access("weight_sram", reads=int(words @ sent))
+        counts.add("broadcast", Action.TRAVERSE, total * own.pes)
+        counts.access("activation_queue", reads=total * own.pes, writes=total * own.pes)
+        counts.access("pointer_sram", reads=2 * total * own.pes)
+        entries = own.entries.reshape(len(own.entries), -1)
+        counts.access("weight_sram", reads=words_read(entries, of_group, per_word))
+
+
+@kernel
+def words_read(entries: np.ndarray, sent: np.ndarray, per_word: int) -> int:
+    """Words that all PEs read; entries uint32 (columns, PEs), sent int64 (columns,): how often each column is read."""
+    inside = np.zeros(entries.shape[1], np.uint32)  # entries of the last word begun
+    total = 0
+    for j in range(entries.shape[0]):
+        words = np.uint32(0)
+        for pe in range(inside.size):
+            # Five entries behind six of words of eight lie in two words, and three are in the last.
+            end = np.uint32(inside[pe] + entries[j, pe])
+            touched = np.uint32((end + np.uint32(per_word - 1)) // np.uint32(per_word))
+            words = np.uint32(words + (touched if entries[j, pe] else np.uint32(0)))
+            inside[pe] = end % np.uint32(per_word)
+        total += np.int64(words) * sent[j]
+    return total

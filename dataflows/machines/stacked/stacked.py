@@ -35,6 +35,7 @@ from pydantic import Field, model_validator
 from dataflows.accelerator import Accelerator
 from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Component
+from dataflows.hardware.kept_of import KeptOf
 from dataflows.kernels.add_by_value import add_by_value
 from dataflows.kernels.threads import run_slices
 from dataflows.machines.stacked import hardware
@@ -119,11 +120,15 @@ class StoredFilters:
     codes  uint8 (K, C/G * R * S): the smallest level of each weight, 0 where there is none
     lists  first and last level of each list that the running level reads
     bits   int64 (K,): what is loaded
+    entries  int64 (K,): stored entries that are loaded, fillers included
+    all_read   whether all that is loaded is read
     """
 
     codes: np.ndarray
     lists: list[tuple[int, int]]
     bits: np.ndarray
+    entries: np.ndarray
+    all_read: bool = True
 
 
 class Stacked(Accelerator[StackedSpec]):
@@ -142,6 +147,8 @@ class Stacked(Accelerator[StackedSpec]):
         buffers=THREE_BUFFERS,
         reason="PEs are added (assumption)",
     )
+
+    _kept: KeptOf[StoredFilters] = KeptOf()
 
     def refusal(self, layer: Layer) -> str | None:
         """Volumes are refused."""
@@ -166,6 +173,7 @@ class Stacked(Accelerator[StackedSpec]):
         self.require(trace.layer)
         spec, layer = self.spec, trace.layer
         filters = self.stored_filters(trace.weights)
+        self._kept = KeptOf(trace.weights, filters)
         plan = self._plan(layer, filters)
         traffic = StripTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False)
         moved = traffic.transfers(spec.input_buffer_bytes, spec.output_buffer_bytes)
@@ -198,6 +206,7 @@ class Stacked(Accelerator[StackedSpec]):
                 np.broadcast_to(np.uint8(1), flat.shape),
                 [(1, 1)],
                 np.full(len(flat), flat.shape[1] * spec.value_bits),
+                np.full(len(flat), flat.shape[1]),
             )
         lists = {  # of the whole copy: first and last level of each
             "sectioned": [(level, level) for level in range(1, last + 1)],
@@ -214,7 +223,8 @@ class Stacked(Accelerator[StackedSpec]):
         # Codes of three levels take two bits; of a single level there is nothing to tell.
         code_bits = (last - 1).bit_length() if spec.storage == "coded" else 0
         entries = stored_entries(codes, loaded, spec.index_bits)
-        return StoredFilters(codes, read, entries * (spec.value_bits + spec.index_bits + code_bits))
+        bits = entries * (spec.value_bits + spec.index_bits + code_bits)
+        return StoredFilters(codes, read, bits, entries, all_read=read == loaded)
 
     def _turns(self, filters: StoredFilters, group_filters: int) -> np.ndarray:
         """Int64 (turns, PEs, CAUSES): what a filter on each PE takes for a block of positions, until all are done."""
@@ -268,7 +278,7 @@ class Stacked(Accelerator[StackedSpec]):
 
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
-        filters = self.stored_filters(trace.weights)
+        filters = self._kept.of(trace.weights) or self.stored_filters(trace.weights)
         return hardware.count(self.spec, self.components(), trace.layer, filters, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:

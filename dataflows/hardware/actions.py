@@ -9,7 +9,10 @@ from dataflows.hardware.components import Action, Component
 from dataflows.schedule import LayerSchedule
 
 MULTIPLIERS = "multipliers"
-"""What every machine calls its multipliers, so that their slots can be checked against the cycles."""
+"""What every machine calls its multipliers, so that their slots can be checked against the cycles.
+
+Where a slot of the schedule is no multiplier's (add by value: an adder's), there is none of this name.
+"""
 
 
 @dataclass
@@ -58,14 +61,6 @@ class ActionCounts:
         """Count as idle what is left of the multipliers' slots, cycles times multipliers, beside the products."""
         held = sum(times for (name, _), times in self.counts.items() if name == MULTIPLIERS)
         self.add(MULTIPLIERS, Action.IDLE, slots - held)
-
-    @property
-    def slots_per_cycle(self) -> int:
-        """Multipliers that could each make a product in a cycle.
-
-        Where additions take the slots of a schedule (add by value), there are fewer than lanes in the schedule.
-        """
-        return self.components[MULTIPLIERS].count
 
     def of_component(self, name: str) -> dict[str, int]:
         """The counts of one component, by action."""

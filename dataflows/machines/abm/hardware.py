@@ -6,7 +6,7 @@ to the sums of the value. When a value is done its sums go, one by one, to the c
 added to the outputs.
 
 Multipliers are few: they make as many products as there are sums of a value, and a slot of the schedule is an adder's.
-So `multipliers` has fewer parts than the schedule has lanes, and products fewer than `issued`; additions are as many.
+So the machine has no `multipliers` whose slots the schedule counts, but `value_multipliers`; its additions are `issued`.
 What is multiplied counts as two non-zeros: a sum that is zero by chance is not looked for.
 
 Assumptions: an adder has a register for its sum; sums of finished values wait in a register each; a vector of
@@ -19,9 +19,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from dataflows.hardware.actions import MULTIPLIERS, ActionCounts
+from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Action, Component, Kind
-from dataflows.hardware.parts import adders, buffer, fill, leave, multipliers, sum_registers
+from dataflows.hardware.parts import adders, buffer, fill, leave, sum_registers
 from dataflows.schedule import LayerSchedule, Tensor
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div
@@ -35,7 +35,7 @@ def components(spec: AbmSpec) -> tuple[Component, ...]:
     bits, lanes = spec.value_bits, spec.cores * spec.adders_per_core
     products, vector_bits = spec.cores * spec.multipliers_per_core, spec.adders_per_core * bits
     return (
-        multipliers(products, bits),
+        Component("value_multipliers", Kind.MULTIPLIER, products, bits),
         adders(lanes, bits),
         sum_registers("sum_registers", lanes, bits),
         sum_registers("value_sums", lanes, bits),
@@ -61,7 +61,7 @@ def count(
     counts.add("adders", Action.ADD, added)
     counts.access("sum_registers", writes=added)
     counts.access("value_sums", writes=products)
-    counts.add(MULTIPLIERS, Action.MULTIPLY, products)
+    counts.add("value_multipliers", Action.MULTIPLY, products)
     counts.add("product_adders", Action.ADD, products)
     counts.access("output_registers", writes=products)
     counts.add("address_adders", Action.ADD, read)

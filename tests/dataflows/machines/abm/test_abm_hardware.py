@@ -34,7 +34,7 @@ def test_counts_as_its_twin(spec, trace):
                     twin["sum_registers", "write"] += block
                 for _ in range(values):
                     for what in (
-                        ("value_sums", "write"), ("multipliers", "multiply"), ("product_adders", "add"),
+                        ("value_sums", "write"), ("value_multipliers", "multiply"), ("product_adders", "add"),
                         ("output_registers", "write"),
                     ):  # fmt: skip
                         twin[what] += block
@@ -45,14 +45,14 @@ def test_counts_as_its_twin(spec, trace):
     assert found["adders", "add"] == schedule.issued.sum()
     # No more products than its multipliers can make in the cycles of the schedule.
     slots = schedule.cycles.sum(axis=2).max(axis=1).sum() * spec.cores * spec.multipliers_per_core
-    assert found["multipliers", "multiply"] <= slots
+    assert found["value_multipliers", "multiply"] <= slots
 
 
 def test_two_values_are_two_products_a_position():
     trace = pointwise(np.array([[3, 3, 0, 5, 3]]), positions=4)
     found, _ = counted(create("abm"), trace)
     assert found["adders", "add"] == 4 * 4
-    assert found["multipliers", "multiply"] == 2 * 4
+    assert found["value_multipliers", "multiply"] == 2 * 4
     assert found["input_buffer", "read"] == 4
     yolo, _ = counted(create("sparse-yolo"), replace(trace))
-    assert yolo["multipliers", "multiply"] == 2 * 4
+    assert yolo["value_multipliers", "multiply"] == 2 * 4

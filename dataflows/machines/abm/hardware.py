@@ -6,8 +6,8 @@ to the sums of the value. When a value is done its sums go, one by one, to the c
 added to the outputs.
 
 Multipliers are few: they make as many products as there are sums of a value, and a slot of the schedule is an adder's.
-So the machine has no `multipliers` whose slots the schedule counts, but `value_multipliers`; its additions are `issued`.
-What is multiplied counts as two non-zeros: a sum that is zero by chance is not looked for.
+So the machine has no `multipliers` whose slots the schedule counts, but `value_multipliers`; its additions are the
+issued ones. What is multiplied counts as two non-zeros: a sum that is zero by chance is not looked for.
 
 Assumptions: an adder has a register for its sum; sums of finished values wait in a register each; a vector of
 activations is a word of the input buffer wherever it begins; products are as wide as two values, and outputs are
@@ -17,17 +17,14 @@ written once.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Action, Component, Kind
 from dataflows.hardware.parts import adders, buffer, fill, leave, sum_registers
+from dataflows.machines.abm.spec import AbmSpec
 from dataflows.schedule import LayerSchedule, Tensor
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div
-
-if TYPE_CHECKING:
-    from dataflows.machines.abm.abm import AbmSpec
 
 
 def components(spec: AbmSpec) -> tuple[Component, ...]:

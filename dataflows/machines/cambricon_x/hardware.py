@@ -17,20 +17,16 @@ synapses in a memory of their own, in proportion to their bits. A decoder of ano
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Action, Component, Kind
 from dataflows.hardware.parts import add_products, adders, buffer, multipliers, sum_registers
+from dataflows.machines.cambricon_x.spec import CambriconXSpec
 from dataflows.schedule import Cause, LayerSchedule, Tensor
 from workloads.layer import Layer
-from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div
-
-if TYPE_CHECKING:
-    from dataflows.machines.cambricon_x.cambricon_x import CambriconX, CambriconXSpec
 
 
 def components(spec: CambriconXSpec) -> tuple[Component, ...]:
@@ -54,22 +50,30 @@ def components(spec: CambriconXSpec) -> tuple[Component, ...]:
     )
 
 
-def count(machine: CambriconX, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
-    """Actions of a layer."""
-    spec, layer = machine.spec, trace.layer
-    counts = ActionCounts.of(machine.components())
+def count(
+    spec: CambriconXSpec,
+    layer: Layer,
+    windows: np.ndarray,
+    entries: int,
+    schedule: LayerSchedule,
+    effectual_macs: int,
+) -> ActionCounts:
+    """Actions of a layer.
+
+    windows  int64 (windows,): inputs of each window of an output's list
+    entries  stored weights of all filters, fillers included
+    """
+    counts = ActionCounts.of(components(spec))
     positions = layer.batch * math.prod(layer.output_size)
     add_products(counts, schedule, effectual_macs)
-    entries = _entries(machine, trace) * positions
     busy, index = (int(schedule.cycles[..., cause].sum()) for cause in (Cause.BUSY, Cause.INDEX))
     counts.access("sb", reads=busy)
     counts.access("sb_steps", reads=busy + index)
     for component, action in (
         ("step_adders", Action.ADD), ("selectors", Action.SELECT), ("neuron_bus", Action.TRAVERSE)
     ):  # fmt: skip
-        counts.add(component, action, entries)
+        counts.add(component, action, entries * positions)
     counts.access("sum_registers", writes=busy)
-    windows = np.diff(machine.window_edges(layer))
     window_words = int(ceil_div(windows, spec.multipliers_per_pe).sum())
     counts.access("nbin", reads=window_words * _fetches(layer, spec) * positions)
     # Every step down the map stores its outputs with its last chunk.
@@ -77,14 +81,6 @@ def count(machine: CambriconX, trace: LayerTrace, schedule: LayerSchedule, effec
     counts.access("nbout", reads=layer.output_count * chunks, writes=layer.output_count * chunks)
     _fill(counts, spec, schedule)
     return counts
-
-
-def _entries(machine: CambriconX, trace: LayerTrace) -> int:
-    """Stored weights of all filters, fillers included."""
-    # A step that spans a window needs no fillers.
-    if int(np.diff(machine.window_edges(trace.layer)).max()) <= 1 << machine.spec.index_bits:
-        return trace.weight_nonzeros
-    return int(machine.count(trace.layer, trace.weight_mask).entries.sum())
 
 
 def _fetches(layer: Layer, spec: CambriconXSpec) -> int:

@@ -11,18 +11,14 @@ inputs is received once a layer. Embedded DRAM is priced by the tables of SRAM w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Action, Component, Kind
 from dataflows.hardware.parts import add_products, adders, buffer, fill, leave, multipliers, sum_registers
+from dataflows.machines.diannao.dadiannao_spec import DaDianNaoSpec
 from dataflows.schedule import Cause, LayerSchedule, Tensor
 from dataflows.tiling.matrix_product import product_layer
 from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div
-
-if TYPE_CHECKING:
-    from dataflows.machines.diannao.dadiannao import DaDianNaoSpec
 
 _BANKS = 4
 

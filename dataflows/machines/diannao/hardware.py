@@ -12,16 +12,12 @@ wide as a value (as in `DianNao`). Control and DMA are not counted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Action, Component, Kind
 from dataflows.hardware.parts import add_products, adders, buffer, fill, multipliers, sum_registers
+from dataflows.machines.diannao.diannao_spec import DianNaoSpec
 from dataflows.schedule import Cause, LayerSchedule, Tensor
 from workloads.layer import Layer
-
-if TYPE_CHECKING:
-    from dataflows.machines.diannao.diannao import DianNaoSpec
 
 
 def components(spec: DianNaoSpec) -> tuple[Component, ...]:

@@ -25,7 +25,6 @@ import itertools
 from typing import ClassVar
 
 import numpy as np
-from pydantic import Field
 
 from dataflows.accelerator import Accelerator
 from dataflows.hardware.actions import ActionCounts
@@ -44,16 +43,15 @@ from dataflows.machines.eie.activation_queues import (
     play_vectors,
 )
 from dataflows.machines.eie.csc_columns import ColumnEntries, encode, multiply
+from dataflows.machines.eie.spec import EieSpec
 from dataflows.machines.eie.vector_tiles import VectorTiles
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor, no_cycles
 from dataflows.sizing import Scaling
-from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, Places, Size
 from dataflows.tiling.dram_layout import Layout, bits_to_bytes
-from dataflows.tiling.residency import RESIDENCY_TEXT, Residency, residency_notes, resident
+from dataflows.tiling.residency import residency_notes, resident
 from dataflows.truth.products import count_products
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
-from workloads.units import KIB
 from workloads.whole_numbers import ceil_div, even_slices
 
 _SLICES = 8  # of an image's tiles, more than threads: vectors differ in length
@@ -64,31 +62,6 @@ _CAUSES = {
     STARVED: Cause.IMBALANCE,
     START: Cause.FILL,
 }
-
-
-class EieSpec(AcceleratorSpec):
-    """Parameters of EIE; defaults are the published machine (Han et al., ISCA 2016) unless marked assumption."""
-
-    pes: Count = Field(64, description="PEs, each with a multiplier (section VI)")
-    code_bits: Count = Field(4, description="bits of a weight, an index into a codebook of 16 (section III)")
-    run_bits: int = Field(
-        4, ge=0, le=16, description="bits of an entry's number of zeros; a longer run takes fillers (section III)"
-    )
-    pointer_bits: Count = Field(16, description="bits of a column pointer (section IV)")
-    queue_depth: Places = Field(8, description="activations that the queue of a PE holds (section VI, figure 8)")
-    accumulators_per_pe: Count = Field(64, description="activations of a PE's register file (section IV)")
-    arithmetic_cycles: Size = Field(
-        4, description="cycles from a vector's last entry to its last result: the four stages of the arithmetic unit"
-    )
-    weight_sram_bytes: Bytes = Field(128 * KIB, description="sparse matrix SRAM of a PE, bytes (table II)")
-    pointer_sram_bytes: Bytes = Field(32 * KIB, description="both pointer SRAM banks of a PE, bytes (table II)")
-    activation_sram_bytes: Bytes = Field(2 * KIB, description="activation SRAM of a PE, bytes (table II)")
-    sram_port_bits: Count = Field(64, description="bits that a PE writes to its activation SRAM a cycle (section VI)")
-    weights_resident: Residency = Field(
-        "fitting", description=RESIDENCY_TEXT + "; what is not resident is loaded once where a block of rows fits the "
-        "SRAMs, otherwise for every vector"
-    )  # fmt: skip
-    clock_hz: Clock = Field(800_000_000, description="accelerator clock, Hz (800 MHz)")
 
 
 class Eie(Accelerator[EieSpec]):

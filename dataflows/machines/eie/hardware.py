@@ -16,8 +16,6 @@ Pointers that come over DRAM are counted as words of the matrix SRAM.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dataflows.hardware.actions import ActionCounts
@@ -25,13 +23,11 @@ from dataflows.hardware.components import Action, Component, Kind
 from dataflows.hardware.parts import buffer, fill, leave, multipliers
 from dataflows.kernels.compiled import kernel
 from dataflows.machines.eie.csc_columns import ColumnEntries
+from dataflows.machines.eie.spec import EieSpec
 from dataflows.machines.eie.vector_tiles import VectorTiles
 from dataflows.schedule import Cause, LayerSchedule, Tensor
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div
-
-if TYPE_CHECKING:
-    from dataflows.machines.eie.eie import EieSpec
 
 _COLUMN_BITS = 16
 

@@ -13,15 +13,11 @@ weights and activations keep nothing still.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Action, Component, Kind
 from dataflows.hardware.parts import adders, buffer, fill, leave, multipliers, sum_bits
+from dataflows.machines.kgrc.spec import KgrcSpec
 from dataflows.schedule import Cause, LayerSchedule, Tensor
-
-if TYPE_CHECKING:
-    from dataflows.machines.kgrc.spec import KgrcSpec
 
 _HALO = 2  # positions that a tile of a 3x3x3 kernel reads beyond its own, along each axis
 

@@ -12,16 +12,12 @@ the pattern table names the positions that an array is set to, once for each tim
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Action, Component, Kind
 from dataflows.hardware.parts import adders, buffer, fill, leave, multipliers
+from dataflows.machines.pattern.spec import PatternSpec
 from dataflows.schedule import Cause, LayerSchedule, Tensor
 from workloads.trace import LayerTrace
-
-if TYPE_CHECKING:
-    from dataflows.machines.pattern.pattern import PatternSpec
 
 _KERNEL_WEIGHTS = 9
 

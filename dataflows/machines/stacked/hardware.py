@@ -12,7 +12,6 @@ the level's code in a coded list; a decoder compares every entry's code, or run,
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,12 +21,11 @@ from dataflows.hardware.parts import adders, buffer, fill, leave, multipliers, s
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
 from dataflows.machines.stacked.nested_levels import stored_entries
+from dataflows.machines.stacked.spec import StackedSpec
+from dataflows.machines.stacked.stored_filters import StoredFilters
 from dataflows.schedule import Cause, LayerSchedule, Tensor
 from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div, even_slices
-
-if TYPE_CHECKING:
-    from dataflows.machines.stacked.stacked import StackedSpec, StoredFilters
 
 _ELEMENT_NANOSECONDS = 0.1
 _SLICES = 64

@@ -16,20 +16,16 @@ each of values that one row or column uses one after the other, from banks of wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Action, Component, Kind
 from dataflows.hardware.parts import adders, buffer, fill, leave, multipliers, sum_bits, sum_registers
 from dataflows.machines.systolic.array_folds import Folds, FoldSequence
+from dataflows.machines.systolic.spec import SystolicSpec
 from dataflows.schedule import LayerSchedule, Tensor
 from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div
-
-if TYPE_CHECKING:
-    from dataflows.machines.systolic.systolic import SystolicSpec
 
 WORD_BITS = 256
 

@@ -52,6 +52,9 @@ PUBLISHED = (
 _LAYER_OF = {"eie": ("fc@eie", 0)}
 
 
+Rows = list[tuple[str, ...]]
+
+
 @dataclass(frozen=True)
 class Spent:
     """Energy of a layer on the chip by component, pJ, and the time it takes.
@@ -121,27 +124,27 @@ def area_share(machine: Accelerator) -> float:
 
 
 def crossover(sparse: list[float], dense: list[float]) -> float | None:
-    """The weight density at which a machine that gains from zeros spends what the other does; None: always more.
+    """The highest weight density at which a machine spends no more than the other; None: it always spends more.
 
     sparse, dense  energies at `DENSITIES`; between two of them both are taken to change evenly
     """
     over = np.array(sparse) - np.array(dense)
-    if over[0] > 0:
+    pays = np.flatnonzero(over <= 0)
+    if not pays.size:
         return None
-    if (over <= 0).all():
-        return 1.0
-    upper = int(np.argmax(over > 0))
-    low, high = DENSITIES[upper - 1], DENSITIES[upper]
-    return float(low - over[upper - 1] * (high - low) / (over[upper] - over[upper - 1]))
+    last = int(pays[-1])
+    if last == len(over) - 1:
+        return DENSITIES[-1]
+    low, high = DENSITIES[last], DENSITIES[last + 1]
+    return float(low - over[last] * (high - low) / (over[last + 1] - over[last]))
 
 
 def cambricon_x(window: int, width: int) -> Accelerator:
     """Cambricon-X of so many multipliers a PE, each with a selector of a window, and of 256 multipliers in all."""
     sizes = {"window": window, "multipliers_per_pe": width, "pes": MULTIPLIERS // width, "clock_hz": CLOCK_HZ}
     # Half of NBin holds a window, and steps tell its places apart.
-    return create(
-        "cambricon-x", sizes | {"nbin_bytes": max(8192, 8 * window), "index_bits": max(8, (window - 1).bit_length())}
-    )
+    fitting = {"nbin_bytes": max(8192, 8 * window), "index_bits": max(8, (window - 1).bit_length())}
+    return create("cambricon-x", sizes | fitting)
 
 
 def energies(machine: Accelerator, *, gated: bool = False) -> list[float]:
@@ -159,10 +162,10 @@ def _text(density: float | None) -> str:
     return "never" if density is None else f"{density:.2f}"
 
 
-def selectors() -> list[tuple]:
+def selectors() -> Rows:
     """By window and width: shares of area and energy, and the densities below which it pays."""
     dense, gated = dense_energies()
-    rows: list[tuple] = [
+    rows: Rows = [
         ("window", "multipliers a PE", "area mm2", "share for zeros", "share of energy at 0.1", "at 0.4",
          "pays below, against DianNao", "against gated DianNao")
     ]  # fmt: skip
@@ -177,9 +180,9 @@ def selectors() -> list[tuple]:
     return rows
 
 
-def every_machine() -> list[tuple]:
+def every_machine() -> Rows:
     """Machines that say what they are built of: hardware for zeros, and where it pays against the dense baseline."""
-    rows: list[tuple] = [("machine", "area for zeros", "energy for zeros at 0.1", "at 0.4", "pays below, against", "")]
+    rows: Rows = [("machine", "area for zeros", "energy for zeros at 0.1", "at 0.4", "pays below, against", "")]
     for name in machines():
         machine = create(name)
         if not machine.components() or machine.refusal(LAYER) is not None:
@@ -193,9 +196,9 @@ def every_machine() -> list[tuple]:
     return rows
 
 
-def published() -> list[tuple]:
+def published() -> Rows:
     """Area and power by the tables beside what papers say, each with the band of the tables' sources."""
-    rows: list[tuple] = [("part", "node", "mm2", "published", "deviation", "mW", "band", "published", "deviation")]
+    rows: Rows = [("part", "node", "mm2", "published", "deviation", "mW", "band", "published", "deviation")]
     for title, name, node, parts, area, power in PUBLISHED:
         machine = create(name)
         trace = traces(1.0) if name not in _LAYER_OF else _fully_connected(*_LAYER_OF[name])
@@ -207,17 +210,8 @@ def published() -> list[tuple]:
         price = sum((did.by_component[part] for part in chosen), NOTHING)
         value, low, high = (did.power_mw(pj, each) for pj in (price.value, price.low, price.high))
         figures = f"{mm2:.4g}", f"{area:g}", f"{mm2 / area - 1:+.0%}"
-        rows.append(
-            (
-                title,
-                str(node),
-                *figures,
-                f"{value:.4g}",
-                f"{low:.3g} to {high:.3g}",
-                f"{power:g}",
-                f"{value / power - 1:+.0%}",
-            )
-        )
+        off = f"{value / power - 1:+.0%}"
+        rows.append((title, str(node), *figures, f"{value:.4g}", f"{low:.3g} to {high:.3g}", f"{power:g}", off))
     return rows
 
 
@@ -249,9 +243,10 @@ def draw(file: Path) -> None:
         for turn, ((label, values), hatch) in enumerate(zip(shares.items(), ("", "//", ".."), strict=True)):
             right.bar(places + (turn - 1) * 0.27, values, 0.25, label=label, hatch=hatch, color=f"C{turn}")
         right.set_xticks(places, [str(window) for window in WINDOWS])
-        right.set(
-            xlabel="inputs that a selector chooses from", ylabel="share", title="Indices and selectors", ylim=(0, 1)
-        )
+        # Room for the legend above the bars.
+        right.set(xlabel="inputs that a selector chooses from", ylabel="share", ylim=(0, 1.35))
+        right.set_yticks(np.arange(0, 1.01, 0.2))
+        right.set_title("Indices and selectors")
         right.grid(axis="y")
         right.legend(loc="upper left")
         legend_below(figure, left)

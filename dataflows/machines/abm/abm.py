@@ -37,6 +37,7 @@ import numpy as np
 from dataflows.accelerator import Accelerator
 from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Component
+from dataflows.hardware.kept_of import KeptOf
 from dataflows.kernels.add_by_value import add_by_value
 from dataflows.kernels.threads import run_slices
 from dataflows.machines.abm import hardware
@@ -74,6 +75,8 @@ class Abm(Accelerator[AbmSpec]):
         reason="cores are added (assumption)",
     )
 
+    _kept: KeptOf[int] = KeptOf()
+
     def least_weight_bits(self) -> int:
         """An encoded non-zero."""
         return self.spec.encoded_weight_bits
@@ -87,6 +90,7 @@ class Abm(Accelerator[AbmSpec]):
         spec, layer = self.spec, replace(trace.layer, groups=1)
         nonzeros = kept_weights(trace.weight_mask)
         distinct, notes = self._distinct(trace, nonzeros)
+        self._kept = KeptOf(trace.weights, int(distinct.sum()))
         plan = self._plan(layer, nonzeros)
         traffic = StripTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False)
         moved = traffic.transfers(spec.input_buffer_bytes, spec.output_buffer_bytes)
@@ -165,8 +169,10 @@ class Abm(Accelerator[AbmSpec]):
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
         del effectual_macs  # zero activations are added like others
-        distinct, _ = self._distinct(trace, kept_weights(trace.weight_mask))
-        return hardware.count(self.spec, self.components(), trace, int(distinct.sum()), schedule)
+        distinct = self._kept.of(trace.weights)
+        if distinct is None:
+            distinct = int(self._distinct(trace, kept_weights(trace.weight_mask))[0].sum())
+        return hardware.count(self.spec, self.components(), trace, distinct, schedule)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs filter by filter, block of positions by block, value by value: first the sums, then the products."""

@@ -9,7 +9,10 @@ from dataflows.hardware.components import Action, Component
 from dataflows.schedule import LayerSchedule
 
 MULTIPLIERS = "multipliers"
-"""What every machine calls its multipliers, so that their slots can be checked against the cycles."""
+"""What every machine calls its multipliers, so that their slots can be checked against the cycles.
+
+Where a slot of the schedule is no multiplier's (add by value: an adder's), there is none of this name.
+"""
 
 
 @dataclass

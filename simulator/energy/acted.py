@@ -63,6 +63,11 @@ def acted(
 
 
 def with_idle_slots(counts: Counts, slots: int) -> Counts:
-    """Counts whose multipliers passed so many slots in all, with a product or without."""
+    """Counts whose multipliers passed so many slots in all, with a product or without.
+
+    Where a slot of the schedule is an adder's (adding by value), no multiplier's slots are known, and nothing is added.
+    """
+    if MULTIPLIERS not in counts:
+        return counts
     held = {action: count for action, count in counts[MULTIPLIERS].items() if action != Action.IDLE.value}
     return counts | {MULTIPLIERS: held | {Action.IDLE.value: slots - sum(held.values())}}

@@ -190,7 +190,7 @@ ENERGY_VS_DENSE = Metric(
     meaning="energy over the machine's own dense baseline's",
     title="energy over the dense baseline's",
 )
-ENERGY_BAND = Metric("", "band mJ", "{}", _band, "what the sources of the prices leave open")
+ENERGY_BAND = Metric("", "band mJ", "{}", _band, "what the sources of the prices leave open; published chips lie outside it, too (docs/energy.md)")
 ENERGY_SHARES = (
     Metric("", "DRAM", "{:.1%}", _energy_share("energy.dram.total_pj")),
     Metric("", "multipliers", "{:.1%}", _energy_share("energy.components.multipliers")),

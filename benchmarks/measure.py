@@ -10,7 +10,6 @@ import numpy as np
 
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
-from workloads.workload import Workload
 
 CONV3_2 = Layer.conv("conv3_2", in_channels=256, out_channels=256, input_size=(56, 56), kernel_size=3, padding=1)
 CONV3_2_DENSITIES = (0.3, 0.4)
@@ -64,8 +63,3 @@ def dense_task(layer: Layer) -> Callable[[], np.ndarray]:
 def dense_seconds(layer: Layer, repeats: int = 5) -> float:
     """Time of one image of the layer, computed densely."""
     return best_seconds(dense_task(layer), repeats)
-
-
-def network_dense_seconds(workload: Workload) -> float:
-    """Time of one image of every layer, computed densely."""
-    return sum(dense_seconds(layer, 3) for layer in workload.layers)

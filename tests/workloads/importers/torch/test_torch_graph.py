@@ -6,24 +6,12 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402 (skips first)
 from torch.nn import functional as F  # noqa: E402, N812 (its usual name)
 
+from tests.workloads.importers.torch.torch_zoo import Model  # noqa: E402
 from workloads.importers import capture  # noqa: E402
 from workloads.network import load_network  # noqa: E402
 from workloads.pruning import parse  # noqa: E402
 
 UNKNOWN = "how its layers hang together is not known: "
-
-
-class Model(nn.Module):
-    """Modules by name and a function of them and the inputs."""
-
-    def __init__(self, run, **modules):
-        super().__init__()
-        self.run = run
-        for name, module in modules.items():
-            self.add_module(name, module)
-
-    def forward(self, *inputs):
-        return self.run(self, *inputs)
 
 
 def rows(model, *inputs):

@@ -14,6 +14,8 @@ import numpy as np
 from typing_extensions import TypeVar
 
 from dataflows.expected import ExpectedWork
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
 from dataflows.schedule import LayerSchedule
 from dataflows.sizing import EqualSize, Scaling, scaled_settings
 from dataflows.specs import MOST_MULTIPLIERS, AcceleratorSpec
@@ -109,6 +111,21 @@ class Accelerator(ABC, Generic[Spec_co]):
         """Cycles of the layer by the machine's analytical model (`expected_work`); None where it has none."""
         work = self.expected_work(layer, weight_density, activation_density)
         return None if work is None else work.cycles
+
+    def components(self) -> tuple[Component, ...]:
+        """What the machine is built of, memory outside the chip excepted; empty where it does not say."""
+        return ()
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts | None:
+        """How often each component did what in a layer, from its schedule; None where it does not say.
+
+        Whole numbers that follow from the dataflow and the zeros, never from time: slots that pass empty are added by
+        whoever knows the cycles (`ActionCounts.idle`).
+
+        effectual_macs  the layer's products of two non-zeros inside the map
+        """
+        del trace, schedule, effectual_macs
+        return None
 
     def refusal(self, layer: Layer) -> str | None:
         """Why the real machine could not run the layer, as a sentence; None when it can.

@@ -8,6 +8,7 @@ PE the schedule holds cycles by cause and products issued; per tile the DRAM tra
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Self
@@ -183,6 +184,7 @@ class LayerSchedule:
     notes            what the machine had to do to fit the layer, for the report
     spills           whether activations that this machine keeps on the chip between layers do not fit there
     operands         other maps that a tile's results are added to before they leave, as loads by tile (docs/network.md)
+    counts           what the machine counted on the way and its `actions` need, by names of its own
     """
 
     pe_grid: tuple[int, int]
@@ -202,6 +204,7 @@ class LayerSchedule:
     outputs_as_made: bool = False
     spills: bool = False
     operands: Runs = field(default_factory=Runs.none)
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def __post_init__(self) -> None:
         tiles, pes = self.tiles, self.pes

@@ -145,6 +145,33 @@ class BufferSpec(Spec):
         return self.banks * self.ports * self.port_bytes
 
 
+def _supply(volts: float) -> float:
+    # Below, transistors hardly switch, and the scaling of energies was not fitted there.
+    if volts and not 0.4 <= volts <= 1.5:
+        raise ValueError("must be 0 or between 0.4 and 1.5")
+    return volts
+
+
+class EnergySpec(Spec):
+    """In which technology counted actions are priced (docs/energy.md); nothing here changes a cycle."""
+
+    node_nm: float = Field(default=45.0, ge=7, le=130, description="technology node, nm; 7 to 130")
+    voltage: Annotated[float, AfterValidator(_supply)] = Field(
+        default=0.0, description="supply of the chip, V: 0.4 to 1.5, or 0 for the node's nominal one"
+    )
+    cell: Literal["itrs-lstp", "itrs-lop", "itrs-hp"] = Field(
+        default="itrs-lstp",
+        description="cells of on-chip memories: low standby power, low operating power, high performance (assumption)",
+    )
+    clock_gating: bool = Field(
+        default=True, description="false: multiplier slots without a product clock their operands (assumption)"
+    )
+    dram_part: str = Field(
+        default="auto", description="part whose currents price external memory; auto: one of the memory's standard"
+    )
+    tables: str = Field(default="", description="YAML file of one's own prices, as Accelergy's ERT and ART; '': none")
+
+
 class AcceleratorSpec(Spec):
     """Parameters that every machine has."""
 
@@ -172,6 +199,7 @@ class AcceleratorSpec(Spec):
     )
     buffers: BufferSpec = BufferSpec()
     dram: DramSpec = DramSpec()
+    energy: EnergySpec = EnergySpec()
 
     def idle_settings(self) -> dict[str, str]:
         """What all machines set alike and has no effect in this configuration, and why."""

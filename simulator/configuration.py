@@ -150,7 +150,11 @@ def idle_warnings(accelerator: Accelerator, given: Iterable[str]) -> list[str]:
 
 def idle_settings(accelerator: Accelerator) -> dict[str, str]:
     """Dotted keys, those of the memory included, that have no effect in this configuration, and why."""
-    return accelerator.spec.idle_settings() | accelerator.idle_settings()
+    idle = accelerator.spec.idle_settings() | accelerator.idle_settings()
+    if not accelerator.components():
+        keys = keys_of(type(accelerator.spec.energy), "energy.")
+        idle |= dict.fromkeys(keys, f"the energy of {accelerator.name} is not modelled")
+    return idle
 
 
 def validate(chosen: type[Accelerator], values: dict[str, Any], source: str) -> Any:

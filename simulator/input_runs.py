@@ -44,6 +44,8 @@ def simulate_inputs(
     progress: Progress | None = None,
     observers: tuple[Observer, ...] = (),
     network_observers: tuple[Observer, ...] = (),
+    *,
+    energy: bool = True,
 ) -> list[NetworkReport]:
     """The workload on each machine, input after input, and layer after layer of each; as `simulate`.
 
@@ -65,6 +67,8 @@ def simulate_inputs(
             () if number else observers,
             () if number else network_observers,
             rows,
+            # Of the others' reports a few figures are kept, and no energy among them.
+            energy=energy and not number,
         )
         first = first or reports
         seen.append([NetworkFigures(report, workload) for report in reports])

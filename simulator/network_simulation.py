@@ -6,14 +6,15 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dataflows.accelerator import Accelerator
 from dataflows.registry import baseline_of
 from dataflows.schedule import Cause, LayerSchedule
-from dataflows.truth.products import ProductCounts, count_products
+from dataflows.specs import EnergySpec
+from dataflows.truth.products import ProductCounts, count_products, expected_products
 from simulator.engine.countable import require_countable
 from simulator.engine.layer_simulation import LayerSimulation, Played
 from simulator.engine.memory_kinds import least_cycles, peak_bytes_per_cycle
@@ -23,6 +24,7 @@ from simulator.network.beside import BesideLayers
 from simulator.network.inputs import InputsInARow
 from simulator.reports.books import check_books
 from simulator.reports.dram_report import DramReport
+from simulator.reports.energy_report import EnergyReport
 from simulator.reports.report import EVENTS, Bounds, LayerReport, Model, NetworkReport
 from simulator.version import VERSION
 from workloads.errors import UnsupportedLayerError
@@ -33,16 +35,24 @@ from workloads.units import MICROSECONDS, NANOSECONDS
 from workloads.whole_numbers import ceil_div
 from workloads.workload import Workload
 
+if TYPE_CHECKING:
+    from simulator.energy.acted import Acted
+    from simulator.energy.machine_energy import MachineEnergy
+
 Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
 class DenseRun:
-    """What a dense baseline makes of a layer without any zero: in its own cycles, with the products that it issues."""
+    """What a dense baseline makes of a layer without any zero: in its own cycles, with the products that it issues.
+
+    acted  what its energy follows from; None where that was not asked for or is not modelled
+    """
 
     cycles: int
     issued_macs: int
     multipliers: int
+    acted: Acted | None = None
 
     @property
     def slots(self) -> int:
@@ -50,7 +60,7 @@ class DenseRun:
         return self.multipliers * self.cycles
 
 
-DenseCycles = dict[tuple[str, str, Layer, bool, int | None], DenseRun]
+DenseCycles = dict[tuple[str, str, Layer, bool, int | None, bool], DenseRun]
 
 
 def dense_trace(layer: Layer, *, input_in_dram: bool = False, codebook_values: int | None = None) -> LayerTrace:
@@ -83,18 +93,28 @@ class MachineRun:
 
     `dense_cycles` remembers dense baselines, each in its own cycles, since networks repeat their shapes and machines
     share their baselines; several runs may be given the same dictionary.
+
+    energy   prices of the machine's actions; None where they were not asked for or it names no components
     """
 
-    def __init__(self, accelerator: Accelerator, dense_cycles: DenseCycles | None = None) -> None:
+    def __init__(
+        self, accelerator: Accelerator, dense_cycles: DenseCycles | None = None, *, energy: bool = False
+    ) -> None:
+        """Raises `InputError` for settings of energy that cannot be used, where it is asked for."""
         self.accelerator = accelerator
         self._baseline = baseline_of(accelerator)
         # As text: a specification that holds a table, such as `dram.override`, has no hash.
-        # What lies between layers is no part of a single one.
-        self._baseline_spec = self._baseline.spec.model_dump_json(exclude={"overlap", "pooling"})
+        # What lies between layers is no part of a single one, and prices change no count.
+        self._baseline_spec = self._baseline.spec.model_dump_json(exclude={"overlap", "pooling", "energy"})
         self._dense_cycles: DenseCycles = {} if dense_cycles is None else dense_cycles
         spec = accelerator.spec
         self._peak = peak_bytes_per_cycle(spec.dram, spec.clock_hz)
         self._peak_gbs = float(self._peak * spec.clock_hz / NANOSECONDS) if self._peak else None
+        self.energy: MachineEnergy | None = None
+        if energy and accelerator.components():
+            from simulator.energy.machine_energy import MachineEnergy  # noqa: PLC0415 (tables that few runs need)
+
+            self.energy = MachineEnergy(accelerator, self._baseline)
 
     def layer(
         self,
@@ -128,16 +148,29 @@ class MachineRun:
         # Shapes repeat under other names, so that the name must not be part of the key.
         baseline, nameless = self._baseline, replace(trace.layer, name="dense")
         in_dram, codes = trace.input_in_dram, trace.codebook_values
-        key = (baseline.name, self._baseline_spec, nameless, in_dram, codes)
+        key = (baseline.name, self._baseline_spec, nameless, in_dram, codes, self.energy is not None)
         if key not in self._dense_cycles:
-            # A machine that skips nothing takes any trace for a dense one, which need not be made then.
-            skips = baseline.skips_zeros
+            # A machine that skips nothing takes any trace for a dense one, which need not be made then; what its
+            # actions take may depend on zeros all the same.
+            skips = baseline.skips_zeros or self.energy is not None
             dense = dense_trace(nameless, input_in_dram=in_dram, codebook_values=codes) if skips else trace
             schedule = baseline.schedule(dense)
             require_countable(f"{trace.layer.name}' on its dense baseline '{baseline.name}", schedule, baseline.spec)
-            cycles = play(baseline, schedule).cycles
-            self._dense_cycles[key] = DenseRun(cycles, int(schedule.issued.sum()), schedule.multipliers)
+            played = play(baseline, schedule)
+            acted = self._acted(baseline, dense, round(expected_products(nameless, 1.0, 1.0)[1]), schedule, played)
+            issued = int(schedule.issued.sum())
+            self._dense_cycles[key] = DenseRun(played.cycles, issued, schedule.multipliers, acted)
         return self._dense_cycles[key]
+
+    def _acted(
+        self, machine: Accelerator, trace: LayerTrace, effectual_macs: int, schedule: LayerSchedule, played: Played
+    ) -> Acted | None:
+        """What a machine's energy follows from; None where it was not asked for or is not modelled."""
+        if self.energy is None:
+            return None
+        from simulator.energy.acted import acted  # noqa: PLC0415 (as above)
+
+        return acted(machine, trace, effectual_macs, schedule, played)
 
     def _report(
         self, trace: LayerTrace, products: ProductCounts, schedule: LayerSchedule, played: Played
@@ -153,6 +186,7 @@ class MachineRun:
         dram = DramReport.of(traffic, efficiency, time_us, self._peak_gbs)
         own = DenseRun(cycles, issued, schedule.multipliers)  # a machine that skips nothing is its own dense run
         dense = self.dense_run(trace) if self.accelerator.skips_zeros else own
+        acted = self._acted(self.accelerator, trace, products.effectual_macs, schedule, played)
         return LayerReport(
             name=trace.layer.name,
             cycles=cycles,
@@ -183,7 +217,15 @@ class MachineRun:
             buffer_peak_bytes=played.buffer_peak_bytes,
             notes=schedule.notes,
             spills=schedule.spills,
+            energy=self._energy_of(acted, trace),
         )
+
+    def _energy_of(self, acted: Acted | None, trace: LayerTrace) -> EnergyReport | None:
+        if self.energy is None or acted is None:
+            return None
+        # A machine that names no other baseline and skips nothing is its own.
+        own = self._baseline is self.accelerator and not self.accelerator.skips_zeros
+        return self.energy.layer(acted, acted if own else self.dense_run(trace).acted)
 
 
 def require_all(accelerator: Accelerator, workload: Workload) -> None:
@@ -212,6 +254,8 @@ def simulate(
     observers: tuple[Observer, ...] = (),
     network_observers: tuple[Observer, ...] = (),
     rows: Sequence[InputsInARow] = (),
+    *,
+    energy: bool = True,
 ) -> list[NetworkReport]:
     """The workload on each machine. Layers come one at a time, so memory holds one layer's trace, not the network's.
 
@@ -220,17 +264,18 @@ def simulate(
 
     `progress` is called with (layers done, layers, what is next); `dense_cycles` as for `MachineRun`; `observers` watch
     every layer by itself and `network_observers` the run of the network, where there is one; none watches baselines.
-    `rows` are those of the machines where the workload's input is one of several that follow one another.
+    `rows` are those of the machines where the workload's input is one of several that follow one another. Without
+    `energy` nothing of it is counted or reported.
     Raises what `MachineRun.layer` raises; where a machine refuses a layer, before any layer runs.
     """
     # A refusal after an hour of layers would lose them all, hence all layers are asked first.
     for accelerator in accelerators:
         require_all(accelerator, workload)
     dense_cycles = {} if dense_cycles is None else dense_cycles
-    runs = [MachineRun(accelerator, dense_cycles) for accelerator in accelerators]
+    runs = [MachineRun(accelerator, dense_cycles, energy=energy) for accelerator in accelerators]
     networks = [
-        BesideLayers(accelerator, workload, network_observers, row)
-        for accelerator, row in zip(accelerators, rows or [None] * len(accelerators), strict=True)
+        BesideLayers(run.accelerator, workload, network_observers, row, run.energy)
+        for run, row in zip(runs, rows or [None] * len(runs), strict=True)
     ]
     reports: list[list[LayerReport]] = [[] for _ in runs]
     digests: list[str] = []
@@ -255,6 +300,8 @@ def simulate(
         replace(
             network_report(run.accelerator, workload, layers, [*digests, *network.decides]),
             network=network.total(layers),
+            energy_asked=energy,
+            area=run.energy and run.energy.area,
         )
         for run, network, layers in zip(runs, networks, reports, strict=True)
     ]
@@ -269,7 +316,11 @@ def network_report(
     equal = {} if size is None else _json_values(size.model_dump(exclude_none=True))
     # The workload is in it by the digests of its traces, so that a renamed file with the same zeros gives the same
     # digest. The equal size decides the baseline's.
-    decides = [described, digests, *([equal] if equal else []), *([model] if model != EVENTS else [])]
+    # Prices decide no cycle; where they are others than those of the defaults, the energy is another.
+    priced = dict(described)
+    if accelerator.spec.energy == EnergySpec():
+        del priced["energy"]
+    decides = [priced, digests, *([equal] if equal else []), *([model] if model != EVENTS else [])]
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
     return NetworkReport(
         accelerator=described,

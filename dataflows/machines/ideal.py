@@ -12,6 +12,8 @@ from pydantic import Field
 
 from dataflows.accelerator import Accelerator
 from dataflows.expected import ExpectedWork
+from dataflows.hardware.actions import MULTIPLIERS, ActionCounts
+from dataflows.hardware.components import Component, Kind
 from dataflows.schedule import CAUSES, Cause, LayerSchedule, Runs
 from dataflows.sizing import Scaling
 from dataflows.specs import AcceleratorSpec, Count, DramSpec
@@ -99,6 +101,17 @@ class Ideal(Accelerator[IdealSpec]):
             expected_issued=products,
             compulsory_bytes=0,
         )
+
+    def components(self) -> tuple[Component, ...]:
+        """Multipliers, whose operands are at hand."""
+        return (Component(MULTIPLIERS, Kind.MULTIPLIER, self.spec.multipliers, self.spec.value_bits),)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """Products of two non-zeros, and all others where nothing is skipped."""
+        del trace
+        counts = ActionCounts.of(self.components())
+        counts.multiply(schedule, effectual_macs)
+        return counts
 
     def expected_work(self, layer: Layer, weight_density: float, activation_density: float) -> ExpectedWork:
         """Expected products over multipliers."""

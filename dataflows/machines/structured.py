@@ -15,6 +15,11 @@ names every column.
 Where the vector generator needs longer for an entry than a cycle, the array waits for it (index). The accumulators have
 two copies: a block's sums drain while the next block computes, and the copies cannot be exchanged before they have left
 (drain).
+
+Counted for energy, as assumptions: a multiplier's sums are registers of 32 bits; a column's Pp activations are one word
+of the input buffer, in a bank each, of which the vector generator adds up every address (hardware for sparsity, as a
+dense machine's addresses follow from counters); every row of filters reads a weight of its own, and index entries come
+with them, uncounted; outputs pass their buffer one by one.
 """
 
 from __future__ import annotations
@@ -27,9 +32,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import MULTIPLIERS, ActionCounts
+from dataflows.hardware.components import Action, Component, Kind
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices, thread_count
-from dataflows.schedule import Cause, LayerSchedule, no_cycles
+from dataflows.schedule import Cause, LayerSchedule, Tensor, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
 from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, DramSpec, Size
 from dataflows.tiling.dram_layout import bits_to_bytes
@@ -44,6 +51,7 @@ from workloads.units import KIB
 from workloads.whole_numbers import ceil_div, even_slices
 
 _ELEMENT_NANOSECONDS = 0.03  # what one takes on one thread: `python -m benchmarks.threads`
+_SUM_BITS, _ADDRESS_BITS = 32, 16  # assumption; 16 bits name every word of the input buffer
 _NARROW_BITS, _NARROW_PIXELS = (4, 8), 39
 
 
@@ -137,6 +145,45 @@ class Structured(Accelerator[StructuredSpec]):
             lanes_per_pe=spec.pixels_parallel,
             expected_issued=_issued(layer, kept),
         )
+
+    def components(self) -> tuple[Component, ...]:
+        """The array, its two copies of sums, and the vector generator, which walks the index list."""
+        spec, bits = self.spec, self.spec.value_bits
+        filters, pixels = spec.output_channels_parallel, spec.pixels_parallel
+        sizes = (
+            (spec.input_buffer_bytes, pixels * bits),
+            (spec.weight_buffer_bytes, bits),
+            (spec.output_buffer_bytes, bits),
+        )
+        inputs, weights, outputs = (max(1, 8 * size // word) for size, word in sizes)
+        return (
+            Component(MULTIPLIERS, Kind.MULTIPLIER, filters * pixels, bits),
+            Component("accumulator_adders", Kind.ADDER, filters * pixels, _SUM_BITS),
+            Component("accumulators", Kind.REGISTERS, 2 * filters * pixels, _SUM_BITS),
+            Component("vector_broadcast", Kind.BUS, 1, pixels * bits, outputs=filters),
+            Component("input_buffer", Kind.SRAM, 1, pixels * bits, inputs, pixels, purpose="storage"),
+            Component("weight_buffer", Kind.SRAM, 1, bits, weights, filters, purpose="storage"),
+            Component("output_buffer", Kind.SRAM, 1, bits, outputs, purpose="storage"),
+            Component("vector_generator", Kind.ADDER, pixels, _ADDRESS_BITS, purpose="sparsity"),
+        )
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """Zero activations, and zero weights of kept columns, keep their multipliers still."""
+        counts, layer, spec = ActionCounts.of(self.components()), trace.layer, self.spec
+        busy, issued = schedule.cycles[:, :, Cause.BUSY], int(schedule.issued.sum())
+        # The first PE has a filter in every block, so that its cycles are the columns that are broadcast; a position of
+        # it is what it multiplies in each.
+        vectors, words = int(busy[:, 0].sum()), int(busy.sum())
+        counts.multiply(schedule, effectual_macs, gated=True)
+        counts.add("accumulator_adders", Action.ADD, issued)
+        counts.access("accumulators", reads=issued + layer.output_count, writes=issued)
+        counts.add("vector_broadcast", Action.TRAVERSE, words)
+        counts.add("vector_generator", Action.ADD, int(schedule.issued[:, 0].sum()))
+        moved = [8 * schedule.loads.bytes_of(tensor) for tensor in (Tensor.INPUT, Tensor.WEIGHT)]
+        counts.access("input_buffer", reads=vectors, writes=ceil_div(moved[0], spec.pixels_parallel * spec.value_bits))
+        counts.access("weight_buffer", reads=words, writes=ceil_div(moved[1], spec.value_bits))
+        counts.access("output_buffer", reads=layer.output_count, writes=layer.output_count)
+        return counts
 
     def _plan(self, layer: Layer, kept: np.ndarray) -> StripPlan:
         spec, parallel = self.spec, self.spec.output_channels_parallel

@@ -79,12 +79,26 @@ def list_names(kind: str | None) -> None:
 
 @cli.command()
 @click.argument("machine")
-def config(machine: str) -> None:
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Set a parameter first. Repeatable.")
+@click.option(
+    "--write-tables",
+    "tables",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    metavar="FILE|-",
+    help="Write the prices of its actions and its area instead, as YAML for --set energy.tables=FILE.",
+)
+def config(machine: str, settings: tuple[str, ...], tables: str | None) -> None:
     """Print the complete, commented TOML of MACHINE, ready to edit and pass as --config FILE."""
     from simulator.configuration import commented_toml, configure
 
-    accelerator, _ = configure(machine)
-    click.echo(commented_toml(accelerator), nl=False)
+    accelerator, _ = configure(machine, None, settings)
+    if tables is None:
+        click.echo(commented_toml(accelerator), nl=False)
+        return
+    from simulator.commands.outputs import write
+    from simulator.energy.write_tables import tables_text
+
+    write(tables, tables_text(accelerator))
 
 
 def main(arguments: list[str] | None = None) -> None:

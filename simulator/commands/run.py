@@ -36,6 +36,7 @@ EQUAL_HELP = (
     "What a machine cannot reach is said on standard error."
 )
 FACTORS_HELP = "Show what each speedup consists of: size x zeros skipped x utilization."
+NO_ENERGY_HELP = "Leave out energy and area, which nothing is counted for then."
 _CHECK_HELP = "Also compute every output in the machine's own order and compare with a reference convolution."
 OUTPUT_FILE = click.Path(dir_okay=False, allow_dash=True)
 
@@ -54,6 +55,7 @@ def run_options(command: Command) -> Command:
         click.option("--json", "json_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write the JSON report."),
         click.option("--csv", "csv_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write one row a layer."),
         click.option("--check", is_flag=True, help=_CHECK_HELP),
+        click.option("--no-energy", "energy", flag_value=False, default=True, help=NO_ENERGY_HELP),
     ]
     # A decorator puts its option before those that are there: the last one is applied first.
     for option in reversed(options):
@@ -105,7 +107,7 @@ def run(
     inputs = parse_inputs(options["inputs"], chosen)
     watch, one_run = _watch(accelerator, chosen) if timeline else (None, False)
     alone, together = (recorder, None if one_run else watch), (watch if one_run else None,)
-    (report,) = _simulate([accelerator], chosen, inputs, _given(alone), _given(together))
+    (report,) = _simulate([accelerator], chosen, inputs, _given(alone), _given(together), energy=options["energy"])
     if timeline and watch:
         files.write_whole(timeline, watch.to_json(report))
     if recorder:
@@ -135,6 +137,7 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
     from dataflows.registry import machines as known
     from simulator.input_runs import parse_inputs
     from simulator.network_simulation import able_machines
+    from simulator.terminal.energy import print_energies
     from simulator.terminal.inputs import print_inputs
     from simulator.terminal.reports import print_comparison
 
@@ -150,7 +153,7 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
     # After refusals, since the ideal machine takes the size of those that really run.
     able = _with_ideal_beside(able, settings, size)
     inputs = parse_inputs(options["inputs"], chosen)
-    reports = _simulate(able, chosen, inputs)
+    reports = _simulate(able, chosen, inputs, energy=options["energy"])
     data = {
         "schema": reports[0].to_dict()["schema"],
         "tool": reports[0].tool,
@@ -161,6 +164,7 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
     }
     if not _write(data, [row for report in reports for row in report.rows()], options):
         print_comparison(reports, factors=options["factors"])
+        print_energies(reports)
         print_inputs(reports)
     if check:
         _check(able, chosen, inputs)
@@ -267,12 +271,14 @@ def _simulate(
     inputs: int,
     observers: tuple[Observer, ...] = (),
     network_observers: tuple[Observer, ...] = (),
+    *,
+    energy: bool,
 ) -> list[NetworkReport]:
     from simulator.input_runs import simulate_inputs
     from simulator.terminal.progress import progress
 
     with progress(f"{workload.name} on {', '.join(a.name for a in accelerators)}") as advance:
-        reports = simulate_inputs(accelerators, workload, inputs, advance, observers, network_observers)
+        reports = simulate_inputs(accelerators, workload, inputs, advance, observers, network_observers, energy=energy)
     for line in workload.notes:
         tell(f"note: {line}")
     return reports
@@ -280,11 +286,13 @@ def _simulate(
 
 def _print(report: NetworkReport, images: int, *, factors: bool) -> None:
     """All tables of one machine."""
+    from simulator.terminal.energy import print_energy
     from simulator.terminal.inputs import print_inputs
     from simulator.terminal.networks import print_network
     from simulator.terminal.reports import print_report
 
     print_report(report, factors=factors)
+    print_energy(report)
     print_network(report, images)
     print_inputs([report])
 

@@ -13,6 +13,7 @@ import click
 from simulator.commands.outputs import write
 from simulator.commands.run import (
     EQUAL_HELP,
+    NO_ENERGY_HELP,
     OUTPUT_FILE,
     PRUNE_HELP,
     SEED_HELP,
@@ -53,6 +54,7 @@ _INPUTS_HELP = "Inputs of the workload, served in turn."
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help=f"{SEED_HELP[:-1]}, and of Poisson arrivals.")  # fmt: skip
 @click.option("--json", "json_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write the JSON report.")
+@click.option("--no-energy", "energy", flag_value=False, default=True, help=NO_ENERGY_HELP)
 def serve(workload: str, machine: str, config: Path | None, settings: tuple[str, ...], **options: Any) -> None:
     """Let images arrive at an accelerator that runs WORKLOAD: what is served, and how long each image takes.
 
@@ -78,7 +80,14 @@ def serve(workload: str, machine: str, config: Path | None, settings: tuple[str,
     inputs = parse_inputs(options["inputs"], chosen)
     with progress(f"{chosen.name} on {accelerator.name}") as advance:
         report = serve_workload(
-            accelerator, chosen, traffic, rules, inputs=inputs, deadline_cycles=deadline, progress=advance
+            accelerator,
+            chosen,
+            traffic,
+            rules,
+            inputs=inputs,
+            deadline_cycles=deadline,
+            progress=advance,
+            energy=options["energy"],
         )
     for line in chosen.notes:
         tell(f"note: {line}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simulator.commands.outputs import write
-from simulator.commands.run import EQUAL_HELP, FACTORS_HELP
+from simulator.commands.run import EQUAL_HELP, FACTORS_HELP, NO_ENERGY_HELP
 from workloads.errors import InputError
 from workloads.notices import tell
 
@@ -44,6 +44,7 @@ _STUDY_KEYS = ("inputs", "layers", "prune", "batch", "equal")
 @click.option("--equal", metavar="KEY=VALUE,...", help=EQUAL_HELP)
 @click.option("--factors", is_flag=True, help=FACTORS_HELP)
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Set a parameter for all points.")
+@click.option("--no-energy", "energy", flag_value=False, default=True, help=NO_ENERGY_HELP)
 @click.option(
     "--store",
     "store_file",
@@ -91,6 +92,8 @@ def sweep(
         raise InputError("--jobs and --cluster: a cluster has workers of its own, give one of them")
     _require_outputs(options)
     study = _study(subject, options)
+    if not options["energy"]:
+        study = study.without_energy()
     for line in study.scaled_lines():
         tell(line)
     for line in study.warnings():

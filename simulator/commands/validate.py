@@ -63,7 +63,7 @@ def validate(
     has closed, or is not recorded, and with --sensitivity when a recorded reading explains another share than it did.
 
     Then the DRAM table: total cycles and activates of ten access patterns, which must equal those of Ramulator 2.1 with
-    the same scheduler; DRAMsim3 is a second opinion.
+    the same scheduler; DRAMsim3 is a second opinion. And the memory's power on them, beside DRAMsim3's.
 
     --plot draws what has several parts, a picture a drawing of the papers, with the goals as whiskers or bands.
 
@@ -127,6 +127,7 @@ def _compare(
     """Print everything, and draw; exit with 1 where something is not as it is recorded."""
     from simulator.terminal.validation import print_effects, print_results
     from simulator.validation.dram_agreement import agreement_rows, format_agreement
+    from simulator.validation.dram_power_agreement import format_power, power_rows
     from simulator.validation.results import results
     from simulator.validation.sensitivity import effects, moved_shares
 
@@ -135,10 +136,11 @@ def _compare(
         draw(found)
     changed = effects(chosen, jobs, advance) if sensitivity else []
     moved = moved_shares(chosen, changed)
-    dram = agreement_rows() if with_dram else []
+    dram, power = (agreement_rows(), power_rows()) if with_dram else ([], [])
     if as_json:
         rows = [asdict(row) | {"equal": row.equal} for row in dram]
-        data = {"figures": [result.to_dict() for result in found], "dram": rows}
+        powers = [asdict(row) | {"agrees": row.agrees} for row in power]
+        data = {"figures": [result.to_dict() for result in found], "dram": rows, "dram_power": powers}
         click.echo(json.dumps(data | {"sensitivity": [effect.to_dict() for effect in changed]}, indent=1))
     else:
         if found:
@@ -148,6 +150,7 @@ def _compare(
         for line in moved:
             click.echo(line)
         if dram:
-            click.echo(f"\n{format_agreement(dram)}")
-    if any(result.moved for result in found) or moved or not all(row.equal for row in dram):
+            click.echo(f"\n{format_agreement(dram)}\n\n{format_power(power)}")
+    agreed = all(row.equal for row in dram) and all(row.agrees for row in power)
+    if any(result.moved for result in found) or moved or not agreed:
         raise SystemExit(1)

@@ -12,7 +12,7 @@ from simulator.dram.controller import advance
 from simulator.dram.layout import LAST_CLOCK, MAX_STREAMS, SEGMENT, TRANSFER, fresh_state
 from simulator.dram.queues import offer
 from simulator.dram.spec import BankedDramSpec
-from simulator.dram.statistics import DramStatistics, tag_statistics
+from simulator.dram.statistics import DramStatistics, open_clocks, tag_statistics
 from workloads.errors import InputError, nearest
 
 
@@ -143,7 +143,7 @@ class DramChannels:
     def statistics(self) -> DramStatistics:
         """What the channels have done so far."""
         channels = self._state.channels
-        columns = int(channels["columns"].sum())
+        columns, clocks = int(channels["columns"].sum()), int(channels["clock"].max())
         return DramStatistics(
             tags={
                 tag: tag_statistics(channels, stream, self._useful_bytes[stream], self._burst_bytes[stream])
@@ -152,9 +152,10 @@ class DramChannels:
             activates=int(channels["activates"].sum()),
             precharges=int(channels["precharges"].sum()),
             refreshes=int(channels["refreshes"].sum()),
+            open_clocks=open_clocks(channels, clocks),
             data_bus_clocks=columns * self.device.nBL,
             channels=len(channels),
-            clocks=int(channels["clock"].max()),
+            clocks=clocks,
             data_end_clock=self._data_end_clock,
             standard=self.device,
         )

@@ -53,6 +53,8 @@ def column(limits: Any, channel: Any, clock: int, bank: int, direction: int) -> 
 def activate(limits: Any, channel: Any, clock: int, bank: int, row: int) -> None:
     """Open a row of a closed bank."""
     channel.activates += 1
+    if channel.open_banks == 0:
+        channel.opened = clock
     channel.open_banks += 1
     channel.open_row[bank] = row
     channel.column_ready[bank] = clock + limits.activate_to_column
@@ -79,6 +81,8 @@ def precharge(limits: Any, channel: Any, clock: int, bank: int) -> None:
     """Close an open bank."""
     channel.precharges += 1
     channel.open_banks -= 1
+    if channel.open_banks == 0:
+        channel.open_clocks += clock - channel.opened
     channel.open_row[bank] = NONE
     ready = clock + limits.precharge_to_activate
     channel.activate_ready[bank] = max(channel.activate_ready[bank], ready)
@@ -90,6 +94,7 @@ def precharge_all(limits: Any, channel: Any, clock: int) -> None:
     """Close all banks with one command."""
     channel.precharges += 1
     channel.open_banks = 0
+    channel.open_clocks += clock - channel.opened
     for bank in range(limits.banks):
         channel.open_row[bank] = NONE
     # All banks close at once, so that one limit of the rank stands for those of its banks.

@@ -115,6 +115,7 @@ CHANNEL = _whole_lines(
     ("last_activates", 4),  # a ring, for the window
     _index("oldest_activate"),
     "open_banks",
+    "opened",  # the clock since which a row is open in any bank, while one is
     "next_refresh",
     "refresh_due",
     "clock",
@@ -153,6 +154,7 @@ CHANNEL = _whole_lines(
     "precharges",
     "refreshes",
     "columns",
+    "open_clocks",  # with a row open in any bank, up to the last time that all were closed
     ("reads", MAX_STREAMS),
     ("writes", MAX_STREAMS),
     ("row_hits", MAX_STREAMS),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulator.dram.activity import DramActivity
 from simulator.dram.read_latency import ReadLatency
 from simulator.dram.standards import DramStandard
 
@@ -31,12 +32,16 @@ class TagStatistics:
 
 @dataclass(frozen=True, eq=False)
 class DramStatistics:
-    """Counts over all channels; `clocks` is how far they have come, `data_end_clock` when the last data ended."""
+    """Counts over all channels; `clocks` is how far they have come, `data_end_clock` when the last data ended.
+
+    open_clocks   clocks of channels in which a row was open in any bank, of channels x clocks in all
+    """
 
     tags: dict[str, TagStatistics]
     activates: int
     precharges: int
     refreshes: int
+    open_clocks: int
     data_bus_clocks: int
     channels: int
     clocks: int
@@ -46,6 +51,22 @@ class DramStatistics:
     def total(self, count: str) -> int:
         """Sum of one of the tags' integer counts, such as "row_hits"."""
         return sum(getattr(tag, count) for tag in self.tags.values())
+
+    @property
+    def activity(self) -> DramActivity:
+        """What the devices have done."""
+        forwarded = self.total("forwarded")
+        return DramActivity(
+            activates=self.activates,
+            precharges=self.precharges,
+            read_bursts=self.total("reads") - forwarded,
+            write_bursts=self.total("writes"),
+            forwarded_bursts=forwarded,
+            refreshes=self.refreshes,
+            open_clocks=self.open_clocks,
+            closed_clocks=self.channels * self.clocks - self.open_clocks,
+            burst_bytes=self.standard.burst_bytes,
+        )
 
     @property
     def achieved_gbs(self) -> float:
@@ -60,6 +81,13 @@ class DramStatistics:
         """Every channel's bus always busy, 10^9 bytes a second."""
         # A burst every nBL clocks. DDR4-2400: 64 bytes in 4 x 833 ps are 19.2 x 10^9 bytes a second.
         return self.channels * self.standard.burst_bytes * 1000 / (self.standard.nBL * self.standard.tCK_ps)
+
+
+def open_clocks(channels: np.ndarray, clock: int) -> int:
+    """Clocks with a row open in any bank up to `clock`, to which CHANNEL structs (C,) stay as they are; all of them."""
+    # Where rows are open still, the time since then has not been counted.
+    since = np.where(channels["open_banks"] > 0, clock - channels["opened"], 0)
+    return int((channels["open_clocks"] + since).sum())
 
 
 def tag_statistics(channels: np.ndarray, stream: int, useful_bytes: int, burst_bytes: int) -> TagStatistics:

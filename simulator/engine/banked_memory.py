@@ -85,6 +85,9 @@ class BankedMemory:
 
     def traffic(self) -> Traffic:
         """What has been carried so far."""
+        # DRAM rests once nothing is pending. Until now it has gone on to refresh, and its rows stayed as they were.
+        if not self._channels.pending:
+            self._channels.advance(int(self._env.now))
         statistics = self._channels.statistics()
         for tensor, carried in self._tensors.items():
             tag = statistics.tags[tensor.key]
@@ -94,7 +97,7 @@ class BankedMemory:
                 tag.row_conflicts,
             )
             carried.read_latency = tag.latency
-        return Traffic(self._tensors, statistics.activates, statistics.standard.tCK_ps)
+        return Traffic(self._tensors, statistics.activity, statistics.standard.tCK_ps)
 
     def _schedule(self, delay: int) -> None:
         """Serve after all other events of the cycle that is `delay` ahead."""

@@ -170,4 +170,4 @@ class IdealMemory:
 
     def traffic(self) -> Traffic:
         """What has been carried so far; an ideal memory has no rows."""
-        return Traffic(self._tensors)
+        return Traffic.of_ideal(self._tensors, self.burst_bytes)

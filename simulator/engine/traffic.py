@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from dataflows.schedule import Runs, Tensor
+from simulator.dram.activity import NO_ACTIVITY, DramActivity
 from simulator.dram.read_latency import ReadLatency
 
 _TENSORS = tuple(Tensor)
@@ -55,14 +56,15 @@ def transfers_by_tile(runs: Runs, burst_bytes: int) -> dict[int, list[Transfer]]
 class TensorTraffic:
     """What memory has carried of one tensor.
 
-    Bytes are useful ones; `burst_bytes` counts whole bursts, so it includes what partial ones waste. A row hit found
+    Bytes are useful ones; those of bursts count whole ones, so they include what partial ones waste. A row hit found
     its row open, a miss its bank closed, a conflict another row open. `read_latency` is None where memory is not that
     detailed.
     """
 
     read_bytes: int = 0
     write_bytes: int = 0
-    burst_bytes: int = 0
+    read_burst_bytes: int = 0
+    write_burst_bytes: int = 0
     row_hits: int = 0
     row_misses: int = 0
     row_conflicts: int = 0
@@ -72,18 +74,34 @@ class TensorTraffic:
         """Count a transfer."""
         if write:
             self.write_bytes += part.size_bytes
+            self.write_burst_bytes += part.burst_bytes
         else:
             self.read_bytes += part.size_bytes
-        self.burst_bytes += part.burst_bytes
+            self.read_burst_bytes += part.burst_bytes
+
+    @property
+    def burst_bytes(self) -> int:
+        """Bytes of whole bursts, in both directions."""
+        return self.read_burst_bytes + self.write_burst_bytes
 
 
 @dataclass(slots=True)
 class Traffic:
-    """What memory has carried, by tensor, and how often it opened a row; `clock_ps` is DRAM's clock, 0 for ideal."""
+    """What memory has carried, by tensor, and what its devices did; `clock_ps` is DRAM's clock, 0 for ideal."""
 
     tensors: dict[Tensor, TensorTraffic]
-    activates: int = 0
+    activity: DramActivity = NO_ACTIVITY
     clock_ps: int = 0
+
+    @classmethod
+    def of_ideal(cls, tensors: dict[Tensor, TensorTraffic], burst_bytes: int) -> Self:
+        """Of a memory that has bursts and no rows."""
+        activity = DramActivity(
+            read_bursts=sum(tensor.read_burst_bytes for tensor in tensors.values()) // burst_bytes,
+            write_bursts=sum(tensor.write_burst_bytes for tensor in tensors.values()) // burst_bytes,
+            burst_bytes=burst_bytes,
+        )
+        return cls(tensors, activity)
 
     @property
     def read_bytes(self) -> int:

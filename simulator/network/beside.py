@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dataflows.accelerator import Accelerator
 from dataflows.schedule import LayerSchedule
@@ -18,12 +19,16 @@ from simulator.reports.report import LayerReport
 from workloads.trace import LayerTrace
 from workloads.workload import Workload
 
+if TYPE_CHECKING:
+    from simulator.energy.machine_energy import MachineEnergy
+
 
 class BesideLayers:
     """The network of a machine's layers: a run of its own, or where nothing lies between layers their sum.
 
     Where the input is one of several that follow one another, `row` plays them, and is handed this one's layers, too.
 
+    energy   prices of the machine's actions, where they are asked for
     decides  texts that say what its numbers depend on beside the machine and the layers' traces
     """
 
@@ -33,10 +38,12 @@ class BesideLayers:
         workload: Workload,
         observers: tuple[Observer, ...] = (),
         row: InputsInARow | None = None,
+        energy: MachineEnergy | None = None,
     ) -> None:
         self._machine = machine
         self._notes: tuple[str, ...] = ()
         self._row = row
+        self._energy = energy
         self._run: NetworkRun | None = None
         self._is_one_run = is_one_run(machine, workload)
         self.decides: tuple[str, ...] = ()
@@ -69,7 +76,7 @@ class BesideLayers:
         played = self._run.finish() if self._run is not None else None
         if self._run is None or played is None or not self._is_one_run:
             return total_of_layers(self._machine, layers)
-        return total_of_run(self._machine, layers, played, self._run.scheduled, self._notes)
+        return total_of_run(self._machine, layers, played, self._run.scheduled, self._notes, self._energy)
 
 
 def is_one_run(machine: Accelerator, workload: Workload) -> bool:

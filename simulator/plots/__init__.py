@@ -69,6 +69,7 @@ def __getattr__(name: str) -> Any:
     # Python asks here for names that the module does not hold: matplotlib is loaded by the first one that needs it.
     if name in __all__:
         return getattr(import_module("simulator.plots.style"), name)
-    if name in kind_lines():
-        return plot_kind(name).draw
+    # A kind `energy-layers` is `plots.energy_layers`.
+    if (spelled := name.replace("_", "-")) in kind_lines():
+        return plot_kind(spelled).draw
     raise AttributeError(f"module 'simulator.plots' has no attribute '{name}'")

@@ -23,9 +23,20 @@ Data: TypeAlias = "NetworkReport | pd.DataFrame | Sequence[NetworkReport | Mappi
 _IDENTITY = ("accelerator", "seed", "input", "study", "key", "digest")
 _SWEPT_DENSITIES = ("weight_density", "activation_density")
 _MEASURED = {*Measures.__dataclass_fields__, *LayerReport.__dataclass_fields__, *DERIVED}
-_MEASURED_GROUPS = (STACK, "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.", "inputs.", "network.")
+_MEASURED_GROUPS = (
+    STACK, "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.", "dram.activity.", "inputs.",
+    "network.", "actions.", "area.", "tops_per_watt.", "energy.components.", "energy.actions.", "energy.purposes.",
+    "energy.causes.", "energy.dram.",
+)  # fmt: skip
 # The other columns of memory are its settings; `dram.burst_bytes` is both, here the measure.
 _MEASURED_DRAM = frozenset(f"dram.{key}" for key in DRAM_MEASURES)
+# Those of energy likewise: `energy.node_nm` is a setting.
+_MEASURED_ENERGY = frozenset(
+    {
+        "power_mw", "energy_delay_product", "energy_vs_dense", "energy.total_pj", "energy.low_pj", "energy.high_pj",
+        "energy.dynamic_pj", "energy.leakage_pj", "energy.sparsity_share",
+    }
+)  # fmt: skip
 
 
 def reports_of(data: Data) -> list[dict[str, Any]]:
@@ -82,6 +93,20 @@ def by_run(rows: Sequence[Row], along: str | None = None) -> dict[str, list[Row]
     return runs
 
 
+def run_label(run: str, row: Row, group: Sequence[Row]) -> str:
+    """A run's name, with its seed and its input where the runs of that name differ in them."""
+    # The seed also where nothing tells two rows apart, such as two files of one run.
+    apart = ["input"] if len({str(other.get("input")) for other in group}) > 1 else []
+    seeds = len({str(other.get("seed")) for other in group}) > 1 or not apart
+    keys = [*(["seed"] if seeds else []), *apart]
+    return "  ".join([run, *(f"{key}={row.get(key)}" for key in keys)]) if len(group) > 1 else run
+
+
+def workloads_of(rows: Sequence[Row]) -> str:
+    """The names of the workloads of some rows, as titles have them."""
+    return ", ".join(dict.fromkeys(str(row["workload"]) for row in rows if row.get("workload")))
+
+
 def require_single_runs(rows: Iterable[Row]) -> None:
     """Raise `InputError` when a machine has several rows for a layer: what is drawn by machine would mix its runs."""
     for machine, group in by_machine(rows).items():
@@ -104,6 +129,19 @@ def value(row: Row, column: str) -> float | None:
     if isinstance(found, str):
         raise InputError(f"column '{column}' holds '{found}', must hold numbers")
     return float(found)
+
+
+def rows_with(rows: Iterable[Row], *columns: str) -> list[Row]:
+    """The rows that have a number in every column; machines of one table need not all measure the same.
+
+    Raises `InputError` for a column that no row knows.
+    """
+    rows = list(rows)
+    for column in columns:
+        if rows and not any(column in row for row in rows):
+            value(rows[0], column)
+        rows = [row for row in rows if column in row and value(row, column) is not None]
+    return rows
 
 
 def stack_of(row: Row) -> dict[str, float]:
@@ -141,7 +179,7 @@ def _follows(rows: Sequence[Row], column: str, along: str) -> bool:
 
 
 def _is_measured(column: str) -> bool:
-    return column in _MEASURED or column.startswith(_MEASURED_GROUPS) or column in _MEASURED_DRAM
+    return column in _MEASURED | _MEASURED_DRAM | _MEASURED_ENERGY or column.startswith(_MEASURED_GROUPS)
 
 
 def _entries(data: Data) -> list[dict[str, Any]]:

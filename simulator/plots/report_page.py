@@ -8,13 +8,22 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulator import plots
 from simulator.plots.graph_picture import graph_svg
 from simulator.reports.columns import legend, notes_by_layers
-from simulator.reports.html_tables import factors_table, measures_columns, measures_table, size_table, table
+from simulator.reports.html_tables import (
+    energy_columns,
+    energy_table,
+    factors_table,
+    measures_columns,
+    measures_table,
+    size_table,
+    table,
+)
 from simulator.reports.metrics import FACTORS
+from simulator.reports.network_total import total_row
 from simulator.reports.report import EVENTS, machine_label
 from workloads.errors import InputError
 from workloads.graph import Graph
@@ -22,20 +31,47 @@ from workloads.texts import toml_text
 
 Reports = Sequence[Mapping[str, Any]]
 
-_CAPTIONS = {
-    "causes": "Where the PE-cycles of each accelerator went.",
-    "layers": "Where the cycles of each layer went.",
-    "utilization": "Utilization against weight sparsity: a point a layer, lines through means of ten percent.",
-    "roofline": "Layers under the limits of multipliers and DRAM; a point's area is its share of the cycles.",
-    "imbalance": "How unevenly work falls: by layer, and by PE within its layer (middle half, and 5 to 95 %).",
-    "heatmap": "Busy cycles of every PE on the array's shape.",
-    "pareto": "Cycles against DRAM traffic.",
-    "inputs": "How far one input misleads: cycles of each layer on every input, around their mean.",
+
+class Shown(NamedTuple):
+    """A figure of a page: a kind with its options, and the caption; `several`: only where machines are compared."""
+
+    kind: str
+    caption: str
+    options: Mapping[str, str] = {}
+    several: bool = False
+
+
+_FIGURES = {
+    "causes": Shown("causes", "Where the PE-cycles of each accelerator went."),
+    "layers": Shown("layers", "Where the cycles of each layer went."),
+    "energy": Shown("energy", "Where the energy of each accelerator went."),
+    "energy-components": Shown("energy", "The same by component.", {"by": "components"}),
+    "energy-layers": Shown("energy-layers", "Where the energy of each layer went."),
+    "utilization": Shown(
+        "utilization", "Utilization against weight sparsity: a point a layer, lines through means of ten percent."
+    ),
+    "roofline": Shown(
+        "roofline", "Layers under the limits of multipliers and DRAM; a point's area is its share of the cycles."
+    ),
+    "energy-roofline": Shown(
+        "energy-roofline", "Energy of a product of two non-zeros, by layer; a point's area is its share of the energy."
+    ),
+    "imbalance": Shown(
+        "imbalance", "How unevenly work falls: by layer, and by PE within its layer (middle half, and 5 to 95 %)."
+    ),
+    "heatmap": Shown("heatmap", "Busy cycles of every PE on the array's shape."),
+    "pareto": Shown("pareto", "Cycles against DRAM traffic.", several=True),
+    "pareto-energy": Shown(
+        "pareto",
+        "Energy, time and area; rings mark accelerators that no other beats in all three.",
+        {"x": "time_us", "y": "energy.total_pj", "z": "area.total_mm2"},
+        several=True,
+    ),
+    "inputs": Shown("inputs", "How far one input misleads: cycles of each layer on every input, around their mean."),
 }
-_FOR_SEVERAL = ("pareto",)  # figures that compare machines
-_TIMELINE_CAPTIONS = {
-    "bandwidth": "DRAM bandwidth over time.",
-    "gantt": "Fetch, compute and drain in the longest layer.",
+_OF_TIMELINE = {
+    "bandwidth": Shown("bandwidth", "DRAM bandwidth over time."),
+    "gantt": Shown("gantt", "Fetch, compute and drain in the longest layer."),
 }
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 78rem; margin: 2rem auto; padding: 0 1rem; }
@@ -63,8 +99,8 @@ def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> 
         "<h2>Totals</h2>",
         *_totals(reports),
         "<h2>Figures</h2>",
-        *_figures(reports, [kind for kind in _CAPTIONS if len(reports) > 1 or kind not in _FOR_SEVERAL], ids),
-        *(_figures(timeline, list(_TIMELINE_CAPTIONS), ids) if timeline else ()),
+        *_figures(reports, {name: one for name, one in _FIGURES.items() if len(reports) > 1 or not one.several}, ids),
+        *(_figures(timeline, _OF_TIMELINE, ids) if timeline else ()),
         "<h2>Layers</h2>",
         *(_layers(report, opened=len(reports) == 1) for report in reports),
         *_graphs(reports),
@@ -88,6 +124,9 @@ def _totals(reports: Reports) -> Iterable[str]:
     yield _legend(legend(measures_columns(totals)))
     if factors := factors_table(totals, "accelerator"):
         yield f"{_scroll(factors)}{_legend(legend(FACTORS))}"
+    whole = [(_label(report), total_row(report)) for report in reports]
+    if energy := energy_table(whole, "accelerator"):
+        yield f"{_scroll(energy)}{_legend(legend(energy_columns(whole)))}"
 
 
 def _legend(text: str) -> str:
@@ -114,17 +153,16 @@ def _about(reports: Reports) -> str:
     return " · ".join(part for part in (*titles, f"seed {seeds}", *tools) if part)
 
 
-def _figures(data: Any, kinds: Iterable[str], ids: Iterable[int]) -> Iterable[str]:
+def _figures(data: Any, figures: Mapping[str, Shown], ids: Iterable[int]) -> Iterable[str]:
     """The figures that the data can be drawn as: a machine without memory traffic, say, has no roofline."""
-    captions = _CAPTIONS | _TIMELINE_CAPTIONS
-    # In this order: `zip` asks the kinds first and, when they are through, takes no number that nobody needs.
-    for kind, number in zip(kinds, ids, strict=False):
+    # In this order: `zip` asks the figures first and, when they are through, takes no number that nobody needs.
+    for (name, shown), number in zip(figures.items(), ids, strict=False):
         try:
-            drawn = plots.svg_text(plots.plot_kind(kind)(data))
+            drawn = plots.svg_text(plots.plot_kind(shown.kind)(data, **shown.options))
         except InputError:
             continue
-        caption = f"<figcaption>{escape(captions[kind])}</figcaption>"
-        yield f'<figure id="{kind}">{_own_ids(drawn, number)}{caption}</figure>'
+        caption = f"<figcaption>{escape(shown.caption)}</figcaption>"
+        yield f'<figure id="{name}">{_own_ids(drawn, number)}{caption}</figure>'
 
 
 def _own_ids(svg: str, number: int) -> str:
@@ -143,6 +181,8 @@ def _layers(report: Mapping[str, Any], *, opened: bool) -> str:
     notes = [f"<li>{escape(note)}</li>" for note in notes_by_layers(report["layers"])]
     listed = f"<ul>{''.join(notes)}</ul>" if notes else ""
     inside = _scroll(measures_table(rows, "layer")) + _scroll(factors_table(rows, "layer"))
+    if energy := energy_table(rows, "layer"):
+        inside += _scroll(energy)
     return f"<details{' open' if opened else ''}><summary>{name}</summary>{inside}{listed}</details>"
 
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import LogFormatterSciNotation
 
 from dataflows.schedule import Cause
@@ -43,6 +47,11 @@ PARTS: dict[str, tuple[str, str, str]] = {
     Cause.UNMAPPED.key: ("no work mapped", "#DDDDDD", ".."),
 }
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
+VISIBLE_SHARE = 0.0005  # of a bar; a legend entry for less would only take room
+JOULES_PER_PJ = 1e-12
+_POINTS_PER_INCH = 72
+_LEGEND_COLUMNS = 5
+_LEGEND_ROW, _LEGEND_HANDLE = 0.17, 0.5  # inches of a row, and of an entry beside its text
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 _STYLE: dict[Any, Any] = {
@@ -108,11 +117,52 @@ def scale_log(axes: Axes, which: str, base: int = 10) -> None:
     axis.set_minor_formatter(_PowerFormatter(base=base, labelOnlyBase=False, minor_thresholds=(1, 0.4)))
 
 
+def write_between_powers(axis: Axis, write: Callable[[float], str]) -> None:
+    """Label ticks between the powers of ten of a logarithmic axis as well, as many as have room."""
+
+    def text(at: float, _: float) -> str:
+        low, high = axis.get_view_interval()
+        digits = "23456789" if high < 5 * low else "25" if high < 400 * low else ""
+        return write(at) if f"{at:.0e}"[0] in digits else ""
+
+    axis.set_minor_formatter(text)
+
+
 def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
     """One legend for the whole figure, from the labels of some axes, under everything else."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
+
+
+def text_inches(texts: Iterable[str], size: float = 8) -> float:
+    """Width of the widest of some texts in a size in points."""
+    return max((_inches(text, size) for text in texts if text.strip()), default=0.0)
+
+
+@cache
+def _inches(text: str, size: float) -> float:
+    return TextPath((0, 0), text, size=size).get_extents().width / _POINTS_PER_INCH
+
+
+def fitted_legend(figure: Figure, axes: Axes) -> None:
+    """One legend under everything else, in as many columns as the figure is wide for; the figure grows by its rows."""
+    handles, labels = axes.get_legend_handles_labels()
+    if not handles:
+        return
+    widths = {columns: _legend_inches(labels, columns) for columns in range(_LEGEND_COLUMNS, 0, -1)}
+    columns = next((columns for columns, width in widths.items() if width <= figure.get_figwidth()), 1)
+    width = max(figure.get_figwidth(), widths[columns])
+    figure.set_size_inches(width, figure.get_figheight() + _LEGEND_ROW * ceil_div(len(labels), columns))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
+
+
+def _legend_inches(labels: Sequence[str], columns: int) -> float:
+    """Width of a legend in so many columns, which are filled one after the other."""
+    # As matplotlib fills them: seven entries in three columns are three, two and two.
+    rows, longer = divmod(len(labels), columns)
+    ends = [0, *accumulate(rows + (column < longer) for column in range(columns))]
+    return sum(text_inches(labels[a:b]) + _LEGEND_HANDLE for a, b in pairwise(ends)) + _LEGEND_HANDLE
 
 
 def panel_grid(figure: Figure, panels: int, most_columns: int, **options: Any) -> list[Axes]:

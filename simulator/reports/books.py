@@ -12,6 +12,8 @@ from dataflows.expected import ExpectedWork
 from dataflows.schedule import Cause, LayerSchedule, Tensor
 from dataflows.truth.products import ProductCounts
 from simulator.engine.errors import BooksError
+from simulator.reports.dram_report import DramReport
+from simulator.reports.energy_books import energy_laws
 from simulator.reports.network_inputs import NetworkInputs
 from simulator.reports.network_total import NetworkTotal
 from simulator.reports.report import LayerReport, Measures
@@ -110,8 +112,32 @@ def laws(
         ("DRAM carries what was scheduled", report.dram.total_bytes == scheduled_bytes),
         *_whole_tensors(report, products, accelerator),
         ("bursts cover the bytes", report.dram.all.wasted_bytes >= 0),
+        *_devices(report.dram),
         ("achieved bandwidth is at most peak", report.dram.efficiency <= 1),
+        *_laws_of_energy(report),
     ]
+
+
+def _devices(dram: DramReport) -> list[tuple[str, bool]]:
+    """What the devices did, beside what tensors carried."""
+    activity, carried = dram.activity, dram.all
+    return [
+        ("bursts that DRAM moved or forwarded are all", activity.bursts * activity.burst_bytes == carried.burst_bytes),
+        # Fewer rows than requests that found none of theirs: a row that one closed may be opened for an older one of
+        # the other direction.
+        ("rows are opened for requests", activity.activates <= carried.row_misses + carried.row_conflicts),
+    ]
+
+
+def _laws_of_energy(report: LayerReport) -> list[tuple[str, bool]]:
+    if report.energy is None:
+        return []
+    return energy_laws(
+        report.energy,
+        slots=report.multipliers * report.cycles,
+        issued_macs=report.issued_macs,
+        effectual_macs=report.effectual_macs,
+    )
 
 
 def expected_laws(report: LayerReport, work: ExpectedWork) -> list[tuple[str, bool]]:

@@ -11,9 +11,16 @@ from simulator.reports.metrics import (
     CAUSES,
     CYCLES,
     EFFECTUAL,
+    EFFECTUAL_EFFICIENCY,
+    EFFICIENCY,
     EMPTY_LANES,
+    ENERGY,
+    ENERGY_BAND,
+    ENERGY_SHARES,
+    ENERGY_VS_DENSE,
     FACTORS,
     IMBALANCE,
+    POWER,
     SPEEDUP,
     TIME,
     TRAFFIC,
@@ -25,6 +32,9 @@ Columns = tuple[Metric, ...]
 
 TIMES: Columns = (CYCLES, TIME, SPEEDUP)
 MORE: Columns = (EFFECTUAL, IMBALANCE, TRAFFIC)
+ENERGIES: Columns = (
+    ENERGY, ENERGY_BAND, *ENERGY_SHARES, POWER, EFFICIENCY, EFFECTUAL_EFFICIENCY, ENERGY_VS_DENSE,
+)  # fmt: skip
 LOSSES = frozenset({*CAUSES.values(), EMPTY_LANES})
 _NUMBER = re.compile(r"\d+")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import reduce
 from operator import add
 from typing import Any, Self
 
+from simulator.dram.activity import DramActivity
 from simulator.dram.read_latency import ReadLatency
 from simulator.engine.traffic import TensorTraffic, Traffic
 from workloads.units import PICOSECONDS_PER_NANOSECOND
@@ -79,14 +80,14 @@ class DramReport:
     """What memory carried for a layer or a network.
 
     tensors     by name: input, weight, output
-    activates   rows opened; 0 for ideal memory
+    activity    what its devices did; ideal memory has bursts only
     efficiency  useful bytes a second over peak bandwidth, in [0, 1]; 0 where bandwidth is infinite
     time_us     time over which bandwidth is counted
     peak_gbs    peak bandwidth, 10^9 bytes a second; None where it is infinite
     """
 
     tensors: dict[str, TensorReport]
-    activates: int
+    activity: DramActivity
     efficiency: float
     time_us: float
     peak_gbs: float | None
@@ -95,7 +96,7 @@ class DramReport:
     def of(cls, traffic: Traffic, efficiency: float, time_us: float, peak_gbs: float | None) -> Self:
         """From what a memory has counted."""
         tensors = {tensor.key: TensorReport.of(part, traffic.clock_ps) for tensor, part in traffic.tensors.items()}
-        return cls(tensors, traffic.activates, efficiency, time_us, peak_gbs)
+        return cls(tensors, traffic.activity, efficiency, time_us, peak_gbs)
 
     @classmethod
     def sum(cls, parts: Sequence[Self]) -> Self:
@@ -106,7 +107,7 @@ class DramReport:
         moved = sum(part.efficiency * part.time_us for part in parts)
         return cls(
             {key: TensorReport.sum([part.tensors[key] for part in parts]) for key in parts[0].tensors},
-            sum(part.activates for part in parts),
+            reduce(add, (part.activity for part in parts)),
             moved / time_us if time_us else 0.0,
             time_us,
             parts[0].peak_gbs,
@@ -116,6 +117,11 @@ class DramReport:
     def all(self) -> TensorReport:
         """All tensors together."""
         return TensorReport.sum(list(self.tensors.values()))
+
+    @property
+    def activates(self) -> int:
+        """Rows opened; 0 for ideal memory."""
+        return self.activity.activates
 
     @property
     def total_bytes(self) -> int:
@@ -133,5 +139,6 @@ class DramReport:
         return {
             **self.all.to_dict(),
             **{key: getattr(self, key) for key in _OF_ALL},
+            "activity": asdict(self.activity),
             "tensors": {key: tensor.to_dict() for key, tensor in self.tensors.items()},
         }

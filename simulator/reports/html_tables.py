@@ -6,8 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from simulator.reports.columns import MORE, TIMES, Columns, cause_columns
-from simulator.reports.metrics import BOUND, FACTORS, MOST_LOST, SIZE, SPEEDUP, UTILIZATION, Row, flat
+from simulator.reports.columns import ENERGIES, MORE, TIMES, Columns, cause_columns
+from simulator.reports.metrics import (
+    AREA,
+    AREA_SPARSITY,
+    BOUND,
+    FACTORS,
+    MOST_LOST,
+    SIZE,
+    SPEEDUP,
+    UTILIZATION,
+    Row,
+    flat,
+)
 
 Named = Iterable[tuple[str, Mapping[str, Any]]]
 
@@ -28,6 +39,17 @@ def factors_table(rows: Named, first: str) -> str:
     """What the speedups of layers or totals consist of; empty where a report is too old to say."""
     rows = list(rows)
     return _table_of(rows, first, (SPEEDUP, *FACTORS)) if all("speedup_factors" in row for _, row in rows) else ""
+
+
+def energy_table(rows: Named, first: str) -> str:
+    """The energy of layers or totals that have one; empty where none has."""
+    known = [(name, row) for name, row in rows if "energy" in row]
+    return _table_of(known, first, energy_columns(known)) if known else ""
+
+
+def energy_columns(rows: Named) -> Columns:
+    """What `energy_table` shows: the area as well where rows are machines."""
+    return (*ENERGIES, *((AREA, AREA_SPARSITY) if any("area" in row for _, row in rows) else ()))
 
 
 def size_table(rows: Named) -> str:

@@ -14,6 +14,7 @@ Row = Mapping[str, Any]
 """A layer, a total or a machine's size, on one level with dotted keys, as `flat` gives it."""
 
 STACK = "pe_cycle_stack."
+PJ_PER_MILLIJOULE = 1e9
 
 
 def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -84,6 +85,18 @@ def _moved_mb(row: Row) -> float:
     return (row["dram.read_bytes"] + row["dram.write_bytes"]) / BYTES_PER_MB
 
 
+def _energy_share(part: str) -> Callable[[Row], float | None]:
+    """A part of the energy; None where a row has none, as of a machine without energy."""
+    share = _share(part, lambda row: row["energy.total_pj"])
+    return lambda row: None if row.get("energy.total_pj") is None else share(row)
+
+
+def _band(row: Row) -> str | None:
+    if row.get("energy.total_pj") is None:
+        return None
+    return "-".join(f"{row[f'energy.{end}_pj'] / PJ_PER_MILLIJOULE:,.3g}" for end in ("low", "high"))
+
+
 CYCLES = Metric("cycles", "cycles", "{:,.0f}")
 TIME = Metric("time_us", "ms", "{:,.3f}", lambda row: row["time_us"] / 1000, title="time, µs")
 SPEEDUP = Metric(
@@ -149,6 +162,49 @@ FACTORS = (
 )
 """What a speedup is the product of."""
 
+ENERGY = Metric(
+    "energy.total_pj",
+    "energy mJ",
+    "{:,.4g}",
+    lambda row: None if row.get("energy.total_pj") is None else row["energy.total_pj"] / PJ_PER_MILLIJOULE,
+    title="energy, pJ",
+)
+POWER = Metric("power_mw", "mean mW", "{:,.4g}", title="mean power, mW")
+EFFICIENCY = Metric(
+    "tops_per_watt.dense",
+    "TOPS/W",
+    meaning="operations of all products, two each, over energy",
+    title="10\u00b9\u00b2 operations a joule, all products",
+    more_is_better=True,
+)
+EFFECTUAL_EFFICIENCY = Metric(
+    "tops_per_watt.effectual",
+    "effectual TOPS/W",
+    meaning="operations of products of two non-zeros alone",
+    title="10\u00b9\u00b2 operations a joule, effectual products",
+    more_is_better=True,
+)
+ENERGY_VS_DENSE = Metric(
+    "energy_vs_dense",
+    "of dense",
+    meaning="energy over the machine's own dense baseline's",
+    title="energy over the dense baseline's",
+)
+ENERGY_BAND = Metric("", "band mJ", "{}", _band, "what the sources of the prices leave open; published chips lie outside it, too (docs/energy.md)")
+ENERGY_SHARES = (
+    Metric("", "DRAM", "{:.1%}", _energy_share("energy.dram.total_pj")),
+    Metric("", "multipliers", "{:.1%}", _energy_share("energy.components.multipliers")),
+    Metric(
+        "", "storage", "{:.1%}", _energy_share("energy.purposes.storage"), "buffers and registers, leakage included"
+    ),
+    Metric("", "sparsity", "{:.1%}", _energy_share("energy.purposes.sparsity"), "hardware for zeros, likewise"),
+    Metric("", "leakage", "{:.1%}", _energy_share("energy.leakage_pj")),
+)
+"""Shares of the energy; storage and sparsity hold a part of the leakage each."""
+
+AREA = Metric("area.total_mm2", "area mm2", "{:,.4g}", title="area, mm\u00b2")
+AREA_SPARSITY = Metric("area.sparsity_share", "area for sparsity", "{:.1%}")
+
 SIZE = (
     Metric("multipliers", "multipliers", "{:,}"),
     Metric("clock_ghz", "clock GHz", "{:g}"),
@@ -183,13 +239,32 @@ _DRAWN = (
     Metric("network.cycles", title="cycles of the network as one run"),
     Metric("network.inputs.interval_us", title="time from one input to the next, µs"),
     Metric("network.inputs.images_per_s", title="images a second, one behind the other", more_is_better=True),
+    ENERGY,
+    POWER,
+    EFFICIENCY,
+    EFFECTUAL_EFFICIENCY,
+    ENERGY_VS_DENSE,
+    Metric("energy_delay_product", title="energy-delay product, J\u00b7s"),
+    AREA,
+    Metric("network.energy.total_pj", title="energy of the network as one run, pJ"),
+    Metric("network.power_mw", title="mean power of the network as one run, mW"),
+    Metric(
+        "network.tops_per_watt.dense",
+        title="10\u00b9\u00b2 operations a joule, network as one run",
+        more_is_better=True,
+    ),
+    Metric(
+        "network.tops_per_watt.effectual",
+        title="10\u00b9\u00b2 operations a joule, effectual products, network as one run",
+        more_is_better=True,
+    ),
     Metric("dram.achieved_gbs", title="DRAM bandwidth, 10\u2079 bytes a second", more_is_better=True),
 )
 _BY_COLUMN = {metric.column: metric for metric in (*_DRAWN, *FACTORS)}
 _NEITHER = (
     "multipliers", "pes", "tiles", "dense_*", "weight_macs", "effectual_macs", "*_density", "speedup_factors.size",
     "*pe_cycle_stack.busy", "*buffer_peak_bytes.*", "dram.peak_gbs", "*.row_hits",
-    "network.inputs.count", "network.inputs.images",
+    "network.inputs.count", "network.inputs.images", "actions.*", "area.*sparsity_share", "*energy.sparsity_share",
 )  # fmt: skip
 """Columns that say how large a machine or its work is; of them neither more nor less is better."""
 

@@ -10,7 +10,7 @@ from simulator.reports.bounds import Bounds
 from simulator.reports.network_inputs import NetworkInputs
 
 _LISTS = ("layers", "notes")
-_INPUTS = "inputs"
+_INPUTS, _ENERGY = "inputs", "energy"
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class NetworkTotal:
     layers            in order, poolings that run by themselves among them
     notes             what was assumed
     inputs            of several inputs, how they follow one another; all else is of the first one, on an idle machine
+    energy            figures of the run's energy by key of the JSON report; None where there are none
     """
 
     overlap: str
@@ -61,6 +62,7 @@ class NetworkTotal:
     layers: tuple[LayerSpan, ...] = ()
     notes: tuple[str, ...] = ()
     inputs: NetworkInputs | None = None
+    energy: dict[str, Any] | None = None
 
     @property
     def gain(self) -> float | None:
@@ -71,14 +73,16 @@ class NetworkTotal:
         """The figures under their names in the JSON report."""
         lists = {"layers": [asdict(span) for span in self.layers], "notes": list(self.notes)}
         data = asdict(self) | lists | {"gain": self.gain}
-        # A single input has no row of its own, and its report no key for one.
-        del data[_INPUTS]
+        # A single input has no row of its own, and its report no key for one; energy that nobody asked for neither.
+        del data[_INPUTS], data[_ENERGY]
+        data |= self.energy or {}
         return data if self.inputs is None else data | {_INPUTS: self.inputs.to_dict()}
 
 
 def total_row(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The total of a JSON report with the figures of its network under `network`, where it has any."""
-    network = report.get("network")
+    """The total of a JSON report with those of its network under `network` and of its area, where it has any."""
+    network, area = report.get("network"), report.get("area")
+    total = report["total"] | ({"area": area} if area else {})
     if not network:
-        return dict(report["total"])
-    return {**report["total"], "network": {key: value for key, value in network.items() if key not in _LISTS}}
+        return total
+    return {**total, "network": {key: value for key, value in network.items() if key not in _LISTS}}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from dataflows.schedule import Cause
 from simulator.reports.bounds import Bounds
 from simulator.reports.dram_report import DramReport
+from simulator.reports.energy_report import AreaReport, EnergyReport
 from simulator.reports.html_tables import measures_table
 from simulator.reports.input_spread import InputSpread, spread_columns
 from simulator.reports.metrics import flat
@@ -43,7 +44,8 @@ class Measures:
     cycles, dense_cycles, bounds in accelerator cycles; `time_us` in microseconds; `pe_cycle_stack` in PE-cycles by
     cause, summing to pes x cycles; `fragmented_lanes` in multiplier slots; `barrier_busy_cycles` is the sum over
     barriers of the busiest PE's busy cycles, from which `load_imbalance` follows; `dense_issued_macs` and `dense_slots`
-    are the products that the dense baseline issues and its multiplier slots that pass meanwhile.
+    are the products that the dense baseline issues and its multiplier slots that pass meanwhile; `energy` is None where
+    it was not asked for or is not modelled, and then the JSON report says nothing of it.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Measures:
     barrier_busy_cycles: int
     dram: DramReport
     bounds: Bounds
+    energy: EnergyReport | None = field(default=None, kw_only=True)
 
     @property
     def utilization(self) -> float:
@@ -128,7 +131,9 @@ class Measures:
         """The figures under their names in the JSON report, derived ones included."""
         data = {key: getattr(self, key) for key in self.__dataclass_fields__}
         data |= {"dram": self.dram.to_dict(), "bounds": asdict(self.bounds)}
-        return data | {key: getattr(self, key) for key in DERIVED}
+        energy = data.pop("energy")
+        data |= {key: getattr(self, key) for key in DERIVED}
+        return data if energy is None else data | energy.figures(self.time_us, self.dense_macs, self.effectual_macs)
 
 
 @dataclass(frozen=True)
@@ -165,6 +170,8 @@ class NetworkReport:
     model  where the numbers come from: simulated events, or expectations of an analytical model
     inputs how the figures differ between the inputs that were simulated; None for one alone. All else is of the first.
     network  all layers as one run; None where nothing was simulated
+    energy_asked  whether energy and area were asked for
+    area     None where they were not, or where the machine names no components
     """
 
     accelerator: dict[str, Any]
@@ -178,6 +185,8 @@ class NetworkReport:
     model: Model = EVENTS
     inputs: InputSpread | None = None
     network: NetworkTotal | None = None
+    energy_asked: bool = False
+    area: AreaReport | None = None
 
     @property
     def machine(self) -> str:
@@ -206,6 +215,7 @@ class NetworkReport:
             "workload": self.workload,
             "seed": self.seed,
             "digest": self.digest,
+            **({"area": self.area and self.area.to_dict()} if self.energy_asked else {}),
             "layers": [layer.to_dict() for layer in self.layers],
             "total": self.total.to_dict(),
             **({} if self.inputs is None else {"inputs": self.inputs.to_dict()}),
@@ -222,7 +232,8 @@ class NetworkReport:
         # A simulation is what rows are of; anything else says so in each of them.
         first |= {} if self.model == EVENTS else {"model": self.model}
         network = None if self.network is None else self.network.to_dict()
-        last = total_row({"total": self.total.to_dict(), "network": network})
+        area = self.area and self.area.to_dict()
+        last = total_row({"total": self.total.to_dict(), "network": network, "area": area})
         rows = [first | flat(row) for row in (*(layer.to_dict() for layer in self.layers), last)]
         spreads = [{}] * len(rows) if self.inputs is None else spread_columns(self.inputs.to_dict())
         return [row | spread for row, spread in zip(rows, spreads, strict=True)]
@@ -270,4 +281,11 @@ def total_of(layers: Sequence[Measures]) -> Measures:
                 for key in ("compute_cycles", "fullest_pe_cycles", "memory_cycles")
             )
         ),
+        energy=_energy_of(layers),
     )
+
+
+def _energy_of(layers: Sequence[Measures]) -> EnergyReport | None:
+    """The sum of the layers' energy, where all of them have one."""
+    known = [layer.energy for layer in layers if layer.energy is not None]
+    return EnergyReport.sum(known) if known and len(known) == len(layers) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -88,6 +88,7 @@ class ServingReport:
     arrivals  "periodic", "poisson", or the file
     times     by the images of a batch, those of each input
     points    by rate
+    energy_pj of an image, by the images of a batch; empty where nobody asked, None where it is not modelled
     """
 
     network: NetworkReport
@@ -95,6 +96,7 @@ class ServingReport:
     rules: Rules
     times: Mapping[int, tuple[ServiceTime, ...]]
     points: tuple[ServingPoint, ...]
+    energy_pj: Mapping[int, float | None] = field(default_factory=dict[int, float | None])
 
     @property
     def clock_hz(self) -> int:
@@ -123,7 +125,12 @@ class ServingReport:
                 "wait_ms": rules.wait_cycles * MILLISECONDS / self.clock_hz,
                 "queue": rules.room,
                 "service": [
-                    {"batch": size, "images_per_s": self.capacity(size), "inputs": [self._time(one) for one in times]}
+                    {
+                        "batch": size,
+                        "images_per_s": self.capacity(size),
+                        **({"energy_pj_per_image": self.energy_pj[size]} if size in self.energy_pj else {}),
+                        "inputs": [self._time(one) for one in times],
+                    }
                     for size, times in sorted(self.times.items())
                 ],
                 "points": [point.to_dict() for point in self.points],

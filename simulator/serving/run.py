@@ -90,13 +90,14 @@ def serve_workload(
     inputs: int = 1,
     deadline_cycles: int | None = None,
     progress: Progress | None = None,
+    energy: bool = True,
 ) -> ServingReport:
     """Images of a workload's inputs, in turn, served by a machine.
 
     Raises what `simulate` raises, and `InputError` for a file of arrivals that holds none.
     """
     clock_hz = machine.spec.clock_hz
-    service = MeasuredService(machine, workload, inputs, progress)
+    service = MeasuredService(machine, workload, inputs, progress, energy=energy)
     points = [
         ServingPoint(
             rate, clock_hz, len(cycles), cycles[-1] - cycles[0], deadline_cycles, serve(cycles, service, rules)
@@ -105,4 +106,4 @@ def serve_workload(
     ]  # fmt: skip
     assert service.report is not None  # noqa: S101 (an image has arrived, and so been served)
     kind = traffic.kind if traffic.kind in KINDS else Path(traffic.kind).name
-    return ServingReport(service.report, kind, rules, service.times, tuple(points))
+    return ServingReport(service.report, kind, rules, service.times, tuple(points), service.energy_pj)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import fmean
 
 from dataflows.accelerator import Accelerator
 from simulator.input_runs import images_of
@@ -35,9 +36,19 @@ class MeasuredService:
     """The times of a workload's inputs on a machine, by the images of a batch; each size is simulated when it occurs.
 
     report   of the size that was simulated first: machine, workload and digest
+    energy_pj  by the images of a batch, that of an image: the mean over the inputs, each as one run on an idle machine;
+               empty where it was not asked for, None where it is not modelled
     """
 
-    def __init__(self, machine: Accelerator, workload: Workload, inputs: int, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        machine: Accelerator,
+        workload: Workload,
+        inputs: int,
+        progress: Progress | None = None,
+        *,
+        energy: bool = True,
+    ) -> None:
         self._machine = machine
         self._workload = workload
         self._inputs = inputs
@@ -45,6 +56,8 @@ class MeasuredService:
         self._dense_cycles: DenseCycles = {}
         self.times: dict[int, tuple[ServiceTime, ...]] = {}
         self.report: NetworkReport | None = None
+        self._energy = energy
+        self.energy_pj: dict[int, float | None] = {}
 
     def __call__(self, images: int) -> tuple[ServiceTime, ...]:
         """The times of batches of so many images, input by input."""
@@ -56,13 +69,28 @@ class MeasuredService:
         own = images_of(self._workload)
         workload = self._workload if images == own else self._workload.with_batch(images)
         row = InputsInARow(self._machine, images)
+        reports: list[NetworkReport] = []
         # The first one comes once more behind the last: inputs are served in turn, and it follows that one.
         for number in (*range(self._inputs), 0):
-            (report,) = simulate(
-                [self._machine], workload.at_input(number), self._progress, self._dense_cycles, rows=[row]
+            reports += simulate(
+                [self._machine],
+                workload.at_input(number),
+                self._progress,
+                self._dense_cycles,
+                rows=[row],
+                energy=self._energy and len(reports) < self._inputs,
             )
-            self.report = self.report or report
+        self.report = self.report or reports[0]
+        if self._energy:
+            self.energy_pj[images] = _energy_pj(reports[:-1], images)
         return times_of(row.total())
+
+
+def _energy_pj(reports: Sequence[NetworkReport], images: int) -> float | None:
+    """Energy of an image, of batches of so many; None where the machine's is not modelled."""
+    found = [report.network.energy for report in reports if report.network is not None]
+    known = [one["energy"]["total_pj"] for one in found if one is not None]
+    return fmean(known) / images if known else None
 
 
 def times_of(row: NetworkInputs) -> tuple[ServiceTime, ...]:

@@ -10,6 +10,7 @@ import json
 import os
 import zlib
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from dataflows.accelerator import Accelerator
@@ -20,7 +21,7 @@ from simulator.equal_size import at_equal_size, parse_equal_size, scaled_line, s
 from simulator.network_simulation import DenseCycles, simulate
 from simulator.reports.network_total import total_row
 from simulator.reports.report import ANALYTICAL, EVENTS, Model, NetworkReport
-from simulator.studies.content import code_version, digest_of
+from simulator.studies.content import code_version, digest_of, file_digest
 from simulator.studies.point_workload import PointWorkload
 from workloads.errors import PrunesimError
 from workloads.workload import Workload
@@ -44,6 +45,7 @@ class Point:
     input       which of the workload's inputs
     equal       the size that the machine is brought to, as for '--equal'
     model       where the numbers come from: simulated events, or the machine's analytical model
+    energy      whether energy and area are reported
     """
 
     machine: str
@@ -61,6 +63,7 @@ class Point:
     input: int = 0
     equal: str | None = None
     model: Model = EVENTS
+    energy: bool = True
 
     def accelerator(self) -> Accelerator:
         """The machine. Raises `InputError` with a line for each setting that is not allowed."""
@@ -115,7 +118,15 @@ class Point:
             [chosen.name, chosen.spec.model_dump_json(), *([self.equal] if self.equal else [])],
             content,
             self.model,
+            *self._priced(chosen),
         )
+
+    def _priced(self, accelerator: Accelerator) -> list[Any]:
+        """What energy depends on beside the spec: whether it is asked for, and the content of tables of one's own."""
+        tables = accelerator.spec.energy.tables
+        if not self.energy:
+            return ["no energy"]
+        return [file_digest(Path(tables))] if tables else []
 
     def raw_key(self) -> str:
         """Digest of the point as it is written, for points that are not possible."""
@@ -160,7 +171,7 @@ def run_point(point: Point, key: str) -> Outcome:
 def _report(point: Point, accelerator: Accelerator) -> NetworkReport:
     if point.model == ANALYTICAL:
         return expect(accelerator, point.traced())
-    return simulate([accelerator], point.traced(), dense_cycles=_DENSE_CYCLES)[0]
+    return simulate([accelerator], point.traced(), dense_cycles=_DENSE_CYCLES, energy=point.energy)[0]
 
 
 @dataclass(frozen=True)

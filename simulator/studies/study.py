@@ -57,6 +57,10 @@ class Study:
         places = tuple(_place(values) for values in combinations)
         return cls(name, title or name, places, _varied(places))
 
+    def without_energy(self) -> Self:
+        """The same points, of which no energy is reported."""
+        return replace(self, places=tuple(_without_energy(place) for place in self.places))
+
     def scaled_lines(self) -> list[str]:
         """What each machine that is brought to an equal size becomes: a line for each that differs."""
         return list(dict.fromkeys(line for line, _ in self._scaled()))
@@ -180,6 +184,11 @@ def _place(values: dict[str, Any]) -> Place:
         return Place(shown, point, point.key())
     except InputError as error:
         return Place(shown, point, point.raw_key(), str(error))
+
+
+def _without_energy(place: Place) -> Place:
+    point = replace(place.point, energy=False)
+    return replace(place, point=point, key=point.raw_key() if place.fault else point.key())
 
 
 def _wrong_settings(values: dict[str, Any]) -> Iterator[str]:

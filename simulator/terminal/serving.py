@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
-from simulator.reports.metrics import flat
+from simulator.reports.metrics import PJ_PER_MILLIJOULE, flat
 from simulator.serving.report import ServingReport
 from simulator.terminal.tables import console, fitting
 
@@ -73,7 +73,9 @@ def _service_line(service: Mapping[str, Any]) -> str:
     of = f" (mean of {len(inputs)} inputs)" if len(inputs) > 1 else ""
     latency, interval = (_mean(one[key] for one in inputs) for key in ("latency_ms", "interval_ms"))
     most = "any number of images/s" if rate is None else f"{rate:,.1f} images/s at most"
-    return f"{what}: latency {latency:.4g} ms, one every {interval:.4g} ms{of}: {most}"
+    energy = service.get("energy_pj_per_image")
+    spent = "" if energy is None else f"; {energy / PJ_PER_MILLIJOULE:.4g} mJ an image"
+    return f"{what}: latency {latency:.4g} ms, one every {interval:.4g} ms{of}: {most}{spent}"
 
 
 def _mean(values: Any) -> float:

@@ -12,6 +12,8 @@ from simulator.reports.columns import MORE, TIMES, Columns
 from simulator.reports.metrics import (
     CYCLES,
     EMPTY_LANES,
+    ENERGY,
+    ENERGY_VS_DENSE,
     FACTORS,
     GAIN,
     NETWORK_TIME,
@@ -47,8 +49,9 @@ def print_study(study: Study, store: Store, *, factors: bool = False) -> None:
     for row in rows:
         # Seed and input are none of the varied keys, so that those of a point fall into one group.
         groups.setdefault(tuple(_text(row.get(column)) for column in columns), []).append(row)
+    energy = (ENERGY, ENERGY_VS_DENSE) if any(ENERGY.value(row) is not None for row in rows) else ()
     least = tuple(metric for metric in shown if metric in (*_LEAST, *network, *FACTORS))
-    choices = [(metrics, broken) for metrics in (shown, least) for broken in (False, True)]
+    choices = [(metrics, broken) for metrics in ((*shown, *energy), shown, least) for broken in (False, True)]
     tables = [_built(_title(study), keys, groups, metrics, break_names=broken) for metrics, broken in choices]
     fitting(console(), tables)
 

@@ -23,65 +23,27 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from pydantic import Field
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
+from dataflows.machines.diannao import dadiannao_hardware as hardware
+from dataflows.machines.diannao.dadiannao_spec import DaDianNaoSpec
 from dataflows.machines.diannao.neuron_outputs import neuron_outputs
 from dataflows.schedule import BufferUse, Cause, LayerSchedule, Tensor, no_cycles
 from dataflows.sizing import Scaling
-from dataflows.specs import LEAST_GBS, MOST_GBS, Bytes, Clock, Count, DramSpec
 from dataflows.tiling.dram_layout import bits_to_bytes
-from dataflows.tiling.group_packs import GroupedSpec, GroupPacks
+from dataflows.tiling.group_packs import GroupPacks
 from dataflows.tiling.kept_maps import KeptMaps
 from dataflows.tiling.matrix_product import product_layer
-from dataflows.tiling.residency import RESIDENCY_TEXT, Residency, residency_notes, resident
+from dataflows.tiling.residency import residency_notes, resident
 from dataflows.tiling.strip_plan import StripPlan
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
 from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.strips import PixelStrips
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
-from workloads.units import MIB
 from workloads.whole_numbers import ceil_div
-
-
-class DaDianNaoSpec(GroupedSpec):
-    """Parameters of DaDianNao chips; defaults are the published machine (Chen et al., MICRO 2014) unless marked."""
-
-    chips: Count = Field(1, description="chips (nodes) over which output neurons and synapses are spread")
-    tiles: Count = Field(16, description="tiles of a chip")
-    neurons_per_tile: Count = Field(16, description="output neurons computed together in a tile")
-    inputs_per_neuron: Count = Field(16, description="inputs multiplied for each of them in a cycle")
-    synapse_edram_bytes: Bytes = Field(
-        32 * MIB, description="eDRAM of all tiles of a chip together, bytes (2 MB a tile)"
-    )
-    central_edram_bytes: Bytes = Field(
-        4 * MIB,
-        description="central eDRAM of a chip, bytes: half for inputs, half for outputs (4 MB; the split is an "
-        "assumption)",
-    )
-    weights_resident: Residency = Field("fitting", description=RESIDENCY_TEXT)
-    link_gbs: float = Field(
-        25.6,
-        ge=LEAST_GBS,
-        le=MOST_GBS,
-        description="what a chip receives from others, GB/s (four HyperTransport links of 6.4 GB/s)",
-    )
-    clock_hz: Clock = Field(606_000_000, description="accelerator clock, Hz (606 MHz)")
-    dram: DramSpec = Field(
-        DramSpec(bandwidth_gbs=25.6),  # type: ignore[call-arg]
-        description="what lies outside the chips, behind their links (assumption: no faster than one chip's 25.6 GB/s)",
-    )
-
-    @property
-    def neurons(self) -> int:
-        """Output neurons computed together."""
-        return self.chips * self.tiles * self.neurons_per_tile
-
-    @property
-    def map_bytes(self) -> int:
-        """Room for inputs, and for outputs, of all chips together."""
-        return self.chips * (self.central_edram_bytes // 2)
 
 
 class DaDianNao(Accelerator[DaDianNaoSpec]):
@@ -164,6 +126,14 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
         ends = np.cumsum(share) * (received * spec.clock_hz / (spec.link_gbs * 1e9) / share.sum())
         # The running sum is rounded and not each tile, so that no more than one cycle is added in all.
         return np.diff(np.ceil(ends).astype(np.int64), prepend=0)
+
+    def components(self) -> tuple[Component, ...]:
+        """See `dadiannao_hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `dadiannao_hardware`."""
+        return hardware.count(self.spec, self.components(), trace.layer, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, chunk by chunk; every product is made."""

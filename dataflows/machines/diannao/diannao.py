@@ -16,50 +16,25 @@ synapses when half of it is room enough, so that the next round's can arrive; ot
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
-from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
+from dataflows.machines.diannao import hardware
+from dataflows.machines.diannao.diannao_spec import DianNaoSpec
 from dataflows.machines.diannao.neuron_outputs import neuron_outputs
 from dataflows.machines.diannao.position_blocks import PositionBlocks
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor, no_cycles
 from dataflows.sizing import Scaling
-from dataflows.specs import Bytes, Clock, Count, DramSpec, Size
 from dataflows.tiling.dram_layout import Layout, bits_to_bytes
-from dataflows.tiling.group_packs import GroupedSpec, GroupPacks
+from dataflows.tiling.group_packs import GroupPacks
 from dataflows.tiling.windows import inputs_read
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div, starts
-
-
-class DianNaoSpec(GroupedSpec):
-    """Parameters of DianNao; defaults are the published machine (Chen et al., ASPLOS 2014) unless marked assumption."""
-
-    output_neurons: Count = Field(16, description="Tn, output neurons computed together (section on the accelerator)")
-    inputs_per_neuron: Count = Field(16, description="Ti, inputs multiplied for each of them in a cycle")
-    nbin_bytes: Bytes = Field(2048, description="NBin, input buffer, bytes (2 KB)")
-    sb_bytes: Bytes = Field(32768, description="SB, synapse buffer, bytes (32 KB)")
-    nbout_bytes: Bytes = Field(2048, description="NBout, buffer of outputs and partial sums, bytes (2 KB)")
-    pipeline_fill_cycles: Size = Field(
-        0, description="cycles until the three NFU stages run, once a round of output channels (assumption: hidden)"
-    )
-    clock_hz: Clock = Field(980_000_000, description="accelerator clock, Hz (0.98 GHz)")
-    dram: DramSpec = Field(
-        DramSpec(bandwidth_gbs=256.0),  # type: ignore[call-arg]
-        description="assumption: ample bandwidth, as with Cambricon-X",
-    )
-
-    @model_validator(mode="after")
-    def _a_position_fits(self) -> Self:
-        needed = bits_to_bytes(self.output_neurons * self.value_bits)
-        if needed > self.nbout_bytes:
-            raise ValueError(
-                f"nbout_bytes = {self.nbout_bytes} cannot hold {self.output_neurons} partial sums, {needed} bytes"
-            )
-        return self
 
 
 class DianNao(Accelerator[DianNaoSpec]):
@@ -183,6 +158,14 @@ class DianNao(Accelerator[DianNaoSpec]):
         size = bits_to_bytes(blocks.strip_positions * filters[pack, turn] * bits).reshape(-1)
         stores = Runs.per_tile(Tensor.OUTPUT, np.arange(len(size)), layout.output_address + starts(size), size)
         return Runs.merge(inputs, weights), stores, holds
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        return hardware.count(self.components(), trace.layer, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, chunk by chunk; every product is made."""

@@ -25,10 +25,13 @@ import itertools
 from typing import ClassVar
 
 import numpy as np
-from pydantic import Field
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
+from dataflows.hardware.kept_of import KeptOf
 from dataflows.kernels.threads import run_slices
+from dataflows.machines.eie import hardware
 from dataflows.machines.eie.activation_queues import (
     DOINGS,
     ENTRY,
@@ -40,16 +43,15 @@ from dataflows.machines.eie.activation_queues import (
     play_vectors,
 )
 from dataflows.machines.eie.csc_columns import ColumnEntries, encode, multiply
+from dataflows.machines.eie.spec import EieSpec
 from dataflows.machines.eie.vector_tiles import VectorTiles
 from dataflows.schedule import CAUSES, BufferUse, Cause, LayerSchedule, Runs, Tensor, no_cycles
 from dataflows.sizing import Scaling
-from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, Places, Size
 from dataflows.tiling.dram_layout import Layout, bits_to_bytes
-from dataflows.tiling.residency import RESIDENCY_TEXT, Residency, residency_notes, resident
+from dataflows.tiling.residency import residency_notes, resident
 from dataflows.truth.products import count_products
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
-from workloads.units import KIB
 from workloads.whole_numbers import ceil_div, even_slices
 
 _SLICES = 8  # of an image's tiles, more than threads: vectors differ in length
@@ -60,31 +62,6 @@ _CAUSES = {
     STARVED: Cause.IMBALANCE,
     START: Cause.FILL,
 }
-
-
-class EieSpec(AcceleratorSpec):
-    """Parameters of EIE; defaults are the published machine (Han et al., ISCA 2016) unless marked assumption."""
-
-    pes: Count = Field(64, description="PEs, each with a multiplier (section VI)")
-    code_bits: Count = Field(4, description="bits of a weight, an index into a codebook of 16 (section III)")
-    run_bits: int = Field(
-        4, ge=0, le=16, description="bits of an entry's number of zeros; a longer run takes fillers (section III)"
-    )
-    pointer_bits: Count = Field(16, description="bits of a column pointer (section IV)")
-    queue_depth: Places = Field(8, description="activations that the queue of a PE holds (section VI, figure 8)")
-    accumulators_per_pe: Count = Field(64, description="activations of a PE's register file (section IV)")
-    arithmetic_cycles: Size = Field(
-        4, description="cycles from a vector's last entry to its last result: the four stages of the arithmetic unit"
-    )
-    weight_sram_bytes: Bytes = Field(128 * KIB, description="sparse matrix SRAM of a PE, bytes (table II)")
-    pointer_sram_bytes: Bytes = Field(32 * KIB, description="both pointer SRAM banks of a PE, bytes (table II)")
-    activation_sram_bytes: Bytes = Field(2 * KIB, description="activation SRAM of a PE, bytes (table II)")
-    sram_port_bits: Count = Field(64, description="bits that a PE writes to its activation SRAM a cycle (section VI)")
-    weights_resident: Residency = Field(
-        "fitting", description=RESIDENCY_TEXT + "; what is not resident is loaded once where a block of rows fits the "
-        "SRAMs, otherwise for every vector"
-    )  # fmt: skip
-    clock_hz: Clock = Field(800_000_000, description="accelerator clock, Hz (800 MHz)")
 
 
 class Eie(Accelerator[EieSpec]):
@@ -104,6 +81,8 @@ class Eie(Accelerator[EieSpec]):
         "its matrix is coded by a codebook and compressed into columns before the run, and nothing on the "
         "chip does so with another layer's results"
     )
+
+    _kept: KeptOf[list[ColumnEntries]] = KeptOf()
 
     def least_weight_bits(self) -> int:
         """An index into the codebook."""
@@ -127,9 +106,11 @@ class Eie(Accelerator[EieSpec]):
         vectors = tiles.vectors(trace.activation_mask).view(np.uint8)
         cycles = no_cycles(*tiles.shape, spec.pes)
         stored = np.zeros((tiles.shape[0], spec.pes), np.int64)  # entries of each block of rows
+        found: list[ColumnEntries] = []
         for unit in range(tiles.shape[0]):
             columns = ColumnEntries.of(tiles.matrix(trace.weight_mask, unit), spec.pes, spec.run_bits)
             stored[unit, : columns.pes] = columns.per_pe
+            found.append(columns)
             # The blocks of rows of a group meet the same vectors: with three blocks a group, unit 5 is one of group 1.
             did = self._play(tiles, vectors[:, unit // tiles.blocks], columns)
             own = cycles[unit, :, :, : columns.pes]
@@ -138,6 +119,7 @@ class Eie(Accelerator[EieSpec]):
             # A vector of zeros is never broadcast: it fills no pipeline, but its results are written.
             own[..., Cause.FILL] += did[..., START] // FRONT_CYCLES * spec.arithmetic_cycles
             own[..., Cause.DRAIN] = tiles.tile_positions[:, None] * self._write_cycles(tiles, unit)
+        self._kept = KeptOf(trace.weights, found)
         cycles = cycles.reshape(-1, spec.pes, CAUSES)
         matrices = _Matrices(tiles, stored, spec)
         loads, stores, compulsory_bytes = matrices.transfers(input_in_dram=trace.input_in_dram)
@@ -193,6 +175,20 @@ class Eie(Accelerator[EieSpec]):
             return 0
         # Five results of 16 bits leave through a port of 64 bits in two cycles.
         return ceil_div(int(results[unit]) * self.spec.value_bits, self.spec.sram_port_bits)
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        del effectual_macs  # all that it issues
+        tiles, spec = self._tiles(trace.layer), self.spec
+        columns = self._kept.of(trace.weights) or [
+            ColumnEntries.of(tiles.matrix(trace.weight_mask, unit), spec.pes, spec.run_bits)
+            for unit in range(tiles.shape[0])
+        ]
+        return hardware.count(spec, self.components(), tiles, trace, columns, schedule)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs block of rows by block of rows, PE by PE, column by column, from encoded entries."""

@@ -38,6 +38,9 @@ from typing import Any
 import numpy as np
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
+from dataflows.machines.kgrc import hardware
 from dataflows.machines.kgrc.group_products import BoxMembers, KeptParts, group_products
 from dataflows.machines.kgrc.group_steps import GroupSteps
 from dataflows.machines.kgrc.group_traffic import GroupTraffic
@@ -214,6 +217,15 @@ class Kgrc(Accelerator[KgrcSpec]):
             for outputs, loaded in sizes.T.tolist()
         ]
         return np.stack(found, axis=2)[:, :, box_size.reshape(-1)]
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        del trace
+        return hardware.count(self.spec, self.components(), schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs tile by tile, step by step, chunk by chunk; products outside kept rows and positions are not made."""

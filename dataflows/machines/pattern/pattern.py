@@ -70,86 +70,29 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Self
 
 import numpy as np
-from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
 from dataflows.kernels.threads import run_slices
+from dataflows.machines.pattern import hardware
 from dataflows.machines.pattern.kernel_batches import Batches
 from dataflows.machines.pattern.kernel_patterns import KernelPatterns
 from dataflows.machines.pattern.kernel_products import multiply_kernels
 from dataflows.machines.pattern.pattern_arrays import Pass, deal
+from dataflows.machines.pattern.spec import PatternSpec
 from dataflows.schedule import CAUSES, Cause, LayerSchedule, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
-from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, DramSpec, Size
 from dataflows.tiling.filter_blocks import cut_layer
-from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
+from dataflows.tiling.strip_plan import StripPlan
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
 from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
-from workloads.units import KIB
 from workloads.whole_numbers import boundaries, starts
-
-
-class PatternSpec(AcceleratorSpec):
-    """Parameters of the pattern accelerator; none are in our sources, so all are assumptions (see each)."""
-
-    arrays: Count = Field(4, description="arrays, each with a port to the input buffer (assumption)")
-    kernels_parallel: Count = Field(
-        16,
-        description="rows of an array, a kernel each (assumption: PCONV's four patterns fill them from 64 filters on)",
-    )
-    pixels_parallel: Count = Field(
-        16, description="output positions computed together, a multiplier of each row (assumption: 4 x 16 x 16 = 1,024 "
-        "of the thousands of DSP of an Alveo card)"
-    )  # fmt: skip
-    patterns: Size = Field(
-        8,
-        description="size of the pattern set at most; 0: kernels keep the filters' order (assumption: PatDNN has 6, 8 "
-        "or 12)",
-    )
-    reconfigurable: bool = Field(
-        True, description="true: arrays take equal parts of the work (FCCM 2020: reconfigurable for balance); "
-        "false: channel c stays with array c mod arrays"
-    )  # fmt: skip
-    reordered_rows: bool = Field(
-        True, description="true: no two activations of a vector lie in one bank (FCCM 2020: re-ordered buffer rows); "
-        "false: they lie as in the map"
-    )  # fmt: skip
-    switch_cycles: Size = Field(
-        1, description="cycles until an array is set to read other than all positions of a batch's kernels "
-        "(assumption)"
-    )  # fmt: skip
-    fill_cycles: Size = Field(8, description="cycles from a layer's start to the first product (assumption)")
-    input_buffer_bytes: Bytes = Field(
-        2048 * KIB, description="input buffer, bytes (assumption: of the 30 MB and more of UltraRAM of an Alveo card)"
-    )
-    weight_buffer_bytes: Bytes = Field(
-        8192 * KIB,
-        description="compressed weights, bytes (FCCM 2020: on chip; assumption: room for a layer of VGG-16)",
-    )
-    output_buffer_bytes: Bytes = Field(
-        2048 * KIB, description="partial sums and outputs, both halves together, bytes (assumption)"
-    )
-    clock_hz: Clock = Field(200_000_000, description="accelerator clock, Hz (assumption)")
-    dram: DramSpec = Field(
-        DramSpec(bandwidth_gbs=19.2),  # type: ignore[call-arg]
-        description="assumption: one 64-bit channel of DDR4-2400",
-    )
-
-    @model_validator(mode="after")
-    def _outputs_of_a_block_fit(self) -> Self:
-        require_two_blocks(
-            self.output_buffer_bytes,
-            self.kernels_parallel * self.pixels_parallel,
-            self.value_bits,
-            "two blocks of outputs of every row of an array",
-        )
-        return self
 
 
 class PatternMachine(Accelerator[PatternSpec]):
@@ -277,6 +220,14 @@ class PatternMachine(Accelerator[PatternSpec]):
             Pass(starts(part), int(part.sum()), pixels, positions)
             for part, positions in zip(parts, strips.pixels.tolist(), strict=True)
         ]
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        return hardware.count(self.spec, self.components(), trace, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs strip by strip, block of filters by block, batch by batch, kernel by kernel."""

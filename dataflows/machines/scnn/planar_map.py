@@ -268,6 +268,14 @@ class PlanarMap:
         top, bottom, left, right = self._windows[:, 0].T
         return np.stack([bottom - top, right - left], axis=1)
 
+    @property
+    def sub_tile_windows(self) -> np.ndarray:
+        """int64 (sub-tiles, PEs, 4): first and end row, first and end column of every window of positions.
+
+        Ends before firsts where a PE has none.
+        """
+        return self._windows
+
     @cached_property
     def _recut(self) -> dict[tuple[int, int], PlanarMap]:
         return {}

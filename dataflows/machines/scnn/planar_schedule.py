@@ -8,6 +8,7 @@ import numpy as np
 
 from dataflows.machines.scnn.activation_planes import fits_planes
 from dataflows.machines.scnn.activation_rams import Placement, group_sizes, place, planar_traffic
+from dataflows.machines.scnn.counted_vectors import planar_counts
 from dataflows.machines.scnn.nonzero_lists import as_bytes
 from dataflows.machines.scnn.planar_map import Geometry, PlanarMap
 from dataflows.machines.scnn.planar_outputs import planar_outputs
@@ -67,7 +68,8 @@ def planar_schedule(spec: ScnnSpec, trace: LayerTrace, counted: LayerSchedule | 
     # Tiles count output-channel groups fastest, so that a group's cycles come round once a pair of image and sub-tile.
     decode_cycles = np.tile(stored_as.decode_cycles, layer.batch * plan.cut_count)
     drain_cycles = np.tile(_drain_cycles(spec, channels, plan), layer.batch)
-    return finished_schedule(spec, trace, work, decode_cycles, drain_cycles, moved, notes, spills=spills)
+    counts = planar_counts(placement.activations, stored_weights, layer, spec)
+    return finished_schedule(spec, trace, work, decode_cycles, drain_cycles, moved, notes, counts, spills=spills)
 
 
 def _drain_cycles(spec: ScnnSpec, channels: np.ndarray, plan: PlanarMap) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +34,7 @@ def finished_schedule(
     drain_cycles: np.ndarray,
     moved: Traffic,
     notes: tuple[str, ...],
+    counts: Mapping[str, int],
     *,
     spills: bool,
 ) -> LayerSchedule:
@@ -41,6 +43,7 @@ def finished_schedule(
     work           int64 (tiles, PEs, WORK_COUNTS), what is `Counted`
     decode_cycles  int64 (tiles,) or (tiles, PEs): what a tile's weights take to decode, where DRAM holds another format
     drain_cycles   int64 (tiles,)
+    counts         see `counted_vectors`
     spills         whether activations go through DRAM that the machine would keep on the chip
     """
     cycles, issued = cycles_and_issued(work)
@@ -65,6 +68,7 @@ def finished_schedule(
         notes=notes,
         operands_in_step=True,
         spills=spills,
+        counts=counts,
     )
 
 

@@ -19,8 +19,11 @@ import numpy as np
 
 from dataflows.accelerator import Accelerator
 from dataflows.expected import ExpectedWork
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
 from dataflows.machines.scnn.expected_work import ANALYTICAL_KEYS, expected_planar, expected_sliced
 from dataflows.machines.scnn.fully_connected import sliced_outputs
+from dataflows.machines.scnn.hardware import count_products, scnn_components
 from dataflows.machines.scnn.issued_products import issued_products
 from dataflows.machines.scnn.nonzero_lists import as_bytes
 from dataflows.machines.scnn.planar_schedule import executed_outputs, plan_of, planar_schedule
@@ -101,6 +104,22 @@ class Scnn(Accelerator[ScnnSpec]):
         if _is_sliced(trace.layer):
             return super().with_inputs_from_dram(trace, schedule)
         return planar_schedule(self.spec, replace(trace, input_in_dram=True), schedule)
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return scnn_components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """Its products are of two non-zeros, inside the map or not, but for zeros of a side that is not skipped."""
+        del effectual_macs  # those inside the map alone
+        layer, counts = trace.layer, ActionCounts.of(self.components())
+        nonzero = schedule.expected_issued
+        if any(self.spec.keeps):
+            masks = as_bytes(trace.weight_mask), as_bytes(trace.activation_mask)
+            nonzero = issued_products(layer, *masks, (False, False))
+        counts.multiply(schedule, nonzero)
+        count_products(counts, self.spec, layer, schedule, trace.output_density)
+        return counts
 
     def expected_work(self, layer: Layer, weight_density: float, activation_density: float) -> ExpectedWork:
         """The model of the paper's density sweeps; see the module `expected_work`."""

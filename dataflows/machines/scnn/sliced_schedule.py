@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dataflows.machines.scnn.activation_rams import sliced_traffic
+from dataflows.machines.scnn.counted_vectors import sliced_counts
 from dataflows.machines.scnn.fully_connected import SlicedWork
 from dataflows.machines.scnn.nonzero_lists import as_bytes
 from dataflows.machines.scnn.scheduled_work import finished_schedule, formatted_weights
@@ -33,9 +34,11 @@ def sliced_schedule(spec: ScnnSpec, trace: LayerTrace) -> LayerSchedule:
     moved, overflows = sliced_traffic(trace, size_bytes, sliced.channels, inputs, spec.rams)
     notes = (f"activations spill to DRAM: {'; '.join(overflows)}",) if overflows else ()
     decode_cycles = np.tile(decode_cycles, (layer.batch, 1))
+    counts = sliced_counts(sliced, inputs if reached else np.zeros_like(inputs), spec)
     return finished_schedule(
-        spec, trace, sliced.work, decode_cycles, np.tile(drains, layer.batch), moved, notes, spills=bool(overflows)
-    )
+        spec, trace, sliced.work, decode_cycles, np.tile(drains, layer.batch), moved, notes, counts,
+        spills=bool(overflows),
+    )  # fmt: skip
 
 
 def _formatted_slices(spec: ScnnSpec, trace: LayerTrace, sliced: SlicedWork) -> tuple[np.ndarray, np.ndarray]:

@@ -26,101 +26,32 @@ together start and end a block of positions together, so that waiting for the sl
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Literal, Self
+from dataclasses import replace
 
 import numpy as np
-from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
+from dataflows.hardware.kept_of import KeptOf
 from dataflows.kernels.add_by_value import add_by_value
 from dataflows.kernels.threads import run_slices
+from dataflows.machines.stacked import hardware
 from dataflows.machines.stacked.nested_levels import nested_codes, stored_entries
+from dataflows.machines.stacked.spec import StackedSpec
+from dataflows.machines.stacked.stored_filters import StoredFilters
 from dataflows.machines.stacked.vector_broadcast import NO_VECTOR, NO_WEIGHT, PRODUCT, BroadcastRules, play_turns
 from dataflows.schedule import CAUSES, Cause, LayerSchedule, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
-from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, DramSpec, Places
 from dataflows.tiling.filter_blocks import cut_layer
-from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
+from dataflows.tiling.strip_plan import StripPlan
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
 from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.pruning.choosing import share
-from workloads.pruning.methods.nested import Nested
 from workloads.trace import LayerTrace
-from workloads.units import KIB
 from workloads.whole_numbers import starts
-
-
-class StackedSpec(AcceleratorSpec):
-    """Parameters of the stacked accelerator; the paper's own are not in our sources, so all are assumptions."""
-
-    levels: str = Field(
-        "0.1/0.25/0.5",
-        description="densities of the levels in rising order, as pruning 'nested' takes them (assumption)",
-    )
-    level: int = Field(0, ge=0, le=16, description="the level that runs, 1 being the smallest; 0: the largest")
-    storage: Literal["sectioned", "coded", "separate"] = Field(
-        "sectioned", description="sectioned: level by level, a mode reads the first (JETCAS 2019); coded: one list "
-        "with level codes; separate: every level on its own, for comparison"
-    )  # fmt: skip
-    loaded: Literal["running", "all"] = Field(
-        "running", description="running: what the level needs; all: the whole stored copy, so that the level can "
-        "change without a load (assumption)"
-    )  # fmt: skip
-    pes: Count = Field(16, description="PEs, a filter each at a time (assumption)")
-    lanes: Count = Field(16, description="multipliers of a PE, an output position each (assumption)")
-    index_bits: int = Field(8, ge=1, le=16, description="bits of a run of zeros; a longer one takes fillers "
-                            "(assumption: as in Deep Compression)")  # fmt: skip
-    decoded_entries: Count = Field(4, description="stored entries that a PE's decoder looks at together (assumption)")
-    input_ports: Places = Field(
-        16, description="vectors, a value a lane, that the input memory sends a cycle (assumption, a bound: 512 KiB "
-        "are 128 block RAMs of 4 KiB; a vector that begins anywhere needs one for each of 16 lanes: 8 banks, two ports)"
-    )  # fmt: skip
-    input_queue_depth: Places = Field(8, description="vectors that wait before a PE (assumption: as many as in EIE)")
-    input_buffer_bytes: Bytes = Field(512 * KIB, description="input buffer, bytes (assumption)")
-    weight_buffer_bytes: Bytes = Field(
-        8192 * KIB, description="stored weights, bytes (assumption: room for all levels of a layer of VGG-16)"
-    )
-    output_buffer_bytes: Bytes = Field(256 * KIB, description="output buffer, both halves together, bytes (assumption)")
-    clock_hz: Clock = Field(200_000_000, description="accelerator clock, Hz (assumption)")
-    dram: DramSpec = Field(
-        DramSpec(bandwidth_gbs=12.8),  # type: ignore[call-arg]
-        description="assumption: a channel of DDR3-1600",
-    )
-
-    @property
-    def densities(self) -> tuple[float, ...]:
-        """Of the levels."""
-        return Nested(levels=self.levels).densities
-
-    @property
-    def running(self) -> int:
-        """The level that runs, counted from 1."""
-        return self.level or len(self.densities)
-
-    @model_validator(mode="after")
-    def _levels_and_buffers(self) -> Self:
-        Nested(levels=self.levels, level=self.level)  # checks both
-        require_two_blocks(
-            self.output_buffer_bytes, self.pes * self.lanes, self.value_bits, "two blocks of outputs of every PE"
-        )
-        return self
-
-
-@dataclass(frozen=True, eq=False)
-class StoredFilters:
-    """The filters of a layer as they are stored and read.
-
-    codes  uint8 (K, C/G * R * S): the smallest level of each weight, 0 where there is none
-    lists  first and last level of each list that the running level reads
-    bits   int64 (K,): what is loaded
-    """
-
-    codes: np.ndarray
-    lists: list[tuple[int, int]]
-    bits: np.ndarray
 
 
 class Stacked(Accelerator[StackedSpec]):
@@ -139,6 +70,8 @@ class Stacked(Accelerator[StackedSpec]):
         buffers=THREE_BUFFERS,
         reason="PEs are added (assumption)",
     )
+
+    _kept: KeptOf[StoredFilters] = KeptOf()
 
     def refusal(self, layer: Layer) -> str | None:
         """Volumes are refused."""
@@ -163,6 +96,7 @@ class Stacked(Accelerator[StackedSpec]):
         self.require(trace.layer)
         spec, layer = self.spec, trace.layer
         filters = self.stored_filters(trace.weights)
+        self._kept = KeptOf(trace.weights, filters)
         plan = self._plan(layer, filters)
         traffic = StripTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False)
         moved = traffic.transfers(spec.input_buffer_bytes, spec.output_buffer_bytes)
@@ -195,6 +129,7 @@ class Stacked(Accelerator[StackedSpec]):
                 np.broadcast_to(np.uint8(1), flat.shape),
                 [(1, 1)],
                 np.full(len(flat), flat.shape[1] * spec.value_bits),
+                np.full(len(flat), flat.shape[1]),
             )
         lists = {  # of the whole copy: first and last level of each
             "sectioned": [(level, level) for level in range(1, last + 1)],
@@ -211,7 +146,8 @@ class Stacked(Accelerator[StackedSpec]):
         # Codes of three levels take two bits; of a single level there is nothing to tell.
         code_bits = (last - 1).bit_length() if spec.storage == "coded" else 0
         entries = stored_entries(codes, loaded, spec.index_bits)
-        return StoredFilters(codes, read, entries * (spec.value_bits + spec.index_bits + code_bits))
+        bits = entries * (spec.value_bits + spec.index_bits + code_bits)
+        return StoredFilters(codes, read, bits, entries, all_read=read == loaded)
 
     def _turns(self, filters: StoredFilters, group_filters: int) -> np.ndarray:
         """Int64 (turns, PEs, CAUSES): what a filter on each PE takes for a block of positions, until all are done."""
@@ -258,6 +194,15 @@ class Stacked(Accelerator[StackedSpec]):
         return (
             f"level {spec.running} should keep {expected} of {size} weights but has {kept}; the others nest with it",
         )
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        filters = self._kept.of(trace.weights) or self.stored_filters(trace.weights)
+        return hardware.count(self.spec, self.components(), trace.layer, filters, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs filter by filter, block of positions by block, weight by weight, in the order of the stored lists."""

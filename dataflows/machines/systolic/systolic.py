@@ -28,82 +28,30 @@ Maps that fit both buffers stay there from layer to layer, as in the TPU's unifi
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
 from dataflows.kernels.compiled import kernel
+from dataflows.machines.systolic import hardware
 from dataflows.machines.systolic.array_folds import Folds, FoldSequence
+from dataflows.machines.systolic.spec import SystolicSpec
 from dataflows.schedule import Cause, LayerSchedule, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
-from dataflows.specs import Bytes, Clock, Count, DramSpec
 from dataflows.tiling.dram_layout import bits_to_bytes
-from dataflows.tiling.group_packs import GroupedSpec, GroupPacks
+from dataflows.tiling.group_packs import GroupPacks
 from dataflows.tiling.kept_maps import KeptMaps
 from dataflows.tiling.matrix_product import product_layer
-from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
+from dataflows.tiling.strip_plan import StripPlan
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
 from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.strips import PixelStrips
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
-from workloads.units import MIB
 from workloads.whole_numbers import ceil_div
-
-
-class SystolicSpec(GroupedSpec):
-    """Parameters of the array; the defaults resemble a core of the TPU v2 (Jouppi et al., CACM 2020)."""
-
-    dataflow: Literal["weight", "output", "input"] = Field(
-        "weight", description="the operand that stays in the array: weight (as in the TPU), output or input"
-    )
-    rows: Count = Field(128, description="rows of the array (TPU v2: 128)")
-    columns: Count = Field(128, description="columns of the array (TPU v2: 128)")
-    shadow_registers: bool = Field(
-        True, description="weights or inputs that stay arrive during the fold before (as in the TPU's double buffering)"
-    )
-    fold_overlap: Literal["back_to_back", "none"] = Field(
-        "back_to_back",
-        description="back_to_back: a fold's values enter right behind those of the fold before, which double-buffered "
-        "weights are for (TPU v1); none: a fold starts when the last wave has left the array, as textbooks count",
-    )
-    accumulators_per_column: Count = Field(
-        4096, description="sums below a column, in two halves, weight and input stationary (TPU v1: 4,096)"
-    )
-    input_buffer_bytes: Bytes = Field(
-        8 * MIB,
-        description="input buffer (assumption: half of TPU v2's 16 MiB); maps that fit it and the output buffer stay",
-    )
-    weight_buffer_bytes: Bytes = Field(4 * MIB, description="weight buffer (assumption: a quarter)")
-    output_buffer_bytes: Bytes = Field(4 * MIB, description="output buffer (assumption: a quarter)")
-    clock_hz: Clock = Field(700_000_000, description="accelerator clock, Hz (700 MHz)")
-    dram: DramSpec = Field(
-        DramSpec(bandwidth_gbs=350.0),  # type: ignore[call-arg]
-        description="a core's half of TPU v2's 700 GB/s",
-    )
-
-    @property
-    def block_positions(self) -> int:
-        """Output positions that the array, or half of the accumulators, takes at a time."""
-        return {"output": self.rows, "input": self.columns, "weight": self._half}[self.dataflow]
-
-    @property
-    def block_filters(self) -> int:
-        """Filters that the array, or half of the accumulators, takes at a time."""
-        return self._half if self.dataflow == "input" else self.columns
-
-    @property
-    def _half(self) -> int:
-        return max(1, self.accumulators_per_column // 2)
-
-    @model_validator(mode="after")
-    def _outputs_of_a_block_fit(self) -> Self:
-        what = f"two blocks of {self.block_positions} positions x {self.block_filters} filters"
-        require_two_blocks(self.output_buffer_bytes, self.block_positions * self.block_filters, self.value_bits, what)
-        return self
 
 
 class Systolic(Accelerator[SystolicSpec]):
@@ -262,6 +210,18 @@ class Systolic(Accelerator[SystolicSpec]):
         # The longest wave may be that of an earlier fold with more rows: what it lasts longer is waited for here.
         ends[:, Cause.DRAIN] += sequence.tail() - folds.skew(folds.last_rows)[final]
         cycles[final] += ends * used[:, None]
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        layer = product_layer(trace.layer)
+        room = min(self.spec.input_buffer_bytes, self.spec.output_buffer_bytes)
+        maps = KeptMaps(layer, trace.input_in_dram, room, self.spec.value_bits)
+        sequence = self._sequence(self._plan(layer, maps))
+        return hardware.count(self.spec, self.components(), trace.layer, sequence, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs fold by fold; every product is made."""

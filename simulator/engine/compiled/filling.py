@@ -178,8 +178,8 @@ def _put_inputs_last(loop: Loop, number: int, ends: np.ndarray) -> None:
 
 @kernel
 def carried(loop: Loop, transfers: int, counts: np.ndarray) -> None:
-    """Add up what so many transfers carry: int64 (tensors, 3), bytes read, written, and of whole bursts."""
+    """Add up what so many transfers carry: int64 (tensors, 4), bytes read and written, and of whole bursts."""
     for number in range(transfers):
         one = loop.transfers[number]
         counts[one.tensor, one.write] += one.size_bytes
-        counts[one.tensor, 2] += one.burst_bytes
+        counts[one.tensor, 2 + one.write] += one.burst_bytes

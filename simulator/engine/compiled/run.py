@@ -69,6 +69,7 @@ def _exact_end(loop: Loop) -> int:
 
 def traffic_of(tables: Tables) -> Traffic:
     """What ideal memory has carried, when all of it has come."""
-    counts = np.zeros((len(Tensor), 3), np.int64)
+    counts = np.zeros((len(Tensor), 4), np.int64)
     carried(tables.loop, tables.used("transfers"), counts)
-    return Traffic({tensor: TensorTraffic(*counts[tensor].tolist()) for tensor in Tensor})
+    tensors = {tensor: TensorTraffic(*counts[tensor].tolist()) for tensor in Tensor}
+    return Traffic.of_ideal(tensors, int(tables.loop.clock["burst_bytes"][0]))

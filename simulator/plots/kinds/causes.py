@@ -17,15 +17,16 @@ from simulator.plots.data import (
     layer_rows,
     require_single_runs,
     rows_of,
+    run_label,
     stack_of,
     total_rows,
     value,
+    workloads_of,
 )
 from simulator.plots.kind import kind
-from simulator.plots.style import PARTS, legend_below, new_figure
+from simulator.plots.style import PARTS, VISIBLE_SHARE, legend_below, new_figure
 from workloads.errors import InputError
 
-_VISIBLE_SHARE = 0.0005  # a legend entry for less would only take room
 _THOUSAND = 1000
 
 
@@ -54,7 +55,7 @@ def causes(data: Data) -> Figure:
     rows = total_rows(rows_of(data))
     if not rows:
         raise InputError("the results have no totals of workloads to draw")
-    labelled = [(_label(run, row, group), row) for run, group in by_run(rows).items() for row in group]
+    labelled = [(run_label(run, row, group), row) for run, group in by_run(rows).items() for row in group]
     labels, rows = [label for label, _ in labelled], [row for _, row in labelled]
     with new_figure(8.6, 1.6 + 0.42 * len(rows)) as figure:
         axes = figure.subplots()
@@ -76,18 +77,9 @@ def causes(data: Data) -> Figure:
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xlim(0, 100)
         axes.set_xlabel("share of PE-cycles, %")
-        axes.set_title(f"{_workloads(rows)}: where every PE-cycle went")
+        axes.set_title(f"{workloads_of(rows)}: where every PE-cycle went")
         legend_below(figure, axes)
         return figure
-
-
-def _label(run: str, row: Row, group: Sequence[Row]) -> str:
-    """A run's name, with its seed and its input where the runs of that name differ in them."""
-    # The seed also where nothing tells two rows apart, such as two files of one run.
-    apart = ["input"] if len({str(other.get("input")) for other in group}) > 1 else []
-    seeds = len({str(other.get("seed")) for other in group}) > 1 or not apart
-    keys = [*(["seed"] if seeds else []), *apart]
-    return "  ".join([run, *(f"{key}={row.get(key)}" for key in keys)]) if len(group) > 1 else run
 
 
 @kind("layers", "where the cycles of each layer went", source="reports")
@@ -109,7 +101,7 @@ def layers(data: Data) -> Figure:
             _layer_bars(axes, rows, seen)
             axes.set_title(machine)
             axes.set_ylabel("thousand cycles")
-        panels[-1].set_xlabel(f"layer of {_workloads(next(iter(runs.values())))}")
+        panels[-1].set_xlabel(f"layer of {workloads_of(next(iter(runs.values())))}")
         legend_below(figure, panels[0])
         return figure
 
@@ -132,7 +124,7 @@ def visible_parts(shares: Sequence[Mapping[str, float]]) -> dict[str, dict[str, 
     most = {part: max(share[part] for share in shares) for part in PARTS}
     return {
         part: {
-            "label": label if most[part] > _VISIBLE_SHARE else "_",
+            "label": label if most[part] > VISIBLE_SHARE else "_",
             "color": colour,
             "hatch": hatch,
             "edgecolor": "white",
@@ -141,7 +133,3 @@ def visible_parts(shares: Sequence[Mapping[str, float]]) -> dict[str, dict[str, 
         for part, (label, colour, hatch) in PARTS.items()
         if most[part]
     }
-
-
-def _workloads(rows: Sequence[Row]) -> str:
-    return ", ".join(dict.fromkeys(str(row["workload"]) for row in rows if row.get("workload")))

@@ -41,12 +41,12 @@ def utilization(data: Data) -> Figure:
                 points = points_of(group, column, measure)
                 # Densities rise where sparsities fall, hence sorted again before they are joined.
                 flipped = [(1 - x, [100 * y for y in ys]) for x, ys in points]
-                _curve(axes, run, sorted(flipped), styles[run], swept=swept)
+                draw_curve(axes, run, sorted(flipped), styles[run], swept=swept)
             # Where the ideal machine was run its own curve is the bound.
             if IDEAL not in runs:
                 axes.axhline(100, label="no slot lost", linewidth=1.2, **styles[IDEAL])
             axes.set_title(title)
-            axes.set_xlabel(f"{_whose(column)}sparsity (1 - density)")
+            axes.set_xlabel(f"{whose(column)}sparsity (1 - density)")
             axes.grid()
         left.set_ylim(0, 105)
         left.set_ylabel("utilization of multipliers, %")
@@ -65,15 +65,15 @@ def speedup(data: Data) -> Figure:
         crossings = []
         for run, group in runs.items():
             points = points_of(group, column, "speedup")
-            _curve(axes, run, points, styles[run], swept=swept)
+            draw_curve(axes, run, points, styles[run], swept=swept)
             if swept:  # layers of different shapes lie on no line that could cross anything
-                crossings += [(at, styles[run]["color"]) for at in crossover(_mean(points))]
+                crossings += [(at, styles[run]["color"]) for at in crossover(mean_points(points))]
         scale_log(axes, "y", 2)
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}x")
         if crossings:
             axes.set_ylim(bottom=min(_ROOM_BELOW, axes.get_ylim()[0]))
         _mark(axes, sorted(crossings))
-        axes.set_xlabel(f"{_whose(column)}density")
+        axes.set_xlabel(f"{whose(column)}density")
         axes.set_ylabel(SPEEDUP.title)
         axes.grid()
         legend_below(figure, axes)
@@ -104,7 +104,8 @@ def _density_runs(data: Data) -> tuple[dict[str, list[Row]], str, bool]:
     return by_run(layers), "weight_density", False
 
 
-def _curve(axes: Axes, run: str, points: Points, style: dict[str, Any], *, swept: bool) -> None:
+def draw_curve(axes: Axes, run: str, points: Points, style: dict[str, Any], *, swept: bool) -> None:
+    """Draw a run: of a sweep the means joined and a band from lowest to highest, otherwise a point each."""
     if not swept:
         cloud = [(x, y) for x, ys in points for y in ys]
         axes.scatter(
@@ -112,7 +113,7 @@ def _curve(axes: Axes, run: str, points: Points, style: dict[str, Any], *, swept
             alpha=0.6, linewidths=0 if style["marker"] else 1.2, label=run,
         )  # fmt: skip
         return
-    line = _mean(points)
+    line = mean_points(points)
     # With a single seed there is no spread to show.
     if any(len(ys) > 1 for _, ys in points):
         axes.fill_between(
@@ -122,7 +123,8 @@ def _curve(axes: Axes, run: str, points: Points, style: dict[str, Any], *, swept
     axes.plot([x for x, _ in line], [y for _, y in line], label=run, linewidth=1.6, markersize=5, **style)
 
 
-def _mean(points: Points) -> list[tuple[float, float]]:
+def mean_points(points: Points) -> list[tuple[float, float]]:
+    """The mean of the values at each density."""
     return [(x, math.fsum(ys) / len(ys)) for x, ys in points]
 
 
@@ -137,6 +139,6 @@ def _mark(axes: Axes, crossings: Sequence[tuple[float, str]]) -> None:
         )  # fmt: skip
 
 
-def _whose(column: str) -> str:
+def whose(column: str) -> str:
     """What the density of a column is one of, to stand before the word."""
     return column.rpartition(".")[2].removesuffix("density").replace("_", " ")

@@ -1,74 +1,148 @@
-"""Two metrics of many runs, and the runs that no other beats in both."""
+"""Two or three metrics of many runs, and the runs that no other beats in all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from simulator.plots.data import Data, rows_of, total_rows, value
+from simulator.plots.data import Data, rows_of, rows_with, total_rows, value
 from simulator.plots.kind import kind
-from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure, scale_log
+from simulator.plots.style import (
+    IDEAL,
+    JOULES_PER_PJ,
+    fitted_legend,
+    machine_styles,
+    new_figure,
+    scale_log,
+    write_between_powers,
+)
 from simulator.reports.metrics import metric_of, title_of
 from workloads.errors import InputError
 
+Point = tuple[float, ...]
 _WIDE = 20  # an axis that spans more than this factor is logarithmic
+_SMALLEST, _LARGEST = 20, 260  # areas of points, in square points
+_THOUSAND = 1000
+_UNITS = {"_pj": (JOULES_PER_PJ, "J", ", pJ"), "_us": (1e-6, "s", ", \u00b5s")}
 
 
 @kind(
     "pareto",
-    "two columns and their Pareto front",
-    options={"x": "The column across, e.g. dram.burst_bytes.", "y": "The column upwards, e.g. cycles."},
+    "two or three columns and their Pareto front",
+    options={
+        "x": "The column across, e.g. dram.burst_bytes.",
+        "y": "The column upwards, e.g. cycles or energy.total_pj.",
+        "z": "A third column, as the size of points, e.g. area.total_mm2.",
+    },
 )
-def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles") -> Figure:
-    """Runs by two columns, a point each; the line joins those that no other run equals or beats in both columns."""
-    rows = [row for row in total_rows(rows_of(data)) if value(row, x) is not None and value(row, y) is not None]
+def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles", z: str | None = None) -> Figure:
+    """Runs by two columns, a point each; the line joins those that no other run equals or beats in both columns.
+
+    With a third column larger points have more of it, and rings mark those that no other equals or beats in all three.
+    """
+    columns = [x, y] if z is None else [x, y, z]
+    rows = rows_with(total_rows(rows_of(data)), *columns)
     rows = [row for row in rows if row["accelerator"] != IDEAL] or rows  # a bound is no choice
     if not rows:
-        raise InputError(f"no total of a workload has both '{x}' and '{y}'")
+        raise InputError(f"no total of a workload has all of {', '.join(columns)}")
     styles = machine_styles(row["accelerator"] for row in rows)
-    points = [(value(row, x) or 0.0, value(row, y) or 0.0) for row in rows]
-    front = pareto_front(points, more_x=metric_of(x).more_is_better, more_y=metric_of(y).more_is_better)
-    with new_figure(6.0, 4.4) as figure:
+    points = [tuple(value(row, column) or 0.0 for column in columns) for row in rows]
+    front = [points[place] for place in pareto_front(points, [metric_of(column).more_is_better for column in columns])]
+    size = _size_of([point[-1] for point in points])
+    with new_figure(6.0, 3.8) as figure:
         axes = figure.subplots()
         for machine, style in styles.items():
             own = [point for point, row in zip(points, rows, strict=True) if row["accelerator"] == machine]
-            if own:
-                # Only the front is a line; the ideal machine, drawn as a line elsewhere, has no marker of its own.
-                marked: dict[str, Any] = style | {"linestyle": "", "marker": style["marker"] or "*"}
+            # Only the front is a line; the ideal machine, drawn as a line elsewhere, has no marker of its own.
+            marked: dict[str, Any] = style | {"linestyle": "", "marker": style["marker"] or "*"}
+            if own and z is None:
                 axes.plot(*zip(*own, strict=True), label=machine, markersize=7, **marked)
-        ordered = sorted(points[place] for place in front)
-        axes.plot(*zip(*ordered, strict=True), color="black", linewidth=1.1, zorder=0, label="Pareto front")
+            elif own:
+                _draw_sized(axes, own, size, machine, marked)
+        if z is None:
+            axes.plot(*zip(*sorted(front), strict=True), color="black", linewidth=1.1, zorder=0, label="Pareto front")
+        else:
+            _ring(axes, front, size)
+            axes.set_title(_sizes_text(z, [point[-1] for point in points]), fontsize=9)
+        axes.margins(0.08)  # room for the largest point
         axes.set(xlabel=_title(x), ylabel=_title(y))
-        for which, place in (("x", 0), ("y", 1)):
+        for which, axis, column, place in (("x", axes.xaxis, x, 0), ("y", axes.yaxis, y, 1)):
             if _is_wide([point[place] for point in points]):
                 scale_log(axes, which)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(EngFormatter(sep=""))
+                write_between_powers(axis, partial(_written, column))
+            axis.set_major_formatter(partial(_tick, column))
         axes.grid()
-        legend_below(figure, axes)
+        fitted_legend(figure, axes)
         return figure
 
 
-def pareto_front(points: Sequence[tuple[float, float]], *, more_x: bool, more_y: bool) -> list[int]:
-    """Positions of the points that no other equals or beats in both coordinates (of equal points the first)."""
-    # Turned so that less is better in both.
-    cost = [(-px if more_x else px, -py if more_y else py) for px, py in points]
-    # By rising first cost, a point is on the front when its second cost is less than all before it. Costs (1, 5), (2,
-    # 3), (3, 4): the third is beaten by the second. Of equal points the first in order stays.
-    front, best = [], float("inf")
-    for place in sorted(range(len(cost)), key=lambda place: cost[place]):
-        if cost[place][1] < best:
-            best = cost[place][1]
+def pareto_front(points: Sequence[Point], more: Sequence[bool]) -> list[int]:
+    """Positions of the points that no other equals or beats in every coordinate (of equal points the first).
+
+    more   of each coordinate, whether more of it is better
+    """
+    # Turned so that less is better in all.
+    costs = [tuple(-one if is_more else one for one, is_more in zip(point, more, strict=True)) for point in points]
+    # By rising cost a point can only be beaten by those before it, and then also by one of those on the front. Costs
+    # (1, 5), (2, 3), (3, 4): the second beats the third. Of equal points the first in order stays.
+    front: list[int] = []
+    for place in sorted(range(len(costs)), key=lambda place: costs[place]):
+        if not any(all(a <= b for a, b in zip(costs[other], costs[place], strict=True)) for other in front):
             front.append(place)
     return front
+
+
+def _size_of(values: Sequence[float]) -> Callable[[float], float]:
+    """The area of a point by its value; that of the smallest can still be seen."""
+    most = max(values)
+    return lambda one: _SMALLEST + (_LARGEST - _SMALLEST) * (one / most if most > 0 else 0.0)
+
+
+def _draw_sized(
+    axes: Axes, points: Sequence[Point], size: Callable[[float], float], machine: str, style: dict[str, Any]
+) -> None:
+    x, y, z = zip(*points, strict=True)
+    axes.scatter(x, y, [size(one) for one in z], color=style["color"], marker=style["marker"], alpha=0.6, linewidths=0)
+    # The legend's points all have one size.
+    axes.plot([], [], label=machine, markersize=7, **style)
+
+
+def _ring(axes: Axes, front: Sequence[Point], size: Callable[[float], float]) -> None:
+    x, y, z = zip(*front, strict=True)
+    axes.scatter(x, y, [1.6 * size(one) + 30 for one in z], facecolors="none", edgecolors="black", linewidths=1.1)
+    axes.plot([], [], "o", color="black", fillstyle="none", label="Pareto front")
+
+
+def _sizes_text(column: str, values: Sequence[float]) -> str:
+    return f"size of points: {_title(column)}, {_written(column, min(values))} to {_written(column, max(values))}"
 
 
 def _is_wide(values: Sequence[float]) -> bool:
     return min(values) > 0 and max(values) > _WIDE * min(values)
 
 
+def _unit_of(column: str) -> tuple[float, str, str]:
+    """What to multiply a column's numbers with, the unit that they then have, and how a title says the old one."""
+    return _UNITS.get(column[-3:], (1.0, "", ""))
+
+
+def _written(column: str, number: float) -> str:
+    """A number such as 20k, or with its unit such as 5 mJ."""
+    factor, unit, _ = _unit_of(column)
+    if not unit and abs(number) < _THOUSAND:
+        return f"{number:.4g}"  # 0.5 and not 500m
+    return EngFormatter(unit, sep=" " if unit else "").format_data(float(f"{factor * number:.4g}"))
+
+
+def _tick(column: str, at: float, _: float) -> str:
+    return _written(column, at)
+
+
 def _title(column: str) -> str:
-    return f"{title_of(column)} ({'more' if metric_of(column).more_is_better else 'less'} is better)"
+    title = title_of(column).removesuffix(_unit_of(column)[2])
+    return f"{title} ({'more' if metric_of(column).more_is_better else 'less'} is better)"

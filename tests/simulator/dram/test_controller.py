@@ -87,7 +87,8 @@ def submit(dram, number, transfer):
 def counts(dram):
     """All counters of a finished run."""
     statistics = dram.statistics()
-    rows = {"activates": statistics.activates, "precharges": statistics.precharges, "refreshes": statistics.refreshes}
+    names = ("activates", "precharges", "refreshes", "read_bursts", "write_bursts", "open_clocks", "closed_clocks")
+    rows = {name: getattr(statistics.activity, name) for name in names}
     for tag, own in statistics.tags.items():
         for name in ("reads", "writes", "row_hits", "row_misses", "row_conflicts", "forwarded"):
             rows[tag, name] = getattr(own, name)
@@ -100,6 +101,10 @@ def slow_counts(slow):
         "activates": sum(channel.count("ACT") for channel in slow.channels),
         "precharges": sum(channel.count("PRE", "PREA") for channel in slow.channels),
         "refreshes": sum(channel.count("REF") for channel in slow.channels),
+        "read_bursts": sum(channel.count("RD") for channel in slow.channels),
+        "write_bursts": sum(channel.count("WR") for channel in slow.channels),
+        "open_clocks": sum(channel.open_clocks for channel in slow.channels),
+        "closed_clocks": sum(channel.clock - channel.open_clocks for channel in slow.channels),
     }
     for tag in TAGS:
         own = [entry for entry in slow.served() if entry[0].tag == tag]

@@ -79,6 +79,7 @@ class SlowChannel:
     served: list = field(default_factory=list)  # (request, end, how it met its row)
     serving_writes: bool = False
     refreshes_due: int = 0
+    open_clocks: int = 0
 
     def __post_init__(self):
         self.device = self.spec.device
@@ -94,6 +95,7 @@ class SlowChannel:
         if self.spec.refresh and self.clock and self.clock % self.device.nREFI == 0:
             self.refreshes_due += 1
         self.command()
+        self.open_clocks += bool(self.open_row)
         self.clock += 1
 
     def accept(self):

@@ -10,6 +10,7 @@ import simpy
 from dataflows.registry import create
 from dataflows.schedule import BufferUse, Cause, Runs, Tensor
 from dataflows.specs import DramSpec
+from simulator.dram.activity import DramActivity
 from simulator.dram.spec import BankedDramSpec
 from simulator.engine.banked_memory import BankedMemory
 from simulator.engine.layer_simulation import LayerSimulation
@@ -82,7 +83,7 @@ def test_a_cut_into_tiles_that_never_wait_changes_nothing():
         schedule([[0]] * 40, loads=read(address, tiles), buffers=(BIG,), prefetch=40), DDR4, 10**9
     ).run()
     assert cut.cycles == whole.cycles
-    assert cut.traffic.activates == whole.traffic.activates
+    assert cut.traffic.activity == whole.traffic.activity
 
 
 def test_writes_and_reads_share_the_channel():
@@ -187,3 +188,28 @@ def test_a_trace_of_requests_holds_every_burst_of_a_run(cli, tmp_path):
 def test_a_trace_that_cannot_be_written_is_refused(cli, target, line):
     result = cli("run", "blazepose", "--layers", "op010*", "--on", "scnn", "--dram-trace", target)
     assert (result.code, result.err) == (2, f"prunesim: {line}\n")
+
+
+def test_dram_refreshes_until_the_run_ends_and_its_rows_stay_open():
+    """A load of one burst, and a tile that computes for 30 us after it: DDR4-2400 refreshes every 7.8 us.
+
+    The row is open from its activate to the first refresh. Rows stay closed then, as nothing is asked for any more.
+    """
+    played = LayerSimulation(schedule([[30_000]], loads=read(np.array([0])), buffers=(BIG,)), DDR4, 10**9).run()
+    activity = played.traffic.activity
+    end = -(-played.cycles * 1000 // TCK_PS)
+    assert (activity.activates, activity.precharges, activity.refreshes) == (1, 1, 3)
+    assert (activity.read_bursts, activity.write_bursts, activity.burst_bytes) == (1, 0, 64)
+    assert (activity.open_clocks, activity.closed_clocks) == (9360, end - 9360)
+
+
+def test_ideal_memory_counts_its_bursts_by_direction():
+    loads = read(np.arange(20) * 64)
+    stores = Runs.per_tile(Tensor.OUTPUT, np.zeros(3), (1 << 28) + np.arange(3) * 64 + 60, np.full(3, 8))
+    watched: list[Observer] = [Observer()]
+    for observers in (watched, []):
+        simulation = LayerSimulation(
+            schedule([[1]], loads=loads, stores=stores, buffers=(BIG, OUT)), DramSpec(), 10**9, tuple(observers)
+        )
+        activity = simulation.run().traffic.activity
+        assert activity == DramActivity(read_bursts=20, write_bursts=6, burst_bytes=64)

@@ -346,7 +346,7 @@ def test_banked_memory_plays_a_network():
     plan = layer(20, 20, inputs=in_a_row(Tensor.INPUT, 50, 50), stores=in_a_row(Tensor.OUTPUT, 50, 50))
     played = play(*chain(plan, plan, plan), overlap="tiles", dram=banked)
     assert played.traffic.tensors[Tensor.INPUT].read_bytes == 300
-    assert played.traffic.activates > 0
+    assert played.traffic.activity.activates > 0
 
 
 def test_no_layers_take_no_time():

@@ -1,6 +1,7 @@
 """The report page: what it holds, and that it needs nothing from outside."""
 
 import json
+import re
 import shutil
 import subprocess
 import tomllib
@@ -13,6 +14,7 @@ from simulator.network_simulation import simulate
 from simulator.observers.timeline import Timeline
 from simulator.plots.graph_picture import graph_svg
 from simulator.plots.report_page import report_page, settings_toml
+from tests.simulator.energy.counted_machine import CountedDcnn
 from workloads.catalog import load_workload
 from workloads.errors import InputError
 
@@ -152,6 +154,18 @@ def test_figures_that_say_nothing_are_left_out():
     assert "roofline" not in text
 
 
+def test_the_page_draws_where_the_energy_went():
+    (report,) = simulate([CountedDcnn()], load_workload("blazepose").select("op01*"))
+    data = json.loads(json.dumps(report.to_dict()))
+    figures = re.findall(r'<figure id="([\w-]+)"', report_page([data, data | {"seed": 1}]))
+    energies = ["energy", "energy-components", "pareto-energy"]
+    assert [name for name in figures if "energy" in name] == energies, "layers are drawn where machines differ"
+    alone = re.findall(r'<figure id="([\w-]+)"', report_page([data]))
+    assert [name for name in alone if "energy" in name] == [
+        "energy", "energy-components", "energy-layers", "energy-roofline",
+    ]  # fmt: skip
+
+
 def test_the_configuration_reads_back_as_it_was(run):
     scnn, _, _ = run
     settings = {key: value for key, value in scnn.to_dict()["accelerator"].items() if key != "name"}
@@ -207,7 +221,7 @@ def test_a_browser_opens_the_page_and_draws_every_figure(tmp_path, text):
     )
     found = json.loads(done.stdout.split("measured:")[1].split(":end")[0])
     assert found["requests"] == [], "nothing was fetched"
-    assert len(found["figures"]) == 9
+    assert len(found["figures"]) == text.count("<figure ")
     assert all(width > 200 and height > 100 for width, height in found["figures"])
     assert found["rows"] == len(Page(text).rows)
 

@@ -37,6 +37,11 @@ def tensor(report, name, **changes):
     return replace(report, dram=replace(report.dram, tensors=tensors | {name: replace(tensors[name], **changes)}))
 
 
+def devices(report, **changes):
+    """The report with other counts of DRAM's devices."""
+    return replace(report, dram=replace(report.dram, activity=replace(report.dram.activity, **changes)))
+
+
 def one_byte_short(name, key):
     """The report with one byte less of a tensor than the trace needs."""
 
@@ -69,6 +74,8 @@ COOKED = [
     (one_byte_short("weight", "read_bytes"), "the weight tensor crosses DRAM whole or not at all"),
     (one_byte_short("output", "write_bytes"), "the output tensor crosses DRAM whole or not at all"),
     (lambda r, _: tensor(r, "weight", burst_bytes=1), "bursts cover the bytes"),
+    (lambda r, _: devices(r, read_bursts=0), "bursts that DRAM moved or forwarded are all"),
+    (lambda r, _: devices(r, activates=10**9), "rows are opened for requests"),
     (lambda r, _: replace(r, dram=replace(r.dram, efficiency=1.01)), "achieved bandwidth is at most peak"),
     (lambda r, _: replace(r, bounds=replace(r.bounds, compute_cycles=r.cycles + 1)), BOUND),
     (lambda r, _: replace(r, bounds=replace(r.bounds, fullest_pe_cycles=r.cycles + 1)), BOUND),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from simulator.dram.activity import DramActivity
 from simulator.dram.layout import LATENCY_BINS
 from simulator.dram.read_latency import ReadLatency
 from simulator.reports.dram_report import DramReport, TensorReport
@@ -17,7 +18,7 @@ def tensor(read, write, burst, latency=None, clock_ps=500):
 
 
 def layer(read, efficiency, time_us, activates=0, found=None):
-    return DramReport({"input": tensor(read, 0, read + 24, found)}, activates, efficiency, time_us, 12.8)
+    return DramReport({"input": tensor(read, 0, read + 24, found)}, DramActivity(activates), efficiency, time_us, 12.8)
 
 
 def test_a_networks_efficiency_weighs_each_layer_by_its_time():
@@ -52,5 +53,10 @@ def test_counts_add_up_and_latencies_join():
 def test_the_report_tells_every_tensor_and_all():
     told = layer(1000, 0.5, 10.0, 3, latency(8)).to_dict()
     assert told["tensors"]["input"] == {key: told[key] for key in told["tensors"]["input"]}
+    assert told["activity"]["activates"] == 3
+    assert list(told["activity"]) == [
+        "activates", "precharges", "read_bursts", "write_bursts", "forwarded_bursts", "refreshes", "open_clocks",
+        "closed_clocks", "burst_bytes",
+    ]  # fmt: skip
     assert (told["read_latency_ns"], told["read_latency_p95_ns"]) == (4, 4)
     assert (told["efficiency"], told["achieved_gbs"], told["peak_gbs"], told["activates"]) == (0.5, 0.1, 12.8, 3)

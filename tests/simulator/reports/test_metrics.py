@@ -2,19 +2,19 @@
 
 import pytest
 
-from dataflows.registry import create
 from dataflows.schedule import Cause
 from simulator.network_simulation import simulate
 from simulator.reports import metrics
 from simulator.reports.columns import MORE, TIMES, cause_columns, legend
 from simulator.reports.metrics import CAUSES, EMPTY_LANES, FACTORS, SIZE, STACK, Metric, flat, metric_of, title_of
 from simulator.reports.network_total import total_row
+from tests.simulator.energy.counted_machine import CountedDcnn
 from workloads.catalog import load_workload
 
 
 @pytest.fixture(scope="module")
 def report():
-    (report,) = simulate([create("scnn")], load_workload("blazepose").select("op00*"))
+    (report,) = simulate([CountedDcnn()], load_workload("blazepose").select("op00*"))
     return report
 
 
@@ -66,6 +66,7 @@ def test_axes_have_names_and_a_sense():
     better = {one.column for one in metrics._DRAWN if one.more_is_better}
     assert better == {
         "speedup", "utilization", "effectual_utilization", "dram.efficiency", "dram.achieved_gbs", "network.gain",
-        "network.inputs.images_per_s",
+        "network.inputs.images_per_s", "tops_per_watt.dense", "tops_per_watt.effectual", "network.tops_per_watt.dense",
+        "network.tops_per_watt.effectual",
     }  # fmt: skip
     assert not metric_of("cycles").more_is_better

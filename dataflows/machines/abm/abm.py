@@ -31,71 +31,31 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
+from dataflows.hardware.kept_of import KeptOf
 from dataflows.kernels.add_by_value import add_by_value
 from dataflows.kernels.threads import run_slices
+from dataflows.machines.abm import hardware
+from dataflows.machines.abm.spec import AbmSpec, SparseYoloSpec
 from dataflows.schedule import Cause, LayerSchedule, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
-from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, DramSpec
 from dataflows.tiling.filter_blocks import cut_layer
 from dataflows.tiling.filter_weights import kept_weights
-from dataflows.tiling.strip_plan import StripPlan, require_two_blocks
+from dataflows.tiling.strip_plan import StripPlan
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
 from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.windows import PaddedMap
 from workloads.distinct_values import distinct_values
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
-from workloads.units import KIB
 from workloads.whole_numbers import ceil_div, even_slices
 
 _SLICES = 64  # of a layer's filters, counted one by one: sorting takes a copy of each
-
-
-class AbmSpec(AcceleratorSpec):
-    """Parameters of ABM-SpConv on a Stratix-V GXA7; the paper's own are not in our sources, so most are assumptions."""
-
-    cores: Count = Field(48, description="convolution cores, a kernel each at a time (assumption)")
-    adders_per_core: Count = Field(20, description="output positions that a core adds for in a cycle (assumption)")
-    multipliers_per_core: Count = Field(
-        5, description="multipliers of a core (assumption: 240 in all, a DSP block each; the paper uses 6.25 % fewer "
-        "than the 256 of the Stratix-V GXA7)"
-    )  # fmt: skip
-    codebook_values: Count = Field(
-        255, description="distinct non-zero weights that a kernel can have (assumption: fixed point of 8 bits)"
-    )
-    mask_codebook_values: Count = Field(
-        16, description="values from which weights known only as a mask are taken to be drawn, up to codebook_values, "
-        "where the workload tells no codebook of its own, as density sets @deep-compression do "
-        "(assumption: 4 bits, as EIE's)"
-    )  # fmt: skip
-    encoded_weight_bits: Count = Field(16, description="bits of a stored non-zero with its position (DAC 2019)")
-    input_buffer_bytes: Bytes = Field(1024 * KIB, description="input buffer, bytes (assumption: of 6.25 MB of M20K)")
-    weight_buffer_bytes: Bytes = Field(1024 * KIB, description="buffer of encoded weights, bytes (assumption)")
-    output_buffer_bytes: Bytes = Field(512 * KIB, description="output buffer, bytes (assumption)")
-    value_bits: Literal[4, 8, 16, 32] = Field(
-        8, description="bits of an activation (assumption: fixed point of 8 bits)"
-    )
-    clock_hz: Clock = Field(200_000_000, description="accelerator clock, Hz (assumption)")
-    dram: DramSpec = Field(
-        DramSpec(bandwidth_gbs=12.8),  # type: ignore[call-arg]
-        description="assumption: a channel of DDR3-1600",
-    )
-
-    @model_validator(mode="after")
-    def _outputs_of_a_block_fit(self) -> Self:
-        require_two_blocks(
-            self.output_buffer_bytes,
-            self.cores * self.adders_per_core,
-            self.value_bits,
-            "two blocks of outputs of every core",
-        )
-        return self
 
 
 class Abm(Accelerator[AbmSpec]):
@@ -115,6 +75,8 @@ class Abm(Accelerator[AbmSpec]):
         reason="cores are added (assumption)",
     )
 
+    _kept: KeptOf[int] = KeptOf()
+
     def least_weight_bits(self) -> int:
         """An encoded non-zero."""
         return self.spec.encoded_weight_bits
@@ -128,6 +90,7 @@ class Abm(Accelerator[AbmSpec]):
         spec, layer = self.spec, replace(trace.layer, groups=1)
         nonzeros = kept_weights(trace.weight_mask)
         distinct, notes = self._distinct(trace, nonzeros)
+        self._kept = KeptOf(trace.weights, int(distinct.sum()))
         plan = self._plan(layer, nonzeros)
         traffic = StripTraffic(plan, spec.value_bits, spec.weight_buffer_bytes, indexed=False)
         moved = traffic.transfers(spec.input_buffer_bytes, spec.output_buffer_bytes)
@@ -199,6 +162,18 @@ class Abm(Accelerator[AbmSpec]):
         notes = (f"a kernel has up to {found.max()} distinct weights, taken as quantized to {codes}",)
         return np.minimum(found, codes), notes if found.max() > codes else ()
 
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        del effectual_macs  # zero activations are added like others
+        distinct = self._kept.of(trace.weights)
+        if distinct is None:
+            distinct = int(self._distinct(trace, kept_weights(trace.weight_mask))[0].sum())
+        return hardware.count(self.spec, self.components(), trace, distinct, schedule)
+
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs filter by filter, block of positions by block, value by value: first the sums, then the products."""
         padded = PaddedMap.of(layer, activations)
@@ -212,22 +187,6 @@ class Abm(Accelerator[AbmSpec]):
 
         run_slices(run, range(layer.out_channels))
         return outputs.swapaxes(0, 1).reshape(layer.output_shape)
-
-
-class SparseYoloSpec(AbmSpec):
-    """Sparse-YOLO's machine on an Arria-10 GX1150 (IEEE Access 2020); what is not published there is an assumption."""
-
-    cores: Count = Field(64, description="convolution cores (assumption: filters of YOLOv2 come in multiples of 32)")
-    adders_per_core: Count = Field(16, description="output positions that a core adds for in a cycle (assumption)")
-    multipliers_per_core: Count = Field(4, description="multipliers of a core (assumption: an adder's quarter)")
-    codebook_values: Count = Field(
-        16, description="distinct non-zero weights of a kernel (the paper clusters weights; assumption: into 16)"
-    )
-    clock_hz: Clock = Field(211_000_000, description="accelerator clock, Hz (211 MHz)")
-    dram: DramSpec = Field(
-        DramSpec(bandwidth_gbs=17.0),  # type: ignore[call-arg]
-        description="assumption: a 64-bit channel of DDR4-2133",
-    )
 
 
 class SparseYolo(Abm):

@@ -7,67 +7,26 @@ weights, a dot-product dataflow, 2 MB of SRAM for activations.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
 
 from dataflows.accelerator import Accelerator
 from dataflows.expected import ExpectedWork
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices
+from dataflows.machines.dcnn.dcnn_spec import DcnnSpec
+from dataflows.machines.dcnn.hardware import PlanarWork, count_dot_products, dcnn_components
 from dataflows.schedule import BufferUse, Cause, LayerSchedule, Runs, Tensor, no_cycles
 from dataflows.sizing import Scaling
-from dataflows.specs import MOST_BYTES, AcceleratorSpec, Count, DramSpec, Side
 from dataflows.tiling.dram_layout import Layout, bits_to_bytes
 from dataflows.tiling.strip_schedule import StripTransfers, StripWork, strip_schedule
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import boundaries, ceil_div
-
-
-class DcnnSpec(AcceleratorSpec):
-    """Parameters of DCNN; defaults are the published machine (Parashar et al., ISCA 2017) unless marked assumption."""
-
-    pe_rows: Side = Field(8, description="rows of PEs (64 PEs, as SCNN)")
-    pe_columns: Side = Field(8, description="columns of PEs (64 PEs, as SCNN)")
-    multipliers_per_pe: Count = Field(16, description="products of one dot-product step (16 in a PE, as SCNN)")
-    output_channel_group: Count = Field(8, description="output channels between two barriers (assumption: SCNN's Kc)")
-    sram_bytes: int = Field(
-        2 * 1024 * 1024,
-        ge=2,
-        le=MOST_BYTES,
-        description="activation SRAM, bytes: half for inputs, half for outputs (DCNN's 2 MB)",
-    )
-    dram: DramSpec = DramSpec(bandwidth_gbs=50.0)  # type: ignore[call-arg]
-
-
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """One image's work: planar tiles, cut into parts that run one after the other through all output channels.
-
-    channels  int64 (groups + 1,): first output channel of each group, and the end
-    rows      int64 (2, parts, PE rows): first output row, and the one after the last, of a part in each row of PEs
-    columns   int64 (2, PE columns): likewise for output columns
-    outputs   int64 (parts, groups, PEs): outputs of each PE
-    """
-
-    channels: np.ndarray
-    rows: np.ndarray
-    columns: np.ndarray
-    outputs: np.ndarray
-
-    @property
-    def parts(self) -> int:
-        """Parts of the map."""
-        return self.outputs.shape[0]
-
-    @property
-    def groups(self) -> int:
-        """Groups of output channels."""
-        return self.outputs.shape[1]
 
 
 class Dcnn(Accelerator[DcnnSpec]):
@@ -96,6 +55,8 @@ class Dcnn(Accelerator[DcnnSpec]):
         reason="PEs are added, as with SCNN",
     )
 
+    gates_zeros: ClassVar[bool] = False
+
     analytical_keys = ("pe_rows", "pe_columns", "multipliers_per_pe")
 
     def issued_products(self, trace: LayerTrace) -> int:
@@ -116,6 +77,23 @@ class Dcnn(Accelerator[DcnnSpec]):
             lanes_per_pe=spec.multipliers_per_pe,
             expected_issued=self.issued_products(trace),
         )
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return dcnn_components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """Every product is made, those with zeros as well."""
+        counts = ActionCounts.of(self.components())
+        counts.multiply(schedule, effectual_macs, gated=self.gates_zeros)
+        count_dot_products(counts, trace.layer, self._work(trace.layer), schedule, self.moved_values(trace, schedule))
+        return counts
+
+    def moved_values(self, trace: LayerTrace, schedule: LayerSchedule) -> tuple[int, int]:
+        """Activations that come from DRAM, and that go there."""
+        del trace
+        moved = schedule.loads.bytes_of(Tensor.INPUT), schedule.stores.bytes_of(Tensor.OUTPUT)
+        return 8 * moved[0] // self.spec.value_bits, 8 * moved[1] // self.spec.value_bits
 
     def expected_work(self, layer: Layer, weight_density: float, activation_density: float) -> ExpectedWork:
         """The schedule's busy cycles and products, which no zero changes."""
@@ -152,7 +130,7 @@ class Dcnn(Accelerator[DcnnSpec]):
     def _bytes(self, values: int) -> int:
         return bits_to_bytes(values * self.spec.value_bits)
 
-    def _work(self, layer: Layer) -> _Work:
+    def _work(self, layer: Layer) -> PlanarWork:
         spec = self.spec
         grid, (height, width) = (spec.pe_rows, spec.pe_columns), layer.output_size[-2:]
         tile_rows, tile_columns = ceil_div(height, grid[0]), ceil_div(width, grid[1])
@@ -170,12 +148,12 @@ class Dcnn(Accelerator[DcnnSpec]):
             channels = _edges(layer.out_channels, pes * spec.output_channel_group)
             # Channels are dealt in turn: 10 of them on 4 PEs are 3, 3, 2 and 2.
             in_turn = (np.diff(channels)[:, None] - np.arange(pes) + pes - 1) // pes
-            return _Work(channels, rows, columns, in_turn[None])
+            return PlanarWork(channels, rows, columns, in_turn[None])
         channels = _edges(layer.out_channels, spec.output_channel_group)
         # Rows of PEs by columns of PEs: tiles of 3, 3 and 1 rows and of 4 and 2 columns have 12,
         # 6, 12, 6, 4 and 2 outputs.
         positions = (rows[1] - rows[0])[:, :, None] * (columns[1] - columns[0]) * math.prod(layer.output_size[:-2])
-        return _Work(channels, rows, columns, positions.reshape(parts, 1, pes) * np.diff(channels)[:, None])
+        return PlanarWork(channels, rows, columns, positions.reshape(parts, 1, pes) * np.diff(channels)[:, None])
 
     def _parts(self, layer: Layer, tile_rows: int) -> int:
         """The fewest parts of which two fit the SRAM's input half; as many as a tile has rows when that is too few."""
@@ -187,17 +165,32 @@ class Dcnn(Accelerator[DcnnSpec]):
         """Bytes of one image's inputs and outputs."""
         return self._bytes(layer.input_count // layer.batch), self._bytes(layer.output_count // layer.batch)
 
-    def _inputs_stay(self, layer: Layer, work: _Work) -> bool:
+    def _stored_input_bytes(self, trace: LayerTrace) -> int:
+        """Bytes of the whole batch's inputs in DRAM."""
+        return self._map_bytes(trace.layer)[0] * trace.layer.batch
+
+    def _stored_output_bits(self, outputs: np.ndarray, density: float) -> np.ndarray:
+        """Bits in DRAM of some outputs, of which a share `density` is not zero."""
+        del density
+        return outputs * self.spec.value_bits
+
+    def _inputs_stay(self, layer: Layer, work: PlanarWork) -> bool:
         """Whether a part's inputs fit their SRAM, so that all groups of output channels find them there."""
         return ceil_div(self._map_bytes(layer)[0], work.parts) <= self.spec.sram_bytes // 2
 
-    def _transfers(self, trace: LayerTrace, work: _Work) -> StripTransfers:
+    def _times_read(self, layer: Layer, work: PlanarWork) -> int:
+        """How often inputs that lie in DRAM come."""
+        # Inputs that do not stay are read again for each group of output channels, all of which meet a part before the
+        # next.
+        return 1 if self._inputs_stay(layer, work) else work.groups
+
+    def _transfers(self, trace: LayerTrace, work: PlanarWork) -> StripTransfers:
         """Weights stream by for every part; maps move only when they do not fit, and inputs that are the network's."""
         layer = trace.layer
         half = self.spec.sram_bytes // 2
         inputs, outputs = self._map_bytes(layer)
-        weights = self._bytes(layer.weight_count)
-        layout = Layout.of(inputs * layer.batch, weights)
+        stored, weights = self._stored_input_bytes(trace), self._bytes(layer.weight_count)
+        layout = Layout.of(stored, weights)
         tile = np.arange(layer.batch * work.parts)
         loads = [Runs.per_tile(Tensor.WEIGHT, tile, np.full(len(tile), layout.weight_address), np.array(weights))]
         stores, compulsory = Runs.none(), weights
@@ -205,19 +198,17 @@ class Dcnn(Accelerator[DcnnSpec]):
         # come though it would fit.
         if inputs > half or trace.input_in_dram:
             # Equal slices with edges of whole bytes, running on from image to image.
-            cuts = np.arange(len(tile) + 1) * inputs // work.parts
-            # Inputs that do not stay are read again for each group of output channels, all of which
-            # meet a part before the next.
-            times = 1 if self._inputs_stay(layer, work) else work.groups
+            cuts = np.arange(len(tile) + 1) * stored // len(tile)
+            times = self._times_read(layer, work)
             columns = (np.repeat(column, times) for column in (tile, cuts[:-1], np.diff(cuts)))
             loads.append(Runs.per_tile(Tensor.INPUT, *columns))
-            compulsory += inputs * layer.batch
+            compulsory += stored
         if outputs > half:
             # Bits add up over tiles before they are rounded: tiles of three 4-bit outputs end at the bytes 2, 3 and 5.
-            made = np.tile(work.outputs.sum(axis=(1, 2)), layer.batch) * self.spec.value_bits
-            cuts = bits_to_bytes(boundaries(made))
+            made = np.tile(work.outputs.sum(axis=(1, 2)), layer.batch)
+            cuts = bits_to_bytes(boundaries(self._stored_output_bits(made, trace.output_density)))
             stores = Runs.per_tile(Tensor.OUTPUT, tile, layout.output_address + cuts[:-1], np.diff(cuts))
-            compulsory += outputs * layer.batch
+            compulsory += int(cuts[-1])
         buffers = (
             BufferUse("weight_stream", Tensor.WEIGHT, 0, streamed=True),
             BufferUse("input_sram", Tensor.INPUT, half, streamed=not self._inputs_stay(layer, work)),

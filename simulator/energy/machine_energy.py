@@ -1,0 +1,50 @@
+"""`MachineEnergy`: the energy of one machine's layers and network, and of its dense baseline beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from dataflows.accelerator import Accelerator
+from simulator.energy.acted import Acted, with_idle_slots
+from simulator.energy.estimate import Estimator
+from simulator.reports.dram_report import DramReport
+from simulator.reports.energy_report import AreaReport, EnergyReport
+from simulator.reports.report import LayerReport, total_of
+
+
+class MachineEnergy:
+    """A machine that names its components; its dense baseline is priced in the same technology.
+
+    area  of the machine
+    """
+
+    def __init__(self, machine: Accelerator, baseline: Accelerator) -> None:
+        """Raises `InputError` for tables or parts of memory that cannot be used."""
+        self._estimator = Estimator(machine)
+        self._baseline = self._estimator if baseline is machine else Estimator(baseline, baseline=True)
+        self.area: AreaReport = self._estimator.area()
+
+    def layer(self, acted: Acted, dense: Acted | None) -> EnergyReport:
+        """The energy of a layer; `dense` is what the dense baseline did in it, where that says so."""
+        own = self._estimator.energy(acted)
+        if dense is None:
+            return own
+        baseline = own if dense is acted else self._baseline.energy(dense)
+        return replace(own, dense_pj=baseline.total.value)
+
+    def network(
+        self, layers: Sequence[LayerReport], cycles: int, time_us: float, stack: Mapping[str, int], dram: DramReport
+    ) -> dict[str, Any] | None:
+        """What a network's run says of energy: the actions of its layers alone, over its own time and transfers.
+
+        None where a layer says nothing.
+        """
+        alone = total_of(layers)
+        if alone.energy is None:
+            return None
+        counts = with_idle_slots(alone.energy.counts, alone.multipliers * cycles)
+        lanes = alone.multipliers // alone.pes
+        found = self._estimator.energy(Acted(counts, time_us, stack, alone.fragmented_lanes, lanes, dram))
+        return found.run_figures(time_us, alone.dense_macs, alone.effectual_macs)

@@ -1,0 +1,35 @@
+"""`Price`: a figure with the band that its sources leave open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A value of a table, and the least and greatest that its sources would give; pJ, mW or mm2, as said beside it."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def exact(cls, value: float) -> Price:
+        """A figure without a band."""
+        return cls(value, value, value)
+
+    @classmethod
+    def among(cls, value: float, *others: float) -> Price:
+        """A figure beside what other sources say."""
+        return cls(value, min(value, *others), max(value, *others))
+
+    def times(self, factor: float) -> Price:
+        """So many of it."""
+        return Price(self.value * factor, self.low * factor, self.high * factor)
+
+    def __add__(self, other: Price) -> Price:
+        # Bands add at their ends: sources that are low for one part are taken to be low for all.
+        return Price(self.value + other.value, self.low + other.low, self.high + other.high)
+
+
+NOTHING = Price(0.0, 0.0, 0.0)

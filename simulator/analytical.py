@@ -3,6 +3,7 @@
 It has the keys of a simulated report, so that tables, stores, plots and `prunesim diff` take it, and says that it is
 none: `model` is "analytical", and every layer has a note. Expectations become whole cycles, rounded up as every
 duration is, and whole products. What the model does not know (DRAM, buffers, waits of any kind) is 0.
+Energy and area are null: without a schedule no actions are counted, and what nobody counted is not priced.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ _ALWAYS = ("clock_hz",)  # turns cycles into time
 _NOISE = 1e-11  # relative; what floating point may add to a whole number
 
 
-def expect(accelerator: Accelerator, workload: Workload) -> NetworkReport:
+def expect(accelerator: Accelerator, workload: Workload, *, energy: bool = True) -> NetworkReport:
     """What the machine's analytical model expects of the workload, each layer with the densities of its own masks.
 
-    Raises `InputError` where the machine or its dense baseline has no such model, `UnsupportedLayerError` where the
-    machine refuses a layer.
+    Without `energy` the report says nothing of it; with it, that it is not modelled. Raises `InputError` where the
+    machine or its dense baseline has no such model, `UnsupportedLayerError` where the machine refuses a layer.
     """
     baseline = baseline_of(accelerator)
     for name in (accelerator.name, baseline.name):
@@ -50,7 +51,7 @@ def expect(accelerator: Accelerator, workload: Workload) -> NetworkReport:
         with naming_shortage(f"layer '{layer.name}'"):
             trace = workload.trace(index)
             digests.append(trace.digest)
-        layers.append(_layer_report(accelerator, baseline, trace))
+        layers.append(_layer_report(accelerator, baseline, trace, energy=energy))
     return network_report(accelerator, workload, layers, digests, ANALYTICAL)
 
 
@@ -74,7 +75,7 @@ def _expected(machine: Accelerator, layer: Layer, weight_density: float, activat
     return work
 
 
-def _layer_report(machine: Accelerator, baseline: Accelerator, trace: LayerTrace) -> LayerReport:
+def _layer_report(machine: Accelerator, baseline: Accelerator, trace: LayerTrace, *, energy: bool) -> LayerReport:
     layer, densities = trace.layer, (trace.weight_density, trace.activation_density)
     work, dense = _expected(machine, layer, *densities), _expected(baseline, layer, 1.0, 1.0)
     pes, multipliers = len(work.busy), len(work.busy) * work.lanes_per_pe
@@ -109,6 +110,7 @@ def _layer_report(machine: Accelerator, baseline: Accelerator, trace: LayerTrace
         pe_busy_cycles=busy,
         buffer_peak_bytes={},
         notes=(NOTE,),
+        energy_asked=energy,
     )
     require_laws(report, expected_laws(report, work))
     return report

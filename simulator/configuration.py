@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import MULTIPLIERS
+from dataflows.hardware.components import STORAGE
 from dataflows.registry import machine, over_defaults
 from simulator.engine.memory_kinds import check_memory
 from workloads.errors import InputError, nearest
@@ -151,9 +153,14 @@ def idle_warnings(accelerator: Accelerator, given: Iterable[str]) -> list[str]:
 def idle_settings(accelerator: Accelerator) -> dict[str, str]:
     """Dotted keys, those of the memory included, that have no effect in this configuration, and why."""
     idle = accelerator.spec.idle_settings() | accelerator.idle_settings()
-    if not accelerator.components():
+    components = accelerator.components()
+    if not components:
         keys = keys_of(type(accelerator.spec.energy), "energy.")
-        idle |= dict.fromkeys(keys, f"the energy of {accelerator.name} is not modelled")
+        return idle | dict.fromkeys(keys, f"the energy of {accelerator.name} is not modelled")
+    if not any(component.name == MULTIPLIERS for component in components):
+        idle["energy.clock_gating"] = f"{accelerator.name} has no multipliers whose slots are counted"
+    if not any(component.kind in STORAGE for component in components):
+        idle["energy.cell"] = f"{accelerator.name} names no memory on the chip"
     return idle
 
 

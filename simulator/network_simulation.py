@@ -110,6 +110,7 @@ class MachineRun:
         spec = accelerator.spec
         self._peak = peak_bytes_per_cycle(spec.dram, spec.clock_hz)
         self._peak_gbs = float(self._peak * spec.clock_hz / NANOSECONDS) if self._peak else None
+        self._energy_asked = energy
         self.energy: MachineEnergy | None = None
         if energy and accelerator.components():
             from simulator.energy.machine_energy import MachineEnergy  # noqa: PLC0415 (tables that few runs need)
@@ -218,6 +219,7 @@ class MachineRun:
             notes=schedule.notes,
             spills=schedule.spills,
             energy=self._energy_of(acted, trace),
+            energy_asked=self._energy_asked,
         )
 
     def _energy_of(self, acted: Acted | None, trace: LayerTrace) -> EnergyReport | None:
@@ -300,7 +302,6 @@ def simulate(
         replace(
             network_report(run.accelerator, workload, layers, [*digests, *network.decides]),
             network=network.total(layers),
-            energy_asked=energy,
             area=run.energy and run.energy.area,
         )
         for run, network, layers in zip(runs, networks, reports, strict=True)

@@ -62,6 +62,10 @@ _ACTIONS = {
 }
 
 
+STORAGE = (Kind.REGISTERS, Kind.SRAM, Kind.EDRAM)
+"""Kinds that hold words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Component:
     """A part of a machine, `count` times.

@@ -20,7 +20,6 @@ from dataflows.accelerator import Accelerator
 from dataflows.hardware.components import Component
 from workloads.errors import InputError, nearest
 from workloads.files import read_text
-from workloads.importers.imported import require
 from workloads.texts import parse_yaml
 
 LEAK = "leak"
@@ -45,6 +44,8 @@ class OwnTables:
 
         required  refuse a file that names none of the machine's components
         """
+        from workloads.importers.imported import require  # noqa: PLC0415 (only a user's own file needs it)
+
         data = parse_yaml(read_text(Path(path)), path, require("yaml", "files", "energy tables"))
         if not isinstance(data, dict) or not {"ERT", "ART"} & data.keys():
             raise InputError(f"{path}: has neither 'ERT' nor 'ART'")

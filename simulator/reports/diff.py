@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from simulator.reports.diff_causes import TOTAL, Change, wholes_of, with_causes
+from simulator.reports.diff_causes import TOTAL, Change, is_amount, wholes_of, with_causes
 from simulator.reports.diff_headlines import headline
 from simulator.reports.metrics import flat, sense_of
 from simulator.reports.network_total import total_row
@@ -16,6 +16,7 @@ from simulator.reports.report import EVENTS
 from workloads.errors import InputError
 
 Report = Mapping[str, Any]
+_ROUNDING = 1e-12  # relative; what sums of floating point differ by when nothing that they add up has moved
 _SUMMED = "cycles"  # a layer's share of the total's cycles weighs its ratios
 
 
@@ -140,10 +141,13 @@ def _changes(
         if before == after:
             continue
         relative = _relative(before, after)
+        if isinstance(before, float) and abs(relative) < _ROUNDING:
+            continue
         effect = abs(relative) * share if math.isfinite(relative) else None
         # Counts add up over layers, so that their effect is their own change over the whole that they are a part of.
         # Bytes that fall from 500 to 400 in a layer, of 2,000 in all, have an effect of 5 %.
-        if isinstance(before, int) and isinstance(after, int) and (whole := wholes(metric)):
+        added = isinstance(before, int) and isinstance(after, int)
+        if (added or (effect is not None and is_amount(metric))) and (whole := wholes(metric)):
             effect = abs(after - before) / whole
         # What is a number on one side only has no direction: it counts as worse, so that nobody passes it over.
         known = isinstance(before, int | float) and isinstance(after, int | float)

@@ -40,6 +40,24 @@ _RATIOS = {
     "network.inputs.images_per_s": ("network.inputs.interval_cycles",),
     "weight_density": ("weight_macs",),
     "activation_density": ("effectual_macs",),
+    "power_mw": ("energy.total_pj", "cycles"),
+    "tops_per_watt.dense": ("energy.total_pj",),
+    "tops_per_watt.effectual": ("energy.total_pj", "effectual_macs"),
+    "energy_delay_product": ("energy.total_pj", "cycles"),
+    "energy_vs_dense": ("energy.total_pj", "dense_cycles"),
+    "energy.low_pj": ("energy.total_pj",),
+    "energy.high_pj": ("energy.total_pj",),
+    "energy.sparsity_share": ("energy.purposes.sparsity", "energy.total_pj"),
+    "network.power_mw": ("network.energy.total_pj", "network.cycles"),
+    "network.tops_per_watt.dense": ("network.energy.total_pj",),
+    "network.tops_per_watt.effectual": ("network.energy.total_pj", "effectual_macs"),
+    "network.energy_delay_product": ("network.energy.total_pj", "network.cycles"),
+    "network.energy.low_pj": ("network.energy.total_pj",),
+    "network.energy.high_pj": ("network.energy.total_pj",),
+    "network.energy.sparsity_share": ("network.energy.purposes.sparsity", "network.energy.total_pj"),
+    "area.low_mm2": ("area.total_mm2",),
+    "area.high_mm2": ("area.total_mm2",),
+    "area.sparsity_share": ("area.total_mm2",),
 }
 """What is computed from others: metric -> those that may have moved it, the likeliest first."""
 
@@ -63,6 +81,16 @@ _PARTS = {
     "dram.row_*": ("dram.burst_bytes",),
     "dram.activates": ("dram.row_misses", "dram.row_conflicts"),
     "dram.read_latency_p95_ns": ("dram.read_latency_ns",),
+    "dram.activity.*": ("dram.read_bytes", "dram.write_bytes", "cycles"),
+    "actions.multipliers.idle": ("cycles",),
+    "actions.*": ("issued_macs", "effectual_macs", "dram.read_bytes", "dram.write_bytes"),
+    # The energy itself stands beside the cycles: many have come for one of the two.
+    "network.energy.total_pj": ("energy.total_pj",),
+    "network.energy.*": ("network.energy.total_pj",),
+    "energy.?*.*": ("energy.total_pj",),
+    "energy.dynamic_pj": ("energy.total_pj",),
+    "energy.leakage_pj": ("energy.total_pj",),
+    "area.components.*": ("area.total_mm2",),
 }
 """What is counted by itself and moves along with others."""
 
@@ -181,8 +209,13 @@ def _cause(group: Sequence[Change], followers: Mapping[tuple[str, str, str], int
     return Cause(first, layers, sum(followers.get((one.machine, one.layer, one.metric), 0) for one in group))
 
 
-def wholes_of(total: Mapping[str, Any]) -> Callable[[str], int]:
-    """For a count's metric the whole that its changes are measured against; 0 where there is none."""
+def is_amount(metric: str) -> bool:
+    """Whether a metric with a fraction adds up over layers, as counts do: energies and areas."""
+    return metric.removeprefix("network.").startswith(("energy.", "area.")) and not metric.endswith("_share")
+
+
+def wholes_of(total: Mapping[str, Any]) -> Callable[[str], float]:
+    """For a count's or an amount's metric the whole that its changes are measured against; 0 where there is none."""
     pe_cycles = sum(value for key, value in total.items() if key.startswith(STACK))
     moved = total.get("dram.read_bytes", 0) + total.get("dram.write_bytes", 0)
     rows = sum(total.get(f"dram.row_{key}", 0) for key in ("hits", "misses", "conflicts"))
@@ -205,9 +238,12 @@ def wholes_of(total: Mapping[str, Any]) -> Callable[[str], int]:
         "dram.*_bytes": moved,
         "dram.*row_*": rows,
         "dram.activates": rows,
+        "network.energy.*": total.get("network.energy.total_pj", 0),
+        "energy.*": total.get("energy.total_pj", 0),
+        "area.*": total.get("area.total_mm2", 0),
     }
 
-    def whole(metric: str) -> int:
+    def whole(metric: str) -> float:
         # Three bank conflicts where there were none are nothing beside a million PE-cycles, and no infinite change.
         return next((size for glob, size in wholes.items() if fnmatchcase(metric, glob)), abs(total.get(metric) or 0))
 

@@ -16,6 +16,9 @@ Counts = dict[str, dict[str, int]]
 """How often each component did what: component, action, count."""
 Prices = dict[str, Price]
 
+KEYS = ("actions", "energy", "power_mw", "tops_per_watt", "energy_delay_product", "energy_vs_dense")
+"""What a layer or a total says of energy in the JSON report; all null where it was asked for and is not modelled."""
+
 SPARSITY = "sparsity"
 MULTIPLIERS = "multipliers"
 _MICROWATTS_PER_MILLIWATT = 1000  # a pJ in a us is a uW
@@ -149,7 +152,9 @@ class AreaReport:
     @property
     def sparsity_share(self) -> float:
         """Share of hardware for zeros."""
-        return share(sum(self.components[name].value for name in self.sparsity), self.total.value)
+        # In the order of the components: a set has another one in every process, and sums of floats follow it.
+        of_sparsity = sum(price.value for name, price in self.components.items() if name in self.sparsity)
+        return share(of_sparsity, self.total.value)
 
     def to_dict(self) -> dict[str, Any]:
         """The figures under `area` of the JSON report."""

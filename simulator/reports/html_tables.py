@@ -43,7 +43,7 @@ def factors_table(rows: Named, first: str) -> str:
 
 def energy_table(rows: Named, first: str) -> str:
     """The energy of layers or totals that have one; empty where none has."""
-    known = [(name, row) for name, row in rows if "energy" in row]
+    known = [(name, row) for name, row in rows if row.get("energy")]
     return _table_of(known, first, energy_columns(known)) if known else ""
 
 

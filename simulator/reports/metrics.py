@@ -15,6 +15,8 @@ Row = Mapping[str, Any]
 
 STACK = "pe_cycle_stack."
 PJ_PER_MILLIJOULE = 1e9
+_TABLES = frozenset({"actions", "area", "energy", "network", "tops_per_watt"})
+"""Keys of tables; where one is null none of its columns is there."""
 
 
 def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -24,7 +26,7 @@ def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             # {"dram": {"read_bytes": 3}} becomes {"dram.read_bytes": 3}.
             row |= flat(value, f"{prefix}{key}.")
-        elif not isinstance(value, list | tuple):
+        elif not (isinstance(value, list | tuple) or (value is None and key in _TABLES)):
             row[prefix + key] = value
     return row
 
@@ -190,7 +192,13 @@ ENERGY_VS_DENSE = Metric(
     meaning="energy over the machine's own dense baseline's",
     title="energy over the dense baseline's",
 )
-ENERGY_BAND = Metric("", "band mJ", "{}", _band, "what the sources of the prices leave open; published chips lie outside it, too (docs/energy.md)")
+ENERGY_BAND = Metric(
+    "",
+    "band mJ",
+    "{}",
+    _band,
+    "what the sources of the prices leave open; published chips lie outside it, too (docs/energy.md)",
+)
 ENERGY_SHARES = (
     Metric("", "DRAM", "{:.1%}", _energy_share("energy.dram.total_pj")),
     Metric("", "multipliers", "{:.1%}", _energy_share("energy.components.multipliers")),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from dataflows.schedule import Cause
 from simulator.reports.bounds import Bounds
 from simulator.reports.dram_report import DramReport
-from simulator.reports.energy_report import AreaReport, EnergyReport
+from simulator.reports.energy_report import KEYS, AreaReport, EnergyReport
 from simulator.reports.html_tables import measures_table
 from simulator.reports.input_spread import InputSpread, spread_columns
 from simulator.reports.metrics import flat
@@ -45,7 +45,8 @@ class Measures:
     cause, summing to pes x cycles; `fragmented_lanes` in multiplier slots; `barrier_busy_cycles` is the sum over
     barriers of the busiest PE's busy cycles, from which `load_imbalance` follows; `dense_issued_macs` and `dense_slots`
     are the products that the dense baseline issues and its multiplier slots that pass meanwhile; `energy` is None where
-    it was not asked for or is not modelled, and then the JSON report says nothing of it.
+    it was not asked for, and then the JSON report says nothing of it (`energy_asked`), or where it is not modelled, and
+    then its keys there are null.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Measures:
     dram: DramReport
     bounds: Bounds
     energy: EnergyReport | None = field(default=None, kw_only=True)
+    energy_asked: bool = field(default=False, kw_only=True)
 
     @property
     def utilization(self) -> float:
@@ -131,9 +133,11 @@ class Measures:
         """The figures under their names in the JSON report, derived ones included."""
         data = {key: getattr(self, key) for key in self.__dataclass_fields__}
         data |= {"dram": self.dram.to_dict(), "bounds": asdict(self.bounds)}
-        energy = data.pop("energy")
+        energy, asked = data.pop("energy"), data.pop("energy_asked")
         data |= {key: getattr(self, key) for key in DERIVED}
-        return data if energy is None else data | energy.figures(self.time_us, self.dense_macs, self.effectual_macs)
+        if energy is not None:
+            return data | energy.figures(self.time_us, self.dense_macs, self.effectual_macs)
+        return data | dict.fromkeys(KEYS) if asked else data
 
 
 @dataclass(frozen=True)
@@ -170,8 +174,7 @@ class NetworkReport:
     model  where the numbers come from: simulated events, or expectations of an analytical model
     inputs how the figures differ between the inputs that were simulated; None for one alone. All else is of the first.
     network  all layers as one run; None where nothing was simulated
-    energy_asked  whether energy and area were asked for
-    area     None where they were not, or where the machine names no components
+    area     None where it was not asked for, or where the machine names no components
     """
 
     accelerator: dict[str, Any]
@@ -185,7 +188,6 @@ class NetworkReport:
     model: Model = EVENTS
     inputs: InputSpread | None = None
     network: NetworkTotal | None = None
-    energy_asked: bool = False
     area: AreaReport | None = None
 
     @property
@@ -197,6 +199,11 @@ class NetworkReport:
     def label(self) -> str:
         """The machine's name, with the model where the numbers are not simulated."""
         return machine_label(self.machine, self.model)
+
+    @property
+    def energy_asked(self) -> bool:
+        """Whether energy and area were asked for."""
+        return any(layer.energy_asked for layer in self.layers)
 
     @property
     def total(self) -> Measures:
@@ -282,6 +289,7 @@ def total_of(layers: Sequence[Measures]) -> Measures:
             )
         ),
         energy=_energy_of(layers),
+        energy_asked=any(layer.energy_asked for layer in layers),
     )
 
 

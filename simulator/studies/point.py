@@ -170,7 +170,7 @@ def run_point(point: Point, key: str) -> Outcome:
 
 def _report(point: Point, accelerator: Accelerator) -> NetworkReport:
     if point.model == ANALYTICAL:
-        return expect(accelerator, point.traced())
+        return expect(accelerator, point.traced(), energy=point.energy)
     return simulate([accelerator], point.traced(), dense_cycles=_DENSE_CYCLES, energy=point.energy)[0]
 
 

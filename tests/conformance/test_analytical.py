@@ -16,7 +16,10 @@ RAGGED = Layer.conv(
     "ragged", in_channels=37, out_channels=29, input_size=(31, 27), kernel_size=3, stride=2, padding=1, batch=2
 )
 SETTABLE = [(name, key) for name in analytical_machines() for key in keys_of(machines()[name].Spec)]
-CHOICES = {"skip": {"scnn": "weights", "ideal": "nothing"}, "value_bits": 8}
+CHOICES = {
+    "skip": {"scnn": "weights", "ideal": "nothing"}, "value_bits": 8, "energy.cell": "itrs-hp", "energy.clock_gating": False,
+    "energy.dram_part": "HBM2_4Gb_x128", "energy.tables": "own.yaml", "energy.voltage": 1.0,
+}  # fmt: skip
 TEXTS = ("kind", "standard", "override", "address_map", "scheduler", "refresh", "write_back", "overlap", "pooling", "bank_hash",
          "tile_cut", "weight_format", "weight_layout")  # fmt: skip
 

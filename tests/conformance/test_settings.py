@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
 from dataflows.accelerator import Accelerator
 from dataflows.registry import machine, machines
-from dataflows.specs import AcceleratorSpec
+from dataflows.specs import AcceleratorSpec, EnergySpec
 from simulator.configuration import configure, idle_settings, keys_of, merge, validate
 from simulator.network_simulation import MachineRun, simulate
+from simulator.reports.energy_report import KEYS
 from tests.conformance.layers import random_trace
 from tests.simulator.network.graphs import POOLED
 from tests.simulator.network.workloads import network
@@ -50,6 +52,9 @@ TEXTS = {
     "weight_format": ["csc", "bitmask"],
     "dram.standard": ["DDR3-1600", "HBM2", "DDR4-3200"],
     "dram.address_map": ["RoCoBaBg", "RoBaRaCoCh", "CoRoBaBg"],
+    "energy.voltage": [0.7, 1.2],
+    "energy.dram_part": ["HBM2_4Gb_x128", "DDR3_4Gb_x8_1600"],
+    "energy.tables": [str(Path(__file__).with_name("own_prices.yaml"))],
 }
 TABLES = {"dram.override": [{"nRCD": 30}, {"nCL": 30}]}
 
@@ -183,12 +188,14 @@ def warns(name: str, base: str, key: str) -> bool:
     return key in idle_settings(configured(name, base_settings(name, base)))
 
 
+ENERGY = keys_of(EnergySpec, "energy.")
 SHARED = keys_of(AcceleratorSpec)
 """Settings of words, memory and ports, whose meaning all machines share: one machine stands for them in a quick run."""
 WALK = [
     pytest.param(name, key, marks=[pytest.mark.slow] if key in SHARED and name != "dcnn" else [])
     for name, chosen in machines().items()
     for key in keys_of(chosen.Spec)
+    if key not in ENERGY
 ]
 
 
@@ -197,6 +204,36 @@ def test_every_setting_moves_a_number_or_warns(name, key):
     likely_first = sorted(BASES, key=lambda base: key.partition(".")[0] not in BASES[base])
     effective = [base for base in likely_first if not warns(name, base, key)]
     assert not effective or any(moves(name, base, key) for base in effective)
+
+
+@cache
+def small_trace(name: str) -> LayerTrace:
+    accelerator = machine(name)()
+    return next(trace for trace in sorted(STRESS, key=lambda one: one.layer.dense_macs) if numbers(accelerator, trace))
+
+
+def priced(accelerator: Accelerator) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is reported of a layer without its energy, and its energy with the machine's area."""
+    run = MachineRun(accelerator, energy=True)
+    assert run.energy is not None
+    report = run.layer(small_trace(accelerator.name)).to_dict()
+    counted = {key: report.pop(key) for key in KEYS}
+    # Counts know no technology, so they belong to what must not move.
+    return report | {"actions": counted.pop("actions")}, counted | run.energy.area.to_dict()
+
+
+@pytest.mark.parametrize("key", ENERGY)
+@pytest.mark.parametrize("name", sorted(machines()))
+def test_a_setting_of_energy_moves_energy_or_area_and_nothing_else_or_warns(name, key):
+    plain = machine(name)()
+    counted, energy = priced(plain)
+    others = [
+        configured(name, {}, key, value) for value in alternatives(key, ENERGY[key].annotation, ENERGY[key].default)
+    ]
+    found = [priced(other) for other in others if other is not None]
+    assert found
+    assert all(other == counted for other, _ in found)
+    assert any(other != energy for _, other in found) != (key in idle_settings(plain))
 
 
 @pytest.mark.parametrize("name", sorted(set(machines()) - {"ideal"}))

@@ -14,6 +14,7 @@ from simulator.network_simulation import simulate
 from simulator.plots.report_page import report_page
 from simulator.reports.books import expected_laws
 from simulator.reports.diff import Tolerances, difference
+from simulator.reports.energy_report import KEYS as ENERGY_KEYS
 from simulator.terminal.reports import print_comparison, print_report
 from tests.simulator.studies.studies import network
 from workloads.catalog import load_workload
@@ -42,12 +43,16 @@ def test_it_has_the_keys_of_a_simulated_report(name, workload):
     ):
         assert list(ours) == list(theirs)
         assert list(ours["dram"]) == list(theirs["dram"])
+        assert all(ours[key] is None and theirs[key] is not None for key in ENERGY_KEYS)
         assert ours["pe_cycle_stack"].keys() == theirs["pe_cycle_stack"].keys()
         assert (ours["multipliers"], ours["pes"], ours["dense_macs"]) == (
             theirs["multipliers"],
             theirs["pes"],
             theirs["dense_macs"],
         )
+    assert expected["area"] is None
+    plain = expect(create(name), workload, energy=False).to_dict()
+    assert not {*ENERGY_KEYS, "area"} & {*plain, *plain["total"], *plain["layers"][0]}
     assert expected["digest"] != simulated["digest"]
     json.dumps(expected, allow_nan=False)
 
@@ -121,7 +126,7 @@ def test_cooked_books_are_refused(workload, monkeypatch, change, law):
 def test_a_machine_without_a_model_is_refused_in_one_line(name, workload):
     with pytest.raises(InputError) as caught:
         expect(create(name), workload)
-    assert str(caught.value) == f"{name} has no analytical model; machines that have one: dcnn, ideal, scnn"
+    assert str(caught.value) == f"{name} has no analytical model; machines that have one: dcnn, dcnn-opt, ideal, scnn"
 
 
 def test_layers_that_the_machine_refuses_are_refused_before_any_trace(monkeypatch):

@@ -14,6 +14,7 @@ from simulator.energy.acted import Acted, with_idle_slots
 from simulator.energy.estimate import Estimator
 from simulator.network_simulation import simulate
 from simulator.reports.diff import Tolerances, difference
+from simulator.reports.energy_report import KEYS
 from simulator.terminal.energy import print_energies, print_energy
 from tests.simulator.energy.counted_machine import CountedDcnn
 from workloads.catalog import load_workload
@@ -133,7 +134,14 @@ def test_a_machine_without_components_says_so(workload, capsys):
     (silent,) = simulate([Silent()], workload.select("conv1"))
     data = silent.to_dict()
     assert data["area"] is None
-    assert "energy" not in data["total"]
+    assert all(row[key] is None for row in (*data["layers"], data["total"]) for key in KEYS)
+    assert not any(
+        column.partition(".")[0] in ("energy", "actions", "tops_per_watt", "area")
+        for row in silent.rows()
+        for column in row
+    )
+    (plain,) = simulate([Silent()], workload.select("conv1"), energy=False)
+    assert not {*KEYS, "area"} & {*plain.to_dict(), *plain.to_dict()["total"]}
     print_energy(silent)
     print_energies([silent])
     assert capsys.readouterr().out == "\nenergy: not modelled for ideal\n" * 2
@@ -173,6 +181,32 @@ def test_rows_and_differences_have_energy(report):
     assert found == {
         "energy.total_pj": -1, "tops_per_watt.dense": -1, "area.total_mm2": 1, "actions.index.count": 0,
     }  # fmt: skip
+
+
+def test_a_difference_tells_cycles_and_energy_and_what_follows_them(workload):
+    old, new = (
+        simulate([create("scnn", {"energy": {"node_nm": node}, "dram": {"bandwidth_gbs": rate}})], workload)[
+            0
+        ].to_dict()
+        for node, rate in ((45.0, 50.0), (45.0, 0.5))
+    )
+    slower = [c for c in difference([old], [new], Tolerances()).changes if c.layer == "total" and not c.follows]
+    assert {change.metric for change in slower} == {"cycles", "energy.total_pj", "dram.peak_gbs", "dense_cycles"}
+    (smaller,) = simulate([create("scnn", {"energy": {"node_nm": 22.0}})], workload)
+    changes = [c for c in difference([old], [smaller.to_dict()], Tolerances()).changes if c.layer == "total"]
+    assert {change.metric for change in changes if not change.follows} == {"area.total_mm2", "energy.total_pj"}
+    # Of a part the effect is its share of the whole: no part moves the energy by more than itself.
+    parts = {change.metric: change for change in changes}
+    part = parts["energy.components.scatter_crossbar"]
+    assert part.effect == pytest.approx(abs(part.new - part.old) / old["total"]["energy"]["total_pj"])
+
+
+def test_what_floating_point_leaves_is_no_difference(report):
+    new = json.loads(json.dumps(report.to_dict()))
+    new["total"]["energy"]["total_pj"] *= 1 + 1e-14
+    assert difference([report.to_dict()], [new], Tolerances()).changes == ()
+    new["total"]["energy"]["total_pj"] *= 1 + 1e-11
+    assert [c.metric for c in difference([report.to_dict()], [new], Tolerances()).changes] == ["energy.total_pj"]
 
 
 def test_empty_slots_are_what_products_leave():

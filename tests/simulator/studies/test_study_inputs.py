@@ -4,8 +4,7 @@ import pytest
 
 from dataflows.registry import create
 from simulator.input_runs import simulate_inputs
-from simulator.plots.data import by_run
-from simulator.plots.kinds.causes import _label
+from simulator.plots.data import by_run, run_label
 from simulator.studies.store import Store
 from simulator.studies.study import run_study
 from simulator.studies.workers import Workers
@@ -30,7 +29,7 @@ def test_inputs_are_points_that_one_run_over_inputs_agrees_with(tmp_path):
     # Figures join them to one run with a band, and tell single bars by the input.
     ((run, group),) = by_run(rows).items()
     assert (run, len(group)) == ("scnn", 3)
-    assert [_label(run, row, group) for row in group] == [f"scnn  input={number}" for number in range(3)]
+    assert [run_label(run, row, group) for row in group] == [f"scnn  input={number}" for number in range(3)]
 
 
 def test_an_input_that_is_not_there_is_a_fault_of_the_study():

@@ -81,7 +81,7 @@ def test_machines_without_a_model_are_refused_in_one_line(cli, tmp_path):
     run = cli("sweep", name, "--on", "scnn,cambricon-x", "--vary", "model=events,analytical", "--store", tmp_path / "s")
     assert run.code == 2
     assert run.err.splitlines() == [
-        "prunesim: sweep: cambricon-x has no analytical model; machines that have one: dcnn, ideal, scnn"
+        "prunesim: sweep: cambricon-x has no analytical model; machines that have one: dcnn, dcnn-opt, ideal, scnn"
     ]
     assert not (tmp_path / "s").exists()
     assert len(study(machines=["cambricon-x"], workloads=[name], model="events").places) == 1

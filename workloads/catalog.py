@@ -29,6 +29,11 @@ def load_workload(text: str = "blazepose", seed: int = 0, batch: int | None = No
     return workload if batch is None else workload.with_batch(batch)
 
 
+def is_known(text: str) -> bool:
+    """Whether it is the name of a workload, and not the path of a file."""
+    return text in SHIPPED or text in network_names()
+
+
 def _resolve(text: str) -> Workload:
     if text in SHIPPED:
         return _load_traces(SHIPPED[text])

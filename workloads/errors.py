@@ -10,6 +10,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+_MOST_NAMES = 40  # beyond them a list is no help
+
 
 class PrunesimError(ValueError):
     """Base of the errors whose text is meant for a user."""
@@ -26,9 +28,10 @@ class UnsupportedLayerError(PrunesimError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """A ready-made clause naming the nearest known name, or all of them when none is near."""
     names = sorted(known)
+    alike = [other for other in names if other.casefold() == name.casefold()]
     # A ratio of a half finds swapped and missing letters; below it, all names together help more than a far one.
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names)}"
+    close = alike or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known: {listed(names, _MOST_NAMES)}"
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

@@ -16,7 +16,7 @@ import click
 
 from simulator.commands import streams, unforeseen
 from simulator.version import VERSION
-from workloads.errors import InputError, PrunesimError
+from workloads.errors import InputError, PrunesimError, nearest
 from workloads.notices import tell
 
 _MOST_LINES = 50  # of faults that are told at once
@@ -49,6 +49,14 @@ class LazyGroup(click.Group):
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self.modules[cmd_name].partition(":")
         return getattr(import_module(module), attribute)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that arguments name. Raises `InputError` with the nearest one where there is none."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise InputError(f"unknown command '{args[0]}': {nearest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -43,6 +43,7 @@ def plot(
 ) -> None:
     """Draw RESULTS: what 'run', 'compare', 'sweep' or 'serve' wrote (JSON, CSV, Parquet, a store), or a timeline."""
     from simulator import plots
+    from simulator.commands.outputs import wrote
     from simulator.plots.files import read_results, read_serving, read_timeline
     from workloads.files import require_outputs
 
@@ -62,3 +63,4 @@ def plot(
     else:
         data = read_results(results, study, where, whole=drawn.source == "reports")
     plots.save(drawn(data, **given), output)
+    wrote(output)

@@ -23,12 +23,13 @@ def report(results: Path, output: Path, timeline: Path | None, study: str | None
 
     The page holds the tables, the figures and the exact configuration, and opens without a network.
     """
+    from simulator.commands.outputs import write
     from simulator.plots.data import reports_of
     from simulator.plots.files import read_results, read_timeline
     from simulator.plots.report_page import report_page
-    from workloads.files import require_outputs, write_whole
+    from workloads.files import require_outputs
 
     require_outputs([output], [results, timeline])
     reports = reports_of(read_results(results, study, where, whole=True))
     watched = read_timeline(timeline) if timeline else None
-    write_whole(output, report_page(reports, watched))
+    write(output, report_page(reports, watched))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from simulator.commands.outputs import write
+from simulator.commands.outputs import write, wrote
 from workloads.errors import InputError
 from workloads.notices import tell
 
@@ -36,6 +36,7 @@ EQUAL_HELP = (
     "What a machine cannot reach is said on standard error."
 )
 FACTORS_HELP = "Show what each speedup consists of: size x zeros skipped x utilization."
+_NOTES_HELP = "Show all that machines had to do to fit layers, not the first note alone."
 NO_ENERGY_HELP = "Leave out energy and area, which nothing is counted for then."
 _CHECK_HELP = "Also compute every output in the machine's own order and compare with a reference convolution."
 OUTPUT_FILE = click.Path(dir_okay=False, allow_dash=True)
@@ -49,6 +50,7 @@ def run_options(command: Command) -> Command:
         click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help=SET_HELP),
         click.option("--equal", metavar="KEY=VALUE,...", help=EQUAL_HELP),
         click.option("--factors", is_flag=True, help=FACTORS_HELP),
+        click.option("--notes", is_flag=True, help=_NOTES_HELP),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=SEED_HELP),
         click.option("--batch", type=click.IntRange(min=1), help="Images in a batch.  [default: the workload's]"),
         click.option("--inputs", metavar="N|all", default="1", show_default=True, help=_INPUTS_HELP),
@@ -94,13 +96,14 @@ def run(
     WORKLOAD is a built-in network (vgg16), a density set of one (vgg16@deep-compression), a trace file (.npz), your
     own network file (.toml) or a model that 'prunesim import' knows (.onnx, .tflite, ...).  [default: blazepose]
     """
+    from simulator.commands.hints import require_one_machine
     from simulator.input_runs import images_of, parse_inputs
-    from workloads import files
 
     # FORMAT:FILE; what is wrong with it is said where it is read, here only the file matters.
     requests = dram_trace.partition(":")[2] or None if dram_trace else None
     # Before the run: a file that cannot be written must not be found out after an hour.
     _require_outputs(options, (scale_sim, timeline, requests), (config, workload))
+    require_one_machine(machine)
     accelerator = configured(machine, config, settings, equal_size_of(options["equal"]))
     chosen = workload_of(workload, **{key: options[key] for key in ("seed", "batch", "prune", "layers")})
     recorder = _recorder(dram_trace, accelerator) if dram_trace else None
@@ -109,15 +112,16 @@ def run(
     alone, together = (recorder, None if one_run else watch), (watch if one_run else None,)
     (report,) = _simulate([accelerator], chosen, inputs, _given(alone), _given(together), energy=options["energy"])
     if timeline and watch:
-        files.write_whole(timeline, watch.to_json(report))
+        write(timeline, watch.to_json(report))
     if recorder:
         recorder.write()
+        wrote(recorder.path)
     if not _write(report.to_dict(), report.rows(), options):
-        _print(report, images_of(chosen), factors=options["factors"])
+        _print(report, images_of(chosen), options)
     if scale_sim:
         from simulator.reports.scale_sim import to_compute_report
 
-        files.write_whole(scale_sim, to_compute_report(report))
+        write(scale_sim, to_compute_report(report))
     if check:
         _check([accelerator], chosen, inputs)
 
@@ -163,7 +167,7 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
         "refused": refused,
     }
     if not _write(data, [row for report in reports for row in report.rows()], options):
-        print_comparison(reports, factors=options["factors"])
+        print_comparison(reports, factors=options["factors"], notes=options["notes"])
         print_energies(reports)
         print_inputs(reports)
     if check:
@@ -172,8 +176,10 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
 
 def workload_of(name: str, *, seed: int, batch: int | None, prune: str | None, layers: str | None) -> Workload:
     """The workload that options choose; None for what was not given."""
+    from simulator.commands.hints import require_workload
     from workloads.catalog import load_workload
 
+    require_workload(name)
     chosen = load_workload(name, seed=seed, batch=batch)
     if prune:  # before layers are selected, for prunings may look at the whole network
         from workloads import pruning
@@ -284,14 +290,14 @@ def _simulate(
     return reports
 
 
-def _print(report: NetworkReport, images: int, *, factors: bool) -> None:
+def _print(report: NetworkReport, images: int, options: dict[str, Any]) -> None:
     """All tables of one machine."""
     from simulator.terminal.energy import print_energy
     from simulator.terminal.inputs import print_inputs
     from simulator.terminal.networks import print_network
     from simulator.terminal.reports import print_report
 
-    print_report(report, factors=factors)
+    print_report(report, factors=options["factors"], notes=options["notes"])
     print_energy(report)
     print_network(report, images)
     print_inputs([report])

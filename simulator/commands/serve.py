@@ -61,6 +61,7 @@ def serve(workload: str, machine: str, config: Path | None, settings: tuple[str,
     The machine's times are simulated first: how long the network takes, and how soon the next input is done behind
     it, of each size of batch that occurs.
     """
+    from simulator.commands.hints import require_one_machine
     from simulator.input_runs import parse_inputs
     from simulator.reports.files import to_json
     from simulator.serving.run import cycles_of, parse_traffic, rules_of, serve_workload
@@ -71,6 +72,7 @@ def serve(workload: str, machine: str, config: Path | None, settings: tuple[str,
     traffic = parse_traffic(options["arrivals"], options["rates"], options["images"], options["seed"])
     # Before anything is simulated: a file that cannot be written must not be found out at the end.
     require_outputs([options["json_file"]], (config, workload, options["arrivals"]))
+    require_one_machine(machine)
     accelerator = configured(machine, config, settings, equal_size_of(options["equal"]))
     clock_hz = accelerator.spec.clock_hz
     rules = rules_of(options["batch"], options["wait_ms"], options["queue"], clock_hz)

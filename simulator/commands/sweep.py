@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,7 +103,8 @@ def sweep(
     name = Path(subject).stem if options["machines"] is None else "sweep"
     workers = Workers(jobs, cluster, patience, say=tell)
     # The store is the inner one: it has closed, with all that came, before anybody is told so.
-    with _ended_by_signals(), Store(store_file or Path(f"{name}.sqlite")) as store:
+    path = store_file or Path(f"{name}.sqlite")
+    with _ended_by_signals(lambda: _progress(study, path)), Store(path) as store:
         with progress(study.title) as advance:
             summary = run_study(study, store, workers, advance)
         _write(study, store, options)
@@ -115,9 +116,21 @@ def sweep(
         raise SystemExit(1)
 
 
+def _progress(study: Study, path: Path) -> str:
+    """How much of a study a store holds."""
+    from simulator.studies.store import Store
+
+    keys = {place.key for place in study.places}
+    with Store(path) as store:
+        return f"{sum(key in store for key in keys)} of {len(keys)} points are in {path}"
+
+
 @contextmanager
-def _ended_by_signals() -> Generator[None]:
-    """SIGTERM, which batch systems send, ends the block like Ctrl-C: what runs beside it ends with it."""
+def _ended_by_signals(progress: Callable[[], str]) -> Generator[None]:
+    """SIGTERM, which batch systems send, ends the block like Ctrl-C: what runs beside it ends with it.
+
+    `progress` says how far it came, and is asked once the block has ended.
+    """
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -127,7 +140,7 @@ def _ended_by_signals() -> Generator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        tell("interrupted: what was computed is stored, run again to go on")
+        tell(f"interrupted: {progress()}; run again to go on")
         raise
     finally:
         if before is not None:
@@ -143,6 +156,7 @@ def _rescue(damaged: Path) -> None:
 
 def _study(subject: str, options: dict[str, Any]) -> Study:
     """The study of the file, or the one that the options describe."""
+    from simulator.commands.hints import require_study
     from simulator.studies.study import Study
     from simulator.studies.study_file import StudyTable
     from workloads.texts import require_plain
@@ -151,6 +165,7 @@ def _study(subject: str, options: dict[str, Any]) -> Study:
         given = [key for key in ("vary", "seeds", *_STUDY_KEYS, "settings") if options[key]]
         if given:
             raise InputError(f"--{given[0].replace('settings', 'set')}: needs --on; a study file says it by itself")
+        require_study(subject)
         return Study.read(Path(subject))
     axes = [_axis(text) for text in options["vary"]]
     title = f"{subject} on {options['machines']}: {', '.join(key for axis in axes for key in axis) or 'no axis'}"
@@ -207,15 +222,12 @@ def _require_outputs(options: dict[str, Any]) -> None:
 def _write(study: Study, store: Store, options: dict[str, Any]) -> None:
     from simulator.reports.files import to_csv
     from simulator.terminal.studies import print_study
-    from workloads.files import write_whole
 
     if options["csv_file"]:
         write(options["csv_file"], to_csv(list(store.rows_of(study.name, study.places))))
     if options["parquet_file"]:
         import pandas as pd
 
-        write_whole(
-            options["parquet_file"], pd.DataFrame(store.rows_of(study.name, study.places)).to_parquet(index=False)
-        )
+        write(options["parquet_file"], pd.DataFrame(store.rows_of(study.name, study.places)).to_parquet(index=False))
     if options["csv_file"] != "-":
         print_study(study, store, factors=options["factors"])

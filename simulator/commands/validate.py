@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simulator.commands.outputs import wrote
 from workloads.errors import InputError
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def validate(
                 click.echo(path)
     if document is not None:
         figure_records.rewrite(document, figures.FigureSet.read(place))
+        wrote(document)
 
 
 def _drawing(chosen: FigureSet, folder: Path, ending: str) -> Callable[[Sequence[Result]], None]:
@@ -108,7 +110,7 @@ def _drawing(chosen: FigureSet, folder: Path, ending: str) -> Callable[[Sequence
 
     def draw(found: Sequence[Result]) -> None:
         for path in published.write(folder, ending, found, chosen.drawings):
-            click.echo(path, err=True)
+            wrote(path)
 
     return draw
 

@@ -30,7 +30,7 @@ class RequestRecorder(Observer):
         self._device = BankedDramSpec.of(dram).device
         self._trace = RequestTrace(self._device.burst_bytes)
         self._clock_hz = 1
-        self._form, self._path = form, path
+        self._form, self.path = form, path
 
     @classmethod
     def of(cls, target: str, dram: DramSpec) -> Self:
@@ -66,4 +66,4 @@ class RequestRecorder(Observer):
 
     def write(self) -> None:
         """Write the trace."""
-        write_whole(self._path, FORMATS[self._form](self._trace))
+        write_whole(self.path, FORMATS[self._form](self._trace))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from simulator import plots
 from simulator.plots.graph_picture import graph_svg
 from simulator.reports.columns import legend, notes_by_layers
+from simulator.reports.described import title_of
 from simulator.reports.html_tables import (
     energy_columns,
     energy_table,
@@ -89,12 +90,11 @@ pre { background: #f6f6f6; padding: .8rem; font-size: 12.5px; overflow-x: auto; 
 
 def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> str:
     """The page of the JSON reports of a run or of a comparison; with a timeline, also its figures."""
-    names = ", ".join(dict.fromkeys(report["workload"]["name"] for report in reports))
-    machines = ", ".join(_label(report) for report in reports)
+    title = escape(title_of(reports))
     # One counter for the whole page: ids of SVG elements must differ between figures that stand in one document.
     ids = count()
     body = [
-        f"<h1>{escape(names)} on {escape(machines)}</h1>",
+        f"<h1>{title}</h1>",
         f'<p class="about">{escape(_about(reports))}</p>',
         "<h2>Totals</h2>",
         *_totals(reports),
@@ -107,7 +107,7 @@ def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> 
         "<h2>Configuration</h2>",
         *(_configuration(report) for report in reports),
     ]
-    head = f'<meta charset="utf-8"><title>{escape(names)} on {escape(machines)}</title><style>{_STYLE}</style>'
+    head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
     text = "\n".join(body)
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n{text}\n</body></html>\n'
 

@@ -21,11 +21,12 @@ from simulator.studies.workers import Workers
 from workloads.errors import InputError
 
 Progress = Callable[[int, int, str], None]
+_OF_POINTS = {"accelerator", *PointKeys.model_fields}  # what is no setting of a machine
 
 
 @dataclass(frozen=True)
 class Study:
-    """Points in order. `varied` are the keys that tell places apart, seed and input left out."""
+    """Points in order. `varied` are the keys that have several values, seed and input left out."""
 
     name: str
     title: str
@@ -56,6 +57,11 @@ class Study:
         """The study of points that are known to be right one by one; what each sets as `StudyTable.combinations`."""
         places = tuple(_place(values) for values in combinations)
         return cls(name, title or name, places, _varied(places))
+
+    def varied_of(self, place: Place) -> dict[str, Any]:
+        """What the varied keys are at a place; None for a setting that its machine does not have."""
+        settings = dict(place.point.settings)
+        return {key: place.values.get(key) if key in settings or key in _OF_POINTS else None for key in self.varied}
 
     def without_energy(self) -> Self:
         """The same points, of which no energy is reported."""
@@ -158,16 +164,9 @@ def _outcomes(places: Sequence[Place], store: Store, workers: Workers) -> Iterat
 
 
 def _varied(places: Sequence[Place]) -> tuple[str, ...]:
-    """Keys that tell places apart. Of keys whose values go hand in hand the first is enough."""
+    """Keys with several values. One that follows another shows, too: what it does must not be read as the other's."""
     keys = dict.fromkeys(key for place in places for key in place.values if key not in ("seed", "input"))
-    patterns: dict[tuple[int, ...], str] = {}
-    for key in keys:
-        seen: dict[str, int] = {}
-        # Values by first appearance: a b a and 1 2 1 are both 0 1 0, so that these two keys go hand in hand.
-        numbers = tuple(seen.setdefault(repr(place.values.get(key)), len(seen)) for place in places)
-        if len(seen) > 1:
-            patterns.setdefault(numbers, key)
-    return tuple(patterns.values())
+    return tuple(key for key in keys if len({repr(place.values.get(key)) for place in places}) > 1)
 
 
 def _place(values: dict[str, Any]) -> Place:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simulator.reports.columns import LOSSES, MORE, TIMES, Columns, cause_columns, legend, notes_by_layers
+from simulator.reports.described import conditions_text, machine_text, title_of
 from simulator.reports.metrics import FACTORS, MOST_LOST, NETWORK_TIME, SIZE, TIME, UTILIZATION, Row, flat
 from simulator.reports.network_total import total_row
 from simulator.reports.report import NetworkReport
@@ -16,30 +17,40 @@ from simulator.terminal.tables import console, fitting
 _Rows = Sequence[tuple[str, Row]]
 
 
-def print_report(report: NetworkReport, *, factors: bool = False) -> None:
-    """One machine: a row a layer, the total, and where its PE-cycles went."""
+def print_report(report: NetworkReport, *, factors: bool = False, notes: bool = False) -> None:
+    """One machine: a row a layer, the total, and where its PE-cycles went; the first note, or all with `notes`."""
     data = report.to_dict()
     rows = [(layer["name"], flat(layer)) for layer in data["layers"]] + [("total", flat(data["total"]))]
     output = console()
     _print_sizes(output, [(report.machine, report.size)])
-    shown = _print_measures(output, f"{report.workload['name']} on {report.label}", "layer", rows, factors=factors)
-    for note in notes_by_layers(data["layers"]):
-        output.print(f"  {note}", style="dim", highlight=False)
+    shown = _print_measures(output, title_of([data]), "layer", rows, factors=factors)
+    _print_notes(output, notes_by_layers(data["layers"]), whole=notes)
     output.print(legend(shown), style="dim", highlight=False)
 
 
-def print_comparison(reports: Sequence[NetworkReport], *, factors: bool = False) -> None:
-    """Several machines: their sizes, a row each, and each one's notes once."""
+def print_comparison(reports: Sequence[NetworkReport], *, factors: bool = False, notes: bool = False) -> None:
+    """Several machines: their sizes, a row each, and the first note, or with `notes` each one's notes once."""
     data = [(report.label, report.to_dict()) for report in reports]
     output = console()
     _print_sizes(output, [(name, report["size"]) for name, report in data])
-    title = f"{reports[0].workload['name']}: total of {len(reports[0].layers)} layers"
+    title = f"{reports[0].workload['name']}: total of {conditions_text(data[0][1])}"
     rows = [(name, flat(total_row(report))) for name, report in data]
     shown = _print_measures(output, title, "accelerator", rows, factors=factors)
     for name, report in data:
-        for note in notes_by_layers(report["layers"], alike=True):
-            output.print(f"  {name}: {note}", style="dim", highlight=False)
+        if (text := machine_text(report)) != name:
+            output.print(f"  {text}", style="dim", highlight=False)
+    told = [f"{name}: {note}" for name, report in data for note in notes_by_layers(report["layers"], alike=True)]
+    _print_notes(output, told, whole=notes)
     output.print(legend(shown), style="dim", highlight=False)
+
+
+def _print_notes(output: Console, notes: Sequence[str], *, whole: bool) -> None:
+    """The notes, or the first of them and how many there are."""
+    shown = notes if whole else notes[:1]
+    for note in shown:
+        output.print(f"  {note}", style="dim", highlight=False)
+    if more := len(notes) - len(shown):
+        output.print(f"  and {more} more note{'' if more == 1 else 's'}: --notes", style="dim", highlight=False)
 
 
 def _print_sizes(output: Console, rows: _Rows) -> None:

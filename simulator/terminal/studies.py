@@ -43,13 +43,14 @@ def print_study(study: Study, store: Store, *, factors: bool = False) -> None:
     network = (NETWORK_TIME, GAIN) if {"overlap", "pooling"} & set(keys) else ()
     shown = (*TIMES, *network, *_COLUMNS[len(TIMES) :], *(FACTORS if factors else ()))
     groups: Groups = {}
-    rows = list(store.rows_of(study.name, study.places))
-    # A setting that bears a metric's name, such as `dram.burst_bytes`, stands under another one, see `Store.rows`.
-    columns = [f"set.{key}" if any(f"set.{key}" in row for row in rows) else key for key in keys]
-    for row in rows:
-        # Seed and input are none of the varied keys, so that those of a point fall into one group.
-        groups.setdefault(tuple(_text(row.get(column)) for column in columns), []).append(row)
-    energy = (ENERGY, ENERGY_VS_DENSE) if any(ENERGY.value(row) is not None for row in rows) else ()
+    for place in study.places:
+        of_keys = study.varied_of(place) or place.values
+        # Seed and input are none of the keys, so that those of a point fall into one group.
+        group = groups.setdefault(tuple(_text(of_keys.get(key)) for key in keys), [])
+        group += store.rows_of(study.name, [place])
+    groups = {values: rows for values, rows in groups.items() if rows}
+    known = any(ENERGY.value(row) is not None for rows in groups.values() for row in rows)
+    energy = (ENERGY, ENERGY_VS_DENSE) if known else ()
     least = tuple(metric for metric in shown if metric in (*_LEAST, *network, *FACTORS))
     choices = [(metrics, broken) for metrics in ((*shown, *energy), shown, least) for broken in (False, True)]
     tables = [_built(_title(study), keys, groups, metrics, break_names=broken) for metrics, broken in choices]

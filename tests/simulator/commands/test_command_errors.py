@@ -56,7 +56,11 @@ kernel_size = 3
         (["config", "cambricon"], "did you mean 'cambricon-x'?"),
         (["run", "c3d", "--on", "scnn"], "scnn cannot run layer 'conv1a':"),
         (["list", "machines"], "'machines' is not one of"),
-        (["rum"], "No such command 'rum'"),
+        (["rum"], "unknown command 'rum': did you mean 'run'?"),
+        (["run", "--on", "SCNN"], "unknown accelerator 'SCNN': did you mean 'scnn'?"),
+        (["run", "--on", "scnn,dcnn"], "--on scnn,dcnn: one accelerator runs here; 'prunesim compare' takes several, or all\n"),
+        (["serve", "--on", "all", "--arrivals", "1"], "--on all: one accelerator runs here;"),
+        (["sweep", "vgg16"], "vgg16: a workload, no study; to sweep it, say on what: --on MACHINE,... --vary KEY=V1,V2\n"),
         (["run", "missing.npz", "--on", "scnn"], "missing.npz"),
         (["run", "missing.toml", "--on", "scnn"], "missing.toml"),
         (["run", "blazepose", "--on", "scnn", "--config", "missing.toml"], "missing.toml: no such file"),
@@ -157,3 +161,31 @@ def test_the_old_file_survives_a_failed_run(cli, tmp_path):
     path.write_text(json.dumps({"old": True}))
     assert cli("run", "c3d", "--on", "scnn", "--json", path).code == 2
     assert json.loads(path.read_text()) == {"old": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "command", "line"),
+    [
+        ('accelerator = "scnn"\n', "run", "an accelerator's configuration, no workload; give it as --config"),
+        ('accelerator = "scnn"\n', "sweep", "an accelerator's configuration, no study;"),
+        ('machines = ["scnn"]\n', "run", "a study, no workload; run it with: prunesim sweep"),
+        (TINY, "sweep", "a workload, no study; to sweep it, say on what:"),
+        ("layers = ][", "run", "not valid TOML"),
+        ("unknown = 1", "run", "unknown key 'unknown'"),
+    ],
+)
+def test_a_file_of_another_kind_is_known(cli, tmp_path, text, command, line):
+    file = tmp_path / "given.toml"
+    file.write_text(text)
+    ended = cli(command, file, *(["--on", "scnn"] if command == "run" else []))
+    assert (ended.code, ended.out) == (2, "")
+    assert f"{file}: {line}" in ended.err
+
+
+def test_results_are_no_workload(cli, tmp_path):
+    file = tmp_path / "r.json"
+    file.write_text("{}")
+    ended = cli("run", file, "--on", "scnn")
+    assert (ended.code, ended.err) == (
+        2, f"prunesim: {file}: results, no workload; 'prunesim plot', 'report' and 'diff' read them\n"
+    )  # fmt: skip

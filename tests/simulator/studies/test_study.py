@@ -178,7 +178,9 @@ def test_what_is_varied_leaves_the_seed_out(tmp_path):
     assert chosen.varied == ("accelerator", "queue_depth")
 
 
-def test_of_keys_that_change_together_the_first_stands_for_all(tmp_path):
+def test_keys_that_change_together_are_all_varied_and_a_machine_without_a_setting_has_none(tmp_path):
     together = {"iaram_bytes": [10240, 20480], "oaram_bytes": [20480, 40960]}
-    chosen = study(machines=["scnn"], workloads=[network(tmp_path)], axes=[together, {"queue_depth": [0, 2]}])
-    assert chosen.varied == ("iaram_bytes", "queue_depth")
+    chosen = study(machines=["scnn", "dcnn"], workloads=[network(tmp_path)], axes=[together])
+    assert chosen.varied == ("accelerator", "iaram_bytes", "oaram_bytes")
+    shown = [tuple(chosen.varied_of(place).values()) for place in chosen.places]
+    assert shown == [("scnn", 10240, 20480), ("dcnn", None, None), ("scnn", 20480, 40960), ("dcnn", None, None)]

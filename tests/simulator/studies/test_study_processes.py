@@ -62,7 +62,8 @@ def test_workers_go_when_their_sweep_goes(tmp_path, number):
     if number in (signal.SIGKILL, signal.SIGHUP):
         assert sweep.returncode == -number
     else:
-        assert (sweep.returncode, said.strip()) == (130, "interrupted: what was computed is stored, run again to go on")
+        stored = f"{results(tmp_path / 's.sqlite')} of 4000 points are in {tmp_path / 's.sqlite'}"
+        assert (sweep.returncode, said.strip()) == (130, f"interrupted: {stored}; run again to go on")
     assert results(tmp_path / "s.sqlite") >= 1
 
 

@@ -11,7 +11,6 @@ import click
 
 from simulator.commands.outputs import write
 from workloads.errors import InputError
-from workloads.notices import tell
 
 _REPORT = click.Path(path_type=Path)
 _STANDARD_INPUT = Path("-")
@@ -61,8 +60,6 @@ def diff(
         found = found.worse_only()
     if json_file:
         write(json_file, to_json(found.to_dict()))
-        if json_file != "-":
-            tell(f"wrote {json_file}")
     if json_file != "-":
         print_difference(found, rows, each=each)
     if not found.accepted:

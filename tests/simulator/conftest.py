@@ -14,7 +14,7 @@ def serve(cli, tmp_path):
     def call(*arguments, on="structured"):
         file = tmp_path / "serve.json"
         result = cli("serve", TINY, "--on", on, *arguments, "--json", file)
-        assert (result.code, result.err) == (0, "")
+        assert (result.code, result.err) == (0, f"wrote {file}\n")
         return json.loads(file.read_text()), result.out
 
     return call

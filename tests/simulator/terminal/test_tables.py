@@ -64,12 +64,18 @@ def test_empty_lanes_are_a_loss_of_their_own(reports):
 def test_a_comparison_prints_each_note_of_a_machine_once(reports, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "250")
     layers = [replace(layer, notes=("spills",)) for layer in (*reports[0].layers, *reports[0].layers)]
-    print_comparison([replace(reports[0], layers=tuple(layers)), reports[1]])
+    both = [replace(reports[0], layers=tuple(layers)), reports[1]]
+    print_comparison(both, notes=True)
     out = capsys.readouterr().out
     assert out.count("spills") == 1
     assert "  scnn: conv1 and 3 more layers: spills\n" in out
-    for note in notes_by_layers([layer.to_dict() for layer in reports[1].layers], alike=True):
+    others = notes_by_layers([layer.to_dict() for layer in reports[1].layers], alike=True)
+    for note in others:
         assert out.count(f"  cambricon-x: {note}\n") == 1
+    print_comparison(both)
+    out = capsys.readouterr().out
+    assert f"  scnn: conv1 and 3 more layers: spills\n  and {len(others)} more note" in out
+    assert not any(note in out for note in others)
 
 
 def test_notes_that_differ_in_numbers_are_one_in_a_comparison_and_each_its_own_in_a_run():

@@ -196,6 +196,7 @@ def _is_report(entry: Mapping[str, Any]) -> bool:
 
 def _report_rows(report: Mapping[str, Any]) -> list[Row]:
     known = {"accelerator": report["accelerator"]["name"], "workload": report["workload"]["name"]}
+    known |= report.get("point", {})  # of a study
     measures = [*report.get("layers", []), {**total_row(report), "name": "total"}]
     spreads = spread_columns(report["inputs"]) if "inputs" in report else [{}] * len(measures)
     return [{**known, **flat(row), **spread} for row, spread in zip(measures, spreads, strict=True)]

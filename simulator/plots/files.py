@@ -5,15 +5,19 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from simulator.plots.data import Data, Row
+from simulator.plots.data import Data, Row, swept_columns
 from simulator.reports.files import cell_text, plain_texts, read_reports
+from simulator.reports.metrics import flat
 from simulator.reports.report import SCHEMA
 from workloads.errors import InputError, nearest
 from workloads.files import DATA_LIMIT_BYTES, require_file
 from workloads.names import LONGEST_TEXT, plain_name
 from workloads.texts import read_json
+
+if TYPE_CHECKING:
+    from simulator.studies.store import Store
 
 _SQLITE, _PARQUET = b"SQLite format 3\0", b"PAR1"
 
@@ -23,7 +27,7 @@ def read_results(path: Path, study: str | None = None, where: Sequence[str] = ()
 
     study   of a store that holds several
     where   "column=value" each: only such rows, or the reports of such points
-    whole   of a store: whole reports in place of a row a point
+    whole   of a store: whole reports in place of a row a point, each with the swept values of its `point`
 
     Raises `InputError` naming the file when it is missing or none of these.
     """
@@ -100,7 +104,22 @@ def _read_store(path: Path, study: str | None, where: Sequence[str], *, whole: b
         if study is None and len(names) > 1:
             raise InputError(f"{path}: holds several studies, choose one with --study: {', '.join(names)}")
         rows = chosen_rows(list(store.rows(study)), where)
-        return [store.report(row["key"]) for row in rows] if whole else rows
+        return _reports_of_points(store, rows) if whole else rows
+
+
+def _reports_of_points(store: Store, rows: Sequence[Row]) -> list[Row]:
+    """The report of each point once, with the values that tell it from others; None for what its machine lacks."""
+    reports = [store.report(row["key"]) for row in rows]
+    settings = [flat(report["accelerator"]).keys() for report in reports]
+    every = set[str]().union(*settings)
+    apart = [key for key in ("seed", "input") if len({str(row.get(key)) for row in rows}) > 1]
+    apart = [*swept_columns(rows), *apart]
+    points = dict[tuple[str, str], Row]()
+    for row, report, own in zip(rows, reports, settings, strict=True):
+        # Densities and the like are no settings: no machine has them, and every point does.
+        values = {key: row.get(key) if key in own or key not in every else None for key in apart}
+        points[row["key"], repr(values)] = report | {"point": values}
+    return list(points.values())
 
 
 def _head(path: Path) -> bytes:

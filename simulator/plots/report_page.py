@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from simulator import plots
 from simulator.plots.graph_picture import graph_svg
 from simulator.reports.columns import legend, notes_by_layers
-from simulator.reports.described import title_of
+from simulator.reports.described import title_of as title_of_reports
 from simulator.reports.html_tables import (
     energy_columns,
     energy_table,
@@ -23,7 +23,7 @@ from simulator.reports.html_tables import (
     size_table,
     table,
 )
-from simulator.reports.metrics import FACTORS
+from simulator.reports.metrics import FACTORS, title_of
 from simulator.reports.network_total import total_row
 from simulator.reports.report import EVENTS, machine_label
 from workloads.errors import InputError
@@ -70,6 +70,11 @@ _FIGURES = {
     ),
     "inputs": Shown("inputs", "How far one input misleads: cycles of each layer on every input, around their mean."),
 }
+_OF_DENSITIES = {
+    "speedup": Shown("speedup", "Speedup over each accelerator's dense baseline; where it crosses 1 is marked."),
+    "energy-sparsity": Shown("energy-sparsity", "Energy against sparsity."),
+}
+_MOST_BARS = 24  # side by side
 _OF_TIMELINE = {
     "bandwidth": Shown("bandwidth", "DRAM bandwidth over time."),
     "gantt": Shown("gantt", "Fetch, compute and drain in the longest layer."),
@@ -90,26 +95,49 @@ pre { background: #f6f6f6; padding: .8rem; font-size: 12.5px; overflow-x: auto; 
 
 def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> str:
     """The page of the JSON reports of a run or of a comparison; with a timeline, also its figures."""
-    title = escape(title_of(reports))
+    title = escape(title_of_reports(reports))
     # One counter for the whole page: ids of SVG elements must differ between figures that stand in one document.
     ids = count()
+    is_study = any(report.get("point") for report in reports)
+    figures = _of_study(reports) if is_study else _FIGURES
     body = [
         f"<h1>{title}</h1>",
         f'<p class="about">{escape(_about(reports))}</p>',
         "<h2>Totals</h2>",
         *_totals(reports),
         "<h2>Figures</h2>",
-        *_figures(reports, {name: one for name, one in _FIGURES.items() if len(reports) > 1 or not one.several}, ids),
+        *_figures(reports, {name: one for name, one in figures.items() if len(reports) > 1 or not one.several}, ids),
         *(_figures(timeline, _OF_TIMELINE, ids) if timeline else ()),
-        "<h2>Layers</h2>",
-        *(_layers(report, opened=len(reports) == 1) for report in reports),
-        *_graphs(reports),
-        "<h2>Configuration</h2>",
-        *(_configuration(report) for report in reports),
+        *_details(reports, is_study=is_study),
     ]
     head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
     text = "\n".join(body)
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n{text}\n</body></html>\n'
+
+
+def _of_study(reports: Reports) -> Mapping[str, Shown]:
+    """The figures of a study: those of its machines as far as bars fit, and curves over what it varies."""
+    swept = dict.fromkeys(key for report in reports for key in report["point"])
+    bars = {"causes", "energy"} if len(reports) <= _MOST_BARS else set[str]()
+    chosen = {name: one for name, one in _FIGURES.items() if name in bars or one.several or name == "utilization"}
+    chosen |= _OF_DENSITIES
+    for key in swept.keys() - {"workload", "accelerator", "seed", "input"}:
+        for measure in ("time_us", "utilization"):
+            caption = f"{title_of(measure).capitalize()} over {key}: means, and bands over seeds."
+            chosen[f"sweep-{key}-{measure}"] = Shown("sweep", caption, {"x": key, "y": measure})
+    return chosen
+
+
+def _details(reports: Reports, *, is_study: bool) -> Iterable[str]:
+    """Layers and configuration of every report; of a study those of the first point of each machine."""
+    first = list({report["accelerator"]["name"]: report for report in reversed(reports)}.values())[::-1]
+    shown = first if is_study else reports
+    words = ": the first point of each accelerator" if is_study and len(reports) > len(first) else ""
+    yield f"<h2>Layers{words}</h2>"
+    yield from (_layers(report, opened=len(reports) == 1) for report in shown)
+    yield from _graphs(reports)
+    yield f"<h2>Configuration{words}</h2>"
+    yield from (_configuration(report) for report in shown)
 
 
 def _label(report: Mapping[str, Any]) -> str:
@@ -118,15 +146,20 @@ def _label(report: Mapping[str, Any]) -> str:
 
 def _totals(reports: Reports) -> Iterable[str]:
     """The machines' sizes, their totals, and what their speedups consist of."""
-    totals = [(_label(report), report["total"]) for report in reports]
-    yield _scroll(size_table([(_label(report), report.get("size", {})) for report in reports]))
+    totals = [(_label(report), report["total"] | _point_of(report)) for report in reports]
+    sizes = {(_label(report), json.dumps(report.get("size", {}))): report.get("size", {}) for report in reports}
+    yield _scroll(size_table([(name, size) for (name, _), size in sizes.items()]))
     yield _scroll(measures_table(totals, "accelerator"))
     yield _legend(legend(measures_columns(totals)))
     if factors := factors_table(totals, "accelerator"):
         yield f"{_scroll(factors)}{_legend(legend(FACTORS))}"
-    whole = [(_label(report), total_row(report)) for report in reports]
+    whole = [(_label(report), total_row(report) | _point_of(report)) for report in reports]
     if energy := energy_table(whole, "accelerator"):
         yield f"{_scroll(energy)}{_legend(legend(energy_columns(whole)))}"
+
+
+def _point_of(report: Mapping[str, Any]) -> dict[str, Any]:
+    return {"point": report["point"]} if report.get("point") else {}
 
 
 def _legend(text: str) -> str:

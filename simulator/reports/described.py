@@ -16,6 +16,9 @@ _MOST_SETTINGS = 4
 def title_of(reports: Sequence[Mapping[str, Any]]) -> str:
     """The workload and machines of JSON reports, with all that was asked for; each once."""
     names = dict.fromkeys(report["workload"]["name"] for report in reports)
+    if len(reports) > 1 and "point" in reports[0]:  # whose settings stand in columns of their own
+        machines = dict.fromkeys(report["accelerator"]["name"] for report in reports)
+        return f"{', '.join(names)} on {', '.join(machines)}: {len(reports)} points of a study"
     machines, conditions = dict.fromkeys(map(machine_text, reports)), dict.fromkeys(map(conditions_text, reports))
     return f"{', '.join(names)} on {', '.join(machines)}: {'; '.join(conditions)}"
 

@@ -16,16 +16,25 @@ from simulator.reports.metrics import (
     SIZE,
     SPEEDUP,
     UTILIZATION,
+    Metric,
     Row,
     flat,
 )
 
+_POINT = "point."
 Named = Iterable[tuple[str, Mapping[str, Any]]]
 
 
 def measures_columns(rows: Named) -> Columns:
     """What `measures_table` shows of layers or totals."""
-    return (*TIMES, UTILIZATION, *MORE, BOUND, MOST_LOST, *cause_columns([flat(row) for _, row in rows]))
+    flat_rows = [flat(row) for _, row in rows]
+    return (*point_columns(flat_rows), *TIMES, UTILIZATION, *MORE, BOUND, MOST_LOST, *cause_columns(flat_rows))
+
+
+def point_columns(rows: Iterable[Row]) -> Columns:
+    """What varies over the points of a study; nothing of other rows."""
+    keys = dict.fromkeys(key for row in rows for key in row if key.startswith(_POINT))
+    return tuple(Metric(key, key.removeprefix(_POINT), "{}") for key in keys)
 
 
 def measures_table(rows: Named, first: str) -> str:
@@ -38,7 +47,9 @@ def measures_table(rows: Named, first: str) -> str:
 def factors_table(rows: Named, first: str) -> str:
     """What the speedups of layers or totals consist of; empty where a report is too old to say."""
     rows = list(rows)
-    return _table_of(rows, first, (SPEEDUP, *FACTORS)) if all("speedup_factors" in row for _, row in rows) else ""
+    points = point_columns([flat(row) for _, row in rows])
+    known = all("speedup_factors" in row for _, row in rows)
+    return _table_of(rows, first, (*points, SPEEDUP, *FACTORS)) if known else ""
 
 
 def energy_table(rows: Named, first: str) -> str:
@@ -49,7 +60,8 @@ def energy_table(rows: Named, first: str) -> str:
 
 def energy_columns(rows: Named) -> Columns:
     """What `energy_table` shows: the area as well where rows are machines."""
-    return (*ENERGIES, *((AREA, AREA_SPARSITY) if any("area" in row for _, row in rows) else ()))
+    points = point_columns([flat(row) for _, row in rows])
+    return (*points, *ENERGIES, *((AREA, AREA_SPARSITY) if any("area" in row for _, row in rows) else ()))
 
 
 def size_table(rows: Named) -> str:

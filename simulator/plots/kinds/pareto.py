@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from simulator.plots.data import Data, rows_of, rows_with, total_rows, value
+from simulator.plots.data import Data, Row, rows_of, rows_with, swept_columns, total_rows, value
 from simulator.plots.kind import kind
 from simulator.plots.style import (
     IDEAL,
@@ -27,6 +28,7 @@ from workloads.errors import InputError
 Point = tuple[float, ...]
 _WIDE = 20  # an axis that spans more than this factor is logarithmic
 _SMALLEST, _LARGEST = 20, 260  # areas of points, in square points
+_MOST_NUMBERS = 12
 _THOUSAND = 1000
 _UNITS = {"_pj": (JOULES_PER_PJ, "J", ", pJ"), "_us": (1e-6, "s", ", \u00b5s")}
 
@@ -41,9 +43,11 @@ _UNITS = {"_pj": (JOULES_PER_PJ, "J", ", pJ"), "_us": (1e-6, "s", ", \u00b5s")}
     },
 )
 def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles", z: str | None = None) -> Figure:
-    """Runs by two columns, a point each; the line joins those that no other run equals or beats in both columns.
+    """Runs by two columns, a point each; below and left of the stairs (or where better lies) there is none.
 
-    With a third column larger points have more of it, and rings mark those that no other equals or beats in all three.
+    Their corners are the runs that no other equals or beats in both columns; each has a number, and the legend says
+    what it is. With a third column larger points have more of it, and rings mark those that no other equals or beats
+    in all three.
     """
     columns = [x, y] if z is None else [x, y, z]
     rows = rows_with(total_rows(rows_of(data)), *columns)
@@ -52,7 +56,9 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles", z: str | 
         raise InputError(f"no total of a workload has all of {', '.join(columns)}")
     styles = machine_styles(row["accelerator"] for row in rows)
     points = [tuple(value(row, column) or 0.0 for column in columns) for row in rows]
-    front = [points[place] for place in pareto_front(points, [metric_of(column).more_is_better for column in columns])]
+    best = pareto_front(points, [metric_of(column).more_is_better for column in columns])
+    best.sort(key=points.__getitem__)
+    front = [points[place] for place in best]
     size = _size_of([point[-1] for point in points])
     with new_figure(6.0, 3.8) as figure:
         axes = figure.subplots()
@@ -65,10 +71,12 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles", z: str | 
             elif own:
                 _draw_sized(axes, own, size, machine, marked)
         if z is None:
-            axes.plot(*zip(*sorted(front), strict=True), color="black", linewidth=1.1, zorder=0, label="Pareto front")
+            corners = _stairs(front, upper=metric_of(y).more_is_better)
+            axes.plot(*zip(*corners, strict=True), color="black", linewidth=1.1, zorder=0, label="Pareto front")
         else:
             _ring(axes, front, size)
             axes.set_title(_sizes_text(z, [point[-1] for point in points]), fontsize=9)
+        _number(axes, front, _names([rows[place] for place in best], rows))
         axes.margins(0.08)  # room for the largest point
         axes.set(xlabel=_title(x), ylabel=_title(y))
         for which, axis, column, place in (("x", axes.xaxis, x, 0), ("y", axes.yaxis, y, 1)):
@@ -79,6 +87,35 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles", z: str | 
         axes.grid()
         fitted_legend(figure, axes)
         return figure
+
+
+def _stairs(front: Sequence[Point], *, upper: bool) -> list[tuple[float, float]]:
+    """The front from left to right as stairs: a run's own corner at each, and between two what the better one allows.
+
+    upper  whether more of the second column is better
+    """
+    corners = [(front[0][0], front[0][1])]
+    for (x, y), (next_x, next_y) in pairwise((point[0], point[1]) for point in front):
+        # Up to the next run nothing better in the second column is to be had than this one has; where both columns
+        # rise together, more of the first is better, and the next one serves already.
+        corners += [(next_x, y) if (next_y > y) == upper else (x, next_y), (next_x, next_y)]
+    return corners
+
+
+def _names(chosen: Sequence[Row], rows: Sequence[Row]) -> list[str]:
+    """What tells each run from the others: its machine, and the settings and workload that differ."""
+    keys = [key for key in swept_columns(rows) if key not in ("weight_density", "activation_density")]
+    texts = [[f"{key.rpartition('.')[2]}={row[key]}" for key in keys if row.get(key) is not None] for row in chosen]
+    return ["  ".join([row["accelerator"], *text]) for row, text in zip(chosen, texts, strict=True)]
+
+
+def _number(axes: Axes, front: Sequence[Point], names: Sequence[str]) -> None:
+    """A number beside each point of the front, with its name in the legend; as many as can be read."""
+    if len(front) > _MOST_NUMBERS:
+        return
+    for number, (point, name) in enumerate(zip(front, names, strict=True), 1):
+        axes.annotate(str(number), (point[0], point[1]), (5, 4), textcoords="offset points", fontsize=7.5)
+        axes.plot([], [], linestyle="", label=f"{number}: {name}")
 
 
 def pareto_front(points: Sequence[Point], more: Sequence[bool]) -> list[int]:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tomllib
 from html.parser import HTMLParser
+from itertools import product
 
 import pytest
 
@@ -237,3 +238,29 @@ const found = {
 };
 document.title = 'measured:' + JSON.stringify(found) + ':end';
 """
+
+
+def test_a_store_of_a_study_shows_what_varies_in_columns_and_curves(cli, tmp_path):
+    store, page = tmp_path / "s.sqlite", tmp_path / "p.html"
+    axes = ("--vary", "queue_depth=0,4", "--vary", "density=0.2,0.8", "--seeds", "2")
+    swept = cli(
+        "sweep", "examples/tiny.toml", "--on", "scnn,dcnn", *axes, "--no-energy", "--store", store, "--jobs", "1"
+    )
+    assert swept.code == 0
+    assert cli("report", store, "-o", page).code == 0
+    text = page.read_text()
+    rows = Page(text).rows
+    assert "<h1>tiny on scnn, dcnn: 12 points of a study</h1>" in text  # dcnn has no queues: 4 points
+    header = next(row for row in rows if "cycles" in row)
+    assert header[:5] == ["accelerator", "queue_depth", "density", "seed", "cycles"]
+    points = [row[:4] for row in rows if len(row) == len(header) and row[0] in ("scnn", "dcnn")]
+    depths = {"scnn": ["0", "4"], "dcnn": ["-"]}
+    expected = [
+        [name, depth, density, seed]
+        for name in ("scnn", "dcnn")
+        for depth, density, seed in product(depths[name], ("0.2", "0.8"), "01")
+    ]
+    assert sorted(points) == sorted(expected)
+    for figure in ("causes", "speedup", "sweep-queue_depth-time_us", "sweep-density-utilization"):
+        assert f'id="{figure}"' in text
+    assert text.count("<details") == 2 + 1  # layers of a point a machine, and the network

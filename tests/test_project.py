@@ -25,6 +25,10 @@ def test_importing_a_lower_package_loads_no_clock_plot_or_frame(package):
     assert not HEAVY & modules_after(f"import {package}")
 
 
+def test_the_front_door_loads_nothing_before_it_is_used():
+    assert not (HEAVY | {"numba", "numpy", "pydantic"}) & modules_after("import prunesim")
+
+
 def test_workloads_needs_numpy_only():
     loaded = modules_after("import workloads, workloads.layer, workloads.trace, workloads.workload")
     assert not (HEAVY | {"numba", "pydantic"}) & loaded
@@ -35,7 +39,7 @@ def test_help_loads_neither_kernels_nor_plots():
     assert not {"numba", "pydantic", "simpy", "matplotlib", "numpy", "rich"} & loaded
 
 
-def test_the_wheel_holds_the_three_packages_and_nothing_else(tmp_path):
+def test_the_wheel_holds_the_three_packages_their_front_door_and_nothing_else(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
         capture_output=True,
@@ -44,7 +48,10 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(tmp_path):
     (wheel,) = tmp_path.glob("prunesim-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.partition("/")[0] for name in names}
-    assert {name for name in top if not name.endswith(".dist-info")} == {"workloads", "dataflows", "simulator"}
+    assert {name for name in top if not name.endswith(".dist-info")} == {
+        "workloads", "dataflows", "simulator", "prunesim.py",
+    }  # fmt: skip
+    assert {f"{package}/py.typed" for package in ("workloads", "dataflows", "simulator")} <= set(names)
     assert f"prunesim-{VERSION}.dist-info/METADATA" in names
     assert "workloads/data/blazepose.npz" in names
     assert "workloads/data/networks/resnet18.graph" in names

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.plots import kinds as folder
 from simulator.plots.kind import Kind, kind
+from workloads.errors import InputError, nearest
 from workloads.modules import decorators, import_all, import_matching
 
 if TYPE_CHECKING:
@@ -48,9 +49,11 @@ def plot_kinds() -> dict[str, Kind]:
 
 
 def plot_kind(name: str) -> Kind:
-    """The kind of that name, one of `kind_lines`; other kinds are not loaded."""
+    """The kind of that name, one of `kind_lines`; other kinds are not loaded. Raises `InputError` for another name."""
     # By the same literal that `kind_lines` reads.
     import_matching(folder.__name__, rf"""^@{kind.__name__}\(\s*["']{re.escape(name)}["']""")
+    if name not in Kind.registry:
+        raise InputError(f"unknown kind of plot '{name}': {nearest(name, kind_lines())}")
     return Kind.registry[name]
 
 

@@ -10,7 +10,6 @@ demo: $(INSTALLED)  ## compare the shipped pruned network on every machine and d
 	mkdir -p demo
 	$(BIN)/prunesim compare blazepose --on all --json demo/compare.json --csv demo/compare.csv
 	$(BIN)/prunesim plot demo/compare.json --kind causes -o demo/causes.png
-	@echo "wrote demo/compare.json, demo/compare.csv and demo/causes.png"
 
 test: $(INSTALLED)  ## run the tests, without the slow ones and with few draws of each property
 	$(BIN)/python -m pytest -n auto --dist loadfile -q

@@ -10,6 +10,9 @@ import click
 from simulator.commands.late import LateCommand
 from workloads.errors import InputError
 
+_INCHES = click.FloatRange(1, 60)
+_COLUMN_INCHES = 3.4
+
 
 def _rows() -> Iterator[tuple[str, str]]:
     from simulator.plots import kind_lines
@@ -36,10 +39,28 @@ def _options() -> Iterator[click.Option]:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A png, svg or pdf file."
 )
+@click.option("--title", metavar="TEXT", help="Above the figure, in place of its own.")
+@click.option("--column", is_flag=True, help=f"As wide as a column of a paper, {_COLUMN_INCHES} inches.")
+@click.option("--width", type=_INCHES, metavar="INCHES", help="Width of the figure.  [default: of its kind]")
+@click.option("--height", type=_INCHES, metavar="INCHES", help="Height of the figure.  [default: of its kind]")
+@click.option("--dpi", type=click.IntRange(30, 1200), default=160, show_default=True, help="Dots an inch of a png.")
+@click.option("--font-size", type=click.FloatRange(3, 30), default=9, show_default=True, help="Of labels, in points.")
 @click.option("--study", metavar="NAME", help="The study to draw, of a store that holds several.")
 @click.option("--where", metavar="COLUMN=VALUE", multiple=True, help="Only such rows or points. Repeatable.")
 def plot(
-    results: Path, kind: str, output: Path, study: str | None, where: tuple[str, ...], **options: str | None
+    results: Path,
+    kind: str,
+    output: Path,
+    study: str | None,
+    where: tuple[str, ...],
+    title: str | None,
+    width: float | None,
+    height: float | None,
+    dpi: int,
+    font_size: float,
+    *,
+    column: bool,
+    **options: str | None,
 ) -> None:
     """Draw RESULTS: what 'run', 'compare', 'sweep' or 'serve' wrote (JSON, CSV, Parquet, a store), or a timeline."""
     from simulator import plots
@@ -62,5 +83,8 @@ def plot(
         data = read_serving(results)
     else:
         data = read_results(results, study, where, whole=drawn.source == "reports")
-    plots.save(drawn(data, **given), output)
+    if column and width is not None:
+        raise InputError("--column and --width: give one of them")
+    with plots.on_paper(plots.Paper(_COLUMN_INCHES if column else width, height, dpi, font_size, title)):
+        plots.save(drawn(data, **given), output)
     wrote(output)

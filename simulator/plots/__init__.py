@@ -18,14 +18,16 @@ from workloads.errors import InputError, nearest
 from workloads.modules import decorators, import_all, import_matching
 
 if TYPE_CHECKING:
-    from simulator.plots.style import FORMATS, require_format, save, svg_text
+    from simulator.plots.style import FORMATS, Paper, on_paper, require_format, save, svg_text
 
 __all__ = [
     "FORMATS",
     "Kind",
     "KindLine",
+    "Paper",
     "kind",
     "kind_lines",
+    "on_paper",
     "plot_kind",
     "plot_kinds",
     "require_format",

@@ -10,6 +10,8 @@ import re
 import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from itertools import accumulate, pairwise
@@ -20,6 +22,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import LogFormatterSciNotation
 
@@ -54,8 +57,9 @@ _LEGEND_COLUMNS = 5
 _LEGEND_ROW, _LEGEND_HANDLE = 0.17, 0.5  # inches of a row, and of an entry beside its text
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
+_FONT_SIZE = 9.0
 _STYLE: dict[Any, Any] = {
-    "font.size": 9.0,
+    "font.size": _FONT_SIZE,
     "axes.titlesize": 10.0,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
@@ -74,11 +78,61 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class Paper:
+    """What a figure is made for; None leaves a kind's own choice.
+
+    width_inches, height_inches  of the file; texts and legends then have to do with them
+    dpi        dots an inch of a png
+    font_size  in points, of labels; all other texts in proportion
+    title      above the figure, in place of its own
+    """
+
+    width_inches: float | None = None
+    height_inches: float | None = None
+    dpi: int = 160
+    font_size: float = _FONT_SIZE
+    title: str | None = None
+
+    @property
+    def scale(self) -> float:
+        """Of texts, over those of the common style."""
+        return self.font_size / _FONT_SIZE
+
+
+_PAPER: ContextVar[Paper] = ContextVar("paper", default=Paper())  # noqa: B039 (frozen)
+
+
+@contextmanager
+def on_paper(paper: Paper) -> Generator[None]:
+    """Figures that are drawn inside the block are made for this paper."""
+    before = _PAPER.set(paper)
+    try:
+        yield
+    finally:
+        _PAPER.reset(before)
+
+
 @contextmanager
 def new_figure(width_inches: float, height_inches: float) -> Generator[Figure]:
     """An empty figure, drawn on in the common style inside the block; it needs no display."""
+    paper = _PAPER.get()
     with rc_context(_STYLE):
-        yield Figure(figsize=(width_inches, height_inches))
+        figure = Figure(figsize=(paper.width_inches or width_inches, paper.height_inches or height_inches))
+        yield figure
+        if paper.scale != 1:
+            for text in figure.findobj(Text):
+                text.set_fontsize(float(text.get_fontsize()) * paper.scale)
+        if paper.title is not None:
+            _entitle(figure, paper.title)
+
+
+def _entitle(figure: Figure, title: str) -> None:
+    """Put a title in the place of a figure's own: over its only panel, or over all of them."""
+    if len(figure.axes) == 1:
+        figure.axes[0].set_title(title)
+    else:
+        figure.suptitle(title, fontsize=10 * _PAPER.get().scale)
 
 
 def machine_styles(machines: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -128,16 +182,9 @@ def write_between_powers(axis: Axis, write: Callable[[float], str]) -> None:
     axis.set_minor_formatter(text)
 
 
-def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
-    """One legend for the whole figure, from the labels of some axes, under everything else."""
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
-
-
 def text_inches(texts: Iterable[str], size: float = 8) -> float:
-    """Width of the widest of some texts in a size in points."""
-    return max((_inches(text, size) for text in texts if text.strip()), default=0.0)
+    """Width of the widest of some texts in a size in points, as this paper scales it."""
+    return max((_inches(text, size * _PAPER.get().scale) for text in texts if text.strip()), default=0.0)
 
 
 @cache
@@ -145,15 +192,16 @@ def _inches(text: str, size: float) -> float:
     return TextPath((0, 0), text, size=size).get_extents().width / _POINTS_PER_INCH
 
 
-def fitted_legend(figure: Figure, axes: Axes) -> None:
+def legend_below(figure: Figure, axes: Axes) -> None:
     """One legend under everything else, in as many columns as the figure is wide for; the figure grows by its rows."""
     handles, labels = axes.get_legend_handles_labels()
     if not handles:
         return
     widths = {columns: _legend_inches(labels, columns) for columns in range(_LEGEND_COLUMNS, 0, -1)}
     columns = next((columns for columns, width in widths.items() if width <= figure.get_figwidth()), 1)
-    width = max(figure.get_figwidth(), widths[columns])
-    figure.set_size_inches(width, figure.get_figheight() + _LEGEND_ROW * ceil_div(len(labels), columns))
+    width = figure.get_figwidth() if _PAPER.get().width_inches else max(figure.get_figwidth(), widths[columns])
+    rows = _LEGEND_ROW * _PAPER.get().scale * ceil_div(len(labels), columns)
+    figure.set_size_inches(width, figure.get_figheight() + (0 if _PAPER.get().height_inches else rows))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
 
 
@@ -162,7 +210,8 @@ def _legend_inches(labels: Sequence[str], columns: int) -> float:
     # As matplotlib fills them: seven entries in three columns are three, two and two.
     rows, longer = divmod(len(labels), columns)
     ends = [0, *accumulate(rows + (column < longer) for column in range(columns))]
-    return sum(text_inches(labels[a:b]) + _LEGEND_HANDLE for a, b in pairwise(ends)) + _LEGEND_HANDLE
+    handle = _LEGEND_HANDLE * _PAPER.get().scale
+    return sum(text_inches(labels[a:b]) + handle for a, b in pairwise(ends)) + handle
 
 
 def panel_grid(figure: Figure, panels: int, most_columns: int, **options: Any) -> list[Axes]:
@@ -201,7 +250,7 @@ def _drawn(figure: Figure, ending: str) -> bytes:
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[ending]
     with rc_context(_STYLE), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        figure.savefig(stream, format=ending, dpi=160, metadata=metadata)
+        figure.savefig(stream, format=ending, dpi=_PAPER.get().dpi, metadata=metadata)
     # Of letters that the font lacks, or of names that leave no room: a line each, without the place in the source.
     for line in dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught):
         tell(f"warning: {line}")

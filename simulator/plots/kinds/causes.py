@@ -69,7 +69,7 @@ def causes(data: Data) -> Figure:
             left = [a + b for a, b in zip(left, widths, strict=True)]
         for place, row in zip(places, rows, strict=True):
             speedup = value(row, "speedup")
-            beside = "" if speedup is None else f", {speedup:.2f}x dense"
+            beside = "" if speedup is None else f", speedup {speedup:.2f}"
             # Just right of the full bar, in the units of the axis, which are percent.
             axes.text(101, place, f"{row['cycles']:,} cycles{beside}", va="center", fontsize=8)
         axes.set_yticks(places, labels)
@@ -100,7 +100,7 @@ def layers(data: Data) -> Figure:
         for axes, (machine, rows) in zip(panels, runs.items(), strict=True):
             _layer_bars(axes, rows, seen)
             axes.set_title(machine)
-            axes.set_ylabel("thousand cycles")
+            axes.set_ylabel("thousand cycles")  # of its own scale, as the numbers beside it say
         panels[-1].set_xlabel(f"layer of {workloads_of(next(iter(runs.values())))}")
         legend_below(figure, panels[0])
         return figure

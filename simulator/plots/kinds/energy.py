@@ -25,7 +25,7 @@ from simulator.plots.data import (
 )
 from simulator.plots.energy_parts import Energies, energies_of, part_styles
 from simulator.plots.kind import kind
-from simulator.plots.style import JOULES_PER_PJ, fitted_legend, new_figure, text_inches
+from simulator.plots.style import JOULES_PER_PJ, legend_below, new_figure, text_inches
 from workloads.errors import InputError
 
 TOTAL = "energy.total_pj"
@@ -68,7 +68,7 @@ def energy(data: Data, by: str = "purposes") -> Figure:
         axes.xaxis.set_major_formatter(EngFormatter("J"))
         axes.set_xlabel("energy; whiskers: what the sources of the prices leave open")
         axes.set_title(_title(f"{workloads_of(rows)}: where the energy went, by {by}", missing))
-        fitted_legend(figure, axes)
+        legend_below(figure, axes)
         return figure
 
 
@@ -100,7 +100,7 @@ def energy_layers(data: Data, by: str = "purposes") -> Figure:
             axes.set_title(machine)
         panels[0].set_title(_title(f"{next(iter(runs))}; energy by {by}", missing, figure.get_figwidth()))
         panels[-1].set_xlabel(f"layer of {workloads_of(rows)}")
-        fitted_legend(figure, panels[0])
+        legend_below(figure, panels[0])
         return figure
 
 

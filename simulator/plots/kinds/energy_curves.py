@@ -15,7 +15,7 @@ from simulator.plots.kinds.curves import Points, draw_curve, mean_points, points
 from simulator.plots.kinds.energy import TOTAL
 from simulator.plots.style import (
     JOULES_PER_PJ,
-    fitted_legend,
+    legend_below,
     machine_styles,
     new_figure,
     scale_log,
@@ -72,7 +72,7 @@ def energy_sparsity(data: Data) -> Figure:
                 if high < _NARROW * low:
                     axes.yaxis.set_major_locator(LogLocator(2, (1.0, 1.25, 1.5, 1.75)))
                 _mark(axes, {run: crossover(mean_points(points)) for run, points in lines[measure].items()}, styles)
-        fitted_legend(figure, panels[0])
+        legend_below(figure, panels[0])
         return figure
 
 

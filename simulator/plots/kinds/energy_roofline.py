@@ -18,7 +18,7 @@ from simulator.plots.kind import kind
 from simulator.plots.kinds.energy import TOTAL
 from simulator.plots.style import (
     JOULES_PER_PJ,
-    fitted_legend,
+    legend_below,
     new_figure,
     panel_grid,
     scale_log,
@@ -91,7 +91,7 @@ def energy_roofline(data: Data) -> Figure:
             axes.xaxis.set_tick_params(labelbottom=True)
         for axes in panels[::3]:
             axes.set_ylabel("energy an effectual product")
-        fitted_legend(figure, panels[0])
+        legend_below(figure, panels[0])
         return figure
 
 

@@ -16,7 +16,7 @@ from simulator.plots.kind import kind
 from simulator.plots.style import (
     IDEAL,
     JOULES_PER_PJ,
-    fitted_legend,
+    legend_below,
     machine_styles,
     new_figure,
     scale_log,
@@ -85,7 +85,7 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles", z: str | 
                 write_between_powers(axis, partial(_written, column))
             axis.set_major_formatter(partial(_tick, column))
         axes.grid()
-        fitted_legend(figure, axes)
+        legend_below(figure, axes)
         return figure
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from simulator.plots.data import Data, Row, by_run, rows_of, rows_with, swept_columns, total_rows, value, workloads_of
 from simulator.plots.kind import kind
 from simulator.plots.kinds.curves import draw_curve
-from simulator.plots.style import fitted_legend, machine_styles, new_figure, scale_log
+from simulator.plots.style import legend_below, machine_styles, new_figure, scale_log
 from simulator.reports.metrics import title_of
 from workloads.errors import InputError, listed
 
@@ -53,7 +53,7 @@ def sweep(data: Data, x: str | None = None, y: str = "cycles") -> Figure:
         axes.set_xlabel("\n".join([title_of(x), *_beside(totals, x, runs)]))
         axes.set_ylabel(title_of(y))
         axes.grid()
-        fitted_legend(figure, axes)
+        legend_below(figure, axes)
         return figure
 
 

@@ -61,7 +61,7 @@ def bandwidth(timeline: Timeline, layer: str | None = None) -> Figure:
         axes.set_ylabel("DRAM bandwidth, 10\u2079 bytes a second")
         axes.grid(axis="y")
         figure.suptitle(f"{about['workload']} on {about['accelerator']}", fontsize=10)
-        legend_below(figure, axes, 6)
+        legend_below(figure, axes)
         return figure
 
 

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from dataflows.registry import create
 from dataflows.schedule import Cause
@@ -21,7 +20,7 @@ from simulator.plots.style import machine_styles
 from simulator.reports.files import to_csv
 from simulator.validation.figure_metrics import crossover
 from tests.simulator.energy.counted_machine import CountedDcnn
-from tests.simulator.plots.geometry import require_readable
+from tests.simulator.plots.sweep_rows import lines_of, sweep_row
 from workloads.catalog import load_workload
 from workloads.errors import InputError
 
@@ -39,33 +38,6 @@ def network_reports():
 @pytest.fixture(scope="module")
 def reports(network_reports) -> list[dict]:
     return json.loads(json.dumps([report.to_dict() for report in network_reports]))
-
-
-def sweep_row(machine: str, density: float, seed: int, **changes) -> dict:
-    return {
-        "accelerator": machine,
-        "workload": "net",
-        "name": "total",
-        "density": density,
-        "seed": seed,
-        "utilization": 0.5 + 0.1 * seed,
-        "effectual_utilization": density,
-        "speedup": 1 / (2 * density),
-        "cycles": int(1000 * density) + seed,
-        "dram.burst_bytes": int(100 / density),
-    } | changes
-
-
-@pytest.fixture
-def sweep() -> list[dict]:
-    return [sweep_row("scnn", d, seed) for seed in (0, 1) for d in (0.8, 0.2, 0.4)]
-
-
-def lines_of(figure: Figure, panel: int = 0) -> dict[str, list[tuple[float, float]]]:
-    return {
-        str(line.get_label()): [(float(x), float(y)) for x, y in zip(*line.get_data(), strict=True)]
-        for line in figure.axes[panel].get_lines()
-    }
 
 
 # Energy over sparsity is that of a sweep.
@@ -217,46 +189,6 @@ def test_pareto_draws_runs_by_the_chosen_columns(sweep):
     assert "1: scnn  density=0.2" in lines
     with pytest.raises(InputError, match=r"unknown column 'cycle': .*'?cycles"):
         plots.pareto(sweep, x="cycle")
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "front", "stairs"),
-    [
-        ("cycles", "time_us", [(1, 9), (3, 4), (7, 2)], [(1, 9), (3, 9), (3, 4), (7, 4), (7, 2)]),
-        ("cycles", "utilization", [(1, 2), (3, 4)], [(1, 2), (3, 2), (3, 4)]),
-        ("utilization", "cycles", [(1, 2), (3, 4)], [(1, 2), (1, 4), (3, 4)]),
-        ("utilization", "speedup", [(1, 4), (3, 2)], [(1, 4), (1, 2), (3, 2)]),
-    ],
-)
-def test_a_front_is_stairs_on_which_every_place_is_reached_by_a_run(x, y, front, stairs):
-    rows = [sweep_row("scnn", 0.1 * place, 0, **{x: a, y: b}) for place, (a, b) in enumerate(front, 1)]
-    assert lines_of(plots.pareto(rows, x=x, y=y))["Pareto front"] == stairs
-
-
-def test_a_sweep_draws_any_measure_over_any_setting(sweep):
-    rows = [row | {"depth": depth, "rows": 2 * depth} for depth in (0, 2, 16) for row in sweep]
-    figure = plots.sweep(rows, x="depth", y="utilization")
-    lines = lines_of(figure)
-    # A zero among powers of two: values stand side by side. Curves of a density each, means over two seeds.
-    assert lines["scnn  density=0.2"] == [(0, pytest.approx(0.55)), (1, pytest.approx(0.55)), (2, pytest.approx(0.55))]
-    (axes,) = figure.axes
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "2", "16"]
-    assert axes.get_xlabel() == "depth\n(with rows 0, 4, 32)"
-    assert len(axes.collections) == 3  # bands over seeds
-    require_readable(figure)
-    with pytest.raises(InputError, match=r"--x cycles: not swept; choose --x of: density, depth, rows"):
-        plots.sweep(rows, x="cycles")
-    with pytest.raises(InputError, match="--kind sweep: no setting differs between the results"):
-        plots.sweep(sweep[:1])
-
-
-def test_a_sweep_over_names_and_over_a_wide_range(sweep):
-    words = [row | {"mode": mode} for mode in ("row_hit", "first_ready") for row in sweep[:1]]
-    assert lines_of(plots.sweep(words))["scnn"] == [(0, 800), (1, 800)]
-    wide = [row | {"banks": banks} for banks in (1, 4, 64) for row in sweep[:1]]
-    figure = plots.sweep(wide, x="banks")
-    assert figure.axes[0].get_xscale() == "log"
-    assert [x for x, _ in lines_of(figure)["scnn"]] == [1, 4, 64]
 
 
 def test_rows_cannot_draw_what_needs_every_pe(sweep):

@@ -70,6 +70,8 @@ _FIGURES = {
     ),
     "inputs": Shown("inputs", "How far one input misleads: cycles of each layer on every input, around their mean."),
 }
+_SECTIONS = {"totals": "Totals", "figures": "Figures", "layers-of-machines": "Layers", "configuration": "Configuration"}
+_LINKS = "".join(f'<a href="#{key}">{name}</a>' for key, name in _SECTIONS.items())
 _OF_DENSITIES = {
     "speedup": Shown("speedup", "Speedup over each accelerator's dense baseline; where it crosses 1 is marked."),
     "energy-sparsity": Shown("energy-sparsity", "Energy against sparsity."),
@@ -80,10 +82,11 @@ _OF_TIMELINE = {
     "gantt": Shown("gantt", "Fetch, compute and drain in the longest layer."),
 }
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 78rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 100rem; margin: 2rem auto; padding: 0 1rem; }
+nav a { margin-right: 1rem; } figure { max-width: 78rem; }
 h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
 p.about { margin-top: .3rem; color: #555; } figure { margin: 1.2rem 0; } figcaption, .legend { color: #555; font-size: 13px; }
-svg { max-width: 100%; height: auto; } .scroll { overflow-x: auto; }
+figure { overflow-x: auto; } svg { max-width: 100%; min-width: 30rem; height: auto; } .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; margin: .6rem 0; }
 th, td { padding: .15rem .42rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #eee; }
 th:first-child { text-align: left; font-weight: 500; } thead th { border-bottom: 1px solid #888; font-weight: 600; }
@@ -103,14 +106,16 @@ def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> 
     body = [
         f"<h1>{title}</h1>",
         f'<p class="about">{escape(_about(reports))}</p>',
-        "<h2>Totals</h2>",
+        f"<nav>{_LINKS}</nav>",
+        '<h2 id="totals">Totals</h2>',
         *_totals(reports),
-        "<h2>Figures</h2>",
+        '<h2 id="figures">Figures</h2>',
         *_figures(reports, {name: one for name, one in figures.items() if len(reports) > 1 or not one.several}, ids),
         *(_figures(timeline, _OF_TIMELINE, ids) if timeline else ()),
         *_details(reports, is_study=is_study),
     ]
-    head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+    viewport = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    head = f'<meta charset="utf-8">{viewport}<title>{title}</title><style>{_STYLE}</style>'
     text = "\n".join(body)
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n{text}\n</body></html>\n'
 
@@ -133,10 +138,10 @@ def _details(reports: Reports, *, is_study: bool) -> Iterable[str]:
     first = list({report["accelerator"]["name"]: report for report in reversed(reports)}.values())[::-1]
     shown = first if is_study else reports
     words = ": the first point of each accelerator" if is_study and len(reports) > len(first) else ""
-    yield f"<h2>Layers{words}</h2>"
+    yield f'<h2 id="layers-of-machines">Layers{words}</h2>'
     yield from (_layers(report, opened=len(reports) == 1) for report in shown)
     yield from _graphs(reports)
-    yield f"<h2>Configuration{words}</h2>"
+    yield f'<h2 id="configuration">Configuration{words}</h2>'
     yield from (_configuration(report) for report in shown)
 
 
@@ -195,7 +200,8 @@ def _figures(data: Any, figures: Mapping[str, Shown], ids: Iterable[int]) -> Ite
         except InputError:
             continue
         caption = f"<figcaption>{escape(shown.caption)}</figcaption>"
-        yield f'<figure id="{name}">{_own_ids(drawn, number)}{caption}</figure>'
+        said = f'<svg role="img" aria-label="{escape(shown.caption)}"'
+        yield f'<figure id="{name}">{_own_ids(drawn, number).replace("<svg", said, 1)}{caption}</figure>'
 
 
 def _own_ids(svg: str, number: int) -> str:
@@ -242,9 +248,9 @@ def _configuration(report: Mapping[str, Any]) -> str:
     """Everything that it takes to run this again, and the digest that tells whether it was the same."""
     settings = {key: value for key, value in report["accelerator"].items() if key != "name"}
     workload = [
-        (key, json.dumps(value) if isinstance(value, list) else str(value))
+        (key, "; ".join(map(str, value)) if isinstance(value, list) else str(value))
         for key, value in report["workload"].items()
-        if key != "graph"  # which is drawn
+        if key != "graph" and value not in ([], "")  # the graph is drawn
     ]
     equal = ",".join(f"{key}={value}" for key, value in report.get("equal", {}).items())
     sized = [("brought to the size", equal)] if equal else []

@@ -85,6 +85,14 @@ def test_ids_are_unique_and_references_lead_to_them(text):
     assert {name[1:] for name in page.references if name.startswith("#")} <= set(page.ids)
 
 
+def test_the_page_can_be_walked_through_and_fits_a_phone(text):
+    page = Page(text)
+    assert {"#totals", "#figures", "#layers-of-machines", "#configuration"} <= set(page.references)
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in text
+    # Every figure has words for who cannot see it; the network's graph is text itself.
+    assert text.count('<svg role="img" aria-label="') == text.count("<figure ")
+
+
 def test_the_page_holds_tables_figures_configuration_and_digest(text, run):
     scnn, dcnn, _ = run
     rows = Page(text).rows

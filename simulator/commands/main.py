@@ -29,6 +29,7 @@ class LazyGroup(click.Group):
     modules: ClassVar[dict[str, str]] = {
         "compare": "simulator.commands.run:compare",
         "diff": "simulator.commands.diff:diff",
+        "explain": "simulator.commands.explain:explain",
         "import": "simulator.commands.import_:command",
         "inspect": "simulator.commands.inspect:command",
         "plot": "simulator.commands.plot:plot",

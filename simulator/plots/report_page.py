@@ -81,7 +81,8 @@ _OF_TIMELINE = {
     "bandwidth": Shown("bandwidth", "DRAM bandwidth over time."),
     "gantt": Shown("gantt", "Fetch, compute and drain in the longest layer."),
 }
-_STYLE = """
+VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 100rem; margin: 2rem auto; padding: 0 1rem; }
 nav a { margin-right: 1rem; } figure { max-width: 78rem; }
 h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
@@ -114,8 +115,7 @@ def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> 
         *(_figures(timeline, _OF_TIMELINE, ids) if timeline else ()),
         *_details(reports, is_study=is_study),
     ]
-    viewport = '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    head = f'<meta charset="utf-8">{viewport}<title>{title}</title><style>{_STYLE}</style>'
+    head = f'<meta charset="utf-8">{VIEWPORT}<title>{title}</title><style>{STYLE}</style>'
     text = "\n".join(body)
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n{text}\n</body></html>\n'
 

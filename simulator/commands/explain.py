@@ -37,6 +37,9 @@ from workloads.notices import tell
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=SEED_HELP)
 @click.option("--batch", type=click.IntRange(min=1), help="Images in a batch.  [default: the workload's]")
 @click.option("--worst", type=click.IntRange(min=1), default=3, show_default=True, help="How many layers to look into.")
+@click.option(
+    "--no-parameters", "parameters", flag_value=False, default=True, help="Halve and double none, which takes longest."
+)
 @click.option("--json", "json_file", type=OUTPUT_FILE, metavar="FILE|-", help="Write all that was found.")
 @click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page with plots.")
 def explain(
@@ -64,7 +67,7 @@ def explain(
     accelerator = configured(machine, config, settings, equal_size_of(options["equal"]))
     chosen = workload_of(workload, **{key: options[key] for key in ("seed", "batch", "prune", "layers")})
     with progress(f"{chosen.name} on {accelerator.name}") as advance:
-        found = look_into(accelerator, chosen, options["worst"], advance)
+        found = look_into(accelerator, chosen, options["worst"], advance, parameters=options["parameters"])
     for line in chosen.notes:
         tell(f"note: {line}")
     if options["json_file"]:

@@ -105,13 +105,22 @@ class Explanation:
         return pd.DataFrame(rows)
 
 
-def explain(machine: Accelerator, workload: Workload, worst: int = 3, progress: Progress | None = None) -> Explanation:
+def explain(
+    machine: Accelerator,
+    workload: Workload,
+    worst: int = 3,
+    progress: Progress | None = None,
+    *,
+    parameters: bool = True,
+) -> Explanation:
     """Explain a workload; `worst` is how many of its slowest layers are looked into.
 
+    Without `parameters` no parameter is halved or doubled, which takes most of the time.
     Raises `UnsupportedLayerError` before anything runs where the machine cannot run a layer.
     """
     require_all(machine, workload)
-    steps = _Steps(progress, 2 * len(workload.layers) + min(worst, len(workload.layers)) + count_knobs(machine))
+    tried = count_knobs(machine) if parameters else 0
+    steps = _Steps(progress, 2 * len(workload.layers) + min(worst, len(workload.layers)) + tried)
     runs = [_step(steps, layer.name, machine, workload.trace(at)) for at, layer in enumerate(workload.layers)]
     time_us = sum(run.time_us for run in runs)
     order = sorted(range(len(runs)), key=lambda at: -runs[at].time_us)[:worst]
@@ -121,7 +130,7 @@ def explain(machine: Accelerator, workload: Workload, worst: int = 3, progress: 
     for at, trace in zip(order, traces, strict=True):
         steps.next(trace.layer.name)
         layers.append(explain_layer(machine, trace, runs[at]))
-    found = knobs(machine, traces, sum(runs[at].time_us for at in order), steps.next)
+    found = knobs(machine, traces, sum(runs[at].time_us for at in order), steps.next) if parameters else []
     slots = sum(run.schedule.multipliers * run.cycles for run in runs)
     return Explanation(
         workload=workload.name,

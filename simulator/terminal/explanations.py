@@ -23,8 +23,9 @@ def print_explanation(found: Explanation) -> None:
     for layer in found.layers:
         output.print()
         _print_layer(layer)
-    output.print()
-    _print_knobs(found.knobs, [layer.name for layer in found.layers])
+    if found.knobs:
+        output.print()
+        _print_knobs(found.knobs, [layer.name for layer in found.layers])
     for note in found.notes:
         output.print(f"  {note}", style="dim", highlight=False)
 

@@ -174,6 +174,9 @@ def test_the_command_prints_and_writes(cli, tmp_path):
     found = json.loads(data.read_text())
     assert found["sentences"][0] in " ".join(said.out.split("\n"))
     assert found["layers"][0]["headline"] in page.read_text()
+    quick = cli("explain", "examples/tiny.toml", "--on", "scnn", "--worst", "1", "--no-parameters")
+    assert quick.code == 0
+    assert "halved and doubled" not in quick.out
     refused = cli("explain", "c3d", "--on", "scnn")
     assert (refused.code, refused.out) == (2, "")
     assert "scnn cannot run layer 'conv1a'" in refused.err

@@ -31,7 +31,7 @@ class Estimator:
         chosen = spec.energy
         self._technology = Technology(
             chosen.node_nm, spec.clock_hz, chosen.voltage or None, chosen.cell, clock_gating=chosen.clock_gating
-        )
+        ).housing(accelerator.components())
         self._own = OwnTables({}, {})
         if chosen.tables:
             self._own = OwnTables.read(chosen.tables, accelerator, required=not baseline)

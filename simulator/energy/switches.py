@@ -95,7 +95,7 @@ def crossbar(inputs: int, outputs: int, bits: int, period_ns: float) -> Operatio
     # Aladdin's one-to-four switch, as often as there are four outputs, is the upper end: its energy is all that is
     # known of it, and one tree of multiplexers with four inputs does not explain it.
     other = by_width(aladdin("crossbar 1-to-4", period_ns), bits).pj.value * outputs / 4
-    return replace(switch, pj=replace(switch.pj, high=max(switch.pj.high, other)))
+    return replace(switch, pj=switch.pj._replace(high=max(switch.pj.high, other)))
 
 
 @cache

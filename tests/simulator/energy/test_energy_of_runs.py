@@ -79,6 +79,13 @@ def test_a_layer_costs_its_actions_its_leakage_and_its_memory(report):
     assert energy.memory.value > 0
 
 
+def test_the_energy_in_all_is_that_of_its_parts(report):
+    prices, layer = Estimator(CountedDcnn()), report.layers[1]
+    lanes = layer.multipliers // layer.pes
+    acted = Acted(layer.energy.counts, layer.time_us, layer.pe_cycle_stack, layer.fragmented_lanes, lanes, layer.dram)
+    assert prices.total_pj(acted) == pytest.approx(prices.energy(acted).total.value, rel=1e-12)
+
+
 def test_causes_share_what_leaks_and_empty_slots(report):
     prices, layer = Estimator(CountedDcnn()), report.layers[1]
     # A PE waits for memory with 16 multipliers, and leaks as it does at all times.

@@ -33,6 +33,9 @@ class Estimator:
         self._own = OwnTables({}, {})
         if chosen.tables:
             self._own = OwnTables.read(chosen.tables, accelerator, required=not baseline)
+        self._purposes: dict[str, list[str]] = {}
+        for name, component in self._components.items():
+            self._purposes.setdefault(component.purpose, []).append(name)
         self._actions: dict[tuple[str, str], Price] = {}
         self._leakage_mw = {name: self._leaks(component) for name, component in self._components.items()}
 
@@ -74,27 +77,27 @@ class Estimator:
     def energy(self, acted: Acted) -> EnergyReport:
         """The energy of counted actions, of the time that passed, and of what external memory carried."""
         components: Prices = {}
-        actions, purposes = dict[str, PriceSum](), dict[str, PriceSum]()
+        actions: dict[str, PriceSum] = {}
         leak_us = acted.time_us * _PJ_PER_NANOJOULE
         leakage = {name: price.times(leak_us) for name, price in self._leakage_mw.items()}
         for name, of_component in acted.counts.items():
-            own = PriceSum()
-            for action, count in of_component.items():
-                price = self.action_pj(name, action)
-                own.add(price, count)
-                actions.setdefault(action, PriceSum()).add(price, count)
-            components[name] = own.price
-        for name, component in self._components.items():
-            purpose = purposes.setdefault(component.purpose, PriceSum())
-            purpose.add(components.get(name, NOTHING))
-            purpose.add(leakage[name])
+            spent = [(action, self.action_pj(name, action).times(count)) for action, count in of_component.items()]
+            components[name] = spent[0][1] if len(spent) == 1 else Price.sum(price for _, price in spent)
+            for action, price in spent:
+                if action not in actions:
+                    actions[action] = PriceSum()
+                actions[action].add(price)
+        parts = {
+            purpose: [price for name in names for price in (components.get(name, NOTHING), leakage[name])]
+            for purpose, names in self._purposes.items()
+        }
         by_action = {name: found.price for name, found in actions.items()}
         return EnergyReport(
             counts=acted.counts,
             components=components,
             actions=by_action,
             leakage=leakage,
-            purposes={name: found.price for name, found in purposes.items()},
+            purposes={purpose: Price.sum(prices) for purpose, prices in parts.items()},
             causes=_causes(components, by_action, leakage, acted),
             dram=self._dram(acted),
         )
@@ -121,6 +124,9 @@ def _causes(components: Prices, actions: Prices, leakage: Prices, acted: Acted) 
     cycles, empty = sum(acted.pe_cycle_stack.values()), sum(slots.values())
     causes: Prices = {}
     for name, share in acted.pe_cycle_stack.items():
+        if not share and not slots[name] and name != Cause.BUSY.key:
+            causes[name] = NOTHING  # as most are
+            continue
         cause = PriceSum()
         cause.add(leaked, share / cycles if cycles else 0.0)
         if empty:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from simulator.reports.price import NOTHING, Price, PriceSum
+from simulator.reports.price import NOTHING, Price
 
 Counts = dict[str, dict[str, int]]
 """How often each component did what: component, action, count."""
@@ -176,11 +176,11 @@ def values(prices: Mapping[str, Price]) -> dict[str, float]:
 
 def add_prices(parts: Iterable[Mapping[str, Price]]) -> Prices:
     """Sums by name; order of first appearance."""
-    total: dict[str, PriceSum] = {}
+    total: dict[str, list[Price]] = {}
     for part in parts:
         for name, price in part.items():
-            total.setdefault(name, PriceSum()).add(price)
-    return {name: found.price for name, found in total.items()}
+            total.setdefault(name, []).append(price)
+    return {name: Price.sum(found) for name, found in total.items()}
 
 
 def add_counts(parts: Iterable[Counts]) -> Counts:

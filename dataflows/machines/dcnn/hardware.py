@@ -12,7 +12,7 @@ in two copies, as SCNN's, in one bank. A register that holds still costs nothing
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -117,17 +117,20 @@ def _input_vectors(layer: Layer, work: PlanarWork, lanes: int, *, spread: bool) 
     # Where the channels of one convolution group and one group of output channels overlap: groups of 8 over convolution
     # groups of 12 make portions of 8, 4, 4, 8.
     edges = sorted({*work.channels.tolist(), *range(0, layer.out_channels + 1, layer.group_out_channels)})
-    portions, taps = [end - first for first, end in pairwise(edges)], math.prod(layer.kernel_size)
+    # Most portions are alike: their sizes, and how many there are of each.
+    portions, taps = Counter(map(int.__sub__, edges[1:], edges)), math.prod(layer.kernel_size)
     vectors = layer.batch * ceil_div(layer.group_in_channels, lanes)
     *depths, rows, columns = range(layer.axes)
     if spread:
         positions = math.prod(_places_read(layer, axis, 0, 1) for axis in range(layer.axes))
         pes = work.outputs.shape[2]
-        return vectors * positions * len(portions), vectors * positions * sum(min(portion, pes) for portion in portions)
+        delivered = sum(times * min(portion, pes) for portion, times in portions.items())
+        return vectors * positions * portions.total(), vectors * positions * delivered
     deep = math.prod(_places_read(layer, axis, 0, layer.output_size[axis]) for axis in depths)
     high = sum(_places_read(layer, rows, *ends) for ends in work.rows.reshape(2, -1).T.tolist())
     wide = sum(_places_read(layer, columns, *ends) for ends in work.columns.T.tolist())
-    reads = vectors * deep * high * wide * sum(ceil_div(portion * taps, WEIGHT_VECTORS) for portion in portions)
+    rounds = sum(times * ceil_div(portion * taps, WEIGHT_VECTORS) for portion, times in portions.items())
+    reads = vectors * deep * high * wide * rounds
     return reads, reads
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.markdown import print_table
+from benchmarks.speed.counting import counting
 from benchmarks.speed.dram import dram
 from benchmarks.speed.figures import Figure, Part, faults
 from benchmarks.speed.layers import growth, layer
@@ -29,6 +30,7 @@ DENSE = "numpy, dense"
 PARTS = (
     Part("layer", "VGG-16 conv3_2, weights 0.3 and activations 0.4 dense", "ms", 1e3, DENSE, layer),
     Part("networks", "Whole networks", "ms", 1e3, DENSE, networks),
+    Part("counting", "Counting and pricing actions", "ms", 1e3, "the run without energy", counting),
     Part("growth", "Growth of a schedule's time with its layer", "exponent", 1, None, growth),
     Part("starts", "Commands from the shell", "s", 1, "importing numpy", starts),
     Part("sweeps", "Points of a study of examples/tiny.toml", "ms a point", 1e3, "100,000 turns of Python", sweeps),

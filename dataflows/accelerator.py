@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, ClassVar, Generic, cast
 
 import numpy as np
@@ -115,6 +116,11 @@ class Accelerator(ABC, Generic[Spec_co]):
     def components(self) -> tuple[Component, ...]:
         """What the machine is built of, memory outside the chip excepted; empty where it does not say."""
         return ()
+
+    @cached_property
+    def parts(self) -> tuple[Component, ...]:
+        """Its components, made once: what `actions` counts layer by layer follows from the spec alone."""
+        return self.components()
 
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts | None:
         """How often each component did what in a layer, from its schedule; None where it does not say.

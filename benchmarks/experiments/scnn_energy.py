@@ -42,6 +42,7 @@ def layer_energy(machine: Accelerator, trace: LayerTrace, technology: Technology
     counts = machine.actions(trace, schedule, count_products(trace).effectual_macs)
     assert counts is not None
     counts.idle(cycles * schedule.multipliers)
+    technology = technology.housing(machine.components())
     found: Counter[str] = Counter()
     for component, action, times in counts:
         found[component.name] += times * technology.action_pj(component, action).value  # type: ignore[assignment]

@@ -98,7 +98,7 @@ def spent(machine: Accelerator, trace: LayerTrace, node_nm: float = NODE_NM, *, 
     counts = machine.actions(trace, schedule, count_products(trace).effectual_macs)
     if counts is None:
         raise LookupError(f"{machine.name} does not say what it is built of")
-    technology = Technology(node_nm, machine.spec.clock_hz)
+    technology = Technology(node_nm, machine.spec.clock_hz).housing(machine.components())
     cycles = int(schedule.cycles.sum(axis=2).max(axis=1).sum())
     if "multipliers" in counts.components:
         counts.idle(cycles * schedule.multipliers)

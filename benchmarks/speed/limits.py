@@ -14,6 +14,8 @@ LIMITS: tuple[tuple[str, str, float], ...] = (
     ("networks", "vgg16@* scnn *", 1.5),
     ("networks", "resnet50@* scnn *", 1.5),
     ("networks", "*", 3.0),
+    # Counting what was done and pricing it costs a tenth of a layer at most.
+    ("counting", "*", 1.1),
     # Linear in the work, with a little for noise.
     ("growth", "*", 1.1),
     # Against starting Python and importing numpy.

@@ -168,6 +168,12 @@ def network_report(network: str, machine: str) -> Call:
     return lambda: simulate([accelerator], workload)[0].total.cycles
 
 
+def network_counted(network: str, machine: str, energy: bool) -> Call:
+    """Runs of its layers with actions counted and priced, or without; a machine and its dense baseline from new."""
+    workload = held(network).able(machine)
+    return lambda: simulate([create(machine)], workload, energy=energy)[0].total.cycles
+
+
 def network_layer_dense(network: str, index: int) -> Call:
     """A layer of a network computed densely; the shape of what comes out, as one number."""
     task = dense_task(load_workload_once(network).layers[index])
@@ -242,6 +248,7 @@ TASKS: dict[str, Callable[..., Call]] = {
     made.__name__: made
     for made in (
         names, layer_able, layer_products, layer_dense, layer_schedule, layer_report, network_able, network_schedule,
-        network_report, network_layer_dense, trace_bytes, dram_replay, dram_yardstick, python_loop, sweep,
+        network_report, network_counted, network_layer_dense, trace_bytes, dram_replay, dram_yardstick, python_loop,
+        sweep,
     )
 }  # fmt: skip

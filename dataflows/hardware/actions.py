@@ -72,4 +72,7 @@ class ActionCounts:
 
     def to_dict(self) -> dict[str, dict[str, int]]:
         """For the JSON report: component, action, count; components that did nothing included."""
-        return {name: self.of_component(name) for name in self.components}
+        found: dict[str, dict[str, int]] = {name: {} for name in self.components}
+        for (name, action), times in self.counts.items():
+            found[name][action.value] = times
+        return found

@@ -109,7 +109,7 @@ class Ideal(Accelerator[IdealSpec]):
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """Products of two non-zeros, and all others where nothing is skipped."""
         del trace
-        counts = ActionCounts.of(self.components())
+        counts = ActionCounts.of(self.parts)
         counts.multiply(schedule, effectual_macs)
         return counts
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 from dataflows.specs import AcceleratorSpec, DramSpec
@@ -69,10 +70,21 @@ def dram_energy(report: DramReport, spec: AcceleratorSpec, time_us: float) -> Dr
 
 def activity_energy(activity: DramActivity, dram: DramSpec, part: DramPart, time_us: float) -> DramEnergy:
     """What a memory made of `part` took in a time; the bands are over all parts of its generation."""
-    alike = [other for other in dram_parts().values() if other.generation == part.generation]
     # Each figure beside those that the other parts would give for the same activity.
-    figures = [_priced(dram_work(activity, dram, by, time_us), by) for by in (part, *alike)]
+    figures = [_priced(dram_work(activity, dram, by, time_us), by) for by in _alike(part)]
     return DramEnergy(*(Price.among(*values) for values in zip(*figures, strict=True)))
+
+
+def activity_pj(activity: DramActivity, dram: DramSpec, part: DramPart, time_us: float) -> float:
+    """The same in all, without a band."""
+    return sum(_priced(dram_work(activity, dram, part, time_us), part))
+
+
+@cache
+def _alike(part: DramPart) -> tuple[DramPart, ...]:
+    """The part and all others of its generation."""
+    others = (other for other in dram_parts().values() if other.generation == part.generation and other != part)
+    return part, *others
 
 
 def _priced(work: DramWork, part: DramPart) -> tuple[float, ...]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from dataflows.accelerator import Accelerator
 from dataflows.hardware.components import Action, Component
 from dataflows.schedule import Cause
 from simulator.energy.acted import Acted
-from simulator.energy.dram_energy import dram_energy, part_of
+from simulator.energy.dram_energy import activity_energy, activity_pj, part_of
 from simulator.energy.own_tables import OwnTables
 from simulator.energy.technology import Technology
-from simulator.reports.energy_report import SPARSITY, AreaReport, EnergyReport, Prices, add_prices
-from simulator.reports.price import NOTHING, Price
+from simulator.reports.energy_report import SPARSITY, AreaReport, EnergyReport, Prices
+from simulator.reports.price import NOTHING, Price, PriceSum
 
 _PJ_PER_NANOJOULE = 1000  # a mW for a us is a nJ
 
@@ -26,15 +24,18 @@ class Estimator:
     def __init__(self, accelerator: Accelerator, *, baseline: bool = False) -> None:
         """`baseline`: a table of one's own may name none of its components, since nobody asked for the machine."""
         self._spec = spec = accelerator.spec
-        part_of(spec)  # for its error alone, which comes before any layer runs
+        self._part = part_of(spec)  # its error comes before any layer runs
         self._components = {component.name: component for component in accelerator.components()}
         chosen = spec.energy
         self._technology = Technology(
             chosen.node_nm, spec.clock_hz, chosen.voltage or None, chosen.cell, clock_gating=chosen.clock_gating
-        )
+        ).housing(accelerator.components())
         self._own = OwnTables({}, {})
         if chosen.tables:
             self._own = OwnTables.read(chosen.tables, accelerator, required=not baseline)
+        self._purposes: dict[str, list[str]] = {}
+        for name, component in self._components.items():
+            self._purposes.setdefault(component.purpose, []).append(name)
         self._actions: dict[tuple[str, str], Price] = {}
         self._leakage_mw = {name: self._leaks(component) for name, component in self._components.items()}
 
@@ -75,40 +76,63 @@ class Estimator:
 
     def energy(self, acted: Acted) -> EnergyReport:
         """The energy of counted actions, of the time that passed, and of what external memory carried."""
-        counts = acted.counts
-        by_component, by_action, by_purpose = dict.fromkeys(counts, NOTHING), Prices(), Prices()
-        for name, of_component in counts.items():
-            for action, count in of_component.items():
-                price = self.action_pj(name, action).times(count)
-                by_component[name] += price
-                by_action[action] = by_action.get(action, NOTHING) + price
-        leakage = {name: self._leakage_mw[name].times(acted.time_us * _PJ_PER_NANOJOULE) for name in self._components}
-        for name, component in self._components.items():
-            spent = by_component.get(name, NOTHING) + leakage[name]
-            by_purpose[component.purpose] = by_purpose.get(component.purpose, NOTHING) + spent
-        memory = dram_energy(acted.dram, self._spec, acted.time_us)
+        components: Prices = {}
+        actions: dict[str, PriceSum] = {}
+        leak_us = acted.time_us * _PJ_PER_NANOJOULE
+        leakage = {name: price.times(leak_us) for name, price in self._leakage_mw.items()}
+        for name, of_component in acted.counts.items():
+            spent = [(action, self.action_pj(name, action).times(count)) for action, count in of_component.items()]
+            components[name] = spent[0][1] if len(spent) == 1 else Price.sum(price for _, price in spent)
+            for action, price in spent:
+                if action not in actions:
+                    actions[action] = PriceSum()
+                actions[action].add(price)
+        parts = {
+            purpose: [price for name in names for price in (components.get(name, NOTHING), leakage[name])]
+            for purpose, names in self._purposes.items()
+        }
+        by_action = {name: found.price for name, found in actions.items()}
         return EnergyReport(
-            counts=counts,
-            components=by_component,
+            counts=acted.counts,
+            components=components,
             actions=by_action,
             leakage=leakage,
-            purposes=by_purpose,
-            causes=self._causes(by_component, by_action, leakage, acted),
-            dram={name: getattr(memory, name) for name in memory.__dataclass_fields__},
+            purposes={purpose: Price.sum(prices) for purpose, prices in parts.items()},
+            causes=_causes(components, by_action, leakage, acted),
+            dram=self._dram(acted),
         )
 
-    def _causes(self, by_component: Prices, by_action: Prices, leakage: Prices, acted: Acted) -> Prices:
-        """What actions and leakage cost, by cause of PE-cycles."""
-        dynamic, leaked = (sum(prices.values(), NOTHING) for prices in (by_component, leakage))
-        idle = by_action.get(Action.IDLE.value, NOTHING)
-        causes = _shared(leaked, acted.pe_cycle_stack)
-        if any(idle_slots := acted.idle_slots.values()):
-            causes = add_prices((causes, _shared(idle, acted.idle_slots)))
-        busy = Cause.BUSY.key
-        working = dynamic + idle.times(-1) if any(idle_slots) else dynamic
-        return causes | {busy: causes[busy] + working}
+    def total_pj(self, acted: Acted) -> float:
+        """The energy in all, without bands or parts."""
+        dynamic = sum(
+            self.action_pj(name, action).value * count
+            for name, of_component in acted.counts.items()
+            for action, count in of_component.items()
+        )
+        leaked = sum(price.value for price in self._leakage_mw.values()) * acted.time_us * _PJ_PER_NANOJOULE
+        return dynamic + leaked + activity_pj(acted.dram.activity, self._spec.dram, self._part, acted.time_us)
+
+    def _dram(self, acted: Acted) -> Prices:
+        memory = activity_energy(acted.dram.activity, self._spec.dram, self._part, acted.time_us)
+        return {name: getattr(memory, name) for name in memory.__dataclass_fields__}
 
 
-def _shared(price: Price, parts: Mapping[str, int]) -> Prices:
-    whole = sum(parts.values())
-    return {name: price.times(part / whole) if whole else NOTHING for name, part in parts.items()}
+def _causes(components: Prices, actions: Prices, leakage: Prices, acted: Acted) -> Prices:
+    """What actions and leakage cost, by cause of PE-cycles."""
+    dynamic, leaked = (Price.sum(prices.values()) for prices in (components, leakage))
+    idle, slots = actions.get(Action.IDLE.value, NOTHING), acted.idle_slots
+    cycles, empty = sum(acted.pe_cycle_stack.values()), sum(slots.values())
+    causes: Prices = {}
+    for name, share in acted.pe_cycle_stack.items():
+        if not share and not slots[name] and name != Cause.BUSY.key:
+            causes[name] = NOTHING  # as most are
+            continue
+        cause = PriceSum()
+        cause.add(leaked, share / cycles if cycles else 0.0)
+        if empty:
+            cause.add(idle, slots[name] / empty)
+        if name == Cause.BUSY.key:
+            cause.add(dynamic)
+            cause.add(idle, -1.0 if empty else 0.0)
+        causes[name] = cause.price
+    return causes

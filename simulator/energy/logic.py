@@ -1,127 +1,98 @@
-"""Arithmetic, registers and wires: energy, leakage and area by kind and width, from synthesis results.
+"""Arithmetic, registers, switches and wires: energy, leakage and area by kind and width, from synthesis results.
 
-Source: `tables/operations.csv`. The values are those of the Aladdin plug-in of Accelergy (MIT licence; synthesized at
-40 nm, several clocks); the band's other end are Horowitz's ("Computing's energy problem", ISSCC 2014; 45 nm) where he
-has one. One table serves all machines, and none is fitted to any of them.
+One table serves all machines, and none is fitted to any of them. What is priced at the node of Aladdin's table is
+brought to the machine's by `simulator.energy.node`; wires go with the sides of areas and with the supply.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 from dataflows.hardware.components import Component, Kind
+from simulator.energy import register_files
 from simulator.energy.node import area_factor, energy_factor
+from simulator.energy.operation import TABLE_BITS, TABLE_NM, Operation, aladdin, by_width, with_horowitz
 from simulator.energy.price import Price
-from simulator.energy.rows import table_rows
-
-_ALADDIN_NM = 40.0
-_HOROWITZ_NM = 45.0
-_TABLE_BITS = 32
-_HOROWITZ_BITS = 32
-_GATES_OF_MULTIPLEXER = 3  # two ANDs and an OR a bit, two words to one
-_LARGEST_REGISTER_FILE_BYTES = 128  # beyond, a memory of cells is smaller and cheaper (half of CACTI's smallest)
+from simulator.energy.register_files import Built
+from simulator.energy.switches import crossbar, selector, wire_pj
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation of a table: pJ, mW that leak, mm2."""
+class LogicCost:
+    """One component at the machine's node: pJ of an action, mW that leak, mm2."""
 
     pj: Price
     leakage_mw: float
-    area_mm2: float
-
-    def scaled(self, energy: float, area: float) -> Operation:
-        """Another width: energy and leakage, and area, by a factor each."""
-        return Operation(self.pj.times(energy), self.leakage_mw * area, self.area_mm2 * area)
+    area_mm2: Price
 
 
-def logic_cost(component: Component, node_nm: float, clock_hz: int, volts: float | None = None) -> Operation:
-    """What one action of a component costs, one of `count`; storage in registers: a read, see `write_pj`."""
-    at_table = _COSTS[component.kind](component, 1e9 / clock_hz)
-    energy, area = energy_factor(_ALADDIN_NM, node_nm, volts), area_factor(_ALADDIN_NM, node_nm)
-    return Operation(at_table.pj.times(energy), at_table.leakage_mw * area, at_table.area_mm2 * area)
+def logic_cost(component: Component, node_nm: float, clock_hz: int, volts: float | None = None) -> LogicCost:
+    """What one action of a component costs, one of `count`; storage in registers: see `file_cost`."""
+    return _at_node(_COSTS[component.kind](component, 1e9 / clock_hz), node_nm, volts)
 
 
-def is_register_file(component: Component) -> bool:
-    """Whether a storage is made of registers rather than of memory cells."""
-    return component.kind is Kind.REGISTERS and component.bank_bytes <= _LARGEST_REGISTER_FILE_BYTES
+def file_cost(
+    component: Component, node_nm: float, clock_hz: int, built: Built, volts: float | None = None
+) -> LogicCost:
+    """A storage of latches or flip-flops: a read, and leakage and area of all banks of one component."""
+    bank = register_files.register_bank(component, 1e9 / clock_hz, built)
+    one = _at_node(bank, node_nm, volts)
+    return LogicCost(one.pj, one.leakage_mw * component.banks, one.area_mm2.times(component.banks))
 
 
-def write_pj(component: Component, node_nm: float, clock_hz: int, volts: float | None = None) -> Price:
-    """A word written into registers: its bits' flip-flops, whichever word it is."""
-    one = _aladdin("register", 1e9 / clock_hz).pj.times(component.bits)
-    return one.times(energy_factor(_ALADDIN_NM, node_nm, volts))
+def write_pj(component: Component, node_nm: float, clock_hz: int, built: Built, volts: float | None = None) -> Price:
+    """A word written into a storage of latches or flip-flops."""
+    return _at_node(register_files.write(component, 1e9 / clock_hz, built), node_nm, volts).pj
+
+
+def _at_node(operation: Operation, node_nm: float, volts: float | None) -> LogicCost:
+    energy, area = energy_factor(TABLE_NM, node_nm, volts), area_factor(TABLE_NM, node_nm)
+    wires = wire_pj(operation.wire_bit_mm * math.sqrt(area), node_nm, volts)
+    return LogicCost(operation.pj.times(energy) + wires, operation.leakage_mw * area, operation.area_mm2.times(area))
 
 
 def _multiplier(component: Component, period_ns: float) -> Operation:
-    # Partial products, and with them gates and energy, grow with the square of the width: 8.63 pJ of 32 bits make
-    # 2.16 of 16, where another synthesis at 45 nm has 2.20 with an adder.
-    return _aladdin("multiplier int", period_ns, "int mult").scaled(*[(component.bits / _TABLE_BITS) ** 2] * 2)
+    # Partial products, and with them gates and energy, grow with the square of the width; counted gate by gate, with
+    # the changes that a result does not keep, by the power of 2.1 (`benchmarks.experiments.multiplier_changes`).
+    share = (component.bits / TABLE_BITS) ** 2
+    return with_horowitz(aladdin("multiplier int", period_ns).scaled(share, share), "int mult", component.bits)
 
 
 def _adder(component: Component, period_ns: float) -> Operation:
-    return _by_width(_aladdin("adder int", period_ns, "int add"), component.bits)
-
-
-def _registers(component: Component, period_ns: float) -> Operation:
-    """Reading one of `words`: a tree of multiplexers over the registers' outputs."""
-    register, select = _aladdin("register", period_ns), _multiplexers(component.bank_words, component.bits, period_ns)
-    area = register.scaled(1, component.bits * component.words)
-    return Operation(
-        register.pj.times(component.bits) + select.pj,
-        area.leakage_mw + component.banks * select.leakage_mw,
-        area.area_mm2 + component.banks * select.area_mm2,
-    )
-
-
-def _multiplexers(inputs: int, bits: int, period_ns: float) -> Operation:
-    """One of `inputs` words: a word passes log2 of them levels of multiplexers, of which there are inputs - 1."""
-    gate = _by_width(_aladdin("bitwise", period_ns), bits)
-    levels = math.ceil(math.log2(inputs)) if inputs > 1 else 0
-    # Example: one of 16 words passes 4 levels of 3 gates a bit: 0.0018 pJ a bit and level, with the register's 0.009
-    # together 0.016, which is what another synthesis has for 16 words of 8 bits (0.130 pJ).
-    return gate.scaled(_GATES_OF_MULTIPLEXER * levels, _GATES_OF_MULTIPLEXER * (inputs - 1))
+    return with_horowitz(by_width(aladdin("adder int", period_ns), component.bits), "int add", component.bits)
 
 
 def _selector(component: Component, period_ns: float) -> Operation:
-    return _multiplexers(component.inputs, component.bits, period_ns)
+    return selector(component.inputs, component.bits, period_ns)
 
 
 def _crossbar(component: Component, period_ns: float) -> Operation:
-    """A word's way through: the table's one-to-four switch drives four outputs, here `outputs`; one at every input."""
-    one = _by_width(_aladdin("crossbar 1-to-4", period_ns), component.bits)
-    return one.scaled(component.outputs / 4, component.inputs * component.outputs / 4)
+    return crossbar(component.inputs, component.outputs, component.bits, period_ns)
 
 
 def _bus(component: Component, period_ns: float) -> Operation:
-    """A delivery ends in the receiver's register; wires are not priced (no length is known)."""
-    return _aladdin("register", period_ns).scaled(component.bits, component.bits * component.outputs)
+    """A delivery ends in the receiver's register; the wires to it are `Technology`'s, which knows the machine."""
+    return aladdin("register", period_ns).scaled(component.bits, component.bits * component.outputs)
 
 
 def _comparator(component: Component, period_ns: float) -> Operation:
-    return _by_width(_aladdin("comparator", period_ns), component.bits)
+    return by_width(aladdin("comparator", period_ns), component.bits)
 
 
 def _counter(component: Component, period_ns: float) -> Operation:
-    return _by_width(_aladdin("counter", period_ns), component.bits)
+    return by_width(aladdin("counter", period_ns), component.bits)
 
 
 def _shifter(component: Component, period_ns: float) -> Operation:
     # A barrel shifter has log2(bits) levels of one multiplexer a bit.
-    share = component.bits * math.log2(max(component.bits, 2)) / (_TABLE_BITS * math.log2(_TABLE_BITS))
-    return _aladdin("shifter", period_ns).scaled(share, share)
-
-
-def _by_width(operation: Operation, bits: int) -> Operation:
-    return operation.scaled(bits / _TABLE_BITS, bits / _TABLE_BITS)
+    share = component.bits * math.log2(max(component.bits, 2)) / (TABLE_BITS * math.log2(TABLE_BITS))
+    return aladdin("shifter", period_ns).scaled(share, share)
 
 
 _COSTS = {
     Kind.MULTIPLIER: _multiplier,
     Kind.ADDER: _adder,
-    Kind.REGISTERS: _registers,
     Kind.SELECTOR: _selector,
     Kind.CROSSBAR: _crossbar,
     Kind.BUS: _bus,
@@ -129,33 +100,3 @@ _COSTS = {
     Kind.COUNTER: _counter,
     Kind.SHIFTER: _shifter,
 }
-
-
-@cache
-def _aladdin(name: str, period_ns: float, other: str | None = None) -> Operation:
-    """A row of the table: synthesized for the slowest clock that is no slower than the machine's, else the fastest.
-
-    `other` names Horowitz's row of 32 bits, the other end of the band.
-    """
-    rows = sorted((row for row in table_rows("operations") if row["component"] == name), key=_clock)
-    row = next((row for row in reversed(rows) if _clock(row) <= period_ns), rows[0])
-    energies = [float(row["energy_pJ"]) for row in rows]
-    if other is not None:
-        found = next(
-            r for r in table_rows("operations") if r["component"] == other and int(r["bits"]) == _HOROWITZ_BITS
-        )
-        energies.append(float(found["energy_pJ"]) * energy_factor(_HOROWITZ_NM, _ALADDIN_NM))
-    return Operation(
-        Price.among(float(row["energy_pJ"]), *energies), _leakage_mw(row, period_ns), float(row["area_um2"]) / 1e6
-    )
-
-
-def _clock(row: dict[str, str]) -> float:
-    return float(row["clock_ns"])
-
-
-def _leakage_mw(row: dict[str, str], period_ns: float) -> float:
-    """From "leak 0.05 mW", or from "idle 2.5e-5 pJ" a cycle."""
-    kind, figure = row["leak_mW_or_idle_pJ"].split()[:2]
-    # A pJ a ns is a mW.
-    return float(figure) if kind == "leak" else float(figure) / period_ns

@@ -31,8 +31,7 @@ class MachineEnergy:
         own = self._estimator.energy(acted)
         if dense is None:
             return own
-        baseline = own if dense is acted else self._baseline.energy(dense)
-        return replace(own, dense_pj=baseline.total.value)
+        return replace(own, dense_pj=own.total.value if dense is acted else self._baseline.total_pj(dense))
 
     def network(
         self, layers: Sequence[LayerReport], cycles: int, time_us: float, stack: Mapping[str, int], dram: DramReport

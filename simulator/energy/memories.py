@@ -2,6 +2,10 @@
 
 Source: `tables/sram.csv`, CACTI 7 at 22 to 65 nm, 256 bytes to 1 MB, words of 32 to 512 bits, one read-write port. A
 fit of one formula misses single points by 20 %; between points the logarithms are interpolated, which meets them all.
+
+A wide word of a small memory is not read from one array: two of 1 KB with 128 bits each take less energy and less room
+than CACTI's one of 2 KB with 256 bits (6.8 and 9.5 pJ, 0.0106 and 0.0135 mm2 at 45 nm). A bank is therefore cut into as
+many arrays side by side, a power of two, as take the least for a read and a write together, inside the table's sizes.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ from simulator.energy.node import area_factor, energy_factor
 from simulator.energy.rows import table_rows
 
 CELLS = ("itrs-lstp", "itrs-lop", "itrs-hp")
+_LEAST_BYTES, _LEAST_BITS = 256, 32  # the table's smallest array
+_ARRAYS = (2, 4, 8, 16)
 _COLUMNS = ("read_pJ", "write_pJ", "leakage_mW", "area_mm2")
 
 
@@ -29,6 +35,10 @@ class MemoryCost:
     leakage_mw: float
     area_mm2: float
 
+    def times(self, count: int) -> MemoryCost:
+        """So many arrays that work together."""
+        return MemoryCost(*(one * count for one in (self.read_pj, self.write_pj, self.leakage_mw, self.area_mm2)))
+
 
 @cache
 def memory_cost(size_bytes: int, word_bits: int, node_nm: float, cell: str, volts: float | None = None) -> MemoryCost:
@@ -37,6 +47,14 @@ def memory_cost(size_bytes: int, word_bits: int, node_nm: float, cell: str, volt
     Beyond the table's sizes its outermost slope goes on; a node between two of the table lies between them, and one
     beyond is scaled from the nearest (`simulator.energy.node`).
     """
+    arrays = [count for count in _ARRAYS if size_bytes >= count * _LEAST_BYTES and word_bits >= count * _LEAST_BITS]
+    costs = [_array_cost(size_bytes / count, word_bits / count, node_nm, cell, volts).times(count) for count in arrays]
+    whole = _array_cost(size_bytes, word_bits, node_nm, cell, volts)
+    return min(whole, *costs, key=lambda cost: cost.read_pj + cost.write_pj) if costs else whole
+
+
+def _array_cost(size_bytes: float, word_bits: float, node_nm: float, cell: str, volts: float | None) -> MemoryCost:
+    """A single array."""
     nodes = sorted({node for node, of in _tables() if of == cell})
     inside = min(max(node_nm, nodes[0]), nodes[-1])
     found = _at_node(size_bytes, word_bits, inside, cell, nodes)
@@ -46,7 +64,7 @@ def memory_cost(size_bytes: int, word_bits: int, node_nm: float, cell: str, volt
     return MemoryCost(*(float(one * factor) for one, factor in zip(found, (energy, energy, area, area), strict=True)))
 
 
-def _at_node(size_bytes: int, word_bits: int, node_nm: float, cell: str, nodes: list[float]) -> np.ndarray:
+def _at_node(size_bytes: float, word_bits: float, node_nm: float, cell: str, nodes: list[float]) -> np.ndarray:
     if node_nm in nodes:
         return np.exp(_log_cost(size_bytes, word_bits, node_nm, cell))
     low, high = next(pair for pair in pairwise(nodes) if pair[0] < node_nm < pair[1])
@@ -56,7 +74,7 @@ def _at_node(size_bytes: int, word_bits: int, node_nm: float, cell: str, nodes: 
     )
 
 
-def _log_cost(size_bytes: int, word_bits: int, node_nm: float, cell: str) -> np.ndarray:
+def _log_cost(size_bytes: float, word_bits: float, node_nm: float, cell: str) -> np.ndarray:
     """Logarithms of read and write energy, leakage and area."""
     table = _tables()[node_nm, cell]
     # First along the sizes at each width of the table, then along the widths: not every width has every size.

@@ -1,5 +1,5 @@
 """`Price`, which reports hold as well and which therefore stands with them."""
 
-from simulator.reports.price import NOTHING, Price
+from simulator.reports.price import NOTHING, Price, PriceSum
 
-__all__ = ["NOTHING", "Price"]
+__all__ = ["NOTHING", "Price", "PriceSum"]

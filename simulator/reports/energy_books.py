@@ -8,7 +8,7 @@ from math import isclose
 from dataflows.hardware.actions import MULTIPLIERS
 from dataflows.hardware.components import Action
 from simulator.reports.energy_report import EnergyReport, Prices
-from simulator.reports.price import NOTHING, Price
+from simulator.reports.price import Price
 
 _ROUNDING = 1e-9  # sums in other orders
 
@@ -46,6 +46,6 @@ def _slot_laws(
 
 def _alike(parts: Prices, whole: Price) -> bool:
     """Whether the parts sum to the whole, at both ends of the band as well."""
-    total = sum(parts.values(), NOTHING)
+    total = Price.sum(parts.values())
     sides = ((total.value, whole.value), (total.low, whole.low), (total.high, whole.high))
     return all(isclose(one, other, rel_tol=_ROUNDING) for one, other in sides)

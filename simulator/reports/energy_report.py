@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 from simulator.reports.price import NOTHING, Price
@@ -62,22 +63,22 @@ class EnergyReport:
             dense_pj=None if None in dense else sum(one for one in dense if one is not None),
         )
 
-    @property
+    @cached_property
     def dynamic(self) -> Price:
         """What the actions on the chip took."""
-        return sum(self.components.values(), NOTHING)
+        return Price.sum(self.components.values())
 
-    @property
+    @cached_property
     def leaked(self) -> Price:
         """What the chip leaked."""
-        return sum(self.leakage.values(), NOTHING)
+        return Price.sum(self.leakage.values())
 
-    @property
+    @cached_property
     def memory(self) -> Price:
         """What external memory took."""
-        return sum(self.dram.values(), NOTHING)
+        return Price.sum(self.dram.values())
 
-    @property
+    @cached_property
     def total(self) -> Price:
         """All of it."""
         return self.dynamic + self.leaked + self.memory
@@ -147,7 +148,7 @@ class AreaReport:
     @property
     def total(self) -> Price:
         """All components."""
-        return sum(self.components.values(), NOTHING)
+        return Price.sum(self.components.values())
 
     @property
     def sparsity_share(self) -> float:
@@ -175,11 +176,11 @@ def values(prices: Mapping[str, Price]) -> dict[str, float]:
 
 def add_prices(parts: Iterable[Mapping[str, Price]]) -> Prices:
     """Sums by name; order of first appearance."""
-    total: Prices = {}
+    total: dict[str, list[Price]] = {}
     for part in parts:
         for name, price in part.items():
-            total[name] = total.get(name, NOTHING) + price
-    return total
+            total.setdefault(name, []).append(price)
+    return {name: Price.sum(found) for name, found in total.items()}
 
 
 def add_counts(parts: Iterable[Counts]) -> Counts:

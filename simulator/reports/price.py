@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """A value of a table, and the least and greatest that its sources would give; pJ, mW or mm2, as said beside it."""
 
     value: float
@@ -21,15 +21,42 @@ class Price:
     @classmethod
     def among(cls, value: float, *others: float) -> Price:
         """A figure beside what other sources say."""
-        return cls(value, min(value, *others), max(value, *others))
+        return cls(value, min((value, *others)), max((value, *others)))
+
+    @classmethod
+    def sum(cls, prices: Iterable[Price]) -> Price:
+        """All of them; 0 for none."""
+        # Side by side, since a hundred prices of a network are summed for every part of every machine.
+        columns = tuple(zip(*prices, strict=True))
+        return cls(*map(sum, columns)) if columns else NOTHING
 
     def times(self, factor: float) -> Price:
         """So many of it."""
         return Price(self.value * factor, self.low * factor, self.high * factor)
 
-    def __add__(self, other: Price) -> Price:
+    def __add__(self, other: Price) -> Price:  # type: ignore[override]  # of prices, not of tuples
         # Bands add at their ends: sources that are low for one part are taken to be low for all.
         return Price(self.value + other.value, self.low + other.low, self.high + other.high)
 
 
 NOTHING = Price(0.0, 0.0, 0.0)
+
+
+class PriceSum:
+    """A sum that grows: numbers alone, where a `Price` for every step would take longer than what it is about."""
+
+    __slots__ = ("high", "low", "value")
+
+    def __init__(self) -> None:
+        self.value = self.low = self.high = 0.0
+
+    def add(self, price: Price, times: float = 1.0) -> None:
+        """So many of a price more."""
+        self.value += price.value * times
+        self.low += price.low * times
+        self.high += price.high * times
+
+    @property
+    def price(self) -> Price:
+        """What it has come to."""
+        return Price(self.value, self.low, self.high)

@@ -172,7 +172,7 @@ class Abm(Accelerator[AbmSpec]):
         distinct = self._kept.of(trace.weights)
         if distinct is None:
             distinct = int(self._distinct(trace, kept_weights(trace.weight_mask))[0].sum())
-        return hardware.count(self.spec, self.components(), trace, distinct, schedule)
+        return hardware.count(self.spec, self.parts, trace, distinct, schedule)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs filter by filter, block of positions by block, value by value: first the sums, then the products."""

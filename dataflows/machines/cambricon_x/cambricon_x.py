@@ -241,7 +241,7 @@ class CambriconX(Accelerator[CambriconXSpec]):
         entries = trace.weight_nonzeros
         if windows.max() > 1 << self.spec.index_bits:  # else a step spans a window, and there are no fillers
             entries = int(self.count(trace.layer, trace.weight_mask).entries.sum())
-        return hardware.count(self.spec, trace.layer, windows, entries, schedule, effectual_macs)
+        return hardware.count(self.spec, self.parts, trace.layer, windows, entries, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, block by block, PE by PE, filter by filter, window by window.

@@ -52,6 +52,7 @@ def components(spec: CambriconXSpec) -> tuple[Component, ...]:
 
 def count(
     spec: CambriconXSpec,
+    parts: tuple[Component, ...],
     layer: Layer,
     windows: np.ndarray,
     entries: int,
@@ -63,7 +64,7 @@ def count(
     windows  int64 (windows,): inputs of each window of an output's list
     entries  stored weights of all filters, fillers included
     """
-    counts = ActionCounts.of(components(spec))
+    counts = ActionCounts.of(parts)
     positions = layer.batch * math.prod(layer.output_size)
     add_products(counts, schedule, effectual_macs)
     busy, index = (int(schedule.cycles[..., cause].sum()) for cause in (Cause.BUSY, Cause.INDEX))

@@ -57,6 +57,9 @@ class Dcnn(Accelerator[DcnnSpec]):
 
     gates_zeros: ClassVar[bool] = False
 
+    _planned: tuple[Layer | None, PlanarWork | None] = None, None
+    """The layer whose schedule was made last and its work, at hand for whoever counts its actions next."""
+
     analytical_keys = ("pe_rows", "pe_columns", "multipliers_per_pe")
 
     def issued_products(self, trace: LayerTrace) -> int:
@@ -67,6 +70,7 @@ class Dcnn(Accelerator[DcnnSpec]):
         """One tile for each image and part of the map, through all groups of output channels."""
         spec, layer = self.spec, trace.layer
         work = self._work(layer)
+        self._planned = layer, work
         cycles = no_cycles(layer.batch, *work.outputs.shape)
         cycles[..., Cause.BUSY] = work.outputs * self._steps(layer)
         return strip_schedule(
@@ -84,9 +88,12 @@ class Dcnn(Accelerator[DcnnSpec]):
 
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """Every product is made, those with zeros as well."""
-        counts = ActionCounts.of(self.components())
+        counts = ActionCounts.of(self.parts)
         counts.multiply(schedule, effectual_macs, gated=self.gates_zeros)
-        count_dot_products(counts, trace.layer, self._work(trace.layer), schedule, self.moved_values(trace, schedule))
+        layer, work = self._planned
+        if layer is not trace.layer or work is None:
+            work = self._work(trace.layer)
+        count_dot_products(counts, trace.layer, work, schedule, self.moved_values(trace, schedule))
         return counts
 
     def moved_values(self, trace: LayerTrace, schedule: LayerSchedule) -> tuple[int, int]:

@@ -12,6 +12,7 @@ in two copies, as SCNN's, in one bank. A register that holds still costs nothing
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -84,53 +85,52 @@ def count_dot_products(
     A step is one dot product of up to as many channels as a PE has lanes: n products take n - 1 additions in the tree
     and one to the partial sum, which is read and written.
     """
-    lanes = schedule.lanes_per_pe
+    lanes, outputs = schedule.lanes_per_pe, layer.output_count
     steps = int(schedule.cycles[:, :, Cause.BUSY].sum())
     if lanes > 1:
         counts.add("adder_trees", Action.ADD, int(schedule.issued.sum()) - steps)
     counts.add("accumulator_adders", Action.ADD, steps)
     # Finished sums are read once more, when they leave.
-    counts.access("accumulators", reads=steps + layer.output_count, writes=steps)
-    counts.add("post_processing", Action.COMPARE, layer.output_count)
-    reads, deliveries = _input_vectors(layer, work, lanes)
+    counts.access("accumulators", reads=steps + outputs, writes=steps)
+    counts.add("post_processing", Action.COMPARE, outputs)
+    # Where an output map is a single position, output channels and not positions are spread over the PEs.
+    spread = outputs == layer.batch * layer.out_channels
+    reads, deliveries = _input_vectors(layer, work, lanes, spread=spread)
     counts.access("input_sram", reads=reads, writes=ceil_div(moved[0], lanes))
-    counts.access("output_sram", reads=ceil_div(moved[1], lanes), writes=ceil_div(layer.output_count, lanes))
+    counts.access("output_sram", reads=ceil_div(moved[1], lanes), writes=ceil_div(outputs, lanes))
     counts.access("input_registers", writes=deliveries)
-    counts.add("input_broadcast", Action.TRAVERSE, deliveries if _is_spread(layer) else 0)
-    pushed = _weight_vectors(layer, work, steps, lanes)
+    counts.add("input_broadcast", Action.TRAVERSE, deliveries if spread else 0)
+    # A PE whose filters are its own uses each weight once.
+    pushed = steps if spread else _weight_vectors(layer, work, lanes)
     counts.access("weight_buffer", reads=steps, writes=pushed)
     counts.add("weight_broadcast", Action.TRAVERSE, pushed)
 
 
-def _is_spread(layer: Layer) -> bool:
-    """Whether output channels, not positions, are spread over the PEs."""
-    return math.prod(layer.output_size) == 1
-
-
-def _weight_vectors(layer: Layer, work: PlanarWork, steps: int, lanes: int) -> int:
+def _weight_vectors(layer: Layer, work: PlanarWork, lanes: int) -> int:
     """Vectors that enter the weight buffers: each passes a PE once for every part of the map that it works on."""
-    if _is_spread(layer):
-        return steps  # a PE has filters of its own, of which it uses each weight once
     vectors = layer.out_channels * math.prod(layer.kernel_size) * ceil_div(layer.group_in_channels, lanes)
     return layer.batch * vectors * int((work.outputs[:, 0] > 0).sum())
 
 
-def _input_vectors(layer: Layer, work: PlanarWork, lanes: int) -> tuple[int, int]:
+def _input_vectors(layer: Layer, work: PlanarWork, lanes: int, *, spread: bool) -> tuple[int, int]:
     """Vectors read from the SRAM, and written to the PEs' registers."""
     # Where the channels of one convolution group and one group of output channels overlap: groups of 8 over convolution
     # groups of 12 make portions of 8, 4, 4, 8.
-    edges = np.union1d(work.channels, np.arange(0, layer.out_channels + 1, layer.group_out_channels))
-    portions, taps = np.diff(edges), math.prod(layer.kernel_size)
+    edges = sorted({*work.channels.tolist(), *range(0, layer.out_channels + 1, layer.group_out_channels)})
+    # Most portions are alike: their sizes, and how many there are of each.
+    portions, taps = Counter(map(int.__sub__, edges[1:], edges)), math.prod(layer.kernel_size)
     vectors = layer.batch * ceil_div(layer.group_in_channels, lanes)
     *depths, rows, columns = range(layer.axes)
-    if _is_spread(layer):
+    if spread:
         positions = math.prod(_places_read(layer, axis, 0, 1) for axis in range(layer.axes))
         pes = work.outputs.shape[2]
-        return vectors * positions * len(portions), vectors * positions * int(np.minimum(portions, pes).sum())
+        delivered = sum(times * min(portion, pes) for portion, times in portions.items())
+        return vectors * positions * portions.total(), vectors * positions * delivered
     deep = math.prod(_places_read(layer, axis, 0, layer.output_size[axis]) for axis in depths)
     high = sum(_places_read(layer, rows, *ends) for ends in work.rows.reshape(2, -1).T.tolist())
     wide = sum(_places_read(layer, columns, *ends) for ends in work.columns.T.tolist())
-    reads = vectors * deep * high * wide * int(ceil_div(portions * taps, WEIGHT_VECTORS).sum())
+    rounds = sum(times * ceil_div(portion * taps, WEIGHT_VECTORS) for portion, times in portions.items())
+    reads = vectors * deep * high * wide * rounds
     return reads, reads
 
 

@@ -133,7 +133,7 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
 
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `dadiannao_hardware`."""
-        return hardware.count(self.spec, self.components(), trace.layer, schedule, effectual_macs)
+        return hardware.count(self.spec, self.parts, trace.layer, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, chunk by chunk; every product is made."""

@@ -165,7 +165,7 @@ class DianNao(Accelerator[DianNaoSpec]):
 
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
-        return hardware.count(self.components(), trace.layer, schedule, effectual_macs)
+        return hardware.count(self.parts, trace.layer, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, chunk by chunk; every product is made."""

@@ -188,7 +188,7 @@ class Eie(Accelerator[EieSpec]):
             ColumnEntries.of(tiles.matrix(trace.weight_mask, unit), spec.pes, spec.run_bits)
             for unit in range(tiles.shape[0])
         ]
-        return hardware.count(spec, self.components(), tiles, trace, columns, schedule)
+        return hardware.count(spec, self.parts, tiles, trace, columns, schedule)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs block of rows by block of rows, PE by PE, column by column, from encoded entries."""

@@ -225,7 +225,7 @@ class Kgrc(Accelerator[KgrcSpec]):
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
         del trace
-        return hardware.count(self.spec, self.components(), schedule, effectual_macs)
+        return hardware.count(self.spec, self.parts, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs tile by tile, step by step, chunk by chunk; products outside kept rows and positions are not made."""

@@ -227,7 +227,7 @@ class PatternMachine(Accelerator[PatternSpec]):
 
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
-        return hardware.count(self.spec, self.components(), trace, schedule, effectual_macs)
+        return hardware.count(self.spec, self.parts, trace, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs strip by strip, block of filters by block, batch by batch, kernel by kernel."""

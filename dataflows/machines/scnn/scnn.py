@@ -112,7 +112,7 @@ class Scnn(Accelerator[ScnnSpec]):
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """Its products are of two non-zeros, inside the map or not, but for zeros of a side that is not skipped."""
         del effectual_macs  # those inside the map alone
-        layer, counts = trace.layer, ActionCounts.of(self.components())
+        layer, counts = trace.layer, ActionCounts.of(self.parts)
         nonzero = schedule.expected_issued
         if any(self.spec.keeps):
             masks = as_bytes(trace.weight_mask), as_bytes(trace.activation_mask)

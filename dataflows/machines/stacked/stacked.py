@@ -202,7 +202,7 @@ class Stacked(Accelerator[StackedSpec]):
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
         filters = self._kept.of(trace.weights) or self.stored_filters(trace.weights)
-        return hardware.count(self.spec, self.components(), trace.layer, filters, schedule, effectual_macs)
+        return hardware.count(self.spec, self.parts, trace.layer, filters, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs filter by filter, block of positions by block, weight by weight, in the order of the stored lists."""

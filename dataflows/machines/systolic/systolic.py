@@ -221,7 +221,7 @@ class Systolic(Accelerator[SystolicSpec]):
         room = min(self.spec.input_buffer_bytes, self.spec.output_buffer_bytes)
         maps = KeptMaps(layer, trace.input_in_dram, room, self.spec.value_bits)
         sequence = self._sequence(self._plan(layer, maps))
-        return hardware.count(self.spec, self.components(), trace.layer, sequence, schedule, effectual_macs)
+        return hardware.count(self.spec, self.parts, trace.layer, sequence, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs fold by fold; every product is made."""

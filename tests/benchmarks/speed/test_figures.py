@@ -75,6 +75,7 @@ def test_numbers_have_three_digits(value, text):
 def test_the_first_limit_that_fits_counts():
     assert limit_of("networks", "vgg16@deep-compression scnn report") == 1.5
     assert limit_of("networks", "blazepose scnn report") == 3
+    assert limit_of("counting", "dcnn counted") == 1.1
     assert limit_of("networks", "vgg16@deep-compression abm report") == 3
     assert limit_of("sweeps", "seeds, one worker, a point") is None
     assert limit_of("nothing", "x") is None

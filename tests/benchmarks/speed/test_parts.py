@@ -156,11 +156,15 @@ def test_whole_networks_and_sweeps_and_dram_can_be_timed():
         )
         assert schedule.result > 0
         assert report.result > 0
+        without, counted = sides.measure(
+            ("network_counted", "blazepose", "dcnn", False), ("network_counted", "blazepose", "dcnn", True), most=1
+        )
+        assert without.result == counted.result == report.result
         (swept,) = sides.measure(("sweep", 1, "seeds", 2), most=1)
         assert swept.result[0] == 2
         (replayed,) = sides.measure(("dram_replay", "a_seq_read", "M1"), most=1)
         assert replayed.result == 350_955
-    assert set(TASKS) >= {"network_schedule", "network_report", "sweep", "dram_replay"}
+    assert set(TASKS) >= {"network_schedule", "network_report", "network_counted", "sweep", "dram_replay"}
 
 
 def test_peak_memory_is_of_one_command_and_its_failure_is_told():

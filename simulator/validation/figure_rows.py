@@ -153,7 +153,7 @@ class Reading(_Row):
     @property
     def is_of_prices(self) -> bool:
         """Whether it changes what actions cost and nothing else."""
-        return all(key.startswith("energy.") for key in self.flat_changes)
+        return bool(self.changes) and all(key.startswith("energy.") for key in self.flat_changes)
 
     def concerns(self, figure: Figure) -> bool:
         """Whether it is laid over the figure: readings of prices over those of energy, the others over all others."""

@@ -114,7 +114,8 @@ def explained() -> Rows:
     The best reading of a parameter is the one that leaves least of the deviation; negative shares add to it.
     """
     chosen = published()
-    parameters = list(dict.fromkeys(reading.parameter for reading in chosen.readings_of(MACHINE)))
+    of_time = (reading for reading in chosen.readings_of(MACHINE) if not reading.is_of_prices)
+    parameters = list(dict.fromkeys(reading.parameter for reading in of_time))
     yield ("layer", "bar", "deviation", *parameters)
     for group, drawings in LAYERS.items():
         outside = tuple(result.figure for result in measured(*drawings) if not result.inside)

@@ -26,7 +26,7 @@ _MEASURED = {*Measures.__dataclass_fields__, *LayerReport.__dataclass_fields__, 
 _MEASURED_GROUPS = (
     STACK, "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.", "dram.activity.", "inputs.",
     "network.", "actions.", "area.", "tops_per_watt.", "energy.components.", "energy.actions.", "energy.purposes.",
-    "energy.causes.", "energy.dram.",
+    "energy.causes.", "energy.dram.", "energy.leakage.",
 )  # fmt: skip
 # The other columns of memory are its settings; `dram.burst_bytes` is both, here the measure.
 _MEASURED_DRAM = frozenset(f"dram.{key}" for key in DRAM_MEASURES)

@@ -104,6 +104,7 @@ class EnergyReport:
             "leakage_pj": self.leaked.value,
             "sparsity_share": self.sparsity_share,
             "components": values(self.components),
+            "leakage": values(self.leakage),
             "actions": values(self.actions),
             "purposes": values(self.purposes),
             "causes": values(self.causes),

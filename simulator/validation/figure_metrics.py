@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
-from typing import Any
 
 from dataflows.schedule import OWN_WORK, Cause
+from simulator.validation.energy_metrics import ENERGY_METRICS
+from simulator.validation.figure_runs import Run, Runs
 from workloads.errors import InputError
 
-
-@dataclass(frozen=True)
-class Run:
-    """A point of a study: what it sets, and its JSON report."""
-
-    values: dict[str, Any]
-    report: dict[str, Any]
-
-    @property
-    def total(self) -> dict[str, Any]:
-        """The report's total."""
-        return self.report["total"]
-
-
-Runs = Sequence[Run]
+__all__ = ["METRICS", "Run", "Runs", "crossover"]
 
 
 def crossover(line: Sequence[tuple[float, float]]) -> list[float]:
@@ -111,7 +97,7 @@ def _cycles_over_balance(runs: Runs) -> float:
 def _last_machine_over_first(runs: Runs) -> float:
     """Time of the last run's machine over that of the first run's, each over all its runs and at its own clock."""
     # By time and not by cycles, since the machines may have different clocks.
-    names = [run.report["accelerator"]["name"] for run in runs]
+    names = [run.machine for run in runs]
     last, first = (
         sum(run.total["time_us"] for run, name in zip(runs, names, strict=True) if name == wanted)
         for wanted in (names[-1], names[0])
@@ -143,4 +129,5 @@ METRICS: dict[str, Callable[[Runs], float]] = {
     "last_machine_over_first": _last_machine_over_first,
     "first_over_last": lambda runs: runs[0].total["cycles"] / runs[-1].total["cycles"],
     "first_half_over_last": _first_half_over_last,
+    **ENERGY_METRICS,
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from simulator.studies.study_file import flattened
+from simulator.validation.energy_metrics import ENERGY_METRICS
 from simulator.validation.figure_metrics import METRICS, Run
 
 Verdict = Literal["within", "explained", "unexplained"]
@@ -76,6 +78,9 @@ class Figure(_Row):
         default={}, description="what picks the study's points: values, or lists of them; empty for all"
     )
     metric: Annotated[str, AfterValidator(_metric)]
+    parts: tuple[str, ...] = Field(
+        default=(), description="components of the machine that an area or a power adds up, or a word; empty for all"
+    )
     unit: str
     published: float = Field(gt=0)
     kind: str = Field(description="name of the goal")
@@ -97,7 +102,12 @@ class Figure(_Row):
 
     def of(self, runs: Sequence[Run]) -> float:
         """The figure's value from the runs of its study."""
-        return float(METRICS[self.metric]([run for run in runs if self.picks(run.values)]))
+        return float(METRICS[self.metric]([replace(run, parts=self.parts) for run in runs if self.picks(run.values)]))
+
+    @property
+    def is_of_energy(self) -> bool:
+        """Whether it needs the energy or the area of its points."""
+        return self.metric in ENERGY_METRICS
 
 
 class Drawing(_Row):
@@ -139,6 +149,15 @@ class Reading(_Row):
     def name(self) -> str:
         """What recorded deviations call it."""
         return f"{self.parameter}: {self.label}"
+
+    @property
+    def is_of_prices(self) -> bool:
+        """Whether it changes what actions cost and nothing else."""
+        return bool(self.changes) and all(key.startswith("energy.") for key in self.flat_changes)
+
+    def concerns(self, figure: Figure) -> bool:
+        """Whether it is laid over the figure: readings of prices over those of energy, the others over all others."""
+        return self.is_of_prices == figure.is_of_energy
 
     @property
     def flat_changes(self) -> dict[str, Any]:

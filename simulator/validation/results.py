@@ -136,10 +136,9 @@ def measure(
     progress  called with (points done, points, "")
     """
     # One study a figure and set of changes; equal points of different ones have equal keys and are simulated once.
+    with_energy = {figure.study for figure in chosen.figures if figure.is_of_energy}
     studies = {
-        (figure.study, number): Study.made(
-            [row | dict(change) for row in chosen.studies[figure.study].combinations()], figure.study
-        ).places
+        (figure.study, number): _places(chosen, figure.study, change, energy=figure.study in with_energy)
         for figure in chosen.figures
         for number, change in enumerate(changes)
     }
@@ -155,6 +154,12 @@ def measure(
         [figure.of([Run(place.values, reports[place.key]) for place in own]) for own in places]
         for figure, places in zip(chosen.figures, picked, strict=True)
     ]
+
+
+def _places(chosen: FigureSet, study: str, change: Changes, *, energy: bool) -> tuple[Place, ...]:
+    """The points of a study under a change; nothing is counted where no figure asks for energy."""
+    made = Study.made([row | dict(change) for row in chosen.studies[study].combinations()], study)
+    return (made if energy else made.without_energy()).places
 
 
 def simulated(

@@ -68,16 +68,23 @@ def effects(chosen: FigureSet, jobs: int | None = 1, progress: Progress | None =
     chosen = replace(chosen, figures=tuple(figure for figure in chosen.figures if chosen.model_of(figure) == EVENTS))
     # Machine by machine, since a reading changes one machine only and all of its figures are measured together.
     for machine in dict.fromkeys(chosen.machine_of(figure) for figure in chosen.figures):
-        own = chosen.only(machine)
-        readings = chosen.readings_of(machine)
-        values = measure(own, [{}, *(reading.flat_changes for reading in readings)], jobs, progress)
-        for figure, (unchanged, *changed) in zip(own.figures, values, strict=True):
-            goal = chosen.goal_of(figure)
-            found += [
-                Effect(figure, goal, reading, value, unchanged)
-                for reading, value in zip(readings, changed, strict=True)
-            ]
+        every = chosen.only(machine).figures
+        for part in ([one for one in every if one.is_of_energy], [one for one in every if not one.is_of_energy]):
+            found += _effects(replace(chosen, figures=tuple(part)), machine, jobs, progress)
     return found
+
+
+def _effects(chosen: FigureSet, machine: str, jobs: int | None, progress: Progress | None) -> list[Effect]:
+    """Those of a machine's figures that are all of time, or all of energy."""
+    if not chosen.figures:
+        return []
+    readings = [reading for reading in chosen.readings_of(machine) if reading.concerns(chosen.figures[0])]
+    values = measure(chosen, [{}, *(reading.flat_changes for reading in readings)], jobs, progress)
+    return [
+        Effect(figure, chosen.goal_of(figure), reading, value, unchanged)
+        for figure, (unchanged, *changed) in zip(chosen.figures, values, strict=True)
+        for reading, value in zip(readings, changed, strict=True)
+    ]
 
 
 def recorded_effects(

@@ -26,6 +26,7 @@ def test_figures_of_a_layer():
     assert figures["energy"] == {
         "total_pj": 200, "low_pj": 160, "high_pj": 220, "dynamic_pj": 80, "leakage_pj": 20, "sparsity_share": 0.15,
         "components": {"multipliers": 70, "index": 10},
+        "leakage": {"multipliers": 15, "index": 5},
         "actions": {"multiply": 60, "multiply_zero": 8, "idle": 2, "count": 10},
         "purposes": {"compute": 85, "sparsity": 15},
         "causes": {"busy": 90, "memory": 10},

@@ -35,6 +35,7 @@ class LazyGroup(click.Group):
         "plot": "simulator.commands.plot:plot",
         "report": "simulator.commands.report:report",
         "run": "simulator.commands.run:run",
+        "search": "simulator.commands.search:search",
         "serve": "simulator.commands.serve:serve",
         "sweep": "simulator.commands.sweep:sweep",
         "validate": "simulator.commands.validate:validate",

@@ -104,7 +104,7 @@ def sweep(
     workers = Workers(jobs, cluster, patience, say=tell)
     # The store is the inner one: it has closed, with all that came, before anybody is told so.
     path = store_file or Path(f"{name}.sqlite")
-    with _ended_by_signals(lambda: _progress(study, path)), Store(path) as store:
+    with ended_by_signals(lambda: _progress(study, path)), Store(path) as store:
         with progress(study.title) as advance:
             summary = run_study(study, store, workers, advance)
         _write(study, store, options)
@@ -126,7 +126,7 @@ def _progress(study: Study, path: Path) -> str:
 
 
 @contextmanager
-def _ended_by_signals(progress: Callable[[], str]) -> Generator[None]:
+def ended_by_signals(progress: Callable[[], str]) -> Generator[None]:
     """SIGTERM, which batch systems send, ends the block like Ctrl-C: what runs beside it ends with it.
 
     `progress` says how far it came, and is asked once the block has ended.

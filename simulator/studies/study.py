@@ -114,13 +114,17 @@ class Summary:
     failed: int
 
 
-def run_study(study: Study, store: Store, workers: Workers, progress: Progress | None = None) -> Summary:
+def run_study(
+    study: Study, store: Store, workers: Workers, progress: Progress | None = None, *, grows: bool = False
+) -> Summary:
     """Compute what the store does not hold; results land as they come. Points that failed before are tried again.
+
+    grows  the study gets its points bit by bit: that it had fewer before is nothing to be told
 
     `progress` is called with (points done, points, ""). Raises `InputError` when a cluster cannot be
     reached; a point that fails does not raise.
     """
-    if store.declare(study.name, study.places):
+    if store.declare(study.name, study.places) and not grows:
         workers.say(f"warning: {store.path}: study '{study.name}' had other points before; they are no longer its own")
     # Places with equal content, such as settings that a machine does not have, are one point and computed once.
     distinct = {place.key: place for place in study.places}

@@ -22,10 +22,10 @@ from simulator.plots.style import (
     scale_log,
     write_between_powers,
 )
+from simulator.reports.front import Point, pareto_front
 from simulator.reports.metrics import metric_of, title_of
 from workloads.errors import InputError
 
-Point = tuple[float, ...]
 _WIDE = 20  # an axis that spans more than this factor is logarithmic
 _SMALLEST, _LARGEST = 20, 260  # areas of points, in square points
 _MOST_NUMBERS = 12
@@ -116,22 +116,6 @@ def _number(axes: Axes, front: Sequence[Point], names: Sequence[str]) -> None:
     for number, (point, name) in enumerate(zip(front, names, strict=True), 1):
         axes.annotate(str(number), (point[0], point[1]), (5, 4), textcoords="offset points", fontsize=7.5)
         axes.plot([], [], linestyle="", label=f"{number}: {name}")
-
-
-def pareto_front(points: Sequence[Point], more: Sequence[bool]) -> list[int]:
-    """Positions of the points that no other equals or beats in every coordinate (of equal points the first).
-
-    more   of each coordinate, whether more of it is better
-    """
-    # Turned so that less is better in all.
-    costs = [tuple(-one if is_more else one for one, is_more in zip(point, more, strict=True)) for point in points]
-    # By rising cost a point can only be beaten by those before it, and then also by one of those on the front. Costs
-    # (1, 5), (2, 3), (3, 4): the second beats the third. Of equal points the first in order stays.
-    front: list[int] = []
-    for place in sorted(range(len(costs)), key=lambda place: costs[place]):
-        if not any(all(a <= b for a, b in zip(costs[other], costs[place], strict=True)) for other in front):
-            front.append(place)
-    return front
 
 
 def _size_of(values: Sequence[float]) -> Callable[[float], float]:

@@ -1,0 +1,1 @@
+"""The best designs under limits: which points of a space are simulated next, and the front of all that were."""

@@ -1,0 +1,115 @@
+"""`BalancedRounds`: which filters the units of a cluster hold, round by round, and their chunks as words side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from dataflows.kernels.compiled import kernel
+from dataflows.kernels.words import set_bits
+from dataflows.machines.sparten.sparse_chunks import ChunkCut
+from dataflows.machines.sparten.spec import Balancing
+from workloads.whole_numbers import ceil_div
+
+NO_FILTER = -1
+
+
+@dataclass(frozen=True, eq=False)
+class BalancedRounds:
+    """The filters of all groups on the units of a cluster.
+
+    held   int32 (G, rounds, chunks or 1, slots, units): the filter of its group that a unit holds, `NO_FILTER` where it
+           holds none; a unit that has two takes slot 0 first. One for all chunks where they are not paired anew
+
+    A unit has a filter in a slot in all chunks of a round or in none.
+
+    Example: five filters of 9, 1, 7, 5 and 3 weights on two units. Without balancing there are three rounds, [0 1],
+    [2 3] and [4]. With "gb-s" rounds have four filters, so that three of the eight places stay empty: filters by
+    density are 0, 2, 3, 4, 1, of which the densest three are alone and the last two share a unit: [0 2] and [3 4],
+    where 4 shares with 1.
+    """
+
+    held: np.ndarray
+
+    @classmethod
+    def of(cls, weights: np.ndarray, units: int, balancing: Balancing) -> Self:
+        """From non-zero weights by chunk, int64 (G, K/G, chunks)."""
+        groups, filters, _ = weights.shape
+        if balancing == "none":
+            rounds = ceil_div(filters, units)
+            held = np.full((groups, rounds * units), NO_FILTER, np.int32)
+            held[:, :filters] = np.arange(filters)
+            return cls(held.reshape(groups, rounds, 1, 1, units))
+        rounds = ceil_div(filters, 2 * units)
+        # Filters that are not there count as the sparsest, behind those that have no weight.
+        ranked = np.full((groups, 2 * units * rounds), NO_FILTER, np.int32)
+        ranked[:, :filters] = np.argsort(-weights.sum(axis=2), axis=1, kind="stable")
+        # The first half goes up and the second comes down: rank p shares a unit with the p-th from behind.
+        first, second = ranked[:, : units * rounds], ranked[:, : units * rounds - 1 : -1]
+        pairs = np.stack([first.reshape(groups, rounds, units), second.reshape(groups, rounds, units)], axis=2)
+        return cls(pairs[:, :, None] if balancing == "gb-s" else _paired_anew(pairs, weights))
+
+    @property
+    def there(self) -> np.ndarray:
+        """Bool (G, rounds, slots, units): whether a unit has a filter there, in all chunks alike."""
+        return self.held[:, :, 0] != NO_FILTER
+
+    @property
+    def filters(self) -> np.ndarray:
+        """Int64 (rounds,): filters of each round of a group."""
+        return self.there[0].sum(axis=(1, 2))
+
+    def words(self, packed: np.ndarray) -> np.ndarray:
+        """Uint64 (G, rounds, chunks, slots, words, units) of filters (G, K/G, chunks, words); 0 for no filter."""
+        groups, rounds, _, slots, units = self.held.shape
+        side_by_side = np.zeros((groups, rounds, packed.shape[2], slots, packed.shape[3], units), np.uint64)
+        _gather(packed, self.held, side_by_side)
+        return side_by_side
+
+
+def _paired_anew(pairs: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Int32 (G, rounds, chunks, 2, units): the filters of each round sorted and paired by their weights in each chunk.
+
+    pairs  int32 (G, rounds, 2, units): the round's filters; by their ranks, the first of the units before the second
+    """
+    groups, rounds, slots, units = pairs.shape
+    # By rank: up through the first filters, and down again through those that share with them.
+    members = np.concatenate([pairs[:, :, 0], pairs[:, :, 1, ::-1]], axis=2)
+    own = np.take_along_axis(weights[:, None], np.maximum(members, 0).reshape(groups, 1, -1, 1), axis=2)
+    own = np.where((members != NO_FILTER)[..., None], own.reshape(*members.shape, -1), -1)
+    # Equal filters keep the order of their ranks. Whole numbers of 16 bits are sorted by digits, in linear time.
+    order = np.argsort(-own.astype(np.int16), axis=2, kind="stable").astype(np.int32)
+    chosen = np.take_along_axis(members[..., None], order, axis=2).swapaxes(2, 3)  # (G, rounds, chunks, 2 * units)
+    return np.ascontiguousarray(np.stack([chosen[..., :units], chosen[..., : units - 1 : -1]], axis=3))
+
+
+def chunk_weights(packed: np.ndarray) -> np.ndarray:
+    """Int64 (filters, chunks): bits of packed filters (filters, chunks, words)."""
+    counts = np.zeros(packed.shape[:2], np.int64)
+    _count_bits(packed, counts)
+    return counts
+
+
+@kernel
+def _count_bits(packed: np.ndarray, counts: np.ndarray) -> None:
+    for k in range(packed.shape[0]):
+        for chunk in range(packed.shape[1]):
+            for word in range(packed.shape[2]):
+                counts[k, chunk] += set_bits(packed[k, chunk, word])
+
+
+@kernel
+def _gather(packed: np.ndarray, held: np.ndarray, words: np.ndarray) -> None:
+    """See `BalancedRounds.words`."""
+    for group in range(words.shape[0]):
+        for one in range(words.shape[1]):
+            for chunk in range(words.shape[2]):
+                own = held[group, one, min(chunk, held.shape[2] - 1)]
+                for slot in range(words.shape[3]):
+                    for unit in range(words.shape[5]):
+                        k = own[slot, unit]
+                        if k >= 0:
+                            for word in range(words.shape[4]):
+                                words[group, one, chunk, slot, word, unit] = packed[group, k, chunk, word]

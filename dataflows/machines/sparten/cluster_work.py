@@ -1,0 +1,144 @@
+"""What the clusters take in every tile: positions in turn over the clusters, rounds of filters where those are few."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dataflows.kernels.threads import run_slices
+from dataflows.machines.sparten.balanced_rounds import BalancedRounds
+from dataflows.machines.sparten.inner_join import JOIN_CAUSES, JoinedRounds, WindowReads, join_windows
+from dataflows.machines.sparten.sparse_chunks import ChunkCut, pack_channels
+from dataflows.machines.sparten.spec import SpartenSpec
+from dataflows.schedule import Cause
+from dataflows.tiling.strip_plan import StripPlan
+from workloads.whole_numbers import ceil_div, even_slices
+
+_SLICES = 8  # of a tile's parts, more than threads: windows differ in what they hold
+_BUSY, _UNMAPPED = JOIN_CAUSES.index(Cause.BUSY), JOIN_CAUSES.index(Cause.UNMAPPED)
+
+
+@dataclass(frozen=True)
+class ClusterWork:
+    """The joins of a layer's tiles.
+
+    rounds  which filters units hold
+    words   uint64 (G, rounds, chunks, slots, words, units) of filters whose zeros are skipped; else None, and all
+            filters are like one without zeros
+    """
+
+    spec: SpartenSpec
+    plan: StripPlan
+    cut: ChunkCut
+    rounds: BalancedRounds
+    words: np.ndarray | None
+
+    @cached_property
+    def reads(self) -> WindowReads:
+        """Where windows lie."""
+        return WindowReads.of(self.plan.layer)
+
+    def shares(self, strip: int) -> tuple[int, int]:
+        """Parts that a strip's positions are dealt out to, and clusters that share the rounds of each."""
+        parts = min(int(self.plan.strips.pixels[strip]), self.spec.clusters)
+        # Three positions on eight clusters leave two for each, which take every other round.
+        return parts, min(self.rounds.held.shape[1], self.spec.clusters // parts)
+
+    def cycles(self, activations: np.ndarray) -> np.ndarray:
+        """Int64 (tiles, clusters, units, JOIN_CAUSES), from the mask of the plan's layer."""
+        spec, shape = self.spec, (self.plan.tiles, self.spec.clusters, self.spec.units, len(JOIN_CAUSES))
+        did = np.zeros(shape, np.int64)
+        (self._windows if spec.sparse_inputs else self._kinds)(activations, did)
+        return did
+
+    def _joined(self, group: int) -> JoinedRounds:
+        """A group's rounds; where filters are all alike, a single one stands for all."""
+        spec = self.spec
+        if self.words is None:
+            ones = np.ones((1, 1, 1), np.int64)
+            full = np.ascontiguousarray(self.cut.full()[None, :, None, :, None])
+            return JoinedRounds(full, ones * spec.least_chunk_cycles, ones[0], np.zeros(1, np.int64))
+        there = self.rounds.there[group]
+        network = np.zeros(len(there), np.int64)
+        if spec.balanced == "gb-h":
+            network = ceil_div(there.sum(axis=(1, 2)), spec.permute_sums_per_cycle)
+        return JoinedRounds(
+            self.words[group], there * spec.least_chunk_cycles, there.any(axis=1).astype(np.int64), network
+        )
+
+    def _join(
+        self, maps: np.ndarray, joined: JoinedRounds, positions: np.ndarray, shape: tuple[int, int],
+        own: tuple[int, int], did: np.ndarray,
+    ) -> None:  # fmt: skip
+        join_windows(
+            maps,
+            self.reads,
+            self.cut.segments,
+            positions,
+            joined,
+            self.spec.barrier == "window",
+            np.array(shape),
+            np.array(own),
+            did,
+        )
+
+    def _windows(self, activations: np.ndarray, did: np.ndarray) -> None:
+        """Window by window, as inputs differ from place to place."""
+        plan, layer = self.plan, self.plan.layer
+        maps = pack_channels(activations.reshape(layer.batch * layer.groups, layer.group_in_channels, -1))
+        maps = maps.reshape(layer.batch, layer.groups, *maps.shape[1:])
+        joined = [self._joined(group) for group in range(layer.groups)]
+
+        def join(task: tuple[tuple[int, int, int], tuple[int, int]]) -> None:
+            (group, image, strip), own = task
+            parts, shares = self.shares(strip)
+            into = did[plan.tile_index[group, image, strip], : parts * shares]
+            positions = np.arange(plan.strips.pixels[strip]) + plan.strips.first_pixel[strip]
+            if self.words is not None:
+                self._join(maps[image, group], joined[group], positions, (parts, shares), own, into)
+                return
+            one = np.zeros((parts, 1, len(JOIN_CAUSES)), np.int64)
+            self._join(maps[image, group], joined[group], positions, (parts, 1), own, one)
+            for share in range(shares):
+                there = self.rounds.there[group, share::shares].any(axis=1)
+                into.reshape(parts, shares, *into.shape[1:])[slice(*own), share] += _for_all(one[slice(*own)], there)
+
+        tiles = np.ndindex(*plan.shape)
+        run_slices(join, [(tile, own) for tile in tiles for own in even_slices(self.shares(tile[2])[0], _SLICES)])
+
+    def _kinds(self, activations: np.ndarray, did: np.ndarray) -> None:
+        """By kind of window, as windows differ in nothing but their padding."""
+        plan, layer = self.plan, self.plan.layer
+        first, kind = self.reads.alike()
+        ones = pack_channels(np.ones((1, layer.group_in_channels, activations[0, 0].size), np.bool_))[0]
+        for group in range(layer.groups):
+            joined = self._joined(group)
+            each = np.zeros((len(first) * len(joined.words), joined.there.shape[1], len(JOIN_CAUSES)), np.int64)
+            self._join(ones, joined, first, (len(first), len(joined.words)), (0, len(first)), each)
+            each = each.reshape(len(first), len(joined.words), *each.shape[1:])
+            for strip in range(plan.strips.count):
+                parts, shares = self.shares(strip)
+                start = plan.strips.first_pixel[strip]
+                counts = np.zeros((parts, len(first)), np.int64)
+                pixels = np.arange(plan.strips.pixels[strip])
+                np.add.at(counts, (pixels % parts, kind[start + pixels]), 1)
+                for share in range(shares):
+                    there = self.rounds.there[group, share::shares].any(axis=1)
+                    own = each[:, share::shares].sum(axis=1) if self.words is not None else _for_all(each[:, 0], there)
+                    into = did[plan.tile_index[group, :, strip], share : parts * shares : shares]
+                    into += np.einsum("pk,kuc->puc", counts, own)
+                    did[plan.tile_index[group, :, strip], share : parts * shares : shares] = into
+
+
+def _for_all(one: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Int64 (parts, units, JOIN_CAUSES): rounds in which every filter takes what one does.
+
+    one    int64 (parts, 1, JOIN_CAUSES): of one filter
+    there  bool (rounds, units): whether a unit has a filter in a round
+    """
+    rounds = there.sum(axis=0)
+    cycles = one * rounds[:, None]
+    cycles[..., _UNMAPPED] += one.sum(axis=2) * (len(there) - rounds)
+    return cycles

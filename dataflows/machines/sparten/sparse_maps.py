@@ -33,13 +33,13 @@ def strip_plan(spec: SpartenSpec, layer: Layer, filters: np.ndarray, weights: np
 
     filters  int64 (rounds,): filters of each round;  weights  int64 (G, rounds, filters of a round): their bytes, summed
     """
-    position_bytes = _most_position_bytes(spec, layer)
+    position_bytes = most_place_bytes(spec, layer)
     strips = PixelStrips.of(layer, spec.clusters, inputs=spec.input_buffer_bytes // position_bytes)
     columns = np.full(layer.groups, layer.weight_count // layer.out_channels)
     return StripPlan(layer, columns, filters, strips, weight_bytes=weights)
 
 
-def _most_position_bytes(spec: SpartenSpec, layer: Layer) -> int:
+def most_place_bytes(spec: SpartenSpec, layer: Layer) -> int:
     channels = layer.group_in_channels
     return bits_to_bytes(channels * (spec.value_bits + spec.sparse_inputs))
 
@@ -55,7 +55,7 @@ def transfers(spec: SpartenSpec, plan: StripPlan, trace: LayerTrace, activations
     moved = traffic.transfers(spec.input_buffer_bytes, spec.output_buffer_bytes)
     return replace(
         moved,
-        loads=_packed_inputs(moved.loads, boundaries(fibres.reshape(-1)), _most_position_bytes(spec, layer)),
+        loads=_packed_inputs(moved.loads, boundaries(fibres.reshape(-1)), most_place_bytes(spec, layer)),
         stores=stores,
         compulsory_bytes=compulsory,
     )

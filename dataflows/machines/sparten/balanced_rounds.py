@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
+from dataflows.kernels.lanes import LANES
 from dataflows.kernels.words import set_bits
 from dataflows.machines.sparten.sparse_chunks import ChunkCut
 from dataflows.machines.sparten.spec import Balancing
@@ -62,11 +63,15 @@ class BalancedRounds:
         return self.there[0].sum(axis=(1, 2))
 
     def words(self, packed: np.ndarray) -> np.ndarray:
-        """Uint64 (G, rounds, chunks, slots, words, units) of filters (G, K/G, chunks, words); 0 for no filter."""
+        """Uint32 (G, rounds, chunks, blocks, slots, words, LANES) of filters (G, K/G, chunks, words).
+
+        A block has `LANES` units; 0 where there is no unit or no filter.
+        """
         groups, rounds, _, slots, units = self.held.shape
-        side_by_side = np.zeros((groups, rounds, packed.shape[2], slots, packed.shape[3], units), np.uint64)
-        _gather(packed, self.held, side_by_side)
-        return side_by_side
+        chunks, chunk_words = packed.shape[2:]
+        lanes = np.zeros((groups, rounds, chunks, ceil_div(units, LANES), slots, chunk_words, LANES), np.uint32)
+        _gather(packed, self.held, lanes)
+        return lanes
 
 
 def _paired_anew(pairs: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -97,19 +102,19 @@ def _count_bits(packed: np.ndarray, counts: np.ndarray) -> None:
     for k in range(packed.shape[0]):
         for chunk in range(packed.shape[1]):
             for word in range(packed.shape[2]):
-                counts[k, chunk] += set_bits(packed[k, chunk, word])
+                counts[k, chunk] += set_bits(np.uint64(packed[k, chunk, word]))
 
 
 @kernel
-def _gather(packed: np.ndarray, held: np.ndarray, words: np.ndarray) -> None:
+def _gather(packed: np.ndarray, held: np.ndarray, lanes: np.ndarray) -> None:
     """See `BalancedRounds.words`."""
-    for group in range(words.shape[0]):
-        for one in range(words.shape[1]):
-            for chunk in range(words.shape[2]):
-                own = held[group, one, min(chunk, held.shape[2] - 1)]
-                for slot in range(words.shape[3]):
-                    for unit in range(words.shape[5]):
+    for group in range(held.shape[0]):
+        for one in range(held.shape[1]):
+            for chunk in range(lanes.shape[2]):
+                own, into = held[group, one, min(chunk, held.shape[2] - 1)], lanes[group, one, chunk]
+                for slot in range(own.shape[0]):
+                    for unit in range(own.shape[1]):
                         k = own[slot, unit]
                         if k >= 0:
-                            for word in range(words.shape[4]):
-                                words[group, one, chunk, slot, word, unit] = packed[group, k, chunk, word]
+                            for word in range(packed.shape[3]):
+                                into[unit // LANES, slot, word, unit % LANES] = packed[group, k, chunk, word]

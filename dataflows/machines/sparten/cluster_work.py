@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from dataflows.kernels.lanes import LANES
 from dataflows.kernels.threads import run_slices
 from dataflows.machines.sparten.balanced_rounds import BalancedRounds
 from dataflows.machines.sparten.inner_join import JOIN_CAUSES, JoinedRounds, WindowReads, join_windows
@@ -17,6 +18,8 @@ from dataflows.tiling.strip_plan import StripPlan
 from workloads.whole_numbers import ceil_div, even_slices
 
 _SLICES = 8  # of a tile's parts, more than threads: windows differ in what they hold
+_TOGETHER, _MOST = 64, (1 << 32) - 1
+_FEW_ELEMENTS = 4
 _BUSY, _UNMAPPED = JOIN_CAUSES.index(Cause.BUSY), JOIN_CAUSES.index(Cause.UNMAPPED)
 
 
@@ -25,7 +28,7 @@ class ClusterWork:
     """The joins of a layer's tiles.
 
     rounds  which filters units hold
-    words   uint64 (G, rounds, chunks, slots, words, units) of filters whose zeros are skipped; else None, and all
+    words   uint32 (G, rounds, chunks, blocks, slots, words, LANES) of filters whose zeros are skipped; else None, and all
             filters are like one without zeros
     """
 
@@ -39,6 +42,20 @@ class ClusterWork:
     def reads(self) -> WindowReads:
         """Where windows lie."""
         return WindowReads.of(self.plan.layer)
+
+    @property
+    def _together(self) -> int:
+        """Windows whose counts fit 32 bits together; no more than whose words stay near, where each is laid out."""
+        cut = self.cut
+        least = cut.count * self.spec.least_chunk_cycles
+        most = _MOST // (self.rounds.held.shape[3] * (cut.taps * cut.channels + least))
+        return max(1, most if self._few else min(most, _TOGETHER))
+
+    @property
+    def _few(self) -> int:
+        """What a chunk of a few elements can hold, as of images or of groups of a channel; 0 where it has more."""
+        longest = self.cut.longest
+        return 1 << longest if longest <= _FEW_ELEMENTS and self.spec.barrier == "chunk" else 0
 
     def shares(self, strip: int) -> tuple[int, int]:
         """Parts that a strip's positions are dealt out to, and clusters that share the rounds of each."""
@@ -57,16 +74,19 @@ class ClusterWork:
         """A group's rounds; where filters are all alike, a single one stands for all."""
         spec = self.spec
         if self.words is None:
-            ones = np.ones((1, 1, 1), np.int64)
-            full = np.ascontiguousarray(self.cut.full()[None, :, None, :, None])
-            return JoinedRounds(full, ones * spec.least_chunk_cycles, ones[0], np.zeros(1, np.int64))
-        there = self.rounds.there[group]
-        network = np.zeros(len(there), np.int64)
-        if spec.balanced == "gb-h":
-            network = ceil_div(there.sum(axis=(1, 2)), spec.permute_sums_per_cycle)
-        return JoinedRounds(
-            self.words[group], there * spec.least_chunk_cycles, there.any(axis=1).astype(np.int64), network
-        )
+            # A single filter in the first lane.
+            full = np.zeros((1, self.cut.count, 1, 1, self.cut.words, LANES), np.uint32)
+            full[0, :, 0, 0, :, 0] = self.cut.full()
+            there, network = np.ones((1, 1, 1), np.bool_), np.zeros(1, np.int64)
+        else:
+            full, there = self.words[group], self.rounds.there[group]
+            filters = there.sum(axis=(1, 2)) if spec.balanced == "gb-h" else np.zeros(len(there), np.int64)
+            network = ceil_div(filters, spec.permute_sums_per_cycle)
+        rounds, slots, units = there.shape
+        least = np.zeros((rounds, slots, ceil_div(units, LANES) * LANES), np.uint32)
+        least[..., :units] = there * spec.least_chunk_cycles
+        least = least.reshape(rounds, slots, -1, LANES).swapaxes(1, 2)
+        return JoinedRounds(full, np.ascontiguousarray(least), there.any(axis=1).astype(np.int64), network)
 
     def _join(
         self, maps: np.ndarray, joined: JoinedRounds, positions: np.ndarray, shape: tuple[int, int],
@@ -79,6 +99,8 @@ class ClusterWork:
             positions,
             joined,
             self.spec.barrier == "window",
+            self._together,
+            self._few,
             np.array(shape),
             np.array(own),
             did,

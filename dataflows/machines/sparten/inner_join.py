@@ -11,6 +11,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
+from dataflows.kernels.lanes import bit_counts, largest, largest_word, load, spread, store
 from dataflows.kernels.words import set_bits
 from dataflows.machines.sparten.sparse_chunks import Segments
 from dataflows.schedule import Cause
@@ -70,8 +71,8 @@ class WindowReads(NamedTuple):
 class JoinedRounds(NamedTuple):
     """The rounds of a group as `join_windows` takes them.
 
-    words     uint64 (rounds, chunks, slots, words, units): `BalancedRounds.words`
-    least     int64 (rounds, slots, units): least cycles of a chunk; 0 where there is no filter
+    words     uint32 (rounds, chunks, blocks, slots, words, LANES): `BalancedRounds.words`
+    least     uint32 (rounds, blocks, slots, LANES): least cycles of a chunk; 0 where there is no filter
     there     int64 (rounds, units): 1 where a unit has a filter
     network   int64 (rounds,): cycles in which the sums of a chunk pass the permutation network
     """
@@ -82,6 +83,34 @@ class JoinedRounds(NamedTuple):
     network: np.ndarray
 
 
+class _Listed(NamedTuple):
+    """The windows of a few output positions, chunk by chunk.
+
+    words   uint32 (rows, chunks * words)
+    rows    int64 (chunks, rows): rows of `words` whose chunk is broadcast
+    times   int64 (chunks, rows): how many windows have such a chunk
+    counts  int64 (chunks,): rows that are listed
+    """
+
+    words: np.ndarray
+    rows: np.ndarray
+    times: np.ndarray
+    counts: np.ndarray
+
+
+class _Sums(NamedTuple):
+    """What a round takes for the windows that are listed.
+
+    matches  uint32 (blocks, LANES)
+    cycles   uint32 (rows, blocks, LANES): of each window where units meet at its end, else in the first row for all
+    taken    int64 (2,): cycles of the slowest unit of each span, summed, and those of the spans
+    """
+
+    matches: np.ndarray
+    cycles: np.ndarray
+    taken: np.ndarray
+
+
 @kernel
 def join_windows(
     maps: np.ndarray,
@@ -90,29 +119,83 @@ def join_windows(
     positions: np.ndarray,
     rounds: JoinedRounds,
     at_window: np.bool_,
+    together: np.int64,
+    few: np.int64,
     parts: np.ndarray,
     own: np.ndarray,
     did: np.ndarray,
 ) -> None:
     """Add to did (parts * shares, units, JOIN_CAUSES) what the parts own[0] to own[1] of the positions take.
 
-    maps       uint64 (places, words): the bits of each place
+    maps       uint32 (places, words): the bits of each place
     positions  int64: output positions, of which the i-th is of part i mod parts[0]
     at_window  whether units meet at the end of a window, and not at every chunk
+    together   windows that are laid out together: no count of theirs exceeds 32 bits
+    few        what a chunk can hold where that is so little that chunks are counted by it, whichever window they are
+               of; else 0, as where units meet at the end of a window
     parts      int64 (2,): parts of the positions, and shares of the rounds, of which round j is of share j mod parts[1]
     """
-    words, least, there, network = rounds
-    count, chunks, _, chunk_words, units = words.shape
-    window, sent = np.zeros(chunks * chunk_words, np.uint64), np.zeros(chunks, np.int64)
-    places, taken = np.zeros(reads[0].shape[1] * reads[1].shape[1] * reads[2].shape[1], np.int64), np.zeros(2, np.int64)
-    sums = np.zeros((3, units), np.int64)
+    count, chunks, blocks, _, chunk_words, lanes = rounds[0].shape
+    taps = reads[0].shape[1] * reads[1].shape[1] * reads[2].shape[1]
+    places, window, sent = np.zeros(taps, np.int64), np.zeros(chunks * chunk_words, np.uint32), np.zeros(chunks, np.int64)
+    rows = few if few else together
+    listed = _Listed(
+        np.zeros((rows, chunks * chunk_words), np.uint32),
+        np.zeros((chunks, rows), np.int64),
+        np.zeros((chunks, rows), np.int64),
+        np.zeros(chunks, np.int64),
+    )
+    sums = _Sums(
+        np.zeros((blocks, lanes), np.uint32),
+        np.zeros((rows if at_window else 1, blocks, lanes), np.uint32),
+        np.zeros(2, np.int64),
+    )
     for part in range(own[0], own[1]):
-        for i in range(part, positions.size, parts[0]):
-            find_places(reads, positions[i], places)
-            sends = lay_out_window(maps, segments, places, chunk_words, window, sent)
+        for first in range(part, positions.size, together * parts[0]):
+            listed[2][:], listed[3][:] = 0, 0
+            for i in range(first, min(first + together * parts[0], positions.size), parts[0]):
+                find_places(reads, positions[i], places)
+                sends = lay_out_window(maps, segments, places, chunk_words, window, sent)
+                if few:
+                    _count_chunks(window, sent[:sends], listed)
+                else:
+                    _list_window((i - first) // parts[0], window, sent[:sends], listed)
+            if few:
+                _list_counted(listed)
             for j in range(count):
-                join_round(window, sent[:sends], words[j], least[j], network[j], at_window, sums, taken)
-                _add_round(sums, taken, there[j], did[part * parts[1] + j % parts[1]])
+                _join_round(listed, rounds, j, at_window, sums)
+                _add_round(sums, rounds[2][j], did[part * parts[1] + j % parts[1]])
+
+
+@kernel
+def _list_window(row: np.int64, window: np.ndarray, sent: np.ndarray, listed: _Listed) -> None:
+    """Add a window as a row."""
+    words, rows, times, counts = listed
+    words[row] = window
+    for chunk in sent:
+        rows[chunk, counts[chunk]] = row
+        times[chunk, counts[chunk]] = 1
+        counts[chunk] += 1
+
+
+@kernel
+def _count_chunks(window: np.ndarray, sent: np.ndarray, listed: _Listed) -> None:
+    """Count the chunks of a window by what they hold."""
+    for chunk in sent:
+        listed[2][chunk, window[chunk]] += 1
+
+
+@kernel
+def _list_counted(listed: _Listed) -> None:
+    """List what chunks hold that were counted; row i holds i."""
+    words, rows, times, counts = listed
+    for chunk in range(counts.size):
+        for held in range(words.shape[0]):
+            words[held, chunk] = held
+            if times[chunk, held]:
+                rows[chunk, counts[chunk]] = held
+                times[chunk, counts[chunk]] = times[chunk, held]
+                counts[chunk] += 1
 
 
 @kernel
@@ -146,8 +229,8 @@ def lay_out_window(
     for i in range(taps.size):
         place = places[taps[i]]
         if place >= 0:
-            bits = (maps[place, sources[i]] >> np.uint64(drops[i])) & masks[i]
-            window[targets[i]] |= bits << np.uint64(lifts[i])
+            bits = (maps[place, sources[i]] >> np.uint32(drops[i])) & masks[i]
+            window[targets[i]] |= bits << np.uint32(lifts[i])
             chunk = targets[i] // chunk_words
             if sends == 0 or sent[sends - 1] != chunk:  # segments go through the chunks in order
                 sent[sends] = chunk
@@ -156,70 +239,70 @@ def lay_out_window(
 
 
 @kernel
-def join_round(
-    window: np.ndarray,
-    sent: np.ndarray,
-    words: np.ndarray,
-    least: np.ndarray,
-    network: np.int64,
-    at_window: np.bool_,
-    sums: np.ndarray,
-    taken: np.ndarray,
-) -> None:
-    """Fill sums with matches and cycles of each unit in a round, taken with cycles of the slowest, and of all.
-
-    sums  int64 (3, units), the last row for the chunk at hand;  taken  int64 (2,)
-    """
-    slots, chunk_words, units = words.shape[1:]
-    busy, cycles, chunk_cycles = sums
-    busy[:], cycles[:], taken[:] = 0, 0, 0
-    for i in range(sent.size):
-        chunk = sent[i]
-        chunk_cycles[:] = 0
-        for slot in range(slots):
-            _join(window[chunk * chunk_words : (chunk + 1) * chunk_words], words[chunk, slot], least[slot], busy, chunk_cycles)
-        slowest = np.int64(0)
-        for u in range(units):
-            cycles[u] += chunk_cycles[u]
-            slowest = max(slowest, chunk_cycles[u])
-        taken[0] += slowest
-        taken[1] += max(slowest, network)
+def _join_round(listed: _Listed, rounds: JoinedRounds, j: np.int64, at_window: np.bool_, sums: _Sums) -> None:
+    """Fill sums with what round j takes."""
+    matches, cycles, taken = sums
+    matches[:], cycles[:], taken[:] = 0, 0, 0
+    for chunk in range(listed[3].size):
+        _join_chunk(listed, chunk, rounds, j, at_window, sums)
     if at_window:
-        taken[0] = cycles.max()
-        taken[1] = max(taken[0], network * sent.size)
+        for row in range(listed[0].shape[0]):
+            sends = np.int64(0)
+            for chunk in range(listed[3].size):
+                # Rows are listed in order, so that the one looked for, if it is listed, is near its own number.
+                for i in range(min(row + 1, listed[3][chunk])):
+                    sends += listed[1][chunk, i] == row
+            slowest = np.int64(cycles[row].max())
+            taken[0] += slowest
+            taken[1] += max(slowest, rounds[3][j] * sends)
 
 
 @kernel
-def _join(window: np.ndarray, words: np.ndarray, least: np.ndarray, busy: np.ndarray, cycles: np.ndarray) -> None:
-    """Add the matches of a chunk of every unit's filter, and the cycles that they take."""
-    if words.shape[0] == 1:
-        one = window[0]
-        for u in range(busy.size):
-            found = set_bits(one & words[0, u])
-            busy[u] += found
-            cycles[u] += max(found, least[u])
-    elif words.shape[0] == 2:
-        one, two = window[0], window[1]
-        for u in range(busy.size):
-            found = set_bits(one & words[0, u]) + set_bits(two & words[1, u])
-            busy[u] += found
-            cycles[u] += max(found, least[u])
-    else:
-        for u in range(busy.size):
-            found = np.int64(0)
-            for word in range(words.shape[0]):
-                found += set_bits(window[word] & words[word, u])
-            busy[u] += found
-            cycles[u] += max(found, least[u])
+def _join_chunk(
+    listed: _Listed, chunk: np.int64, rounds: JoinedRounds, j: np.int64, at_window: np.bool_, sums: _Sums
+) -> None:
+    """Add what a chunk of round j takes for all windows that have it."""
+    windows, words, least = listed[0], rounds[0], rounds[1]
+    _, chunks, blocks, slots, chunk_words, _ = words.shape
+    matches, cycles, taken = sums
+    start = (j * chunks + chunk) * blocks * slots * chunk_words
+    first = chunk * chunk_words
+    for i in range(listed[3][chunk]):
+        row, times = listed[1][chunk, i], listed[2][chunk, i]
+        at, longest = start, spread(np.uint32(0))
+        into = row * blocks if at_window else 0
+        for block in range(blocks):
+            met, took = spread(np.uint32(0)), spread(np.uint32(0))
+            for slot in range(slots):
+                found = bit_counts(load(words, at) & spread(windows[row, first]))
+                for word in range(1, chunk_words):
+                    found += bit_counts(load(words, at + word) & spread(windows[row, first + word]))
+                at += chunk_words
+                met += found
+                took += largest(found, load(least, (j * blocks + block) * slots + slot))
+            longest = largest(longest, took)
+            if times != 1:
+                met *= spread(np.uint32(times))
+                took *= spread(np.uint32(times))
+            store(matches, block, load(matches, block) + met)
+            store(cycles, into + block, load(cycles, into + block) + took)
+        if not at_window:
+            slowest = np.int64(largest_word(longest))
+            taken[0] += slowest * times
+            taken[1] += max(slowest, rounds[3][j]) * times
 
 
 @kernel
-def _add_round(sums: np.ndarray, taken: np.ndarray, there: np.ndarray, did: np.ndarray) -> None:
+def _add_round(sums: _Sums, there: np.ndarray, did: np.ndarray) -> None:
     """Add a round's cycles to those of a cluster (units, JOIN_CAUSES), cause by cause."""
-    busy, cycles, _ = sums
+    matches, cycles, taken = sums
+    lanes = matches.shape[1]
     for u in range(there.size):
-        did[u, 0] += busy[u]
-        did[u, 1] += cycles[u] - busy[u]
-        did[u, 2] += (taken[0] - cycles[u]) * there[u]
+        busy, own = np.int64(matches[u // lanes, u % lanes]), np.int64(0)
+        for row in range(cycles.shape[0]):
+            own += np.int64(cycles[row, u // lanes, u % lanes])
+        did[u, 0] += busy
+        did[u, 1] += own - busy
+        did[u, 2] += (taken[0] - own) * there[u]
         did[u, 3] += (taken[1] - taken[0]) * there[u]
         did[u, 4] += taken[1] * (1 - there[u])

@@ -66,9 +66,10 @@ def _multiply(
     element_of  int64 (bits of a window's words,): channel * taps + tap;  inputs  int64 (C/G, places)
     weights     int64 (K/G, C/G * taps);  others as in `join_windows` and `BalancedRounds`
     """
-    rounds, chunks, slots, chunk_words, units = words.shape
+    rounds, chunks, _, slots, chunk_words, lanes = words.shape
+    units = held.shape[3]
     taps = reads[0].shape[1] * reads[1].shape[1] * reads[2].shape[1]
-    window, sent, places = np.zeros(chunks * chunk_words, np.uint64), np.zeros(chunks, np.int64), np.zeros(taps, np.int64)
+    window, sent, places = np.zeros(chunks * chunk_words, np.uint32), np.zeros(chunks, np.int64), np.zeros(taps, np.int64)
     for position in range(outputs.shape[1]):
         find_places(reads, position, places)
         sends = lay_out_window(maps, segments, places, chunk_words, window, sent)
@@ -79,9 +80,9 @@ def _multiply(
                         k = held[one, min(chunk, held.shape[1] - 1), slot, unit]
                         for word in range(chunk_words if k >= 0 else 0):
                             place = chunk * chunk_words + word
-                            matches = window[place] & words[one, chunk, slot, word, unit]
+                            matches = np.uint64(window[place] & words[one, chunk, unit // lanes, slot, word, unit % lanes])
                             while matches:
-                                element = element_of[place * 64 + trailing_zeros(matches)]
+                                element = element_of[place * 32 + trailing_zeros(matches)]
                                 value = inputs[element // taps, places[element % taps]]
                                 outputs[k, position] += value * weights[k, element]
                                 matches &= matches - np.uint64(1)

@@ -1,7 +1,7 @@
 """`ChunkCut`: how the elements of a window, or of a filter, lie as bits in the words of SparseMap chunks.
 
 A window's elements are its kernel positions (t, r, s) with all channels of each, channels innermost. What is stored of
-a place of the map, or of a kernel position of a filter, are the bits of its channels, 64 to a word; a chunk has words
+a place of the map, or of a kernel position of a filter, are the bits of its channels, 32 to a word; a chunk has words
 of its own, of which the last may have bits that nothing lies on.
 """
 
@@ -17,7 +17,7 @@ from dataflows.kernels.compiled import kernel
 from dataflows.machines.sparten.spec import ChunksOf
 from workloads.whole_numbers import ceil_div
 
-WORD = 64
+WORD = 32
 
 
 class Segments(NamedTuple):
@@ -26,7 +26,7 @@ class Segments(NamedTuple):
     taps        the kernel position whose place is read
     sources     the word of that place
     drops       bits of it below the segment
-    masks       uint64: the segment's bits, at the lowest place
+    masks       uint32: the segment's bits, at the lowest place
     targets     the word of the window, over all its chunks
     lifts       bits of that word below the segment
     """
@@ -62,10 +62,14 @@ class ChunkCut:
         return ceil_div(self.taps * self.channels, self.chunk)
 
     @property
+    def longest(self) -> int:
+        """The most elements of a chunk."""
+        return min(self.chunk, self.channels if self.of == "position" else self.taps * self.channels)
+
+    @property
     def words(self) -> int:
         """Words of a chunk."""
-        longest = self.channels if self.of == "position" else self.taps * self.channels
-        return ceil_div(min(self.chunk, longest), WORD)
+        return ceil_div(self.longest, WORD)
 
     @cached_property
     def bit_of(self) -> np.ndarray:
@@ -92,29 +96,29 @@ class ChunkCut:
             goes_on[1:] &= one[1:] == one[:-1]
         heads = np.flatnonzero(~goes_on)
         lengths = np.diff(heads, append=len(bits))
-        masks = np.uint64(2**WORD - 1) >> (WORD - lengths).astype(np.uint64)
+        masks = np.uint32(2**WORD - 1) >> (WORD - lengths).astype(np.uint32)
         return Segments(
             taps[heads], sources[heads], channels[heads] % WORD, masks, targets[heads], bits[heads] % WORD
         )
 
     def pack(self, filters: np.ndarray) -> np.ndarray:
-        """Uint64 (filters, chunks, words) of weight masks, bool (filters, C/G, taps)."""
+        """Uint32 (filters, chunks, words) of weight masks, bool (filters, C/G, taps)."""
         stored = pack_channels(filters)
-        packed = np.zeros((len(filters), self.count * self.words), np.uint64)
+        packed = np.zeros((len(filters), self.count * self.words), np.uint32)
         _lay_out(stored, self.segments, packed)
         return packed.reshape(len(filters), self.count, self.words)
 
     def full(self) -> np.ndarray:
-        """Uint64 (chunks, words): a window whose elements are all there."""
+        """Uint32 (chunks, words): a window whose elements are all there."""
         packed = np.zeros(self.count * self.words * WORD, np.uint8)
         packed[self.bit_of.reshape(-1)] = 1
-        return np.packbits(packed, bitorder="little").view("<u8").reshape(self.count, self.words)
+        return np.packbits(packed, bitorder="little").view("<u4").reshape(self.count, self.words)
 
 
 def pack_channels(masks: np.ndarray) -> np.ndarray:
-    """Uint64 (maps, places, words): the channels of each place as bits, of masks (maps, channels, places)."""
+    """Uint32 (maps, places, words): the channels of each place as bits, of masks (maps, channels, places)."""
     maps, channels, places = masks.shape
-    words = np.zeros((maps, places, ceil_div(channels, WORD)), np.uint64)
+    words = np.zeros((maps, places, ceil_div(channels, WORD)), np.uint32)
     if places == 1:
         packed = np.packbits(masks.reshape(maps, channels), axis=1, bitorder="little")
         words.view(np.uint8).reshape(maps, -1)[:, : packed.shape[1]] = packed
@@ -128,9 +132,9 @@ def _pack(masks: np.ndarray, words: np.ndarray) -> None:
     """Fill words (maps, places, words) from uint8 masks (maps, channels, places)."""
     for one in range(masks.shape[0]):
         for channel in range(masks.shape[1]):
-            word, bit = channel // 64, np.uint64(channel % 64)
+            word, bit = channel // 32, np.uint32(channel % 32)
             for place in range(masks.shape[2]):
-                words[one, place, word] |= np.uint64(masks[one, channel, place]) << bit
+                words[one, place, word] |= np.uint32(masks[one, channel, place]) << bit
 
 
 @kernel
@@ -139,5 +143,5 @@ def _lay_out(stored: np.ndarray, segments: Segments, packed: np.ndarray) -> None
     taps, sources, drops, masks, targets, lifts = segments
     for k in range(stored.shape[0]):
         for i in range(taps.size):
-            bits = (stored[k, taps[i], sources[i]] >> np.uint64(drops[i])) & masks[i]
-            packed[k, targets[i]] |= bits << np.uint64(lifts[i])
+            bits = (stored[k, taps[i], sources[i]] >> np.uint32(drops[i])) & masks[i]
+            packed[k, targets[i]] |= bits << np.uint32(lifts[i])

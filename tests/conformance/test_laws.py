@@ -23,7 +23,7 @@ from workloads.trace import LayerTrace
 
 DRAWS = int(os.environ.get("PRUNESIM_LAW_DRAWS", "12"))
 MORE = ("_bytes", "_per_cycle", "_depth", "_vectors", "_ports", "_port_values", "_port_bits", "prefetch_tiles")
-PES = ("pes", "pe_rows", "pe_columns", "cores", "arrays")
+PES = ("pes", "pe_rows", "pe_columns", "cores", "arrays", "clusters", "units")
 SHARE, FEW_CYCLES = 0.03, 64
 
 pytestmark = pytest.mark.law

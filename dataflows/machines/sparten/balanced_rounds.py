@@ -82,12 +82,9 @@ def _paired_anew(pairs: np.ndarray, weights: np.ndarray) -> np.ndarray:
     groups, rounds, slots, units = pairs.shape
     # By rank: up through the first filters, and down again through those that share with them.
     members = np.concatenate([pairs[:, :, 0], pairs[:, :, 1, ::-1]], axis=2)
-    own = np.take_along_axis(weights[:, None], np.maximum(members, 0).reshape(groups, 1, -1, 1), axis=2)
-    own = np.where((members != NO_FILTER)[..., None], own.reshape(*members.shape, -1), -1)
-    # Equal filters keep the order of their ranks. Whole numbers of 16 bits are sorted by digits, in linear time.
-    order = np.argsort(-own.astype(np.int16), axis=2, kind="stable").astype(np.int32)
-    chosen = np.take_along_axis(members[..., None], order, axis=2).swapaxes(2, 3)  # (G, rounds, chunks, 2 * units)
-    return np.ascontiguousarray(np.stack([chosen[..., :units], chosen[..., : units - 1 : -1]], axis=3))
+    held = np.full((groups, rounds, weights.shape[2], slots, units), NO_FILTER, np.int32)
+    _sort_chunks(members, weights, int(weights.max()), held)
+    return held
 
 
 def chunk_weights(packed: np.ndarray) -> np.ndarray:
@@ -118,3 +115,33 @@ def _gather(packed: np.ndarray, held: np.ndarray, lanes: np.ndarray) -> None:
                         if k >= 0:
                             for word in range(packed.shape[3]):
                                 into[unit // LANES, slot, word, unit % LANES] = packed[group, k, chunk, word]
+
+
+@kernel
+def _sort_chunks(members: np.ndarray, weights: np.ndarray, most: np.int64, held: np.ndarray) -> None:
+    """Fill held (G, rounds, chunks, 2, units) from members (G, rounds, 2 * units), as in `_paired_anew`.
+
+    most  of the weights (G, K/G, chunks)
+    """
+    units = held.shape[4]
+    places = np.zeros(most + 2, np.int64)
+    for group in range(members.shape[0]):
+        for one in range(members.shape[1]):
+            own = members[group, one]
+            for chunk in range(held.shape[2]):
+                # By counting: how many filters have more weights is the first place of those with so many.
+                places[:] = 0
+                for k in own:
+                    if k >= 0:
+                        places[most - weights[group, k, chunk] + 1] += 1
+                for less in range(1, most + 2):
+                    places[less] += places[less - 1]
+                for k in own:
+                    if k >= 0:
+                        fewer = most - weights[group, k, chunk]
+                        place = places[fewer]
+                        places[fewer] += 1
+                        if place < units:
+                            held[group, one, chunk, 0, place] = k
+                        else:
+                            held[group, one, chunk, 1, 2 * units - 1 - place] = k

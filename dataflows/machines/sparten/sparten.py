@@ -105,8 +105,9 @@ class Sparten(Accelerator[SpartenSpec]):
         spec, layer = self.spec, product_layer(trace.layer)
         activations = _as_product(layer, trace.activation_mask)
         cut = self._cut(layer)
-        packed, rounds = self._rounds(layer, cut, trace.weight_mask)
-        plan = strip_plan(spec, layer, rounds.filters, self._weight_bytes(layer, rounds, packed))
+        packed, weights = self._filters(layer, cut, trace.weight_mask)
+        rounds = BalancedRounds.of(weights, spec.units, spec.balanced)
+        plan = strip_plan(spec, layer, rounds.filters, self._weight_bytes(layer, rounds, weights))
         cycles = no_cycles(plan.tiles, spec.clusters * spec.units)
         words = rounds.words(packed) if packed is not None else None
         did = ClusterWork(spec, plan, cut, rounds, words).cycles(activations)
@@ -125,24 +126,23 @@ class Sparten(Accelerator[SpartenSpec]):
         taps = layer.weight_count // layer.out_channels // layer.group_in_channels
         return ChunkCut(taps, layer.group_in_channels, self.spec.chunk, self.spec.chunks_of)
 
-    def _rounds(self, layer: Layer, cut: ChunkCut, mask: np.ndarray) -> tuple[np.ndarray | None, BalancedRounds]:
-        """Filters as words (G, K/G, chunks, words) where their zeros are skipped, and the rounds in which they run."""
-        spec, shape = self.spec, (layer.groups, layer.group_out_channels)
-        if not spec.sparse_weights:
-            return None, BalancedRounds.of(np.zeros((*shape, 1), np.int64), spec.units, "none")
-        packed = cut.pack(mask.reshape(layer.out_channels, layer.group_in_channels, -1))
-        weights = chunk_weights(packed).reshape(*shape, -1)
-        return packed.reshape(*shape, *packed.shape[1:]), BalancedRounds.of(weights, spec.units, spec.balanced)
+    def _filters(self, layer: Layer, cut: ChunkCut, mask: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+        """Filters as words (G, K/G, chunks, words), None where their zeros are not skipped, and what chunks keep.
 
-    def _weight_bytes(self, layer: Layer, rounds: BalancedRounds, packed: np.ndarray | None) -> np.ndarray:
+        The second int64 (G, K/G, chunks).
+        """
+        shape = layer.groups, layer.group_out_channels
+        if not self.spec.sparse_weights:
+            return None, np.zeros((*shape, 1), np.int64)
+        packed = cut.pack(mask.reshape(layer.out_channels, layer.group_in_channels, -1))
+        return packed.reshape(*shape, *packed.shape[1:]), chunk_weights(packed).reshape(*shape, -1)
+
+    def _weight_bytes(self, layer: Layer, rounds: BalancedRounds, weights: np.ndarray) -> np.ndarray:
         """Int64 (G, rounds): bytes of the filters of each round, each filter in whole bytes."""
-        elements = layer.weight_count // layer.out_channels
-        nonzeros = np.zeros((layer.groups, layer.group_out_channels), np.int64)
-        if packed is not None:
-            nonzeros = chunk_weights(packed.reshape(layer.out_channels, *packed.shape[2:])).sum(axis=1)
-        size = bits_to_bytes(stored_bits(elements, nonzeros, self.spec.value_bits, sparse=self.spec.sparse_weights))
+        spec, elements = self.spec, layer.weight_count // layer.out_channels
+        bits = stored_bits(elements, weights.sum(axis=2), spec.value_bits, sparse=spec.sparse_weights)
         held = rounds.held[:, :, 0].reshape(layer.groups, rounds.held.shape[1], -1)
-        own = np.take_along_axis(size.reshape(layer.groups, 1, -1), np.maximum(held, 0), axis=2)
+        own = np.take_along_axis(bits_to_bytes(bits)[:, None], np.maximum(held, 0), axis=2)
         return np.where(held >= 0, own, 0).sum(axis=2)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
@@ -150,7 +150,8 @@ class Sparten(Accelerator[SpartenSpec]):
         self.require(layer)
         whole = product_layer(layer)
         cut = self._cut(whole)
-        packed, rounds = self._rounds(whole, cut, weights != 0)
+        packed, kept = self._filters(whole, cut, weights != 0)
+        rounds = BalancedRounds.of(kept, self.spec.units, self.spec.balanced)
         outputs = multiply_joined(self.spec, whole, cut, packed, rounds, weights, _as_product(whole, activations))
         return outputs if whole is layer else outputs.reshape(layer.out_channels, -1).T.reshape(layer.output_shape)
 

@@ -1,4 +1,4 @@
-"""`BalancedRounds`: which filters the units of a cluster hold, round by round, and their chunks as words side by side."""
+"""`BalancedRounds`: which filters the units of a cluster hold, round by round, and their words side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.lanes import LANES
 from dataflows.kernels.words import set_bits
-from dataflows.machines.sparten.sparse_chunks import ChunkCut
 from dataflows.machines.sparten.spec import Balancing
 from workloads.whole_numbers import ceil_div
 
@@ -56,6 +55,11 @@ class BalancedRounds:
     def there(self) -> np.ndarray:
         """Bool (G, rounds, slots, units): whether a unit has a filter there, in all chunks alike."""
         return self.held[:, :, 0] != NO_FILTER
+
+    @property
+    def mapped(self) -> np.ndarray:
+        """Bool (G, rounds, units): whether a unit has any filter."""
+        return self.there[:, :, 0] | self.there[:, :, -1]
 
     @property
     def filters(self) -> np.ndarray:
@@ -118,7 +122,7 @@ def _gather(packed: np.ndarray, held: np.ndarray, lanes: np.ndarray) -> None:
 
 
 @kernel
-def _sort_chunks(members: np.ndarray, weights: np.ndarray, most: np.int64, held: np.ndarray) -> None:
+def _sort_chunks(members: np.ndarray, weights: np.ndarray, most: int, held: np.ndarray) -> None:
     """Fill held (G, rounds, chunks, 2, units) from members (G, rounds, 2 * units), as in `_paired_anew`.
 
     most  of the weights (G, K/G, chunks)

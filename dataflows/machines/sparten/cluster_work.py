@@ -28,8 +28,8 @@ class ClusterWork:
     """The joins of a layer's tiles.
 
     rounds  which filters units hold
-    words   uint32 (G, rounds, chunks, blocks, slots, words, LANES) of filters whose zeros are skipped; else None, and all
-            filters are like one without zeros
+    words   uint32 (G, rounds, chunks, blocks, slots, words, LANES) of filters whose zeros are skipped; else None:
+            all filters are like one without zeros
     """
 
     spec: SpartenSpec
@@ -79,14 +79,15 @@ class ClusterWork:
             full[0, :, 0, 0, :, 0] = self.cut.full()
             there, network = np.ones((1, 1, 1), np.bool_), np.zeros(1, np.int64)
         else:
-            full, there = self.words[group], self.rounds.there[group]
+            full, there = self.words[group], np.asarray(self.rounds.there[group])
             filters = there.sum(axis=(1, 2)) if spec.balanced == "gb-h" else np.zeros(len(there), np.int64)
-            network = ceil_div(filters, spec.permute_sums_per_cycle)
+            network = ceil_div(np.asarray(filters), spec.permute_sums_per_cycle)
         rounds, slots, units = there.shape
         least = np.zeros((rounds, slots, ceil_div(units, LANES) * LANES), np.uint32)
         least[..., :units] = there * spec.least_chunk_cycles
         least = least.reshape(rounds, slots, -1, LANES).swapaxes(1, 2)
-        return JoinedRounds(full, np.ascontiguousarray(least), there.any(axis=1).astype(np.int64), network)
+        mapped = np.asarray(there).max(axis=1).astype(np.int64)
+        return JoinedRounds(full, np.ascontiguousarray(least), mapped, network)
 
     def _join(
         self, maps: np.ndarray, joined: JoinedRounds, positions: np.ndarray, shape: tuple[int, int],
@@ -101,6 +102,7 @@ class ClusterWork:
             self.spec.barrier == "window",
             self._together,
             self._few,
+            self.cut.as_stored,
             np.array(shape),
             np.array(own),
             did,
@@ -124,7 +126,7 @@ class ClusterWork:
             one = np.zeros((parts, 1, len(JOIN_CAUSES)), np.int64)
             self._join(maps[image, group], joined[group], positions, (parts, 1), own, one)
             for share in range(shares):
-                there = self.rounds.there[group, share::shares].any(axis=1)
+                there = self.rounds.mapped[group, share::shares]
                 into.reshape(parts, shares, *into.shape[1:])[slice(*own), share] += _for_all(one[slice(*own)], there)
 
         tiles = np.ndindex(*plan.shape)
@@ -147,7 +149,7 @@ class ClusterWork:
                 pixels = np.arange(plan.strips.pixels[strip])
                 np.add.at(counts, (pixels % parts, kind[start + pixels]), 1)
                 for share in range(shares):
-                    there = self.rounds.there[group, share::shares].any(axis=1)
+                    there = self.rounds.mapped[group, share::shares]
                     own = each[:, share::shares].sum(axis=1) if self.words is not None else _for_all(each[:, 0], there)
                     into = did[plan.tile_index[group, :, strip], share : parts * shares : shares]
                     into += np.einsum("pk,kuc->puc", counts, own)

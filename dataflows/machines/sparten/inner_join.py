@@ -12,7 +12,6 @@ import numpy as np
 
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.lanes import bit_counts, largest, largest_word, load, spread, store
-from dataflows.kernels.words import set_bits
 from dataflows.machines.sparten.sparse_chunks import Segments
 from dataflows.schedule import Cause
 from workloads.layer import Layer
@@ -118,9 +117,10 @@ def join_windows(
     segments: Segments,
     positions: np.ndarray,
     rounds: JoinedRounds,
-    at_window: np.bool_,
-    together: np.int64,
-    few: np.int64,
+    at_window: bool,
+    together: int,
+    few: int,
+    as_stored: bool,
     parts: np.ndarray,
     own: np.ndarray,
     did: np.ndarray,
@@ -133,12 +133,17 @@ def join_windows(
     together   windows that are laid out together: no count of theirs exceeds 32 bits
     few        what a chunk can hold where that is so little that chunks are counted by it, whichever window they are
                of; else 0, as where units meet at the end of a window
+    as_stored  whether chunks are the stored words of places; then they are counted without laying windows out
     parts      int64 (2,): parts of the positions, and shares of the rounds, of which round j is of share j mod parts[1]
     """
     count, chunks, blocks, _, chunk_words, lanes = rounds[0].shape
     taps = reads[0].shape[1] * reads[1].shape[1] * reads[2].shape[1]
-    places, window, sent = np.zeros(taps, np.int64), np.zeros(chunks * chunk_words, np.uint32), np.zeros(chunks, np.int64)
-    rows = few if few else together
+    places, window, sent = (
+        np.zeros(taps, np.int64),
+        np.zeros(chunks * chunk_words, np.uint32),
+        np.zeros(chunks, np.int64),
+    )
+    rows = few or together
     listed = _Listed(
         np.zeros((rows, chunks * chunk_words), np.uint32),
         np.zeros((chunks, rows), np.int64),
@@ -153,7 +158,11 @@ def join_windows(
     for part in range(own[0], own[1]):
         for first in range(part, positions.size, together * parts[0]):
             listed[2][:], listed[3][:] = 0, 0
-            for i in range(first, min(first + together * parts[0], positions.size), parts[0]):
+            end = min(first + together * parts[0], positions.size)
+            if few and as_stored:
+                _count_places(maps, reads, positions[first : end : parts[0]], listed)
+                end = first
+            for i in range(first, end, parts[0]):
                 find_places(reads, positions[i], places)
                 sends = lay_out_window(maps, segments, places, chunk_words, window, sent)
                 if few:
@@ -168,7 +177,7 @@ def join_windows(
 
 
 @kernel
-def _list_window(row: np.int64, window: np.ndarray, sent: np.ndarray, listed: _Listed) -> None:
+def _list_window(row: int, window: np.ndarray, sent: np.ndarray, listed: _Listed) -> None:
     """Add a window as a row."""
     words, rows, times, counts = listed
     words[row] = window
@@ -186,6 +195,24 @@ def _count_chunks(window: np.ndarray, sent: np.ndarray, listed: _Listed) -> None
 
 
 @kernel
+def _count_places(maps: np.ndarray, reads: WindowReads, positions: np.ndarray, listed: _Listed) -> None:
+    """Count what the places that windows read hold: each is a chunk, of the kernel position that reads it."""
+    depths, rows, columns, sizes = reads
+    times = listed[2]
+    for i in range(positions.size):
+        line, q = positions[i] // columns.shape[0], positions[i] % columns.shape[0]
+        o, p = line // rows.shape[0], line % rows.shape[0]
+        for t in range(depths.shape[1]):
+            for r in range(rows.shape[1]):
+                first = (depths[o, t] * sizes[0] + rows[p, r]) * sizes[1]
+                if min(depths[o, t], rows[p, r]) >= 0:
+                    chunk = (t * rows.shape[1] + r) * columns.shape[1]
+                    for s in range(columns.shape[1]):
+                        if columns[q, s] >= 0:
+                            times[chunk + s, maps[first + columns[q, s], 0]] += 1
+
+
+@kernel
 def _list_counted(listed: _Listed) -> None:
     """List what chunks hold that were counted; row i holds i."""
     words, rows, times, counts = listed
@@ -199,7 +226,7 @@ def _list_counted(listed: _Listed) -> None:
 
 
 @kernel
-def find_places(reads: WindowReads, position: np.int64, places: np.ndarray) -> None:
+def find_places(reads: WindowReads, position: int, places: np.ndarray) -> None:
     """Fill with the place that each kernel position reads for an output position, or `OUTSIDE`."""
     depths, rows, columns, sizes = reads
     p, q = position // columns.shape[0] % rows.shape[0], position % columns.shape[0]
@@ -218,10 +245,10 @@ def lay_out_window(
     maps: np.ndarray,
     segments: Segments,
     places: np.ndarray,
-    chunk_words: np.int64,
+    chunk_words: int,
     window: np.ndarray,
     sent: np.ndarray,
-) -> np.int64:
+) -> int:
     """Fill the words of a window; list the chunks that have an element inside the map, and return how many."""
     taps, sources, drops, masks, targets, lifts = segments
     window[:] = 0
@@ -239,7 +266,7 @@ def lay_out_window(
 
 
 @kernel
-def _join_round(listed: _Listed, rounds: JoinedRounds, j: np.int64, at_window: np.bool_, sums: _Sums) -> None:
+def _join_round(listed: _Listed, rounds: JoinedRounds, j: int, at_window: bool, sums: _Sums) -> None:
     """Fill sums with what round j takes."""
     matches, cycles, taken = sums
     matches[:], cycles[:], taken[:] = 0, 0, 0
@@ -258,9 +285,7 @@ def _join_round(listed: _Listed, rounds: JoinedRounds, j: np.int64, at_window: n
 
 
 @kernel
-def _join_chunk(
-    listed: _Listed, chunk: np.int64, rounds: JoinedRounds, j: np.int64, at_window: np.bool_, sums: _Sums
-) -> None:
+def _join_chunk(listed: _Listed, chunk: int, rounds: JoinedRounds, j: int, at_window: bool, sums: _Sums) -> None:
     """Add what a chunk of round j takes for all windows that have it."""
     windows, words, least = listed[0], rounds[0], rounds[1]
     _, chunks, blocks, slots, chunk_words, _ = words.shape

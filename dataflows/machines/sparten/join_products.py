@@ -28,14 +28,14 @@ def multiply_joined(
     inputs = activations.reshape(layer.batch * layer.groups, channels, -1)
     maps = pack_channels(inputs != 0 if spec.sparse_inputs else np.ones(inputs.shape, np.bool_))
     own = weights.reshape(layer.groups, layer.group_out_channels, channels, -1)
-    if packed is None:
-        filters = np.broadcast_to(cut.full(), (*own.shape[:2], cut.count, cut.words)).copy()
-    else:
-        filters = packed
-    words = rounds.words(filters)
+    every = np.broadcast_to(cut.full(), (*own.shape[:2], cut.count, cut.words))
+    words = rounds.words(every.copy() if packed is None else packed)
     element_of = np.zeros(cut.count * cut.words * WORD, np.int64)  # of each bit: its channel and kernel position
     element_of[cut.bit_of] = np.arange(cut.taps)[:, None] + np.arange(channels) * cut.taps
-    outputs = np.zeros((layer.batch, layer.groups, layer.group_out_channels, layer.output_count // layer.batch // layer.out_channels), np.int64)
+    outputs = np.zeros(
+        (layer.batch, layer.groups, layer.group_out_channels, layer.output_count // layer.batch // layer.out_channels),
+        np.int64,
+    )
     reads = WindowReads.of(layer)
 
     def run(task: int) -> None:
@@ -69,7 +69,11 @@ def _multiply(
     rounds, chunks, _, slots, chunk_words, lanes = words.shape
     units = held.shape[3]
     taps = reads[0].shape[1] * reads[1].shape[1] * reads[2].shape[1]
-    window, sent, places = np.zeros(chunks * chunk_words, np.uint32), np.zeros(chunks, np.int64), np.zeros(taps, np.int64)
+    window, sent, places = (
+        np.zeros(chunks * chunk_words, np.uint32),
+        np.zeros(chunks, np.int64),
+        np.zeros(taps, np.int64),
+    )
     for position in range(outputs.shape[1]):
         find_places(reads, position, places)
         sends = lay_out_window(maps, segments, places, chunk_words, window, sent)
@@ -80,7 +84,9 @@ def _multiply(
                         k = held[one, min(chunk, held.shape[1] - 1), slot, unit]
                         for word in range(chunk_words if k >= 0 else 0):
                             place = chunk * chunk_words + word
-                            matches = np.uint64(window[place] & words[one, chunk, unit // lanes, slot, word, unit % lanes])
+                            matches = np.uint64(
+                                window[place] & words[one, chunk, unit // lanes, slot, word, unit % lanes]
+                            )
                             while matches:
                                 element = element_of[place * 32 + trailing_zeros(matches)]
                                 value = inputs[element // taps, places[element % taps]]

@@ -97,12 +97,10 @@ class ChunkCut:
         heads = np.flatnonzero(~goes_on)
         lengths = np.diff(heads, append=len(bits))
         masks = np.uint32(2**WORD - 1) >> (WORD - lengths).astype(np.uint32)
-        return Segments(
-            taps[heads], sources[heads], channels[heads] % WORD, masks, targets[heads], bits[heads] % WORD
-        )
+        return Segments(taps[heads], sources[heads], channels[heads] % WORD, masks, targets[heads], bits[heads] % WORD)
 
     @property
-    def _as_stored(self) -> bool:
+    def as_stored(self) -> bool:
         """Whether chunks are the stored words of kernel positions, one after the other."""
         whole = self.chunk % WORD == 0 or self.channels <= self.chunk
         return self.of == "position" and whole and ceil_div(self.channels, WORD) * self.taps == self.count * self.words
@@ -110,7 +108,7 @@ class ChunkCut:
     def pack(self, filters: np.ndarray) -> np.ndarray:
         """Uint32 (filters, chunks, words) of weight masks, bool (filters, C/G, taps)."""
         stored = pack_channels(filters)
-        if self._as_stored:
+        if self.as_stored:
             return stored.reshape(len(filters), self.count, self.words)
         packed = np.zeros((len(filters), self.count * self.words), np.uint32)
         _lay_out(stored, self.segments, packed)
@@ -126,15 +124,14 @@ class ChunkCut:
 def pack_channels(masks: np.ndarray) -> np.ndarray:
     """Uint32 (maps, places, words): the channels of each place as bits, of masks (maps, channels, places)."""
     maps, channels, places = masks.shape
-    if places == 1:
-        packed = np.packbits(masks.reshape(maps, channels), axis=1, bitorder="little")
-        if packed.shape[1] % 4 == 0:
-            return packed.view("<u4").reshape(maps, 1, -1)
     words = np.zeros((maps, places, ceil_div(channels, WORD)), np.uint32)
-    if places == 1:
-        words.view(np.uint8).reshape(maps, -1)[:, : packed.shape[1]] = packed
-    else:
+    if places > 1:
         _pack(np.ascontiguousarray(masks).view(np.uint8), words)
+        return words
+    packed = np.packbits(masks.reshape(maps, channels), axis=1, bitorder="little")
+    if packed.shape[1] % words.itemsize == 0:
+        return packed.view("<u4").reshape(words.shape)
+    words.view(np.uint8).reshape(maps, -1)[:, : packed.shape[1]] = packed
     return words
 
 

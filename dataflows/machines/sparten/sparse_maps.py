@@ -1,4 +1,4 @@
-"""What crosses DRAM: tiles of strips whose inputs, weights and outputs are SparseMaps, or dense where nothing is skipped.
+"""What crosses DRAM: strips whose inputs, weights and outputs are SparseMaps, or dense where no zero is skipped.
 
 A SparseMap of a place, or of a filter, is a bit for each element and the non-zero values behind. Addresses of inputs
 are those of a packed map; its SparseMaps lie where a dense map would begin.
@@ -28,18 +28,20 @@ def stored_bits(elements: int, nonzeros: np.ndarray, value_bits: int, *, sparse:
     return elements + nonzeros * value_bits if sparse else np.full_like(nonzeros, elements * value_bits)
 
 
-def strip_plan(spec: SpartenSpec, layer: Layer, filters: np.ndarray, weights: np.ndarray) -> StripPlan:
+def strip_plan(spec: SpartenSpec, layer: Layer, filters: np.ndarray, weight_bytes: np.ndarray) -> StripPlan:
     """Tiles of whole turns of the clusters, whose inputs fit their buffer however few of them are zero.
 
-    filters  int64 (rounds,): filters of each round;  weights  int64 (G, rounds, filters of a round): their bytes, summed
+    filters       int64 (rounds,): filters of each round
+    weight_bytes  int64 (G, rounds): their bytes
     """
     position_bytes = most_place_bytes(spec, layer)
     strips = PixelStrips.of(layer, spec.clusters, inputs=spec.input_buffer_bytes // position_bytes)
     columns = np.full(layer.groups, layer.weight_count // layer.out_channels)
-    return StripPlan(layer, columns, filters, strips, weight_bytes=weights)
+    return StripPlan(layer, columns, filters, strips, weight_bytes=weight_bytes)
 
 
 def most_place_bytes(spec: SpartenSpec, layer: Layer) -> int:
+    """Bytes of a group's channels at a place of the map of which none is zero."""
     channels = layer.group_in_channels
     return bits_to_bytes(channels * (spec.value_bits + spec.sparse_inputs))
 
@@ -50,8 +52,8 @@ def transfers(spec: SpartenSpec, plan: StripPlan, trace: LayerTrace, activations
     traffic = StripTraffic(plan, spec.value_bits + spec.sparse_inputs, spec.weight_buffer_bytes, indexed=False)
     fibres = _fibre_bytes(spec, layer, activations)
     stores = _stores(spec, plan, trace.output_density, traffic)
-    assert plan.weight_bytes is not None
-    compulsory = int(plan.weight_bytes.sum()) + _bytes_read(layer, fibres) + stores.total_bytes
+    weight_bytes = 0 if plan.weight_bytes is None else int(plan.weight_bytes.sum())
+    compulsory = weight_bytes + _bytes_read(layer, fibres) + stores.total_bytes
     moved = traffic.transfers(spec.input_buffer_bytes, spec.output_buffer_bytes)
     return replace(
         moved,

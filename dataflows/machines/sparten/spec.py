@@ -22,9 +22,7 @@ class SpartenSpec(AcceleratorSpec):
         32, description="clusters, each with output positions of its own (from memory of the paper: 32 in its large "
         "configuration, 4 in its small one)"
     )  # fmt: skip
-    units: Count = Field(
-        32, description="compute units of a cluster, a multiplier each (from memory of the paper)"
-    )
+    units: Count = Field(32, description="compute units of a cluster, a multiplier each (from memory of the paper)")
     chunk: Annotated[int, Field(ge=1, le=1024)] = Field(
         128, description="positions of a SparseMap, the bit mask that is joined with another (section on the format)"
     )  # fmt: skip
@@ -46,8 +44,8 @@ class SpartenSpec(AcceleratorSpec):
         "density, the densest with the sparsest; gb-h: the same anew for every chunk (from memory of the paper)"
     )  # fmt: skip
     permute_sums_per_cycle: Count = Field(
-        32, description="sums that the network of a cluster carries to their filters' units a cycle, where chunks are "
-        "paired anew (assumption: a unit's each; from memory of the paper, its network is thinner, an eighth)"
+        4, description="sums that the network of a cluster carries to their filters' units a cycle, where chunks are "
+        "paired anew (from memory of the paper: its bisection is an eighth of what 32 units could fill)"
     )  # fmt: skip
     barrier: Literal["chunk", "window"] = Field(
         "chunk", description="where the units of a cluster wait for one another: at every chunk, since inputs are "

@@ -3,8 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from dataflows.machines.sparten.spec import SpartenSpec
 from dataflows.machines.sparten.sparse_maps import most_place_bytes
+from dataflows.machines.sparten.spec import SpartenSpec
 from dataflows.tiling.strips import PixelStrips
 from tests.dataflows.small_layers import DENSITIES
 from workloads.layer import Layer

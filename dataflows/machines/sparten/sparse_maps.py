@@ -34,10 +34,13 @@ def strip_plan(spec: SpartenSpec, layer: Layer, filters: np.ndarray, weight_byte
     filters       int64 (rounds,): filters of each round
     weight_bytes  int64 (G, rounds): their bytes
     """
-    position_bytes = most_place_bytes(spec, layer)
-    strips = PixelStrips.of(layer, spec.clusters, inputs=spec.input_buffer_bytes // position_bytes)
     columns = np.full(layer.groups, layer.weight_count // layer.out_channels)
-    return StripPlan(layer, columns, filters, strips, weight_bytes=weight_bytes)
+    return StripPlan(layer, columns, filters, strips_of(spec, layer), weight_bytes=weight_bytes)
+
+
+def strips_of(spec: SpartenSpec, layer: Layer) -> PixelStrips:
+    """Strips of output positions, whole turns of the clusters but for an image's last."""
+    return PixelStrips.of(layer, spec.clusters, inputs=spec.input_buffer_bytes // most_place_bytes(spec, layer))
 
 
 def most_place_bytes(spec: SpartenSpec, layer: Layer) -> int:

@@ -33,12 +33,16 @@ from typing import Any
 import numpy as np
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
+from dataflows.machines.sparten import hardware
 from dataflows.machines.sparten.balanced_rounds import BalancedRounds, chunk_weights
 from dataflows.machines.sparten.cluster_work import ClusterWork
+from dataflows.machines.sparten.hardware import Passes, sent_chunks
 from dataflows.machines.sparten.inner_join import JOIN_CAUSES
 from dataflows.machines.sparten.join_products import multiply_joined
 from dataflows.machines.sparten.sparse_chunks import ChunkCut
-from dataflows.machines.sparten.sparse_maps import stored_bits, strip_plan, transfers
+from dataflows.machines.sparten.sparse_maps import stored_bits, strip_plan, strips_of, transfers
 from dataflows.machines.sparten.spec import SpartenSpec
 from dataflows.schedule import Cause, LayerSchedule, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
@@ -121,6 +125,27 @@ class Sparten(Accelerator[SpartenSpec]):
             lanes_per_pe=1,
             expected_issued=self.issued_products(trace),
         )
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        spec, layer = self.spec, product_layer(trace.layer)
+        cut, strips = self._cut(layer), strips_of(spec, layer)
+        shape = layer.groups, layer.group_out_channels, 1
+        rounds = BalancedRounds.of(np.zeros(shape, np.int64), spec.units, "none" if spec.balanced == "none" else "gb-s")
+        inside = int(positions_inside(layer).sum()) * layer.in_channels * layer.batch
+        passes = Passes(
+            windows=sent_chunks(layer, cut) * layer.batch * layer.groups,
+            values=int(activation_meetings(trace).sum()) if spec.sparse_inputs else inside,
+            rounds=len(rounds.filters),
+            holders=int(rounds.mapped[0].sum()),
+            turns=layer.batch * int(np.minimum(strips.pixels, spec.clusters).sum()),
+            kept=trace.weight_nonzeros if spec.sparse_weights else layer.weight_count,
+        )
+        return hardware.count(spec, layer, cut, passes, schedule, effectual_macs)
 
     def _cut(self, layer: Layer) -> ChunkCut:
         taps = layer.weight_count // layer.out_channels // layer.group_in_channels

@@ -3,9 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from dataflows.machines.sparten.sparse_maps import most_place_bytes
 from dataflows.machines.sparten.spec import SpartenSpec
-from dataflows.tiling.strips import PixelStrips
 from tests.dataflows.small_layers import DENSITIES
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -45,8 +43,3 @@ def wide_traces(draw):
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     weights, activations = (random.random(shape) < draw(DENSITIES) for shape in (layer.weight_shape, layer.input_shape))
     return LayerTrace(layer, weights, activations)
-
-
-def strips_of(spec, layer):
-    """Strips of output positions whose inputs fit half of the buffer."""
-    return PixelStrips.of(layer, spec.clusters, inputs=spec.input_buffer_bytes // most_place_bytes(spec, layer))

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from dataflows.machines.sparten.sparse_maps import strips_of
 from dataflows.machines.sparten.sparten import Sparten
 from dataflows.machines.sparten.spec import SpartenSpec
 from dataflows.schedule import Cause, Tensor
 from dataflows.truth.convolution import reference_convolution
 from simulator.engine.capacities import check_capacities
-from tests.dataflows.machines.sparten.cases import specs, strips_of, wide_traces
+from tests.dataflows.machines.sparten.cases import specs, wide_traces
 from tests.dataflows.machines.sparten.twin import twin
 from tests.dataflows.small_layers import positions_read, small_traces
 from workloads.layer import Layer
@@ -169,3 +170,19 @@ def test_balancing_is_idle_where_all_filters_take_equally_long():
 def test_outputs_that_do_not_fit_twice_are_refused():
     with pytest.raises(ValueError, match="two rounds of outputs of every cluster, 4096 bytes"):
         SpartenSpec(output_buffer_bytes=4095)
+
+
+def test_images_of_a_fully_connected_layer_are_the_positions_of_one():
+    random = np.random.default_rng(3)
+    layer = Layer.dense("fc", in_features=150, out_features=90, batch=5)
+    row = Layer.conv("row", in_channels=150, out_channels=90, input_size=(1, 5), kernel_size=1)
+    weights = random.random(layer.weight_shape) < 0.3
+    inputs = random.random(layer.input_shape) < 0.5
+    machine = Sparten()
+    batch, positions = (
+        machine.schedule(LayerTrace(one, weights, activations))
+        for one, activations in ((layer, inputs), (row, inputs.reshape(5, 150).T.reshape(row.input_shape)))
+    )
+    np.testing.assert_array_equal(batch.cycles, positions.cycles)
+    assert batch.loads.total_bytes == positions.loads.total_bytes
+    assert batch.expected_issued == positions.expected_issued == batch.issued.sum()

@@ -53,7 +53,7 @@ def broadcast(twin, spec, machine, held, inside):
     values = sum(kept for _, _, kept in inside) if inputs else len(inside)
     sent = values + mask_words(spec, machine) * inputs
     twin["input_buffer", "read"] += sent
-    for unit in filter(None, held):
+    for _unit in filter(None, held):
         twin["input_bus", "traverse"] += sent
         twin["input_chunks", "write"] += values
         twin["masks", "write"] += inputs

@@ -81,7 +81,7 @@ class ClusterWork:
         else:
             full, there = self.words[group], np.asarray(self.rounds.there[group])
             filters = there.sum(axis=(1, 2)) if spec.balanced == "gb-h" else np.zeros(len(there), np.int64)
-            network = ceil_div(np.asarray(filters), spec.permute_sums_per_cycle)
+            network = ceil_div(np.asarray(filters) * spec.permute_share, spec.units)
         rounds, slots, units = there.shape
         least = np.zeros((rounds, slots, ceil_div(units, LANES) * LANES), np.uint32)
         least[..., :units] = there * spec.least_chunk_cycles

@@ -82,7 +82,7 @@ class Sparten(Accelerator[SpartenSpec]):
         if not spec.sparse_weights:
             idle["balancing"] = "zero weights are not skipped, so that all filters take equally long"
         if spec.balanced != "gb-h":
-            idle["permute_sums_per_cycle"] = "sums are permuted only where balancing is 'gb-h' and weights are skipped"
+            idle["permute_share"] = "sums are permuted only where balancing is 'gb-h' and weights are skipped"
         if spec.skips == "neither":
             idle["barrier"] = "nothing is skipped, so that no unit waits for another"
         return idle

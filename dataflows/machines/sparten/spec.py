@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -43,10 +44,11 @@ class SpartenSpec(AcceleratorSpec):
         "gb-h", description="filters on units: none: one filter a unit, in their order; gb-s: two a unit, sorted by "
         "density, the densest with the sparsest; gb-h: the same anew for every chunk (from memory of the paper)"
     )  # fmt: skip
-    permute_sums_per_cycle: Count = Field(
-        4, description="sums that the network of a cluster carries to their filters' units a cycle, where chunks are "
-        "paired anew (from memory of the paper: its bisection is an eighth of what 32 units could fill)"
-    )  # fmt: skip
+    permute_share: Count = Field(
+        8,
+        description="units of a cluster for each sum a cycle that its network carries to their filters' units, where "
+        "chunks are paired anew (from memory of the paper: its bisection is an eighth of a full one)",
+    )
     barrier: Literal["chunk", "window"] = Field(
         "chunk", description="where the units of a cluster wait for one another: at every chunk, since inputs are "
         "broadcast, or (a bound: units that run ahead) at the end of an output position (assumption: chunk)"
@@ -82,6 +84,11 @@ class SpartenSpec(AcceleratorSpec):
     def filters_per_unit(self) -> int:
         """Filters that a unit holds in a round."""
         return 1 if self.balanced == "none" else 2
+
+    @property
+    def permute_sums_per_cycle(self) -> Fraction:
+        """Sums that the permutation network of a cluster carries a cycle."""
+        return Fraction(self.units, self.permute_share)
 
     @model_validator(mode="after")
     def _outputs_of_a_round_fit(self) -> Self:

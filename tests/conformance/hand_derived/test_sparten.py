@@ -41,7 +41,7 @@ PAIRS = [
     Pair("sparten", PLAIN, 2 * 219 * 64, {"balancing": "none"}, weights=filters(0, of=2)),
     # 64 sums at four a cycle take longer than six products; in the order of GB-S none of them moves.
     Pair("sparten", IMAGE, 219 * 16),
-    Pair("sparten", IMAGE, 219 * 2 * 3, {"permute_sums_per_cycle": 32}),
+    Pair("sparten", IMAGE, 219 * 2 * 3, {"permute_share": 1}),
     Pair("sparten", IMAGE, 219 * 2 * 3, {"balancing": "gb-s"}),
     # 169 = 5 * 32 + 9. 70 filters in rounds of 64: 58 are alone and 12 share; the first round has none of these.
     Pair("sparten", POINTWISE, 6 * (250 + 2 * 250)),

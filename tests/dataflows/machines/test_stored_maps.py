@@ -5,7 +5,7 @@ import pytest
 from dataflows.registry import create, machines
 
 
-@pytest.mark.parametrize("name", sorted(set(machines()) - {"scnn", "dcnn-opt", "ideal"}))
+@pytest.mark.parametrize("name", sorted(set(machines()) - {"scnn", "dcnn-opt", "ideal", "sparten"}))
 @pytest.mark.parametrize(("bits", "size"), [(16, 22), (8, 11), (4, 6)])
 def test_most_machines_store_every_value(name, bits, size):
     try:
@@ -22,6 +22,11 @@ def test_scnn_stores_non_zeros_with_their_zero_runs():
 
 def test_scnn_that_skips_weights_alone_stores_zeros_as_well():
     assert create("scnn", {"skip": "weights"}).stored_map_bytes(11, 3) == 22
+
+
+def test_sparten_stores_a_bit_for_each_value_and_the_non_zeros():
+    assert create("sparten").stored_map_bytes(11, 3) == 5  # 11 + 3 x 8 bits
+    assert create("sparten", {"skips": "weights"}).stored_map_bytes(11, 3) == 11
 
 
 def test_the_ideal_machine_stores_nothing():

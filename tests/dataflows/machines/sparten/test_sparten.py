@@ -74,7 +74,7 @@ def test_units_that_hold_two_filters_take_one_after_the_other():
 
 def test_a_thin_network_holds_the_units_up():
     # Three sums a chunk, one a cycle: the second chunk's units are done after two.
-    schedule = scheduled(ONE, ONE_WEIGHTS, ONE_INPUTS, balancing="gb-h", permute_sums_per_cycle=1)
+    schedule = scheduled(ONE, ONE_WEIGHTS, ONE_INPUTS, balancing="gb-h", permute_share=2)
     assert causes(schedule) == [
         {"busy": 4, "imbalance": 1, "port": 1},
         {"busy": 3, "index": 2, "port": 1},
@@ -105,7 +105,7 @@ def test_filters_are_paired_anew_for_every_chunk():
         {"busy": 8, "index": 1, "imbalance": 1},
     ]
     # Chunk 0 by weights: 0, 2, 3, 1: 4 + 1 and 3 + 1; chunk 1: 1, 3, 2, 0: 4 + 1 and 3 + 1.
-    anew = scheduled(layer, weights, activations, balancing="gb-h")
+    anew = scheduled(layer, weights, activations, balancing="gb-h", permute_share=1)
     assert causes(anew)[:2] == [{"busy": 8, "index": 2}, {"busy": 8, "imbalance": 2}]
 
 

@@ -4,6 +4,7 @@ From the machine's description alone; nothing here is shared with the kernels.
 """
 
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import pairwise, product
 from typing import Protocol
 
@@ -24,7 +25,7 @@ class Spec(Protocol):
     units: int
     chunk: int
     least_chunk_cycles: int
-    permute_sums_per_cycle: int
+    permute_sums_per_cycle: Fraction
     skips: str
     balancing: str
     chunks_of: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -51,17 +52,17 @@ class BalancedRounds:
         pairs = np.stack([first.reshape(groups, rounds, units), second.reshape(groups, rounds, units)], axis=2)
         return cls(pairs[:, :, None] if balancing == "gb-s" else _paired_anew(pairs, weights))
 
-    @property
+    @cached_property
     def there(self) -> np.ndarray:
         """Bool (G, rounds, slots, units): whether a unit has a filter there, in all chunks alike."""
         return self.held[:, :, 0] != NO_FILTER
 
-    @property
+    @cached_property
     def mapped(self) -> np.ndarray:
         """Bool (G, rounds, units): whether a unit has any filter."""
         return self.there[:, :, 0] | self.there[:, :, -1]
 
-    @property
+    @cached_property
     def filters(self) -> np.ndarray:
         """Int64 (rounds,): filters of each round of a group."""
         return self.there[0].sum(axis=(1, 2))

@@ -18,6 +18,7 @@ from dataflows.tiling.strip_plan import StripPlan
 from workloads.whole_numbers import ceil_div, even_slices
 
 _SLICES = 8  # of a tile's parts, more than threads: windows differ in what they hold
+_LEAST_JOINS = 4096  # of all units of a cluster, about 0.1 ms
 _TOGETHER, _MOST = 64, (1 << 32) - 1
 _FEW_ELEMENTS = 4
 _BUSY, _UNMAPPED = JOIN_CAUSES.index(Cause.BUSY), JOIN_CAUSES.index(Cause.UNMAPPED)
@@ -62,6 +63,11 @@ class ClusterWork:
         parts = min(int(self.plan.strips.pixels[strip]), self.spec.clusters)
         # Three positions on eight clusters leave two for each, which take every other round.
         return parts, min(self.rounds.held.shape[1], self.spec.clusters // parts)
+
+    def _slices(self, strip: int) -> int:
+        """Slices of a strip's parts for threads; one where they are soon done, as of a depthwise group."""
+        joins = int(self.plan.strips.pixels[strip]) * self.cut.count * self.rounds.held.shape[1]
+        return min(_SLICES, 1 + joins // _LEAST_JOINS)
 
     def cycles(self, activations: np.ndarray) -> np.ndarray:
         """Int64 (tiles, clusters, units, JOIN_CAUSES), from the mask of the plan's layer."""
@@ -129,8 +135,8 @@ class ClusterWork:
                 there = self.rounds.mapped[group, share::shares]
                 into.reshape(parts, shares, *into.shape[1:])[slice(*own), share] += _for_all(one[slice(*own)], there)
 
-        tiles = np.ndindex(*plan.shape)
-        run_slices(join, [(tile, own) for tile in tiles for own in even_slices(self.shares(tile[2])[0], _SLICES)])
+        slices = [even_slices(self.shares(strip)[0], self._slices(strip)) for strip in range(plan.strips.count)]
+        run_slices(join, [(tile, own) for tile in np.ndindex(*plan.shape) for own in slices[tile[2]]])
 
     def _kinds(self, activations: np.ndarray, did: np.ndarray) -> None:
         """By kind of window, as windows differ in nothing but their padding."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, DramSpec, Size
+from dataflows.specs import AcceleratorSpec, Bytes, Clock, Count, DramSpec
 from dataflows.tiling.strip_plan import require_two_blocks
 from workloads.units import KIB
 
@@ -32,7 +32,7 @@ class SpartenSpec(AcceleratorSpec):
         "borders of kernel positions, channels innermost (assumption: position, as a window of any stride finds such "
         "chunks in the stored map)"
     )  # fmt: skip
-    least_chunk_cycles: Size = Field(
+    least_chunk_cycles: Annotated[int, Field(ge=0, le=64)] = Field(
         1, description="cycles that a unit spends at least on a chunk of a filter, also where nothing matches "
         "(assumption: its masks are joined once)"
     )  # fmt: skip

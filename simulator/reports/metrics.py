@@ -76,7 +76,8 @@ def _share(part: str, whole: Callable[[Row], float]) -> Callable[[Row], float]:
 
 
 def _slots(row: Row) -> int:
-    return row["multipliers"] * row["cycles"]
+    # The row of a network as one run says nothing of multipliers.
+    return row.get("multipliers", 0) * row["cycles"]
 
 
 def _pe_cycles(row: Row) -> int:

@@ -28,6 +28,15 @@ def test_layers_alone_and_one_run_stand_beside_each_other_and_nothing_is_cut(cap
     assert max(map(len, out.splitlines())) <= width
 
 
+def test_machines_whose_pes_have_no_empty_lanes_are_shown(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    (report,) = simulate([create("sparten")], network(BLOCK))
+    print_network(report)
+    out = capsys.readouterr().out
+    assert f"{report.network.cycles:,}" in out
+    assert "empty lanes" not in out
+
+
 def test_poolings_by_themselves_are_told(capsys, monkeypatch):
     report, out = printed(capsys, monkeypatch, network(POOLED), pooling="memory")
     assert f"poolings by themselves: 1 (p), {report.network.layers[1].cycles:,} cycles" in out

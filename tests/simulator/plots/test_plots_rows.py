@@ -14,10 +14,10 @@ from simulator.plots.data import by_run, density_column, layer_rows, rows_of, sw
 from simulator.plots.files import chosen_rows, read_results
 from simulator.plots.kinds.array import busy_grid, imbalance_curve, pe_loads
 from simulator.plots.kinds.curves import points_of
-from simulator.reports.front import pareto_front
 from simulator.plots.kinds.roofline import layer_points, roof_of
 from simulator.plots.style import machine_styles
 from simulator.reports.files import to_csv
+from simulator.reports.front import pareto_front
 from simulator.validation.figure_metrics import crossover
 from tests.simulator.energy.counted_machine import CountedDcnn
 from tests.simulator.plots.sweep_rows import lines_of, sweep_row

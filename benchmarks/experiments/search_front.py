@@ -6,6 +6,7 @@ sampler looks at a tenth, a fifth and two fifths of it, under five seeds; nothin
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 from statistics import fmean
@@ -64,12 +65,12 @@ def _point(found: Found, at: int) -> tuple[float, float]:
 
 
 def _area(front: set[tuple[float, float]], box: list[float]) -> float:
-    """The area between a front and a corner that is worse than all designs, in logarithms of neither."""
-    area, top = 0.0, box[1]
+    """The area between a front and a corner that is worse than all designs, both axes logarithmic."""
+    area, top = 0.0, math.log(box[1])
     for x, y in sorted(front):
-        if y < top:
-            area += (box[0] - x) * (top - y)
-            top = y
+        if math.log(y) < top:
+            area += (math.log(box[0]) - math.log(x)) * (top - math.log(y))
+            top = math.log(y)
     return area
 
 

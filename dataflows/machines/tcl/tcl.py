@@ -7,9 +7,10 @@ precision (TCLp). They are not modelled: here a slot takes a weight a cycle, as 
 is skipped.
 
 A filter is rows of 16 weights, those of 16 neighbouring channels at a kernel position; dense, a row takes a cycle.
-Where a slot of a row holds a zero, a weight is promoted into it from the next rows (lookahead), of the same lane or of a few
-others (lookaside): a multiplexer before each multiplier then selects the activation of the place it came from. A row of
-which nothing is left is left out, at most h = 2 one after the other, which is how far activations are held ahead.
+Where a slot of a row holds a zero, a weight is promoted into it from the next rows (lookahead), of the same lane or a
+few others (lookaside): a multiplexer before each multiplier then selects the activation of the place it came from. A
+row of which nothing is left is left out, at most h = 2 of them one after the other, which is how far activations are
+held ahead.
 
 The cycles: a tile has 16 filters, a set, that go through their rows together, so that a row is left out where it is
 empty for all of them. One that stays though it is empty takes a cycle without a product (index). The 16 tiles have sets

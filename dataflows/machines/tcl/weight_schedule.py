@@ -93,7 +93,8 @@ class SetSchedules:
         edges = np.append(0, np.cumsum(filters.reshape(-1)))
         found = np.zeros((3, filters.size), np.int64)
         _schedule_sets(np.ascontiguousarray(rows.T), edges, rule, found)
-        return cls(*found.reshape(3, *filters.shape), filters)
+        executed, empty, weights = found.reshape(3, *filters.shape)
+        return cls(executed, empty, weights, filters)
 
 
 @kernel

@@ -60,7 +60,10 @@ def test_inputs_from_memory_change_what_a_schedule_moves_as_a_schedule_of_its_ow
     if machine.refusal(layer):
         pytest.skip("refused, which has its own test")
     resident, moved = (replace(trace, input_in_dram=where) for where in (False, True))
-    found, expected = machine.with_inputs_from_dram(resident, machine.schedule(resident)), machine.schedule(moved)
+    # What another layer has made, and `found` is of, may run otherwise than the network's own input.
+    alike = {"first_layer": "skipping"} if "first_layer" in machine.Spec.model_fields else {}
+    found = machine.with_inputs_from_dram(resident, machine.schedule(resident))
+    expected = create(name, alike).schedule(moved)
     for name_of_field in LayerSchedule.__dataclass_fields__:
         one, other = getattr(found, name_of_field), getattr(expected, name_of_field)
         parts = Runs.__dataclass_fields__ if isinstance(one, Runs) else None

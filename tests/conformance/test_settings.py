@@ -146,6 +146,7 @@ def before(name: str, base: str, place: int) -> dict[str, Any] | None:
 
 
 BETWEEN_LAYERS = ("overlap", "pooling")
+OF_A_NETWORK = (*BETWEEN_LAYERS, "first_layer")
 NETWORK = network(POOLED, kernel=1)  # which every machine can run
 
 
@@ -168,7 +169,7 @@ def moves_a_network(name: str, base: str, key: str) -> bool:
 
 
 def moves(name: str, base: str, key: str) -> bool:
-    if key in BETWEEN_LAYERS:
+    if key in OF_A_NETWORK:
         return moves_a_network(name, base, key)
     settings = base_settings(name, base)
     accelerator = configured(name, settings)

@@ -120,11 +120,12 @@ def test_a_filter_by_hand():
 
 
 def test_which_slot_is_filled_first():
-    # Slot 1 sees both weights of the next row (below and to the right), slot 2 sees one of them below it.
-    rows = [[1, 0, 0, 1], [0, 1, 1, 0], [0, 0, 1, 1]]
-    spec = TclSpec(lanes=4, lookahead=1, lookaside=1)
-    most, fewest = scheduled(spec, rows), scheduled(spec.model_copy(update={"promote": "fewest"}), rows)
-    assert most == fewest == (2, 0, 6)
+    rows = [[0, 0, 0, 1], [0, 1, 1, 1], [0, 0, 1, 1]]
+    # Slots 1 and 2 of the first row see two weights each and go first: slot 1 takes the one that slot 0 alone could not
+    # do without, and slot 0 stays empty. So it is in the second row, and a weight is left for the third.
+    assert scheduled(TclSpec(lanes=4, lookahead=1, lookaside=1), rows) == (3, 0, 6)
+    # Slot 0 sees one and goes first, then slot 1, then slot 2: nothing is left of the second row.
+    assert scheduled(TclSpec(lanes=4, lookahead=1, lookaside=1, promote="fewest"), rows) == (2, 0, 6)
 
 
 def test_a_product_of_two_activations_is_refused():

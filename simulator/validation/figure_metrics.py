@@ -76,6 +76,11 @@ def _joint_speedup(runs: Runs) -> float:
     return _sum(runs, "dense_cycles") / _sum(runs, "cycles")
 
 
+def _mean_speedup(runs: Runs) -> float:
+    """The mean of the runs' own speedups, however long each takes."""
+    return fmean(_joint_speedup([run]) for run in runs)
+
+
 def _issued_gops(runs: Runs) -> float:
     """Executed operations a nanosecond; a multiplication and its addition are two."""
     return 2 * _sum(runs, "issued_macs") / (1000 * _sum(runs, "time_us"))
@@ -115,6 +120,7 @@ def _crossover_density(runs: Runs) -> float:
 
 METRICS: dict[str, Callable[[Runs], float]] = {
     "speedup": _joint_speedup,
+    "mean_speedup": _mean_speedup,
     "utilization": _utilization,
     "busy_utilization": _busy_utilization,
     "mean_busy_utilization": _mean_busy_utilization,

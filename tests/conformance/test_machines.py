@@ -122,7 +122,7 @@ def test_a_product_of_two_activations_is_run_or_refused_for_the_reason_that_the_
         assert machine.refusal(replace(layer, moving_images=0)) is None
 
 
-RUNS_ATTENTION = ["dadiannao", "dcnn", "dcnn-opt", "diannao", "ideal", "structured", "systolic"]
+RUNS_ATTENTION = ["cnvlutin", "dadiannao", "dcnn", "dcnn-opt", "diannao", "ideal", "structured", "systolic"]
 
 
 def test_machines_that_take_matrices_as_they_come_run_attention():
@@ -135,7 +135,7 @@ def test_machines_that_take_matrices_as_they_come_run_attention():
 def test_moving_weights_cost_what_constant_ones_cost_unless_those_are_known_beforehand(name):
     trace = random_trace(BY_NAME["attention"], 1.0, 0.4)
     constant = replace(trace, layer=replace(trace.layer, moving_images=0))
-    settings = {"weights_resident": "never"} if name == "dadiannao" else {}
+    settings = {"weights_resident": "never"} if name in ("cnvlutin", "dadiannao") else {}
     assert run(name, trace, settings) == run(name, constant, settings)
 
 
@@ -144,8 +144,9 @@ def test_synapses_that_are_activations_do_not_lie_on_the_chip():
     constant = replace(trace, layer=replace(trace.layer, moving_images=0))
     for residency in ("fitting", "always"):
         settings = {"weights_resident": residency}
-        assert run("dadiannao", constant, settings).dram.tensors["weight"].read_bytes == 0
-        assert run("dadiannao", trace, settings).dram.tensors["weight"].read_bytes == 2 * trace.layer.weight_count
+        for name in ("cnvlutin", "dadiannao"):
+            assert run(name, constant, settings).dram.tensors["weight"].read_bytes == 0
+            assert run(name, trace, settings).dram.tensors["weight"].read_bytes == 2 * trace.layer.weight_count
 
 
 def test_an_index_list_that_is_made_before_the_run_names_every_column_of_an_activation():

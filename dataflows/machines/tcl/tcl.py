@@ -38,7 +38,7 @@ import numpy as np
 from dataflows.accelerator import Accelerator
 from dataflows.machines.tcl.promoted_products import multiply_set
 from dataflows.machines.tcl.spec import TclSpec
-from dataflows.machines.tcl.weight_schedule import SetSchedules, filter_rows
+from dataflows.machines.tcl.weight_schedule import SetSchedules
 from dataflows.schedule import BufferUse, Cause, LayerSchedule, Tensor, no_cycles
 from dataflows.sizing import Scaling
 from dataflows.tiling.dram_layout import bits_to_bytes
@@ -88,8 +88,7 @@ class Tcl(Accelerator[TclSpec]):
         self.require(trace.layer)
         spec, layer = self.spec, product_layer(trace.layer)
         packs = self._packs(layer)
-        rows = filter_rows(packs, trace.weight_mask, spec.lanes)
-        sets = SetSchedules.of(rows, self._set_filters(packs), spec.rule)
+        sets = SetSchedules.of(packs, trace.weight_mask, self._set_filters(packs), spec.rule)
         maps = KeptMaps(layer, trace.input_in_dram, spec.central_edram_bytes // 2, spec.value_bits)
         plan = self._plan(packs, maps, sets)
         room, stored_bytes = spec.synapse_edram_bytes, self._stored_bytes(sets)

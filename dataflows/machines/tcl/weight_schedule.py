@@ -3,12 +3,12 @@
 Source: the scheduler of the authors' simulator (DNNsim, `core/src/BitTactical.cpp`, `core/include/core/BitTactical.h`).
 
 A filter is rows of as many slots as a tile has lanes: row by row the channels of a kernel position, a vector at a time.
-A row of a filter is a word here, bit l of which is set where slot l holds a weight.
+Here a row of a filter is a field of a 64-bit word, bit l of which is set where slot l holds a weight: of 16 lanes the
+rows of four filters are a word, and what is done to a word is done to all four. A set begins with a word of its own.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
 
@@ -17,10 +17,13 @@ import numpy as np
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.words import set_bits
 from dataflows.tiling.group_packs import GroupPacks
+from workloads.whole_numbers import ceil_div
 
 Shape = Literal["T", "L"]
-_BLOCK = 256  # filters side by side in the scheduler, whose words and counts then stay in the first cache
+_WORD_BITS = 64
+_BLOCK = 128  # words side by side in the scheduler, which then stay in the first cache with their counts
 _COUNT_BITS = 5  # up to 24 places are in reach of a slot
+_FEW_BITS = 3  # for up to 7 of them
 
 
 class ScheduleRule(NamedTuple):
@@ -57,21 +60,6 @@ def places_within(lookahead: int, lookaside: int, shape: Shape, lanes: int) -> n
     return np.array(list(wrapped), np.int64)
 
 
-def filter_rows(packs: GroupPacks, mask: np.ndarray, lanes: int) -> np.ndarray:
-    """Unsigned words (K, rows) of a weight mask (K, C/G, [T,] R, S), a bit a slot, of filters spread over packs."""
-    spread = packs.block_weights(mask)
-    filters, channels = spread.shape[:2]
-    vectors = -(-channels // lanes)
-    slots = np.zeros((filters, vectors * lanes, math.prod(spread.shape[2:])), np.bool_)
-    slots[:, :channels] = spread.reshape(filters, channels, -1)
-    # (k, vector, lane, tap) to (k, tap, vector, lane): a kernel position's vectors follow one another.
-    slots = slots.reshape(filters, vectors, lanes, -1).transpose(0, 3, 1, 2)
-    word = np.uint16 if lanes <= 16 else np.uint32 if lanes <= 32 else np.uint64
-    packed = np.zeros((*slots.shape[:3], np.dtype(word).itemsize), np.uint8)
-    packed[..., : -(-lanes // 8)] = np.packbits(slots, axis=-1, bitorder="little")
-    return packed.view(np.dtype(word).newbyteorder("<")).astype(word).reshape(filters, -1)
-
-
 @dataclass(frozen=True, eq=False)
 class SetSchedules:
     """What becomes of the rows of each set of filters, which are those of a tile in a round.
@@ -88,51 +76,74 @@ class SetSchedules:
     filters: np.ndarray
 
     @classmethod
-    def of(cls, rows: np.ndarray, filters: np.ndarray, rule: ScheduleRule) -> Self:
-        """Of rows of words (K, rows), which stay as they are, for the filters of each set (packs, rounds, tiles)."""
-        edges = np.append(0, np.cumsum(filters.reshape(-1)))
+    def of(cls, packs: GroupPacks, mask: np.ndarray, filters: np.ndarray, rule: ScheduleRule) -> Self:
+        """From a weight mask (K, C/G, [T,] R, S), for sets of so many filters, in order (packs, rounds, tiles)."""
+        layer, fields = packs.layer, _WORD_BITS // rule.lanes
+        own = mask.reshape(layer.out_channels, layer.group_in_channels, -1).view(np.uint8)
+        # Of groups side by side each filter has its weights behind the channels of those before its own.
+        first = np.arange(layer.out_channels) // layer.group_out_channels % packs.together * layer.group_in_channels
+        vectors = ceil_div(packs.together * layer.group_in_channels, rule.lanes)
+        edges = np.append(0, np.cumsum(ceil_div(filters.reshape(-1), fields)))
+        words = np.zeros((own.shape[2] * vectors, edges[-1]), np.uint64)
+        _pack_rows(own, first, filters.reshape(-1), edges, rule.lanes, words)
         found = np.zeros((3, filters.size), np.int64)
-        _schedule_sets(np.ascontiguousarray(rows.T), edges, rule, found)
+        _schedule_sets(words, edges, rule, found)
         executed, empty, weights = found.reshape(3, *filters.shape)
         return cls(executed, empty, weights, filters)
 
 
 @kernel
-def _schedule_sets(
-    words: np.ndarray,
-    edges: np.ndarray,
-    rule: ScheduleRule,
-    found: np.ndarray,
+def _pack_rows(
+    mask: np.ndarray, first: np.ndarray, filters: np.ndarray, edges: np.ndarray, lanes: int, words: np.ndarray
 ) -> None:
-    """Fill int64 (3, sets): executed rows, empty ones, weights; of words (rows, K) whose set i begins at edges[i]."""
+    """Fill words (rows, words) from a mask (K, C/G, taps) whose filters begin at channels `first` of their rows.
+
+    filters  int64 (sets,): filters of each set
+    edges    int64 (sets + 1,): where the words of each set begin
+    """
+    channels, taps = mask.shape[1:]
+    fields, vectors = _WORD_BITS // lanes, words.shape[0] // taps
+    rows = np.empty((vectors, taps), np.uint64)
+    k = 0
+    for i in range(filters.size):
+        for number in range(filters[i]):
+            rows[:] = 0
+            for c in range(channels):
+                vector, lane = divmod(first[k] + c, lanes)
+                for tap in range(taps):
+                    rows[vector, tap] |= np.uint64(mask[k, c, tap]) << np.uint64(lane)
+            word, place = edges[i] + number // fields, np.uint64(number % fields * lanes)
+            for tap in range(taps):
+                for vector in range(vectors):
+                    words[tap * vectors + vector, word] |= rows[vector, tap] << place
+            k += 1
+
+
+@kernel
+def _schedule_sets(words: np.ndarray, edges: np.ndarray, rule: ScheduleRule, found: np.ndarray) -> None:
+    """Fill int64 (3, sets): executed rows, empty ones, weights; set i of words (rows, words) begins at edges[i]."""
     first, sets = 0, found.shape[1]
     while first < sets:
         last = first + 1
         while last < sets and edges[last + 1] - edges[first] <= _BLOCK:
             last += 1
         own = words[:, edges[first] : edges[last]].copy()
-        local = edges[first : last + 1] - edges[first]
         if own.shape[1]:
-            _schedule_block(own, local, rule, found[:, first:last])
+            _schedule_block(own, edges[first : last + 1] - edges[first], rule, found[:, first:last])
         first = last
 
 
 @kernel
-def _schedule_block(
-    words: np.ndarray,
-    edges: np.ndarray,
-    rule: ScheduleRule,
-    found: np.ndarray,
-) -> None:
+def _schedule_block(words: np.ndarray, edges: np.ndarray, rule: ScheduleRule, found: np.ndarray) -> None:
     """The same for sets whose filters go through their rows side by side; words are overwritten."""
-    rows, filters = words.shape
+    rows, width = words.shape
     executed, empty, weights = found
     skipped = np.zeros(executed.size, np.int64)
-    running = np.zeros(filters, words.dtype)
-    seen = np.zeros((len(rule.places), filters), words.dtype)
-    counts = np.zeros((_COUNT_BITS, filters), words.dtype)
-    chosen = np.zeros(filters, words.dtype)
-    every = ~np.uint64(0) >> np.uint64(64 - rule.lanes)
+    running = np.zeros(width, np.bool_)
+    seen = np.zeros((len(rule.places), width), np.uint64)
+    counts = np.zeros((_COUNT_BITS, width), np.uint64)
+    chosen = np.zeros(width, np.uint64)
+    low = _low_bits(rule.lanes)
     for t in range(rows):
         some = False
         for i in range(executed.size):
@@ -141,12 +152,12 @@ def _schedule_block(
             skipped[i] = 0 if runs else skipped[i] + 1
             executed[i] += runs
             some = some or runs
-            running[edges[i] : edges[i + 1]] = every if runs else np.uint64(0)
+            running[edges[i] : edges[i + 1]] = runs
         if some:
-            _fill_row(words, t, running, rule, seen, counts, chosen)
+            _fill_row(words, t, running, rule, low, seen, counts, chosen)
             for i in range(executed.size):
                 own = words[t, edges[i] : edges[i + 1]]
-                if own.size > 0 and running[edges[i]] != 0:
+                if own.size > 0 and running[edges[i]]:
                     held = _weights_in(own)
                     weights[i] += held
                     empty[i] += held == 0
@@ -164,8 +175,19 @@ def _holds_any(words: np.ndarray) -> bool:
 def _weights_in(words: np.ndarray) -> np.int64:
     held = np.int64(0)
     for i in range(words.size):
-        held += set_bits(np.uint64(words[i]))
+        held += set_bits(words[i])
     return held
+
+
+@kernel
+def _low_bits(lanes: int) -> np.ndarray:
+    """Words (lanes + 1,), the n-th of which has the n lowest bits of every field set."""
+    low = np.zeros(lanes + 1, np.uint64)
+    for n in range(1, lanes + 1):
+        for first in range(0, _WORD_BITS // lanes * lanes, lanes):
+            low[n] |= np.uint64(1) << np.uint64(first + n - 1)
+        low[n] |= low[n - 1]
+    return low
 
 
 @kernel
@@ -174,30 +196,32 @@ def _fill_row(
     t: int,
     running: np.ndarray,
     rule: ScheduleRule,
+    low: np.ndarray,
     seen: np.ndarray,
     counts: np.ndarray,
     chosen: np.ndarray,
 ) -> None:
     """Promote weights into row t of the running filters until no empty slot has one in reach.
 
-    In turns, in which each filter fills the slot that it chooses. running holds all slots of filters whose set executes
-    the row. seen, counts and chosen are room: the slots that see a weight at each place, how many each sees, digit by
-    digit, and the slot that is filled.
+    In turns, in which each filter fills the slot that it chooses. low is of `_low_bits`; seen, counts and chosen are
+    room: the slots that see a weight at each place, how many each sees, digit by digit, and the slots that are filled.
     """
-    rows = words.shape[0]
+    places, _, _, fewest = rule
     own = words[t]
-    places, lanes, _, fewest = rule
     within = 0
-    while within < len(places) and t + places[within, 0] < rows:
+    while within < len(places) and t + places[within, 0] < words.shape[0]:
         within += 1
+    many = within >> _FEW_BITS > 0
     while True:
         counts[:] = 0
         for p in range(within):
-            _look(words[t + places[p, 0]], own, running, places[p, 1], lanes, seen[p], counts)
-        if not _choose(counts, fewest, own, chosen):
+            ahead, aside = places[p]
+            _look(words[t + ahead], own, running, aside, low, seen[p], counts, many)
+        if not _choose(counts, fewest, low, own, chosen):
             return
         for p in range(within):
-            _take(words[t + places[p, 0]], seen[p], places[p, 1], lanes, chosen)
+            ahead, aside = places[p]
+            _take(words[t + ahead], seen[p], aside, low, chosen)
 
 
 @kernel
@@ -206,48 +230,64 @@ def _look(
     own: np.ndarray,
     running: np.ndarray,
     aside: int,
-    lanes: int,
+    low: np.ndarray,
     seen: np.ndarray,
     counts: np.ndarray,
+    many: bool,
 ) -> None:
     """Fill the empty slots that see a weight so far aside in a row behind, and count it for each of them."""
-    right = np.uint64(aside)
-    left = np.uint64(lanes - aside if aside else 0)
-    for f in range(own.size):
-        word = np.uint64(behind[f])
-        slots = ((word >> right) | (word << left)) & ~np.uint64(own[f]) & np.uint64(running[f])
-        seen[f] = slots
-        for digit in range(_COUNT_BITS):
-            before = np.uint64(counts[digit, f])
-            counts[digit, f] = before ^ slots
+    lanes = low.size - 1
+    right, left = np.uint64(aside), np.uint64((lanes - aside) % _WORD_BITS)
+    others, wrapped = low[lanes - aside], low[lanes] & ~low[lanes - aside]
+    for i in range(own.size):
+        word = behind[i]
+        slots = (((word >> right) & others) | ((word << left) & wrapped)) & ~own[i]
+        slots = slots if running[i] else np.uint64(0)
+        seen[i] = slots
+        for digit in range(_FEW_BITS):
+            before = counts[digit, i]
+            counts[digit, i] = before ^ slots
             slots &= before
+        if many:
+            for digit in range(_FEW_BITS, _COUNT_BITS):
+                before = counts[digit, i]
+                counts[digit, i] = before ^ slots
+                slots &= before
 
 
 @kernel
-def _choose(counts: np.ndarray, fewest: bool, own: np.ndarray, chosen: np.ndarray) -> bool:
+def _choose(counts: np.ndarray, fewest: bool, low: np.ndarray, own: np.ndarray, chosen: np.ndarray) -> bool:
     """Choose and fill a slot of each filter that sees a weight; whether there is any."""
+    lanes = low.size - 1
+    top, bottom, shift = low[lanes] & ~low[lanes - 1], low[1], np.uint64(lanes - 1)
     some = np.uint64(0)
-    for f in range(own.size):
+    flip = ~np.uint64(0) if fewest else np.uint64(0)
+    for i in range(own.size):
         slots = np.uint64(0)
         for digit in range(_COUNT_BITS):
-            slots |= counts[digit, f]
-        for high in range(_COUNT_BITS):
-            digit = np.uint64(counts[_COUNT_BITS - 1 - high, f])
-            kept = slots & (~digit if fewest else digit)
-            slots = kept or slots
-        one = slots & (~slots + np.uint64(1))
-        chosen[f] = one
-        own[f] |= one
+            slots |= counts[digit, i]
+        for digit in range(_COUNT_BITS - 1, -1, -1):
+            kept = slots & (counts[digit, i] ^ flip)
+            # The top bit of a field is set where the field holds any; then all of its bits are.
+            any_kept = (((kept & ~top) + (top - bottom)) | kept) & top
+            whole = (any_kept - (any_kept >> shift)) | any_kept
+            slots = kept | (slots & ~whole)
+        # Field by field slots & -slots, without carries from one field to the next.
+        turned = ~slots
+        one = slots & (((turned & ~top) + bottom) ^ (turned & top))
+        chosen[i] = one
+        own[i] |= one
         some |= one
     return some != 0
 
 
 @kernel
-def _take(behind: np.ndarray, seen: np.ndarray, aside: int, lanes: int, chosen: np.ndarray) -> None:
+def _take(behind: np.ndarray, seen: np.ndarray, aside: int, low: np.ndarray, chosen: np.ndarray) -> None:
     """Take the weights that chosen slots see at this place out of the row behind; their slots are done."""
-    left = np.uint64(aside)
-    right = np.uint64(lanes - aside if aside else 0)
-    for f in range(behind.size):
-        one = np.uint64(chosen[f]) & np.uint64(seen[f])
-        chosen[f] ^= one
-        behind[f] &= ~((one << left) | (one >> right))
+    lanes = low.size - 1
+    left, right = np.uint64(aside), np.uint64((lanes - aside) % _WORD_BITS)
+    others, wrapped = low[lanes] & ~low[aside], low[aside]
+    for i in range(behind.size):
+        one = chosen[i] & seen[i]
+        chosen[i] ^= one
+        behind[i] &= ~(((one << left) & others) | ((one >> right) & wrapped))

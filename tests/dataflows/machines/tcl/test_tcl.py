@@ -9,6 +9,7 @@ from dataflows.machines.tcl.tcl import Tcl, TclSpec
 from dataflows.machines.tcl.weight_schedule import SetSchedules, places_within
 from dataflows.registry import create
 from dataflows.schedule import CAUSES, Cause, Tensor
+from dataflows.tiling.group_packs import GroupPacks
 from dataflows.truth.convolution import reference_convolution
 from tests.dataflows.machines.tcl import twin as tcl_twin
 from tests.dataflows.small_layers import DENSITIES, assert_transfers_are_whole, small_traces
@@ -56,19 +57,24 @@ def test_every_tile_does_what_the_twin_does(spec, trace):
         assert_transfers_are_whole(trace.layer, schedule, spec.value_bits)
 
 
+def scheduled_sets(spec, slots, sizes):
+    """Of a pointwise layer whose filters' rows are bool (filters, rows, lanes), in sets of these sizes."""
+    filters, channels = len(slots), slots[0].size
+    layer = Layer.conv("rows", in_channels=channels, out_channels=filters, input_size=(1, 1), kernel_size=1)
+    mask = slots.reshape(layer.weight_shape)
+    return SetSchedules.of(GroupPacks(layer, 1), mask, sizes.reshape(1, 1, -1), spec.rule)
+
+
 @pytest.mark.twin
 @given(specs(), st.integers(1, 12), st.integers(1, 14), DENSITIES, st.integers(0, 2**32 - 1))
 def test_sets_are_scheduled_as_the_twin_schedules_them(spec, filters, rows, density, seed):
     """Filters of several sets side by side, some of them without any filter."""
     random = np.random.default_rng(seed)
     slots = random.random((filters, rows, spec.lanes)) < density
-    words = np.zeros((filters, rows), np.uint64)
-    for lane in range(spec.lanes):
-        words |= slots[..., lane].astype(np.uint64) << np.uint64(lane)
     sizes = np.zeros(5, np.int64)
     for _ in range(filters):
         sizes[random.integers(0, 5)] += 1
-    found = SetSchedules.of(words, sizes.reshape(1, 1, 5), spec.rule)
+    found = scheduled_sets(spec, slots, sizes)
     edges = np.append(0, np.cumsum(sizes))
     expected = []
     for i in range(5):
@@ -99,8 +105,7 @@ def test_places_in_reach(lanes, lookahead, lookaside, shape):
 
 def scheduled(spec, rows):
     """Executed rows, empty ones among them, and weights of one filter."""
-    words = np.array([[sum(slot << lane for lane, slot in enumerate(row)) for row in rows]], np.uint16)
-    found = SetSchedules.of(words, np.ones((1, 1, 1), np.int64), spec.rule)
+    found = scheduled_sets(spec, np.array([rows], bool), np.ones(1, np.int64))
     return int(found.executed.item()), int(found.empty.item()), int(found.weights.item())
 
 

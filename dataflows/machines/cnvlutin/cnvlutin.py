@@ -36,6 +36,9 @@ from typing import Any
 import numpy as np
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
+from dataflows.machines.cnvlutin import hardware
 from dataflows.machines.cnvlutin.brick_lanes import BrickWindows, LaneWork, multiply_neurons
 from dataflows.machines.cnvlutin.spec import CnvlutinSpec
 from dataflows.schedule import BufferUse, Cause, LayerSchedule, Tensor, no_cycles
@@ -194,6 +197,16 @@ class Cnvlutin(Accelerator[CnvlutinSpec]):
     def _dealt(self, layer: Layer) -> BrickWindows:
         spec = self.spec
         return BrickWindows.of(layer, spec.brick, spec.lanes, by_depth=spec.slices == "depth")
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        dense = self._runs_densely(trace)
+        packs = self._packs(product_layer(trace.layer), dense=dense)
+        return hardware.count(self.spec, packs, schedule, effectual_macs, dense=dense)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, window by window and lane by lane, without the products of neurons that are zero.

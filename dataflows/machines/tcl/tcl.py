@@ -36,6 +36,9 @@ from typing import Any
 import numpy as np
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
+from dataflows.machines.tcl import hardware
 from dataflows.machines.tcl.promoted_products import multiply_set
 from dataflows.machines.tcl.spec import TclSpec
 from dataflows.machines.tcl.weight_schedule import SetSchedules
@@ -101,7 +104,7 @@ class Tcl(Accelerator[TclSpec]):
             BufferUse("central_edram_outputs", Tensor.OUTPUT, maps.room_bytes),
         )
         moved = maps.transfers(traffic, buffers, weight_bytes, resident=held)
-        return strip_schedule(
+        schedule = strip_schedule(
             spec,
             self._work(plan, sets),
             replace(moved, notes=(*residency_notes("scheduled weights", weight_bytes, room, held=held), *moved.notes)),
@@ -109,6 +112,8 @@ class Tcl(Accelerator[TclSpec]):
             lanes_per_pe=spec.filters_per_tile * spec.lanes,
             expected_issued=self.issued_products(trace),
         )
+        windows = layer.batch * math.prod(layer.output_size)
+        return replace(schedule, counts={hardware.FILTER_ROWS: int((sets.executed * sets.filters).sum()) * windows})
 
     def _packs(self, layer: Layer) -> GroupPacks:
         return GroupPacks.of(layer, self.spec.groups, inputs=self.spec.lanes, filters=self.spec.filters)
@@ -155,6 +160,14 @@ class Tcl(Accelerator[TclSpec]):
             issued.reshape(plan.tiles, self.spec.tiles),
             np.zeros(plan.tiles, np.int64),
         )
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        return hardware.count(self.spec, self._packs(product_layer(trace.layer)), schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs set by set and row by row, without zero weights, each with the activation that it selects."""

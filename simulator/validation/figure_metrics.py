@@ -120,12 +120,12 @@ def _crossover_density(runs: Runs) -> float:
 
 METRICS: dict[str, Callable[[Runs], float]] = {
     "speedup": _joint_speedup,
-    "mean_speedup": _mean_speedup,
     "utilization": _utilization,
     "busy_utilization": _busy_utilization,
     "mean_busy_utilization": _mean_busy_utilization,
     "idle": _idle,
     "oracle_speedup": _oracle_speedup,
+    "mean_speedup": _mean_speedup,
     "time_ms": lambda runs: _sum(runs, "time_us") / 1000,
     "time_us": lambda runs: _sum(runs, "time_us"),
     "issued_gops": _issued_gops,

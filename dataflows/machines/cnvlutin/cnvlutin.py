@@ -17,9 +17,12 @@ What the machine is taken to do where the paper is silent, or not remembered:
 
 - The bricks of a window are dealt to the lanes in turn, kernel position by kernel position (`slices`). With a multiple
   of 256 channels that is the published order, a slice of the depth a lane.
+- So lanes take bricks of different kernel positions at a time, each from a bank of its own that is never another's.
 - The network's own input is not encoded (`first_layer`): a chunk of 16 channels a cycle, zeros and padding included.
+  Fully connected layers are (`fully_connected`).
 - Groups lie side by side as on DaDianNao (`groups`), as many as fill a brick of every lane; a brick may hold the
-  channels of several, of which each meets the filters of its own group.
+  channels of several, of which each meets the filters of its own group. Bricks begin with the first channel of what
+  runs together, also where that is no multiple of 16.
 - Bricks are fetched ahead, a brick a lane and cycle, and outputs encoded beside the next windows: neither is waited
   for.
 - Offsets have memory of their own, and a map that does not fit crosses DRAM without them.
@@ -100,7 +103,8 @@ class Cnvlutin(Accelerator[CnvlutinSpec]):
         return self._schedule(replace(trace, input_in_dram=True), dense=self._runs_densely(trace))
 
     def _runs_densely(self, trace: LayerTrace) -> bool:
-        return self.spec.first_layer == "dense" and trace.input_in_dram
+        first = trace.input_in_dram and self.spec.first_layer == "dense"
+        return first or (trace.layer.fully_connected and self.spec.fully_connected == "dense")
 
     def _issued(self, trace: LayerTrace, *, dense: bool) -> int:
         layer = trace.layer

@@ -43,6 +43,11 @@ class CnvlutinSpec(GroupedSpec):
         description="dense: the network's own input is not encoded, and runs as on DaDianNao (from memory of the "
         "paper); skipping: it is like any other",
     )
+    fully_connected: Literal["skipping", "dense"] = Field(
+        "skipping",
+        description="fully connected layers: skipping: like any other; dense: as on DaDianNao (assumption: it is not "
+        "remembered which of them the paper's do)",
+    )
     synapse_edram_bytes: Bytes = Field(
         32 * MIB, description="eDRAM of all units together, bytes (2 MB a unit, as DaDianNao)"
     )

@@ -27,6 +27,7 @@ def specs(draw):
         slices=draw(st.sampled_from(["window", "depth"])),
         empty_brick_cycles=draw(st.integers(0, 1)),
         first_layer=draw(st.sampled_from(["dense", "skipping"])),
+        fully_connected=draw(st.sampled_from(["skipping", "dense"])),
         groups=draw(st.sampled_from(["packed", "alone"])),
         central_edram_bytes=draw(st.sampled_from([8, 60, 200, 1 << 20])),
         synapse_edram_bytes=draw(st.sampled_from([10, 1 << 20])),
@@ -48,7 +49,10 @@ def fully_connected(draw):
 def test_every_lane_does_what_the_twin_does(spec, trace, input_in_dram):
     trace = replace(trace, input_in_dram=input_in_dram)
     schedule = Cnvlutin(spec).schedule(trace)
-    cycles, issued = cnvlutin_twin.twin(spec, trace.layer, trace.activation_mask, input_in_dram)
+    described, first = spec, input_in_dram
+    if trace.layer.fully_connected and spec.fully_connected == "dense":  # as a first layer would
+        described, first = spec.model_copy(update={"first_layer": "dense"}), True
+    cycles, issued = cnvlutin_twin.twin(described, trace.layer, trace.activation_mask, first)
     shape = (*cycles.shape[:2], -1, spec.lanes)  # strips, whose number is the plan's affair, add up
     np.testing.assert_array_equal(schedule.cycles.reshape(*shape, CAUSES).sum(axis=2), cycles)
     np.testing.assert_array_equal(schedule.issued.reshape(shape).sum(axis=2), issued)
@@ -81,6 +85,35 @@ def test_a_window_by_hand():
     np.testing.assert_array_equal(cycles, expected)
     cycles = window(CnvlutinSpec(lanes=3, brick=8), [1, 0, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 1])
     assert cycles[2, Cause.UNMAPPED] == cycles[0].sum() == cycles[1, Cause.BUSY] == 5
+
+
+def tile(settings, mask, filters, **more):
+    """Cycles by lane (busy, index, imbalance, unmapped) and products of a small layer, all of its tiles together."""
+    settings = {"lanes": 2, "brick": 2, "units": 1, "filters_per_unit": 2, **settings}
+    mask = np.array(mask, bool)
+    layer = Layer.conv("tile", in_channels=mask.shape[1], out_channels=filters, input_size=mask.shape[2:], **more)
+    trace = LayerTrace(
+        layer, np.ones(layer.weight_shape, bool), mask, input_in_dram=settings.get("first_layer") == "dense"
+    )
+    schedule = create("cnvlutin", settings).schedule(trace)
+    shown = schedule.cycles.sum(axis=0)[:, [Cause.BUSY, Cause.INDEX, Cause.IMBALANCE, Cause.UNMAPPED]]
+    return shown.tolist(), schedule.issued.sum(axis=0).tolist()
+
+
+def test_tiles_by_hand():
+    # Two rounds of filters; bricks 10 and 1 on lane 0, 00 on lane 1.
+    five = np.array([1, 0, 0, 0, 1]).reshape(1, 5, 1, 1)
+    assert tile({}, five, 3, kernel_size=1) == ([[4, 0, 0, 0], [0, 2, 2, 0]], [6, 0])
+    assert tile({"first_layer": "dense"}, five, 3, kernel_size=1) == ([[6, 0, 0, 0], [4, 0, 2, 0]], [9, 6])
+    # Four windows, each with one kernel position inside the map and three in the padding, all of one brick.
+    ones, strided = np.ones((1, 2, 2, 2)), {"kernel_size": 2, "stride": 2, "padding": 1}
+    assert tile({}, ones, 2, **strided) == ([[4, 6, 2, 0], [4, 6, 2, 0]], [8, 8])
+    assert tile({"slices": "depth"}, ones, 2, **strided) == ([[8, 12, 0, 0], [0, 0, 0, 20]], [16, 0])
+    # Groups 0 and 1 in a pack, whose brick is full; group 2 alone, whose brick is empty.
+    three, grouped = np.array([1, 1, 0]).reshape(1, 3, 1, 1), {"kernel_size": 1, "groups": 3}
+    assert tile({}, three, 3, **grouped) == ([[2, 1, 0, 0], [0, 0, 0, 3]], [2, 0])
+    assert tile({"first_layer": "dense"}, three, 3, **grouped) == ([[2, 0, 0, 0], [1, 0, 0, 1]], [2, 1])
+    assert tile({"empty_brick_cycles": 0}, np.zeros((1, 3, 2, 2)), 1, kernel_size=1) == ([[0] * 4] * 2, [0, 0])
 
 
 def test_only_the_network_s_own_input_runs_densely():

@@ -23,6 +23,7 @@ from workloads.trace import LayerTrace
 def windows_of(spec, trace):
     """Of every window of every round: the machine, the pack's channels, the round's filters, image and output."""
     layer, dense = trace.layer, spec.first_layer == "dense" and trace.input_in_dram
+    dense = dense or (layer.fully_connected and spec.fully_connected == "dense")
     machine = Machine(spec, layer, trace.activation_mask, dense=dense)
     for pack in machine.packs():
         each = layer.group_in_channels

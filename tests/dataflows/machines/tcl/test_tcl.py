@@ -133,6 +133,45 @@ def test_which_slot_is_filled_first():
     assert scheduled(TclSpec(lanes=4, lookahead=1, lookaside=1, promote="fewest"), rows) == (2, 0, 6)
 
 
+def tile(settings, rows, layer):
+    """Cycles by tile (busy, index, imbalance, unmapped) and products of a small layer whose weights are given."""
+    settings = {"lanes": 2, "filters_per_tile": 2, "tiles": 2, **settings}
+    weights = np.array(rows, bool).reshape(layer.weight_shape)
+    schedule = create("tcl", settings).schedule(LayerTrace(layer, weights, np.ones(layer.input_shape, bool)))
+    shown = schedule.cycles.sum(axis=0)[:, [Cause.BUSY, Cause.INDEX, Cause.IMBALANCE, Cause.UNMAPPED]]
+    return shown.tolist(), schedule.issued.sum(axis=0).tolist()
+
+
+def pointwise(channels, filters, width=1):
+    return Layer.conv("tile", in_channels=channels, out_channels=filters, input_size=(1, width), kernel_size=1)
+
+
+def test_tiles_by_hand():
+    # On two lanes a slot reaches the other lane a row ahead, its own, and its own two rows ahead. Row 0 is left out, row
+    # 1 takes the first weight of row 2.
+    assert tile({}, [0, 0, 1, 0, 1, 1], pointwise(6, 1)) == ([[2, 0, 0, 0], [0, 0, 0, 2]], [3, 0])
+    # Four empty rows of two windows: rows 0, 1 and 3 are left out. Two of them take no cycle on any tile.
+    assert tile({}, [0] * 8, pointwise(8, 1, 2)) == ([[0, 2, 0, 0], [0, 0, 0, 2]], [0, 0])
+    assert tile({}, [0] * 4, pointwise(4, 1, 2)) == ([[0] * 4] * 2, [0, 0])
+    # The second tile's filters leave row 1 out, and wait for the first's.
+    assert tile({}, [1] * 8 + [1, 1, 0, 0] * 2, pointwise(4, 4)) == ([[2, 0, 0, 0], [1, 0, 1, 0]], [8, 4])
+    # Groups 0 and 1 share rows two wide: 10 00 10 and 00 01 00. Row 1 moves into row 0 and is left out. Group 2 alone
+    # has 10 10 10, whose second row moves beside the first.
+    layer = Layer.conv(
+        "tile",
+        in_channels=3,
+        out_channels=3,
+        groups=3,
+        input_size=(1, 3),
+        kernel_size=(1, 3),
+        stride=(1, 2),
+        padding=(0, 1),
+    )
+    weights = [1, 0, 1, 0, 1, 0, 1, 1, 1]
+    assert tile({}, weights, layer) == ([[8, 0, 0, 0], [0, 0, 0, 8]], [12, 0])
+    assert tile({"groups": "alone"}, weights, layer) == ([[10, 0, 0, 0], [0, 0, 0, 10]], [12, 0])
+
+
 def test_a_product_of_two_activations_is_refused():
     layer = Layer.product("scores", heads=2, rows=3, depth=4, columns=3)
     masks = (np.ones(shape, bool) for shape in (layer.weight_shape, layer.input_shape))

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dataflows.specs import Bytes, Clock, Count, DramSpec
+from dataflows.specs import Bytes, Clock, Count, DramSpec, Places, Side
 from dataflows.tiling.group_packs import GroupedSpec
 from dataflows.tiling.residency import RESIDENCY_TEXT, Residency
 from workloads.units import MIB
@@ -19,14 +19,14 @@ class CnvlutinSpec(GroupedSpec):
     """
 
     units: Count = Field(16, description="units, to all of which a lane's neuron goes (from memory of the paper)")
-    lanes: Count = Field(
+    lanes: Side = Field(
         16,
         description="neuron lanes, each a subunit of every unit (from memory of the paper, as are DaDianNao's units)",
     )
     filters_per_unit: Count = Field(
         16, description="filters that a unit multiplies each neuron for in a cycle (from memory of the paper)"
     )
-    brick: Count = Field(
+    brick: Places = Field(
         16, description="neurons of a brick, side by side along the channels (ZFNAf; from memory of the paper)"
     )
     slices: Literal["window", "depth"] = Field(

@@ -142,6 +142,7 @@ def _schedule_block(words: np.ndarray, edges: np.ndarray, rule: ScheduleRule, fo
     running = np.zeros(width, np.bool_)
     seen = np.zeros((len(rule.places), width), np.uint64)
     counts = np.zeros((_COUNT_BITS, width), np.uint64)
+    taken = np.zeros(width, np.uint64)
     chosen = np.zeros(width, np.uint64)
     low = _low_bits(rule.lanes)
     for t in range(rows):
@@ -154,7 +155,10 @@ def _schedule_block(words: np.ndarray, edges: np.ndarray, rule: ScheduleRule, fo
             some = some or runs
             running[edges[i] : edges[i + 1]] = runs
         if some:
-            _fill_row(words, t, running, rule, low, seen, counts, chosen)
+            # A filter that does not run chooses nothing: its slots count as taken.
+            for i in range(width):
+                taken[i] = words[t, i] if running[i] else ~np.uint64(0)
+            _fill_row(words, t, taken, rule, low, seen, counts, chosen)
             for i in range(executed.size):
                 own = words[t, edges[i] : edges[i + 1]]
                 if own.size > 0 and running[edges[i]]:
@@ -194,7 +198,7 @@ def _low_bits(lanes: int) -> np.ndarray:
 def _fill_row(
     words: np.ndarray,
     t: int,
-    running: np.ndarray,
+    taken: np.ndarray,
     rule: ScheduleRule,
     low: np.ndarray,
     seen: np.ndarray,
@@ -203,8 +207,9 @@ def _fill_row(
 ) -> None:
     """Promote weights into row t of the running filters until no empty slot has one in reach.
 
-    In turns, in which each filter fills the slot that it chooses. low is of `_low_bits`; seen, counts and chosen are
-    room: the slots that see a weight at each place, how many each sees, digit by digit, and the slots that are filled.
+    In turns, in which each filter fills the slot that it chooses, of those that are not taken. low is of `_low_bits`;
+    seen, counts and chosen are room: the slots that see a weight at each place, how many each sees, digit by digit, and
+    the slots that are filled.
     """
     places, _, _, fewest = rule
     own = words[t]
@@ -212,12 +217,13 @@ def _fill_row(
     while within < len(places) and t + places[within, 0] < words.shape[0]:
         within += 1
     many = within >> _FEW_BITS > 0
+    if within == 0:
+        return
     while True:
-        counts[:] = 0
         for p in range(within):
             ahead, aside = places[p]
-            _look(words[t + ahead], own, running, aside, low, seen[p], counts, many)
-        if not _choose(counts, fewest, low, own, chosen):
+            _look(words[t + ahead], taken, aside, low, seen[p], counts, p == 0, many)
+        if not _choose(counts, fewest, low, own, taken, chosen, many):
             return
         for p in range(within):
             ahead, aside = places[p]
@@ -227,22 +233,23 @@ def _fill_row(
 @kernel
 def _look(
     behind: np.ndarray,
-    own: np.ndarray,
-    running: np.ndarray,
+    taken: np.ndarray,
     aside: int,
     low: np.ndarray,
     seen: np.ndarray,
     counts: np.ndarray,
+    first: bool,
     many: bool,
 ) -> None:
-    """Fill the empty slots that see a weight so far aside in a row behind, and count it for each of them."""
+    """Fill the slots, not taken, that see a weight so far aside in a row behind, and count it for each of them."""
     lanes = low.size - 1
     right, left = np.uint64(aside), np.uint64((lanes - aside) % _WORD_BITS)
     others, wrapped = low[lanes - aside], low[lanes] & ~low[lanes - aside]
-    for i in range(own.size):
+    if first:
+        counts[:] = 0
+    for i in range(taken.size):
         word = behind[i]
-        slots = (((word >> right) & others) | ((word << left) & wrapped)) & ~own[i]
-        slots = slots if running[i] else np.uint64(0)
+        slots = (((word >> right) & others) | ((word << left) & wrapped)) & ~taken[i]
         seen[i] = slots
         for digit in range(_FEW_BITS):
             before = counts[digit, i]
@@ -256,7 +263,15 @@ def _look(
 
 
 @kernel
-def _choose(counts: np.ndarray, fewest: bool, low: np.ndarray, own: np.ndarray, chosen: np.ndarray) -> bool:
+def _choose(
+    counts: np.ndarray,
+    fewest: bool,
+    low: np.ndarray,
+    own: np.ndarray,
+    taken: np.ndarray,
+    chosen: np.ndarray,
+    many: bool,
+) -> bool:
     """Choose and fill a slot of each filter that sees a weight; whether there is any."""
     lanes = low.size - 1
     top, bottom, shift = low[lanes] & ~low[lanes - 1], low[1], np.uint64(lanes - 1)
@@ -266,19 +281,30 @@ def _choose(counts: np.ndarray, fewest: bool, low: np.ndarray, own: np.ndarray, 
         slots = np.uint64(0)
         for digit in range(_COUNT_BITS):
             slots |= counts[digit, i]
-        for digit in range(_COUNT_BITS - 1, -1, -1):
-            kept = slots & (counts[digit, i] ^ flip)
-            # The top bit of a field is set where the field holds any; then all of its bits are.
-            any_kept = (((kept & ~top) + (top - bottom)) | kept) & top
-            whole = (any_kept - (any_kept >> shift)) | any_kept
-            slots = kept | (slots & ~whole)
+        if many:
+            for high in range(_COUNT_BITS - _FEW_BITS):
+                kept = slots & (counts[_COUNT_BITS - 1 - high, i] ^ flip)
+                slots = _kept_or_all(kept, slots, top, bottom, shift)
+        for high in range(_FEW_BITS):
+            kept = slots & (counts[_FEW_BITS - 1 - high, i] ^ flip)
+            slots = _kept_or_all(kept, slots, top, bottom, shift)
         # Field by field slots & -slots, without carries from one field to the next.
         turned = ~slots
         one = slots & (((turned & ~top) + bottom) ^ (turned & top))
         chosen[i] = one
         own[i] |= one
+        taken[i] |= one
         some |= one
     return some != 0
+
+
+@kernel
+def _kept_or_all(kept: np.uint64, slots: np.uint64, top: np.uint64, bottom: np.uint64, shift: np.uint64) -> np.uint64:
+    """Field by field what is kept, or the slots as they are where nothing is."""
+    # The top bit of a field is set where the field holds any; then all of its bits are.
+    some = (((kept & ~top) + (top - bottom)) | kept) & top
+    whole = (some - (some >> shift)) | some
+    return kept | (slots & ~whole)
 
 
 @kernel

@@ -76,6 +76,11 @@ def _joint_speedup(runs: Runs) -> float:
     return _sum(runs, "dense_cycles") / _sum(runs, "cycles")
 
 
+def _mean_speedup(runs: Runs) -> float:
+    """The mean of the runs' own speedups, however long each takes."""
+    return fmean(_joint_speedup([run]) for run in runs)
+
+
 def _issued_gops(runs: Runs) -> float:
     """Executed operations a nanosecond; a multiplication and its addition are two."""
     return 2 * _sum(runs, "issued_macs") / (1000 * _sum(runs, "time_us"))
@@ -120,6 +125,7 @@ METRICS: dict[str, Callable[[Runs], float]] = {
     "mean_busy_utilization": _mean_busy_utilization,
     "idle": _idle,
     "oracle_speedup": _oracle_speedup,
+    "mean_speedup": _mean_speedup,
     "time_ms": lambda runs: _sum(runs, "time_us") / 1000,
     "time_us": lambda runs: _sum(runs, "time_us"),
     "issued_gops": _issued_gops,

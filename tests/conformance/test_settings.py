@@ -146,6 +146,7 @@ def before(name: str, base: str, place: int) -> dict[str, Any] | None:
 
 
 BETWEEN_LAYERS = ("overlap", "pooling")
+OF_A_NETWORK = (*BETWEEN_LAYERS, "first_layer")
 NETWORK = network(POOLED, kernel=1)  # which every machine can run
 
 
@@ -168,7 +169,7 @@ def moves_a_network(name: str, base: str, key: str) -> bool:
 
 
 def moves(name: str, base: str, key: str) -> bool:
-    if key in BETWEEN_LAYERS:
+    if key in OF_A_NETWORK:
         return moves_a_network(name, base, key)
     settings = base_settings(name, base)
     accelerator = configured(name, settings)
@@ -215,7 +216,8 @@ def small_trace(name: str) -> LayerTrace:
 def priced(accelerator: Accelerator) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is reported of a layer without its energy, and its energy with the machine's area."""
     run = MachineRun(accelerator, energy=True)
-    assert run.energy is not None
+    if run.energy is None:
+        pytest.skip("it names no components")
     report = run.layer(small_trace(accelerator.name)).to_dict()
     counted = {key: report.pop(key) for key in KEYS}
     # Counts know no technology, so they belong to what must not move.

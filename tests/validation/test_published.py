@@ -151,6 +151,7 @@ def test_metrics_over_several_runs_take_them_one_after_the_other():
 
     runs = [run(100, 400, 0.2), run(300, 150, 0.8)]
     assert METRICS["speedup"](runs) == pytest.approx(550 / 400)
+    assert METRICS["mean_speedup"](runs) == pytest.approx((4 + 0.5) / 2)
     assert METRICS["first_over_last"](runs) == pytest.approx(1 / 3)
     assert METRICS["first_half_over_last"]([*runs, run(200, 1, 1.0), run(600, 1, 1.0)]) == pytest.approx(400 / 800)
     assert METRICS["oracle_speedup"](runs) == pytest.approx(550 * 16 / 400)

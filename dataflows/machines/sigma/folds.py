@@ -17,15 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
-from dataflows.kernels.threads import run_slices, thread_count
 from dataflows.kernels.words import set_bits, trailing_zeros
 from dataflows.machines.sigma.operand_bits import counts, packed
 from dataflows.machines.sigma.spec import SigmaSpec
 from dataflows.schedule import Cause, no_cycles
-from workloads.whole_numbers import boundaries, ceil_div, even_slices
-
-_LOOKS = 16  # values after which a load looks whether it needs the others, too
-_WORD_NANOSECONDS = 0.3  # what a word of a column takes on one thread: `python -m benchmarks.threads`
+from workloads.whole_numbers import boundaries, ceil_div
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,22 +137,24 @@ def play(spec: SigmaSpec, operands: Operands, loads: Loads) -> tuple[np.ndarray,
 
 def _products(operands: Operands, loads: Loads) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Int64 (loads,): vectors with which each makes a product, and products; (folds,): vectors with which any does."""
-    columns, fold_of = operands.columns, loads.fold_of
-    stream_counts = counts(columns)
-    wanted = packed(stream_counts > 0)
-    products = np.zeros(len(fold_of), np.int64)
-    _count_products(operands.stay_rows, wanted, stream_counts, loads.size, products)
-
-    # Threads share the vectors out: each walks all values, and asks for its own vectors alone.
-    def walk(part: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        busy, together = np.zeros(len(fold_of), np.int64), np.zeros(int(fold_of[-1]) + 1, np.int64)
-        _walk(operands.stay_rows, wanted, columns, loads.size, fold_of, part, busy, together)
-        return busy, together
-
-    words = columns.shape[2]
-    nanoseconds = int(loads.mapped.sum()) * words * _WORD_NANOSECONDS
-    parts = run_slices(walk, even_slices(words, thread_count()), nanoseconds)
-    busy, together = (np.sum(of_parts, axis=0) for of_parts in zip(*parts, strict=True))
+    fold_of, stream_counts = loads.fold_of, counts(operands.columns)
+    # By bits of the counts, lowest first: counts 1 and 3 of two columns are the words 0b11 and 0b10.
+    planes = np.stack(
+        [packed(stream_counts >> bit & 1) for bit in range(int(stream_counts.max()).bit_length())], axis=1
+    )
+    busy, products = np.zeros(len(fold_of), np.int64), np.zeros(len(fold_of), np.int64)
+    together = np.zeros(len(loads.first_of_fold), np.int64)
+    _walk(
+        operands.stay_rows,
+        packed(stream_counts > 0),
+        operands.columns,
+        planes,
+        loads.size,
+        fold_of,
+        busy,
+        products,
+        together,
+    )
     return busy, products, together
 
 
@@ -174,78 +172,75 @@ def stream_waits(spec: SigmaSpec, operands: Operands, loads: Loads) -> np.ndarra
 
 
 @kernel
-def _count_products(
-    rows: np.ndarray, wanted: np.ndarray, stream_counts: np.ndarray, size: int, products: np.ndarray
-) -> None:
-    """Fill products (loads,): what the values of each meet, from the non-zeros of each streamed column (G, J)."""
-    load = 0
-    for group in range(rows.shape[0]):
-        held = 0
-        for row in range(rows.shape[1]):
-            for word in range(rows.shape[2]):
-                bits = rows[group, row, word] & wanted[group, word]
-                while bits:
-                    products[load] += stream_counts[group, 64 * word + trailing_zeros(bits)]
-                    bits &= bits - np.uint64(1)
-                    held += 1
-                    if held == size:
-                        load, held = load + 1, 0
-        if held:
-            load += 1
-
-
-@kernel
 def _walk(
     rows: np.ndarray,
     wanted: np.ndarray,
     columns: np.ndarray,
+    planes: np.ndarray,
     size: int,
     fold_of: np.ndarray,
-    part: tuple[int, int],
     busy: np.ndarray,
+    products: np.ndarray,
     together: np.ndarray,
 ) -> None:
-    """Add to busy (loads,) and together (folds,) the vectors that make products, of the words `part` of the vectors."""
-    first, last = part
-    words = last - first
+    """Fill busy and products (loads,), together (folds,); planes (G, bits, words of J) count columns' non-zeros."""
+    words = columns.shape[2]
     union, of_fold, most = np.zeros(words, np.uint64), np.zeros(words, np.uint64), np.zeros(words, np.uint64)
     load = held = 0
     full = False
     for group in range(rows.shape[0]):
-        # What any load of the group can have at most: one that has it needs no look at its other values.
-        most[:] = 0
-        for j in range(columns.shape[1]):
-            _join(most, columns[group, j], first)
+        _join_all(columns[group], most)
         for row in range(rows.shape[1]):
             for word in range(rows.shape[2]):
                 bits = rows[group, row, word] & wanted[group, word]
                 while bits:
+                    taken = _lowest(bits, size - held)
+                    bits ^= taken
+                    held += set_bits(taken)
+                    for bit in range(planes.shape[1]):
+                        products[load] += set_bits(taken & planes[group, bit, word]) << bit
                     if not full:
-                        _join(union, columns[group, 64 * word + trailing_zeros(bits)], first)
-                    bits &= bits - np.uint64(1)
-                    held += 1
+                        # A load that has all vectors which any of its group can have needs no look at other values.
+                        full = _join(taken, columns[group, 64 * word :], most, union)
                     if held == size:
                         _end_load(union, of_fold, load, fold_of, busy, together)
                         load, held, full = load + 1, 0, False
-                    elif held % _LOOKS == 0:
-                        full = full or _equal(union, most)
         if held:
             _end_load(union, of_fold, load, fold_of, busy, together)
             load, held, full = load + 1, 0, False
 
 
 @kernel
-def _join(union: np.ndarray, column: np.ndarray, first: int) -> None:
-    for k in range(union.size):
-        union[k] |= column[first + k]
+def _lowest(bits: np.uint64, number: int) -> np.uint64:
+    """So many set bits, from the lowest on, or all where there are no more."""
+    if set_bits(bits) <= number:
+        return bits
+    rest = bits
+    for _ in range(number):
+        rest &= rest - np.uint64(1)
+    return bits ^ rest
 
 
 @kernel
-def _equal(union: np.ndarray, most: np.ndarray) -> bool:
-    different = np.uint64(0)
+def _join_all(columns: np.ndarray, most: np.ndarray) -> None:
+    most[:] = 0
+    for j in range(columns.shape[0]):
+        for k in range(most.size):
+            most[k] |= columns[j, k]
+
+
+@kernel
+def _join(taken: np.uint64, columns: np.ndarray, most: np.ndarray, union: np.ndarray) -> bool:
+    """Add the vectors of the columns `taken` to a union; whether it has all there are."""
+    while taken:
+        j = trailing_zeros(taken)
+        taken &= taken - np.uint64(1)
+        for k in range(union.size):
+            union[k] |= columns[j, k]
+    missing = np.uint64(0)
     for k in range(union.size):
-        different |= union[k] ^ most[k]
-    return different == 0
+        missing |= union[k] ^ most[k]
+    return missing == 0
 
 
 @kernel

@@ -118,8 +118,9 @@ class Sigma(Accelerator[SigmaSpec]):
         spec, bits = self.spec, OperandBits.of(trace, self.spec.value_bits)
         cycle_bytes = spec.dram.planned_gbs * 1e9 / spec.clock_hz
 
-        def traffic(stays: Stays) -> FoldTraffic:
-            return FoldTraffic(spec, bits, stays, loads_of(spec, product.mapped(stays)), trace.input_in_dram)
+        # The choice is made as for a layer amid a network: what a layer does is the same wherever its input lies.
+        def traffic(stays: Stays, *, input_in_dram: bool = False) -> FoldTraffic:
+            return FoldTraffic(spec, bits, stays, loads_of(spec, product.mapped(stays)), input_in_dram)
 
         def expected(found: FoldTraffic) -> float:
             cycles = total_cycles(spec, found.loads, product.vectors(found.stays))
@@ -127,9 +128,10 @@ class Sigma(Accelerator[SigmaSpec]):
                 cycles += int(stream_waits(spec, product.operands(found.stays), found.loads).sum())
             return max(cycles, found.total_bytes / cycle_bytes)
 
-        if spec.stationary != "auto":
-            return traffic(spec.stationary)
-        return min(traffic("weights"), traffic("inputs"), key=expected)  # the first of two that take equally long
+        stays = spec.stationary
+        if stays == "auto":  # the first of two that take equally long
+            stays = min(traffic("weights"), traffic("inputs"), key=expected).stays
+        return traffic(stays, input_in_dram=trace.input_in_dram)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs group by group and fold by fold, from non-zeros."""

@@ -64,10 +64,10 @@ class Sigma(Accelerator[SigmaSpec]):
     )
 
     def baseline_settings(self) -> dict[str, Any]:
-        """A systolic array of as many multipliers whose weights are loaded between folds, as the paper counts."""
+        """A systolic array of the same multipliers and buffers."""
         spec = self.spec
         buffers = {key: getattr(spec, key) for key in THREE_BUFFERS}
-        shape = {"rows": spec.multipliers_per_pe, "columns": spec.pes, "shadow_registers": False}
+        shape = {"rows": spec.multipliers_per_pe, "columns": spec.pes}
         return shape | buffers | {"dataflow": "input" if spec.stationary == "inputs" else "weight"}
 
     def idle_settings(self) -> dict[str, str]:
@@ -122,11 +122,13 @@ class Sigma(Accelerator[SigmaSpec]):
         def traffic(stays: Stays, *, input_in_dram: bool = False) -> FoldTraffic:
             return FoldTraffic(spec, bits, stays, loads_of(spec, product.mapped(stays)), input_in_dram)
 
-        def expected(found: FoldTraffic) -> float:
+        def expected(found: FoldTraffic) -> tuple[float, float]:
             cycles = total_cycles(spec, found.loads, product.vectors(found.stays))
             if spec.stream_words_per_cycle < spec.multipliers:
                 cycles += int(stream_waits(spec, product.operands(found.stays), found.loads).sum())
-            return max(cycles, found.total_bytes / cycle_bytes)
+            memory = found.total_bytes / cycle_bytes
+            # Where memory is what both wait for, the one that computes less waits better.
+            return max(cycles, memory), min(cycles, memory)
 
         stays = spec.stationary
         if stays == "auto":  # the first of two that take equally long

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from simulator.commands.baseline import BASELINE_HELP, beside, compared_with, split
 from simulator.commands.outputs import write, wrote
 from workloads.errors import InputError
 from workloads.notices import tell
@@ -131,6 +132,7 @@ def run(
 @click.option(
     "--on", "machines", metavar="M1,M2,...|all", required=True, help="Accelerators, by comma; 'all' for every one."
 )
+@click.option("--baseline", metavar="MACHINE|FILE", help=BASELINE_HELP)
 @run_options
 def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, ...], **options: Any) -> None:
     """Run WORKLOAD on several accelerators, side by side.
@@ -148,16 +150,18 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
     _require_outputs(options, (), (workload,))
     names = list(known()) if machines == "all" else [name.strip() for name in machines.split(",")]
     size = equal_size_of(options["equal"])
-    accelerators = _configure_all(names, settings, size)
+    accelerators = _configure_all([*names, *beside(options["baseline"], names)], settings, size)
     chosen = workload_of(workload, **{key: options[key] for key in ("seed", "batch", "prune", "layers")})
     able, refused = able_machines(accelerators, chosen)
+    able, unseen = split(able, names, options["baseline"], refused)
     _warn(refused.values())
     if not able:
         raise InputError("no accelerator of the list can run this workload")
     # After refusals, since the ideal machine takes the size of those that really run.
     able = _with_ideal_beside(able, settings, size)
     inputs = parse_inputs(options["inputs"], chosen)
-    reports = _simulate(able, chosen, inputs, energy=options["energy"])
+    reports = _simulate([*able, *unseen], chosen, inputs, energy=options["energy"])
+    reports = compared_with(options["baseline"], reports, len(able))
     data = {
         "schema": reports[0].to_dict()["schema"],
         "tool": reports[0].tool,

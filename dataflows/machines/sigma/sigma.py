@@ -33,10 +33,11 @@ from typing import Any, Literal
 import numpy as np
 
 from dataflows.accelerator import Accelerator
-from dataflows.machines.sigma.folds import Operands, loads_of, mapped_values, play, stream_waits, total_cycles
+from dataflows.machines.sigma.folds import loads_of, mapped_values, play, stream_waits, total_cycles
 from dataflows.machines.sigma.operand_bits import counts, input_columns, transposed, weight_rows
 from dataflows.machines.sigma.outputs import inputs_stationary, weights_stationary
 from dataflows.machines.sigma.spec import SigmaSpec
+from dataflows.machines.sigma.stationary_loads import Operands
 from dataflows.machines.sigma.traffic import FoldTraffic, OperandBits
 from dataflows.schedule import LayerSchedule
 from dataflows.sizing import THREE_BUFFERS, Scaling
@@ -88,7 +89,7 @@ class Sigma(Accelerator[SigmaSpec]):
         """Tiles are folds in order, several joined where there are many."""
         spec, product = self.spec, _Product(trace)
         traffic = self._chosen(trace, product)
-        cycles, issued = play(spec, product.operands(traffic.stays), traffic.loads)
+        cycles, issued, passes = play(spec, product.operands(traffic.stays), traffic.loads)
         joined = np.arange(0, max(1, traffic.folds), traffic.joined)
         if traffic.folds:
             cycles, issued = np.add.reduceat(cycles, joined), np.add.reduceat(issued, joined)
@@ -111,6 +112,7 @@ class Sigma(Accelerator[SigmaSpec]):
             notes=traffic.notes(),
             outputs_as_made=True,
             spills=not (traffic.inputs_stay and traffic.outputs_stay),
+            counts=passes._asdict() | {"weights_stay": int(traffic.stays == "weights")},
         )
 
     def _chosen(self, trace: LayerTrace, product: _Product) -> FoldTraffic:

@@ -16,8 +16,8 @@ from typing import Literal
 
 import numpy as np
 
-from dataflows.machines.sigma.folds import Loads
 from dataflows.machines.sigma.spec import SigmaSpec
+from dataflows.machines.sigma.stationary_loads import Loads
 from dataflows.schedule import BufferUse, Runs, Tensor
 from dataflows.tiling.dram_layout import Layout, bits_to_bytes
 from dataflows.tiling.windows import places_read

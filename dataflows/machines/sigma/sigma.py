@@ -33,6 +33,9 @@ from typing import Any, Literal
 import numpy as np
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
+from dataflows.machines.sigma import hardware
 from dataflows.machines.sigma.folds import loads_of, mapped_values, play, stream_waits, total_cycles
 from dataflows.machines.sigma.operand_bits import counts, input_columns, transposed, weight_rows
 from dataflows.machines.sigma.outputs import inputs_stationary, weights_stationary
@@ -136,6 +139,15 @@ class Sigma(Accelerator[SigmaSpec]):
         if stays == "auto":  # the first of two that take equally long
             stays = min(traffic("weights"), traffic("inputs"), key=expected).stays
         return traffic(stays, input_in_dram=trace.input_in_dram)
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        del effectual_macs  # all that it issues
+        return hardware.count(self.spec, self.components(), trace.layer, schedule)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs group by group and fold by fold, from non-zeros."""

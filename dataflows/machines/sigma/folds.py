@@ -15,11 +15,6 @@ from dataflows.schedule import Cause, no_cycles
 from workloads.whole_numbers import ceil_div
 
 
-def mapped_values(stay_counts: np.ndarray, stream_counts: np.ndarray) -> np.ndarray:
-    """Int64 (G,): the values that stay, from the non-zeros of both operands by column, (G, J) each."""
-    return np.where(stream_counts > 0, stay_counts, 0).sum(axis=1)
-
-
 def loads_of(spec: SigmaSpec, mapped: np.ndarray) -> Loads:
     """The loads of so many values by group."""
     return Loads(mapped, spec.pes, spec.multipliers_per_pe, spec.groups == "alone")

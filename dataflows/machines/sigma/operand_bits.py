@@ -69,8 +69,10 @@ def _rows_read(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
 def packed(mask: np.ndarray) -> np.ndarray:
     """Uint64 (..., words) of a mask (..., bits)."""
     words = ceil_div(mask.shape[-1], WORD)
-    found = np.zeros((*mask.shape[:-1], 8 * words), np.uint8)
-    found[..., : ceil_div(mask.shape[-1], 8)] = np.packbits(mask, axis=-1, bitorder="little")
+    found = np.packbits(mask, axis=-1, bitorder="little")
+    if found.shape[-1] != 8 * words:  # bytes of the last word that nothing fills
+        short, found = found, np.zeros((*mask.shape[:-1], 8 * words), np.uint8)
+        found[..., : short.shape[-1]] = short
     return found.view("<u8").astype(np.uint64, copy=False)
 
 
@@ -87,6 +89,11 @@ def counts(bits: np.ndarray) -> np.ndarray:
     found = np.zeros(bits.shape[:2], np.int64)
     _count(bits.reshape(-1, bits.shape[2]), found.reshape(-1))
     return found
+
+
+def columns_used(bits: np.ndarray) -> np.ndarray:
+    """Uint64 (G, words of columns): columns in which any row of (G, rows, words of columns) has a bit."""
+    return np.bitwise_or.reduce(bits, axis=1)
 
 
 @kernel
@@ -113,27 +120,32 @@ def _copy_rows(lines: np.ndarray, taps: np.ndarray, rows: np.ndarray, width: int
 def _transpose(bits: np.ndarray, into: np.ndarray) -> None:
     """Fill into (columns, words of rows) from bits (rows, words of columns), 64 x 64 bits at a time."""
     block = np.empty(64, np.uint64)
-    for first in range(0, bits.shape[0], 64):
-        for word in range(bits.shape[1]):
-            found = np.uint64(0)
-            for i in range(64):
-                block[i] = bits[first + i, word] if first + i < bits.shape[0] else np.uint64(0)
-                found |= block[i]
-            if found == 0:
-                continue
-            # Quarters change places, then quarters of quarters, down to single bits.
-            mask, half = np.uint64(0x00000000FFFFFFFF), 32
-            while half:
-                i = 0
-                while i < 64:
-                    other = ((block[i] >> np.uint64(half)) ^ block[i + half]) & mask
-                    block[i + half] ^= other
-                    block[i] ^= other << np.uint64(half)
-                    i = (i + half + 1) & ~half
-                half >>= 1
-                mask ^= mask << np.uint64(half)
-            for i in range(min(64, into.shape[0] - 64 * word)):
-                into[64 * word + i, first >> 6] = block[i]
+    # Eight words are what a line of the cache holds; the lines that they go to are there for eight blocks of rows.
+    for start in range(0, bits.shape[1], 8):
+        for first in range(0, bits.shape[0], 64):
+            rows = min(64, bits.shape[0] - first)
+            for word in range(start, min(start + 8, bits.shape[1])):
+                block[rows:] = 0
+                for i in range(rows):
+                    block[i] = bits[first + i, word]
+                _transpose_block(block)
+                for i in range(min(64, into.shape[0] - 64 * word)):
+                    into[64 * word + i, first >> 6] = block[i]
+
+
+@kernel
+def _transpose_block(block: np.ndarray) -> None:
+    """Make rows of 64 x 64 bits columns: quarters change places, then quarters of quarters, down to single bits."""
+    mask, half = np.uint64(0x00000000FFFFFFFF), 32
+    while half:
+        i = 0
+        while i < 64:
+            other = ((block[i] >> np.uint64(half)) ^ block[i + half]) & mask
+            block[i + half] ^= other
+            block[i] ^= other << np.uint64(half)
+            i = (i + half + 1) & ~half
+        half >>= 1
+        mask ^= mask << np.uint64(half)
 
 
 @kernel

@@ -36,8 +36,8 @@ from dataflows.accelerator import Accelerator
 from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Component
 from dataflows.machines.sigma import hardware
-from dataflows.machines.sigma.folds import loads_of, mapped_values, play, stream_waits, total_cycles
-from dataflows.machines.sigma.operand_bits import counts, input_columns, transposed, weight_rows
+from dataflows.machines.sigma.folds import loads_of, play, stream_waits, total_cycles
+from dataflows.machines.sigma.operand_bits import columns_used, counts, input_columns, packed, transposed, weight_rows
 from dataflows.machines.sigma.outputs import inputs_stationary, weights_stationary
 from dataflows.machines.sigma.spec import SigmaSpec
 from dataflows.machines.sigma.stationary_loads import Operands
@@ -120,7 +120,7 @@ class Sigma(Accelerator[SigmaSpec]):
 
     def _chosen(self, trace: LayerTrace, product: _Product) -> FoldTraffic:
         """The stationary operand, with the folds and the transfers that follow."""
-        spec, bits = self.spec, OperandBits.of(trace, self.spec.value_bits)
+        spec, bits = self.spec, OperandBits.of(trace, self.spec.value_bits, product.weight_nonzeros)
         cycle_bytes = spec.dram.planned_gbs * 1e9 / spec.clock_hz
 
         # The choice is made as for a layer amid a network: what a layer does is the same wherever its input lies.
@@ -179,13 +179,17 @@ class _Product:
         return transposed(self._weight_rows, self._depth)
 
     @cached_property
-    def _counts(self) -> dict[Stays, np.ndarray]:
-        return {"weights": counts(self._weight_columns), "inputs": counts(self._input_columns)}
+    def weight_nonzeros(self) -> np.ndarray:
+        """Int64 (G,): weights that are not zero."""
+        return counts(self._weight_rows).sum(axis=1)
 
     def mapped(self, stays: Stays) -> np.ndarray:
         """Int64 (G,): values that stay."""
-        weights, inputs = self._counts["weights"], self._counts["inputs"]
-        return mapped_values(weights, inputs) if stays == "weights" else mapped_values(inputs, weights)
+        inputs = counts(self._input_columns)
+        if stays == "weights":
+            return counts(self._weight_rows & packed(inputs > 0)[:, None]).sum(axis=1)
+        met = np.unpackbits(columns_used(self._weight_rows).view(np.uint8), axis=1, bitorder="little")
+        return np.where(met[:, : self._depth], inputs, 0).sum(axis=1)
 
     def vectors(self, stays: Stays) -> int:
         """Vectors of the other operand."""

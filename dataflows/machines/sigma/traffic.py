@@ -42,10 +42,9 @@ class OperandBits:
     output_bits: int
 
     @classmethod
-    def of(cls, trace: LayerTrace, value_bits: int) -> OperandBits:
-        """Of a layer with its zeros."""
+    def of(cls, trace: LayerTrace, value_bits: int, weight_nonzeros: np.ndarray) -> OperandBits:
+        """Of a layer with its zeros; `weight_nonzeros` int64 (G,) are those of its weights."""
         layer, mask = trace.layer, trace.activation_mask
-        weights = trace.weight_mask.reshape(layer.groups, -1)
         read = [places_read(layer, axis, range(size)) for axis, size in enumerate(layer.output_size)]
         # A 1x1 kernel of stride 2 reads a quarter of the positions; the others need not come.
         if any(len(places) < size for places, size in zip(read, layer.input_size, strict=True)):
@@ -54,7 +53,7 @@ class OperandBits:
         found = np.count_nonzero(inputs, axis=2).sum(axis=0)
         outputs = layer.output_count
         return cls(
-            weights.shape[1] + np.count_nonzero(weights, axis=1) * value_bits,
+            layer.weight_count // layer.groups + weight_nonzeros * value_bits,
             layer.batch * inputs.shape[2] + found * value_bits,
             layer.input_count + trace.activation_nonzeros * value_bits,
             outputs + round(outputs * trace.output_density) * value_bits,

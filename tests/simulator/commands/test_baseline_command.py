@@ -66,7 +66,7 @@ def test_what_cannot_be_a_baseline_is_refused_in_one_line(cli, baseline):
 def test_the_report_page_names_it(cli, stored, tmp_path):
     page = tmp_path / "page.html"
     assert cli("report", stored, "--baseline", "dcnn", "-o", page).code == 0
-    assert "<h2>Totals, and speedup over dcnn</h2>" in page.read_text()
+    assert ">Totals, and speedup over dcnn</h2>" in page.read_text()
     assert "<th>over dcnn</th>" in page.read_text()
     assert cli("report", stored, "-o", page).code == 0
     assert "over dcnn" not in page.read_text()
@@ -79,7 +79,7 @@ def test_plots_draw_it_and_name_it_in_their_titles(cli, stored, tmp_path):
     reports = json.loads(over.read_text())["reports"]
     (axes,) = causes(reports).axes
     assert axes.get_title("left").endswith("and speedup over dcnn")
-    assert any("1.00x dcnn" in text.get_text() for text in axes.texts)
+    assert any("speedup 1.00" in text.get_text() for text in axes.texts)
     (axes,) = speedup(reports).axes
     assert axes.get_title("left") == axes.get_ylabel() == "speedup over dcnn"
     (axes,) = pareto(reports, y="speedup_over_baseline").axes

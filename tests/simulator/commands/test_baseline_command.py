@@ -36,7 +36,10 @@ def test_a_machine_of_the_list_is_its_own_baseline(cli):
     result = cli(*COMPARE, "scnn,dcnn", "--baseline", "dcnn")
     assert "and speedup over dcnn" in " ".join(result.out.split())  # a long title takes two lines
     assert "over dcnn: in time, on the same layers." in result.out
-    assert totals(cli(*COMPARE, "scnn,dcnn", "--baseline", "dcnn", "--json", "-").out)["dcnn"]["speedup_over_baseline"] == 1
+    assert (
+        totals(cli(*COMPARE, "scnn,dcnn", "--baseline", "dcnn", "--json", "-").out)["dcnn"]["speedup_over_baseline"]
+        == 1
+    )
 
 
 def test_a_stored_report_and_rows_name_it(cli, stored):

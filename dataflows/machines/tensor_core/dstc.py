@@ -28,7 +28,7 @@ from dataflows.accelerator import Accelerator
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices, thread_count
 from dataflows.machines.tensor_core.condensed_vectors import MapSums, count_weights, play_tiles
-from dataflows.machines.tensor_core.launch import Grid, LaunchTraffic, LaunchWork, launch_schedule
+from dataflows.machines.tensor_core.launch import IDLE_WRITE_BACK, Grid, LaunchTraffic, LaunchWork, launch_schedule
 from dataflows.machines.tensor_core.spec import DstcSpec
 from dataflows.schedule import Cause, LayerSchedule
 from dataflows.sizing import Scaling
@@ -54,6 +54,10 @@ class Dstc(Accelerator[DstcSpec]):
         buffers={"l2_bytes": ""},
         reason="cores are added (assumption)",
     )
+
+    def idle_settings(self) -> dict[str, str]:
+        """A launch has nothing behind it that could run while its results are written."""
+        return {"write_back": IDLE_WRITE_BACK}
 
     def issued_products(self, trace: LayerTrace) -> int:
         """Those of two non-zeros."""

@@ -28,6 +28,8 @@ from dataflows.tiling.strips import PixelStrips
 from dataflows.tiling.windows import inputs_read
 from workloads.layer import Layer
 
+IDLE_WRITE_BACK = "a layer is one launch: the next one waits for its results in either case"
+
 
 @dataclass(frozen=True)
 class Grid:

@@ -27,7 +27,7 @@ import numpy as np
 from dataflows.accelerator import Accelerator
 from dataflows.kernels.compiled import kernel
 from dataflows.machines.tensor_core.group_slots import GroupSlots, all_groups_keep, compress
-from dataflows.machines.tensor_core.launch import Grid, LaunchTraffic, LaunchWork, launch_schedule
+from dataflows.machines.tensor_core.launch import IDLE_WRITE_BACK, Grid, LaunchTraffic, LaunchWork, launch_schedule
 from dataflows.machines.tensor_core.spec import TensorCoreSpec
 from dataflows.schedule import Cause, LayerSchedule
 from dataflows.sizing import Scaling
@@ -50,6 +50,10 @@ class TensorCore(Accelerator[TensorCoreSpec]):
         buffers={"l2_bytes": ""},
         reason="cores are added (assumption)",
     )
+
+    def idle_settings(self) -> dict[str, str]:
+        """A launch has nothing behind it that could run while its results are written."""
+        return {"write_back": IDLE_WRITE_BACK}
 
     def issued_products(self, trace: LayerTrace) -> int:
         """Every stored weight at every output position of its filter."""

@@ -13,6 +13,8 @@ from dataflows.kernels.threads import run_slices, thread_count
 from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div, even_slices
 
+_WORD = 4  # bytes of the words that a group of four is looked at as
+
 
 @dataclass(frozen=True)
 class GroupSlots:
@@ -45,7 +47,24 @@ class GroupSlots:
 def all_groups_keep(mask: np.ndarray, kept: int, size: int) -> bool:
     """Whether no group of a mask (K, C/G, ...) has more than `kept` non-zeros among its `size` channels."""
     by_tap = mask.reshape(*mask.shape[:2], -1).view(np.uint8)
-    return all(run_slices(lambda part: _keep(by_tap, *part, kept, size), even_slices(len(mask), thread_count())))
+    parts = even_slices(len(mask), thread_count())
+    if by_tap.shape[1] % _WORD == 0 and by_tap.shape[2] == 1 and size == _WORD:
+        words = by_tap.reshape(len(mask), -1).view(np.uint32)
+        return all(run_slices(lambda part: _words_keep(words, *part, kept), parts))
+    return all(run_slices(lambda part: _keep(by_tap, *part, kept, size), parts))
+
+
+@kernel
+def _words_keep(words: np.ndarray, first: int, end: int, kept: int) -> bool:
+    """As `_keep`, of groups of four that lie side by side: uint32 (K, groups), a byte a weight."""
+    for k in range(first, end):
+        most = np.uint32(0)
+        for group in range(words.shape[1]):
+            # Multiplied by ones, the highest byte is the sum of all four.
+            most = max(most, np.uint32(np.uint32(words[k, group] * np.uint32(0x01010101)) >> np.uint32(24)))
+        if most > kept:
+            return False
+    return True
 
 
 @kernel

@@ -93,9 +93,9 @@ class DstcSpec(LaunchSpec):
     tile_depth: Side = Field(
         16, description="depth of the chunks that a bit of the first-level bitmap stands for (from memory of the paper)"
     )
-    set_cycles: Size = Field(
-        1, description="cycles in which the front end prepares an outer product, beside its steps: bitmaps multiplied, "
-        "non-zeros counted, steps left out (assumption: one instruction, BOHMMA)"
+    set_cycles: int = Field(
+        1, ge=0, le=1024, description="cycles in which the front end prepares an outer product, beside its steps: "
+        "bitmaps multiplied, non-zeros counted, steps left out (assumption: one instruction, BOHMMA)"
     )  # fmt: skip
     left: Literal["inputs", "weights"] = Field(
         "inputs", description="which operand is the left one (inputs, lowered, from memory of the paper)"

@@ -134,8 +134,8 @@ def play_tiles(
     pieces         see `MapSums.pieces`
     filters        uint8 (G, blocks of filters, depth): non-zero weights
     sides          positions and filters of a step, depth of a chunk
-    work           int64 (G, blocks of positions, blocks of filters, 4): steps, further cycles of the front end,
-                   products and live chunks
+    work           int64 (G, blocks of positions, blocks of filters, 5): steps, further cycles of the front end,
+                   products, and the outer products of live chunks and the values that they read
     """
     start, length, first_piece = pieces
     step_positions, step_filters, chunk = sides
@@ -183,13 +183,16 @@ def _play_tile(
         if not (left_live[number] and right_live[number]):
             continue
         # A chunk's sums fit 32 bits, twice as many of which fit a vector: counts are bytes, at most 1,024 of them.
-        busy, front, issued = np.int32(0), np.int32(0), np.int32(0)
-        for d in range(number * chunk, min((number + 1) * chunk, left_counts.size)):
+        busy, front, issued, read = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
+        first, end = number * chunk, min((number + 1) * chunk, left_counts.size)
+        for d in range(first, end):
             steps = np.int32(left_steps[d]) * np.int32(right_steps[d])
             busy = np.int32(busy + steps)
             front = np.int32(front + max(np.int32(set_cycles) - steps, np.int32(0)))
             issued = np.int32(issued + np.int32(left_counts[d]) * np.int32(right_counts[d]))
+            read = np.int32(read + np.int32(left_counts[d]) + np.int32(right_counts[d]))
         work[0] += busy
         work[1] += front
         work[2] += issued
-        work[3] += 1
+        work[3] += end - first
+        work[4] += read

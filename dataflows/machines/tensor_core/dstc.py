@@ -8,16 +8,17 @@ A layer is a product of matrices for each group, lowered on the way (implicit im
 inputs, a row for each output position of all images, by its weights, a column for each filter. A core multiplies a
 column of 32 inputs by a row of 32 weights, of which only the non-zeros are left, a and b of them, in
 ceil(a / 8) x ceil(b / 16) steps of a cycle, so that a dense outer product takes eight. It adds up a tile of 32 x 32
-outputs over the whole depth, channel by channel and kernel position by kernel position.
+outputs over the whole depth, channel by channel and kernel position by kernel position (assumption).
 
 Two levels of bitmaps say where non-zeros are. A bit of the first stands for 16 places of the depth of a tile; where
 either operand has none there, the chunk takes no cycle. Otherwise each outer product takes the front end an instruction
 (BOHMMA, of the bitmaps), beside its steps: one without any still takes that cycle (index, assumption). Products are
-scattered into the accumulation buffer without a conflict, since an operand collector spreads them (from memory).
+scattered into the accumulation buffer without a conflict, since an operand collector spreads them (from memory). The
+values and bitmaps of a tile come from shared memory once, beside its steps; what they take longer is waited for (port).
 
 In memory weights and maps are bitmaps of the second level and non-zero values; the first level is not counted, and the
 non-zeros of a map lie in it evenly. Launches and memory: see `launch`. Not modelled: the coding of outputs, thread
-blocks, in which cores meet, the rates of shared memory and L2.
+blocks, in which cores meet and for which room is found on an SM, and the rate of the L2.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from dataflows.tiling.windows import PaddedMap
 from dataflows.truth.products import count_products
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
-from workloads.whole_numbers import even_slices
+from workloads.whole_numbers import ceil_div, even_slices
 
 _SLICES = 8  # a thread, more than one: blocks differ in what they take
 
@@ -105,18 +106,23 @@ class Dstc(Accelerator[DstcSpec]):
         inputs = MapSums.of(layer, trace.activation_mask)
         pieces = inputs.pieces(layer.output_size[-1], grid.positions)
         sides = (*self._sides()[1], spec.tile_depth)
-        work = np.zeros((*grid.shape, 4), np.int64)
+        work = np.zeros((*grid.shape, 5), np.int64)
 
         def play(rows: tuple[int, int]) -> None:
             play_tiles(inputs.sums, inputs.columns, pieces, weights, sides, spec.set_cycles, rows, work)
 
         run_slices(play, even_slices(grid.shape[0] * grid.shape[1], _SLICES * thread_count()))
+        busy, front, issued, sets, values = np.moveaxis(work, -1, 0)
+        # Values that are not zero, and a bit for every row and column of the tile in each outer product.
+        sides_bits = grid.position_sizes[:, None] + grid.filter_sizes
+        operands = ceil_div(values * spec.value_bits + sets * sides_bits, 8 * spec.shared_bytes_per_cycle)
         causes = {
-            Cause.BUSY: work[..., 0],
-            Cause.INDEX: work[..., 1],
-            Cause.FILL: (work[..., 3] > 0) * np.int64(spec.tile_fill_cycles),
+            Cause.BUSY: busy,
+            Cause.INDEX: front,
+            Cause.PORT: np.maximum(operands - busy - front, 0),
+            Cause.FILL: (sets > 0) * np.int64(spec.tile_fill_cycles),
         }
-        return LaunchWork(causes, work[..., 2])
+        return LaunchWork(causes, issued)
 
     def _traffic(self, trace: LayerTrace, grid: Grid, weights: np.ndarray) -> LaunchTraffic:
         layer, bits = trace.layer, self.spec.value_bits

@@ -153,7 +153,8 @@ class LaunchTraffic:
         layer = product_layer(grid.layer)
         columns = np.full(layer.groups, layer.weight_count // layer.out_channels)
         held = spec.l2_bytes // 2 // bits_to_bytes(spec.value_bits * layer.group_in_channels)
-        strips = PixelStrips.of(layer, grid.positions, inputs=held)
+        # A strip may fill its half: the next one comes bit by bit as tiles are done with it.
+        strips = PixelStrips.of(layer, grid.positions, inputs=2 * held)
         plan = StripPlan(layer, columns, grid.filter_sizes, strips, weight_bytes=weight_bytes)
         traffic = StripTraffic(plan, spec.value_bits, spec.l2_bytes // 2, indexed=False)
         moved = traffic.transfers(spec.l2_bytes // 2, spec.l2_bytes)

@@ -21,13 +21,17 @@ class LaunchSpec(AcceleratorSpec):
         description="cycles from a tile's start to its first step (assumption: another warp's work on the same core "
         "hides them)",
     )
+    shared_bytes_per_cycle: Count = Field(
+        32, description="bytes that a core reads of shared memory a cycle (an SM's 128, from memory, over its 4 cores)"
+    )
     l2_bytes: Bytes = Field(40 * MIB, description="L2, bytes: half for inputs, half for weights (assumption)")
 
 
 class TensorCoreSpec(LaunchSpec):
     """Parameters of the 2:4 tensor cores; defaults are an A100 (NVIDIA, 2020) unless marked assumption.
 
-    The rates of narrow words are those of its data sheet: INT8 twice FP16's, INT4 four times, TF32 half.
+    The rates of other words are those of its data sheet: INT8 twice FP16's, INT4 four times, TF32 half. TF32 keeps one
+    of two; INT4 keeps pairs of neighbours, which is not modelled, so that it runs dense (PTX ISA).
     """
 
     cores: Places = Field(432, description="tensor cores: 108 SMs x 4")
@@ -41,20 +45,17 @@ class TensorCoreSpec(LaunchSpec):
         16, description="weights of a filter that a step multiplies, kept ones of sparse filters; by value_bits: 256 "
         "bits (PTX ISA: k16, and k32 of mma.sp)"
     )  # fmt: skip
-    kept_of_group: Side = Field(2, description="n of n:m: weights of a group that are stored (2:4)")
-    group_size: Side = Field(4, description="m of n:m: consecutive channels of a group (2:4)")
+    kept_of_group: Side = Field(2, description="n of n:m: weights of a group that are stored (2:4; 1:2 with 32 bits)")
+    group_size: Side = Field(4, description="m of n:m: consecutive channels of a group (likewise)")
     sparse: Literal["where_possible", "never"] = Field(
         "where_possible",
         description="where_possible: layers whose constant weights are all n:m, and smaller so, run sparse, others "
-        "dense; never: all run dense",
+        "dense; never: all run dense, as with 4 bits unless set",
     )
     tile_filters: Side = Field(
         64, description="filters of a tile (assumption: CUTLASS's warp tiles, from memory: 64 x 64 of 128 x 128)"
     )
     tile_positions: Side = Field(64, description="output positions of a tile (likewise)")
-    shared_bytes_per_cycle: Count = Field(
-        32, description="bytes that a core reads of shared memory a cycle (an SM's 128, from memory, over its 4 cores)"
-    )
     l2_bytes: Bytes = Field(40 * MIB, description="L2, bytes: half for inputs, half for weights (halves: assumption)")
     clock_hz: Clock = Field(1_410_000_000, description="accelerator clock, Hz (boost clock)")
     dram: DramSpec = Field(
@@ -68,8 +69,10 @@ class TensorCoreSpec(LaunchSpec):
         """Other words have a rate and a step of their own, where none is given."""
         if isinstance(values, dict) and values.get("value_bits") in (4, 8, 32):
             bits = values["value_bits"]
+            own: dict[str, Any] = {"macs_per_core": 256 * 16 // bits, "step_depth": 256 // bits}
+            own |= {4: {"sparse": "never"}, 8: {}, 32: {"kept_of_group": 1, "group_size": 2}}[bits]
             # Standing first, they give way to values that the user has set.
-            return {"macs_per_core": 256 * 16 // bits, "step_depth": 256 // bits} | values
+            return own | values
         return values
 
     @model_validator(mode="after")

@@ -6,9 +6,9 @@ one: here the weights). What is marked assumption below or in the settings is no
 
 A layer is a product of matrices for each group: its filters by the output positions of all images. The depth has the
 channels of a kernel position side by side, in groups of four, the last filled up with zeros (assumption: libraries pad
-channels likewise). Where all groups of all filters have two non-zeros at most, and the weights are constant and smaller
-so, the layer runs sparse: two weights a group are stored, with an index each that gathers their activations. Otherwise
-it runs dense, as a whole. Activations are dense in both modes.
+channels, those of 16 bits to 8). Where all groups of all filters have two non-zeros at most, and the weights are
+constant and take fewer bits so (assumption), the layer runs sparse: two weights a group are stored, with an index each
+that gathers their activations. Otherwise it runs dense, as a whole. Activations are dense in both modes.
 
 A core multiplies 16 filters by 8 positions over a depth of 16 in a step, an instruction of 8 cycles; of sparse weights
 16 stored ones, which stand for 32. It takes tiles of 64 x 64 outputs over their whole depth; steps that lie wholly
@@ -16,8 +16,8 @@ beyond the edge of a layer are not issued (assumption: a library picks a tile th
 shared memory once, beside its steps; what they take longer is waited for (port): tiles of few positions, as those of
 fully connected layers, wait for weights. Launches and memory: see `launch`.
 
-Not modelled: tiles that share their depth among cores (split-K), thread blocks, in which cores meet, the rates of L2,
-and that a library might take another tile.
+Not modelled: tiles that share their depth among cores (split-K), thread blocks, in which cores meet and for which room
+is found on an SM, so that the end of a launch looks shorter here; the rate of the L2; other tiles that a library has.
 """
 
 from __future__ import annotations

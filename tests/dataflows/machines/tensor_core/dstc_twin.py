@@ -26,6 +26,8 @@ class Spec(Protocol):
     set_cycles: int
     tile_fill_cycles: int
     left: str
+    shared_bytes_per_cycle: int
+    value_bits: int
 
 
 def place_read(layer: Layer, output: tuple[int, ...], tap: tuple[int, ...]) -> tuple[int, ...] | None:
@@ -78,7 +80,7 @@ def one_tile(spec: Spec, rows: Vectors, columns: Vectors) -> tuple[list[Cause], 
     """A tile's cycles, one after the other, and its products; no cycles where no chunk is live."""
     cycles, issued = [], 0
     depth = list(range(len(rows[0])))
-    lives = False
+    lives, bits_left = False, 0
     while depth:
         chunk, depth = depth[: spec.tile_depth], depth[spec.tile_depth :]
         if not any(row[k] for row in rows for k in chunk) or not any(column[k] for column in columns for k in chunk):
@@ -90,6 +92,14 @@ def one_tile(spec: Spec, rows: Vectors, columns: Vectors) -> tuple[list[Cause], 
             did, products = one_set(spec, [row[k] for row in rows], [column[k] for column in columns])
             cycles += did
             issued += products
+            for vector in (rows, columns):
+                bits_left += len(vector) + spec.value_bits * sum(each[k] for each in vector)
+    arrived = spec.tile_fill_cycles if lives else 0  # operands arrive beside the sets, from the first one on
+    while bits_left > 0:
+        bits_left -= 8 * spec.shared_bytes_per_cycle
+        arrived += 1
+        if arrived > len(cycles):
+            cycles.append(Cause.PORT)
     return cycles, issued
 
 

@@ -79,6 +79,8 @@ def dstc_cases(draw):
         set_cycles=draw(st.integers(0, 3)),
         tile_fill_cycles=draw(st.integers(0, 3)),
         left=draw(st.sampled_from(["inputs", "weights"])),
+        shared_bytes_per_cycle=draw(st.integers(1, 20)),
+        value_bits=draw(st.sampled_from([4, 8, 16, 32])),
         l2_bytes=draw(st.sampled_from([64, 4096, 1 << 20])),
     )
     return spec, draw(small_traces(many_groups=True) | products())

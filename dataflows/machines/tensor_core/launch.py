@@ -12,7 +12,7 @@ there between layers (assumption).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -21,7 +21,6 @@ from dataflows.kernels.compiled import kernel
 from dataflows.machines.tensor_core.spec import LaunchSpec
 from dataflows.schedule import BufferUse, Cause, LayerSchedule, Runs, Tensor, no_cycles
 from dataflows.tiling.dram_layout import bits_to_bytes
-from dataflows.tiling.matrix_product import product_layer
 from dataflows.tiling.strip_plan import StripPlan
 from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.strips import PixelStrips
@@ -150,7 +149,7 @@ class LaunchTraffic:
         weight_bytes     int64 (groups, blocks of filters): stored weights
         inputs, outputs  stored bytes of the maps over those of dense ones
         """
-        layer = product_layer(grid.layer)
+        layer = _position_by_position(grid.layer)
         columns = np.full(layer.groups, layer.weight_count // layer.out_channels)
         held = spec.l2_bytes // 2 // bits_to_bytes(spec.value_bits * layer.group_in_channels)
         # A strip may fill its half: the next one comes bit by bit as tiles are done with it.
@@ -163,6 +162,16 @@ class LaunchTraffic:
         maps = math.floor((read * inputs + layer.output_count * outputs) * spec.value_bits / 8)
         least = int(weight_bytes.sum()) + maps
         return cls(_joined(moved.loads, inputs), _joined(moved.stores, outputs), least, moved.notes)
+
+
+def _position_by_position(layer: Layer) -> Layer:
+    """A layer whose windows are single positions, each in a row of its own, so that strips may end at any of them."""
+    ones = {*layer.kernel_size, *layer.stride}
+    if ones != {1} or any(map(any, layer.padding)) or layer.axes != 2:
+        return layer
+    images = layer.batch if layer.fully_connected else 1
+    rows = images * math.prod(layer.input_size)
+    return replace(layer, batch=layer.batch // images, input_size=(rows, 1), fully_connected=False)
 
 
 def _joined(runs: Runs, maps: float) -> Runs:

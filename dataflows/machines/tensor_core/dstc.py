@@ -26,8 +26,11 @@ from __future__ import annotations
 import numpy as np
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
 from dataflows.kernels.compiled import kernel
 from dataflows.kernels.threads import run_slices, thread_count
+from dataflows.machines.tensor_core import hardware
 from dataflows.machines.tensor_core.condensed_vectors import MapSums, count_weights, play_tiles
 from dataflows.machines.tensor_core.launch import IDLE_WRITE_BACK, Grid, LaunchTraffic, LaunchWork, launch_schedule
 from dataflows.machines.tensor_core.spec import DstcSpec
@@ -115,14 +118,16 @@ class Dstc(Accelerator[DstcSpec]):
         busy, front, issued, sets, values = np.moveaxis(work, -1, 0)
         # Values that are not zero, and a bit for every row and column of the tile in each outer product.
         sides_bits = grid.position_sizes[:, None] + grid.filter_sizes
-        operands = ceil_div(values * spec.value_bits + sets * sides_bits, 8 * spec.shared_bytes_per_cycle)
+        operand_bits = values * spec.value_bits + sets * sides_bits
+        operands = ceil_div(operand_bits, 8 * spec.shared_bytes_per_cycle)
         causes = {
             Cause.BUSY: busy,
             Cause.INDEX: front,
             Cause.PORT: np.maximum(operands - busy - front, 0),
             Cause.FILL: (sets > 0) * np.int64(spec.tile_fill_cycles),
         }
-        return LaunchWork(causes, issued)
+        met = sets * grid.position_sizes[:, None] * grid.filter_sizes
+        return LaunchWork(causes, issued, operand_bits, {"sets": int(sets.sum()), "bitmap_products": int(met.sum())})
 
     def _traffic(self, trace: LayerTrace, grid: Grid, weights: np.ndarray) -> LaunchTraffic:
         layer, bits = trace.layer, self.spec.value_bits
@@ -131,6 +136,14 @@ class Dstc(Accelerator[DstcSpec]):
         stored = bits_to_bytes(nonzeros * bits + grid.filter_sizes * weights.shape[2])
         # A bit a value beside its own bits, of which zeros have none: 0.3 of 16-bit values take 5.8 / 16.
         return LaunchTraffic.of(grid, self.spec, stored, inputs + 1 / bits, trace.output_density + 1 / bits)
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.dstc_components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        return hardware.count_dstc(self.spec, trace.layer, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs tile by tile, outer product by outer product, of condensed vectors."""

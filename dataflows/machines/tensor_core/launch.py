@@ -18,6 +18,7 @@ from typing import Self
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
+from dataflows.machines.tensor_core.hardware import REGISTER_BITS, SECTOR_BITS
 from dataflows.machines.tensor_core.spec import LaunchSpec
 from dataflows.schedule import BufferUse, Cause, LayerSchedule, Runs, Tensor, no_cycles
 from dataflows.tiling.dram_layout import bits_to_bytes
@@ -26,6 +27,7 @@ from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.strips import PixelStrips
 from dataflows.tiling.windows import inputs_read
 from workloads.layer import Layer
+from workloads.whole_numbers import ceil_div
 
 IDLE_WRITE_BACK = "a layer is one launch: the next one waits for its results in either case"
 
@@ -71,11 +73,19 @@ def _sizes(total: int, part: int) -> np.ndarray:
 class LaunchWork:
     """What the tiles take, int64 of the shape of their grid, and what their cores issue.
 
-    causes  cycles by cause
+    causes        cycles by cause
+    operand_bits  what each tile reads of shared memory
+    counts        what else the layer's actions need, by names of the machine
     """
 
     causes: dict[Cause, np.ndarray]
     issued: np.ndarray
+    operand_bits: np.ndarray
+    counts: dict[str, int]
+
+    def words(self, bits: int) -> int:
+        """Words of so many bits that the operands of all tiles take, those of each in words of its own."""
+        return int(ceil_div(self.operand_bits, bits).sum())
 
     def on_cores(self, cores: int) -> tuple[np.ndarray, np.ndarray]:
         """Int64 (1, cores, CAUSES) and (1, cores): cycles and products of each core in the whole launch."""
@@ -212,4 +222,10 @@ def launch_schedule(
         compulsory_bytes=moved.compulsory_bytes,
         notes=(*notes, *moved.notes),
         outputs_as_made=True,
+        counts=work.counts
+        | {
+            "shared_words": work.words(8 * spec.shared_bytes_per_cycle),
+            "sectors": work.words(SECTOR_BITS),
+            "register_words": work.words(REGISTER_BITS),
+        },
     )

@@ -25,7 +25,10 @@ from __future__ import annotations
 import numpy as np
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
 from dataflows.kernels.compiled import kernel
+from dataflows.machines.tensor_core import hardware
 from dataflows.machines.tensor_core.group_slots import GroupSlots, all_groups_keep, compress
 from dataflows.machines.tensor_core.launch import IDLE_WRITE_BACK, Grid, LaunchTraffic, LaunchWork, launch_schedule
 from dataflows.machines.tensor_core.spec import TensorCoreSpec
@@ -112,10 +115,12 @@ class TensorCore(Accelerator[TensorCoreSpec]):
         # A step takes as many cycles as it has products for every multiplier: 16 x 8 x 16 / 256 = 8.
         step_cycles = ceil_div(spec.step_filters * spec.step_positions * spec.step_depth, spec.macs_per_core)
         steps = ceil_div(positions, spec.step_positions) * ceil_div(filters, spec.step_filters)
-        busy = steps * (ceil_div(depth, spec.step_depth) * step_cycles)
+        steps = steps * ceil_div(depth, spec.step_depth)
+        busy = steps * step_cycles
         # Activations of all weights are read: which of them a filter wants is its own affair.
         operands = filters * self._filter_bits(slots, sparse=sparse) + positions * (slots.weights * bits)
         waiting = np.maximum(ceil_div(operands, 8 * spec.shared_bytes_per_cycle) - busy, 0)
+        total = grid.layer.groups * int(steps.sum())
         causes = {
             Cause.BUSY: busy,
             Cause.PORT: waiting,
@@ -124,7 +129,17 @@ class TensorCore(Accelerator[TensorCoreSpec]):
         return LaunchWork(
             {cause: np.broadcast_to(part, grid.shape) for cause, part in causes.items()},
             np.broadcast_to(positions * filters * stored, grid.shape),
+            np.broadcast_to(operands, grid.shape),
+            {"steps": total, "sparse_steps": total if sparse else 0},
         )
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.tensor_core_components(self.spec)
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        return hardware.count_tensor_core(self.spec, trace.layer, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs tile by tile and step by step; of sparse weights the stored ones alone."""

@@ -147,6 +147,7 @@ def before(name: str, base: str, place: int) -> dict[str, Any] | None:
 
 BETWEEN_LAYERS = ("overlap", "pooling")
 OF_A_NETWORK = (*BETWEEN_LAYERS, "first_layer")
+PREFETCH = "prefetch_tiles"  # of machines whose layers are a single tile each, it shows between layers alone
 NETWORK = network(POOLED, kernel=1)  # which every machine can run
 
 
@@ -182,7 +183,7 @@ def moves(name: str, base: str, key: str) -> bool:
             now = numbers(other, STRESS[place]) if was else None
             if now and now != was:
                 return True
-    return False
+    return key == PREFETCH and moves_a_network(name, base, key)
 
 
 def warns(name: str, base: str, key: str) -> bool:

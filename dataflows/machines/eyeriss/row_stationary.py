@@ -1,0 +1,215 @@
+"""What Eyeriss and Eyeriss v2 have in common: a layer's rows on chains of PEs, in tiles of whole waves.
+
+A tile is a pack of groups, an image and a strip of output rows; the images of a two-dimensional layer are rows of one
+volume (`stacked_images`). In a tile the filters come round by round, in a round the passes, in a pass the waves of the
+strip, whose sums wait in the buffer for the next pass. So weights are loaded once for a strip and its pass, and
+activations, where a strip's do not stay in their buffer, come again for every block of filters whose sums have room.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from dataflows.accelerator import Accelerator
+from dataflows.kernels.compiled import kernel
+from dataflows.machines.eyeriss.chain_steps import Chains, Counted, Ports, chain_steps
+from dataflows.machines.eyeriss.mapping import Estimate, Limits, Mapping, Rows, search, stacked_images
+from dataflows.machines.eyeriss.row_counts import filters_of_blocks, rows_read
+from dataflows.machines.eyeriss.spec import RowStationarySpec
+from dataflows.schedule import LayerSchedule, no_cycles
+from dataflows.tiling.dram_layout import bits_to_bytes
+from dataflows.tiling.group_packs import GroupPacks
+from dataflows.tiling.strip_plan import StripPlan
+from dataflows.tiling.strip_schedule import StripWork, strip_schedule
+from dataflows.tiling.strip_traffic import StripTraffic
+from dataflows.tiling.strips import PixelStrips
+from dataflows.tiling.windows import PaddedMap
+from workloads.layer import Layer
+from workloads.trace import LayerTrace
+from workloads.whole_numbers import boundaries, ceil_div
+
+RowSpec = TypeVar("RowSpec", bound=RowStationarySpec)
+
+
+@dataclass(frozen=True, eq=False)
+class LaidOut:
+    """A layer as the machine runs it: stacked, its mapping, and the tiles that follow."""
+
+    layer: Layer
+    way: Mapping
+    packs: GroupPacks
+    strips: PixelStrips
+
+    @property
+    def outputs_together(self) -> int:
+        """Filters whose sums of a wave lie side by side."""
+        return self.way.groups * self.way.blocks * self.way.filters
+
+
+class RowStationary(Accelerator[RowSpec]):
+    """Machines whose PEs keep rows of weights. What they count of rows and weights they say themselves."""
+
+    @abstractmethod
+    def limits(self) -> Limits:
+        """What the array has room for."""
+
+    @abstractmethod
+    def ports(self) -> Ports:
+        """What reaches its PEs in a cycle."""
+
+    @abstractmethod
+    def estimate(self) -> Estimate:
+        """What the search takes its ports for."""
+
+    @abstractmethod
+    def counted(self, trace: LayerTrace, laid: LaidOut) -> Counted:
+        """The rows and weights of a trace."""
+
+    @abstractmethod
+    def weight_bytes(self, trace: LayerTrace, laid: LaidOut) -> np.ndarray:
+        """Int64 (groups, filter blocks): stored bytes of each block of weights of a PE's filters."""
+
+    def lay_out(self, layer: Layer) -> LaidOut:
+        """How the layer is run."""
+        spec, layer, limits = self.spec, stacked_images(layer), self.limits()
+        way = search(layer, limits, self.estimate(), beside=spec.weight_loads == "beside")
+        position_bits = spec.value_bits * way.groups * layer.group_in_channels
+        strips = PixelStrips.of(
+            layer,
+            way.rows * layer.output_size[-1],
+            inputs=limits.input_bits // 8 // bits_to_bytes(position_bits),
+            outputs=limits.sums // (way.groups * way.blocks * way.filters),
+        )
+        return LaidOut(layer, way, GroupPacks(layer, way.groups), strips)
+
+    def schedule(self, trace: LayerTrace) -> LayerSchedule:
+        """One tile for each pack of groups, image and strip of waves, in this order."""
+        self.require(trace.layer)
+        limits, laid = self.limits(), self.lay_out(trace.layer)
+        plan = self._plan(trace, laid)
+        traffic = StripTraffic(plan, self.spec.value_bits, self.held_weight_bytes(), indexed=False)
+        # Weights that do not stay come once for a strip: its waves follow one another for each pass.
+        traffic.streams_weights = False
+        return strip_schedule(
+            self.spec,
+            self._work(self.counted(trace, laid), laid),
+            traffic.transfers(limits.input_bits // 8, bits_to_bytes(limits.sums * self.spec.sum_bits)),
+            pe_grid=(limits.rows, limits.columns),
+            lanes_per_pe=limits.lanes,
+            expected_issued=self.issued_products(trace),
+        )
+
+    def held_weight_bytes(self) -> int:
+        """Bytes of weights that all PEs together hold."""
+        limits = self.limits()
+        return bits_to_bytes(limits.rows * limits.columns * limits.weights * self.spec.value_bits)
+
+    def _plan(self, trace: LayerTrace, laid: LaidOut) -> StripPlan:
+        """The tiles, with filters in blocks whose sums of a strip the buffer holds."""
+        layer, way, packs = laid.layer, laid.way, laid.packs
+        # Weights of blocks of filters are joined to those of the blocks that activations come again for.
+        together = way.blocks
+        if way.groups == 1:
+            pixels = laid.way.rows * layer.output_size[-1] * int(laid.strips.blocks.max())
+            together *= max(1, self.limits().sums // (pixels * laid.outputs_together))
+        by_block = self.weight_bytes(trace, laid)
+        first = np.arange(0, by_block.shape[1], together)
+        by_pack = np.add.reduceat(np.add.reduceat(by_block, first, axis=1), _first_groups(packs), axis=0)
+        filters = packs.filters(together * way.filters if way.groups == 1 else layer.out_channels)
+        return StripPlan(layer, by_pack.sum(axis=1), filters, laid.strips, packs, weight_bytes=by_pack)
+
+    def _work(self, counted: Counted, laid: LaidOut) -> StripWork:
+        limits, way, shape = self.limits(), laid.way, Rows(laid.layer)
+        tiles = laid.packs.count, laid.layer.batch, laid.strips.count
+        pes = limits.rows * limits.columns
+        cycles, issued = no_cycles(*tiles, pes), np.zeros((*tiles, pes), np.int64)
+        chains = Chains(
+            columns=limits.columns,
+            sets=limits.rows // way.depth * limits.columns,
+            depth=way.depth,
+            rows=way.rows,
+            blocks=way.blocks,
+            groups=way.groups,
+            channels=way.channels,
+            taps=way.taps,
+            tap_blocks=ceil_div(laid.layer.kernel_size[-1], way.taps),
+            entries=shape.entries(way.channels, way.taps),
+            group_blocks=ceil_div(laid.layer.group_out_channels, way.filters),
+        )
+        chain_steps(chains, self.ports(), counted, boundaries(laid.strips.blocks), cycles, issued)
+        flat = math.prod(tiles)
+        return StripWork(cycles.reshape(flat, pes, -1), issued.reshape(flat, pes), np.zeros(flat, np.int64))
+
+    def count(self, laid: LaidOut, rows: tuple[np.ndarray, np.ndarray], weights: np.ndarray, lanes: int) -> Counted:
+        """Rows (`row_counts`) and weights of PEs that take `lanes` weights of an activation in a cycle."""
+        filters = filters_of_blocks(laid.layer, laid.way)
+        cost = ceil_div(np.arange(laid.way.filters + 1), lanes)
+        return Counted(rows_read(laid.layer), *rows, weights, cost, filters, laid.layer.output_size[-1])
+
+    def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+        """Outputs filter block by filter block and entry by entry, as sums go down the chains."""
+        laid = self.lay_out(layer)
+        stacked, way = laid.layer, laid.way
+        padded = PaddedMap.of(stacked, stacked_input(layer, activations))
+        kernels = np.ascontiguousarray(weights).reshape(
+            layer.groups, layer.group_out_channels, layer.group_in_channels, -1, layer.kernel_size[-1]
+        )
+        outputs = np.zeros((stacked.batch, stacked.groups, stacked.group_out_channels, len(padded.windows)), np.int64)
+        for group in range(layer.groups):
+            own = padded.of_group(group)
+            columns = np.ascontiguousarray(own.columns.reshape(kernels.shape[2:]))
+            sizes = way.filters, way.channels, way.taps
+            _chain_products(own.values, columns, own.windows, kernels[group], sizes, self.skips_zeros, outputs[:, group])
+        if stacked is layer:
+            return outputs.reshape(layer.output_shape)
+        return np.moveaxis(outputs.reshape(layer.out_channels, layer.batch, *layer.output_size), 0, 1)
+
+
+def stacked_input(layer: Layer, activations: np.ndarray) -> np.ndarray:
+    """Activations (N, C, [D,] H, W) of a layer as those of `stacked_images`."""
+    if layer.axes == 3 or layer.batch == 1:
+        return activations
+    return np.ascontiguousarray(np.moveaxis(activations, 0, 1))[None]
+
+
+def _first_groups(packs: GroupPacks) -> np.ndarray:
+    return np.arange(0, packs.layer.groups, packs.together)
+
+
+@kernel
+def _chain_products(
+    values: np.ndarray,
+    columns: np.ndarray,
+    windows: np.ndarray,
+    weights: np.ndarray,
+    sizes: tuple[int, int, int],
+    skips: bool,
+    outputs: np.ndarray,
+) -> None:
+    """Fill outputs (N, K/G, positions) of a group from its map (N, size) and weights (K/G, C/G, [T·]R, S).
+
+    columns  (C/G, [T·]R, S): how far a weight reads from its window's first value
+    sizes    filters, channels and taps of a PE's block
+    skips    whether products with a zero are left out
+    """
+    filters, channels, taps = sizes
+    for image in range(values.shape[0]):
+        for first in range(0, weights.shape[0], filters):
+            for channel in range(0, weights.shape[1], channels):
+                for row in range(weights.shape[2]):
+                    for tap in range(0, weights.shape[3], taps):
+                        for position in range(windows.size):
+                            for c in range(channel, min(channel + channels, weights.shape[1])):
+                                for s in range(tap, min(tap + taps, weights.shape[3])):
+                                    value = values[image, windows[position] + columns[c, row, s]]
+                                    if skips and value == 0:
+                                        continue
+                                    for k in range(first, min(first + filters, weights.shape[0])):
+                                        weight = weights[k, c, row, s]
+                                        if not skips or weight != 0:
+                                            outputs[image, k, position] += weight * value

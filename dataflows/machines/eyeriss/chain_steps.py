@@ -102,8 +102,7 @@ def chain_steps(
     packs, images, strips, pes = issued.shape
     own = np.zeros(pes, np.int64)
     mapped = np.zeros(pes, np.uint8)
-    height = pes // chains.columns
-    clusters = (height // ports.rows) * (chains.columns // ports.columns)
+    clusters = pes // (ports.rows * ports.columns)
     room = np.zeros(clusters * ports.columns, np.int64)
     channel_blocks = chains.entries // (layer.read.shape[1] * chains.tap_blocks)
     # When a row of a channel block was last brought to a cluster: the number of the wave, so that nothing is cleared.
@@ -126,21 +125,24 @@ def chain_steps(
                         for wave in range(first_wave[strip], first_wave[strip + 1]):
                             wave_number += 1
                             most = _work(chains, ports, layer, at, wave, own, mapped, counted, products)
-                            length = max(
-                                most,
-                                _inputs(chains, ports, layer, at, wave, mapped, room, brought, wave_number),
-                                _sums(chains, ports, layer, at, wave, room),
-                            )
+                            inputs = _inputs(chains, ports, layer, at, wave, mapped, room, brought, wave_number)
+                            length = max(most, inputs, _sums(chains, ports, layer, at, wave, room))
                             worked += length
-                            for pe in range(pes):
-                                if mapped[pe]:
-                                    counted[pe, _IMBALANCE] += most - own[pe]
-                                    counted[pe, _PORT] += length - most
-                                else:
-                                    counted[pe, _UNMAPPED] += length
+                            _meet(counted, mapped, own, most, length)
                         if ports.beside and load > worked:
                             load = _load(chains, ports, layer, at, mapped)
                             _wait(counted, mapped, load - worked)
+
+
+@kernel
+def _meet(cycles: np.ndarray, mapped: np.ndarray, own: np.ndarray, most: int, length: int) -> None:
+    """Add cycles (PEs, CAUSES) of waits at the end of a wave whose slowest PE took `most` of its cycles."""
+    for pe in range(mapped.size):
+        if mapped[pe]:
+            cycles[pe, _IMBALANCE] += most - own[pe]
+            cycles[pe, _PORT] += length - most
+        else:
+            cycles[pe, _UNMAPPED] += length
 
 
 @kernel

@@ -36,12 +36,13 @@ from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div
 
 
-class Eyeriss(RowStationary[EyerissSpec]):
+class Eyeriss(RowStationary):
     """The machine; a PE is one with a multiplier. Its dense baseline is itself."""
 
     name = "eyeriss"
     title = "Eyeriss: dense, row stationary, 12 x 14 PEs (JSSC 2017)"
     Spec = EyerissSpec
+    spec: EyerissSpec
     skips_zeros = False
     scaling = Scaling(
         factors=("pe_rows", "pe_columns"),

@@ -43,12 +43,13 @@ from workloads.whole_numbers import ceil_div
 _BUS_BITS = 64  # of each of the baseline's buses (memory)
 
 
-class EyerissV2(RowStationary[EyerissV2Spec]):
+class EyerissV2(RowStationary):
     """The machine; its dense baseline is an Eyeriss with as many PEs, of one multiplier each, and as large buffers."""
 
     name = "eyeriss-v2"
     title = "Eyeriss v2: zeros skipped in the PE, 16 clusters of 12 PEs on a hierarchical mesh (JETCAS 2019)"
     Spec = EyerissV2Spec
+    spec: EyerissV2Spec
     baseline_name = "eyeriss"
     needs_constant_weights = (
         "its weights are compressed before the run, in columns of the filters of a PE, which is not the form in which "
@@ -117,9 +118,7 @@ class EyerissV2(RowStationary[EyerissV2Spec]):
     def counted(self, trace: LayerTrace, laid: LaidOut) -> Counted:
         """Non-zeros of rows and weights."""
         rows = taken_of_rows(laid.layer, stacked_input(trace.layer, trace.activation_mask))
-        return self.count(
-            laid, rows, weights_of_blocks(laid.layer, laid.way, trace.weight_mask), self.spec.macs_per_pe
-        )
+        return self.count(laid, rows, weights_of_blocks(laid.layer, laid.way, trace.weight_mask), self.spec.macs_per_pe)
 
     def weight_bytes(self, trace: LayerTrace, laid: LaidOut) -> np.ndarray:
         """Non-zero weights, each with its count, and an address for every column of a PE's filters."""
@@ -144,6 +143,4 @@ class _Mesh(Estimate):
     def sums(self, way: Mapping, positions: int) -> int:
         spec = self.spec
         chains = ceil_div(way.groups * way.blocks * way.rows, spec.columns)
-        return ceil_div(
-            min(ceil_div(spec.pe_rows, way.depth), chains) * way.filters * positions, spec.sum_port_values
-        )
+        return ceil_div(min(ceil_div(spec.pe_rows, way.depth), chains) * way.filters * positions, spec.sum_port_values)

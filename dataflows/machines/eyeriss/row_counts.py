@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
@@ -19,14 +21,22 @@ def input_rows(layer: Layer) -> int:
 
 def rows_read(layer: Layer) -> np.ndarray:
     """Int64 ([O·]P, [T·]R): the input row ([d,] h) of each output row and kernel row; outside the map [D·]H."""
-    inside, row = np.ones((1, 1), bool), np.zeros((1, 1), np.int64)
+    inside: np.ndarray = np.ones((1, 1), bool)
+    row: np.ndarray = np.zeros((1, 1), np.int64)
     for axis in range(layer.axes - 1):
         outputs = np.arange(layer.output_size[axis])[:, None] * layer.stride[axis]
         place = outputs + np.arange(layer.kernel_size[axis]) * layer.dilation[axis] - layer.padding[axis][0]
-        size, shape = layer.input_size[axis], (inside.shape[0] * place.shape[0], inside.shape[1] * place.shape[1])
-        inside = (inside[:, None, :, None] & ((place >= 0) & (place < size))[None, :, None]).reshape(shape)
-        row = (row[:, None, :, None] * size + place[None, :, None]).reshape(shape)
+        size = layer.input_size[axis]
+        # Slices of a volume first: output rows (o, p) and kernel rows (t, r) of both axes, row-major.
+        inside = _outer(inside, (place >= 0) & (place < size), np.logical_and)
+        row = _outer(row * size, place, np.add)
     return np.where(inside, row, input_rows(layer))
+
+
+def _outer(first: np.ndarray, second: np.ndarray, join: Callable[..., np.ndarray]) -> np.ndarray:
+    """(a·c, b·d) of (a, b) and (c, d): every pair, the second running faster."""
+    pairs = join(first[:, None, :, None], second[None, :, None, :])
+    return pairs.reshape(first.shape[0] * second.shape[0], -1)
 
 
 def taken_of_rows(layer: Layer, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

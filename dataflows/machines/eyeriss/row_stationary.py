@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -33,8 +32,6 @@ from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import boundaries, ceil_div
 
-RowSpec = TypeVar("RowSpec", bound=RowStationarySpec)
-
 
 @dataclass(frozen=True, eq=False)
 class LaidOut:
@@ -51,7 +48,7 @@ class LaidOut:
         return self.way.groups * self.way.blocks * self.way.filters
 
 
-class RowStationary(Accelerator[RowSpec]):
+class RowStationary(Accelerator[RowStationarySpec]):
     """Machines whose PEs keep rows of weights. What they count of rows and weights they say themselves."""
 
     @abstractmethod
@@ -164,7 +161,9 @@ class RowStationary(Accelerator[RowSpec]):
             own = padded.of_group(group)
             columns = np.ascontiguousarray(own.columns.reshape(kernels.shape[2:]))
             sizes = way.filters, way.channels, way.taps
-            _chain_products(own.values, columns, own.windows, kernels[group], sizes, self.skips_zeros, outputs[:, group])
+            _chain_products(
+                own.values, columns, own.windows, kernels[group], sizes, self.skips_zeros, outputs[:, group]
+            )
         if stacked is layer:
             return outputs.reshape(layer.output_shape)
         return np.moveaxis(outputs.reshape(layer.out_channels, layer.batch, *layer.output_size), 0, 1)
@@ -203,13 +202,22 @@ def _chain_products(
             for channel in range(0, weights.shape[1], channels):
                 for row in range(weights.shape[2]):
                     for tap in range(0, weights.shape[3], taps):
-                        for position in range(windows.size):
-                            for c in range(channel, min(channel + channels, weights.shape[1])):
-                                for s in range(tap, min(tap + taps, weights.shape[3])):
-                                    value = values[image, windows[position] + columns[c, row, s]]
-                                    if skips and value == 0:
-                                        continue
-                                    for k in range(first, min(first + filters, weights.shape[0])):
-                                        weight = weights[k, c, row, s]
-                                        if not skips or weight != 0:
-                                            outputs[image, k, position] += weight * value
+                        for c in range(channel, min(channel + channels, weights.shape[1])):
+                            for s in range(tap, min(tap + taps, weights.shape[3])):
+                                block = weights[first : first + filters, c, row, s]
+                                into = outputs[image, first : first + filters]
+                                _column_products(values[image], windows, columns[c, row, s], block, skips, into)
+
+
+@kernel
+def _column_products(
+    values: np.ndarray, windows: np.ndarray, reach: int, weights: np.ndarray, skips: bool, outputs: np.ndarray
+) -> None:
+    """Add to outputs (filters, positions) the products of a weight column (filters,) with a row's activations."""
+    for position in range(windows.size):
+        value = values[windows[position] + reach]
+        if skips and value == 0:
+            continue
+        for k in range(weights.size):
+            if not skips or weights[k] != 0:
+                outputs[k, position] += weights[k] * value

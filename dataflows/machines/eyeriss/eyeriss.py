@@ -26,11 +26,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataflows.machines.eyeriss.chain_steps import Counted, Ports
-from dataflows.machines.eyeriss.mapping import Estimate, Limits, Mapping
+from dataflows.machines.eyeriss.mapping import Estimate, Limits, Mapping, Rows
 from dataflows.machines.eyeriss.row_counts import dense_blocks, dense_rows, filters_of_blocks
-from dataflows.machines.eyeriss.row_stationary import LaidOut, RowStationary
+from dataflows.machines.eyeriss.row_stationary import RowStationary
+from dataflows.machines.eyeriss.row_strips import LaidOut
 from dataflows.machines.eyeriss.spec import EyerissSpec
 from dataflows.sizing import Scaling
+from dataflows.specs import MOST_COUNT
 from dataflows.tiling.dram_layout import bits_to_bytes
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div
@@ -47,7 +49,7 @@ class Eyeriss(RowStationary):
     scaling = Scaling(
         factors=("pe_rows", "pe_columns"),
         growing=("pe_rows", "pe_columns"),
-        buffers={"input_buffer_bytes": "", "sum_buffer_bytes": ""},
+        buffers={"global_buffer_bytes": ""},
         reason="its sides grow together (assumption)",
     )
 
@@ -65,9 +67,11 @@ class Eyeriss(RowStationary):
             filters=spec.sums_per_pe,
             weights=spec.weights_per_pe,
             taps=spec.values_per_pe,
-            sums=8 * spec.sum_buffer_bytes // spec.sum_bits,
-            input_bits=8 * spec.input_buffer_bytes,
+            channels=spec.channels_per_pass or MOST_COUNT,
             value_bits=spec.value_bits,
+            sum_bits=spec.sum_bits,
+            input_room=8 * spec.global_buffer_bytes,
+            sum_room=None,
         )
 
     def ports(self) -> Ports:
@@ -109,6 +113,8 @@ class _Buses(Estimate):
         words = way.groups * way.blocks * way.depth * way.filters * way.channels * way.taps
         return ceil_div(words, self.spec.weight_port_values)
 
-    def sums(self, way: Mapping, positions: int) -> int:
-        words = way.groups * way.blocks * way.rows * way.filters * positions
-        return ceil_div(words, self.spec.sum_port_values)
+    def inputs(self, way: Mapping, shape: Rows) -> int:
+        return ceil_div(shape.inputs(way), self.spec.input_port_values)
+
+    def sums(self, way: Mapping, shape: Rows) -> int:
+        return ceil_div(shape.sums(way), self.spec.sum_port_values)

@@ -19,7 +19,8 @@ take (what its own PEs need, each value once) and nothing else, since rows of ac
 all clusters (assumption). What a port takes longer than the PEs is waited for (port).
 
 Assumptions: maps cross DRAM dense, weights compressed; weights come when a pass is over; the search of `mapping`; no
-fillers, since few runs of zeros are longer than 15 in the columns of a PE's 32 filters.
+fillers, though a column of 32 filters may have more than the 15 zeros in a row that a count of 4 bits tells; a sum
+takes no time from PE to PE.
 """
 
 from __future__ import annotations
@@ -30,17 +31,19 @@ from typing import Any
 import numpy as np
 
 from dataflows.machines.eyeriss.chain_steps import Counted, Ports
-from dataflows.machines.eyeriss.mapping import Estimate, Limits, Mapping
+from dataflows.machines.eyeriss.mapping import Estimate, Limits, Mapping, Rows
 from dataflows.machines.eyeriss.row_counts import taken_of_rows, weights_of_blocks
-from dataflows.machines.eyeriss.row_stationary import LaidOut, RowStationary, stacked_input
+from dataflows.machines.eyeriss.row_stationary import RowStationary, stacked_input
+from dataflows.machines.eyeriss.row_strips import LaidOut
 from dataflows.machines.eyeriss.spec import EyerissV2Spec
 from dataflows.sizing import Scaling
+from dataflows.specs import MOST_COUNT
 from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.truth.products import count_products
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div
 
-_BUS_BITS = 64  # of each of the baseline's buses (memory)
+_BUS_BITS, _INPUT_BUS_BITS = 64, 16  # of the baseline's buses for weights and sums, and for activations (memory)
 
 
 class EyerissV2(RowStationary):
@@ -70,11 +73,10 @@ class EyerissV2(RowStationary):
             "pe_rows": spec.rows // side,
             "pe_columns": spec.columns * side,
             "weight_port_values": max(1, _BUS_BITS // spec.value_bits),
-            "input_port_values": max(1, _BUS_BITS // spec.value_bits),
+            "input_port_values": max(1, _INPUT_BUS_BITS // spec.value_bits),
             "sum_port_values": max(1, _BUS_BITS // spec.sum_bits),
             "sum_bits": spec.sum_bits,
-            "input_buffer_bytes": spec.input_buffer_bytes,
-            "sum_buffer_bytes": spec.sum_buffer_bytes,
+            "global_buffer_bytes": spec.input_buffer_bytes + spec.sum_buffer_bytes,
             "weight_loads": spec.weight_loads,
         }
 
@@ -92,9 +94,11 @@ class EyerissV2(RowStationary):
             filters=spec.sums_per_pe,
             weights=spec.weights_per_pe,
             taps=spec.columns_per_pe,
-            sums=8 * spec.sum_buffer_bytes // spec.sum_bits,
-            input_bits=8 * spec.input_buffer_bytes,
+            channels=MOST_COUNT,
             value_bits=spec.value_bits,
+            sum_bits=spec.sum_bits,
+            input_room=8 * spec.input_buffer_bytes,
+            sum_room=8 * spec.sum_buffer_bytes,
         )
 
     def ports(self) -> Ports:
@@ -140,7 +144,23 @@ class _Mesh(Estimate):
         blocks = min(way.groups * way.blocks, ceil_div(spec.pe_columns, way.rows))
         return ceil_div(blocks * way.filters * way.channels * way.taps, spec.weight_port_values)
 
-    def sums(self, way: Mapping, positions: int) -> int:
+    def inputs(self, way: Mapping, shape: Rows) -> int:
         spec = self.spec
-        chains = ceil_div(way.groups * way.blocks * way.rows, spec.columns)
-        return ceil_div(min(ceil_div(spec.pe_rows, way.depth), chains) * way.filters * positions, spec.sum_port_values)
+        # Of a cluster's PEs those of a chain read rows for so many channel blocks and kernel rows, and
+        # those beside them rows that overlap, or other groups'.
+        layer, entries, across = shape.layer, min(spec.pe_rows, way.depth), min(way.rows, spec.pe_columns)
+        down = min(entries, shape.kernel_rows)
+        rows = min(across * down, (across - 1) * layer.stride[-2] + (down - 1) * layer.dilation[-2] + 1)
+        groups = min(way.groups, ceil_div(spec.pe_columns, way.blocks * way.rows))
+        blocks = ceil_div(entries, shape.unit(way.taps)) * groups * self._stacks(way)
+        words = blocks * rows * way.channels * shape.layer.input_size[-1]
+        return ceil_div(words, spec.input_port_values)
+
+    def sums(self, way: Mapping, shape: Rows) -> int:
+        positions = shape.layer.output_size[-1]
+        return ceil_div(self._stacks(way) * way.filters * positions, self.spec.sum_port_values)
+
+    def _stacks(self, way: Mapping) -> int:
+        """Chains of a column that lie in a cluster, or end there."""
+        chains = ceil_div(way.groups * way.blocks * way.rows, self.spec.columns)
+        return min(ceil_div(self.spec.pe_rows, way.depth), chains)

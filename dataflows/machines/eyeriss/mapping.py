@@ -48,9 +48,11 @@ class Limits:
     filters        filters of a PE, as many as it has sums
     weights        weights of a PE
     taps           channels x taps of a PE
-    sums           partial sums of the buffer
-    input_bits     bits of the buffer for activations
+    channels       channels of a chain
     value_bits     bits of an activation
+    sum_bits       bits of a partial sum
+    input_room     bits of the buffer for activations
+    sum_room       bits of the buffer for partial sums; None: they share that of the activations
     """
 
     rows: int
@@ -59,9 +61,18 @@ class Limits:
     filters: int
     weights: int
     taps: int
-    sums: int
-    input_bits: int
+    channels: int
     value_bits: int
+    sum_bits: int
+    input_room: int
+    sum_room: int | None
+
+    def sums(self, inputs: int) -> int:
+        """Partial sums that have room beside so many activations; none where those have not."""
+        input_bits = inputs * self.value_bits
+        if input_bits > self.input_room:
+            return 0
+        return (self.input_room - input_bits if self.sum_room is None else self.sum_room) // self.sum_bits
 
 
 @dataclass(frozen=True)
@@ -109,10 +120,22 @@ class Rows:
         read = slices * ((height - 1) * stride + span) + ((rest - 1) * stride + span if rest else 0)
         return read * (layer.kernel_size[0] if layer.axes == 3 else 1)
 
+    def inputs(self, way: Mapping) -> int:
+        """Activations that a wave reads in a pass."""
+        held = min(self.layer.group_in_channels, way.channels * ceil_div(way.depth, self.unit(way.taps)))
+        return way.groups * held * self.read_by(way.rows) * self.layer.input_size[-1]
+
+    def sums(self, way: Mapping) -> int:
+        """Partial sums of a wave."""
+        return way.groups * way.blocks * way.filters * way.rows * self.layer.output_size[-1]
+
+    def unit(self, taps: int) -> int:
+        """Entries of a channel block."""
+        return self.kernel_rows * ceil_div(self.layer.kernel_size[-1], taps)
+
     def entries(self, channels: int, taps: int) -> int:
         """Blocks of a filter's weights: channel blocks x kernel rows x tap blocks."""
-        layer = self.layer
-        return ceil_div(layer.group_in_channels, channels) * self.kernel_rows * ceil_div(layer.kernel_size[-1], taps)
+        return ceil_div(self.layer.group_in_channels, channels) * self.unit(taps)
 
 
 class Estimate:
@@ -122,8 +145,12 @@ class Estimate:
         """Cycles in which the weights of a pass reach the PEs."""
         raise NotImplementedError
 
-    def sums(self, way: Mapping, positions: int) -> int:
-        """Cycles in which the sums of a wave of rows with so many positions pass."""
+    def inputs(self, way: Mapping, shape: Rows) -> int:
+        """Cycles in which the activations of a wave reach the PEs."""
+        raise NotImplementedError
+
+    def sums(self, way: Mapping, shape: Rows) -> int:
+        """Cycles in which the sums of a wave pass."""
         raise NotImplementedError
 
 
@@ -141,62 +168,75 @@ def search(layer: Layer, limits: Limits, ports: Estimate, *, beside: bool) -> Ma
     if best is None:
         # Not even the smallest block fits the buffers: its sums and inputs pass through in pieces.
         taps = min(layer.kernel_size[-1], limits.taps)
-        best = Mapping(1, 1, taps, min(_depths(shape.entries(1, taps), _unit(shape, taps), limits.rows)), 1, 1, 1)
+        best = Mapping(1, 1, taps, _depths(shape, limits, 1, taps)[0], 1, 1, 1)
     return best
 
 
 def _even(total: int, most: int) -> list[int]:
-    """Sizes of parts of a total that are as even as so many parts can be, from powers of two up to `most`, falling."""
+    """Sizes of parts of a total, falling, as even as so many can be: from powers of two, and from `most` by halves.
+
+    Where `most` is twice as large, all sizes are there that were before.
+    """
     most = min(total, most)
-    tried = [1 << power for power in range(most.bit_length()) if 1 << power <= most] + [most] if most else []
+    bits = range(most.bit_length())
+    tried = {1 << bit for bit in bits} | {most >> bit for bit in bits}
     return sorted({ceil_div(total, ceil_div(total, size)) for size in tried}, reverse=True)
 
 
-def _unit(shape: Rows, taps: int) -> int:
-    return shape.kernel_rows * ceil_div(shape.layer.kernel_size[-1], taps)
-
-
-def _depths(entries: int, unit: int, rows: int) -> list[int]:
-    """Lengths of chains, rising: whole channel blocks where they fit, as even as the passes can be."""
-    most = min(rows, entries)
-    tried, length = [most], unit
-    while length <= most:
-        tried.append(length)
-        length *= 2
-    if unit <= most:
-        tried.append(most // unit * unit)
-    return sorted({ceil_div(entries, ceil_div(entries, length)) for length in tried})
+def _depths(shape: Rows, limits: Limits, channels: int, taps: int) -> list[int]:
+    """Lengths of chains, rising: all kernel rows of some channel blocks, or a part of one where they have no room."""
+    unit, entries = shape.unit(taps), shape.entries(channels, taps)
+    if unit > limits.rows:
+        return [ceil_div(entries, ceil_div(entries, limits.rows))]
+    most = max(1, min(limits.rows // unit, limits.channels // channels))
+    blocks = _even(ceil_div(shape.layer.group_in_channels, channels), most)
+    return sorted(unit * side_by_side for side_by_side in blocks)
 
 
 def _ways(shape: Rows, limits: Limits) -> Iterator[Mapping]:
     layer = shape.layer
-    positions, taps = layer.output_size[-1], min(layer.kernel_size[-1], limits.taps)
-    unit = _unit(shape, taps)
-    for channels in _even(layer.group_in_channels, limits.taps // taps):
-        entries = shape.entries(channels, taps)
-        depths = _depths(entries, unit, limits.rows)
-        for filters in _even(layer.group_out_channels, min(limits.filters, limits.weights // (channels * taps))):
+    taps = min(layer.kernel_size[-1], limits.taps)
+    for channels in _even(layer.group_in_channels, min(limits.taps // taps, limits.channels)):
+        depths = _depths(shape, limits, channels, taps)
+        # Words of the scratchpad hold a weight for each multiplier, all of one column.
+        held = limits.lanes * (limits.weights // (limits.lanes * channels * taps))
+        for filters in _even(layer.group_out_channels, min(limits.filters, held)):
             needed = ceil_div(layer.group_out_channels, filters)
             for depth in depths:
                 sets = limits.rows // depth * limits.columns
-                held = min(layer.group_in_channels, channels * ceil_div(depth, unit))
                 for rows in _even(shape.rows, sets):
-                    slots = min(sets // rows, limits.sums // (rows * positions * filters))
-                    if not slots:
-                        continue
-                    # What a group leaves free others take; a group that is larger has all of it.
-                    groups = min(layer.groups, slots // needed) if needed <= slots else 1
-                    inputs = groups * held * shape.read_by(rows) * layer.input_size[-1]
-                    if inputs * limits.value_bits <= limits.input_bits:
-                        yield Mapping(filters, channels, taps, depth, rows, min(needed, slots), groups)
+                    way = Mapping(filters, channels, taps, depth, rows, 1, 1)
+                    slots = min(sets // rows, limits.sums(shape.inputs(way)) // shape.sums(way))
+                    if slots >= needed:
+                        yield _with_groups(shape, limits, replace(way, blocks=needed), slots // needed)
+                    elif slots:
+                        yield replace(way, blocks=slots)
+
+
+def _with_groups(shape: Rows, limits: Limits, way: Mapping, slots: int) -> Mapping:
+    """As many groups side by side as have chains and room: what a group leaves free others take."""
+    for groups in range(min(shape.layer.groups, slots), 1, -1):
+        wide = replace(way, groups=groups)
+        if shape.sums(wide) <= limits.sums(shape.inputs(wide)):
+            return wide
+    return way
 
 
 def _cycles(shape: Rows, way: Mapping, limits: Limits, ports: Estimate, *, beside: bool) -> int:
-    """Cycles of the dense layer, as if all blocks were full."""
+    """Cycles of the dense layer, in strips as long as their sums have room."""
+    strips = ceil_div(ceil_div(shape.rows, way.rows), waves_together(shape, way, limits))
+    return estimated_cycles(shape, way, limits, ports, strips=strips, beside=beside)
+
+
+def waves_together(shape: Rows, way: Mapping, limits: Limits) -> int:
+    """Waves whose sums the buffer holds beside the inputs of one; one at least."""
+    return max(1, limits.sums(shape.inputs(way)) // shape.sums(way))
+
+
+def estimated_cycles(shape: Rows, way: Mapping, limits: Limits, ports: Estimate, *, strips: int, beside: bool) -> int:
+    """Cycles of the dense layer in so many strips an image, as if all blocks were full."""
     layer, positions = shape.layer, shape.layer.output_size[-1]
     waves = ceil_div(shape.rows, way.rows)
-    side_by_side = way.rows * way.groups * way.blocks * way.filters
-    strips = ceil_div(waves, max(1, limits.sums // (positions * side_by_side)))
     compute = ceil_div(way.filters, limits.lanes) * way.channels * way.taps * positions
     steps = (
         ceil_div(layer.groups, way.groups)
@@ -204,5 +244,5 @@ def _cycles(shape: Rows, way: Mapping, limits: Limits, ports: Estimate, *, besid
         * ceil_div(ceil_div(layer.group_out_channels, way.filters), way.blocks)
         * ceil_div(shape.entries(way.channels, way.taps), way.depth)
     )
-    loads, work = strips * ports.load(way), waves * max(compute, ports.sums(way, positions))
+    loads, work = strips * ports.load(way), waves * max(compute, ports.inputs(way, shape), ports.sums(way, shape))
     return steps * (max(loads, work) if beside else loads + work)

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
 
 import numpy as np
 
 from dataflows.accelerator import Accelerator
 from dataflows.kernels.compiled import kernel
 from dataflows.machines.eyeriss.chain_steps import Chains, Counted, Ports, chain_steps
-from dataflows.machines.eyeriss.mapping import Estimate, Limits, Mapping, Rows, search, stacked_images
+from dataflows.machines.eyeriss.mapping import Estimate, Limits, Rows, search, stacked_images
 from dataflows.machines.eyeriss.row_counts import filters_of_blocks, rows_read
+from dataflows.machines.eyeriss.row_strips import LaidOut, best_strips
 from dataflows.machines.eyeriss.spec import RowStationarySpec
 from dataflows.schedule import LayerSchedule, no_cycles
 from dataflows.tiling.dram_layout import bits_to_bytes
@@ -26,26 +26,10 @@ from dataflows.tiling.group_packs import GroupPacks
 from dataflows.tiling.strip_plan import StripPlan
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
 from dataflows.tiling.strip_traffic import StripTraffic
-from dataflows.tiling.strips import PixelStrips
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import boundaries, ceil_div
-
-
-@dataclass(frozen=True, eq=False)
-class LaidOut:
-    """A layer as the machine runs it: stacked, its mapping, and the tiles that follow."""
-
-    layer: Layer
-    way: Mapping
-    packs: GroupPacks
-    strips: PixelStrips
-
-    @property
-    def outputs_together(self) -> int:
-        """Filters whose sums of a wave lie side by side."""
-        return self.way.groups * self.way.blocks * self.way.filters
 
 
 class RowStationary(Accelerator[RowStationarySpec]):
@@ -73,16 +57,9 @@ class RowStationary(Accelerator[RowStationarySpec]):
 
     def lay_out(self, layer: Layer) -> LaidOut:
         """How the layer is run."""
-        spec, layer, limits = self.spec, stacked_images(layer), self.limits()
-        way = search(layer, limits, self.estimate(), beside=spec.weight_loads == "beside")
-        position_bits = spec.value_bits * way.groups * layer.group_in_channels
-        strips = PixelStrips.of(
-            layer,
-            way.rows * layer.output_size[-1],
-            inputs=limits.input_bits // 8 // bits_to_bytes(position_bits),
-            outputs=limits.sums // (way.groups * way.blocks * way.filters),
-        )
-        return LaidOut(layer, way, GroupPacks(layer, way.groups), strips)
+        spec, layer, limits, ports = self.spec, stacked_images(layer), self.limits(), self.estimate()
+        way = search(layer, limits, ports, beside=spec.weight_loads == "beside")
+        return best_strips(layer, way, limits, ports, spec, self.held_weight_bytes())
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each pack of groups, image and strip of waves, in this order."""
@@ -95,7 +72,7 @@ class RowStationary(Accelerator[RowStationarySpec]):
         return strip_schedule(
             self.spec,
             self._work(self.counted(trace, laid), laid),
-            traffic.transfers(limits.input_bits // 8, bits_to_bytes(limits.sums * self.spec.sum_bits)),
+            traffic.transfers(limits.input_room // 8, (limits.sum_room or limits.input_room) // 8),
             pe_grid=(limits.rows, limits.columns),
             lanes_per_pe=limits.lanes,
             expected_issued=self.issued_products(trace),
@@ -109,11 +86,7 @@ class RowStationary(Accelerator[RowStationarySpec]):
     def _plan(self, trace: LayerTrace, laid: LaidOut) -> StripPlan:
         """The tiles, with filters in blocks whose sums of a strip the buffer holds."""
         layer, way, packs = laid.layer, laid.way, laid.packs
-        # Weights of blocks of filters are joined to those of the blocks that activations come again for.
-        together = way.blocks
-        if way.groups == 1:
-            pixels = laid.way.rows * layer.output_size[-1] * int(laid.strips.blocks.max())
-            together *= max(1, self.limits().sums // (pixels * laid.outputs_together))
+        together = way.blocks * laid.joined
         by_block = self.weight_bytes(trace, laid)
         first = np.arange(0, by_block.shape[1], together)
         by_pack = np.add.reduceat(np.add.reduceat(by_block, first, axis=1), _first_groups(packs), axis=0)

@@ -41,16 +41,17 @@ class EyerissSpec(RowStationarySpec):
     weights_per_pe: Count = Field(224, description="weights of a PE's scratchpad (memory)")
     values_per_pe: Count = Field(12, description="activations of a PE's scratchpad: channels times taps (memory)")
     weight_port_values: Count = Field(4, description="weights that the array takes a cycle: a bus of 64 bits (memory)")
-    input_port_values: Count = Field(4, description="activations that the array takes a cycle, likewise (memory)")
-    sum_port_values: Count = Field(4, description="partial sums that it takes, and gives, a cycle, likewise (memory)")
+    input_port_values: Count = Field(1, description="activations that the array takes a cycle: 16 bits (memory)")
+    sum_port_values: Count = Field(4, description="partial sums that it takes, and gives, a cycle: 64 bits (memory)")
     sum_bits: int = Field(16, ge=1, le=64, description="bits of a partial sum (memory)")
-    input_buffer_bytes: Bytes = Field(
-        8 * KIB, description="part of the global buffer for activations, bytes (assumption: 2 of 25 banks of 4 KiB, "
-        "which are given to activations or sums layer by layer)"
+    channels_per_pass: Size = Field(
+        0, description="most channels that a chain adds up before its sums go back to the global buffer; 0: as many as "
+        "are fastest (assumption: what else the chip's mappings were chosen for is not modelled)"
     )  # fmt: skip
-    sum_buffer_bytes: Bytes = Field(
-        92 * KIB, description="part of the global buffer for partial sums, bytes (assumption: the other 23 banks)"
-    )
+    global_buffer_bytes: Bytes = Field(
+        100 * KIB, description="global buffer of activations and partial sums, which share it as each layer needs, "
+        "bytes (memory; 8 KiB more hold weights on their way)"
+    )  # fmt: skip
     dram: DramSpec = Field(
         DramSpec(bandwidth_gbs=0.48),  # type: ignore[call-arg]
         description="external memory (memory: a link of 64 bits at 60 MHz)",
@@ -85,9 +86,9 @@ class EyerissV2Spec(RowStationarySpec):
         2, description="partial sums that a column of a cluster takes, and gives, a cycle (memory: 40 bits)"
     )
     sum_bits: int = _Bits
-    empty_column_cycles: Size = Field(
-        0, description="cycles that an activation takes whose weights in a PE are all zero (0: cycles of a PE are its "
-        "products, as in Sparseloop's model of it)"
+    empty_column_cycles: int = Field(
+        0, ge=0, le=1, description="cycles that an activation takes whose weights in a PE are all zero (assumption: 0, "
+        "as in Sparseloop's model of the PE; 1 where looking up an empty column costs a slot)"
     )  # fmt: skip
     count_bits: Size = Field(4, description="bits beside a stored weight: zeros before it (paper)")
     address_bits: Size = Field(7, description="bits of a weight column's address (memory)")

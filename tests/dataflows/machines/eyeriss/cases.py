@@ -12,15 +12,19 @@ ROOM = {
     "sum_port_values": st.sampled_from([1, 2, 7]),
     "sum_bits": st.sampled_from([8, 16, 20]),
     "weight_loads": st.sampled_from(["before", "beside"]),
-    "input_buffer_bytes": st.sampled_from([1, 20, 60, 4096]),
-    "sum_buffer_bytes": st.sampled_from([1, 12, 40, 150, 4096]),
     "value_bits": st.sampled_from([8, 16]),
 }
 
 
 def dense_specs():
     return st.builds(
-        EyerissSpec, **ROOM, pe_rows=st.integers(1, 6), pe_columns=st.integers(1, 5), values_per_pe=st.integers(1, 6)
+        EyerissSpec,
+        **ROOM,
+        pe_rows=st.integers(1, 6),
+        pe_columns=st.integers(1, 5),
+        values_per_pe=st.integers(1, 6),
+        channels_per_pass=st.sampled_from([0, 0, 1, 2, 3]),
+        global_buffer_bytes=st.sampled_from([1, 24, 60, 150, 8192]),
     )
 
 
@@ -34,5 +38,7 @@ def sparse_specs():
         pe_columns=st.integers(1, 4),
         macs_per_pe=st.integers(1, 3),
         columns_per_pe=st.integers(1, 6),
-        empty_column_cycles=st.integers(0, 2),
+        input_buffer_bytes=st.sampled_from([1, 20, 60, 4096]),
+        sum_buffer_bytes=st.sampled_from([1, 12, 40, 150, 4096]),
+        empty_column_cycles=st.integers(0, 1),
     )

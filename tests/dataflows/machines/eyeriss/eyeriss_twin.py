@@ -19,11 +19,19 @@ class Eyeriss(Walk):
     def __init__(self, spec: Any, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> None:
         self.rows_of_array, self.columns_of_array = spec.pe_rows, spec.pe_columns
         self.values, self.macs = spec.values_per_pe, 1
+        self.channels_of_a_pass = spec.channels_per_pass or 1 << 60
         super().__init__(spec, layer, weights, activations)
 
     def load_words(self, m: Mapping) -> int:
         held = min(m.depth, self.entries(m.channels))
         return m.groups * m.blocks * held * m.filters * m.channels * m.taps
+
+    def room(self, m: Mapping) -> int:
+        left = 8 * self.spec.global_buffer_bytes - self.inputs(m) * self.spec.value_bits
+        return max(0, left) // self.spec.sum_bits
+
+    def input_words(self, m: Mapping) -> int:
+        return self.inputs(m)
 
     def sum_words(self, m: Mapping) -> int:
         return m.groups * m.blocks * m.rows * m.filters * self.q
@@ -36,7 +44,7 @@ class Eyeriss(Walk):
 
     def work(self, one: Held, image: int, at: tuple[int, int] | None) -> Work:
         del image, at  # zeros and rows in the padding are multiplied like all else
-        cycles = []
+        cycles: Work = []
         for _q in range(self.q):
             for _c in one.channels:
                 for _s in one.taps:

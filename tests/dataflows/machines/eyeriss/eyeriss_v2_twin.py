@@ -26,6 +26,19 @@ class EyerissV2(Walk):
         side = min(m.groups * m.blocks, up(self.spec.pe_columns, m.rows))
         return side * m.filters * m.channels * m.taps
 
+    def room(self, m: Mapping) -> int:
+        fits = self.inputs(m) * self.spec.value_bits <= 8 * self.spec.input_buffer_bytes
+        return 8 * self.spec.sum_buffer_bytes // self.spec.sum_bits if fits else 0
+
+    def input_words(self, m: Mapping) -> int:
+        spec, layer = self.spec, self.layer
+        high, across = min(spec.pe_rows, m.depth), min(m.rows, spec.pe_columns)
+        down = min(high, self.t * self.r)
+        rows = min(across * down, (across - 1) * layer.stride[1] + (down - 1) * layer.dilation[1] + 1)
+        stacks = min(up(spec.pe_rows, m.depth), up(m.groups * m.blocks * m.rows, self.columns_of_array))
+        blocks = up(high, self.unit) * min(m.groups, up(spec.pe_columns, m.blocks * m.rows)) * stacks
+        return blocks * rows * m.channels * layer.input_size[2]
+
     def sum_words(self, m: Mapping) -> int:
         stacks = up(m.groups * m.blocks * m.rows, self.columns_of_array)
         return min(up(self.spec.pe_rows, m.depth), stacks) * m.filters * self.q
@@ -56,7 +69,8 @@ class EyerissV2(Walk):
         return bool(self.activations[(image, channel, *at, w)])
 
     def work(self, one: Held, image: int, at: tuple[int, int] | None) -> Work:
-        layer, cycles = self.layer, []
+        layer = self.layer
+        cycles: Work = []
         if at is None:
             return cycles
         for q in range(self.q):

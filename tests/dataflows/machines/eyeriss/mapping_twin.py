@@ -4,6 +4,7 @@ From the machines' description alone; nothing here is shared with the kernels. E
 """
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any, NamedTuple
 
 from workloads.layer import Layer
@@ -46,16 +47,18 @@ def stacked(layer: Layer) -> Layer:
 def candidates(size: int, cap: int) -> list[int]:
     """Even cuts of `size` that fit `cap`, the largest first."""
     top = min(size, cap)
-    tried = {v for v in range(1, top + 1) if v == top or v.bit_count() == 1}
+    tried = {v for v in range(1, top + 1) if v.bit_count() == 1}
+    while top > 0:
+        tried.add(top)
+        top //= 2
     return sorted({up(size, up(size, v)) for v in tried}, reverse=True)
 
 
-def depths(unit: int, entries: int, rows: int) -> list[int]:
-    """Lengths of a chain, the least first."""
-    most = min(rows, entries)
-    tried = {most} | ({unit * (most // unit)} if unit <= most else set())
-    tried |= {v for v in range(unit, most + 1, unit) if (v // unit).bit_count() == 1}
-    return sorted({up(entries, up(entries, v)) for v in tried})
+def depths(unit: int, blocks: int, rows: int, most: int) -> list[int]:
+    """Lengths of a chain, the least first; `most` channel blocks at a time."""
+    if unit > rows:
+        return [up(blocks * unit, up(blocks * unit, rows))]
+    return sorted(unit * j for j in candidates(blocks, max(1, min(rows // unit, most))))
 
 
 class Machine:
@@ -65,6 +68,7 @@ class Machine:
     rows_of_array: int
     values: int  # activations that a PE holds
     macs: int
+    channels_of_a_pass: int = 1 << 60
 
     def __init__(self, spec: Any, layer: Layer) -> None:
         self.spec, self.layer = spec, layer
@@ -86,45 +90,64 @@ class Machine:
         """Entries of a filter block (L)."""
         return up(self.layer.group_in_channels, channels) * self.unit
 
+    def room(self, m: Mapping) -> int:
+        """Sums that the buffer holds beside the inputs of a wave."""
+        raise NotImplementedError
+
+    def sums(self, m: Mapping) -> int:
+        """Sums of a wave."""
+        return m.groups * m.blocks * m.filters * m.rows * self.q
+
     def mappings(self) -> Iterator[Mapping]:
         """All that fit, in order."""
         spec, layer, each = self.spec, self.layer, self.layer.group_out_channels
-        room = 8 * spec.sum_buffer_bytes // spec.sum_bits
-        for c0 in candidates(layer.group_in_channels, self.values // self.s0):
-            for m0 in candidates(each, min(spec.sums_per_pe, spec.weights_per_pe // (c0 * self.s0))):
-                for d in depths(self.unit, self.entries(c0), self.rows_of_array):
-                    sets = self.rows_of_array // d * self.columns_of_array
-                    for e1 in candidates(self.o * self.p, sets):
-                        slots, blocks = min(sets // e1, room // (e1 * self.q * m0)), up(each, m0)
-                        if slots == 0:
-                            continue
-                        u = min(layer.groups, slots // blocks) if blocks <= slots else 1
-                        found = Mapping(m0, c0, self.s0, d, e1, u, min(blocks, slots))
-                        if self.inputs(found) * spec.value_bits <= 8 * spec.input_buffer_bytes:
-                            yield found
+        for c0 in candidates(layer.group_in_channels, min(self.values // self.s0, self.channels_of_a_pass)):
+            held = self.macs * (spec.weights_per_pe // (self.macs * c0 * self.s0))
+            for m0, d in product(candidates(each, min(spec.sums_per_pe, held)), self.depths(c0)):
+                sets = self.rows_of_array // d * self.columns_of_array
+                for e1 in candidates(self.o * self.p, sets):
+                    one, blocks = Mapping(m0, c0, self.s0, d, e1, 1, 1), up(each, m0)
+                    slots = min(sets // e1, self.room(one) // self.sums(one))
+                    if slots == 0:
+                        continue
+                    if blocks > slots:
+                        yield one._replace(blocks=slots)
+                        continue
+                    side = one._replace(blocks=blocks)
+                    wider = [side._replace(groups=u) for u in range(1, min(layer.groups, slots // blocks) + 1)]
+                    yield [wide for wide in wider if self.sums(wide) <= self.room(wide)][-1]
+
+    def depths(self, c0: int) -> list[int]:
+        """Lengths of a chain."""
+        blocks = up(self.layer.group_in_channels, c0)
+        return depths(self.unit, blocks, self.rows_of_array, self.channels_of_a_pass // c0)
 
     def cost(self, m: Mapping) -> int:
         """What the search makes least."""
-        spec, side = self.spec, m.groups * m.blocks
+        spec = self.spec
         waves = up(self.o * self.p, m.rows)
-        room = 8 * spec.sum_buffer_bytes // spec.sum_bits
-        strips = up(waves, max(1, room // (m.rows * self.q * side * m.filters)))
+        strips = up(waves, max(1, self.room(m) // self.sums(m)))
         compute = up(m.filters, self.macs) * m.channels * m.taps * self.q
         load, sums = up(self.load_words(m), spec.weight_port_values), up(self.sum_words(m), spec.sum_port_values)
+        inputs = up(self.input_words(m), spec.input_port_values)
         passes = up(self.entries(m.channels), m.depth)
         rounds = up(up(self.layer.group_out_channels, m.filters), m.blocks)
         steps = up(self.layer.groups, m.groups) * self.layer.batch * rounds * passes
         if spec.weight_loads == "before":
-            return steps * (strips * load + waves * max(compute, sums))
-        return steps * max(strips * load, waves * max(compute, sums))
+            return steps * (strips * load + waves * max(compute, inputs, sums))
+        return steps * max(strips * load, waves * max(compute, inputs, sums))
 
     def mapping(self) -> Mapping:
         """The first of the cheapest."""
-        least = Mapping(1, 1, self.s0, depths(self.unit, self.entries(1), self.rows_of_array)[0], 1, 1, 1)
+        least = Mapping(1, 1, self.s0, self.depths(1)[0], 1, 1, 1)
         return min(self.mappings(), key=self.cost, default=least)
 
     def load_words(self, m: Mapping) -> int:
         """Weights of a load on the busiest port, as the search counts them."""
+        raise NotImplementedError
+
+    def input_words(self, m: Mapping) -> int:
+        """Activations of a wave on the busiest port, as the search counts them."""
         raise NotImplementedError
 
     def sum_words(self, m: Mapping) -> int:

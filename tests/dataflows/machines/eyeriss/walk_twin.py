@@ -60,7 +60,8 @@ class Walk(Machine):
 
     def held(self, slots: dict[tuple[int, int], Slot], number: int) -> dict[tuple[int, int], Held]:
         """What each PE (row, column) holds in a pass."""
-        m, found = self.m, {}
+        m = self.m
+        found: dict[tuple[int, int], Held] = {}
         for ((v, x), slot), j in product(slots.items(), range(m.depth)):
             entry = number * m.depth + j
             if entry >= self.entries(m.channels):
@@ -74,7 +75,8 @@ class Walk(Machine):
 
     def row_read(self, output_row: int, kernel_row: tuple[int, int]) -> tuple[int, int] | None:
         """Slice and row of the input that a kernel row reads; None outside the map."""
-        layer, at = self.layer, []
+        layer = self.layer
+        at: list[int] = []
         for axis, (o, k) in enumerate(zip(divmod(output_row, self.p), kernel_row, strict=True)):
             at.append(o * layer.stride[axis] + k * layer.dilation[axis] - layer.padding[axis][0])
         inside = all(0 <= i < size for i, size in zip(at, layer.input_size, strict=False))

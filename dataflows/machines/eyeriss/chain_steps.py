@@ -45,6 +45,12 @@ class Chains(NamedTuple):
     group_blocks: int
 
 
+# What stands in the rows of the table of chains that are in use in a round: which groups and filter blocks they belong
+# to, their output row in a wave, their first PE, their place among the blocks side by side and their group there, and
+# the port beside which they stand, of those for weights.
+_GROUP, _BLOCK, _ROW, _PE, _PLACE, _OWN_GROUP, _ROUTER = range(7)
+
+
 class Ports(NamedTuple):
     """What reaches the PEs of a cluster (rows x columns of them) in a cycle; all whole numbers.
 
@@ -69,10 +75,11 @@ class Counted(NamedTuple):
 
     read        int64 ([O·]P, [T·]R): the input row ([d,] h) that a kernel row of an output row reads; where it lies
                 outside the map the number of input rows, which stands for none
-    taken       int32 (N, input rows + 1, C, S): activations of a row that a tap meets, over all positions
+    taken       int32 (N, input rows + 1, C·S): activations of a row that a tap meets, over all positions
     words       int32 (N, input rows + 1, C): activations of a row that a port has to bring; none of the last
-    weights     uint8 or int32 (G, filter blocks, [T·]R, C/G, S): weights that an activation meets in a PE
+    weights     uint8 or int32 (G, filter blocks, [T·]R, C/G·S): weights that an activation meets in a PE
     cost        int64 (most weights + 1,): cycles that an activation takes with so many
+    channels, kernel_taps   C/G and S
     filters     int64 (filter blocks,): filters of each block
     positions   Q
     """
@@ -82,6 +89,8 @@ class Counted(NamedTuple):
     words: np.ndarray
     weights: np.ndarray
     cost: np.ndarray
+    channels: int
+    kernel_taps: int
     filters: np.ndarray
     positions: int
 
@@ -100,116 +109,130 @@ def chain_steps(
     first_wave  int64 (strips + 1,): where the waves of each strip begin, and the last ends
     """
     packs, images, strips, pes = issued.shape
-    own = np.zeros(pes, np.int64)
-    mapped = np.zeros(pes, np.uint8)
-    clusters = pes // (ports.rows * ports.columns)
-    room = np.zeros(clusters * ports.columns, np.int64)
+    across = chains.columns // ports.columns
+    cluster = np.empty(pes, np.int64)
+    for pe in range(pes):
+        cluster[pe] = pe // chains.columns // ports.rows * across + pe % chains.columns // ports.columns
+    room = np.zeros(pes // ports.rows, np.int64)  # a port for each column of a cluster
+    table = np.zeros((7, chains.sets), np.int64)
+    mapped, own = np.zeros(pes, np.int64), np.zeros(pes, np.int64)
     channel_blocks = chains.entries // (layer.read.shape[1] * chains.tap_blocks)
     # When a row of a channel block was last brought to a cluster: the number of the wave, so that nothing is cleared.
-    brought = np.zeros((clusters, chains.groups * channel_blocks * layer.words.shape[1]), np.int64)
-    wave_number = 0
-    rounds = -(-chains.group_blocks // chains.blocks)
-    passes = -(-chains.entries // chains.depth)
+    keys = chains.groups * channel_blocks * layer.words.shape[1]
+    brought = np.zeros((pes // (ports.rows * ports.columns), keys), np.int64)
+    number = np.zeros(1, np.int64)
     for pack in range(packs):
         for image in range(images):
             for strip in range(strips):
-                counted = cycles[pack, image, strip]
-                products = issued[pack, image, strip]
-                for around in range(rounds):
-                    for through in range(passes):
-                        at = (pack, image, around, through)
-                        load = _load(chains, ports, layer, at, mapped)
-                        if not ports.beside:
-                            _wait(counted, mapped, load)
-                        worked = 0
-                        for wave in range(first_wave[strip], first_wave[strip + 1]):
-                            wave_number += 1
-                            most = _work(chains, ports, layer, at, wave, own, mapped, counted, products)
-                            inputs = _inputs(chains, ports, layer, at, wave, mapped, room, brought, wave_number)
-                            length = max(most, inputs, _sums(chains, ports, layer, at, wave, room))
-                            worked += length
-                            _meet(counted, mapped, own, most, length)
-                        if ports.beside and load > worked:
-                            load = _load(chains, ports, layer, at, mapped)
-                            _wait(counted, mapped, load - worked)
+                counted, products = cycles[pack, image, strip], issued[pack, image, strip]
+                waves = first_wave[strip], first_wave[strip + 1]
+                taken = 0
+                for around in range(-(-chains.group_blocks // chains.blocks)):
+                    used = _use(chains, ports, layer.weights.shape[0], pack, around, table)
+                    scratch = (table[:, :used], mapped, own, room, brought, cluster, number)
+                    for through in range(-(-chains.entries // chains.depth)):
+                        taken += _pass(chains, ports, layer, image, through, waves, scratch, counted, products)
+                for pe in range(pes):
+                    counted[pe, _UNMAPPED] = taken - counted[pe].sum()
 
 
 @kernel
-def _meet(cycles: np.ndarray, mapped: np.ndarray, own: np.ndarray, most: int, length: int) -> None:
-    """Add cycles (PEs, CAUSES) of waits at the end of a wave whose slowest PE took `most` of its cycles."""
-    for pe in range(mapped.size):
-        if mapped[pe]:
-            cycles[pe, _IMBALANCE] += most - own[pe]
-            cycles[pe, _PORT] += length - most
-        else:
-            cycles[pe, _UNMAPPED] += length
+def _use(chains: Chains, ports: Ports, groups: int, pack: int, around: int, table: np.ndarray) -> int:
+    """How many chains are in use in a round of filter blocks; fills `table`."""
+    used = 0
+    for slot in range(min(chains.sets, chains.groups * chains.blocks * chains.rows)):
+        place = slot // chains.rows
+        group = pack * chains.groups + place // chains.blocks
+        block = around * chains.blocks + place % chains.blocks
+        if group >= groups or block >= chains.group_blocks:
+            continue
+        table[_GROUP, used], table[_BLOCK, used], table[_ROW, used] = group, block, slot % chains.rows
+        table[_PE, used] = slot // chains.columns * chains.depth * chains.columns + slot % chains.columns
+        table[_PLACE, used], table[_OWN_GROUP, used] = place, place // chains.blocks
+        # A row of a cluster has a port of its own; a pooled one serves all.
+        table[_ROUTER, used] = 0 if ports.pooled else slot // ports.columns
+        used += 1
+    return used
 
 
 @kernel
-def _wait(cycles: np.ndarray, mapped: np.ndarray, length: int) -> None:
-    """Add cycles (PEs, CAUSES) of a wait for weights."""
-    for pe in range(mapped.size):
-        cycles[pe, _PORT if mapped[pe] else _UNMAPPED] += length
-
-
-@kernel
-def _block_of(chains: Chains, groups: int, at: tuple[int, int, int, int], place: int) -> tuple[int, int]:
-    """Group and filter block at a place among groups x blocks of a round; (-1, -1) where there is none."""
-    group = at[0] * chains.groups + place // chains.blocks
-    block = at[2] * chains.blocks + place % chains.blocks
-    if place >= chains.groups * chains.blocks or group >= groups or block >= chains.group_blocks:
-        return -1, -1
-    return group, block
-
-
-@kernel
-def _entry(chains: Chains, layer: Counted, entry: int) -> tuple[int, int, int, int, int]:
-    """First channel, channel behind the last, kernel row, first tap and tap behind the last of an entry."""
-    kernel_rows, taps = layer.weights.shape[2], layer.weights.shape[4]
-    tap = entry % chains.tap_blocks * chains.taps
-    row = entry // chains.tap_blocks % kernel_rows
-    channel = entry // (chains.tap_blocks * kernel_rows) * chains.channels
-    return channel, min(channel + chains.channels, layer.weights.shape[3]), row, tap, min(tap + chains.taps, taps)
-
-
-@kernel
-def _load(
+def _pass(
     chains: Chains,
     ports: Ports,
     layer: Counted,
-    at: tuple[int, int, int, int],
-    mapped: np.ndarray,
+    image: int,
+    through: int,
+    waves: tuple[int, int],
+    scratch: tuple[np.ndarray, ...],
+    cycles: np.ndarray,
+    issued: np.ndarray,
 ) -> int:
-    """Cycles in which the weights of a pass reach the PEs; marks in `mapped` those that get any."""
-    mapped[:] = 0
+    """Cycles of a pass of a strip, its load of weights included."""
+    table, mapped, own, room, brought, cluster, number = scratch
+    load = _load(chains, ports, layer, through, table)
+    length = 0
+    for wave in range(waves[0], waves[1]):
+        number[0] += 1
+        room[:] = 0
+        many = _work(
+            chains, ports, layer, image, through, wave, table, mapped, own, room, brought, cluster, number[0],
+            cycles, issued,
+        )  # fmt: skip
+        inputs = _port_cycles(room.max(), ports.inputs)
+        most = own[:many].max() if many else 0
+        ended = max(most, inputs, _sums(chains, ports, layer, wave, table, room, cluster))
+        length += ended
+        for at in range(many):
+            cycles[mapped[at], _IMBALANCE] += most - own[at]
+            cycles[mapped[at], _PORT] += ended - most
+    waits = max(0, load - length) if ports.beside else load
+    for position in range(min(chains.depth, chains.entries - through * chains.depth)):
+        for at in range(table.shape[1]):
+            cycles[table[_PE, at] + position * chains.columns, _PORT] += waits
+    return length + waits
+
+
+@kernel
+def _port_cycles(words: int, width: int) -> int:
+    """Cycles in which so many words pass a port."""
+    return -(-words // width)
+
+
+@kernel
+def _entry(chains: Chains, layer: Counted, entry: int) -> tuple[int, int, int, int]:
+    """Kernel row, first channel block, and where an entry's weights begin and end among those of a kernel row."""
+    # Where taps are cut to blocks, a block of channels is a single one: weights of an entry always lie side by side.
+    row = entry // chains.tap_blocks % layer.read.shape[1]
+    block = entry // (chains.tap_blocks * layer.read.shape[1])
+    if chains.tap_blocks == 1:
+        stop = min((block + 1) * chains.channels, layer.channels) * layer.kernel_taps
+        return row, block, block * chains.channels * layer.kernel_taps, stop
+    tap = entry % chains.tap_blocks * chains.taps
+    first = block * layer.kernel_taps
+    return row, block, first + tap, first + min(tap + chains.taps, layer.kernel_taps)
+
+
+@kernel
+def _load(chains: Chains, ports: Ports, layer: Counted, through: int, table: np.ndarray) -> int:
+    """Cycles in which the weights of a pass reach the PEs."""
     slowest, pooled = 0, 0
-    for position in range(chains.depth):
-        entry = at[3] * chains.depth + position
-        if entry >= chains.entries:
-            break
-        first, stop, row, tap, end = _entry(chains, layer, entry)
-        before, width = -1, 0
-        for slot in range(chains.sets):
-            place = slot // chains.rows
-            group, block = _block_of(chains, layer.weights.shape[0], at, place)
-            if slot % ports.columns == 0 and not ports.pooled:
-                # A row of a cluster begins, which has a port of its own.
-                width, before = 0, -1
-            if group < 0:
-                continue
-            pe = (slot // chains.columns * chains.depth + position) * chains.columns + slot % chains.columns
-            mapped[pe] = 1
-            if place == before:
+    for position in range(min(chains.depth, chains.entries - through * chains.depth)):
+        row, _block, first, stop = _entry(chains, layer, through * chains.depth + position)
+        router, place, words = -1, -1, 0
+        for at in range(table.shape[1]):
+            if table[_ROUTER, at] != router:
+                router, place, words = table[_ROUTER, at], -1, 0
+            if table[_PLACE, at] == place:
                 continue  # the PE beside it takes the same weights
-            before = place
-            for channel in range(first, stop):
-                for s in range(tap, end):
-                    width += layer.weights[group, block, row, channel, s]
-            if not ports.pooled:
-                slowest = max(slowest, width)
-        pooled += width
-    words = pooled if ports.pooled else slowest
-    return -(-words // ports.weights)
+            place = table[_PLACE, at]
+            weights = layer.weights[table[_GROUP, at], table[_BLOCK, at], row]
+            more = 0
+            for weight in range(first, stop):
+                more += np.int64(weights[weight])
+            words += more
+            pooled += more
+            slowest = max(slowest, words)
+    return _port_cycles(int(pooled if ports.pooled else slowest), ports.weights)
 
 
 @kernel
@@ -217,101 +240,93 @@ def _work(
     chains: Chains,
     ports: Ports,
     layer: Counted,
-    at: tuple[int, int, int, int],
+    image: int,
+    through: int,
     wave: int,
-    own: np.ndarray,
+    table: np.ndarray,
     mapped: np.ndarray,
+    own: np.ndarray,
+    room: np.ndarray,
+    brought: np.ndarray,
+    cluster: np.ndarray,
+    number: int,
     cycles: np.ndarray,
     issued: np.ndarray,
 ) -> int:
-    """The most cycles of a PE in a wave; fills `own` and `mapped`, and adds each PE's own cycles and products."""
-    mapped[:] = 0
-    own[:] = 0
-    first_row, most = wave * chains.rows, 0
-    group_channels = layer.weights.shape[3]
-    for position in range(chains.depth):
-        entry = at[3] * chains.depth + position
-        if entry >= chains.entries:
-            break
-        first, stop, row, tap, end = _entry(chains, layer, entry)
-        for slot in range(chains.sets):
-            group, block = _block_of(chains, layer.weights.shape[0], at, slot // chains.rows)
-            output_row = first_row + slot % chains.rows
-            if group < 0 or output_row >= layer.read.shape[0]:
+    """How many PEs have work in a wave; adds their cycles and products.
+
+    Fills `mapped` with them, `own` with their cycles, and `room` with the activations that each cluster has to take.
+    """
+    many, first_row, rows = 0, wave * chains.rows, layer.words.shape[1]
+    blocks = brought.shape[1] // (chains.groups * rows)
+    for position in range(min(chains.depth, chains.entries - through * chains.depth)):
+        row, block, first, stop = _entry(chains, layer, through * chains.depth + position)
+        last_read, last_group, last_cluster, some = -1, -1, -1, 0
+        for at in range(table.shape[1]):
+            output_row = first_row + table[_ROW, at]
+            if output_row >= layer.read.shape[0]:
                 continue
-            read = layer.read[output_row, row]
-            busy, index, products = 0, 0, 0
-            for channel in range(first, stop):
-                for s in range(tap, end):
-                    taken = layer.taken[at[1], read, group * group_channels + channel, s]
-                    meets = np.int64(layer.weights[group, block, row, channel, s])
-                    busy += taken * layer.cost[meets]
-                    products += taken * meets
-                    index += taken * (meets == 0)
-            index *= ports.empty
-            pe = (slot // chains.columns * chains.depth + position) * chains.columns + slot % chains.columns
-            mapped[pe] = 1
-            own[pe] = busy + index
-            most = max(most, busy + index)
-            cycles[pe, _BUSY] += busy
-            cycles[pe, _INDEX] += index
-            issued[pe] += products
-    return most
+            read, group = layer.read[output_row, row], table[_GROUP, at]
+            pe = table[_PE, at] + position * chains.columns
+            channel = group * layer.channels
+            taken = layer.taken[image, read, channel * layer.kernel_taps :]
+            # PEs beside one another often read the same row: whether there is anything in it is known, and brought.
+            if read != last_read or group != last_group:
+                last_read, last_group, last_cluster, some = read, group, -1, 0
+                for weight in range(first, stop):
+                    some |= taken[weight]
+            mapped[many], own[many] = pe, 0
+            if some:
+                weights = layer.weights[group, table[_BLOCK, at], row]
+                worked, products = 0, 0
+                for weight in range(first, stop):
+                    meets = np.int64(weights[weight])
+                    worked += taken[weight] * layer.cost[meets]
+                    products += taken[weight] * meets
+                own[many] = worked
+                index = _empty(taken, weights, first, stop) if ports.empty else 0
+                cycles[pe, _BUSY] += worked - index
+                cycles[pe, _INDEX] += index
+                issued[pe] += products
+            many += 1
+            if cluster[pe] == last_cluster:
+                continue
+            last_cluster = cluster[pe]
+            key = (table[_OWN_GROUP, at] * blocks + block) * rows + read
+            if brought[last_cluster, key] != number:
+                brought[last_cluster, key] = number
+                room[last_cluster] += _words(chains, layer, image, read, channel, block)
+    return many
 
 
 @kernel
-def _inputs(
-    chains: Chains,
-    ports: Ports,
-    layer: Counted,
-    at: tuple[int, int, int, int],
-    wave: int,
-    mapped: np.ndarray,
-    room: np.ndarray,
-    brought: np.ndarray,
-    wave_number: int,
-) -> int:
-    """Cycles in which a wave's activations reach every cluster, each row of a channel block once."""
-    across = chains.columns // ports.columns
-    clusters = brought.shape[0]
-    room[:clusters] = 0
-    rows, group_channels = layer.words.shape[1], layer.weights.shape[3]
-    channel_blocks = brought.shape[1] // (chains.groups * rows)
-    for position in range(chains.depth):
-        entry = at[3] * chains.depth + position
-        if entry >= chains.entries:
-            break
-        first, stop, row, _tap, _end = _entry(chains, layer, entry)
-        for slot in range(chains.sets):
-            height, column = slot // chains.columns * chains.depth + position, slot % chains.columns
-            if not mapped[height * chains.columns + column]:
-                continue
-            read = layer.read[wave * chains.rows + slot % chains.rows, row]
-            own_group = slot // chains.rows // chains.blocks
-            cluster = height // ports.rows * across + column // ports.columns
-            key = (own_group * channel_blocks + first // chains.channels) * rows + read
-            if brought[cluster, key] == wave_number:
-                continue
-            brought[cluster, key] = wave_number
-            first_channel = (at[0] * chains.groups + own_group) * group_channels
-            for channel in range(first, stop):
-                room[cluster] += layer.words[at[1], read, first_channel + channel]
-    return -(-room[:clusters].max() // ports.inputs)
+def _words(chains: Chains, layer: Counted, image: int, read: int, channel: int, block: int) -> int:
+    """Activations of an input row in a block of channels of the group that begins at a channel."""
+    found = 0
+    for c in range(block * chains.channels, min((block + 1) * chains.channels, layer.channels)):
+        found += np.int64(layer.words[image, read, channel + c])
+    return int(found)
+
+
+@kernel
+def _empty(taken: np.ndarray, weights: np.ndarray, first: int, stop: int) -> int:
+    """Activations whose column of weights is empty."""
+    found = 0
+    for weight in range(first, stop):
+        found += np.int64(taken[weight]) if weights[weight] == 0 else 0
+    return int(found)
 
 
 @kernel
 def _sums(
-    chains: Chains, ports: Ports, layer: Counted, at: tuple[int, int, int, int], wave: int, room: np.ndarray
+    chains: Chains, ports: Ports, layer: Counted, wave: int, table: np.ndarray, room: np.ndarray, cluster: np.ndarray
 ) -> int:
     """Cycles in which a wave's sums pass the ports of the clusters that its chains end in."""
-    across = chains.columns // ports.columns
     room[:] = 0
-    for slot in range(chains.sets):
-        group, block = _block_of(chains, layer.weights.shape[0], at, slot // chains.rows)
-        if group < 0 or wave * chains.rows + slot % chains.rows >= layer.read.shape[0]:
+    for at in range(table.shape[1]):
+        if wave * chains.rows + table[_ROW, at] >= layer.read.shape[0]:
             continue
-        height, column = slot // chains.columns * chains.depth + chains.depth - 1, slot % chains.columns
-        cluster = height // ports.rows * across + column // ports.columns
-        port = cluster if ports.pooled else cluster * ports.columns + column % ports.columns
-        room[port] += layer.filters[block] * layer.positions
-    return -(-room.max() // ports.sums)
+        end = table[_PE, at] + (chains.depth - 1) * chains.columns
+        port = cluster[end] if ports.pooled else cluster[end] * ports.columns + end % chains.columns % ports.columns
+        room[port] += layer.filters[table[_BLOCK, at]] * layer.positions
+    return _port_cycles(room.max(), ports.sums)

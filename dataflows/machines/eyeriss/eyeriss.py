@@ -27,7 +27,7 @@ import numpy as np
 
 from dataflows.machines.eyeriss.chain_steps import Counted, Ports
 from dataflows.machines.eyeriss.mapping import Estimate, Limits, Mapping, Rows
-from dataflows.machines.eyeriss.row_counts import dense_blocks, dense_rows, filters_of_blocks
+from dataflows.machines.eyeriss.row_counts import dense_blocks, dense_rows
 from dataflows.machines.eyeriss.row_stationary import RowStationary
 from dataflows.machines.eyeriss.row_strips import LaidOut
 from dataflows.machines.eyeriss.spec import EyerissSpec
@@ -97,12 +97,12 @@ class Eyeriss(RowStationary):
         del trace
         return self.count(laid, dense_rows(laid.layer), dense_blocks(laid.layer, laid.way), 1)
 
-    def weight_bytes(self, trace: LayerTrace, laid: LaidOut) -> np.ndarray:
+    def weight_bytes(self, counted: Counted, laid: LaidOut) -> np.ndarray:
         """All weights, as they are."""
-        layer = trace.layer
+        layer = laid.layer
         columns = layer.weight_count // layer.out_channels
-        filters = filters_of_blocks(laid.layer, laid.way)
-        return np.broadcast_to(bits_to_bytes(filters * columns * self.spec.value_bits), (layer.groups, filters.size))
+        stored = bits_to_bytes(counted.filters * columns * self.spec.value_bits)
+        return np.broadcast_to(stored, (layer.groups, stored.size))
 
 
 @dataclass(frozen=True)

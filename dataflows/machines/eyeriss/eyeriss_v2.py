@@ -124,15 +124,14 @@ class EyerissV2(RowStationary):
         rows = taken_of_rows(laid.layer, stacked_input(trace.layer, trace.activation_mask))
         return self.count(laid, rows, weights_of_blocks(laid.layer, laid.way, trace.weight_mask), self.spec.macs_per_pe)
 
-    def weight_bytes(self, trace: LayerTrace, laid: LaidOut) -> np.ndarray:
+    def weight_bytes(self, counted: Counted, laid: LaidOut) -> np.ndarray:
         """Non-zero weights, each with its count, and an address for every column of a PE's filters."""
-        spec, layer = self.spec, trace.layer
-        columns = layer.weight_count // layer.out_channels
-        nonzeros = trace.weight_mask.reshape(layer.groups, layer.group_out_channels, columns).sum(axis=2)
-        first = np.arange(0, layer.group_out_channels, laid.way.filters)
-        stored = np.add.reduceat(nonzeros, first, axis=1) * (spec.value_bits + spec.count_bits)
+        spec, layer = self.spec, laid.layer
+        nonzeros = counted.weights.reshape(*counted.weights.shape[:2], -1).sum(axis=2, dtype=np.int64)
+        stored = nonzeros * (spec.value_bits + spec.count_bits)
         # A block without a weight is not stored at all.
-        return bits_to_bytes(stored + np.where(stored > 0, columns * spec.address_bits, 0))
+        addresses = layer.weight_count // layer.out_channels * spec.address_bits
+        return bits_to_bytes(stored + np.where(stored > 0, addresses, 0))
 
 
 @dataclass(frozen=True)

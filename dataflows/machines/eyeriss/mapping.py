@@ -160,11 +160,15 @@ def search(layer: Layer, limits: Limits, ports: Estimate, *, beside: bool) -> Ma
     layer   stacked (`stacked_images`)
     beside  whether weights are loaded while PEs compute
     """
-    shape, best, least = Rows(layer), None, 0
-    for way in _ways(shape, limits):
-        cost = _cycles(shape, way, limits, ports, beside=beside)
-        if best is None or cost < least:
-            best, least = way, cost
+    shape, best, least = Rows(layer), None, math.inf
+    for block in _blocks(shape, limits):
+        # Where even chains that are never idle would take longer than the best, no rows need be tried.
+        if _least_cycles(shape, block, limits) >= least:
+            continue
+        for way in _ways(shape, block, limits):
+            cost = _cycles(shape, way, limits, ports, beside=beside)
+            if cost < least:
+                best, least = way, cost
     if best is None:
         # Not even the smallest block fits the buffers: its sums and inputs pass through in pieces.
         taps = min(layer.kernel_size[-1], limits.taps)
@@ -193,7 +197,8 @@ def _depths(shape: Rows, limits: Limits, channels: int, taps: int) -> list[int]:
     return sorted(unit * side_by_side for side_by_side in blocks)
 
 
-def _ways(shape: Rows, limits: Limits) -> Iterator[Mapping]:
+def _blocks(shape: Rows, limits: Limits) -> Iterator[Mapping]:
+    """Blocks of weights of a PE and lengths of chains, with nothing side by side."""
     layer = shape.layer
     taps = min(layer.kernel_size[-1], limits.taps)
     for channels in _even(layer.group_in_channels, min(limits.taps // taps, limits.channels)):
@@ -201,16 +206,30 @@ def _ways(shape: Rows, limits: Limits) -> Iterator[Mapping]:
         # Words of the scratchpad hold a weight for each multiplier, all of one column.
         held = limits.lanes * (limits.weights // (limits.lanes * channels * taps))
         for filters in _even(layer.group_out_channels, min(limits.filters, held)):
-            needed = ceil_div(layer.group_out_channels, filters)
             for depth in depths:
-                sets = limits.rows // depth * limits.columns
-                for rows in _even(shape.rows, sets):
-                    way = Mapping(filters, channels, taps, depth, rows, 1, 1)
-                    slots = min(sets // rows, limits.sums(shape.inputs(way)) // shape.sums(way))
-                    if slots >= needed:
-                        yield _with_groups(shape, limits, replace(way, blocks=needed), slots // needed)
-                    elif slots:
-                        yield replace(way, blocks=slots)
+                yield Mapping(filters, channels, taps, depth, 1, 1, 1)
+
+
+def _ways(shape: Rows, block: Mapping, limits: Limits) -> Iterator[Mapping]:
+    """What can lie side by side, with so many PEs to a chain."""
+    needed = ceil_div(shape.layer.group_out_channels, block.filters)
+    sets = limits.rows // block.depth * limits.columns
+    for rows in _even(shape.rows, sets):
+        way = replace(block, rows=rows)
+        slots = min(sets // rows, limits.sums(shape.inputs(way)) // shape.sums(way))
+        if slots >= needed:
+            yield _with_groups(shape, limits, replace(way, blocks=needed), slots // needed)
+        elif slots:
+            yield replace(way, blocks=slots)
+
+
+def _least_cycles(shape: Rows, block: Mapping, limits: Limits) -> int:
+    """Cycles of the products alone if every chain was in use all the time."""
+    layer = shape.layer
+    compute = ceil_div(block.filters, limits.lanes) * block.channels * block.taps * layer.output_size[-1]
+    chains = layer.groups * ceil_div(layer.group_out_channels, block.filters) * shape.rows * layer.batch
+    passes = ceil_div(shape.entries(block.channels, block.taps), block.depth)
+    return ceil_div(chains * passes * compute, limits.rows // block.depth * limits.columns)
 
 
 def _with_groups(shape: Rows, limits: Limits, way: Mapping, slots: int) -> Mapping:

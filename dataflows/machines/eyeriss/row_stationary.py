@@ -52,7 +52,7 @@ class RowStationary(Accelerator[RowStationarySpec]):
         """The rows and weights of a trace."""
 
     @abstractmethod
-    def weight_bytes(self, trace: LayerTrace, laid: LaidOut) -> np.ndarray:
+    def weight_bytes(self, counted: Counted, laid: LaidOut) -> np.ndarray:
         """Int64 (groups, filter blocks): stored bytes of each block of weights of a PE's filters."""
 
     def lay_out(self, layer: Layer) -> LaidOut:
@@ -65,13 +65,14 @@ class RowStationary(Accelerator[RowStationarySpec]):
         """One tile for each pack of groups, image and strip of waves, in this order."""
         self.require(trace.layer)
         limits, laid = self.limits(), self.lay_out(trace.layer)
-        plan = self._plan(trace, laid)
+        counted = self.counted(trace, laid)
+        plan = self._plan(counted, laid)
         traffic = StripTraffic(plan, self.spec.value_bits, self.held_weight_bytes(), indexed=False)
         # Weights that do not stay come once for a strip: its waves follow one another for each pass.
         traffic.streams_weights = False
         return strip_schedule(
             self.spec,
-            self._work(self.counted(trace, laid), laid),
+            self._work(counted, laid),
             traffic.transfers(limits.input_room // 8, (limits.sum_room or limits.input_room) // 8),
             pe_grid=(limits.rows, limits.columns),
             lanes_per_pe=limits.lanes,
@@ -83,11 +84,11 @@ class RowStationary(Accelerator[RowStationarySpec]):
         limits = self.limits()
         return bits_to_bytes(limits.rows * limits.columns * limits.weights * self.spec.value_bits)
 
-    def _plan(self, trace: LayerTrace, laid: LaidOut) -> StripPlan:
+    def _plan(self, counted: Counted, laid: LaidOut) -> StripPlan:
         """The tiles, with filters in blocks whose sums of a strip the buffer holds."""
         layer, way, packs = laid.layer, laid.way, laid.packs
         together = way.blocks * laid.joined
-        by_block = self.weight_bytes(trace, laid)
+        by_block = self.weight_bytes(counted, laid)
         first = np.arange(0, by_block.shape[1], together)
         by_pack = np.add.reduceat(np.add.reduceat(by_block, first, axis=1), _first_groups(packs), axis=0)
         filters = packs.filters(together * way.filters if way.groups == 1 else layer.out_channels)
@@ -117,9 +118,20 @@ class RowStationary(Accelerator[RowStationarySpec]):
 
     def count(self, laid: LaidOut, rows: tuple[np.ndarray, np.ndarray], weights: np.ndarray, lanes: int) -> Counted:
         """Rows (`row_counts`) and weights of PEs that take `lanes` weights of an activation in a cycle."""
-        filters = filters_of_blocks(laid.layer, laid.way)
+        layer, (taken, words) = laid.layer, rows
         cost = ceil_div(np.arange(laid.way.filters + 1), lanes)
-        return Counted(rows_read(laid.layer), *rows, weights, cost, filters, laid.layer.output_size[-1])
+        cost[0] = self.ports().empty
+        return Counted(
+            read=rows_read(layer),
+            taken=taken.reshape(*taken.shape[:2], -1),
+            words=words,
+            weights=weights.reshape(*weights.shape[:3], -1),
+            cost=cost,
+            channels=layer.group_in_channels,
+            kernel_taps=layer.kernel_size[-1],
+            filters=filters_of_blocks(layer, laid.way),
+            positions=layer.output_size[-1],
+        )
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs filter block by filter block and entry by entry, as sums go down the chains."""

@@ -49,6 +49,7 @@ class Chains(NamedTuple):
 # to, their output row in a wave, their first PE, their place among the blocks side by side and their group there, and
 # the port beside which they stand, of those for weights.
 _GROUP, _BLOCK, _ROW, _PE, _PLACE, _OWN_GROUP, _ROUTER = range(7)
+_WAVES, _INPUTS, _WEIGHTS, _SUMS = range(4)  # what is counted on the way
 
 
 class Ports(NamedTuple):
@@ -103,10 +104,11 @@ def chain_steps(
     first_wave: np.ndarray,
     cycles: np.ndarray,
     issued: np.ndarray,
-) -> None:
+) -> np.ndarray:
     """Fill cycles (packs, N, strips, PEs, CAUSES) and issued (packs, N, strips, PEs).
 
     first_wave  int64 (strips + 1,): where the waves of each strip begin, and the last ends
+    Returns int64 (4,): the waves of all passes, and the words that passed the ports of activations, weights and sums.
     """
     packs, images, strips, pes = issued.shape
     across = chains.columns // ports.columns
@@ -120,7 +122,7 @@ def chain_steps(
     # When a row of a channel block was last brought to a cluster: the number of the wave, so that nothing is cleared.
     keys = chains.groups * channel_blocks * layer.words.shape[1]
     brought = np.zeros((pes // (ports.rows * ports.columns), keys), np.int64)
-    number = np.zeros(1, np.int64)
+    passed = np.zeros(4, np.int64)
     for pack in range(packs):
         for image in range(images):
             for strip in range(strips):
@@ -129,11 +131,12 @@ def chain_steps(
                 taken = 0
                 for around in range(-(-chains.group_blocks // chains.blocks)):
                     used = _use(chains, ports, layer.weights.shape[0], pack, around, table)
-                    scratch = (table[:, :used], mapped, own, room, brought, cluster, number)
+                    scratch = (table[:, :used], mapped, own, room, brought, cluster, passed)
                     for through in range(-(-chains.entries // chains.depth)):
                         taken += _pass(chains, ports, layer, image, through, waves, scratch, counted, products)
                 for pe in range(pes):
                     counted[pe, _UNMAPPED] = taken - counted[pe].sum()
+    return passed
 
 
 @kernel
@@ -168,19 +171,21 @@ def _pass(
     issued: np.ndarray,
 ) -> int:
     """Cycles of a pass of a strip, its load of weights included."""
-    table, mapped, own, room, brought, cluster, number = scratch
-    load = _load(chains, ports, layer, through, table)
+    table, mapped, own, room, brought, cluster, passed = scratch
+    load = _load(chains, ports, layer, through, table, passed)
     length = 0
     for wave in range(waves[0], waves[1]):
-        number[0] += 1
+        passed[_WAVES] += 1
         room[:] = 0
         many = _work(
-            chains, ports, layer, image, through, wave, table, mapped, own, room, brought, cluster, number[0],
+            chains, ports, layer, image, through, wave, table, mapped, own, room, brought, cluster, passed[_WAVES],
             cycles, issued,
         )  # fmt: skip
         inputs = _port_cycles(room.max(), ports.inputs)
+        passed[_INPUTS] += room.sum()
         most = own[:many].max() if many else 0
         ended = max(most, inputs, _sums(chains, ports, layer, wave, table, room, cluster))
+        passed[_SUMS] += room.sum()
         length += ended
         for at in range(many):
             cycles[mapped[at], _IMBALANCE] += most - own[at]
@@ -213,7 +218,7 @@ def _entry(chains: Chains, layer: Counted, entry: int) -> tuple[int, int, int, i
 
 
 @kernel
-def _load(chains: Chains, ports: Ports, layer: Counted, through: int, table: np.ndarray) -> int:
+def _load(chains: Chains, ports: Ports, layer: Counted, through: int, table: np.ndarray, passed: np.ndarray) -> int:
     """Cycles in which the weights of a pass reach the PEs."""
     slowest, pooled = 0, 0
     for position in range(min(chains.depth, chains.entries - through * chains.depth)):
@@ -232,6 +237,7 @@ def _load(chains: Chains, ports: Ports, layer: Counted, through: int, table: np.
             words += more
             pooled += more
             slowest = max(slowest, words)
+    passed[_WEIGHTS] += pooled
     return _port_cycles(int(pooled if ports.pooled else slowest), ports.weights)
 
 

@@ -90,7 +90,8 @@ class Eyeriss(RowStationary):
 
     def estimate(self) -> Estimate:
         """See `RowStationary`."""
-        return _Buses(self.spec)
+        spec = self.spec
+        return _Buses(spec.weight_port_values, spec.input_port_values, spec.sum_port_values)
 
     def counted(self, trace: LayerTrace, laid: LaidOut) -> Counted:
         """Every weight and position counts."""
@@ -107,14 +108,16 @@ class Eyeriss(RowStationary):
 
 @dataclass(frozen=True)
 class _Buses(Estimate):
-    spec: EyerissSpec
+    weight_values: int
+    input_values: int
+    sum_values: int
 
     def load(self, way: Mapping) -> int:
         words = way.groups * way.blocks * way.depth * way.filters * way.channels * way.taps
-        return ceil_div(words, self.spec.weight_port_values)
+        return ceil_div(words, self.weight_values)
 
     def inputs(self, way: Mapping, shape: Rows) -> int:
-        return ceil_div(shape.inputs(way), self.spec.input_port_values)
+        return ceil_div(shape.inputs(way), self.input_values)
 
     def sums(self, way: Mapping, shape: Rows) -> int:
-        return ceil_div(shape.sums(way), self.spec.sum_port_values)
+        return ceil_div(shape.sums(way), self.sum_values)

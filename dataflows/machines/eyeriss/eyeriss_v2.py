@@ -117,7 +117,7 @@ class EyerissV2(RowStationary):
 
     def estimate(self) -> Estimate:
         """See `RowStationary`."""
-        return _Mesh(self.spec)
+        return _Mesh(self.ports(), self.spec.columns)
 
     def counted(self, trace: LayerTrace, laid: LaidOut) -> Counted:
         """Non-zeros of rows and weights."""
@@ -136,30 +136,29 @@ class EyerissV2(RowStationary):
 
 @dataclass(frozen=True)
 class _Mesh(Estimate):
-    spec: EyerissV2Spec
+    ports: Ports
+    array_columns: int
 
     def load(self, way: Mapping) -> int:
-        spec = self.spec
-        blocks = min(way.groups * way.blocks, ceil_div(spec.pe_columns, way.rows))
-        return ceil_div(blocks * way.filters * way.channels * way.taps, spec.weight_port_values)
+        blocks = min(way.groups * way.blocks, ceil_div(self.ports.columns, way.rows))
+        return ceil_div(blocks * way.filters * way.channels * way.taps, self.ports.weights)
 
     def inputs(self, way: Mapping, shape: Rows) -> int:
-        spec = self.spec
         # Of a cluster's PEs those of a chain read rows for so many channel blocks and kernel rows, and
         # those beside them rows that overlap, or other groups'.
-        layer, entries, across = shape.layer, min(spec.pe_rows, way.depth), min(way.rows, spec.pe_columns)
+        layer, entries, across = shape.layer, min(self.ports.rows, way.depth), min(way.rows, self.ports.columns)
         down = min(entries, shape.kernel_rows)
         rows = min(across * down, (across - 1) * layer.stride[-2] + (down - 1) * layer.dilation[-2] + 1)
-        groups = min(way.groups, ceil_div(spec.pe_columns, way.blocks * way.rows))
+        groups = min(way.groups, ceil_div(self.ports.columns, way.blocks * way.rows))
         blocks = ceil_div(entries, shape.unit(way.taps)) * groups * self._stacks(way)
         words = blocks * rows * way.channels * shape.layer.input_size[-1]
-        return ceil_div(words, spec.input_port_values)
+        return ceil_div(words, self.ports.inputs)
 
     def sums(self, way: Mapping, shape: Rows) -> int:
         positions = shape.layer.output_size[-1]
-        return ceil_div(self._stacks(way) * way.filters * positions, self.spec.sum_port_values)
+        return ceil_div(self._stacks(way) * way.filters * positions, self.ports.sums)
 
     def _stacks(self, way: Mapping) -> int:
         """Chains of a column that lie in a cluster, or end there."""
-        chains = ceil_div(way.groups * way.blocks * way.rows, self.spec.columns)
-        return min(ceil_div(self.spec.pe_rows, way.depth), chains)
+        chains = ceil_div(way.groups * way.blocks * way.rows, self.array_columns)
+        return min(ceil_div(self.ports.rows, way.depth), chains)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div
@@ -154,10 +155,11 @@ class Estimate:
         raise NotImplementedError
 
 
+@lru_cache(maxsize=512)
 def search(layer: Layer, limits: Limits, ports: Estimate, *, beside: bool) -> Mapping:
     """The way that takes the fewest estimated cycles, the first of equals in the order of `_ways`.
 
-    layer   stacked (`stacked_images`)
+    layer   stacked (`stacked_images`), under a name that all share, so that equal layers are searched once
     beside  whether weights are loaded while PEs compute
     """
     shape, best, least = Rows(layer), None, math.inf

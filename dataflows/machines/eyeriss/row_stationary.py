@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from dataclasses import replace
 
 import numpy as np
 
 from dataflows.accelerator import Accelerator
+from dataflows.hardware.actions import ActionCounts
+from dataflows.hardware.components import Component
 from dataflows.kernels.compiled import kernel
+from dataflows.machines.eyeriss import hardware
 from dataflows.machines.eyeriss.chain_steps import Chains, Counted, Ports, chain_steps
 from dataflows.machines.eyeriss.mapping import Estimate, Limits, Rows, search, stacked_images
 from dataflows.machines.eyeriss.row_counts import filters_of_blocks, rows_read
@@ -58,7 +62,7 @@ class RowStationary(Accelerator[RowStationarySpec]):
     def lay_out(self, layer: Layer) -> LaidOut:
         """How the layer is run."""
         spec, layer, limits, ports = self.spec, stacked_images(layer), self.limits(), self.estimate()
-        way = search(layer, limits, ports, beside=spec.weight_loads == "beside")
+        way = search(replace(layer, name="any"), limits, ports, beside=spec.weight_loads == "beside")
         return best_strips(layer, way, limits, ports, spec, self.held_weight_bytes())
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
@@ -70,14 +74,16 @@ class RowStationary(Accelerator[RowStationarySpec]):
         traffic = StripTraffic(plan, self.spec.value_bits, self.held_weight_bytes(), indexed=False)
         # Weights that do not stay come once for a strip: its waves follow one another for each pass.
         traffic.streams_weights = False
-        return strip_schedule(
+        work, passed = self._work(counted, laid)
+        schedule = strip_schedule(
             self.spec,
-            self._work(counted, laid),
+            work,
             traffic.transfers(limits.input_room // 8, (limits.sum_room or limits.input_room) // 8),
             pe_grid=(limits.rows, limits.columns),
             lanes_per_pe=limits.lanes,
             expected_issued=self.issued_products(trace),
         )
+        return replace(schedule, counts=hardware.counts_of(laid, counted, passed))
 
     def held_weight_bytes(self) -> int:
         """Bytes of weights that all PEs together hold."""
@@ -94,7 +100,8 @@ class RowStationary(Accelerator[RowStationarySpec]):
         filters = packs.filters(together * way.filters if way.groups == 1 else layer.out_channels)
         return StripPlan(layer, by_pack.sum(axis=1), filters, laid.strips, packs, weight_bytes=by_pack)
 
-    def _work(self, counted: Counted, laid: LaidOut) -> StripWork:
+    def _work(self, counted: Counted, laid: LaidOut) -> tuple[StripWork, np.ndarray]:
+        """What PEs do, and how many words passed the ports (`chain_steps`)."""
         limits, way, shape = self.limits(), laid.way, Rows(laid.layer)
         tiles = laid.packs.count, laid.layer.batch, laid.strips.count
         pes = limits.rows * limits.columns
@@ -112,9 +119,10 @@ class RowStationary(Accelerator[RowStationarySpec]):
             entries=shape.entries(way.channels, way.taps),
             group_blocks=ceil_div(laid.layer.group_out_channels, way.filters),
         )
-        chain_steps(chains, self.ports(), counted, boundaries(laid.strips.blocks), cycles, issued)
+        passed = chain_steps(chains, self.ports(), counted, boundaries(laid.strips.blocks), cycles, issued)
         flat = math.prod(tiles)
-        return StripWork(cycles.reshape(flat, pes, -1), issued.reshape(flat, pes), np.zeros(flat, np.int64))
+        work = StripWork(cycles.reshape(flat, pes, -1), issued.reshape(flat, pes), np.zeros(flat, np.int64))
+        return work, passed
 
     def count(self, laid: LaidOut, rows: tuple[np.ndarray, np.ndarray], weights: np.ndarray, lanes: int) -> Counted:
         """Rows (`row_counts`) and weights of PEs that take `lanes` weights of an activation in a cycle."""
@@ -132,6 +140,15 @@ class RowStationary(Accelerator[RowStationarySpec]):
             filters=filters_of_blocks(layer, laid.way),
             positions=layer.output_size[-1],
         )
+
+    def components(self) -> tuple[Component, ...]:
+        """See `hardware`."""
+        return hardware.components(self.spec, self.limits(), self.ports())
+
+    def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+        """See `hardware`."""
+        laid = self.lay_out(trace.layer)
+        return hardware.count(self.components(), laid, trace, schedule, effectual_macs, skips=self.skips_zeros)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs filter block by filter block and entry by entry, as sums go down the chains."""

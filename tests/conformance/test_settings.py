@@ -46,6 +46,12 @@ BASES: dict[str, dict[str, Any]] = {
     },
     "narrow": {**SHORT, "dram": {"bandwidth_gbs": 500.0}, "buffers": {"banks": 2, "ports": 2, "port_bytes": 1}},
     "tight": {**SHORT, "dram": {"kind": "banked", "write_buffer": 3, "drain_start": 2, "drain_stop": 1}},
+    # A machine of a slow clock makes its results one by one, so that no writes wait together.
+    "fast": {
+        **SHORT,
+        "clock_hz": 10**10,
+        "dram": {"kind": "banked", "write_buffer": 16, "drain_start": 8, "drain_stop": 1},
+    },
 }
 TEXTS = {
     "levels": ["0.05/0.3/0.6", "0.2/0.4"],

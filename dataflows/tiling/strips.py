@@ -50,11 +50,12 @@ class PixelStrips:
         return len(self.blocks)
 
     @classmethod
-    def of(cls, layer: Layer, pixels: int, *, inputs: int, outputs: int | None = None) -> Self:
+    def of(cls, layer: Layer, pixels: int, *, inputs: int, outputs: int | None = None, streams: bool = False) -> Self:
         """Strips as long as they read at most half of `inputs` input positions and make at most `outputs` outputs.
 
         What the next strip reads besides arrives in the other half; one strip that is the whole layer may fill the
-        buffer. A strip has at least one block of `pixels` positions (Pp).
+        buffer. A strip has at least one block of `pixels` positions (Pp). With `streams` the inputs pass through in any
+        case, and strips are bound by their outputs alone.
         """
         total = math.prod(layer.output_size)
         count = ceil_div(total, pixels)
@@ -76,12 +77,14 @@ class PixelStrips:
             # Each strip takes as many blocks as fit. What it reads only grows with its blocks, so that bisection finds
             # the most.
             cuts.append(start)
-            start += _longest(lambda blocks, start=start: read(start, blocks) <= room, min(most, count - start))
+            start += _longest(
+                lambda blocks, start=start: streams or read(start, blocks) <= room, min(most, count - start)
+            )
         first = np.array(cuts, np.int64)
         blocks = np.diff(first, append=count)
         runs = [runs_of(start, size) for start, size in zip(first.tolist(), blocks.tolist(), strict=True)]
         # Only a strip of a single block can read more than the room: every longer one has been found to fit.
-        streams_inputs = max(sum(size for _, size in own) for own in runs) > room
+        streams_inputs = streams or max(sum(size for _, size in own) for own in runs) > room
         # 10 positions in blocks of 4, in strips of two blocks and one, are strips of 8 and of 2 positions.
         sizes = np.minimum((first + blocks) * pixels, total) - first * pixels
         return cls(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from simulator.commands.baseline import BASELINE_HELP, results_over
 from simulator.commands.late import LateCommand
 from workloads.errors import InputError
 
@@ -47,12 +48,14 @@ def _options() -> Iterator[click.Option]:
 @click.option("--font-size", type=click.FloatRange(3, 30), default=9, show_default=True, help="Of labels, in points.")
 @click.option("--study", metavar="NAME", help="The study to draw, of a store that holds several.")
 @click.option("--where", metavar="COLUMN=VALUE", multiple=True, help="Only such rows or points. Repeatable.")
+@click.option("--baseline", metavar="MACHINE|FILE", help=BASELINE_HELP)
 def plot(
     results: Path,
     kind: str,
     output: Path,
     study: str | None,
     where: tuple[str, ...],
+    baseline: str | None,
     title: str | None,
     width: float | None,
     height: float | None,
@@ -75,6 +78,8 @@ def plot(
         if name not in drawn.options:
             known = ", ".join(other for other, described in plots.kind_lines().items() if name in described.options)
             raise InputError(f"--{name}: --kind {kind} does not know it; it belongs to: {known}")
+    if baseline and drawn.source in ("timeline", "serving"):
+        raise InputError(f"--baseline: --kind {kind} shows no speedups")
     plots.require_format(output)
     require_outputs([output], [results])
     if drawn.source == "timeline":
@@ -82,7 +87,7 @@ def plot(
     elif drawn.source == "serving":
         data = read_serving(results)
     else:
-        data = read_results(results, study, where, whole=drawn.source == "reports")
+        data = results_over(baseline, read_results(results, study, where, whole=drawn.source == "reports"))
     if column and width is not None:
         raise InputError("--column and --width: give one of them")
     with plots.on_paper(plots.Paper(_COLUMN_INCHES if column else width, height, dpi, font_size, title)):

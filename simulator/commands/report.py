@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from simulator.commands.baseline import BASELINE_HELP, results_over
+
 _FILE = click.Path(path_type=Path)
 
 
@@ -18,7 +20,15 @@ _FILE = click.Path(path_type=Path)
 @click.option("--timeline", type=_FILE, metavar="FILE", help="Also draw this timeline of 'run --timeline'.")
 @click.option("--study", metavar="NAME", help="The study to show, of a store that holds several.")
 @click.option("--where", metavar="COLUMN=VALUE", multiple=True, help="Only such points of a store. Repeatable.")
-def report(results: Path, output: Path, timeline: Path | None, study: str | None, where: tuple[str, ...]) -> None:
+@click.option("--baseline", metavar="MACHINE|FILE", help=BASELINE_HELP)
+def report(
+    results: Path,
+    output: Path,
+    timeline: Path | None,
+    study: str | None,
+    where: tuple[str, ...],
+    baseline: str | None,
+) -> None:
     """Write RESULTS (the JSON of 'run' or 'compare', or the store of a small study) as one page of HTML.
 
     The page holds the tables, the figures and the exact configuration, and opens without a network.
@@ -30,6 +40,6 @@ def report(results: Path, output: Path, timeline: Path | None, study: str | None
     from workloads.files import require_outputs
 
     require_outputs([output], [results, timeline])
-    reports = reports_of(read_results(results, study, where, whole=True))
+    reports = reports_of(results_over(baseline, read_results(results, study, where, whole=True)))
     watched = read_timeline(timeline) if timeline else None
     write(output, report_page(reports, watched))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from simulator.commands.baseline import BASELINE_HELP, beside, compared_with, split
+from simulator.commands.ideal import with_ideal_beside
 from simulator.commands.outputs import write, wrote
 from workloads.errors import InputError
 from workloads.notices import tell
@@ -131,6 +133,7 @@ def run(
 @click.option(
     "--on", "machines", metavar="M1,M2,...|all", required=True, help="Accelerators, by comma; 'all' for every one."
 )
+@click.option("--baseline", metavar="MACHINE|FILE", help=BASELINE_HELP)
 @run_options
 def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, ...], **options: Any) -> None:
     """Run WORKLOAD on several accelerators, side by side.
@@ -148,16 +151,18 @@ def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, .
     _require_outputs(options, (), (workload,))
     names = list(known()) if machines == "all" else [name.strip() for name in machines.split(",")]
     size = equal_size_of(options["equal"])
-    accelerators = _configure_all(names, settings, size)
+    accelerators = _configure_all([*names, *beside(options["baseline"], names)], settings, size)
     chosen = workload_of(workload, **{key: options[key] for key in ("seed", "batch", "prune", "layers")})
     able, refused = able_machines(accelerators, chosen)
+    able, unseen = split(able, names, options["baseline"], refused)
     _warn(refused.values())
     if not able:
         raise InputError("no accelerator of the list can run this workload")
     # After refusals, since the ideal machine takes the size of those that really run.
-    able = _with_ideal_beside(able, settings, size)
+    able = with_ideal_beside(able, settings, size)
     inputs = parse_inputs(options["inputs"], chosen)
-    reports = _simulate(able, chosen, inputs, energy=options["energy"])
+    reports = _simulate([*able, *unseen], chosen, inputs, energy=options["energy"])
+    reports = compared_with(options["baseline"], reports, len(able))
     data = {
         "schema": reports[0].to_dict()["schema"],
         "tool": reports[0].tool,
@@ -225,30 +230,6 @@ def _configure_all(names: list[str], settings: tuple[str, ...], size: EqualSize 
         configured(name, None, tuple(s for s in settings if has_key(known[name], parse_setting(s)[0])), size)
         for name in names
     ]
-
-
-def _with_ideal_beside(
-    accelerators: list[Accelerator], settings: tuple[str, ...], size: EqualSize | None
-) -> list[Accelerator]:
-    """The machines, the ideal one with the size of the others where they have one and the user gives it none."""
-    from simulator.configuration import parse_setting
-    from simulator.equal_size import ideal_beside
-
-    others = [accelerator for accelerator in accelerators if accelerator.name != "ideal"]
-    if not others or len(others) == len(accelerators):
-        return accelerators
-    # What a user gave the ideal machine, by --set or by --equal, is not changed for company.
-    set_here = {parse_setting(text)[0] for text in settings} | set(size.shared_settings() if size else ())
-    if size is not None and size.multipliers is not None:
-        set_here.add("multipliers")
-    chosen = []
-    for accelerator in accelerators:
-        if accelerator.name == "ideal":
-            # Put back at its place in the list, so that tables keep the order that the user gave.
-            accelerator, line = ideal_beside(accelerator, others, {"multipliers", "clock_hz"} - set_here)  # noqa: PLW2901
-            _warn(filter(None, [line]))
-        chosen.append(accelerator)
-    return chosen
 
 
 def _recorder(dram_trace: str, accelerator: Accelerator) -> RequestRecorder:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dataflows.schedule import Cause
 from simulator.reports.dram_report import DRAM_MEASURES
 from simulator.reports.input_spread import spread_columns
-from simulator.reports.metrics import STACK, flat
+from simulator.reports.metrics import BASELINE, OVER_BASELINE, STACK, flat
 from simulator.reports.network_total import total_row
 from simulator.reports.report import DERIVED, LayerReport, Measures, NetworkReport
 from workloads.errors import InputError, nearest
@@ -20,9 +20,9 @@ Row: TypeAlias = dict[str, Any]
 # Reports, as objects or as read from JSON, or flat rows, as a frame or as read from CSV.
 Data: TypeAlias = "NetworkReport | pd.DataFrame | Sequence[NetworkReport | Mapping[str, Any]]"
 
-_IDENTITY = ("accelerator", "seed", "input", "study", "key", "digest")
+_IDENTITY = ("accelerator", "seed", "input", "study", "key", "digest", BASELINE)
 _SWEPT_DENSITIES = ("weight_density", "activation_density")
-_MEASURED = {*Measures.__dataclass_fields__, *LayerReport.__dataclass_fields__, *DERIVED}
+_MEASURED = {OVER_BASELINE, *Measures.__dataclass_fields__, *LayerReport.__dataclass_fields__, *DERIVED}
 _MEASURED_GROUPS = (
     STACK, "speedup_factors.", "bounds.", "buffer_peak_bytes.", "dram.tensors.", "dram.activity.", "inputs.",
     "network.", "actions.", "area.", "tops_per_watt.", "energy.components.", "energy.actions.", "energy.purposes.",
@@ -100,6 +100,12 @@ def run_label(run: str, row: Row, group: Sequence[Row]) -> str:
     seeds = len({str(other.get("seed")) for other in group}) > 1 or not apart
     keys = [*(["seed"] if seeds else []), *apart]
     return "  ".join([run, *(f"{key}={row.get(key)}" for key in keys)]) if len(group) > 1 else run
+
+
+def baseline_of_rows(rows: Iterable[Row]) -> str:
+    """The baseline that all rows have in common; empty where they have none."""
+    names = {str(row.get(BASELINE) or "") for row in rows}
+    return names.pop() if len(names) == 1 else ""
 
 
 def workloads_of(rows: Sequence[Row]) -> str:
@@ -197,6 +203,8 @@ def _is_report(entry: Mapping[str, Any]) -> bool:
 def _report_rows(report: Mapping[str, Any]) -> list[Row]:
     known = {"accelerator": report["accelerator"]["name"], "workload": report["workload"]["name"]}
     known |= report.get("point", {})  # of a study
+    if BASELINE in report:
+        known[BASELINE] = report[BASELINE]["name"]
     measures = [*report.get("layers", []), {**total_row(report), "name": "total"}]
     spreads = spread_columns(report["inputs"]) if "inputs" in report else [{}] * len(measures)
     return [{**known, **flat(row), **spread} for row, spread in zip(measures, spreads, strict=True)]

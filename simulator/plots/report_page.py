@@ -23,7 +23,7 @@ from simulator.reports.html_tables import (
     size_table,
     table,
 )
-from simulator.reports.metrics import FACTORS, title_of
+from simulator.reports.metrics import BASELINE, FACTORS, title_of
 from simulator.reports.network_total import total_row
 from simulator.reports.report import EVENTS, machine_label
 from workloads.errors import InputError
@@ -108,7 +108,7 @@ def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> 
         f"<h1>{title}</h1>",
         f'<p class="about">{escape(_about(reports))}</p>',
         f"<nav>{_LINKS}</nav>",
-        '<h2 id="totals">Totals</h2>',
+        f'<h2 id="totals">{escape(_totals_title(reports))}</h2>',
         *_totals(reports),
         '<h2 id="figures">Figures</h2>',
         *_figures(reports, {name: one for name, one in figures.items() if len(reports) > 1 or not one.several}, ids),
@@ -149,13 +149,25 @@ def _label(report: Mapping[str, Any]) -> str:
     return machine_label(report["accelerator"]["name"], report.get("model", EVENTS))
 
 
+def _baseline(reports: Reports) -> str:
+    """The baseline that the machines have in common; empty where they have none."""
+    names = {report.get(BASELINE, {}).get("name", "") for report in reports}
+    return names.pop() if len(names) == 1 else ""
+
+
+def _totals_title(reports: Reports) -> str:
+    baseline = _baseline(reports)
+    return f"Totals, and speedup over {baseline}" if baseline else "Totals"
+
+
 def _totals(reports: Reports) -> Iterable[str]:
     """The machines' sizes, their totals, and what their speedups consist of."""
     totals = [(_label(report), report["total"] | _point_of(report)) for report in reports]
     sizes = {(_label(report), json.dumps(report.get("size", {}))): report.get("size", {}) for report in reports}
     yield _scroll(size_table([(name, size) for (name, _), size in sizes.items()]))
-    yield _scroll(measures_table(totals, "accelerator"))
-    yield _legend(legend(measures_columns(totals)))
+    baseline = _baseline(reports)
+    yield _scroll(measures_table(totals, "accelerator", baseline))
+    yield _legend(legend(measures_columns(totals, baseline)))
     if factors := factors_table(totals, "accelerator"):
         yield f"{_scroll(factors)}{_legend(legend(FACTORS))}"
     whole = [(_label(report), total_row(report) | _point_of(report)) for report in reports]
@@ -219,7 +231,7 @@ def _layers(report: Mapping[str, Any], *, opened: bool) -> str:
     rows = [(layer["name"], layer) for layer in report["layers"]] + [("total", report["total"])]
     notes = [f"<li>{escape(note)}</li>" for note in notes_by_layers(report["layers"])]
     listed = f"<ul>{''.join(notes)}</ul>" if notes else ""
-    inside = _scroll(measures_table(rows, "layer")) + _scroll(factors_table(rows, "layer"))
+    inside = _scroll(measures_table(rows, "layer", _baseline([report]))) + _scroll(factors_table(rows, "layer"))
     if energy := energy_table(rows, "layer"):
         inside += _scroll(energy)
     return f"<details{' open' if opened else ''}><summary>{name}</summary>{inside}{listed}</details>"

@@ -19,16 +19,18 @@ from simulator.reports.metrics import (
     Metric,
     Row,
     flat,
+    over_baseline,
 )
 
 _POINT = "point."
 Named = Iterable[tuple[str, Mapping[str, Any]]]
 
 
-def measures_columns(rows: Named) -> Columns:
-    """What `measures_table` shows of layers or totals."""
+def measures_columns(rows: Named, baseline: str = "") -> Columns:
+    """What `measures_table` shows of layers or totals; `baseline` is one that machines have in common."""
     flat_rows = [flat(row) for _, row in rows]
-    return (*point_columns(flat_rows), *TIMES, UTILIZATION, *MORE, BOUND, MOST_LOST, *cause_columns(flat_rows))
+    times = (*TIMES, over_baseline(baseline)) if baseline else TIMES
+    return (*point_columns(flat_rows), *times, UTILIZATION, *MORE, BOUND, MOST_LOST, *cause_columns(flat_rows))
 
 
 def point_columns(rows: Iterable[Row]) -> Columns:
@@ -37,11 +39,11 @@ def point_columns(rows: Iterable[Row]) -> Columns:
     return tuple(Metric(key, key.removeprefix(_POINT), "{}") for key in keys)
 
 
-def measures_table(rows: Named, first: str) -> str:
+def measures_table(rows: Named, first: str, baseline: str = "") -> str:
     """A table of layers or totals, with the figures of the JSON report; a row named total is set apart."""
     # Gone through twice, which an iterator does not survive.
     rows = list(rows)
-    return _table_of(rows, first, measures_columns(rows))
+    return _table_of(rows, first, measures_columns(rows, baseline))
 
 
 def factors_table(rows: Named, first: str) -> str:

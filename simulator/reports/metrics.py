@@ -15,6 +15,8 @@ Row = Mapping[str, Any]
 
 STACK = "pe_cycle_stack."
 PJ_PER_MILLIJOULE = 1e9
+BASELINE, OVER_BASELINE = "baseline", "speedup_over_baseline"
+"""What reports call a baseline that machines have in common (`common_baseline`), and the speedup over it."""
 _TABLES = frozenset({"actions", "area", "energy", "network", "tops_per_watt"})
 """Keys of tables; where one is null none of its columns is there."""
 
@@ -109,6 +111,19 @@ SPEEDUP = Metric(
     title="speedup over the dense baseline",
     more_is_better=True,
 )
+
+
+def over_baseline(label: str) -> Metric:
+    """The speedup over a common baseline of that name."""
+    return Metric(
+        OVER_BASELINE,
+        f"over {label}",
+        meaning="in time, on the same layers",
+        title=f"speedup over {label}",
+        more_is_better=True,
+    )
+
+
 UTILIZATION = Metric(
     "utilization", "util", "{:.1%}", meaning="multiplier slots that held a product", more_is_better=True
 )
@@ -237,6 +252,7 @@ MOST_LOST = Metric("", "most lost to", compute=_most_lost_to)
 _DRAWN = (
     TIME,
     SPEEDUP,
+    over_baseline("the common baseline"),
     UTILIZATION,
     EFFECTUAL,
     Metric("dram.burst_bytes", title="DRAM traffic, bytes"),

@@ -13,11 +13,13 @@ from simulator.reports.dram_report import DramReport
 from simulator.reports.energy_report import KEYS, AreaReport, EnergyReport
 from simulator.reports.html_tables import measures_table
 from simulator.reports.input_spread import InputSpread, spread_columns
-from simulator.reports.metrics import flat
+from simulator.reports.metrics import BASELINE, flat
 from simulator.reports.network_total import NetworkTotal, total_row
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from simulator.reports.common_baseline import CommonBaseline
 
 SCHEMA = 1
 Model = Literal["events", "analytical"]
@@ -175,6 +177,7 @@ class NetworkReport:
     inputs how the figures differ between the inputs that were simulated; None for one alone. All else is of the first.
     network  all layers as one run; None where nothing was simulated
     area     None where it was not asked for, or where the machine names no components
+    common   what it is compared with besides its dense baseline (`compare --baseline`)
     """
 
     accelerator: dict[str, Any]
@@ -189,6 +192,7 @@ class NetworkReport:
     inputs: InputSpread | None = None
     network: NetworkTotal | None = None
     area: AreaReport | None = None
+    common: CommonBaseline | None = None
 
     @property
     def machine(self) -> str:
@@ -212,7 +216,7 @@ class NetworkReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON report."""
-        return {
+        data = {
             "schema": SCHEMA,
             "tool": self.tool,
             "model": self.model,
@@ -228,6 +232,7 @@ class NetworkReport:
             **({} if self.inputs is None else {"inputs": self.inputs.to_dict()}),
             "network": None if self.network is None else self.network.to_dict(),
         }
+        return data if self.common is None else self.common.over(data)
 
     def with_inputs(self, inputs: InputSpread | None) -> Self:
         """The same report with what other inputs do to its figures."""
@@ -238,10 +243,9 @@ class NetworkReport:
         first = {"accelerator": self.machine, "workload": self.workload["name"]}
         # A simulation is what rows are of; anything else says so in each of them.
         first |= {} if self.model == EVENTS else {"model": self.model}
-        network = None if self.network is None else self.network.to_dict()
-        area = self.area and self.area.to_dict()
-        last = total_row({"total": self.total.to_dict(), "network": network, "area": area})
-        rows = [first | flat(row) for row in (*(layer.to_dict() for layer in self.layers), last)]
+        first |= {} if self.common is None else {BASELINE: self.common.label}
+        data = self.to_dict()
+        rows = [first | flat(row) for row in (*data["layers"], total_row(data))]
         spreads = [{}] * len(rows) if self.inputs is None else spread_columns(self.inputs.to_dict())
         return [row | spread for row, spread in zip(rows, spreads, strict=True)]
 

@@ -9,7 +9,17 @@ from rich.table import Table
 
 from simulator.reports.columns import LOSSES, MORE, TIMES, Columns, cause_columns, legend, notes_by_layers
 from simulator.reports.described import conditions_text, machine_text, title_of
-from simulator.reports.metrics import FACTORS, MOST_LOST, NETWORK_TIME, SIZE, TIME, UTILIZATION, Row, flat
+from simulator.reports.metrics import (
+    FACTORS,
+    MOST_LOST,
+    NETWORK_TIME,
+    SIZE,
+    TIME,
+    UTILIZATION,
+    Row,
+    flat,
+    over_baseline,
+)
 from simulator.reports.network_total import total_row
 from simulator.reports.report import NetworkReport
 from simulator.terminal.tables import console, fitting
@@ -35,7 +45,10 @@ def print_comparison(reports: Sequence[NetworkReport], *, factors: bool = False,
     _print_sizes(output, [(name, report["size"]) for name, report in data])
     title = f"{reports[0].workload['name']}: total of {conditions_text(data[0][1])}"
     rows = [(name, flat(total_row(report))) for name, report in data]
-    shown = _print_measures(output, title, "accelerator", rows, factors=factors)
+    common = reports[0].common
+    over = () if common is None else (over_baseline(common.label),)
+    title += "" if common is None else f", and speedup over {common.label}"
+    shown = _print_measures(output, title, "accelerator", rows, over, factors=factors)
     for name, report in data:
         if (text := machine_text(report)) != name:
             output.print(f"  {text}", style="dim", highlight=False)
@@ -57,13 +70,15 @@ def _print_sizes(output: Console, rows: _Rows) -> None:
     fitting(output, (table_of("", "accelerator", SIZE, rows, break_names=broken) for broken in (False, True)))
 
 
-def _print_measures(output: Console, title: str, first: str, rows: _Rows, *, factors: bool) -> Columns:
-    """The table with as many columns as fit the width; returns those shown."""
+def _print_measures(
+    output: Console, title: str, first: str, rows: _Rows, over: Columns = (), *, factors: bool
+) -> Columns:
+    """The table with as many columns as fit the width; returns those shown. `over`: a baseline in common."""
     # Of a network the causes of the total show, which has those of all layers; of a comparison those of any machine.
     causes = cause_columns([rows[-1][1]] if first == "layer" else [row for _, row in rows])
     network = any(NETWORK_TIME.value(row) is not None for _, row in rows) and first != "layer"
     factor_columns = FACTORS if factors else ()
-    times = (*TIMES, *((NETWORK_TIME,) if network else ()), *factor_columns, UTILIZATION)
+    times = (*TIMES, *over, *((NETWORK_TIME,) if network else ()), *factor_columns, UTILIZATION)
     # From most to fewest columns; the causes go first, then details, then the time.
     choices: list[Columns] = [
         (*times, *MORE, MOST_LOST, *causes),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from statistics import fmean
+from statistics import fmean, geometric_mean
+from typing import Any
 
 from dataflows.schedule import OWN_WORK, Cause
 from simulator.validation.energy_metrics import ENERGY_METRICS
@@ -33,6 +34,11 @@ def _sum(runs: Runs, key: str) -> float:
 def _utilization(runs: Runs) -> float:
     """Products issued over multiplier slots."""
     return _sum(runs, "issued_macs") / sum(run.total["multipliers"] * run.total["cycles"] for run in runs)
+
+
+def _mean_utilization(runs: Runs) -> float:
+    """The mean over the runs of their utilization."""
+    return fmean(_utilization([run]) for run in runs)
 
 
 def _busy_utilization(runs: Runs) -> float:
@@ -76,6 +82,11 @@ def _joint_speedup(runs: Runs) -> float:
     return _sum(runs, "dense_cycles") / _sum(runs, "cycles")
 
 
+def _mean_speedup(runs: Runs) -> float:
+    """The mean of the runs' own speedups, however long each takes."""
+    return fmean(_joint_speedup([run]) for run in runs)
+
+
 def _issued_gops(runs: Runs) -> float:
     """Executed operations a nanosecond; a multiplication and its addition are two."""
     return 2 * _sum(runs, "issued_macs") / (1000 * _sum(runs, "time_us"))
@@ -105,6 +116,34 @@ def _last_machine_over_first(runs: Runs) -> float:
     return last / first
 
 
+_WORK = ("workload", "layers", "prune", "density", "weight_density", "activation_density", "batch", "seed", "input")
+
+
+def _by_work(runs: Runs) -> list[list[Run]]:
+    """The runs of the same layers and densities together, whatever settings the machines have."""
+    together: dict[tuple[Any, ...], list[Run]] = {}
+    for run in runs:
+        together.setdefault(tuple(run.values.get(key) for key in _WORK), []).append(run)
+    return list(together.values())
+
+
+def _mean_best_utilization(runs: Runs) -> float:
+    """The highest utilization of each of the things that are run; their mean."""
+    return fmean(max(_utilization([run]) for run in part) for part in _by_work(runs))
+
+
+def _geometric_speedup_over_best(runs: Runs) -> float:
+    """Least time of the other machines over the first machine's, by what they run; the geometric mean."""
+    first, ratios = runs[0].report["accelerator"]["name"], []
+    for part in _by_work(runs):
+        names = [run.report["accelerator"]["name"] for run in part]
+        if first not in names or set(names) == {first}:
+            raise InputError("metric 'geometric_speedup_over_best': all that is run must run on two machines at least")
+        times = [(name == first, run.total["time_us"]) for name, run in zip(names, part, strict=True)]
+        ratios.append(min(time for own, time in times if not own) / min(time for own, time in times if own))
+    return geometric_mean(ratios)
+
+
 def _crossover_density(runs: Runs) -> float:
     """The density at which the machine is as fast as its dense baseline; NaN where it never is."""
     if any("density" not in run.values for run in runs):
@@ -116,10 +155,13 @@ def _crossover_density(runs: Runs) -> float:
 METRICS: dict[str, Callable[[Runs], float]] = {
     "speedup": _joint_speedup,
     "utilization": _utilization,
+    "mean_utilization": _mean_utilization,
+    "mean_best_utilization": _mean_best_utilization,
     "busy_utilization": _busy_utilization,
     "mean_busy_utilization": _mean_busy_utilization,
     "idle": _idle,
     "oracle_speedup": _oracle_speedup,
+    "mean_speedup": _mean_speedup,
     "time_ms": lambda runs: _sum(runs, "time_us") / 1000,
     "time_us": lambda runs: _sum(runs, "time_us"),
     "issued_gops": _issued_gops,
@@ -127,6 +169,7 @@ METRICS: dict[str, Callable[[Runs], float]] = {
     "cycles_over_balance": _cycles_over_balance,
     "crossover_density": _crossover_density,
     "last_machine_over_first": _last_machine_over_first,
+    "geometric_speedup_over_best": _geometric_speedup_over_best,
     "first_over_last": lambda runs: runs[0].total["cycles"] / runs[-1].total["cycles"],
     "first_half_over_last": _first_half_over_last,
     **ENERGY_METRICS,

@@ -35,7 +35,8 @@ def test_a_baseline_has_as_many_multipliers_as_its_machine_unless_its_paper_give
     trace = random_trace(BY_NAME["plain"], 1.0, 1.0)
     machine = create(name)
     sizes = [chosen.schedule(trace).multipliers for chosen in (machine, baseline_of(machine))]
-    assert sizes[0] == sizes[1] or name == "kgrc"  # its dense design is published with a size of its own
+    # KGRC's dense design is published with a size of its own, and Eyeriss's PEs have one multiplier.
+    assert sizes[0] == sizes[1] or name in ("kgrc", "eyeriss-v2")
 
 
 @pytest.mark.parametrize("name", sorted(set(machines()) - set(WITH_BASELINE)))

@@ -94,7 +94,7 @@ def test_the_examples_are_of_the_project_s_style(project):
 
 def test_lists_and_helps_know_them(project):
     listed = project.prunesim("list")
-    assert all(re.search(rf"^{name} ", listed, re.MULTILINE) for name in ("cnvlutin", "bank", "coo"))
+    assert all(re.search(rf"^{name} ", listed, re.MULTILINE) for name in ("skipper", "bank", "coo"))
     assert "bytes that each run reads from DRAM and writes to it" in project.prunesim("plot", "--help")
     assert ".npy" in project.prunesim("import", "--help")
 
@@ -102,12 +102,12 @@ def test_lists_and_helps_know_them(project):
 @pytest.mark.slow
 def test_they_run_compare_and_plot_together(project):
     np.save(project.folder / "fc.npy", np.random.default_rng(0).standard_normal((40, 64)))
-    checked = project.prunesim("run", "fc.npy", "--on", "cnvlutin", "--prune", "bank:density=0.5", "--check")
-    assert "cnvlutin" in checked
+    checked = project.prunesim("run", "fc.npy", "--on", "skipper", "--prune", "bank:density=0.5", "--check")
+    assert "skipper" in checked
     project.prunesim("run", "fc.npy", "--on", "scnn", "--set", "weight_format=coo")
-    project.prunesim("compare", "fc.npy", "--on", "cnvlutin,dadiannao", "--json", "both.json")
+    project.prunesim("compare", "fc.npy", "--on", "skipper,dadiannao", "--json", "both.json")
     names = [report["accelerator"]["name"] for report in read_reports(project.folder / "both.json")]
-    assert names == ["cnvlutin", "dadiannao"]
+    assert names == ["skipper", "dadiannao"]
     project.prunesim("plot", "both.json", "--kind", "traffic", "-o", "traffic.svg")
     assert "DRAM traffic, MB" in (project.folder / "traffic.svg").read_text()
 
@@ -115,20 +115,20 @@ def test_they_run_compare_and_plot_together(project):
 @pytest.mark.slow
 def test_the_published_figure_is_within_its_goal(project):
     assert "1 figures: 1 within, 0 explained, 0 unexplained; 0 moved" in project.prunesim(
-        "validate", "--machine", "cnvlutin"
+        "validate", "--machine", "skipper"
     )
 
 
 @pytest.mark.slow
 def test_nothing_is_owed_once_the_named_commands_have_run(project):
-    for command in (["benchmarks.golden", "cnvlutin"], ["benchmarks.results", "blazepose", "--renew"]):
+    for command in (["benchmarks.golden", "skipper"], ["benchmarks.results", "blazepose", "--renew"]):
         made = project.python("-m", *command)
         assert made.returncode == 0, made.stderr
-    project.prunesim("validate", "--machine", "cnvlutin", "--renew", "--markdown", "DEVIATIONS.md")
+    project.prunesim("validate", "--machine", "skipper", "--renew", "--markdown", "DEVIATIONS.md")
     own = [path for path in FILES if Path(path).name.startswith("test_")]
     of_all = ("tests/conformance/test_everything.py", "tests/workloads/pruning/test_registry.py")
     for arguments in (
-        ["tests/conformance", "tests/benchmarks/test_golden.py", "-k", "cnvlutin"],
+        ["tests/conformance", "tests/benchmarks/test_golden.py", "-k", "skipper"],
         [
             "tests/conformance/test_newcomers.py",
             "tests/workloads/formats",
@@ -149,12 +149,12 @@ def test_a_newcomer_alone_is_told_what_it_owes(tmp_path):
     done = project.tests("tests/conformance/test_newcomers.py")
     assert done.returncode == 1
     for sentence in (
-        "machine 'cnvlutin' still owes a slow twin: a test in tests/dataflows/machines/cnvlutin/ that is marked `twin`",
-        "machine 'cnvlutin' still owes two layers worked out by hand: `PAIRS` in tests/conformance/hand_derived/test_cnvlutin.py",
-        "machine 'cnvlutin' still owes a row in docs/machines.md, section Maps",
-        "machine 'cnvlutin' still owes a golden report: run `python -m benchmarks.golden cnvlutin`",
-        "machine 'cnvlutin' still owes a row in README.md: run `python -m benchmarks.results blazepose --renew`",
-        "in DEVIATIONS.md: run `prunesim validate --machine cnvlutin --renew --markdown DEVIATIONS.md`",
+        "machine 'skipper' still owes a slow twin: a test in tests/dataflows/machines/skipper/ that is marked `twin`",
+        "machine 'skipper' still owes two layers worked out by hand: `PAIRS` in tests/conformance/hand_derived/test_skipper.py",
+        "machine 'skipper' still owes a row in docs/machines.md, section Maps",
+        "machine 'skipper' still owes a golden report: run `python -m benchmarks.golden skipper`",
+        "machine 'skipper' still owes a row in README.md: run `python -m benchmarks.results blazepose --renew`",
+        "in DEVIATIONS.md: run `prunesim validate --machine skipper --renew --markdown DEVIATIONS.md`",
         "pruning 'bank' still owes a check of its structure: a test in tests/workloads/pruning/methods/ that names bank",
         "format 'coo' still owes an example bit string, worked out by hand: `EXAMPLE` in tests/workloads/formats/kinds/coo.py",
         "kind of plot 'traffic' still owes a row in docs/plots.md, section Kinds",

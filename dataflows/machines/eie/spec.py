@@ -13,11 +13,11 @@ class EieSpec(AcceleratorSpec):
     """Parameters of EIE; defaults are the published machine (Han et al., ISCA 2016) unless marked assumption."""
 
     pes: Count = Field(64, description="PEs, each with a multiplier (section VI)")
-    code_bits: Count = Field(4, description="bits of a weight, an index into a codebook of 16 (section III)")
+    code_bits: int = Field(4, ge=1, le=16, description="bits of a weight, an index into a codebook of 16 (section III)")
     run_bits: int = Field(
         4, ge=0, le=16, description="bits of an entry's number of zeros; a longer run takes fillers (section III)"
     )
-    pointer_bits: Count = Field(16, description="bits of a column pointer (section IV)")
+    pointer_bits: int = Field(16, ge=1, le=64, description="bits of a column pointer (section IV)")
     queue_depth: Places = Field(8, description="activations that the queue of a PE holds (section VI, figure 8)")
     accumulators_per_pe: Count = Field(64, description="activations of a PE's register file (section IV)")
     arithmetic_cycles: Size = Field(

@@ -12,6 +12,7 @@ from dataflows.schedule import Cause
 from simulator.plots.data import (
     Data,
     Row,
+    baseline_of_rows,
     by_machine,
     by_run,
     layer_rows,
@@ -25,6 +26,7 @@ from simulator.plots.data import (
 )
 from simulator.plots.kind import kind
 from simulator.plots.style import PARTS, VISIBLE_SHARE, legend_below, new_figure
+from simulator.reports.metrics import OVER_BASELINE
 from workloads.errors import InputError
 
 _THOUSAND = 1000
@@ -57,6 +59,7 @@ def causes(data: Data) -> Figure:
         raise InputError("the results have no totals of workloads to draw")
     labelled = [(run_label(run, row, group), row) for run, group in by_run(rows).items() for row in group]
     labels, rows = [label for label, _ in labelled], [row for _, row in labelled]
+    baseline = baseline_of_rows(rows)
     with new_figure(8.6, 1.6 + 0.42 * len(rows)) as figure:
         axes = figure.subplots()
         places = range(len(rows))
@@ -68,7 +71,7 @@ def causes(data: Data) -> Figure:
             axes.barh(places, widths, 0.7, left, **style)
             left = [a + b for a, b in zip(left, widths, strict=True)]
         for place, row in zip(places, rows, strict=True):
-            speedup = value(row, "speedup")
+            speedup = value(row, OVER_BASELINE if baseline else "speedup")
             beside = "" if speedup is None else f", speedup {speedup:.2f}"
             # Just right of the full bar, in the units of the axis, which are percent.
             axes.text(101, place, f"{row['cycles']:,} cycles{beside}", va="center", fontsize=8)
@@ -77,7 +80,8 @@ def causes(data: Data) -> Figure:
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.set_xlim(0, 100)
         axes.set_xlabel("share of PE-cycles, %")
-        axes.set_title(f"{workloads_of(rows)}: where every PE-cycle went")
+        over = f", and speedup over {baseline}" if baseline else ""
+        axes.set_title(f"{workloads_of(rows)}: where every PE-cycle went{over}")
         legend_below(figure, axes)
         return figure
 

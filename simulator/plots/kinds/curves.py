@@ -9,10 +9,20 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from simulator.plots.data import Data, Row, by_run, density_column, layer_rows, rows_of, total_rows, value
+from simulator.plots.data import (
+    Data,
+    Row,
+    baseline_of_rows,
+    by_run,
+    density_column,
+    layer_rows,
+    rows_of,
+    total_rows,
+    value,
+)
 from simulator.plots.kind import kind
 from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure, scale_log
-from simulator.reports.metrics import SPEEDUP
+from simulator.reports.metrics import SPEEDUP, over_baseline
 from simulator.validation.figure_metrics import crossover
 from workloads.errors import InputError
 
@@ -56,15 +66,20 @@ def utilization(data: Data) -> Figure:
 
 @kind("speedup", "speedup over the dense baseline against density")
 def speedup(data: Data) -> Figure:
-    """Speedup over each machine's dense baseline against density; of a sweep, where a curve crosses 1 is marked."""
+    """Speedup over each machine's dense baseline against density; of a sweep, where a curve crosses 1 is marked.
+
+    Where the machines have a baseline in common, over that one.
+    """
     runs, column, swept = _density_runs(data)
+    baseline = baseline_of_rows(row for group in runs.values() for row in group)
+    measure = over_baseline(baseline) if baseline else SPEEDUP
     styles = machine_styles(runs)
     with new_figure(6.4, 4.2) as figure:
         axes = figure.subplots()
         axes.axhline(1, color="black", linewidth=1.0, linestyle=":")
         crossings = []
         for run, group in runs.items():
-            points = points_of(group, column, "speedup")
+            points = points_of(group, column, measure.column)
             draw_curve(axes, run, points, styles[run], swept=swept)
             if swept:  # layers of different shapes lie on no line that could cross anything
                 crossings += [(at, styles[run]["color"]) for at in crossover(mean_points(points))]
@@ -74,7 +89,9 @@ def speedup(data: Data) -> Figure:
             axes.set_ylim(bottom=min(_ROOM_BELOW, axes.get_ylim()[0]))
         _mark(axes, sorted(crossings))
         axes.set_xlabel(f"{whose(column)}density")
-        axes.set_ylabel(SPEEDUP.title)
+        axes.set_ylabel(measure.title)
+        if baseline:
+            axes.set_title(measure.title)
         axes.grid()
         legend_below(figure, axes)
         return figure

@@ -11,7 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from simulator.plots.data import Data, Row, rows_of, rows_with, swept_columns, total_rows, value
+from simulator.plots.data import (
+    Data,
+    Row,
+    baseline_of_rows,
+    rows_of,
+    rows_with,
+    swept_columns,
+    total_rows,
+    value,
+)
 from simulator.plots.kind import kind
 from simulator.plots.style import (
     IDEAL,
@@ -23,7 +32,7 @@ from simulator.plots.style import (
     write_between_powers,
 )
 from simulator.reports.front import Point, pareto_front
-from simulator.reports.metrics import metric_of, title_of
+from simulator.reports.metrics import OVER_BASELINE, metric_of, over_baseline, title_of
 from workloads.errors import InputError
 
 _WIDE = 20  # an axis that spans more than this factor is logarithmic
@@ -78,6 +87,8 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles", z: str | 
             axes.set_title(_sizes_text(z, [point[-1] for point in points]), fontsize=9)
         _number(axes, front, _names([rows[place] for place in best], rows))
         axes.margins(0.08)  # room for the largest point
+        if z is None and OVER_BASELINE in columns and (baseline := baseline_of_rows(rows)):
+            axes.set_title(over_baseline(baseline).title)
         axes.set(xlabel=_title(x), ylabel=_title(y))
         for which, axis, column, place in (("x", axes.xaxis, x, 0), ("y", axes.yaxis, y, 1)):
             if _is_wide([point[place] for point in points]):

@@ -65,8 +65,8 @@ def test_axes_have_names_and_a_sense():
     assert title_of("load_imbalance") == "load imbalance"
     better = {one.column for one in metrics._DRAWN if one.more_is_better}
     assert better == {
-        "speedup", "utilization", "effectual_utilization", "dram.efficiency", "dram.achieved_gbs", "network.gain",
-        "network.inputs.images_per_s", "tops_per_watt.dense", "tops_per_watt.effectual", "network.tops_per_watt.dense",
+        "speedup", "speedup_over_baseline", "utilization", "effectual_utilization", "dram.efficiency",
+        "dram.achieved_gbs", "network.gain", "network.inputs.images_per_s", "tops_per_watt.dense", "tops_per_watt.effectual", "network.tops_per_watt.dense",
         "network.tops_per_watt.effectual",
     }  # fmt: skip
     assert not metric_of("cycles").more_is_better

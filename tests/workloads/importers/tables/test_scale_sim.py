@@ -1,5 +1,7 @@
 """SCALE-Sim topology files as people write them."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,90 @@ def test_the_sparsity_column(tmp_path):
     assert [workload.trace(i).weight_density for i in range(4)] == [0.5, 0.25, 1, 1]
     assert np.array_equal(workload.trace(0).weight_mask, load_workload(str(path), seed=3).trace(0).weight_mask)
     assert not np.array_equal(workload.trace(0).weight_mask, load_workload(str(path), seed=4).trace(0).weight_mask)
+
+
+@pytest.mark.parametrize("text", ["1:4", "2:4", "3:4", "2:5", "1:100"])
+@pytest.mark.parametrize("size", [(1, 1, 16), (3, 3, 4), (3, 3, 1), (5, 4, 3), (3, 2, 6)])
+def test_groups_run_over_the_window_of_a_filter(tmp_path, size, text):
+    # Of one channel, or of three, N of every M channels would be more than N of every M weights: up to all of them.
+    kept, group = map(int, text.split(":"))
+    down, across, channels = size
+    path = tmp_path / "net.csv"
+    path.write_text(CONV.replace("Strides,", "Strides, Sparsity,") + f"c,9,9,{down},{across},{channels},5,1,{text},\n")
+    mask = load_workload(str(path)).trace(0).weight_mask
+    for filter_mask in mask:
+        window = [filter_mask[c, r, s] for r in range(down) for s in range(across) for c in range(channels)]
+        for start in range(0, len(window), group):
+            held = window[start : start + group]
+            assert sum(held) == min(kept, len(held))
+
+
+def test_groups_of_a_depthwise_convolution_run_over_one_channel(tmp_path):
+    path = tmp_path / "net.csv"
+    path.write_text(CONV.replace("Strides,", "Strides, Sparsity,") + "c_DP,9,9,3,3,8,2,1,1:3,\n")
+    mask = load_workload(str(path)).trace(0).weight_mask
+    assert mask.shape == (16, 1, 3, 3)
+    assert (mask.sum(axis=(1, 3)) == 1).all()
+
+
+@pytest.mark.parametrize("column", ["Sparsity Ratio,", "Pruning,", ",", ""])
+@pytest.mark.parametrize(("header", "row"), [(CONV.strip(), "c,8,8,3,3,16,4,1,"), ("Layer, M, N, K,", "p, 7, 5, 16, ")])
+def test_groups_under_any_header(tmp_path, header, row, column):
+    path = tmp_path / "net.csv"
+    path.write_text(f"{header} {column}\n{row}1:4,\n")
+    imported = import_model(path)
+    assert imported.workload.trace(0).weight_density == 0.25
+    assert len(imported.warnings) == 1
+
+
+def test_values_of_unknown_meaning_are_told(tmp_path):
+    path = tmp_path / "net.csv"
+    path.write_text(CONV.strip() + ", Eh, Runs on\nc,8,8,3,3,4,4,1,,36,gpu\nd,8,8,3,3,4,4,1, npu\n")
+    assert import_model(path).warnings[-1] == (
+        "values in columns of unknown meaning are passed over: '36' (line 2), 'gpu' (line 2), 'npu' (line 3)"
+    )
+
+
+def test_a_number_behind_the_strides_is_the_stride_across(tmp_path):
+    # As SCALE-Sim read it before version 3.
+    first, second = layers(tmp_path, CONV + "a,9,9,3,3,4,4,2,3\nb,9,9,3,3,4,4,1,1,\n")
+    assert (first.stride, second.stride) == ((2, 3), (1, 1))
+
+
+@pytest.mark.parametrize("size", [4, 7])
+def test_one_stride_in_the_singular(tmp_path, size):
+    (layer,) = layers(tmp_path, CONV.replace("Strides", "Stride") + f"a,{size},9,3,3,4,4,2,\n")
+    assert layer.stride == (2, 2)
+    assert layer.output_size == (math.ceil((size - 1) / 2), 4)
+
+
+def test_a_layout_is_no_topology(tmp_path):
+    header = "Layer name, IFMAP Height Intraline Factor, IFMAP Width Intraline Factor, Filter Height Interline Order,\n"
+    assert fault(tmp_path, header + "c,4,8,1,\n") == (
+        "net.csv: line 1: a SCALE-Sim layout, which says how data lie in memory: give the topology of the same layers"
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "column", "place"),
+    [
+        ("L, IFMAP H, IFMAP W, Channels, Filter H, Filter W, Num Filters, Strides", "channels", "filter height"),
+        ("L, Filter H, Filter W, IFMAP H, IFMAP W, Channels, Num Filters, Strides", "filter h", "ifmap height"),
+        ("L, IFMAP H, IFMAP W, Filter H, Filter W, Num Filters, Channels, Strides", "num filters", "channels"),
+        ("L, IFMAP H, IFMAP W, Filter H, Filter W, Channels, Strides, Filters", "strides", "num filter"),
+        ("L, Ifmap width, Ifmap height, Filter H, Filter W, Channel, Filters, Stride", "ifmap width", "ifmap height"),
+        ("L, IFMAP H, IFMAP W, Filter width, Filter height, Channel, Filters", "filter width", "filter height"),
+    ],
+)
+def test_an_order_of_its_own_is_refused(tmp_path, header, column, place):
+    text = fault(tmp_path, header + "\nc,8,8,3,3,4,4,1\n")
+    assert text == f"net.csv: line 1: column '{column}' stands where SCALE-Sim reads: {place}"
+
+
+def test_filters_may_be_output_channels(tmp_path):
+    header = "L, IFMAP H, IFMAP W, Filter H, Filter W, Input channels, Output channels, Stride\n"
+    (layer,) = layers(tmp_path, header + "c,8,8,3,3,4,16,1\n")
+    assert layer.weight_shape == (16, 4, 3, 3)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from workloads.pruning.methods.block import Block
 from workloads.pruning.methods.channels.filter import Filter
 from workloads.pruning.methods.kernel import Kernel
 from workloads.pruning.methods.nm import NM
+from workloads.pruning.methods.nm_transposable import NMTransposable
 from workloads.pruning.methods.shape import Shape
 from workloads.pruning.methods.vector import Vector
 
@@ -101,6 +102,40 @@ def test_n_of_every_m_channels(case, m, data):
     assert_largest_in_groups(weights, kept_of(NM(n, m), layer, weights), groups, n)
 
 
+@given(case=cases(kernels=[(1, 1), (2, 3)], kinds=("float32", "int8")), m=st.integers(1, 3), data=st.data())
+def test_transposable_blocks_keep_the_most_that_any_square_mask_does(case, m, data):
+    layer, weights = case
+    n = data.draw(st.integers(0, m))
+    keep = kept_of(NMTransposable(n, m), layer, weights)
+    assert not (keep & (weights == 0)).any()
+    size = np.abs(weights.astype(np.float64))
+    squares = [np.reshape(bits, (m, m)) for bits in itertools.product([False, True], repeat=m * m)]
+    squares = [mask for mask in squares if (mask.sum(axis=0) == n).all() and (mask.sum(axis=1) == n).all()]
+    for group in range(layer.groups):
+        own = slice(group * layer.group_out_channels, (group + 1) * layer.group_out_channels)
+        for k, c, *tap in itertools.product(
+            range(0, layer.group_out_channels, m),
+            range(0, layer.group_in_channels, m),
+            *map(range, layer.kernel_size),
+        ):
+            place = (slice(k, k + m), slice(c, c + m), *tap)
+            block, kept_there = size[own][place], keep[own][place]
+            most = max(block[mask[: block.shape[0], : block.shape[1]]].sum() for mask in squares)
+            assert block[kept_there].sum() == pytest.approx(most)
+            assert (kept_there.sum(axis=0) <= n).all()
+            assert (kept_there.sum(axis=1) <= n).all()
+
+
+def test_a_transposable_mask_is_nm_both_ways():
+    layer = conv(16, 12, kernel=(1, 1))
+    keep = kept_of(parse("nm-transposable"), layer, np.ones(layer.weight_shape, bool))[:, :, 0, 0]
+    assert (keep.reshape(12, 4, 4).sum(axis=2) == 2).all()
+    assert (keep.T.reshape(16, 3, 4).sum(axis=2) == 2).all()
+    facts = parse("nm-transposable").facts(layer, keep.reshape(layer.weight_shape))
+    along = {"groups": 48, "fewest_in_a_group": 2, "most": 2}
+    assert facts == along | {f"filter_{key}": value for key, value in along.items()}
+
+
 @given(case=cases(kernels=[(1, 1), (2, 3)]), g=st.integers(1, 8), data=st.data())
 def test_accelerator_aware_along_filters(case, g, data):
     layer, weights = case
@@ -145,6 +180,7 @@ def test_accelerator_aware_pruning_is_n_of_m_along_channels():
     ("text", "message"),
     [
         ("nm:n=5,m=4", "pruning 'nm': n = 5: must be at most m = 4"),
+        ("nm-transposable:n=3,m=2", "pruning 'nm-transposable': n = 3: must be at most m = 2"),
         ("aap:conv_p=9", "pruning 'aap': conv_p = 9: must be at most conv_g = 8"),
         ("aap:last_g=8", "pruning 'aap': last_p = 12: must be at most last_g = 8"),
         (

@@ -1,0 +1,1 @@
+"""Cnvlutin: a DaDianNao whose neuron lanes skip zero inputs."""

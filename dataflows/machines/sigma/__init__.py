@@ -1,0 +1,1 @@
+"""SIGMA: sparse matrix products on flexible dot-product engines."""

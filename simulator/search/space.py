@@ -30,7 +30,7 @@ class SearchTable(BaseModel):
     objectives: Annotated[list[str], Field(min_length=1)] = ["time_us"]
     constraints: list[str] = []
     points: Annotated[int, Field(ge=1, le=10**6)] = 100
-    sampler: Sampler = "nsga2"
+    sampler: Sampler = "tpe"
     seed: Annotated[int, Field(ge=0)] = 0
     ranges: Annotated[dict[str, Any], Field(min_length=1)]
 

@@ -58,7 +58,7 @@ def test_wrong_words_end_with_two(capsys, arguments, words):
 
 def test_every_part_has_a_name_of_its_own():
     keys = [part.key for part in table.PARTS]
-    assert keys == ["layer", "networks", "growth", "starts", "sweeps", "dram", "memory"]
+    assert keys == ["layer", "networks", "counting", "growth", "starts", "sweeps", "dram", "memory"]
 
 
 def test_a_busy_machine_is_told(capsys, monkeypatch):

@@ -122,7 +122,10 @@ def test_a_product_of_two_activations_is_run_or_refused_for_the_reason_that_the_
         assert machine.refusal(replace(layer, moving_images=0)) is None
 
 
-RUNS_ATTENTION = ["cnvlutin", "dadiannao", "dcnn", "dcnn-opt", "diannao", "ideal", "sigma", "structured", "systolic"]
+RUNS_ATTENTION = [
+    "cnvlutin", "dadiannao", "dcnn", "dcnn-opt", "diannao", "dstc", "eyeriss", "ideal", "sigma", "structured", "systolic",
+    "tensor-core",
+]  # fmt: skip
 
 
 def test_machines_that_take_matrices_as_they_come_run_attention():

@@ -16,16 +16,26 @@ from workloads.notices import LONGEST_LINE
 
 TINY = "name = 'n'\n[[layers]]\nname = 'a'\ntype = 'fc'\nin_channels = 3\nout_channels = 2\n"
 # What each command is called with, beside the bad value; values of our own end quickly.
+SEARCH = """
+machines = ["structured"]
+workloads = ["n.toml"]
+[search]
+sampler = "all"
+[search.ranges]
+fill_cycles = [0, 8]
+"""
 CALLS = {
     "compare": ["n.toml", "--on", "ideal,structured"],
     "config": ["ideal"],
     "diff": ["r.json", "r.json"],
+    "explain": ["n.toml", "--on", "structured", "--no-parameters"],
     "import": ["n.toml", "-o", "out.npz"],
     "inspect": ["n.toml"],
     "list": [],
     "plot": ["r.json", "-o", "out.png"],
     "report": ["r.json", "-o", "out.html"],
     "run": ["n.toml", "--on", "structured"],
+    "search": ["s.toml", "--jobs", "1"],
     "serve": ["n.toml", "--on", "ideal", "--rate", "1000", "--images", "10"],
     "sweep": ["n.toml", "--on", "ideal", "--vary", "seed=0", "--jobs", "1", "--patience", "0"],
     "validate": ["--machine", "none"],
@@ -44,6 +54,7 @@ def folder(tmp_path, monkeypatch):
     """A folder to be in, with a network, a report, and things that are no ordinary file."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "n.toml").write_text(TINY)
+    (tmp_path / "s.toml").write_text(SEARCH)
     (tmp_path / "EMPTY").write_bytes(b"")
     (tmp_path / "NOISE").write_bytes(random.Random(0).randbytes(10_000))
     (tmp_path / "FOLDER").mkdir()

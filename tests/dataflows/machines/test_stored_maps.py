@@ -5,7 +5,7 @@ import pytest
 from dataflows.registry import create, machines
 
 
-@pytest.mark.parametrize("name", sorted(set(machines()) - {"scnn", "dcnn-opt", "ideal", "sparten"}))
+@pytest.mark.parametrize("name", sorted(set(machines()) - {"scnn", "dcnn-opt", "ideal", "sparten", "sigma", "dstc"}))
 @pytest.mark.parametrize(("bits", "size"), [(16, 22), (8, 11), (4, 6)])
 def test_most_machines_store_every_value(name, bits, size):
     try:
@@ -31,3 +31,8 @@ def test_sparten_stores_a_bit_for_each_value_and_the_non_zeros():
 
 def test_the_ideal_machine_stores_nothing():
     assert create("ideal").stored_map_bytes(11, 3) == 0
+
+
+@pytest.mark.parametrize("name", ["sigma", "dstc"])
+def test_bitmaps_take_a_bit_for_each_value_beside_the_non_zeros(name):
+    assert create(name).stored_map_bytes(11, 3) == 8  # 11 + 3 x 16 bits

@@ -40,7 +40,7 @@ def test_bars_hold_the_shares_and_the_axis_its_unit():
     for row in (0, 1):
         widths = [bars[row].get_width() for bars in axes.containers]
         assert sum(widths) == pytest.approx(100)
-    assert [text.get_text() for text in axes.texts] == ["100 cycles, 2.00x dense", "100 cycles"]
+    assert [text.get_text() for text in axes.texts] == ["100 cycles, speedup 2.00", "100 cycles"]
 
 
 def test_every_cause_has_a_part_of_the_bar():

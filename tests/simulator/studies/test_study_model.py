@@ -115,4 +115,6 @@ def test_an_analytical_report_page_says_so(cli, tmp_path):
     store = tmp_path / "s.sqlite"
     cli("sweep", network(tmp_path), "--on", "scnn", "--vary", "model=events,analytical", "--jobs", 1, "--store", store)
     assert cli("report", store, "-o", tmp_path / "r.html").code == 0
-    assert "small on scnn, scnn, analytical model" in (tmp_path / "r.html").read_text()
+    page = (tmp_path / "r.html").read_text()
+    assert "small on scnn: 2 points of a study" in page
+    assert "<th>scnn, analytical model</th>" in page

@@ -89,6 +89,14 @@ def test_groups_run_over_the_window_of_a_filter(tmp_path, size, text):
             assert sum(held) == min(kept, len(held))
 
 
+def test_as_many_weights_stay_as_scale_sim_stores(tmp_path):
+    # AlexNet's first layer at 1:4: its SPARSE_REPORT has 34848 words of filters, and stores 9282, 546 of them metadata.
+    path = tmp_path / "net.csv"
+    path.write_text(CONV.replace("Strides,", "Strides, Sparsity,") + "c,224,224,11,11,3,96,4,1:4,\n")
+    mask = load_workload(str(path)).trace(0).weight_mask
+    assert (mask.size, mask.sum()) == (34848, 9282 - 546)
+
+
 def test_groups_of_a_depthwise_convolution_run_over_one_channel(tmp_path):
     path = tmp_path / "net.csv"
     path.write_text(CONV.replace("Strides,", "Strides, Sparsity,") + "c_DP,9,9,3,3,8,2,1,1:3,\n")
@@ -126,6 +134,18 @@ def test_one_stride_in_the_singular(tmp_path, size):
     (layer,) = layers(tmp_path, CONV.replace("Strides", "Stride") + f"a,{size},9,3,3,4,4,2,\n")
     assert layer.stride == (2, 2)
     assert layer.output_size == (math.ceil((size - 1) / 2), 4)
+
+
+def test_columns_between_the_sizes_are_no_harm_under_usual_names(tmp_path):
+    path = tmp_path / "net.csv"
+    path.write_text(
+        "Layer name, Layer Type, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, "
+        "Stride H, Stride W, Cycles,\nc, conv, 9, 8, 3, 2, 4, 16, 2, 3, 77,\n"
+    )
+    imported = import_model(path)
+    (layer,) = imported.workload.layers
+    assert (layer.input_size, layer.weight_shape, layer.stride) == ((9, 8), (16, 4, 3, 2), (2, 3))
+    assert imported.warnings[-1].endswith(": 'conv' (line 2), '77' (line 2)")
 
 
 def test_a_layout_is_no_topology(tmp_path):

@@ -15,7 +15,7 @@ from dataflows.hardware.actions import MULTIPLIERS
 from dataflows.hardware.components import STORAGE
 from dataflows.registry import machine, over_defaults
 from simulator.engine.memory_kinds import check_memory
-from workloads.errors import InputError, nearest
+from workloads.errors import InputError, nearest, shown
 from workloads.texts import MOST_PARTS, parse_toml, read_toml, toml_text, toml_value
 
 __all__ = [
@@ -108,7 +108,9 @@ def faults(error: ValidationError, spec: type[BaseModel], source: str, prefix: s
             # pydantic's words in those of our other errors: "must be greater than 0", and a validator's own sentence as
             # it is.
             message = fault["msg"].replace("Input should be", "must be").replace("Value error, ", "")
-            value = "" if isinstance(fault["input"], dict) else f" = {fault['input']!r}"  # a whole table says nothing
+            value = (
+                "" if isinstance(fault["input"], dict) else f" = {shown(fault['input'])}"
+            )  # a whole table says nothing
             lines.append(": ".join(part for part in (source, key + value, message) if part))
     return "\n".join(lines)
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 _MOST_NAMES = 40  # beyond them a list is no help
+_LONGEST_VALUE = 200  # characters, likewise
 
 
 class PrunesimError(ValueError):
@@ -32,6 +34,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     # A ratio of a half finds swapped and missing letters; below it, all names together help more than a far one.
     close = alike or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'?" if close else f"known: {listed(names, _MOST_NAMES)}"
+
+
+def shown(value: Any) -> str:
+    """A value as Python writes it, cut where it is long: a user's file may hold a list where a number should be."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

@@ -27,7 +27,9 @@ def _whole(layer: str, field: str, value: object, minimum: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
         raise InputError(f"layer '{layer}': {field} = {value!r:.60}, must be a whole number of at least {minimum}")
     if value > _LARGEST:
-        raise InputError(f"layer '{layer}': {field} = {value:.6g}, must be at most {_LARGEST}")
+        # Past 308 digits there is no float to shorten it by.
+        written = f"= {value:.6g}" if value.bit_length() < 1000 else f"has about {value.bit_length() * 3 // 10} digits"
+        raise InputError(f"layer '{layer}': {field} {written}, must be at most {_LARGEST}")
 
 
 @dataclass(frozen=True, slots=True)

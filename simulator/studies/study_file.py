@@ -14,7 +14,7 @@ from simulator.configuration import faults, has_key, keys_of, read_toml
 from simulator.equal_size import parse_equal_size
 from simulator.reports.report import Model
 from simulator.studies.limits import require_points
-from workloads.errors import InputError, nearest
+from workloads.errors import InputError, nearest, shown
 from workloads.masks.named import ACTIVATION_PATTERNS, WEIGHT_PATTERNS, parse_pattern
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -186,7 +186,7 @@ def _axis_faults(place: str, axis: dict[str, Any], known: set[str]) -> Iterator[
         yield f"{place}: must name at least one key"
     for key, values in lists.items():
         if not isinstance(values, list) or not values:
-            yield f"{place}.{key} = {values!r}: must be a list of values"
+            yield f"{place}.{key} = {shown(values)}: must be a list of values"
         else:
             yield from _key_faults(f"{place}.{key}", key, values, known)
     lengths = {key: len(values) for key, values in lists.items() if isinstance(values, list) and values}

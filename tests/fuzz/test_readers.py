@@ -74,12 +74,21 @@ prune = "unstructured:density=0.5"
 TOPOLOGY = b"Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides, Sparsity,\na,8,8,3,3,2,4,1,2:4,\nb,8,8,3,3,4,4,2,0.5,\n"
 DENSITIES = b"name,C,H,W,K,R,S,stride,pad,w_density,x_density\na,2,8,8,4,3,3,1,1,0.5,0.25\nb,4,8,8,4,3,3,1,1,0.5,1\n"
 PROBLEM = b"problem:\n  shape: {name: a, data-spaces: [{projection: [[[P, Wstride]]]}]}\n  instance: {R: 3, S: 3, P: 4, Q: 4, C: 2, K: 4, Wstride: 1, densities: {Weights: 0.5, Inputs: {distribution: hypergeometric, density: 0.25}}}\n"
+LAYERS = b"""[{"name": "a", "C": 2, "H": 4, "W": 4, "K": 4, "R": 3, "S": 3, "stride": 1, "pad": [1, 1, 1, 1], "x_nnz": 9},
+{"name": "b", "C": 4, "H": 4, "W": 4, "K": 2, "R": 1, "S": 1, "stride": 1, "pad": 0, "w_nnz": 5, "P": 4, "Q": 4}]
+"""
 SMTX = b"3, 4, 4\n0 2 2 4\n1 3 0 3\n"
 MTX = b"%%MatrixMarket matrix coordinate real general\n3 4 4\n1 2 2\n1 4 1\n3 1 3\n3 4 4\n"
 
 
 def workload(path):
     load_workload(str(path)).trace(0)
+
+
+def own_folder(path):
+    """A table of layers beside an npz file with the weights of some of them."""
+    np.savez(path.parent / "net.npz", **{"w:a": np.ones((4, 2, 3, 3), np.int8)})
+    workload(path.parent)
 
 
 def imported(path):
@@ -156,6 +165,7 @@ READERS = {
     "topology.csv": (lambda _: TOPOLOGY, workload),
     "densities.csv": (lambda _: DENSITIES, workload),
     "problem.yaml": (lambda _: PROBLEM, workload),
+    "layers.json": (lambda _: LAYERS, own_folder),
     "m.onnx": (onnx_file, workload),
     "w.safetensors": (safetensors_file, imported),
     "report.json": (report, read_results),

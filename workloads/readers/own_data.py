@@ -18,7 +18,7 @@ from workloads.arrays.stored import StoredTensor, entry_shape, open_archive
 from workloads.errors import InputError, listed
 from workloads.layer import Layer
 from workloads.readers.photographs import Photographs
-from workloads.readers.reference import TensorPair, find_archive, read_folder
+from workloads.readers.reference import TensorPair, find_archive, read_folder, whole_number
 from workloads.source import Drawn, DrawnBatch, Stream, TensorSource
 from workloads.workload import Workload
 
@@ -73,7 +73,7 @@ class _Reading:
             )
         self.drawn_weights.append(name)
         # Non-zeros over weights, times the weights again and rounded, is the stored count exactly.
-        return Drawn(int(row["w_nnz"]) / layer.weight_count)
+        return Drawn(whole_number(row, "w_nnz") / layer.weight_count)
 
     def _activations(self, row: Mapping[str, Any], layer: Layer) -> TensorSource:
         # The row may give the entry's whole name.
@@ -83,7 +83,7 @@ class _Reading:
                 return Photographs((StoredTensor(self.archive, f"{kind}:{name}", packed=kind == "xmask"),))
         if "x_nnz" in row:
             self.drawn.append(layer.name)
-            return DrawnBatch(int(row["x_nnz"]) / layer.input_count)
+            return DrawnBatch(whole_number(row, "x_nnz") / layer.input_count)
         if "input" in row:
             raise InputError(
                 f"{self.archive}: layer '{layer.name}': no entry 'x:{name}' or 'xmask:{name}', the input in its row"

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from workloads.errors import InputError, listed
+from workloads.errors import InputError, listed, shown
+from workloads.files import read_text
 from workloads.graph import Graph
 from workloads.layer import Layer, Pads
 from workloads.network import load_network, network_graph, network_names
 from workloads.readers.photographs import find_photographs, is_photograph, with_photographs
 from workloads.source import LayerSource, TensorSource, output_densities
+from workloads.texts import read_json
 from workloads.workload import Workload
 
 TensorPair = tuple[TensorSource, TensorSource]
@@ -57,16 +58,16 @@ class Table:
         table = find_table(archive)
         if table is None:
             raise InputError(f"{archive}: no layers.json beside it")
+        rows = read_json(table, "a table of layers") if table.suffix == ".json" else _csv_rows(read_text(table))
+        if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+            raise InputError(f"{table}: must be a list of rows, one a layer, and hold one at least")
         try:
-            text = table.read_text(encoding="utf-8")
-            rows = json.loads(text) if table.suffix == ".json" else _csv_rows(text)
             layers = tuple(layer_of(row) for row in rows)
             # A table that does not count non-zeros leaves the input dense.
             inputs = tuple(
-                int(row.get("x_nnz", layer.input_count)) / layer.input_count
-                for row, layer in zip(rows, layers, strict=True)
+                _share(row, layer) if "x_nnz" in row else 1.0 for row, layer in zip(rows, layers, strict=True)
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             reason = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
             raise InputError(f"{table}: {reason}") from None
         return cls(table, tuple(rows), layers, inputs)
@@ -128,30 +129,54 @@ def _graph(network: str, layers: Sequence[Layer]) -> Graph | None:
         return None
 
 
+def whole_number(row: Mapping[str, Any], column: str) -> int:
+    """A row's number, which CSV holds as a text. Raises `InputError` where it is no whole one, `KeyError` for none."""
+    value = row[column]
+    # A fraction would be cut, and a truth value counts as a number in Python.
+    is_whole = value.is_integer() if isinstance(value, float) else isinstance(value, int | str)
+    try:
+        if is_whole and not isinstance(value, bool):
+            return int(value)
+    except ValueError:
+        pass  # of a text
+    raise InputError(f"layer {shown(row.get('name'))}: {column} = {shown(value)}, must be a whole number")
+
+
+def _share(row: Mapping[str, Any], layer: Layer) -> float:
+    """Density of a layer's input, by the count in its row."""
+    count = whole_number(row, "x_nnz")
+    if not 0 <= count <= layer.input_count:
+        raise InputError(f"layer '{layer.name}': x_nnz = {count}, must be at least 0 and at most {layer.input_count}")
+    return count / layer.input_count
+
+
 def layer_of(row: Mapping[str, Any]) -> Layer:
     """The layer of a row with columns name, C, [D,] H, W, K, [T,] R, S, stride, pad, groups (1 where absent).
 
     `pad` is a number, or [top, bottom, left, right], or that as text with slashes. A 1x1 map is a fully connected
-    layer's. Raises `InputError` where the row
-    also gives the output size and it is not the one that follows from its shape.
+    layer's. Raises `InputError` where the row also gives the output size and it is not the one that follows from its
+    shape.
     """
     maps, kernel = ("DHW", "TRS") if "D" in row else ("HW", "RS")
-    size = tuple(int(row[axis]) for axis in maps)
+    size = tuple(whole_number(row, axis) for axis in maps)
+    kernel_size = tuple(whole_number(row, axis) for axis in kernel)
+    groups = whole_number(row, "groups") if "groups" in row else 1
+    channels, filters = whole_number(row, "C"), whole_number(row, "K")
     # Grouped ones stay convolutions: a fully connected layer has one group.
-    if size == (1, 1) and int(row["R"]) == int(row["S"]) == int(row.get("groups", 1)) == 1:
-        return Layer.dense(row["name"], in_features=int(row["C"]), out_features=int(row["K"]))
+    if size == kernel_size == (1, 1) and groups == 1:
+        return Layer.dense(row["name"], in_features=channels, out_features=filters)
     layer = Layer.conv(
         row["name"],
-        in_channels=int(row["C"]),
-        out_channels=int(row["K"]),
+        in_channels=channels,
+        out_channels=filters,
         input_size=size,
-        kernel_size=tuple(int(row[axis]) for axis in kernel),
-        stride=int(row["stride"]),
+        kernel_size=kernel_size,
+        stride=whole_number(row, "stride"),
         padding=_padding(row["pad"], len(size)),
-        groups=int(row.get("groups", 1)),
+        groups=groups,
     )
     # The table's own output size checks stride and padding, which sources state in different ways.
-    stated = tuple(int(row[column]) for column in ("P", "Q") if column in row)
+    stated = tuple(whole_number(row, column) for column in ("P", "Q") if column in row)
     if stated and stated != layer.output_size:
         raise InputError(f"layer '{layer.name}': output is {layer.output_size}, the table says {stated}")
     return layer
@@ -160,8 +185,12 @@ def layer_of(row: Mapping[str, Any]) -> Layer:
 def _padding(value: Any, axes: int) -> int | Pads:
     if isinstance(value, str):
         value = [int(part) for part in value.split("/")]
-    if isinstance(value, int) or len(value) == 1:
-        return value if isinstance(value, int) else value[0]
+    if isinstance(value, int):
+        return value
+    if not isinstance(value, list) or len(value) > 2 * axes or (len(value) != 1 and len(value) % 2):
+        raise InputError(f"pad = {shown(value)}, must be a number, or one for each side")
+    if len(value) == 1:
+        return value[0]
     # (top, bottom, left, right) are two pairs; a 3-D layer with two pairs pads rows and columns, and no depth.
     # [1, 1, 2, 2] are ((1, 1), (2, 2)): a zero above and below, two at either side.
     pairs = tuple((value[i], value[i + 1]) for i in range(0, len(value), 2))

@@ -14,7 +14,7 @@ from workloads.arrays.stored import StoredTensor
 from workloads.layer import Layer
 from workloads.masks.synthetic import Clustered, Pattern
 from workloads.network import load_network
-from workloads.readers.reference import TensorPair, find_archive, read_folder
+from workloads.readers.reference import TensorPair, find_archive, read_folder, whole_number
 from workloads.source import Drawn, DrawnBatch, TensorSource
 from workloads.workload import Workload
 
@@ -39,7 +39,7 @@ def read_resnet50_dlmc(
     def tensors(archive: Path, row: Mapping[str, Any], layer: Layer) -> TensorPair:
         if layer.fully_connected:
             # Non-zeros over weights, times the weights again and rounded, is the stored count exactly.
-            weights: TensorSource = Drawn(row["w_nnz"] / layer.weight_count)
+            weights: TensorSource = Drawn(whole_number(row, "w_nnz") / layer.weight_count)
         else:
             weights = StoredTensor(archive, f"wmask:{layer.name}", packed=True)
         return weights, DrawnBatch(known.get(layer.name, 1.0), drawn)

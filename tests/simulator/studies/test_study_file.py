@@ -108,6 +108,13 @@ def test_wrong_axes_are_named_all_at_once(tmp_path):
     ]
 
 
+def test_a_value_that_is_long_is_cut(tmp_path):
+    lines = faults(tmp_path, 'machines = ["scnn"]\n' + "[[layers]]\n" * 1000 + f"[[axes]]\nseed = '{'x' * 1000}'\n")
+    assert lines == [f"study.toml: layers = [{'{}, ' * 49}{{}},...: must be a valid string"]
+    lines = faults(tmp_path, f"machines = ['scnn']\n[[axes]]\nseed = '{'x' * 1000}'\n")
+    assert lines == [f"study.toml: axes.0.seed = '{'x' * 199}...: must be a list of values"]
+
+
 def test_a_list_of_inputs_must_not_be_empty(tmp_path):
     assert faults(tmp_path, 'machines = ["scnn"]\ninputs = []\n') == ["study.toml: inputs: must not be empty"]
 

@@ -122,7 +122,7 @@ def test_a_table_as_csv(tmp_path):
             "net.npz: layer 'a': no entry 'x:data' or 'xmask:data', the input in its row",
         ),
         ({"w:a": whole(4, 3, 3, 3)}, [{"name": "a", "C": 3}], "layers.json: key 'H' is missing"),
-        ({"w:a": whole(4, 3, 3, 3)}, ["a"], "layers.json: string indices must be integers, not 'str'"),
+        ({"w:a": whole(4, 3, 3, 3)}, ["a"], "layers.json: must be a list of rows, one a layer, and hold one at least"),
     ],
 )
 def test_what_is_missing_is_named(tmp_path, entries, rows, text):
@@ -132,3 +132,40 @@ def test_what_is_missing_is_named(tmp_path, entries, rows, text):
 def test_a_folder_without_a_table(tmp_path):
     np.savez(tmp_path / "net.npz", **{"w:a": whole(4, 3, 3, 3)})
     assert fault(str(tmp_path)) == f"{tmp_path}: no layers.json beside net.npz, nor net_layers.json (or .csv)"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "text"),
+    [
+        ("C", "2.5", "layer 'b': C = 2.5, must be a whole number"),
+        ("H", "true", "layer 'b': H = True, must be a whole number"),
+        ("K", "1e999", "layer 'b': K = inf, must be a whole number"),
+        ("stride", '"one"', "layer 'b': stride = 'one', must be a whole number"),
+        ("groups", "[1]", "layer 'b': groups = [1], must be a whole number"),
+        ("x_nnz", "NaN", "layer 'b': x_nnz = nan, must be a whole number"),
+        ("x_nnz", "-1", "layer 'b': x_nnz = -1, must be at least 0 and at most 120"),
+        ("x_nnz", "121", "layer 'b': x_nnz = 121, must be at least 0 and at most 120"),
+        ("pad", "[1, 1, 1]", "pad = [1, 1, 1], must be a number, or one for each side"),
+        ("pad", "1.5", "pad = 1.5, must be a number, or one for each side"),
+        ("C", "9" * 400, "a whole number of about 402 digits is too large: at most 9223372036854775807"),
+        ("C", "[" * 100_000, "not a table of layers: it is nested too deeply"),
+        ("C", "[" * 200 + "]" * 200, "is nested more than 100 levels deep"),
+    ],
+)
+def test_a_number_that_cannot_be_is_named(tmp_path, column, value, text):
+    path = folder(tmp_path, [ROWS[0], ROWS[1] | {column: "HERE"}], {"w:a": whole(4, 3, 3, 3), "w:b": whole(2, 4, 1, 1)})
+    table = tmp_path / "layers.json"
+    table.write_text(table.read_text().replace('"HERE"', value))
+    assert fault(path) == f"layers.json: {text}"
+
+
+@pytest.mark.parametrize("rows", ["[]", "{}", "null", "[null]", "[[1]]", "5"])
+def test_a_table_of_no_layers(tmp_path, rows):
+    path = folder(tmp_path, [], {"w:a": whole(4, 3, 3, 3)})
+    (tmp_path / "layers.json").write_text(rows)
+    assert fault(path) == "layers.json: must be a list of rows, one a layer, and hold one at least"
+
+
+def test_whole_numbers_with_a_point_are_whole(tmp_path):
+    path = folder(tmp_path, [ROWS[0] | {"C": 3.0, "stride": 1.0}], {"w:a": whole(4, 3, 3, 3)})
+    assert load_workload(path).layers[0].in_channels == 3

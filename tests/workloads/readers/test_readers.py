@@ -168,7 +168,7 @@ def test_a_folder_of_ones_own_in_the_same_form_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("nonsense", "layers.json: Expecting value: line 1 column 1 (char 0)"),
+        ("nonsense", "layers.json: not a table of layers: Expecting value: line 1 column 1 (char 0)"),
         ([{"name": "a"}], "layers.json: key 'H' is missing"),
         ([{**ROW, "groups": 2}], "layers.json: layer 'a': groups = 2 does not divide in_channels = 1"),
     ],

@@ -135,11 +135,11 @@ def _columns(header: list[str]) -> list[str]:
 
 
 def _usual(column: str) -> str:
-    """A further column's name without what people change in it: "stride", "sparsity ratio", "batch"."""
+    """A further column's name without what people change in it: "stride h", "sparsity ratio", "batch"."""
     for start, name in (("sparsity", "sparsity"), ("batch", "batch size")):
         if column.startswith(start):
             return name
-    return "strides" if column == "stride" else column
+    return {"stride": "strides", "stride h": "stride height", "stride w": "stride width"}.get(column, column)
 
 
 def _check_places(columns: list[str]) -> None:

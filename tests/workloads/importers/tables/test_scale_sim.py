@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from workloads.catalog import load_workload
 from workloads.errors import InputError
@@ -89,6 +91,14 @@ def test_groups_run_over_the_window_of_a_filter(tmp_path, size, text):
             assert sum(held) == min(kept, len(held))
 
 
+def test_as_many_weights_stay_as_scale_sim_stores(tmp_path):
+    # AlexNet's first layer at 1:4: its SPARSE_REPORT has 34848 words of filters, and stores 9282, 546 of them metadata.
+    path = tmp_path / "net.csv"
+    path.write_text(CONV.replace("Strides,", "Strides, Sparsity,") + "c,224,224,11,11,3,96,4,1:4,\n")
+    mask = load_workload(str(path)).trace(0).weight_mask
+    assert (mask.size, mask.sum()) == (34848, 9282 - 546)
+
+
 def test_groups_of_a_depthwise_convolution_run_over_one_channel(tmp_path):
     path = tmp_path / "net.csv"
     path.write_text(CONV.replace("Strides,", "Strides, Sparsity,") + "c_DP,9,9,3,3,8,2,1,1:3,\n")
@@ -126,6 +136,18 @@ def test_one_stride_in_the_singular(tmp_path, size):
     (layer,) = layers(tmp_path, CONV.replace("Strides", "Stride") + f"a,{size},9,3,3,4,4,2,\n")
     assert layer.stride == (2, 2)
     assert layer.output_size == (math.ceil((size - 1) / 2), 4)
+
+
+def test_columns_between_the_sizes_are_no_harm_under_usual_names(tmp_path):
+    path = tmp_path / "net.csv"
+    path.write_text(
+        "Layer name, Layer Type, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, "
+        "Stride H, Stride W, Cycles,\nc, conv, 9, 8, 3, 2, 4, 16, 2, 3, 77,\n"
+    )
+    imported = import_model(path)
+    (layer,) = imported.workload.layers
+    assert (layer.input_size, layer.weight_shape, layer.stride) == ((9, 8), (16, 4, 3, 2), (2, 3))
+    assert imported.warnings[-1].endswith(": 'conv' (line 2), '77' (line 2)")
 
 
 def test_a_layout_is_no_topology(tmp_path):
@@ -247,3 +269,33 @@ def test_a_depthwise_name_has_filters_for_each_channel(tmp_path):
     assert (layer.groups, layer.out_channels) == (32, 64)
     # SCALE-Sim makes 32 layers of one channel and two filters.
     assert layer.dense_macs == 32 * 8 * 8 * 9 * 2
+
+
+SIZES = st.tuples(*[st.integers(1, 5)] * 4, st.integers(1, 9), st.integers(1, 4), st.integers(1, 3))
+GROUPS = st.none() | st.integers(1, 6).flatmap(lambda m: st.tuples(st.integers(1, m), st.just(m)))
+HEADERS = [
+    CONV,
+    CONV.replace("Strides,", "Strides, Sparsity,"),
+    "Layer, IFMAP Width, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\n",
+    "Layer name,Ifmap height,ifmap width,filter height,filter width,channel,num filters,strides,,,\n",
+]
+
+
+@given(st.lists(st.tuples(SIZES, GROUPS), min_size=1, max_size=4), st.sampled_from(HEADERS), st.sampled_from(",\t"))
+def test_products_and_kept_weights_are_those_of_scale_sim(tmp_path_factory, rows, header, separator):
+    """Its own arithmetic, written out: outputs rounded up, the window of a filter in groups of M that keep N."""
+    text, expected = header, []
+    for number, ((taller, wider, down, across, channels, filters, stride), groups) in enumerate(rows):
+        height, width = down + taller - 1, across + wider - 1
+        cells = [f"c{number}", height, width, down, across, channels, filters, stride]
+        text += ",".join(map(str, cells)) + (",{}:{},\n".format(*groups) if groups else ",\n")
+        outputs = math.ceil((height - down + stride) / stride) * math.ceil((width - across + stride) / stride)
+        window = down * across * channels
+        n, m = groups or (1, 1)
+        kept = sum(min(n, len(range(start, min(start + m, window)))) for start in range(0, window, m))
+        expected.append((outputs * window * filters, kept * filters))
+    path = tmp_path_factory.mktemp("random") / "net.csv"
+    path.write_text(text.replace(",", separator))
+    workload = load_workload(str(path))
+    found = [(layer.dense_macs, workload.trace(i).weight_mask.sum()) for i, layer in enumerate(workload.layers)]
+    assert found == expected

@@ -112,6 +112,8 @@ def parse_yaml(text: str, label: str, yaml: Any) -> Any:
         raise
     # Overflows are those of a float in base 60 (1:30:0.5), and in older versions of a date near the year 1 or 9999.
     except (yaml.YAMLError, ValueError, RecursionError, TypeError, OverflowError) as error:
+        if "maximum nesting depth" in str(error):  # the C library looks 1,024 characters ahead of what it hands over
+            raise InputError(f"{label}: is nested more than {_MOST_LEVELS} levels deep") from None
         raise InputError(f"{label}: not YAML (templates must be rendered first): {_reason(error)}") from None
     require_plain(values, label, _MOST_OF_YAML)
     return values

@@ -139,7 +139,9 @@ def test_moving_weights_cost_what_constant_ones_cost_unless_those_are_known_befo
     trace = random_trace(BY_NAME["attention"], 1.0, 0.4)
     constant = replace(trace, layer=replace(trace.layer, moving_images=0))
     settings = {"weights_resident": "never"} if name in ("cnvlutin", "dadiannao") else {}
-    assert run(name, trace, settings) == run(name, constant, settings)
+    # Why a machine did not do what it does for weights that it knows differs between the two.
+    found = [replace(run(name, one, settings), notes=()) for one in (trace, constant)]
+    assert found[0] == found[1]
 
 
 def test_synapses_that_are_activations_do_not_lie_on_the_chip():

@@ -25,6 +25,7 @@ from simulator.plots.data import (
 )
 from simulator.plots.energy_parts import Energies, energies_of, part_styles
 from simulator.plots.kind import kind
+from simulator.plots.names import machine_name
 from simulator.plots.style import JOULES_PER_PJ, legend_below, new_figure, text_inches
 from workloads.errors import InputError
 
@@ -97,8 +98,8 @@ def energy_layers(data: Data, by: str = "purposes") -> Figure:
             # Names are thinned out where there are too many to read.
             places = range(0, len(group), 1 + (len(group) - 1) // _MOST_NAMES)
             axes.set_xticks(places, [group[place]["name"] for place in places], rotation=90, fontsize=7)
-            axes.set_title(machine)
-        panels[0].set_title(_title(f"{next(iter(runs))}; energy by {by}", missing, figure.get_figwidth()))
+            axes.set_title(machine_name(machine))
+        panels[0].set_title(_title(f"{machine_name(next(iter(runs)))}; energy by {by}", missing, figure.get_figwidth()))
         panels[-1].set_xlabel(f"layer of {workloads_of(rows)}")
         legend_below(figure, panels[0])
         return figure
@@ -109,7 +110,7 @@ def _with_energy(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     known = [row for row in rows if row.get(TOTAL) not in (None, "") and value(row, TOTAL) is not None]
     if not known:
         raise InputError("the results have no energy: it was not asked for, or is not modelled for these accelerators")
-    return known, [machine for machine in by_machine(rows) if machine not in by_machine(known)]
+    return known, [machine_name(machine) for machine in by_machine(rows) if machine not in by_machine(known)]
 
 
 def _title(text: str, missing: Sequence[str], width_inches: float = 8) -> str:

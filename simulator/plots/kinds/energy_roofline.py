@@ -16,6 +16,7 @@ from matplotlib.ticker import EngFormatter
 from simulator.plots.data import Data, Row, by_machine, layer_rows, require_single_runs, rows_of, rows_with, value
 from simulator.plots.kind import kind
 from simulator.plots.kinds.energy import TOTAL
+from simulator.plots.names import machine_name
 from simulator.plots.style import (
     JOULES_PER_PJ,
     legend_below,
@@ -123,7 +124,8 @@ def _title(machine: str, layers: int, points: list[Point]) -> str:
     costs = costs_of(points)
     hidden = layers - len(points)
     note = f"\n{hidden} of {layers} layers move or compute nothing" if hidden else ""
-    return f"{machine}\n{_number(costs.byte_pj)} pJ a byte moved, else {_number(costs.other_pj)} pJ a product{note}"
+    means = f"{_number(costs.byte_pj)} pJ a byte moved, else {_number(costs.other_pj)} pJ a product"
+    return f"{machine_name(machine)}\n{means}{note}"
 
 
 def _number(one: float) -> str:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from simulator.plots.data import Data, Row, by_machine, layer_rows, require_single_runs, rows_of, value
 from simulator.plots.kind import kind
+from simulator.plots.names import machine_name
 from simulator.plots.style import new_figure, panel_grid, scale_log
 from workloads.errors import InputError
 from workloads.whole_numbers import ceil_div
@@ -96,7 +97,7 @@ def _draw_points(axes: Axes, machine: str, rows: list[Row]) -> None:
     bandwidth = "DRAM without limit" if roof.bandwidth_gbs is None else f"{roof.bandwidth_gbs:,.1f} GB/s"
     hidden = len(rows) - len(points)
     note = f"\n{hidden} of {len(rows)} layers move or compute nothing" if hidden else ""
-    axes.set_title(f"{machine}: {roof.rate:,.0f} G/s, {bandwidth}{note}", fontsize=8.5)
+    axes.set_title(f"{machine_name(machine)}: {roof.rate:,.0f} G/s, {bandwidth}{note}", fontsize=8.5)
     axes.grid(which="major")
 
 

@@ -23,7 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import LogFormatterSciNotation
+from matplotlib.ticker import LogFormatterSciNotation, NullLocator
 
 from dataflows.schedule import Cause
 from simulator.plots.wrapping import fit_titles, text_width, wrapped
@@ -54,6 +54,7 @@ VISIBLE_SHARE = 0.0005  # of a bar; a legend entry for less would only take room
 JOULES_PER_PJ = 1e-12
 _LEGEND_COLUMNS = 5
 _NARROW_INCHES = 5
+_LONG_AXIS = 100  # from its least to its most
 _LEGEND_ROW, _LEGEND_HANDLE = 0.17, 0.5  # inches of a row, and of an entry beside its text
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
@@ -114,8 +115,11 @@ def on_paper(paper: Paper) -> Generator[None]:
 
 
 @contextmanager
-def new_figure(width_inches: float, height_inches: float) -> Generator[Figure]:
-    """An empty figure, drawn on in the common style inside the block; it needs no display."""
+def new_figure(width_inches: float, height_inches: float, *, titles_fit: bool = False) -> Generator[Figure]:
+    """An empty figure, drawn on in the common style inside the block; it needs no display.
+
+    titles_fit   the width was chosen for the titles of panels, which need not be measured again
+    """
     paper = _PAPER.get()
     with rc_context(_STYLE):
         figure = Figure(figsize=(paper.width_inches or width_inches, paper.height_inches or height_inches))
@@ -125,7 +129,8 @@ def new_figure(width_inches: float, height_inches: float) -> Generator[Figure]:
                 text.set_fontsize(float(text.get_fontsize()) * paper.scale)
         if paper.title is not None:
             _entitle(figure, paper.title)
-        fit_titles(figure, grows=paper.height_inches is None)
+        if not titles_fit or paper != Paper():
+            fit_titles(figure, grows=paper.height_inches is None)
 
 
 def _entitle(figure: Figure, title: str) -> None:
@@ -170,6 +175,14 @@ def scale_log(axes: Axes, which: str, base: int = 10) -> None:
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_formatter(_PowerFormatter(base=base))
     axis.set_minor_formatter(_PowerFormatter(base=base, labelOnlyBase=False, minor_thresholds=(1, 0.4)))
+
+
+def thin_ticks(axes: Axes) -> None:
+    """Leave out the ticks between powers on logarithmic axes that are long enough without: many panels draw faster."""
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        if axis.get_scale() == "log" and high >= _LONG_AXIS * low:
+            axis.set_minor_locator(NullLocator())
 
 
 def write_between_powers(axis: Axis, write: Callable[[float], str]) -> None:

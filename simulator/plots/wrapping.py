@@ -46,9 +46,10 @@ def fit_titles(figure: Figure, *, grows: bool) -> None:
     width = figure.get_figwidth()
     grids = [axes.get_gridspec() for axes, _ in panels]
     columns = max((grid.ncols for grid in grids if grid is not None), default=1)
-    # Where panels begin is known once the figure is laid out, which takes as long as drawing it.
-    if any(_widest(title) > _SAFE_SHARE * width / columns for _, title in panels):
-        figure.draw_without_rendering()
+    # Where panels begin is known once the figure is laid out, which takes half as long as drawing it.
+    layout = figure.get_layout_engine()
+    if layout is not None and any(_widest(title) > _SAFE_SHARE * width / columns for _, title in panels):
+        layout.execute(figure)
     more = [_break(title, _room(axes, figure)) for axes, title in panels]
     above = [_break(text, width - 2 * _GAP_INCHES) for text in figure.texts]
     if grows and any([*more, *above]):

@@ -26,6 +26,7 @@ from simulator.plots.data import (
 )
 from simulator.plots.kind import kind
 from simulator.plots.names import machine_name
+from simulator.plots.stacked import draw_stacks, names_below
 from simulator.plots.style import PARTS, VISIBLE_SHARE, is_narrow, legend_below, new_figure, text_inches, wrap_to_paper
 from simulator.reports.metrics import OVER_BASELINE
 from workloads.errors import InputError
@@ -117,12 +118,14 @@ def layers(data: Data) -> Figure:
     shared = all(other == names[0] for other in names)  # one set of layer names under all panels
     most = max(len(one) for one in names)
     with new_figure(max(6.0, min(14.0, 2.0 + 0.16 * most)), 1.9 + (1.5 if shared else 1.9) * len(runs)) as figure:
-        panels = figure.subplots(len(runs), squeeze=False, sharex=shared)[:, 0]
+        panels = figure.subplots(len(runs), squeeze=False)[:, 0]
         # Over all panels, so that they have one legend and a part has one colour.
         shares = [cause_shares(row) for rows in runs.values() for row in rows]
         seen = visible_parts(shares)
         for axes, (machine, rows) in zip(panels, runs.items(), strict=True):
             _layer_bars(axes, rows, seen)
+            shown = rows if not shared or axes is panels[-1] else []
+            names_below(axes, [row["name"] for row in shown], 6 if len(rows) > 20 else 8)
             axes.set_title(machine_name(machine))
             axes.set_ylabel("thousand cycles")  # of its own scale, as the numbers beside it say
         panels[-1].set_xlabel(f"layer of {workloads_of(next(iter(runs.values())))}")
@@ -131,15 +134,10 @@ def layers(data: Data) -> Figure:
 
 
 def _layer_bars(axes: Axes, rows: Sequence[Row], seen: Mapping[str, dict[str, Any]]) -> None:
-    places = range(len(rows))
-    bottom = [0.0] * len(rows)
     shares = [cause_shares(row) for row in rows]
-    for part, style in seen.items():
-        heights = [share[part] * row["cycles"] / _THOUSAND for share, row in zip(shares, rows, strict=True)]
-        axes.bar(places, heights, 0.85, bottom, **style)
-        bottom = [a + b for a, b in zip(bottom, heights, strict=True)]
-    axes.set_xticks(places, [row["name"] for row in rows], rotation=90, fontsize=6 if len(rows) > 20 else 8)
-    axes.set_xlim(-0.7, len(rows) - 0.3)
+    thousands = [row["cycles"] / _THOUSAND for row in rows]
+    parts = {part: [share[part] * one for share, one in zip(shares, thousands, strict=True)] for part in seen}
+    draw_stacks(axes, parts, seen)
     axes.grid(axis="y")
 
 

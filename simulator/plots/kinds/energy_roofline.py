@@ -24,6 +24,7 @@ from simulator.plots.style import (
     panel_grid,
     scale_log,
     text_inches,
+    thin_ticks,
     write_between_powers,
 )
 from workloads.errors import InputError
@@ -77,7 +78,7 @@ def energy_roofline(data: Data) -> Figure:
     titles = {name: _title(name, len(runs[name]), points[name]) for name in runs}
     columns = min(len(runs), 3)
     width = max(3.4, text_inches((line for title in titles.values() for line in title.split("\n")), 8.5) + 0.6)
-    with new_figure(max(4.6, width * columns), 0.7 + 2.9 * ceil_div(len(runs), columns)) as figure:
+    with new_figure(max(4.6, width * columns), 0.7 + 2.9 * ceil_div(len(runs), columns), titles_fit=True) as figure:
         panels = panel_grid(figure, len(runs), 3, sharex=True, sharey=True)
         every = [point.intensity for group in points.values() for point in group]
         ends = min(every) / 2, max(every) * 2
@@ -87,6 +88,7 @@ def energy_roofline(data: Data) -> Figure:
             _draw(axes, points[machine], *ends)
             axes.set_ylim(*limits)
             axes.set_title(titles[machine], fontsize=8.5)
+            thin_ticks(axes)
         for axes in panels[-columns:]:
             axes.set_xlabel("effectual products per DRAM byte")
             axes.xaxis.set_tick_params(labelbottom=True)

@@ -15,6 +15,7 @@ from simulator.plots.names import machine_name
 from simulator.plots.style import write_between_powers
 from tests.simulator.plots.energy_rows import MACHINES, energy_row, layers_of, sweep_of
 from tests.simulator.plots.geometry import require_readable
+from tests.simulator.plots.stacked_bars import heights_of
 from workloads.errors import InputError
 
 DENSITIES = [0.1 * n for n in range(1, 11)]
@@ -24,8 +25,8 @@ def legend_of(figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def bars_of(axes, measure: str) -> dict[str, list[float]]:
-    return {part.get_label(): [getattr(bar, f"get_{measure}")() for bar in part] for part in axes.containers}
+def widths_of(axes) -> dict[str, list[float]]:
+    return {part.get_label(): [bar.get_width() for bar in part] for part in axes.containers}
 
 
 @pytest.mark.parametrize("by", ["purposes", "components", "actions", "causes"])
@@ -55,7 +56,7 @@ def test_a_part_too_small_to_see_is_drawn_without_a_legend_entry():
 def test_bars_hold_the_parts_in_joules_and_their_band_beside_the_total():
     figure = plots.energy([energy_row("scnn"), energy_row("dcnn", scale=2, energy_vs_dense=None)])
     (axes,) = figure.axes
-    bars = bars_of(axes, "width")
+    bars = widths_of(axes)
     assert bars["compute"] == pytest.approx([40e-12, 80e-12])
     assert np.sum(list(bars.values()), axis=0) == pytest.approx([200e-12, 400e-12])
     assert [text.get_text() for text in axes.texts] == ["200.00 pJ, 0.80x dense", "400.00 pJ"]
@@ -89,9 +90,9 @@ def test_layers_stack_up_to_their_energy_with_one_colour_a_part():
     rows = layers_of(["scnn", "dcnn"], 3)
     figure = plots.energy_layers(rows, by="components")
     for axes, group in zip(figure.axes, (rows[:3], rows[3:]), strict=True):
-        heights = np.sum(list(bars_of(axes, "height").values()), axis=0)
+        heights = np.sum(list(heights_of(axes).values()), axis=0)
         assert heights == pytest.approx([row["energy.total_pj"] * 1e-12 for row in group])
-    first, second = ([part[0].get_facecolor() for part in axes.containers] for axes in figure.axes)
+    first, second = ([part.get_facecolor() for part in axes.patches] for axes in figure.axes)
     assert first == second
 
 

@@ -21,6 +21,7 @@ from simulator.reports.files import to_csv
 from simulator.reports.front import pareto_front
 from simulator.validation.figure_metrics import crossover
 from tests.simulator.energy.counted_machine import CountedDcnn
+from tests.simulator.plots.stacked_bars import heights_of
 from tests.simulator.plots.sweep_rows import lines_of, sweep_row
 from workloads.catalog import load_workload
 from workloads.errors import InputError
@@ -87,7 +88,7 @@ def test_layers_stack_up_to_their_cycles(reports):
     figure = plots.layers(reports)
     for axes, report in zip(figure.axes, reports, strict=True):
         assert axes.get_title(loc="left") == machine_name(report["accelerator"]["name"])
-        heights = np.sum([[bar.get_height() for bar in part] for part in axes.containers], axis=0)
+        heights = np.sum(list(heights_of(axes).values()), axis=0)
         assert heights == pytest.approx([layer["cycles"] / 1000 for layer in report["layers"]])
     assert [text.get_text() for text in figure.axes[-1].get_xticklabels()] == [
         layer["name"] for layer in reports[0]["layers"]

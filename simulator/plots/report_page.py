@@ -75,6 +75,9 @@ _OF_DENSITIES = {
     "speedup": Shown("speedup", "Speedup over each accelerator's dense baseline; where it crosses 1 is marked."),
     "energy-sparsity": Shown("energy-sparsity", "Energy against sparsity."),
 }
+_WIDTH_PT = re.compile(r'<svg\b[^>]*?\bwidth="([\d.]+)pt"')
+_PIXELS_A_POINT = 4 / 3
+_LEAST_SHARE = 0.65  # of a figure's own width
 _MOST_BARS = 24  # side by side
 _OF_TIMELINE = {
     "bandwidth": Shown("bandwidth", "DRAM bandwidth over time."),
@@ -86,14 +89,15 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-
 nav a { margin-right: 1rem; } figure { max-width: 78rem; }
 h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
 p.about { margin-top: .3rem; color: #555; } figure { margin: 1.2rem 0; } figcaption, .legend { color: #555; font-size: 13px; }
-figure { overflow-x: auto; } svg { max-width: 100%; min-width: 30rem; height: auto; } .scroll { overflow-x: auto; }
+figure { overflow-x: auto; } svg { max-width: 100%; height: auto; } .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; margin: .6rem 0; }
 th, td { padding: .15rem .42rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #eee; }
-th:first-child { text-align: left; font-weight: 500; } thead th { border-bottom: 1px solid #888; font-weight: 600; }
+th:first-child { text-align: left; font-weight: 500; position: sticky; left: 0; background: #fff; } thead th { white-space: normal; vertical-align: bottom; border-bottom: 1px solid #888; font-weight: 600; }
 .facts td { text-align: left; white-space: normal; } tr.total > * { border-top: 1px solid #888; font-weight: 600; } summary { cursor: pointer; }
 pre { background: #f6f6f6; padding: .8rem; font-size: 12.5px; overflow-x: auto; } code { font-size: 12.5px; overflow-wrap: anywhere; }
+@media (max-width: 40rem) { h1 { font-size: 1.2rem; } body { margin-top: 1rem; } }
 @media (prefers-color-scheme: dark) {
-  body { color: #ddd; background: #1b1c1e; } h2, thead th { border-color: #666; } th, td { border-color: #383838; }
+  body, th:first-child { color: #ddd; background: #1b1c1e; } h2, thead th { border-color: #666; } th, td { border-color: #383838; }
   p.about, figcaption, .legend { color: #aaa; } pre { background: #26282b; } a { color: #8ab4f8; } .scroll svg, figure svg { background: #fff; }
 }
 @media print { details > * { display: block; } .scroll { overflow: visible; } }
@@ -221,7 +225,9 @@ def _figures(data: Any, figures: Mapping[str, Shown], ids: Iterable[int], told: 
         except InputError:
             continue
         caption = f"<figcaption>{escape(shown.caption)}</figcaption>"
-        said = f'<svg role="img" aria-label="{escape(shown.caption)}"'
+        # Narrower than this its letters could not be read; a narrow window scrolls it.
+        least = f"min-width: {_LEAST_SHARE * float(_WIDTH_PT.findall(drawn)[0]) * _PIXELS_A_POINT:.0f}px"
+        said = f'<svg role="img" aria-label="{escape(shown.caption)}" style="{least}"'
         yield f'<figure id="{name}">{_own_ids(drawn, number).replace("<svg", said, 1)}{caption}</figure>'
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import Any
 
@@ -12,7 +11,7 @@ from dataflows import machines as rooms
 from dataflows.accelerator import Accelerator
 from dataflows.specs import AcceleratorSpec
 from workloads.errors import InputError, nearest
-from workloads.modules import import_all, registered, sources
+from workloads.modules import import_all, registered
 
 
 @cache
@@ -28,22 +27,6 @@ def machine(name: str) -> type[Accelerator]:
     if name not in known:
         raise InputError(f"unknown accelerator '{name}': {nearest(name, machines())}")
     return known[name]
-
-
-def display_name(name: str) -> str:
-    """A machine's short name in pictures, such as Cambricon-X of cambricon-x; machines are read, not imported.
-
-    One that is not known, as of somebody else's results, has its own name alone.
-    """
-    known = Accelerator.registry.get(name)
-    return (known.display if known else _displayed().get(name, "")) or name
-
-
-@cache
-def _displayed() -> dict[str, str]:
-    text = r"""[^\n]*=\s*["']([^"'\n]+)["']\n"""
-    pair = re.compile(rf"^ +name\b{text} +display\b{text}", re.MULTILINE)
-    return {name: shown for _, source in sources(rooms.__name__) for name, shown in pair.findall(source)}
 
 
 def analytical_machines() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dataflows.registry import display_name as machine_name
+from dataflows.names import display_name as machine_name
 from simulator.reports.metrics import title_of, unit_of
 from workloads.catalog import display_name as workload_name
 

@@ -57,6 +57,7 @@ def sweep(data: Data, x: str | None = None, y: str = "cycles") -> Figure:
         axes.set_title(workloads_of(totals))
         axes.set_xlabel("\n".join([title_of(x), *_beside(totals, x, runs)]))
         axes.set_ylabel(title_of(y))
+        axes.yaxis.set_major_formatter("{x:,.10g}")
         axes.grid()
         legend_below(figure, axes)
         return figure

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def main(folder: Path, share: float) -> None:
     drawn = np.random.default_rng(0)
     arrays: dict[str, np.ndarray] = {}
     layers = []
-    for place, (inputs, outputs) in enumerate(zip(CHANNELS, CHANNELS[1:], strict=False), 1):
+    for place, (inputs, outputs) in enumerate(pairwise(CHANNELS), 1):
         name = f"conv{place}"
         arrays[f"w:{name}"] = pruned(drawn.normal(size=(outputs, inputs, 3, 3)).astype(np.float32), share)
         arrays[f"x:{name}"] = np.maximum(drawn.normal(size=(inputs, SIZE, SIZE)), 0).astype(np.float32)

@@ -21,6 +21,7 @@ from simulator.plots.data import (
     value,
 )
 from simulator.plots.kind import kind
+from simulator.plots.names import machine_name
 from simulator.plots.style import IDEAL, is_narrow, legend_below, machine_styles, new_figure, scale_log
 from simulator.reports.metrics import SPEEDUP, over_baseline
 from simulator.validation.figure_metrics import crossover
@@ -77,7 +78,7 @@ def speedup(data: Data) -> Figure:
     """
     runs, column, swept = _density_runs(data)
     baseline = baseline_of_rows(row for group in runs.values() for row in group)
-    measure = over_baseline(baseline) if baseline else SPEEDUP
+    measure = over_baseline(machine_name(baseline)) if baseline else SPEEDUP
     styles = machine_styles(runs)
     with new_figure(6.4, 4.2) as figure:
         axes = figure.subplots()

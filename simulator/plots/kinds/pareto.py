@@ -89,7 +89,7 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles", z: str | 
         _number(axes, front, _names([rows[place] for place in best], rows))
         axes.margins(0.08)  # room for the largest point
         if z is None and OVER_BASELINE in columns and (baseline := baseline_of_rows(rows)):
-            axes.set_title(over_baseline(baseline).title)
+            axes.set_title(over_baseline(machine_name(baseline)).title)
         axes.set(xlabel=_title(x), ylabel=_title(y))
         for which, axis, column, place in (("x", axes.xaxis, x, 0), ("y", axes.yaxis, y, 1)):
             if _is_wide([point[place] for point in points]):

@@ -20,7 +20,8 @@ from benchmarks.markdown import table_text
 from dataflows.registry import create, machines
 from simulator.network_simulation import able_machines, simulate
 from simulator.reports.columns import MORE, TIMES
-from simulator.reports.metrics import FACTORS, MOST_LOST, SPEEDUP, UTILIZATION, flat
+from simulator.reports.metrics import FACTORS, MOST_LOST, NETWORK_TIME, SPEEDUP, UTILIZATION, flat
+from simulator.reports.network_total import total_row
 from workloads.catalog import load_workload
 from workloads.files import write_whole
 
@@ -40,15 +41,15 @@ def totals(network: str) -> Iterator[tuple[str, dict[str, Any]]]:
     workload = load_workload(network)
     able, _ = able_machines([create(name) for name in machines()], workload)
     for report in simulate(able, workload):
-        yield report.machine, flat(report.to_dict()["total"])
+        yield report.machine, flat(total_row(report.to_dict()))
 
 
 def comparison() -> Rows:
     """The shipped network on every machine, as the command's own table says it."""
-    columns = (*TIMES, UTILIZATION, *MORE, MOST_LOST)
-    yield ("accelerator", "multipliers", *(metric.heading for metric in columns))
+    columns = (*TIMES, NETWORK_TIME, UTILIZATION, *MORE, MOST_LOST)
+    yield ("accelerator", *(metric.heading for metric in columns))
     for machine, total in totals("blazepose"):
-        yield (machine, f"{total['multipliers']:,}", *(metric.text(total) for metric in columns))
+        yield (machine, *(metric.text(total) for metric in columns))
 
 
 def speedup_factors() -> Rows:

@@ -31,7 +31,8 @@ Spec_co = TypeVar("Spec_co", bound=AcceleratorSpec, covariant=True, default=Acce
 class Accelerator(ABC, Generic[Spec_co]):
     """A machine with fixed parameters, its `spec`: it turns the trace of a layer into a schedule.
 
-    Class attributes of a machine: `name` (in commands), `title` (one line for lists), `Spec` (its pydantic class),
+    Class attributes of a machine: `name` (in commands), `display` (in pictures, as its paper writes it; empty: as
+    `name`, below which it stands as a literal), `title` (one line for lists), `Spec` (its pydantic class),
     `baseline_name` (the dense machine its paper compares with; None when the machine is its own), `skips_zeros` (False
     for a dense machine, whose cycles do not depend on where zeros are), `pointwise_only` (True for a machine that
     multiplies matrices by vectors: fully connected layers and 1x1 kernels, nothing else), `needs_constant_weights` (of
@@ -41,6 +42,7 @@ class Accelerator(ABC, Generic[Spec_co]):
     """
 
     name: ClassVar[str]
+    display: ClassVar[str] = ""
     title: ClassVar[str]
     Spec: ClassVar[type[AcceleratorSpec]]
     baseline_name: ClassVar[str | None] = None

@@ -25,6 +25,7 @@ __all__ = [
     "has_key",
     "idle_settings",
     "keys_of",
+    "machine_of",
     "merge",
     "parse_setting",
     "parse_value",
@@ -144,6 +145,14 @@ def read_settings(
     for key, value in given:
         merge(values, key, value)
     return chosen, values, [key for key, _ in given]
+
+
+def machine_of(config: Path) -> str:
+    """The name of the machine that a TOML file configures. Raises `InputError` for a file that does not say it."""
+    name = read_toml(config).get(_MACHINE_KEY)
+    if not isinstance(name, str):
+        raise InputError(f"{config}: {_MACHINE_KEY}: missing; a file of 'prunesim config' says which machine it is of")
+    return name
 
 
 def idle_warnings(accelerator: Accelerator, given: Iterable[str]) -> list[str]:

@@ -9,12 +9,18 @@ from pathlib import Path
 from workloads import importers
 from workloads.errors import InputError, nearest
 from workloads.files import refuse_stream
-from workloads.network import load_network, network_names
+from workloads.network import load_network, network_display, network_names
 from workloads.workload import Workload
 
 _DATA = Path(__file__).parent / "data"
 # Networks that ship with the package: their licences lie beside them.
 SHIPPED = {name: _DATA / f"{name}.npz" for name in ("blazepose", "blazeface-sparse", "blazeface", "blazehand")}
+_DISPLAYED = {
+    "blazepose": "BlazePose",
+    "blazeface-sparse": "BlazeFace, pruned",
+    "blazeface": "BlazeFace",
+    "blazehand": "BlazeHand",
+}
 
 
 def load_workload(text: str = "blazepose", seed: int = 0, batch: int | None = None) -> Workload:
@@ -32,6 +38,13 @@ def load_workload(text: str = "blazepose", seed: int = 0, batch: int | None = No
 def is_known(text: str) -> bool:
     """Whether it is the name of a workload, and not the path of a file."""
     return text in SHIPPED or text in network_names()
+
+
+def display_name(name: str) -> str:
+    """A workload's short name in pictures, such as VGG-16 of vgg16; what is not built in has its own alone."""
+    if name in SHIPPED:
+        return _DISPLAYED[name]
+    return network_display(name) if name in network_names() else name
 
 
 def _resolve(text: str) -> Workload:

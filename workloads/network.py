@@ -1,6 +1,7 @@
 """`Network`: the layers of a built-in network, read from a table in the package.
 
-A table is a CSV file in `data/networks` named after its network. Comment lines carry its title and sources. Columns:
+A table is a CSV file in `data/networks` named after its network. Comment lines carry its title, its name in pictures
+(`display`) and its sources. Columns:
 name, kind (conv or fc), in_channels, out_channels, input, kernel, stride, padding, groups; values per axis are joined
 by `x` (16x112x112: depth, rows, columns), a single number stands for every axis. Where they were measured, it adds
 activation_density and output_density of the dense network, and relu_input = no where a layer reads what no ReLU wrote
@@ -108,6 +109,13 @@ def load_network(name: str) -> Network:
     return Network(
         name, layers, densities, titles["title"], sources, excerpt, relu_inputs, codebooks, assumed, pattern, graph
     )
+
+
+@cache
+def network_display(name: str) -> str:
+    """The name of a built-in network in pictures, such as VGG-16; only its table is read."""
+    notes, _ = _read_table(_FOLDER / f"{name}.csv")
+    return dict(notes).get("display", name)
 
 
 def network_graph(name: str, layers: Sequence[Layer]) -> Graph | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from simulator.commands import names
 from simulator.commands.outputs import write
 from simulator.commands.run import (
     EQUAL_HELP,
@@ -25,8 +26,15 @@ from workloads.notices import tell
 
 
 @click.command()
-@click.argument("workload", default="blazepose")
-@click.option("--on", "machine", metavar="MACHINE", required=True, help="The accelerator; see 'prunesim list'.")
+@click.argument("workload", default="blazepose", shell_complete=names.workloads)
+@click.option(
+    "--on",
+    "machine",
+    metavar="MACHINE",
+    required=True,
+    shell_complete=names.machine,
+    help="The accelerator; see 'prunesim list'.",
+)
 @click.option(
     "--config", type=click.Path(path_type=Path), metavar="FILE", help="A machine's TOML from 'prunesim config'."
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simulator.commands import names
 from simulator.commands.outputs import write
 
 if TYPE_CHECKING:
@@ -17,8 +18,16 @@ if TYPE_CHECKING:
 
 
 @click.command("inspect")
-@click.argument("workload", default="blazepose")
-@click.option("--on", "machines", default="all", show_default=True, metavar="M1,M2,...|all|none", help="Accelerators.")
+@click.argument("workload", default="blazepose", shell_complete=names.workloads)
+@click.option(
+    "--on",
+    "machines",
+    default="all",
+    show_default=True,
+    metavar="M1,M2,...|all|none",
+    shell_complete=names.machines,
+    help="Accelerators.",
+)
 @click.option("--layers", metavar="GLOB", help="Only the layers whose name matches, e.g. 'conv3*'.")
 @click.option("--prune", metavar="METHOD:KEY=VALUE,...", help="Prune the network first.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of what is drawn.")
@@ -91,8 +100,8 @@ def _accelerators(text: str) -> list[Accelerator]:
 
     if text == "none":
         return []
-    names = list(machines()) if text == "all" else [name.strip() for name in text.split(",")]
-    return [create(name) for name in names]
+    listed = list(machines()) if text == "all" else [name.strip() for name in text.split(",")]
+    return [create(name) for name in listed]
 
 
 def _inspect(trace: LayerTrace, accelerators: list[Accelerator], value_bits: int) -> dict[str, Any]:

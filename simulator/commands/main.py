@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import click
 
-from simulator.commands import streams, unforeseen
+from simulator.commands import names, streams, unforeseen
 from simulator.version import VERSION
 from workloads.errors import InputError, PrunesimError, nearest
 from workloads.notices import tell
@@ -27,7 +27,7 @@ class LazyGroup(click.Group):
 
     # name -> "module:attribute" of a click command
     modules: ClassVar[dict[str, str]] = {
-        "compare": "simulator.commands.run:compare",
+        "compare": "simulator.commands.compare:compare",
         "diff": "simulator.commands.diff:diff",
         "explain": "simulator.commands.explain:explain",
         "import": "simulator.commands.import_:command",
@@ -88,7 +88,7 @@ def list_names(kind: str | None) -> None:
 
 
 @cli.command()
-@click.argument("machine")
+@click.argument("machine", shell_complete=names.machine)
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Set a parameter first. Repeatable.")
 @click.option(
     "--write-tables",

@@ -37,9 +37,12 @@ def report(
     from simulator.plots.data import reports_of
     from simulator.plots.files import read_results, read_timeline
     from simulator.plots.report_page import report_page
+    from simulator.terminal.progress import progress
     from workloads.files import require_outputs
 
     require_outputs([output], [results, timeline])
     reports = reports_of(results_over(baseline, read_results(results, study, where, whole=True)))
     watched = read_timeline(timeline) if timeline else None
-    write(output, report_page(reports, watched))
+    with progress("drawing") as told:
+        page = report_page(reports, watched, told)
+    write(output, page)

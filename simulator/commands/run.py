@@ -1,18 +1,17 @@
-"""`prunesim run` and `prunesim compare`: a workload on one accelerator, and on several side by side.
+"""`prunesim run`: a workload on one accelerator; and what `compare` does likewise.
 
 This module loads quickly, since `prunesim --help` reads it; what simulates is imported where it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from simulator.commands.baseline import BASELINE_HELP, beside, compared_with, split
-from simulator.commands.ideal import with_ideal_beside
+from simulator.commands import names
 from simulator.commands.outputs import write, wrote
 from workloads.errors import InputError
 from workloads.notices import tell
@@ -68,8 +67,15 @@ def run_options(command: Command) -> Command:
 
 
 @click.command()
-@click.argument("workload", default="blazepose")
-@click.option("--on", "machine", metavar="MACHINE", required=True, help="The accelerator; see 'prunesim list'.")
+@click.argument("workload", default="blazepose", shell_complete=names.workloads)
+@click.option(
+    "--on",
+    "machine",
+    metavar="MACHINE",
+    required=True,
+    shell_complete=names.machine,
+    help="The accelerator; see 'prunesim list'.",
+)
 @click.option(
     "--config", type=click.Path(path_type=Path), metavar="FILE", help="A machine's TOML from 'prunesim config'."
 )
@@ -104,7 +110,7 @@ def run(
     # FORMAT:FILE; what is wrong with it is said where it is read, here only the file matters.
     requests = dram_trace.partition(":")[2] or None if dram_trace else None
     # Before the run: a file that cannot be written must not be found out after an hour.
-    _require_outputs(options, (scale_sim, timeline, requests), (config, workload))
+    require_run_outputs(options, (scale_sim, timeline, requests), (config, workload))
     require_one_machine(machine)
     accelerator = configured(machine, config, settings, equal_size_of(options["equal"]))
     chosen = workload_of(workload, **{key: options[key] for key in ("seed", "batch", "prune", "layers")})
@@ -112,71 +118,20 @@ def run(
     inputs = parse_inputs(options["inputs"], chosen)
     watch, one_run = _watch(accelerator, chosen) if timeline else (None, False)
     alone, together = (recorder, None if one_run else watch), (watch if one_run else None,)
-    (report,) = _simulate([accelerator], chosen, inputs, _given(alone), _given(together), energy=options["energy"])
+    (report,) = simulated([accelerator], chosen, inputs, _given(alone), _given(together), energy=options["energy"])
     if timeline and watch:
         write(timeline, watch.to_json(report))
     if recorder:
         recorder.write()
         wrote(recorder.path)
-    if not _write(report.to_dict(), report.rows(), options):
+    if not write_run(report.to_dict(), report.rows(), options):
         _print(report, images_of(chosen), options)
     if scale_sim:
         from simulator.reports.scale_sim import to_compute_report
 
         write(scale_sim, to_compute_report(report))
     if check:
-        _check([accelerator], chosen, inputs)
-
-
-@click.command()
-@click.argument("workload", default="blazepose")
-@click.option(
-    "--on", "machines", metavar="M1,M2,...|all", required=True, help="Accelerators, by comma; 'all' for every one."
-)
-@click.option("--baseline", metavar="MACHINE|FILE", help=BASELINE_HELP)
-@run_options
-def compare(workload: str, machines: str, *, check: bool, settings: tuple[str, ...], **options: Any) -> None:
-    """Run WORKLOAD on several accelerators, side by side.
-
-    A --set applies to every accelerator that has the parameter. An accelerator that cannot run a layer is left out,
-    with the reason on standard error. 'ideal' takes the multipliers and clock of the others where they are alike.
-    """
-    from dataflows.registry import machines as known
-    from simulator.input_runs import parse_inputs
-    from simulator.network_simulation import able_machines
-    from simulator.terminal.energy import print_energies
-    from simulator.terminal.inputs import print_inputs
-    from simulator.terminal.reports import print_comparison
-
-    _require_outputs(options, (), (workload,))
-    names = list(known()) if machines == "all" else [name.strip() for name in machines.split(",")]
-    size = equal_size_of(options["equal"])
-    accelerators = _configure_all([*names, *beside(options["baseline"], names)], settings, size)
-    chosen = workload_of(workload, **{key: options[key] for key in ("seed", "batch", "prune", "layers")})
-    able, refused = able_machines(accelerators, chosen)
-    able, unseen = split(able, names, options["baseline"], refused)
-    _warn(refused.values())
-    if not able:
-        raise InputError("no accelerator of the list can run this workload")
-    # After refusals, since the ideal machine takes the size of those that really run.
-    able = with_ideal_beside(able, settings, size)
-    inputs = parse_inputs(options["inputs"], chosen)
-    reports = _simulate([*able, *unseen], chosen, inputs, energy=options["energy"])
-    reports = compared_with(options["baseline"], reports, len(able))
-    data = {
-        "schema": reports[0].to_dict()["schema"],
-        "tool": reports[0].tool,
-        "workload": reports[0].workload,
-        "seed": reports[0].seed,
-        "reports": [report.to_dict() for report in reports],
-        "refused": refused,
-    }
-    if not _write(data, [row for report in reports for row in report.rows()], options):
-        print_comparison(reports, factors=options["factors"], notes=options["notes"])
-        print_energies(reports)
-        print_inputs(reports)
-    if check:
-        _check(able, chosen, inputs)
+        check_outputs([accelerator], chosen, inputs)
 
 
 def workload_of(name: str, *, seed: int, batch: int | None, prune: str | None, layers: str | None) -> Workload:
@@ -211,25 +166,8 @@ def configured(name: str, config: Path | None, settings: tuple[str, ...], size: 
 
         accelerator, warnings, line = configure_equal(name, config, settings, size)
         tell(line)
-    _warn(warnings)
+    warn(warnings)
     return accelerator
-
-
-def _configure_all(names: list[str], settings: tuple[str, ...], size: EqualSize | None) -> list[Accelerator]:
-    """Machines with the settings that each of them has. Raises `InputError` for a key that none of them has."""
-    from dataflows.registry import machine
-    from simulator.configuration import has_key, keys_of, parse_setting
-    from workloads.errors import nearest
-
-    known = {name: keys_of(machine(name).Spec) for name in names}
-    every = {key for keys in known.values() for key in keys}
-    for key in (parse_setting(text)[0] for text in settings):
-        if not has_key(every, key):
-            raise InputError(f"--set: unknown key '{key}': {nearest(key, every)}")
-    return [
-        configured(name, None, tuple(s for s in settings if has_key(known[name], parse_setting(s)[0])), size)
-        for name in names
-    ]
 
 
 def _recorder(dram_trace: str, accelerator: Accelerator) -> RequestRecorder:
@@ -252,7 +190,7 @@ def _given(observers: tuple[Observer | None, ...]) -> tuple[Observer, ...]:
     return tuple(observer for observer in observers if observer is not None)
 
 
-def _simulate(
+def simulated(
     accelerators: list[Accelerator],
     workload: Workload,
     inputs: int,
@@ -261,6 +199,7 @@ def _simulate(
     *,
     energy: bool,
 ) -> list[NetworkReport]:
+    """The reports of machines on a workload, with a progress bar; what the workload has to say is told."""
     from simulator.input_runs import simulate_inputs
     from simulator.terminal.progress import progress
 
@@ -284,7 +223,7 @@ def _print(report: NetworkReport, images: int, options: dict[str, Any]) -> None:
     print_inputs([report])
 
 
-def _check(accelerators: list[Accelerator], workload: Workload, inputs: int) -> None:
+def check_outputs(accelerators: list[Accelerator], workload: Workload, inputs: int) -> None:
     """Exit with 1 when a machine's outputs differ from the reference convolution on any input."""
     from simulator.functional import differing_layers
     from simulator.terminal.progress import progress
@@ -300,7 +239,7 @@ def _check(accelerators: list[Accelerator], workload: Workload, inputs: int) -> 
     tell(f"outputs checked: {len(workload.layers)} layers{of_inputs} equal the reference convolution")
 
 
-def _require_outputs(
+def require_run_outputs(
     options: dict[str, Any], others: tuple[str | Path | None, ...], inputs: tuple[str | Path | None, ...]
 ) -> None:
     """Refuse outputs that could not be written, before anything is simulated."""
@@ -312,7 +251,7 @@ def _require_outputs(
     require_outputs([*files, *others], inputs)
 
 
-def _write(data: dict[str, Any], rows: list[dict[str, Any]], options: dict[str, Any]) -> bool:
+def write_run(data: dict[str, Any], rows: list[dict[str, Any]], options: dict[str, Any]) -> bool:
     """Write the files asked for; True when standard output is taken by one of them."""
     from simulator.reports.files import to_csv, to_json
 
@@ -325,6 +264,7 @@ def _write(data: dict[str, Any], rows: list[dict[str, Any]], options: dict[str, 
     return "-" in (options["json_file"], options["csv_file"])
 
 
-def _warn(lines: Any) -> None:
+def warn(lines: Iterable[str]) -> None:
+    """Tell warnings, a line each."""
     for line in lines:
         tell(f"warning: {line}")

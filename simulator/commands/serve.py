@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from simulator.commands import names
 from simulator.commands.outputs import write
 from simulator.commands.run import (
     EQUAL_HELP,
@@ -33,8 +34,15 @@ _INPUTS_HELP = "Inputs of the workload, served in turn."
 
 
 @click.command()
-@click.argument("workload", default="blazepose")
-@click.option("--on", "machine", metavar="MACHINE", required=True, help="The accelerator; see 'prunesim list'.")
+@click.argument("workload", default="blazepose", shell_complete=names.workloads)
+@click.option(
+    "--on",
+    "machine",
+    metavar="MACHINE",
+    required=True,
+    shell_complete=names.machine,
+    help="The accelerator; see 'prunesim list'.",
+)
 @click.option("--rate", "rates", metavar="R1,R2,...", help=_RATE_HELP)
 @click.option("--arrivals", metavar="periodic|poisson|FILE", default="periodic", show_default=True, help=_ARRIVALS_HELP)
 @click.option("--images", type=click.IntRange(1, 10**7), help="How many arrive.  [default: 1000, or all of FILE]")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simulator.commands import names
 from simulator.commands.outputs import write
 from simulator.commands.run import EQUAL_HELP, FACTORS_HELP, NO_ENERGY_HELP
 from workloads.errors import InputError
@@ -31,12 +32,19 @@ _STUDY_KEYS = ("inputs", "layers", "prune", "batch", "equal")
 
 
 @click.command()
-@click.argument("subject", metavar="STUDY.toml|WORKLOAD", default="blazepose")
-@click.option("--on", "machines", metavar="M1,M2,...", help="Accelerators; WORKLOAD is then swept instead of a study.")
+@click.argument("subject", metavar="STUDY.toml|WORKLOAD", default="blazepose", shell_complete=names.workloads)
+@click.option(
+    "--on",
+    "machines",
+    metavar="M1,M2,...",
+    shell_complete=names.machines,
+    help="Accelerators; WORKLOAD is then swept instead of a study.",
+)
 @click.option("--vary", metavar="KEY=V1,V2,...", multiple=True, help="Vary a parameter, or workload, prune, density, "
               "weight_density, activation_density, weight_pattern, activation_pattern, batch, input, model. Several "
               "give all combinations.")  # fmt: skip
-@click.option("--seeds", type=click.IntRange(min=1), help="How many seeds of synthetic masks.")
+@click.option("--seeds", type=click.IntRange(min=1), help="How many seeds of synthetic masks, from 0 on.")
+@click.option("--seed", type=click.IntRange(min=0), multiple=True, help="This seed. Repeatable.  [default: 0]")
 @click.option("--inputs", type=click.IntRange(min=1), help="How many of the workload's inputs.")
 @click.option("--layers", metavar="GLOB", help="Only the layers whose name matches.")
 @click.option("--prune", metavar="METHOD:KEY=VALUE,...", help="Prune the network first.")
@@ -162,18 +170,20 @@ def _study(subject: str, options: dict[str, Any]) -> Study:
     from workloads.texts import require_plain
 
     if options["machines"] is None:
-        given = [key for key in ("vary", "seeds", *_STUDY_KEYS, "settings") if options[key]]
+        given = [key for key in ("vary", "seeds", "seed", *_STUDY_KEYS, "settings") if options[key]]
         if given:
             raise InputError(f"--{given[0].replace('settings', 'set')}: needs --on; a study file says it by itself")
         require_study(subject)
         return Study.read(Path(subject))
+    if options["seeds"] and options["seed"]:
+        raise InputError("--seeds and --seed: the first says how many, the second which: give one of them")
     axes = [_axis(text) for text in options["vary"]]
     title = f"{subject} on {options['machines']}: {', '.join(key for axis in axes for key in axis) or 'no axis'}"
     values = {
         "title": title,
         "machines": [name.strip() for name in options["machines"].split(",")],
         "workloads": [subject],
-        "seeds": options["seeds"] or 1,
+        "seeds": list(dict.fromkeys(options["seed"])) or options["seeds"] or 1,
         "set": dict(_setting(text) for text in options["settings"]),
         "axes": axes,
         **{key: options[key] for key in _STUDY_KEYS if options[key]},

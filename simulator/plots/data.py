@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dataflows.schedule import Cause
+from simulator.plots.names import machine_name, setting_text, settings_text, workloads_text
 from simulator.reports.dram_report import DRAM_MEASURES
 from simulator.reports.input_spread import spread_columns
 from simulator.reports.metrics import BASELINE, OVER_BASELINE, STACK, flat
@@ -79,7 +80,7 @@ def by_machine(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def by_run(rows: Sequence[Row], along: str | None = None) -> dict[str, list[Row]]:
-    """Rows by what they ran on: the accelerator and, where its rows differ in them, the swept settings.
+    """Rows by what they ran on, as legends name it: the accelerator and, where its rows differ, the swept settings.
 
     What only follows the column `along` (its own values, and those of columns zipped with it) tells no runs apart.
     """
@@ -87,9 +88,8 @@ def by_run(rows: Sequence[Row], along: str | None = None) -> dict[str, list[Row]
     for machine, group in by_machine(rows).items():
         apart = [key for key in swept_columns(group) if along is None or not _follows(group, key, along)]
         for row in group:
-            # None is a setting of other machines, which rows of one table have as an empty column.
-            settings = [f"{key}={row[key]}" for key in apart if row.get(key) is not None]
-            runs.setdefault("  ".join([machine, *settings]), []).append(row)
+            label = ", ".join([machine_name(machine), *settings_text(row, apart)])
+            runs.setdefault(label, []).append(row)
     return runs
 
 
@@ -99,7 +99,7 @@ def run_label(run: str, row: Row, group: Sequence[Row]) -> str:
     apart = ["input"] if len({str(other.get("input")) for other in group}) > 1 else []
     seeds = len({str(other.get("seed")) for other in group}) > 1 or not apart
     keys = [*(["seed"] if seeds else []), *apart]
-    return "  ".join([run, *(f"{key}={row.get(key)}" for key in keys)]) if len(group) > 1 else run
+    return ", ".join([run, *(setting_text(key, row.get(key)) for key in keys)]) if len(group) > 1 else run
 
 
 def baseline_of_rows(rows: Iterable[Row]) -> str:
@@ -110,7 +110,7 @@ def baseline_of_rows(rows: Iterable[Row]) -> str:
 
 def workloads_of(rows: Sequence[Row]) -> str:
     """The names of the workloads of some rows, as titles have them."""
-    return ", ".join(dict.fromkeys(str(row["workload"]) for row in rows if row.get("workload")))
+    return workloads_text(row.get("workload") for row in rows)
 
 
 def require_single_runs(rows: Iterable[Row]) -> None:

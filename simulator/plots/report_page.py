@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from itertools import count
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ from workloads.graph import Graph
 from workloads.texts import toml_text
 
 Reports = Sequence[Mapping[str, Any]]
+Told = Callable[[int, int, str], None]
 
 
 class Shown(NamedTuple):
@@ -48,9 +49,7 @@ _FIGURES = {
     "energy": Shown("energy", "Where the energy of each accelerator went."),
     "energy-components": Shown("energy", "The same by component.", {"by": "components"}),
     "energy-layers": Shown("energy-layers", "Where the energy of each layer went."),
-    "utilization": Shown(
-        "utilization", "Utilization against weight sparsity: a point a layer, lines through means of ten percent."
-    ),
+    "utilization": Shown("utilization", "Utilization against weight sparsity: a point a layer."),
     "roofline": Shown(
         "roofline", "Layers under the limits of multipliers and DRAM; a point's area is its share of the cycles."
     ),
@@ -76,6 +75,9 @@ _OF_DENSITIES = {
     "speedup": Shown("speedup", "Speedup over each accelerator's dense baseline; where it crosses 1 is marked."),
     "energy-sparsity": Shown("energy-sparsity", "Energy against sparsity."),
 }
+_WIDTH_PT = re.compile(r'<svg\b[^>]*?\bwidth="([\d.]+)pt"')
+_PIXELS_A_POINT = 4 / 3
+_LEAST_SHARE = 0.65  # of a figure's own width
 _MOST_BARS = 24  # side by side
 _OF_TIMELINE = {
     "bandwidth": Shown("bandwidth", "DRAM bandwidth over time."),
@@ -87,23 +89,32 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-
 nav a { margin-right: 1rem; } figure { max-width: 78rem; }
 h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
 p.about { margin-top: .3rem; color: #555; } figure { margin: 1.2rem 0; } figcaption, .legend { color: #555; font-size: 13px; }
-figure { overflow-x: auto; } svg { max-width: 100%; min-width: 30rem; height: auto; } .scroll { overflow-x: auto; }
+figure { overflow-x: auto; } svg { max-width: 100%; height: auto; } .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; margin: .6rem 0; }
 th, td { padding: .15rem .42rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #eee; }
-th:first-child { text-align: left; font-weight: 500; } thead th { border-bottom: 1px solid #888; font-weight: 600; }
+th:first-child { text-align: left; font-weight: 500; position: sticky; left: 0; background: #fff; } thead th { white-space: normal; vertical-align: bottom; border-bottom: 1px solid #888; font-weight: 600; }
 .facts td { text-align: left; white-space: normal; } tr.total > * { border-top: 1px solid #888; font-weight: 600; } summary { cursor: pointer; }
 pre { background: #f6f6f6; padding: .8rem; font-size: 12.5px; overflow-x: auto; } code { font-size: 12.5px; overflow-wrap: anywhere; }
+@media (max-width: 40rem) { h1 { font-size: 1.2rem; } body { margin-top: 1rem; } }
+@media (prefers-color-scheme: dark) {
+  body, th:first-child { color: #ddd; background: #1b1c1e; } h2, thead th { border-color: #666; } th, td { border-color: #383838; }
+  p.about, figcaption, .legend { color: #aaa; } pre { background: #26282b; } a { color: #8ab4f8; } .scroll svg, figure svg { background: #fff; }
+}
 @media print { details > * { display: block; } .scroll { overflow: visible; } }
 """  # noqa: E501 (style sheets have long rows)
 
 
-def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> str:
-    """The page of the JSON reports of a run or of a comparison; with a timeline, also its figures."""
+def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None, told: Told | None = None) -> str:
+    """The page of the JSON reports of a run or of a comparison; with a timeline, also its figures.
+
+    told   is called with how many figures are drawn, of how many, and the one that comes next
+    """
     title = escape(title_of_reports(reports))
     # One counter for the whole page: ids of SVG elements must differ between figures that stand in one document.
     ids = count()
     is_study = any(report.get("point") for report in reports)
     figures = _of_study(reports) if is_study else _FIGURES
+    figures = {name: one for name, one in figures.items() if len(reports) > 1 or not one.several}
     body = [
         f"<h1>{title}</h1>",
         f'<p class="about">{escape(_about(reports))}</p>',
@@ -111,7 +122,7 @@ def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None) -> 
         f'<h2 id="totals">{escape(_totals_title(reports))}</h2>',
         *_totals(reports),
         '<h2 id="figures">Figures</h2>',
-        *_figures(reports, {name: one for name, one in figures.items() if len(reports) > 1 or not one.several}, ids),
+        *_figures(reports, figures, ids, told),
         *(_figures(timeline, _OF_TIMELINE, ids) if timeline else ()),
         *_details(reports, is_study=is_study),
     ]
@@ -128,7 +139,7 @@ def _of_study(reports: Reports) -> Mapping[str, Shown]:
     chosen |= _OF_DENSITIES
     for key in swept.keys() - {"workload", "accelerator", "seed", "input"}:
         for measure in ("time_us", "utilization"):
-            caption = f"{title_of(measure).capitalize()} over {key}: means, and bands over seeds."
+            caption = f"{title_of(measure).capitalize()} over {title_of(key)}: means, and bands over seeds."
             chosen[f"sweep-{key}-{measure}"] = Shown("sweep", caption, {"x": key, "y": measure})
     return chosen
 
@@ -203,16 +214,20 @@ def _about(reports: Reports) -> str:
     return " · ".join(part for part in (*titles, f"seed {seeds}", *tools) if part)
 
 
-def _figures(data: Any, figures: Mapping[str, Shown], ids: Iterable[int]) -> Iterable[str]:
+def _figures(data: Any, figures: Mapping[str, Shown], ids: Iterable[int], told: Told | None = None) -> Iterable[str]:
     """The figures that the data can be drawn as: a machine without memory traffic, say, has no roofline."""
     # In this order: `zip` asks the figures first and, when they are through, takes no number that nobody needs.
-    for (name, shown), number in zip(figures.items(), ids, strict=False):
+    for place, ((name, shown), number) in enumerate(zip(figures.items(), ids, strict=False)):
+        if told is not None:
+            told(place, len(figures), name)
         try:
             drawn = plots.svg_text(plots.plot_kind(shown.kind)(data, **shown.options))
         except InputError:
             continue
         caption = f"<figcaption>{escape(shown.caption)}</figcaption>"
-        said = f'<svg role="img" aria-label="{escape(shown.caption)}"'
+        # Narrower than this its letters could not be read; a narrow window scrolls it.
+        least = f"min-width: {_LEAST_SHARE * float(_WIDTH_PT.findall(drawn)[0]) * _PIXELS_A_POINT:.0f}px"
+        said = f'<svg role="img" aria-label="{escape(shown.caption)}" style="{least}"'
         yield f'<figure id="{name}">{_own_ids(drawn, number).replace("<svg", said, 1)}{caption}</figure>'
 
 

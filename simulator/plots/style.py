@@ -6,13 +6,13 @@ as well, so that a figure survives a black-and-white printer.
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
 from io import BytesIO
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -23,10 +23,10 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.textpath import TextPath
-from matplotlib.ticker import LogFormatterSciNotation
+from matplotlib.ticker import LogFormatterSciNotation, NullLocator
 
 from dataflows.schedule import Cause
+from simulator.plots.wrapping import fit_titles, text_width, wrapped
 from workloads.errors import InputError
 from workloads.files import write_whole
 from workloads.notices import tell
@@ -52,8 +52,9 @@ PARTS: dict[str, tuple[str, str, str]] = {
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
 VISIBLE_SHARE = 0.0005  # of a bar; a legend entry for less would only take room
 JOULES_PER_PJ = 1e-12
-_POINTS_PER_INCH = 72
 _LEGEND_COLUMNS = 5
+_NARROW_INCHES = 5
+_LONG_AXIS = 100  # from its least to its most
 _LEGEND_ROW, _LEGEND_HANDLE = 0.17, 0.5  # inches of a row, and of an entry beside its text
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
@@ -114,8 +115,11 @@ def on_paper(paper: Paper) -> Generator[None]:
 
 
 @contextmanager
-def new_figure(width_inches: float, height_inches: float) -> Generator[Figure]:
-    """An empty figure, drawn on in the common style inside the block; it needs no display."""
+def new_figure(width_inches: float, height_inches: float, *, titles_fit: bool = False) -> Generator[Figure]:
+    """An empty figure, drawn on in the common style inside the block; it needs no display.
+
+    titles_fit   the width was chosen for the titles of panels, which need not be measured again
+    """
     paper = _PAPER.get()
     with rc_context(_STYLE):
         figure = Figure(figsize=(paper.width_inches or width_inches, paper.height_inches or height_inches))
@@ -125,6 +129,8 @@ def new_figure(width_inches: float, height_inches: float) -> Generator[Figure]:
                 text.set_fontsize(float(text.get_fontsize()) * paper.scale)
         if paper.title is not None:
             _entitle(figure, paper.title)
+        if not titles_fit or paper != Paper():
+            fit_titles(figure, grows=paper.height_inches is None)
 
 
 def _entitle(figure: Figure, title: str) -> None:
@@ -171,6 +177,14 @@ def scale_log(axes: Axes, which: str, base: int = 10) -> None:
     axis.set_minor_formatter(_PowerFormatter(base=base, labelOnlyBase=False, minor_thresholds=(1, 0.4)))
 
 
+def thin_ticks(axes: Axes) -> None:
+    """Leave out the ticks between powers on logarithmic axes that are long enough without: many panels draw faster."""
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        if axis.get_scale() == "log" and high >= _LONG_AXIS * low:
+            axis.set_minor_locator(NullLocator())
+
+
 def write_between_powers(axis: Axis, write: Callable[[float], str]) -> None:
     """Label ticks between the powers of ten of a logarithmic axis as well, as many as have room."""
 
@@ -184,12 +198,19 @@ def write_between_powers(axis: Axis, write: Callable[[float], str]) -> None:
 
 def text_inches(texts: Iterable[str], size: float = 8) -> float:
     """Width of the widest of some texts in a size in points, as this paper scales it."""
-    return max((_inches(text, size * _PAPER.get().scale) for text in texts if text.strip()), default=0.0)
+    return max((text_width(text, size * _PAPER.get().scale) for text in texts if text.strip()), default=0.0)
 
 
-@cache
-def _inches(text: str, size: float) -> float:
-    return TextPath((0, 0), text, size=size).get_extents().width / _POINTS_PER_INCH
+def wrap_to_paper(text: str, margin_inches: float, size: float = 8) -> str:
+    """A text in lines as wide as this paper, without a margin."""
+    paper = _PAPER.get()
+    return wrapped(text, (paper.width_inches or math.inf) - margin_inches, size * paper.scale)
+
+
+def is_narrow() -> bool:
+    """Whether figures are made for a column of a paper, where panels do not fit side by side."""
+    width = _PAPER.get().width_inches
+    return width is not None and width < _NARROW_INCHES
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
@@ -199,8 +220,12 @@ def legend_below(figure: Figure, axes: Axes) -> None:
         return
     widths = {columns: _legend_inches(labels, columns) for columns in range(_LEGEND_COLUMNS, 0, -1)}
     columns = next((columns for columns, width in widths.items() if width <= figure.get_figwidth()), 1)
+    if _PAPER.get().width_inches and widths[columns] > figure.get_figwidth():
+        room = figure.get_figwidth() - 2 * _LEGEND_HANDLE * _PAPER.get().scale
+        labels = [wrapped(label, room, 8 * _PAPER.get().scale) for label in labels]
     width = figure.get_figwidth() if _PAPER.get().width_inches else max(figure.get_figwidth(), widths[columns])
-    rows = _LEGEND_ROW * _PAPER.get().scale * ceil_div(len(labels), columns)
+    lines = sum(label.count("\n") for label in labels) + ceil_div(len(labels), columns)
+    rows = _LEGEND_ROW * _PAPER.get().scale * lines
     figure.set_size_inches(width, figure.get_figheight() + (0 if _PAPER.get().height_inches else rows))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
 

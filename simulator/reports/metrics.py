@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -283,7 +284,7 @@ _DRAWN = (
         title="10\u00b9\u00b2 operations a joule, effectual products, network as one run",
         more_is_better=True,
     ),
-    Metric("dram.achieved_gbs", title="DRAM bandwidth, 10\u2079 bytes a second", more_is_better=True),
+    Metric("dram.achieved_gbs", title="DRAM bandwidth, GB/s", more_is_better=True),
 )
 _BY_COLUMN = {metric.column: metric for metric in (*_DRAWN, *FACTORS)}
 _NEITHER = (
@@ -292,6 +293,14 @@ _NEITHER = (
     "network.inputs.count", "network.inputs.images", "actions.*", "area.*sparsity_share", "*energy.sparsity_share",
 )  # fmt: skip
 """Columns that say how large a machine or its work is; of them neither more nor less is better."""
+
+
+_SETTINGS = {"weight_density": "density of weights", "activation_density": "density of activations"}
+_WORDS = {"dram": "DRAM", "pe": "PE", "pes": "PEs"}
+_UNITS = {
+    "gbs": "GB/s", "hz": "Hz", "ghz": "GHz", "ns": "ns", "us": "\u00b5s", "ms": "ms", "bytes": "bytes", "kib": "KiB",
+    "nm": "nm", "mm2": "mm\u00b2", "pj": "pJ", "mw": "mW",
+}  # fmt: skip
 
 
 def metric_of(column: str) -> Metric:
@@ -308,4 +317,15 @@ def sense_of(column: str) -> int:
 
 def title_of(column: str) -> str:
     """What an axis says of a column of a row."""
-    return metric_of(column).title or column.replace("_", " ").replace(".", " ")
+    if (title := metric_of(column).title) or (title := _SETTINGS.get(column)):
+        return title
+    unit = unit_of(column)
+    words = column.rpartition("_")[0] if unit else column
+    words = " ".join(_WORDS.get(word, word) for word in re.split(r"[_.]", words))
+    return f"{words}, {unit}" if unit else words
+
+
+def unit_of(column: str) -> str:
+    """The unit that a column's name ends in; empty without one."""
+    _, sign, ending = column.rpartition("_")
+    return _UNITS.get(ending, "") if sign else ""

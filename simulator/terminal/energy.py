@@ -20,7 +20,7 @@ from simulator.reports.metrics import (
 )
 from simulator.reports.network_total import total_row
 from simulator.reports.report import NetworkReport
-from simulator.terminal.reports import table_of
+from simulator.terminal.reports import labels_of, table_of
 from simulator.terminal.tables import console, fitting
 
 _SHORT: Columns = (ENERGY, *ENERGY_SHARES, EFFICIENCY, ENERGY_VS_DENSE)
@@ -55,7 +55,8 @@ def print_energies(reports: Sequence[NetworkReport]) -> None:
     output.print()
     known = [report for report in reports if report.total.energy is not None]
     if known:
-        rows = [(report.label, flat(total_row(report.to_dict()))) for report in known]
+        labels = dict(zip(map(id, reports), labels_of(reports), strict=True))
+        rows = [(labels[id(report)], flat(total_row(report.to_dict()))) for report in known]
         _print_table(output, f"energy ({_technology(known[0])})", "accelerator", rows, (AREA, AREA_SPARSITY))
     _print_unknown(output, [report for report in reports if report.total.energy is None])
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from simulator.reports.input_spread import LayerSpread, Spread
 from simulator.reports.metrics import CYCLES, IMBALANCE, TRAFFIC
 from simulator.reports.report import NetworkReport
+from simulator.terminal.reports import labels_of
 from simulator.terminal.tables import console, fitting
 from workloads.units import BYTES_PER_MB
 
@@ -35,7 +36,8 @@ _LEGEND = (
 
 def print_inputs(reports: Sequence[NetworkReport]) -> None:
     """A row a layer and the total of one machine, or a row for each of several; nothing for a single input."""
-    spreads = [(report.label, report.inputs) for report in reports if report.inputs is not None]
+    labelled = zip(labels_of(reports), reports, strict=True)
+    spreads = [(label, report.inputs) for label, report in labelled if report.inputs is not None]
     if not spreads:
         return
     if len(spreads) == 1:

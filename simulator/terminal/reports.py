@@ -40,7 +40,7 @@ def print_report(report: NetworkReport, *, factors: bool = False, notes: bool = 
 
 def print_comparison(reports: Sequence[NetworkReport], *, factors: bool = False, notes: bool = False) -> None:
     """Several machines: their sizes, a row each, and the first note, or with `notes` each one's notes once."""
-    data = [(report.label, report.to_dict()) for report in reports]
+    data = list(zip(labels_of(reports), (report.to_dict() for report in reports), strict=True))
     output = console()
     _print_sizes(output, [(name, report["size"]) for name, report in data])
     title = f"{reports[0].workload['name']}: total of {conditions_text(data[0][1])}"
@@ -51,10 +51,20 @@ def print_comparison(reports: Sequence[NetworkReport], *, factors: bool = False,
     shown = _print_measures(output, title, "accelerator", rows, over, factors=factors)
     for name, report in data:
         if (text := machine_text(report)) != name:
-            output.print(f"  {text}", style="dim", highlight=False)
+            output.print(f"  {text if text.startswith(name) else f'{name}: {text}'}", style="dim", highlight=False)
     told = [f"{name}: {note}" for name, report in data for note in notes_by_layers(report["layers"], alike=True)]
     _print_notes(output, told, whole=notes)
     output.print(legend(shown), style="dim", highlight=False)
+
+
+def labels_of(reports: Sequence[NetworkReport]) -> list[str]:
+    """The machines of reports; those that are there several times, in other configurations, are numbered."""
+    labels, counts = [report.label for report in reports], dict[str, int]()
+    numbered: list[str] = []
+    for label in labels:
+        counts[label] = counts.get(label, 0) + 1
+        numbered.append(f"{label} #{counts[label]}" if labels.count(label) > 1 else label)
+    return numbered
 
 
 def _print_notes(output: Console, notes: Sequence[str], *, whole: bool) -> None:

@@ -62,6 +62,7 @@ class Abm(Accelerator[AbmSpec]):
     """The ABM-SpConv machine; its dense baseline is itself on the unpruned layer."""
 
     name = "abm"
+    display = "ABM-SpConv"
     title = "ABM-SpConv: add by weight value, then multiply once a value (DAC 2019)"
     Spec = AbmSpec
     needs_constant_weights = (
@@ -193,6 +194,7 @@ class SparseYolo(Abm):
     """ABM-SpConv as Sparse-YOLO uses it."""
 
     name = "sparse-yolo"
+    display = "Sparse-YOLO"
     title = "Sparse-YOLO: ABM-SpConv at the size and clock of its YOLOv2 detector (IEEE Access 2020)"
     Spec = SparseYoloSpec
 

@@ -63,6 +63,7 @@ class CambriconX(Accelerator[CambriconXSpec]):
     """The Cambricon-X machine."""
 
     name = "cambricon-x"
+    display = "Cambricon-X"
     title = "Cambricon-X: indexing modules select the inputs of kept weights from a window (MICRO 2016)"
     Spec = CambriconXSpec
     baseline_name = "diannao"

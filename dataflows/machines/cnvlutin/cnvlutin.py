@@ -65,6 +65,7 @@ class Cnvlutin(Accelerator[CnvlutinSpec]):
     """The Cnvlutin machine; a PE is a neuron lane, with a multiplier for each filter of a round."""
 
     name = "cnvlutin"
+    display = "Cnvlutin"
     title = "Cnvlutin: DaDianNao whose lanes skip zero activations, brick by brick (ISCA 2016)"
     Spec = CnvlutinSpec
     baseline_name = "dadiannao"

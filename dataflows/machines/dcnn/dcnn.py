@@ -45,6 +45,7 @@ class Dcnn(Accelerator[DcnnSpec]):
     """
 
     name = "dcnn"
+    display = "DCNN"
     title = "DCNN: dense planar tiles with dot products, the baseline of SCNN (ISCA 2017)"
     Spec = DcnnSpec
     skips_zeros = False

@@ -41,6 +41,7 @@ class DcnnOpt(Dcnn):
     """
 
     name = "dcnn-opt"
+    display = "DCNN-opt"
     title = "DCNN-opt: DCNN whose multipliers zeros gate, activations compressed in DRAM (ISCA 2017)"
     Spec = DcnnOptSpec
     spec: DcnnOptSpec

@@ -54,6 +54,7 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
     """
 
     name = "dadiannao"
+    display = "DaDianNao"
     title = "DaDianNao: dense, 16 tiles of 16 x 16 multipliers, synapses in eDRAM (MICRO 2014)"
     Spec = DaDianNaoSpec
     skips_zeros = False

@@ -41,6 +41,7 @@ class DianNao(Accelerator[DianNaoSpec]):
     """The DianNao machine; a PE is an output neuron with Ti lanes."""
 
     name = "diannao"
+    display = "DianNao"
     title = "DianNao: dense, 16 output neurons x 16 inputs a cycle (ASPLOS 2014)"
     Spec = DianNaoSpec
     skips_zeros = False

@@ -68,6 +68,7 @@ class Eie(Accelerator[EieSpec]):
     """The EIE machine; its dense baseline is itself on the dense layer."""
 
     name = "eie"
+    display = "EIE"
     title = "EIE: compressed sparse columns times sparse vectors, fully connected layers (ISCA 2016)"
     Spec = EieSpec
     scaling = Scaling(

@@ -42,6 +42,7 @@ class Eyeriss(RowStationary):
     """The machine; a PE is one with a multiplier. Its dense baseline is itself."""
 
     name = "eyeriss"
+    display = "Eyeriss"
     title = "Eyeriss: dense, row stationary, 12 x 14 PEs (JSSC 2017)"
     Spec = EyerissSpec
     spec: EyerissSpec

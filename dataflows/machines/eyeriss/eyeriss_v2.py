@@ -50,6 +50,7 @@ class EyerissV2(RowStationary):
     """The machine; its dense baseline is an Eyeriss with as many PEs, of one multiplier each, and as large buffers."""
 
     name = "eyeriss-v2"
+    display = "Eyeriss v2"
     title = "Eyeriss v2: zeros skipped in the PE, 16 clusters of 12 PEs on a hierarchical mesh (JETCAS 2019)"
     Spec = EyerissV2Spec
     spec: EyerissV2Spec

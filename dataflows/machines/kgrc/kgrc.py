@@ -69,6 +69,7 @@ class Kgrc(Accelerator[KgrcSpec]):
     """
 
     name = "kgrc"
+    display = "KGRC"
     title = "group-wise pruned 3-D CNNs: kernel-group rows and columns, double-buffered loads (TCAD 2024)"
     Spec = KgrcSpec
     baseline_name = "kgrc"

@@ -41,6 +41,7 @@ class Scnn(Accelerator[ScnnSpec]):
     """The SCNN machine, and with `skip` its two one-sided relatives."""
 
     name = "scnn"
+    display = "SCNN"
     title = "SCNN: planar tiles, Cartesian products of compressed vectors, banked accumulators (ISCA 2017)"
     Spec = ScnnSpec
     baseline_name = "dcnn"

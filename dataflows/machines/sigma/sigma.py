@@ -57,6 +57,7 @@ class Sigma(Accelerator[SigmaSpec]):
     """The machine; a PE is a Flex-DPE with its multipliers as lanes. Its dense baseline is the paper's TPU."""
 
     name = "sigma"
+    display = "SIGMA"
     title = "SIGMA: bitmaps, flexible dot products, folds of non-zeros, matrix products (HPCA 2020)"
     Spec = SigmaSpec
     baseline_name = "systolic"

@@ -58,6 +58,7 @@ class Sparten(Accelerator[SpartenSpec]):
     """The machine; a PE is a compute unit. Its dense baseline is its relative that skips nothing."""
 
     name = "sparten"
+    display = "SparTen"
     title = "SparTen: inner joins of bit masks, filters balanced by density (MICRO 2019)"
     Spec = SpartenSpec
     baseline_name = "sparten"

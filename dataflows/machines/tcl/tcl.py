@@ -62,6 +62,7 @@ class Tcl(Accelerator[TclSpec]):
     """The front end with bit-parallel multipliers; a PE is a tile, with filters x lanes as multipliers."""
 
     name = "tcl"
+    display = "TCL"
     title = "TCL: weights promoted into the slots of zeros before the run, bit-parallel (Bit-Tactical, ASPLOS 2019)"
     Spec = TclSpec
     baseline_name = "dadiannao"

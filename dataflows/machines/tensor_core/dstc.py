@@ -50,6 +50,7 @@ class Dstc(Accelerator[DstcSpec]):
     """The machine; a PE is a core. Its dense baseline is itself on the dense layer."""
 
     name = "dstc"
+    display = "DSTC"
     title = "dual-side sparse tensor core: outer products of condensed vectors (ISCA 2021)"
     Spec = DstcSpec
     scaling = Scaling(

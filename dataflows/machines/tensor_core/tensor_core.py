@@ -45,6 +45,7 @@ class TensorCore(Accelerator[TensorCoreSpec]):
     """The machine; a PE is a tensor core. Its dense baseline is itself on unpruned weights, which are not 2:4."""
 
     name = "tensor-core"
+    display = "Tensor Core"
     title = "2:4 sparse tensor cores: structured weights halve the depth of a product (A100, 2020)"
     Spec = TensorCoreSpec
     scaling = Scaling(

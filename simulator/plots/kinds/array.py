@@ -12,6 +12,7 @@ from matplotlib.ticker import EngFormatter
 
 from simulator.plots.data import Data, by_machine, layer_rows, reports_of, require_single_runs, rows_of, value
 from simulator.plots.kind import kind
+from simulator.plots.names import machine_name, workload_name
 from simulator.plots.style import legend_below, machine_styles, new_figure, panel_grid, scale_log
 from workloads.errors import InputError, nearest
 from workloads.whole_numbers import ceil_div
@@ -44,11 +45,15 @@ def heatmap(data: Data, layer: str | None = None) -> Figure:
             axes.spines[:].set_visible(False)
             for axis, length in ((axes.xaxis, grid.shape[1]), (axes.yaxis, grid.shape[0])):
                 axis.set_ticks(range(0, length, max(1, ceil_div(length, 8))))
-            axes.set_title(f"{report['accelerator']['name']}: {100 * grid.mean() / max(cycles, 1):.0f} % busy")
+            axes.set_title(
+                f"{machine_name(report['accelerator']['name'])}: {100 * grid.mean() / max(cycles, 1):.0f} % busy"
+            )
             axes.set_xlabel("PE column")
             axes.set_ylabel("PE row")
         labelled = "; numbers: % of cycles" if any(max(grid.shape) <= _MOST_LABELLED for grid in grids) else ""
-        figure.suptitle(f"{reports[0]['workload']['name']}, {layer or 'all layers'}{labelled}", fontsize=10)
+        figure.suptitle(
+            f"{workload_name(reports[0]['workload']['name'])}, {layer or 'all layers'}{labelled}", fontsize=10
+        )
         return figure
 
 
@@ -85,7 +90,7 @@ def imbalance(data: Data) -> Figure:
         for machine, rows in groups.items():
             x, share = imbalance_curve([(value(r, "load_imbalance") or 1.0, value(r, "cycles") or 0.0) for r in rows])
             style = styles[machine] | {"marker": ""}
-            panels[0].step(x, 100 * share, where="post", label=machine, linewidth=1.6, **style)
+            panels[0].step(x, 100 * share, where="post", label=machine_name(machine), linewidth=1.6, **style)
         if panels[0].dataLim.x1 > _WIDE_IMBALANCE:
             scale_log(panels[0], "x", 2)
             panels[0].xaxis.set_major_formatter(lambda x, _: f"{x:g}")
@@ -128,7 +133,7 @@ def _load_boxes(axes: Axes, loads: Mapping[str, np.ndarray]) -> None:
         boxprops={"facecolor": "#56B4E9", "edgecolor": "black"},
         medianprops={"color": "black", "linewidth": 1.6},
     )
-    axes.set_yticks(range(1, len(loads) + 1), list(loads))
+    axes.set_yticks(range(1, len(loads) + 1), list(map(machine_name, loads)))
     axes.invert_yaxis()
     axes.axvline(1, color="black", linewidth=1.0, linestyle=":")
     axes.set_xlim(left=0)

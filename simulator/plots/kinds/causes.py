@@ -25,11 +25,15 @@ from simulator.plots.data import (
     workloads_of,
 )
 from simulator.plots.kind import kind
-from simulator.plots.style import PARTS, VISIBLE_SHARE, legend_below, new_figure
+from simulator.plots.names import machine_name
+from simulator.plots.stacked import draw_stacks, names_below
+from simulator.plots.style import PARTS, VISIBLE_SHARE, is_narrow, legend_below, new_figure, text_inches, wrap_to_paper
 from simulator.reports.metrics import OVER_BASELINE
 from workloads.errors import InputError
 
 _THOUSAND = 1000
+_BAR_INCHES, _MARGIN_INCHES = 4.6, 0.4
+_LOW_BAR_INCHES, _LINE_INCHES = 0.22, 0.15  # of a bar with its name above it, and of each line of that
 
 
 def cause_shares(total: Mapping[str, Any]) -> dict[str, float]:
@@ -60,30 +64,47 @@ def causes(data: Data) -> Figure:
     labelled = [(run_label(run, row, group), row) for run, group in by_run(rows).items() for row in group]
     labels, rows = [label for label, _ in labelled], [row for _, row in labelled]
     baseline = baseline_of_rows(rows)
-    with new_figure(8.6, 1.6 + 0.42 * len(rows)) as figure:
+    beside = [_beside(row, OVER_BASELINE if baseline else "speedup") for row in rows]
+    narrow = is_narrow()
+    above = [_above(label, text) for label, text in zip(labels, beside, strict=True)] if narrow else []
+    lines = max((text.count("\n") + 1 for text in above), default=0)
+    width = _BAR_INCHES + text_inches(labels, 9) + text_inches(beside) + _MARGIN_INCHES
+    with new_figure(width, 1.6 + (_LOW_BAR_INCHES + _LINE_INCHES * lines if narrow else 0.42) * len(rows)) as figure:
         axes = figure.subplots()
         places = range(len(rows))
+        # Of the room of a bar, the part that the lines above it leave.
+        thick = _LOW_BAR_INCHES / (_LOW_BAR_INCHES + _LINE_INCHES * lines) if narrow else 0.7
         shares = [cause_shares(row) for row in rows]
         # Each part begins where the parts before it ended; so do the bars of layers below.
         left = [0.0] * len(rows)
         for part, style in visible_parts(shares).items():
             widths = [100 * share[part] for share in shares]
-            axes.barh(places, widths, 0.7, left, **style)
+            axes.barh(places, widths, thick, left, **style)
             left = [a + b for a, b in zip(left, widths, strict=True)]
-        for place, row in zip(places, rows, strict=True):
-            speedup = value(row, OVER_BASELINE if baseline else "speedup")
-            beside = "" if speedup is None else f", speedup {speedup:.2f}"
-            # Just right of the full bar, in the units of the axis, which are percent.
-            axes.text(101, place, f"{row['cycles']:,} cycles{beside}", va="center", fontsize=8)
-        axes.set_yticks(places, labels)
+        for place, text in enumerate(above or beside):
+            # Just right of the full bar, or over it, in the units of the axis, which are percent.
+            x, y = (0, place - thick / 2 - 0.04) if narrow else (101, place)
+            axes.text(x, y, text, va="bottom" if narrow else "center", fontsize=8)
+        axes.set_yticks([] if narrow else places, [] if narrow else labels)
         # From high to low, so that the first run stands on top.
-        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_ylim(len(rows) - 0.4, -1 + thick / 2 if narrow else -0.6)
         axes.set_xlim(0, 100)
         axes.set_xlabel("share of PE-cycles, %")
-        over = f", and speedup over {baseline}" if baseline else ""
+        over = f", and speedup over {machine_name(baseline)}" if baseline else ""
         axes.set_title(f"{workloads_of(rows)}: where every PE-cycle went{over}")
         legend_below(figure, axes)
         return figure
+
+
+def _beside(row: Row, column: str) -> str:
+    """What stands beside a bar, as in "1,234 cycles, speedup 2.00", the speedup being that column."""
+    speedup = value(row, column)
+    return f"{row['cycles']:,} cycles{'' if speedup is None else f', speedup {speedup:.2f}'}"
+
+
+def _above(label: str, text: str) -> str:
+    """What stands above a bar in a narrow figure: the run and its numbers."""
+    return wrap_to_paper(f"{label}: {text}", 0.3)
 
 
 @kind("layers", "where the cycles of each layer went", source="reports")
@@ -97,13 +118,15 @@ def layers(data: Data) -> Figure:
     shared = all(other == names[0] for other in names)  # one set of layer names under all panels
     most = max(len(one) for one in names)
     with new_figure(max(6.0, min(14.0, 2.0 + 0.16 * most)), 1.9 + (1.5 if shared else 1.9) * len(runs)) as figure:
-        panels = figure.subplots(len(runs), squeeze=False, sharex=shared)[:, 0]
+        panels = figure.subplots(len(runs), squeeze=False)[:, 0]
         # Over all panels, so that they have one legend and a part has one colour.
         shares = [cause_shares(row) for rows in runs.values() for row in rows]
         seen = visible_parts(shares)
         for axes, (machine, rows) in zip(panels, runs.items(), strict=True):
             _layer_bars(axes, rows, seen)
-            axes.set_title(machine)
+            shown = rows if not shared or axes is panels[-1] else []
+            names_below(axes, [row["name"] for row in shown], 6 if len(rows) > 20 else 8)
+            axes.set_title(machine_name(machine))
             axes.set_ylabel("thousand cycles")  # of its own scale, as the numbers beside it say
         panels[-1].set_xlabel(f"layer of {workloads_of(next(iter(runs.values())))}")
         legend_below(figure, panels[0])
@@ -111,15 +134,10 @@ def layers(data: Data) -> Figure:
 
 
 def _layer_bars(axes: Axes, rows: Sequence[Row], seen: Mapping[str, dict[str, Any]]) -> None:
-    places = range(len(rows))
-    bottom = [0.0] * len(rows)
     shares = [cause_shares(row) for row in rows]
-    for part, style in seen.items():
-        heights = [share[part] * row["cycles"] / _THOUSAND for share, row in zip(shares, rows, strict=True)]
-        axes.bar(places, heights, 0.85, bottom, **style)
-        bottom = [a + b for a, b in zip(bottom, heights, strict=True)]
-    axes.set_xticks(places, [row["name"] for row in rows], rotation=90, fontsize=6 if len(rows) > 20 else 8)
-    axes.set_xlim(-0.7, len(rows) - 0.3)
+    thousands = [row["cycles"] / _THOUSAND for row in rows]
+    parts = {part: [share[part] * one for share, one in zip(shares, thousands, strict=True)] for part in seen}
+    draw_stacks(axes, parts, seen)
     axes.grid(axis="y")
 
 

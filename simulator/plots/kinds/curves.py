@@ -21,7 +21,8 @@ from simulator.plots.data import (
     value,
 )
 from simulator.plots.kind import kind
-from simulator.plots.style import IDEAL, legend_below, machine_styles, new_figure, scale_log
+from simulator.plots.names import machine_name
+from simulator.plots.style import IDEAL, is_narrow, legend_below, machine_styles, new_figure, scale_log
 from simulator.reports.metrics import SPEEDUP, over_baseline
 from simulator.validation.figure_metrics import crossover
 from workloads.errors import InputError
@@ -41,8 +42,9 @@ def utilization(data: Data) -> Figure:
     """
     runs, column, swept = _density_runs(data)
     styles = machine_styles(runs)
-    with new_figure(8.6, 4.0) as figure:
-        left, right = figure.subplots(1, 2, sharex=True, sharey=True)
+    narrow = is_narrow()
+    with new_figure(8.6, 4.8 if narrow else 4.0) as figure:
+        left, right = figure.subplots(2 if narrow else 1, 1 if narrow else 2, sharex=True, sharey=True)
         for axes, measure, title in (
             (left, "utilization", "slots with any product"),
             (right, "effectual_utilization", "slots with a product of two non-zeros"),
@@ -52,14 +54,18 @@ def utilization(data: Data) -> Figure:
                 # Densities rise where sparsities fall, hence sorted again before they are joined.
                 flipped = [(1 - x, [100 * y for y in ys]) for x, ys in points]
                 draw_curve(axes, run, sorted(flipped), styles[run], swept=swept)
+            if swept and any(len(ys) > 1 for group in runs.values() for _, ys in points_of(group, column, measure)):
+                name_bands(axes, [row for group in runs.values() for row in group])
             # Where the ideal machine was run its own curve is the bound.
             if IDEAL not in runs:
                 axes.axhline(100, label="no slot lost", linewidth=1.2, **styles[IDEAL])
             axes.set_title(title)
-            axes.set_xlabel(f"{whose(column)}sparsity (1 - density)")
             axes.grid()
+        for axes in (right,) if narrow else (left, right):
+            axes.set_xlabel(f"{of_operand('sparsity', column)} (1 - density)")
+        for axes in (left, right) if narrow else (left,):
+            axes.set_ylabel("utilization, %" if narrow else "utilization of multipliers, %")
         left.set_ylim(0, 105)
-        left.set_ylabel("utilization of multipliers, %")
         legend_below(figure, left)
         return figure
 
@@ -72,7 +78,7 @@ def speedup(data: Data) -> Figure:
     """
     runs, column, swept = _density_runs(data)
     baseline = baseline_of_rows(row for group in runs.values() for row in group)
-    measure = over_baseline(baseline) if baseline else SPEEDUP
+    measure = over_baseline(machine_name(baseline)) if baseline else SPEEDUP
     styles = machine_styles(runs)
     with new_figure(6.4, 4.2) as figure:
         axes = figure.subplots()
@@ -83,12 +89,14 @@ def speedup(data: Data) -> Figure:
             draw_curve(axes, run, points, styles[run], swept=swept)
             if swept:  # layers of different shapes lie on no line that could cross anything
                 crossings += [(at, styles[run]["color"]) for at in crossover(mean_points(points))]
+        if swept and any(len(ys) > 1 for group in runs.values() for _, ys in points_of(group, column, "speedup")):
+            name_bands(axes, [row for group in runs.values() for row in group])
         scale_log(axes, "y", 2)
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}x")
         if crossings:
             axes.set_ylim(bottom=min(_ROOM_BELOW, axes.get_ylim()[0]))
         _mark(axes, sorted(crossings))
-        axes.set_xlabel(f"{whose(column)}density")
+        axes.set_xlabel(of_operand("density", column))
         axes.set_ylabel(measure.title)
         if baseline:
             axes.set_title(measure.title)
@@ -156,6 +164,16 @@ def _mark(axes: Axes, crossings: Sequence[tuple[float, str]]) -> None:
         )  # fmt: skip
 
 
-def whose(column: str) -> str:
-    """What the density of a column is one of, to stand before the word."""
-    return column.rpartition(".")[2].removesuffix("density").replace("_", " ")
+def of_operand(word: str, column: str) -> str:
+    """The word "density" or "sparsity" with what the density of a column is one of."""
+    operand = column.rpartition(".")[2].removesuffix("density").replace("_", " ").strip()
+    if operand in ("weight", "activation"):
+        return f"{word} of {operand}s"
+    return f"{operand} {word}".strip()
+
+
+def name_bands(axes: Axes, rows: Sequence[Row]) -> None:
+    """Say in the legend what a band reaches over, as in "3 seeds, min to max"."""
+    counts = {key: len({str(row.get(key)) for row in rows}) for key in ("seed", "input")}
+    said = " x ".join(f"{number} {key}s" for key, number in counts.items() if number > 1)
+    axes.fill([math.nan], [math.nan], color="#888888", alpha=0.2, linewidth=0, label=f"{said or 'runs'}, min to max")

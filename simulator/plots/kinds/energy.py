@@ -25,11 +25,12 @@ from simulator.plots.data import (
 )
 from simulator.plots.energy_parts import Energies, energies_of, part_styles
 from simulator.plots.kind import kind
+from simulator.plots.names import machine_name
+from simulator.plots.stacked import MOST_NAMES, draw_stacks, names_below
 from simulator.plots.style import JOULES_PER_PJ, legend_below, new_figure, text_inches
 from workloads.errors import InputError
 
 TOTAL = "energy.total_pj"
-_MOST_NAMES = 90  # of layers that stand beside one another and can still be read
 _TITLE_LETTERS = 90
 _BAR_INCHES, _MARGIN_INCHES = 5.2, 0.4
 
@@ -87,18 +88,16 @@ def energy_layers(data: Data, by: str = "purposes") -> Figure:
     parts = dict(zip(map(id, rows), energies, strict=True))  # split over all machines, so that a part has one colour
     names = [[row["name"] for row in group] for group in runs.values()]
     shared = all(other == names[0] for other in names)  # one set of layer names under all panels
-    most = min(_MOST_NAMES, max(len(one) for one in names))
+    most = min(MOST_NAMES, max(len(one) for one in names))
     below = text_inches(name for one in names for name in one)
     height = 0.9 + (1.25 if shared else 1.4 + below) * len(runs) + (below if shared else 0)
     with new_figure(max(6.0, 2.0 + 0.14 * most), height) as figure:
-        panels = figure.subplots(len(runs), squeeze=False, sharex=shared)[:, 0]
+        panels = figure.subplots(len(runs), squeeze=False)[:, 0]
         for axes, (machine, group) in zip(panels, runs.items(), strict=True):
             _layer_bars(axes, [parts[id(row)] for row in group], styles)
-            # Names are thinned out where there are too many to read.
-            places = range(0, len(group), 1 + (len(group) - 1) // _MOST_NAMES)
-            axes.set_xticks(places, [group[place]["name"] for place in places], rotation=90, fontsize=7)
-            axes.set_title(machine)
-        panels[0].set_title(_title(f"{next(iter(runs))}; energy by {by}", missing, figure.get_figwidth()))
+            names_below(axes, [row["name"] for row in group] if not shared or axes is panels[-1] else [], 7)
+            axes.set_title(machine_name(machine))
+        panels[0].set_title(_title(f"{machine_name(next(iter(runs)))}; energy by {by}", missing, figure.get_figwidth()))
         panels[-1].set_xlabel(f"layer of {workloads_of(rows)}")
         legend_below(figure, panels[0])
         return figure
@@ -109,7 +108,7 @@ def _with_energy(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     known = [row for row in rows if row.get(TOTAL) not in (None, "") and value(row, TOTAL) is not None]
     if not known:
         raise InputError("the results have no energy: it was not asked for, or is not modelled for these accelerators")
-    return known, [machine for machine in by_machine(rows) if machine not in by_machine(known)]
+    return known, [machine_name(machine) for machine in by_machine(rows) if machine not in by_machine(known)]
 
 
 def _title(text: str, missing: Sequence[str], width_inches: float = 8) -> str:
@@ -132,11 +131,6 @@ def _draw_bands(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _layer_bars(axes: Axes, energies: Sequence[Energies], styles: Mapping[str, dict[str, Any]]) -> None:
-    bottom = [0.0] * len(energies)
-    for part, style in styles.items():
-        heights = [JOULES_PER_PJ * one[part] for one in energies]
-        axes.bar(range(len(energies)), heights, 0.85, bottom, **style)
-        bottom = [a + b for a, b in zip(bottom, heights, strict=True)]
-    axes.set_xlim(-0.7, len(energies) - 0.3)
+    draw_stacks(axes, {part: [JOULES_PER_PJ * one[part] for one in energies] for part in styles}, styles)
     axes.yaxis.set_major_formatter(EngFormatter("J"))
     axes.grid(axis="y")

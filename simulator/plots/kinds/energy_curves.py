@@ -11,8 +11,9 @@ from matplotlib.ticker import EngFormatter, LogLocator
 
 from simulator.plots.data import Data, Row, by_run, density_column, rows_of, rows_with, swept_columns, total_rows, value
 from simulator.plots.kind import kind
-from simulator.plots.kinds.curves import Points, draw_curve, mean_points, points_of, whose
+from simulator.plots.kinds.curves import Points, draw_curve, mean_points, name_bands, of_operand, points_of
 from simulator.plots.kinds.energy import TOTAL
+from simulator.plots.names import machine_name
 from simulator.plots.style import (
     JOULES_PER_PJ,
     legend_below,
@@ -47,7 +48,7 @@ def energy_sparsity(data: Data) -> Figure:
         run: [{**row, _JOULES: JOULES_PER_PJ * (value(row, TOTAL) or 0.0), _OVER_GATED: ratio(row)} for row in group]
         for run, group in by_run(rows, column).items()
     }
-    ratios = {_OVER_DENSE: "over the dense baseline", _OVER_GATED: f"over {GATED}"}
+    ratios = {_OVER_DENSE: "over the dense baseline", _OVER_GATED: f"over {machine_name(GATED)}"}
     lines = {
         measure: {run: _line(group, column, measure) for run, group in runs.items()} for measure in (_JOULES, *ratios)
     }
@@ -61,7 +62,7 @@ def energy_sparsity(data: Data) -> Figure:
                 if points:  # DCNN-opt is not drawn over itself
                     draw_curve(axes, labels[run], points, styles[run], swept=True)
             axes.set_title(title)
-            axes.set_xlabel(f"{whose(column)}sparsity (1 - density)")
+            axes.set_xlabel(f"{of_operand('sparsity', column)} (1 - density)")
             axes.grid()
             scale_log(axes, "y", 10 if measure == _JOULES else 2)
             axes.yaxis.set_major_formatter(EngFormatter("J") if measure == _JOULES else lambda y, _: f"{y:g}x")
@@ -72,6 +73,8 @@ def energy_sparsity(data: Data) -> Figure:
                 if high < _NARROW * low:
                     axes.yaxis.set_major_locator(LogLocator(2, (1.0, 1.25, 1.5, 1.75)))
                 _mark(axes, {run: crossover(mean_points(points)) for run, points in lines[measure].items()}, styles)
+        if any(len(ys) > 1 for points in lines[_JOULES].values() for _, ys in points):
+            name_bands(panels[0], rows)
         legend_below(figure, panels[0])
         return figure
 
@@ -104,7 +107,7 @@ def _line(rows: Sequence[Row], column: str, measure: str) -> Points:
 def _crossings_text(run: str, lines: Mapping[str, Mapping[str, Points]]) -> str:
     """What the legend says of a run's crossings, as in ": equal to dense at 0.35, dcnn-opt at 0.52"."""
     said = []
-    for measure, name in ((_OVER_DENSE, "dense"), (_OVER_GATED, GATED)):
+    for measure, name in ((_OVER_DENSE, "dense"), (_OVER_GATED, machine_name(GATED))):
         crossings = crossover(mean_points(lines.get(measure, {}).get(run, [])))
         if crossings:
             said.append(f"{name} at {' and '.join(f'{at:.2f}' for at in crossings)}")

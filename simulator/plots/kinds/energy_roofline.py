@@ -16,6 +16,7 @@ from matplotlib.ticker import EngFormatter
 from simulator.plots.data import Data, Row, by_machine, layer_rows, require_single_runs, rows_of, rows_with, value
 from simulator.plots.kind import kind
 from simulator.plots.kinds.energy import TOTAL
+from simulator.plots.names import machine_name
 from simulator.plots.style import (
     JOULES_PER_PJ,
     legend_below,
@@ -23,6 +24,7 @@ from simulator.plots.style import (
     panel_grid,
     scale_log,
     text_inches,
+    thin_ticks,
     write_between_powers,
 )
 from workloads.errors import InputError
@@ -76,7 +78,7 @@ def energy_roofline(data: Data) -> Figure:
     titles = {name: _title(name, len(runs[name]), points[name]) for name in runs}
     columns = min(len(runs), 3)
     width = max(3.4, text_inches((line for title in titles.values() for line in title.split("\n")), 8.5) + 0.6)
-    with new_figure(max(4.6, width * columns), 0.7 + 2.9 * ceil_div(len(runs), columns)) as figure:
+    with new_figure(max(4.6, width * columns), 0.7 + 2.9 * ceil_div(len(runs), columns), titles_fit=True) as figure:
         panels = panel_grid(figure, len(runs), 3, sharex=True, sharey=True)
         every = [point.intensity for group in points.values() for point in group]
         ends = min(every) / 2, max(every) * 2
@@ -86,6 +88,7 @@ def energy_roofline(data: Data) -> Figure:
             _draw(axes, points[machine], *ends)
             axes.set_ylim(*limits)
             axes.set_title(titles[machine], fontsize=8.5)
+            thin_ticks(axes)
         for axes in panels[-columns:]:
             axes.set_xlabel("effectual products per DRAM byte")
             axes.xaxis.set_tick_params(labelbottom=True)
@@ -123,7 +126,8 @@ def _title(machine: str, layers: int, points: list[Point]) -> str:
     costs = costs_of(points)
     hidden = layers - len(points)
     note = f"\n{hidden} of {layers} layers move or compute nothing" if hidden else ""
-    return f"{machine}\n{_number(costs.byte_pj)} pJ a byte moved, else {_number(costs.other_pj)} pJ a product{note}"
+    means = f"{_number(costs.byte_pj)} pJ a byte moved, else {_number(costs.other_pj)} pJ a product"
+    return f"{machine_name(machine)}\n{means}{note}"
 
 
 def _number(one: float) -> str:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from simulator.plots.data import Data, reports_of
 from simulator.plots.kind import kind
+from simulator.plots.names import machine_name, workload_name
 from simulator.plots.style import legend_below, new_figure
 from simulator.reports.input_spread import MEASURES
 from workloads.errors import InputError
@@ -81,5 +82,6 @@ def _panel(axes: Axes, report: Mapping[str, Any], measure: str) -> None:
     axes.set_xticks(places, names, rotation=90, fontsize=6 if len(rows) > 40 else 8)
     axes.set_xlim(-0.7, len(rows) + 0.9)
     axes.set_ylabel(f"{measure.replace('_', ' ')},\n% off the mean")
-    axes.set_title(f"{report['workload']['name']} on {report['accelerator']['name']}: {spread['count']} inputs")
+    machine = machine_name(report["accelerator"]["name"])
+    axes.set_title(f"{workload_name(report['workload']['name'])} on {machine}: {spread['count']} inputs")
     axes.grid(axis="y")

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simulator.plots.kind import kind
+from simulator.plots.names import machine_name, workload_name
 from simulator.plots.style import legend_below, new_figure, scale_log
 from workloads.errors import InputError
 
@@ -27,7 +28,8 @@ def latency(data: Mapping[str, Any]) -> Figure:
     if not points:
         raise InputError("the report has no images")
     title = (
-        f"{data['workload']['name']} served by {data['accelerator']['name']}, {data['serving']['arrivals']} arrivals"
+        f"{workload_name(data['workload']['name'])} served by {machine_name(data['accelerator']['name'])}, "
+        f"{data['serving']['arrivals']} arrivals"
     )
     if len(points) == 1:
         return _distribution(points[0], title)

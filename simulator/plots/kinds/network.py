@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from dataflows.schedule import Cause
-from simulator.plots.data import Data, Row, by_run, rows_of, total_rows, value
+from simulator.plots.data import Data, Row, by_run, rows_of, total_rows, value, workloads_of
 from simulator.plots.kind import kind
 from simulator.plots.kinds.causes import cause_shares, visible_parts
 from simulator.plots.style import legend_below, new_figure
@@ -53,8 +53,7 @@ def network(data: Data) -> Figure:
         axes.set_ylim(max(places) + 0.6, -0.6)
         axes.set_xlim(0, 1.2 * max(bar.percent for bar in every))
         axes.set_xlabel("cycles, % of the layers alone")
-        workloads = ", ".join(dict.fromkeys(str(row["workload"]) for row in rows if row.get("workload")))
-        axes.set_title(f"{workloads}: layers alone, and the network as one run")
+        axes.set_title(f"{workloads_of(rows)}: layers alone, and the network as one run")
         legend_below(figure, axes)
         return figure
 
@@ -68,7 +67,7 @@ def bars_of(label: str, rows: Iterable[Row]) -> list[Bar]:
         stack = {cause.key: value(row, f"network.{STACK}{cause.key}") or 0.0 for cause in Cause}
         # Products are those of the layers, so that busy cycles are split as there.
         shares = cause_shares({**row, "pe_cycle_stack": stack})
-        bars.append(Bar(f"overlap={row['network.overlap']}", 100 * cycles / row["cycles"], cycles, shares))
+        bars.append(Bar(f"overlap of {row['network.overlap']}", 100 * cycles / row["cycles"], cycles, shares))
     return bars
 
 

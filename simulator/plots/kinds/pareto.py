@@ -22,6 +22,7 @@ from simulator.plots.data import (
     value,
 )
 from simulator.plots.kind import kind
+from simulator.plots.names import machine_name, settings_text
 from simulator.plots.style import (
     IDEAL,
     JOULES_PER_PJ,
@@ -76,7 +77,7 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles", z: str | 
             # Only the front is a line; the ideal machine, drawn as a line elsewhere, has no marker of its own.
             marked: dict[str, Any] = style | {"linestyle": "", "marker": style["marker"] or "*"}
             if own and z is None:
-                axes.plot(*zip(*own, strict=True), label=machine, markersize=7, **marked)
+                axes.plot(*zip(*own, strict=True), label=machine_name(machine), markersize=7, **marked)
             elif own:
                 _draw_sized(axes, own, size, machine, marked)
         if z is None:
@@ -88,7 +89,7 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles", z: str | 
         _number(axes, front, _names([rows[place] for place in best], rows))
         axes.margins(0.08)  # room for the largest point
         if z is None and OVER_BASELINE in columns and (baseline := baseline_of_rows(rows)):
-            axes.set_title(over_baseline(baseline).title)
+            axes.set_title(over_baseline(machine_name(baseline)).title)
         axes.set(xlabel=_title(x), ylabel=_title(y))
         for which, axis, column, place in (("x", axes.xaxis, x, 0), ("y", axes.yaxis, y, 1)):
             if _is_wide([point[place] for point in points]):
@@ -116,8 +117,7 @@ def _stairs(front: Sequence[Point], *, upper: bool) -> list[tuple[float, float]]
 def _names(chosen: Sequence[Row], rows: Sequence[Row]) -> list[str]:
     """What tells each run from the others: its machine, and the settings and workload that differ."""
     keys = [key for key in swept_columns(rows) if key not in ("weight_density", "activation_density")]
-    texts = [[f"{key.rpartition('.')[2]}={row[key]}" for key in keys if row.get(key) is not None] for row in chosen]
-    return ["  ".join([row["accelerator"], *text]) for row, text in zip(chosen, texts, strict=True)]
+    return [", ".join([machine_name(row["accelerator"]), *settings_text(row, keys)]) for row in chosen]
 
 
 def _number(axes: Axes, front: Sequence[Point], names: Sequence[str]) -> None:
@@ -141,7 +141,7 @@ def _draw_sized(
     x, y, z = zip(*points, strict=True)
     axes.scatter(x, y, [size(one) for one in z], color=style["color"], marker=style["marker"], alpha=0.6, linewidths=0)
     # The legend's points all have one size.
-    axes.plot([], [], label=machine, markersize=7, **style)
+    axes.plot([], [], label=machine_name(machine), markersize=7, **style)
 
 
 def _ring(axes: Axes, front: Sequence[Point], size: Callable[[float], float]) -> None:

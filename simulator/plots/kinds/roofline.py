@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from simulator.plots.data import Data, Row, by_machine, layer_rows, require_single_runs, rows_of, value
 from simulator.plots.kind import kind
-from simulator.plots.style import new_figure, panel_grid, scale_log
+from simulator.plots.names import machine_name
+from simulator.plots.style import new_figure, panel_grid, scale_log, text_inches, thin_ticks
 from workloads.errors import InputError
 from workloads.whole_numbers import ceil_div
 
@@ -42,14 +43,19 @@ def roofline(data: Data) -> Figure:
     runs = {name: rows for name, rows in by_machine(layer_rows(rows_of(data))).items() if layer_points(rows)}
     if not runs:
         raise InputError("the results have no layers that moved data through DRAM")
-    rows = ceil_div(len(runs), 3)
-    with new_figure(max(4.6, 3.1 * min(len(runs), 3)), 0.7 + 2.9 * rows) as figure:
+    rows, columns = ceil_div(len(runs), 3), min(len(runs), 3)
+    titles = {machine: _title(machine, group) for machine, group in runs.items()}
+    width = max(3.1, text_inches((line for title in titles.values() for line in title.split("\n")), 8.5) + 0.6)
+    with new_figure(max(4.6, width * columns), 0.7 + 2.9 * rows, titles_fit=True) as figure:
         panels = panel_grid(figure, len(runs), 3, sharex=True, sharey=True)
         for axes, (machine, group) in zip(panels, runs.items(), strict=True):
-            _draw_points(axes, machine, group)
+            _draw_points(axes, group)
+            axes.set_title(titles[machine], fontsize=8.5)
         x = [min(axes.dataLim.x0 for axes in panels) / 3, max(axes.dataLim.x1 for axes in panels) * 3]
         for axes, group in zip(panels, runs.values(), strict=True):
             _draw_roof(axes, roof_of(group), *x)
+        for axes in panels:
+            thin_ticks(axes)
         for axes in panels[-min(len(runs), 3) :]:
             axes.set_xlabel("products per byte of DRAM traffic")
             axes.xaxis.set_tick_params(labelbottom=True)
@@ -83,8 +89,16 @@ def roof_of(rows: list[Row]) -> Roof:
     )
 
 
-def _draw_points(axes: Axes, machine: str, rows: list[Row]) -> None:
-    points, roof = layer_points(rows), roof_of(rows)
+def _title(machine: str, rows: list[Row]) -> str:
+    roof = roof_of(rows)
+    bandwidth = "DRAM without limit" if roof.bandwidth_gbs is None else f"{roof.bandwidth_gbs:,.1f} GB/s"
+    hidden = len(rows) - len(layer_points(rows))
+    note = f"\n{hidden} of {len(rows)} layers move or compute nothing" if hidden else ""
+    return f"{machine_name(machine)}: {roof.rate:,.0f} G/s, {bandwidth}{note}"
+
+
+def _draw_points(axes: Axes, rows: list[Row]) -> None:
+    points = layer_points(rows)
     axes.scatter(
         [point.intensity for point in points],
         [point.rate for point in points],
@@ -93,10 +107,6 @@ def _draw_points(axes: Axes, machine: str, rows: list[Row]) -> None:
     )  # fmt: skip
     scale_log(axes, "x")
     scale_log(axes, "y")
-    bandwidth = "DRAM without limit" if roof.bandwidth_gbs is None else f"{roof.bandwidth_gbs:,.1f} GB/s"
-    hidden = len(rows) - len(points)
-    note = f"\n{hidden} of {len(rows)} layers move or compute nothing" if hidden else ""
-    axes.set_title(f"{machine}: {roof.rate:,.0f} G/s, {bandwidth}{note}", fontsize=8.5)
     axes.grid(which="major")
 
 

@@ -11,12 +11,14 @@ from matplotlib.figure import Figure
 
 from simulator.plots.data import Data, Row, by_run, rows_of, rows_with, swept_columns, total_rows, value, workloads_of
 from simulator.plots.kind import kind
-from simulator.plots.kinds.curves import draw_curve
+from simulator.plots.kinds.curves import draw_curve, name_bands
+from simulator.plots.names import setting_text
 from simulator.plots.style import legend_below, machine_styles, new_figure, scale_log
-from simulator.reports.metrics import title_of
+from simulator.reports.metrics import title_of, unit_of
 from workloads.errors import InputError, listed
 
 _WIDE = 8  # an axis that spans more than this factor is logarithmic
+_MOST_VALUES = 6  # of a setting that changes along
 _LONG = 10  # characters of a value of which several do not fit side by side
 
 
@@ -46,12 +48,16 @@ def sweep(data: Data, x: str | None = None, y: str = "cycles") -> Figure:
     styles = machine_styles(runs)
     with new_figure(6.0, 3.8) as figure:
         axes = figure.subplots()
-        for run, group in runs.items():
-            draw_curve(axes, run, _points(group, x, y, places), styles[run], swept=True)
+        points = {run: _points(group, x, y, places) for run, group in runs.items()}
+        for run, own in points.items():
+            draw_curve(axes, run, own, styles[run], swept=True)
+        if any(len(ys) > 1 for own in points.values() for _, ys in own):
+            name_bands(axes, totals)
         _label_across(axes, places)
         axes.set_title(workloads_of(totals))
         axes.set_xlabel("\n".join([title_of(x), *_beside(totals, x, runs)]))
         axes.set_ylabel(title_of(y))
+        axes.yaxis.set_major_formatter("{x:,.10g}")
         axes.grid()
         legend_below(figure, axes)
         return figure
@@ -68,8 +74,17 @@ def _beside(rows: Sequence[Row], x: str, runs: Iterable[str]) -> Iterator[str]:
     """The settings that change along with x, and their values in the order of the sweep."""
     named = " ".join(runs)
     for key in swept_columns(rows):
-        if key not in (x, "workload", "weight_density", "activation_density") and f"{key}=" not in named:
-            yield f"(with {title_of(key)} {', '.join(dict.fromkeys(str(row.get(key)) for row in rows))})"
+        texts = list(dict.fromkeys(setting_text(key, row.get(key)) for row in rows))
+        if key in (x, "workload", "weight_density", "activation_density") or f", {texts[0]}" in named:
+            continue
+        # The setting's words once: "queue depth 2, 4, 8".
+        values = [
+            texts[0],
+            *(text.rpartition(" ")[2] if not unit_of(key) else text.split(" ")[-2] for text in texts[1:]),
+        ]
+        if len(values) > _MOST_VALUES:
+            values = [*values[: _MOST_VALUES - 2], "...", values[-1]]
+        yield f"(with {', '.join(values)})"
 
 
 def _places(values: Sequence[Any]) -> dict[Any, float]:

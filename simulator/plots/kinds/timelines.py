@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from dataflows.schedule import Tensor
 from simulator.observers.timeline import ARRAY, DRAIN, DRAM, LAYERS, TILES, WAIT
 from simulator.plots.kind import kind
+from simulator.plots.names import machine_name, workload_name
 from simulator.plots.style import PARTS, legend_below, new_figure
 from workloads.errors import InputError, nearest
 
@@ -58,9 +59,9 @@ def bandwidth(timeline: Timeline, layer: str | None = None) -> Figure:
         axes.set_xlim(first, last)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("time, µs")
-        axes.set_ylabel("DRAM bandwidth, 10\u2079 bytes a second")
+        axes.set_ylabel("DRAM bandwidth, GB/s")
         axes.grid(axis="y")
-        figure.suptitle(f"{about['workload']} on {about['accelerator']}", fontsize=10)
+        figure.suptitle(_run(about), fontsize=10)
         legend_below(figure, axes)
         return figure
 
@@ -121,7 +122,7 @@ def gantt(timeline: Timeline, layer: str | None = None) -> Figure:
         axes.set_xlabel("time, µs")
         axes.grid(axis="x")
         cut = f", first {_MOST_TILES} of {len(tiles)} tiles" if len(tiles) > _MOST_TILES else ""
-        axes.set_title(f"{about['workload']} on {about['accelerator']}: {chosen.name}{cut}")
+        axes.set_title(f"{_run(about)}: {chosen.name}{cut}")
         waits = dict.fromkeys(span.name.removeprefix(WAIT) for span in rows["PE array"] if span.name.startswith(WAIT))
         handles = [Patch(color=_COMPUTE, label="computing")]
         for cause in waits:
@@ -149,6 +150,10 @@ def spans_of(timeline: Timeline, pid: int, tid: int, window: Span) -> list[Span]
             if end - start > _LEAST_US:  # times are rounded, so that neighbours may seem to overlap
                 spans.append(Span(event["name"], start, end))
     return sorted(spans, key=lambda span: span.start)
+
+
+def _run(about: Mapping[str, Any]) -> str:
+    return f"{workload_name(about['workload'])} on {machine_name(about['accelerator'])}"
 
 
 def _layers(timeline: Timeline, layer: str | None) -> list[Span]:

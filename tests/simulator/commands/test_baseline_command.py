@@ -81,12 +81,12 @@ def test_plots_draw_it_and_name_it_in_their_titles(cli, stored, tmp_path):
     assert cli(*COMPARE, "scnn,dcnn", "--baseline", "dcnn", "--json", over).code == 0
     reports = json.loads(over.read_text())["reports"]
     (axes,) = causes(reports).axes
-    assert axes.get_title("left").endswith("and speedup over dcnn")
+    assert axes.get_title("left").endswith("and speedup over DCNN")
     assert any("speedup 1.00" in text.get_text() for text in axes.texts)
     (axes,) = speedup(reports).axes
-    assert axes.get_title("left") == axes.get_ylabel() == "speedup over dcnn"
+    assert axes.get_title("left") == axes.get_ylabel() == "speedup over DCNN"
     (axes,) = pareto(reports, y="speedup_over_baseline").axes
-    assert axes.get_title("left") == "speedup over dcnn"
+    assert axes.get_title("left") == "speedup over DCNN"
 
 
 def test_what_shows_no_speedup_takes_no_baseline(cli, stored, tmp_path):

@@ -25,6 +25,7 @@ def require_readable(figure: Figure) -> list[str]:
     FigureCanvasAgg(figure).draw()
     texts = [text for axes in figure.axes for text in texts_of(axes)]
     texts += [text for legend in figure.legends for text in legend.get_texts()]
+    texts += figure.texts  # its title among them
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts if text.get_visible() and text.get_text()]
     page = figure.bbox
     for text, box in boxes:

@@ -23,8 +23,8 @@ def test_a_group_of_bars_a_machine_with_the_layers_alone_first(reports):
     figure = network(reports)
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert labels == [
-        "scnn: layers alone", "overlap=serial", "overlap=tiles",
-        "structured: layers alone", "overlap=serial", "overlap=tiles",
+        "SCNN: layers alone", "overlap of serial", "overlap of tiles",
+        "structured: layers alone", "overlap of serial", "overlap of tiles",
     ]  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def test_rows_of_a_sweep_over_overlap_are_bars_of_one_machine(reports):
         for row in report.rows()[-1:]
     ]
     labels = [text.get_text() for text in network(rows).axes[0].get_yticklabels()]
-    assert labels == ["scnn: layers alone", "overlap=serial", "overlap=tiles"]
+    assert labels == ["SCNN: layers alone", "overlap of serial", "overlap of tiles"]
 
 
 def test_results_without_networks_are_refused():

@@ -27,7 +27,7 @@ def test_deviations_by_hand():
 def test_every_input_of_every_layer_is_a_dot_and_the_first_is_marked(reports, measure):
     figure = plots.inputs(reports, measure=measure)
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
-        "alexnet@scnn on scnn: 3 inputs", "alexnet@scnn on cambricon-x: 3 inputs",
+        "AlexNet, densities of SCNN on SCNN: 3 inputs", "AlexNet, densities of SCNN on Cambricon-X: 3 inputs",
     ]  # fmt: skip
     for axes, report in zip(figure.axes, reports, strict=True):
         rows = [*report.inputs.layers, report.inputs.total]

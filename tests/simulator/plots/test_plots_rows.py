@@ -15,11 +15,13 @@ from simulator.plots.files import chosen_rows, read_results
 from simulator.plots.kinds.array import busy_grid, imbalance_curve, pe_loads
 from simulator.plots.kinds.curves import points_of
 from simulator.plots.kinds.roofline import layer_points, roof_of
+from simulator.plots.names import machine_name
 from simulator.plots.style import machine_styles
 from simulator.reports.files import to_csv
 from simulator.reports.front import pareto_front
 from simulator.validation.figure_metrics import crossover
 from tests.simulator.energy.counted_machine import CountedDcnn
+from tests.simulator.plots.stacked_bars import heights_of
 from tests.simulator.plots.sweep_rows import lines_of, sweep_row
 from workloads.catalog import load_workload
 from workloads.errors import InputError
@@ -85,8 +87,8 @@ def test_swept_columns_are_settings_that_differ(sweep):
 def test_layers_stack_up_to_their_cycles(reports):
     figure = plots.layers(reports)
     for axes, report in zip(figure.axes, reports, strict=True):
-        assert axes.get_title(loc="left") == report["accelerator"]["name"]
-        heights = np.sum([[bar.get_height() for bar in part] for part in axes.containers], axis=0)
+        assert axes.get_title(loc="left") == machine_name(report["accelerator"]["name"])
+        heights = np.sum(list(heights_of(axes).values()), axis=0)
         assert heights == pytest.approx([layer["cycles"] / 1000 for layer in report["layers"]])
     assert [text.get_text() for text in figure.axes[-1].get_xticklabels()] == [
         layer["name"] for layer in reports[0]["layers"]
@@ -96,12 +98,12 @@ def test_layers_stack_up_to_their_cycles(reports):
 def test_utilization_joins_means_over_seeds_and_bands_reach_all_of_them(sweep):
     figure = plots.utilization(sweep)
     lines = lines_of(figure)
-    assert np.allclose(lines["scnn"], [(0.2, 55), (0.6, 55), (0.8, 55)])
+    assert np.allclose(lines["SCNN"], [(0.2, 55), (0.6, 55), (0.8, 55)])
     assert lines["no slot lost"] == [(0, 100), (1, 100)]
     (band,) = figure.axes[0].collections
     corners = band.get_paths()[0].vertices
     assert (corners[:, 1].min(), corners[:, 1].max()) == pytest.approx((50, 60))
-    assert np.allclose(lines_of(figure, 1)["scnn"], [(0.2, 80), (0.6, 40), (0.8, 20)])
+    assert np.allclose(lines_of(figure, 1)["SCNN"], [(0.2, 80), (0.6, 40), (0.8, 20)])
     assert figure.axes[0].get_xlabel() == "sparsity (1 - density)"
 
 
@@ -110,7 +112,7 @@ def test_without_a_sweep_every_layer_is_a_point_at_its_own_sparsity(reports):
     cloud = next(c for c in figure.axes[0].collections)
     expected = sorted((1 - la["weight_density"], 100 * la["utilization"]) for la in reports[0]["layers"])
     assert np.allclose(sorted(cloud.get_offsets().tolist()), expected)
-    assert figure.axes[0].get_xlabel() == "weight sparsity (1 - density)"
+    assert figure.axes[0].get_xlabel() == "sparsity of weights (1 - density)"
 
 
 def test_without_a_sweep_nothing_joins_layers_that_differ_in_more_than_density(reports):
@@ -121,9 +123,9 @@ def test_without_a_sweep_nothing_joins_layers_that_differ_in_more_than_density(r
 def test_the_crossover_is_marked_where_speedup_is_one(sweep):
     figure = plots.speedup(sweep)
     lines = lines_of(figure)
-    assert np.allclose(lines["scnn"], [(0.2, 2.5), (0.4, 1.25), (0.8, 0.625)])
+    assert np.allclose(lines["SCNN"], [(0.2, 2.5), (0.4, 1.25), (0.8, 0.625)])
     (note,) = figure.axes[0].texts
-    at = crossover(lines["scnn"])[0]
+    at = crossover(lines["SCNN"])[0]
     assert note.get_text() == f"1x at {at:.2f}"
     assert 0.4 < at < 0.8
 
@@ -148,7 +150,7 @@ def test_the_heat_map_has_the_arrays_shape(reports):
     assert expected.sum() == reports[0]["total"]["pe_cycle_stack"]["busy"]
     name = reports[0]["layers"][0]["name"]
     assert np.array_equal(busy_grid(reports[0], name).ravel(), reports[0]["layers"][0]["pe_busy_cycles"])
-    assert [axes.get_title(loc="left").split(":")[0] for axes in figure.axes if axes.get_images()] == ["scnn", "dcnn"]
+    assert [axes.get_title(loc="left").split(":")[0] for axes in figure.axes if axes.get_images()] == ["SCNN", "DCNN"]
 
 
 def test_imbalance_curves_weigh_layers_by_cycles(reports):
@@ -184,9 +186,9 @@ def test_the_pareto_front_is_what_nobody_beats():
 
 def test_pareto_draws_runs_by_the_chosen_columns(sweep):
     lines = lines_of(plots.pareto(sweep, x="cycles", y="speedup"))
-    assert sorted(lines["scnn"]) == sorted((row["cycles"], row["speedup"]) for row in sweep)
+    assert sorted(lines["SCNN"]) == sorted((row["cycles"], row["speedup"]) for row in sweep)
     assert lines["Pareto front"] == [(200, 2.5)]
-    assert "1: scnn  density=0.2" in lines
+    assert "1: SCNN, density 0.2" in lines
     with pytest.raises(InputError, match=r"unknown column 'cycle': .*'?cycles"):
         plots.pareto(sweep, x="cycle")
 
@@ -238,7 +240,7 @@ def test_a_store_of_a_sweep_draws_totals_and_whole_reports(cli, tmp_path):
     where = ("--where", "weight_density=0.9")
     assert cli("plot", store, "--kind", "imbalance", *where, "-o", tmp_path / "imbalance.svg").code == 0
     assert "choose with --where" in cli("plot", store, "--kind", "layers", "-o", tmp_path / "a.svg").err
-    assert "weight density" in (tmp_path / "speedup.svg").read_text()
+    assert "density of weights" in (tmp_path / "speedup.svg").read_text()
     result = cli("plot", store, "--kind", "speedup", "--study", "no", "-o", tmp_path / "a.svg")
     assert (result.code, "no study 'no'" in result.err) == (2, True)
 
@@ -253,10 +255,10 @@ def test_other_swept_settings_have_lines_of_their_own_and_zipped_ones_have_not()
     rows = [sweep_row("scnn", d, 0, pe_rows=n, activation_density=d / 2) for d in (0.2, 0.8) for n in (4, 8)] + [
         sweep_row("dcnn", d, 0, pe_rows=None, activation_density=d / 2) for d in (0.2, 0.8)
     ]
-    assert list(by_run(rows, "density")) == ["scnn  pe_rows=4", "scnn  pe_rows=8", "dcnn"]
-    assert {"scnn  pe_rows=4", "scnn  pe_rows=8", "dcnn"} <= set(lines_of(plots.speedup(rows)))
+    assert list(by_run(rows, "density")) == ["SCNN, PE rows 4", "SCNN, PE rows 8", "DCNN"]
+    assert {"SCNN, PE rows 4", "SCNN, PE rows 8", "DCNN"} <= set(lines_of(plots.speedup(rows)))
     bars = plots.causes([row | dict.fromkeys(STACK, 1) | {"issued_macs": 1, "fragmented_lanes": 0} for row in rows])
-    assert bars.axes[0].get_yticklabels()[0].get_text() == "scnn  density=0.2  pe_rows=4  activation_density=0.1"
+    assert bars.axes[0].get_yticklabels()[0].get_text() == "SCNN, density 0.2, PE rows 4, density of activations 0.1"
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_a_sweep_draws_any_measure_over_any_setting(sweep):
     figure = plots.sweep(rows, x="depth", y="utilization")
     lines = lines_of(figure)
     # A zero among powers of two: values stand side by side. Curves of a density each, means over two seeds.
-    assert lines["scnn  density=0.2"] == [(0, pytest.approx(0.55)), (1, pytest.approx(0.55)), (2, pytest.approx(0.55))]
+    assert lines["SCNN, density 0.2"] == [(0, pytest.approx(0.55)), (1, pytest.approx(0.55)), (2, pytest.approx(0.55))]
     (axes,) = figure.axes
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "2", "16"]
     assert axes.get_xlabel() == "depth\n(with rows 0, 4, 32)"
@@ -44,11 +44,11 @@ def test_a_sweep_draws_any_measure_over_any_setting(sweep):
 
 def test_a_sweep_over_names_and_over_a_wide_range(sweep):
     words = [row | {"mode": mode} for mode in ("row_hit", "first_ready") for row in sweep[:1]]
-    assert lines_of(plots.sweep(words))["scnn"] == [(0, 800), (1, 800)]
+    assert lines_of(plots.sweep(words))["SCNN"] == [(0, 800), (1, 800)]
     wide = [row | {"banks": banks} for banks in (1, 4, 64) for row in sweep[:1]]
     figure = plots.sweep(wide, x="banks")
     assert figure.axes[0].get_xscale() == "log"
-    assert [x for x, _ in lines_of(figure)["scnn"]] == [1, 4, 64]
+    assert [x for x, _ in lines_of(figure)["SCNN"]] == [1, 4, 64]
 
 
 def test_a_figure_is_made_for_the_paper_it_goes_into(cli, tmp_path, sweep):

@@ -45,7 +45,7 @@ def test_the_bandwidth_plot_holds_every_byte_and_the_peak(timeline):
     assert edges[-1] == pytest.approx(0.106)
     assert {"peak"} <= {line.get_label() for line in axes.get_lines()}
     assert [text.get_text() for text in axes.texts] == ["first", "second"]
-    assert axes.get_ylabel() == "DRAM bandwidth, 10\u2079 bytes a second"
+    assert axes.get_ylabel() == "DRAM bandwidth, GB/s"
 
 
 def test_gantt_rows_are_the_tracks_cut_to_the_window(timeline):
@@ -62,7 +62,7 @@ def test_gantt_rows_are_the_tracks_cut_to_the_window(timeline):
 
 def test_the_gantt_chart_draws_the_longest_layer_and_cuts_many_tiles(timeline):
     longest = plots.gantt(timeline).axes[0]
-    assert longest.get_title(loc="left") == "net on scnn: second, first 30 of 40 tiles"
+    assert longest.get_title(loc="left") == "net on SCNN: second, first 30 of 40 tiles"
     assert len(longest.patches) == 30
     first = plots.gantt(timeline, "first").axes[0]
     widths = [bar.get_width() for bar in first.patches]

@@ -272,3 +272,18 @@ def test_a_store_of_a_study_shows_what_varies_in_columns_and_curves(cli, tmp_pat
     for figure in ("causes", "speedup", "sweep-queue_depth-time_us", "sweep-density-utilization"):
         assert f'id="{figure}"' in text
     assert text.count("<details") == 2 + 1  # layers of a point a machine, and the network
+
+
+def test_figures_stay_readable_in_a_narrow_window_and_in_the_dark(text):
+    drawn = re.findall(r'<svg role="img"[^>]*?style="min-width: (\d+)px"[^>]*?width="([\d.]+)pt"', text)
+    assert len(drawn) == text.count('<svg role="img"') > 0
+    for least, points in drawn:
+        assert int(least) == pytest.approx(0.65 * float(points) * 4 / 3, abs=1)
+    assert "@media (prefers-color-scheme: dark)" in text
+
+
+def test_the_page_tells_which_figure_it_draws(run):
+    told = []
+    report_page([run[0].to_dict()], told=lambda done, total, now: told.append((done, total, now)))
+    assert [done for done, *_ in told] == list(range(told[0][1]))
+    assert told[0][2] == "causes"

@@ -28,8 +28,8 @@ def test_inputs_are_points_that_one_run_over_inputs_agrees_with(tmp_path):
     assert [row["input"] for row in rows] == [0, 1, 2]
     # Figures join them to one run with a band, and tell single bars by the input.
     ((run, group),) = by_run(rows).items()
-    assert (run, len(group)) == ("scnn", 3)
-    assert [run_label(run, row, group) for row in group] == [f"scnn  input={number}" for number in range(3)]
+    assert (run, len(group)) == ("SCNN", 3)
+    assert [run_label(run, row, group) for row in group] == [f"SCNN, input {number}" for number in range(3)]
 
 
 def test_an_input_that_is_not_there_is_a_fault_of_the_study():

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -232,6 +233,16 @@ class LayerSchedule:
         """Number of PEs."""
         return self.pe_grid[0] * self.pe_grid[1]
 
+    @cached_property
+    def issued_slots(self) -> int:
+        """Multiplier slots of all tiles that held a product."""
+        return int(self.issued.sum())
+
+    @cached_property
+    def busy_pe_cycles(self) -> int:
+        """Busy PE-cycles of all tiles."""
+        return int(self.cycles[:, :, Cause.BUSY].sum())
+
     @property
     def multipliers(self) -> int:
         """Multipliers of the whole array."""
@@ -241,7 +252,7 @@ class LayerSchedule:
     def compute_cycles(self) -> int:
         """The least cycles in which all multipliers together issue the products."""
         # 12,345 products on 1024 multipliers take 13 cycles at least.
-        return ceil_div(int(self.issued.sum()), self.multipliers)
+        return ceil_div(self.issued_slots, self.multipliers)
 
     @property
     def fullest_pe_cycles(self) -> int:

@@ -9,11 +9,13 @@ from dataflows.accelerator import Accelerator
 from dataflows.hardware.actions import MULTIPLIERS
 from dataflows.hardware.components import Action
 from dataflows.schedule import Cause, LayerSchedule
+from simulator.dram.activity import DramActivity
 from simulator.engine.played import Played
-from simulator.reports.dram_report import DramReport
 from simulator.reports.energy_report import Counts
 from workloads.trace import LayerTrace
 from workloads.units import MICROSECONDS
+
+_IDLE = Action.IDLE.value
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Acted:
     pe_cycle_stack    PE-cycles by cause
     fragmented_lanes  multiplier slots that stayed empty in busy PE-cycles
     lanes_per_pe      multipliers of a PE
-    dram              what external memory carried meanwhile
+    activity          what external memory did meanwhile
     """
 
     counts: Counts
@@ -32,7 +34,7 @@ class Acted:
     pe_cycle_stack: Mapping[str, int]
     fragmented_lanes: int
     lanes_per_pe: int
-    dram: DramReport
+    activity: DramActivity
 
     @property
     def idle_slots(self) -> dict[str, int]:
@@ -55,10 +57,9 @@ def acted(
         counts=with_idle_slots(counted.to_dict(), schedule.multipliers * played.cycles),
         time_us=time_us,
         pe_cycle_stack={cause.key: stack[cause] for cause in Cause},
-        fragmented_lanes=stack[Cause.BUSY] * schedule.lanes_per_pe - int(schedule.issued.sum()),
+        fragmented_lanes=stack[Cause.BUSY] * schedule.lanes_per_pe - schedule.issued_slots,
         lanes_per_pe=schedule.lanes_per_pe,
-        # Of what memory carried only counts and time matter here, not its share of any peak.
-        dram=DramReport.of(played.traffic, 0.0, time_us, None),
+        activity=played.traffic.activity,
     )
 
 
@@ -69,5 +70,5 @@ def with_idle_slots(counts: Counts, slots: int) -> Counts:
     """
     if MULTIPLIERS not in counts:
         return counts
-    held = {action: count for action, count in counts[MULTIPLIERS].items() if action != Action.IDLE.value}
-    return counts | {MULTIPLIERS: held | {Action.IDLE.value: slots - sum(held.values())}}
+    held = {action: count for action, count in counts[MULTIPLIERS].items() if action != _IDLE}
+    return counts | {MULTIPLIERS: held | {_IDLE: slots - sum(held.values())}}

@@ -8,6 +8,7 @@ from dataflows.schedule import Cause
 from simulator.energy.acted import Acted
 from simulator.energy.dram_energy import activity_energy, activity_pj, part_of
 from simulator.energy.own_tables import OwnTables
+from simulator.energy.price_map import ACTIONS, COMPONENTS, LEAKAGE, PURPOSES, Keys, PriceMap, keys_of
 from simulator.energy.technology import Technology
 from simulator.reports.energy_report import SPARSITY, AreaReport, EnergyReport, Prices
 from simulator.reports.price import NOTHING, Price, PriceSum
@@ -37,6 +38,7 @@ class Estimator:
         for name, component in self._components.items():
             self._purposes.setdefault(component.purpose, []).append(name)
         self._actions: dict[tuple[str, str], Price] = {}
+        self._maps: dict[Keys, PriceMap] = {}
         self._leakage_mw = {name: self._leaks(component) for name, component in self._components.items()}
 
     def action_pj(self, component: str, action: str) -> Price:
@@ -76,44 +78,33 @@ class Estimator:
 
     def energy(self, acted: Acted) -> EnergyReport:
         """The energy of counted actions, of the time that passed, and of what external memory carried."""
-        components: Prices = {}
-        actions: dict[str, PriceSum] = {}
-        leak_us = acted.time_us * _PJ_PER_NANOJOULE
-        leakage = {name: price.times(leak_us) for name, price in self._leakage_mw.items()}
-        for name, of_component in acted.counts.items():
-            spent = [(action, self.action_pj(name, action).times(count)) for action, count in of_component.items()]
-            components[name] = spent[0][1] if len(spent) == 1 else Price.sum(price for _, price in spent)
-            for action, price in spent:
-                if action not in actions:
-                    actions[action] = PriceSum()
-                actions[action].add(price)
-        parts = {
-            purpose: [price for name in names for price in (components.get(name, NOTHING), leakage[name])]
-            for purpose, names in self._purposes.items()
-        }
-        by_action = {name: found.price for name, found in actions.items()}
+        time = acted.time_us * _PJ_PER_NANOJOULE
+        sums = self._map_of(acted).sums(acted.counts, time)
+        components, actions, leakage = sums[COMPONENTS], sums[ACTIONS], sums[LEAKAGE]
         return EnergyReport(
             counts=acted.counts,
             components=components,
-            actions=by_action,
+            actions=actions,
             leakage=leakage,
-            purposes={purpose: Price.sum(prices) for purpose, prices in parts.items()},
-            causes=_causes(components, by_action, leakage, acted),
+            purposes=sums[PURPOSES],
+            causes=_causes(components, actions, leakage, acted),
             dram=self._dram(acted),
         )
 
     def total_pj(self, acted: Acted) -> float:
         """The energy in all, without bands or parts."""
-        dynamic = sum(
-            self.action_pj(name, action).value * count
-            for name, of_component in acted.counts.items()
-            for action, count in of_component.items()
-        )
-        leaked = sum(price.value for price in self._leakage_mw.values()) * acted.time_us * _PJ_PER_NANOJOULE
-        return dynamic + leaked + activity_pj(acted.dram.activity, self._spec.dram, self._part, acted.time_us)
+        chip = self._map_of(acted).total(acted.counts, acted.time_us * _PJ_PER_NANOJOULE)
+        return chip + activity_pj(acted.activity, self._spec.dram, self._part, acted.time_us)
+
+    def _map_of(self, acted: Acted) -> PriceMap:
+        """Layers of a machine count the same actions, but for a few kinds of layers."""
+        keys = keys_of(acted.counts)
+        if keys not in self._maps:
+            self._maps[keys] = PriceMap.of(keys, self.action_pj, self._leakage_mw, self._purposes)
+        return self._maps[keys]
 
     def _dram(self, acted: Acted) -> Prices:
-        memory = activity_energy(acted.dram.activity, self._spec.dram, self._part, acted.time_us)
+        memory = activity_energy(acted.activity, self._spec.dram, self._part, acted.time_us)
         return {name: getattr(memory, name) for name in memory.__dataclass_fields__}
 
 

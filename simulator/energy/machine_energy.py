@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from dataflows.accelerator import Accelerator
+from simulator.dram.activity import DramActivity
 from simulator.energy.acted import Acted, with_idle_slots
 from simulator.energy.estimate import Estimator
-from simulator.reports.dram_report import DramReport
 from simulator.reports.energy_report import AreaReport, EnergyReport
-from simulator.reports.report import LayerReport, total_of
+from simulator.reports.report import Measures
 
 
 class MachineEnergy:
@@ -34,16 +34,17 @@ class MachineEnergy:
         return replace(own, dense_pj=own.total.value if dense is acted else self._baseline.total_pj(dense))
 
     def network(
-        self, layers: Sequence[LayerReport], cycles: int, time_us: float, stack: Mapping[str, int], dram: DramReport
+        self, alone: Measures, cycles: int, time_us: float, stack: Mapping[str, int], activity: DramActivity
     ) -> dict[str, Any] | None:
         """What a network's run says of energy: the actions of its layers alone, over its own time and transfers.
 
+        alone  the sum of the layers, each by itself
+
         None where a layer says nothing.
         """
-        alone = total_of(layers)
         if alone.energy is None:
             return None
         counts = with_idle_slots(alone.energy.counts, alone.multipliers * cycles)
         lanes = alone.multipliers // alone.pes
-        found = self._estimator.energy(Acted(counts, time_us, stack, alone.fragmented_lanes, lanes, dram))
+        found = self._estimator.energy(Acted(counts, time_us, stack, alone.fragmented_lanes, lanes, activity))
         return found.run_figures(time_us, alone.dense_macs, alone.effectual_macs)

@@ -210,7 +210,7 @@ class Cnvlutin(Accelerator[CnvlutinSpec]):
         """See `hardware`."""
         dense = self._runs_densely(trace)
         packs = self._packs(product_layer(trace.layer), dense=dense)
-        return hardware.count(self.spec, packs, schedule, effectual_macs, dense=dense)
+        return hardware.count(self.spec, self.parts, packs, schedule, effectual_macs, dense=dense)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, window by window and lane by lane, without the products of neurons that are zero.

@@ -148,7 +148,7 @@ class RowStationary(Accelerator[RowStationarySpec]):
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
         laid = self.lay_out(trace.layer)
-        return hardware.count(self.components(), laid, trace, schedule, effectual_macs, skips=self.skips_zeros)
+        return hardware.count(self.parts, laid, trace, schedule, effectual_macs, skips=self.skips_zeros)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs filter block by filter block and entry by entry, as sums go down the chains."""

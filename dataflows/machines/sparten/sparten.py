@@ -145,7 +145,7 @@ class Sparten(Accelerator[SpartenSpec]):
             turns=layer.batch * int(np.minimum(strips.pixels, spec.clusters).sum()),
             kept=trace.weight_nonzeros if spec.sparse_weights else layer.weight_count,
         )
-        return hardware.count(spec, layer, cut, passes, schedule, effectual_macs)
+        return hardware.count(spec, self.parts, layer, cut, passes, schedule, effectual_macs)
 
     def _cut(self, layer: Layer) -> ChunkCut:
         taps = layer.weight_count // layer.out_channels // layer.group_in_channels

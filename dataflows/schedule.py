@@ -41,6 +41,7 @@ class Cause(IntEnum):
 
 
 CAUSES = len(Cause)
+CAUSE_KEYS = tuple(cause.key for cause in Cause)
 _SCHEDULE_SHARE = 4  # of what an array may take: a machine and the simulation hold a few such arrays at a time
 OWN_WORK = (Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT)  # a PE works, or is held up by its own work and no other's
 _ONLY_SIMULATED = (Cause.MEMORY, Cause.BUFFER)  # known when a schedule is played, not before

@@ -12,7 +12,7 @@ import numpy as np
 
 from dataflows.accelerator import Accelerator
 from dataflows.registry import baseline_of
-from dataflows.schedule import Cause, LayerSchedule
+from dataflows.schedule import CAUSE_KEYS, Cause, LayerSchedule
 from dataflows.specs import EnergySpec
 from dataflows.truth.products import ProductCounts, count_products, expected_products
 from simulator.engine.countable import require_countable
@@ -201,7 +201,7 @@ class MachineRun:
             dense_cycles=in_own_cycles(dense.cycles, self.accelerator, self._baseline),
             dense_issued_macs=dense.issued_macs,
             dense_slots=dense.slots,
-            pe_cycle_stack={cause.key: stack[cause] for cause in Cause},
+            pe_cycle_stack=dict(zip(CAUSE_KEYS, stack, strict=True)),
             fragmented_lanes=stack[Cause.BUSY] * schedule.lanes_per_pe - issued,
             barrier_busy_cycles=played.barrier_busy_cycles,
             dram=dram,

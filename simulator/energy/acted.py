@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from dataflows.accelerator import Accelerator
 from dataflows.hardware.actions import MULTIPLIERS
 from dataflows.hardware.components import Action
-from dataflows.schedule import Cause, LayerSchedule
+from dataflows.schedule import CAUSE_KEYS, Cause, LayerSchedule
 from simulator.dram.activity import DramActivity
 from simulator.engine.played import Played
 from simulator.reports.energy_report import Counts
 from workloads.trace import LayerTrace
 from workloads.units import MICROSECONDS
 
-_IDLE = Action.IDLE.value
+_IDLE, _BUSY = Action.IDLE.value, Cause.BUSY.key
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Acted:
         """Multiplier slots that passed without a product, by cause of the PE-cycles that they passed in."""
         # 10 PE-cycles of imbalance on PEs of 16 multipliers are 160 empty slots; of busy ones the fragments.
         idle = {cause: cycles * self.lanes_per_pe for cause, cycles in self.pe_cycle_stack.items()}
-        return idle | {Cause.BUSY.key: self.fragmented_lanes}
+        idle[_BUSY] = self.fragmented_lanes
+        return idle
 
 
 def acted(
@@ -56,7 +57,7 @@ def acted(
     return Acted(
         counts=with_idle_slots(counted.to_dict(), schedule.multipliers * played.cycles),
         time_us=time_us,
-        pe_cycle_stack={cause.key: stack[cause] for cause in Cause},
+        pe_cycle_stack=dict(zip(CAUSE_KEYS, stack, strict=True)),
         fragmented_lanes=stack[Cause.BUSY] * schedule.lanes_per_pe - schedule.issued_slots,
         lanes_per_pe=schedule.lanes_per_pe,
         activity=played.traffic.activity,

@@ -6,14 +6,15 @@ from dataflows.accelerator import Accelerator
 from dataflows.hardware.components import Action, Component
 from dataflows.schedule import Cause
 from simulator.energy.acted import Acted
-from simulator.energy.dram_energy import activity_energy, activity_pj, part_of
+from simulator.energy.dram_energy import MemoryPrices, activity_pj, part_of
 from simulator.energy.own_tables import OwnTables
 from simulator.energy.price_map import ACTIONS, COMPONENTS, LEAKAGE, PURPOSES, Keys, PriceMap, keys_of
 from simulator.energy.technology import Technology
 from simulator.reports.energy_report import SPARSITY, AreaReport, EnergyReport, Prices
-from simulator.reports.price import NOTHING, Price, PriceSum
+from simulator.reports.price import NOTHING, Price
 
 _PJ_PER_NANOJOULE = 1000  # a mW for a us is a nJ
+_IDLE, _BUSY = Action.IDLE.value, Cause.BUSY.key
 
 
 class Estimator:
@@ -26,6 +27,7 @@ class Estimator:
         """`baseline`: a table of one's own may name none of its components, since nobody asked for the machine."""
         self._spec = spec = accelerator.spec
         self._part = part_of(spec)  # its error comes before any layer runs
+        self._memory = MemoryPrices.of(spec.dram, self._part)
         self._components = {component.name: component for component in accelerator.components()}
         chosen = spec.energy
         self._technology = Technology(
@@ -88,7 +90,7 @@ class Estimator:
             leakage=leakage,
             purposes=sums[PURPOSES],
             causes=_causes(components, actions, leakage, acted),
-            dram=self._dram(acted),
+            dram=self._memory.energy(acted.activity, acted.time_us),
         )
 
     def total_pj(self, acted: Acted) -> float:
@@ -103,27 +105,18 @@ class Estimator:
             self._maps[keys] = PriceMap.of(keys, self.action_pj, self._leakage_mw, self._purposes)
         return self._maps[keys]
 
-    def _dram(self, acted: Acted) -> Prices:
-        memory = activity_energy(acted.activity, self._spec.dram, self._part, acted.time_us)
-        return {name: getattr(memory, name) for name in memory.__dataclass_fields__}
-
 
 def _causes(components: Prices, actions: Prices, leakage: Prices, acted: Acted) -> Prices:
     """What actions and leakage cost, by cause of PE-cycles."""
     dynamic, leaked = (Price.sum(prices.values()) for prices in (components, leakage))
-    idle, slots = actions.get(Action.IDLE.value, NOTHING), acted.idle_slots
+    idle, slots = actions.get(_IDLE, NOTHING), acted.idle_slots
     cycles, empty = sum(acted.pe_cycle_stack.values()), sum(slots.values())
-    causes: Prices = {}
+    causes = dict.fromkeys(acted.pe_cycle_stack, NOTHING)  # as most are
     for name, share in acted.pe_cycle_stack.items():
-        if not share and not slots[name] and name != Cause.BUSY.key:
-            causes[name] = NOTHING  # as most are
-            continue
-        cause = PriceSum()
-        cause.add(leaked, share / cycles if cycles else 0.0)
-        if empty:
-            cause.add(idle, slots[name] / empty)
-        if name == Cause.BUSY.key:
-            cause.add(dynamic)
-            cause.add(idle, -1.0 if empty else 0.0)
-        causes[name] = cause.price
+        if share or slots[name]:
+            of_idle, of_time = slots[name] / empty if empty else 0.0, share / cycles if cycles else 0.0
+            causes[name] = leaked.times(of_time) + idle.times(of_idle)
+    # Where slots stay empty, what they cost is no busy PE's.
+    worked = dynamic + idle.times(-1.0) if empty else dynamic
+    causes[_BUSY] += worked
     return causes

@@ -134,14 +134,19 @@ class Runs:
             tile[keep], last[keep], np.full(int(keep.sum()), int(tensor), np.int64), address[keep], size_bytes[keep]
         )
 
-    @property
+    @cached_property
     def total_bytes(self) -> int:
         """Bytes of all runs."""
-        return int(self.size_bytes.sum())
+        return sum(self._bytes_by_tensor)
 
     def bytes_of(self, tensor: Tensor) -> int:
         """Bytes of one tensor's runs."""
-        return int(self.size_bytes[self.tensor == tensor].sum())
+        return self._bytes_by_tensor[tensor]
+
+    @cached_property
+    def _bytes_by_tensor(self) -> list[int]:
+        # One pass for all; sums are exact below 2^53 bytes, 8 PiB.
+        return [int(size) for size in np.bincount(self.tensor, self.size_bytes, len(Tensor))]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from dataflows.accelerator import Accelerator
 from dataflows.registry import baseline_of
-from dataflows.schedule import CAUSE_KEYS, Cause, LayerSchedule
+from dataflows.schedule import Cause, LayerSchedule
 from dataflows.specs import EnergySpec
 from dataflows.truth.products import ProductCounts, count_products, expected_products
 from simulator.engine.countable import require_countable
@@ -177,7 +177,7 @@ class MachineRun:
         self, trace: LayerTrace, products: ProductCounts, schedule: LayerSchedule, played: Played
     ) -> LayerReport:
         spec, traffic, cycles = self.accelerator.spec, played.traffic, played.cycles
-        issued, stack = schedule.issued_slots, played.pe_cycles.sum(axis=0).tolist()
+        issued, stack = schedule.issued_slots, played.stack
         peak = self._peak
         # Useful bytes: what partial bursts waste is no achievement, so efficiency stays below 1 by it.
         moved = traffic.read_bytes + traffic.write_bytes
@@ -201,8 +201,8 @@ class MachineRun:
             dense_cycles=in_own_cycles(dense.cycles, self.accelerator, self._baseline),
             dense_issued_macs=dense.issued_macs,
             dense_slots=dense.slots,
-            pe_cycle_stack=dict(zip(CAUSE_KEYS, stack, strict=True)),
-            fragmented_lanes=stack[Cause.BUSY] * schedule.lanes_per_pe - issued,
+            pe_cycle_stack=stack,
+            fragmented_lanes=stack[Cause.BUSY.key] * schedule.lanes_per_pe - issued,
             barrier_busy_cycles=played.barrier_busy_cycles,
             dram=dram,
             bounds=Bounds(

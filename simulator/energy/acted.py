@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dataflows.accelerator import Accelerator
 from dataflows.hardware.actions import MULTIPLIERS
 from dataflows.hardware.components import Action
-from dataflows.schedule import CAUSE_KEYS, Cause, LayerSchedule
+from dataflows.schedule import Cause, LayerSchedule
 from simulator.dram.activity import DramActivity
 from simulator.engine.played import Played
 from simulator.reports.energy_report import Counts
@@ -52,13 +52,12 @@ def acted(
     counted = machine.actions(trace, schedule, effectual_macs)
     if counted is None:
         return None
-    stack = played.pe_cycles.sum(axis=0).tolist()
     time_us = played.cycles * MICROSECONDS / machine.spec.clock_hz
     return Acted(
         counts=with_idle_slots(counted.to_dict(), schedule.multipliers * played.cycles),
         time_us=time_us,
-        pe_cycle_stack=dict(zip(CAUSE_KEYS, stack, strict=True)),
-        fragmented_lanes=stack[Cause.BUSY] * schedule.lanes_per_pe - schedule.issued_slots,
+        pe_cycle_stack=played.stack,
+        fragmented_lanes=played.stack[_BUSY] * schedule.lanes_per_pe - schedule.issued_slots,
         lanes_per_pe=schedule.lanes_per_pe,
         activity=played.traffic.activity,
     )

@@ -78,8 +78,11 @@ class Estimator:
         sparsity = frozenset(name for name, one in self._components.items() if one.purpose == SPARSITY)
         return AreaReport(areas, sparsity)
 
-    def energy(self, acted: Acted) -> EnergyReport:
-        """The energy of counted actions, of the time that passed, and of what external memory carried."""
+    def energy(self, acted: Acted, dense_pj: float | None = None) -> EnergyReport:
+        """The energy of counted actions, of the time that passed, and of what external memory carried.
+
+        dense_pj  what the dense baseline takes for the same
+        """
         time = acted.time_us * _PJ_PER_NANOJOULE
         sums = self._map_of(acted).sums(acted.counts, time)
         components, actions, leakage = sums[COMPONENTS], sums[ACTIONS], sums[LEAKAGE]
@@ -91,6 +94,7 @@ class Estimator:
             purposes=sums[PURPOSES],
             causes=_causes(components, actions, leakage, acted),
             dram=self._memory.energy(acted.activity, acted.time_us),
+            dense_pj=dense_pj,
         )
 
     def total_pj(self, acted: Acted) -> float:

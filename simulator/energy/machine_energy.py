@@ -25,13 +25,22 @@ class MachineEnergy:
         self._estimator = Estimator(machine)
         self._baseline = self._estimator if baseline is machine else Estimator(baseline, baseline=True)
         self.area: AreaReport = self._estimator.area()
+        self._dense: dict[int, tuple[Acted, float]] = {}
 
     def layer(self, acted: Acted, dense: Acted | None) -> EnergyReport:
         """The energy of a layer; `dense` is what the dense baseline did in it, where that says so."""
-        own = self._estimator.energy(acted)
-        if dense is None:
-            return own
-        return replace(own, dense_pj=own.total.value if dense is acted else self._baseline.total_pj(dense))
+        own = dense is acted
+        report = self._estimator.energy(acted, None if dense is None or own else self._dense_pj(dense))
+        return replace(report, dense_pj=report.total.value) if own else report
+
+    def _dense_pj(self, dense: Acted) -> float:
+        """Layers of one shape share what the baseline did, which is priced once."""
+        priced, price = self._dense.get(id(dense), (None, 0.0))
+        if priced is not dense:
+            price = self._baseline.total_pj(dense)
+            # Held beside its price, so that its place in memory is no other's meanwhile.
+            self._dense[id(dense)] = dense, price
+        return price
 
     def network(
         self, alone: Measures, cycles: int, time_us: float, stack: Mapping[str, int], activity: DramActivity

@@ -8,7 +8,18 @@ from dataflows.schedule import Cause
 from simulator.energy.acted import Acted
 from simulator.energy.dram_energy import MemoryPrices, activity_pj, part_of
 from simulator.energy.own_tables import OwnTables
-from simulator.energy.price_map import ACTIONS, COMPONENTS, LEAKAGE, PURPOSES, Keys, PriceMap, keys_of
+from simulator.energy.price_map import (
+    ACTIONS,
+    CHIP,
+    COMPONENTS,
+    DYNAMIC,
+    LEAKAGE,
+    LEAKED,
+    PURPOSES,
+    Keys,
+    PriceMap,
+    keys_of,
+)
 from simulator.energy.technology import Technology
 from simulator.reports.energy_report import SPARSITY, AreaReport, EnergyReport, Prices
 from simulator.reports.price import NOTHING, Price
@@ -85,14 +96,14 @@ class Estimator:
         """
         time = acted.time_us * _PJ_PER_NANOJOULE
         sums = self._map_of(acted).sums(acted.counts, time)
-        components, actions, leakage = sums[COMPONENTS], sums[ACTIONS], sums[LEAKAGE]
+        actions = sums[ACTIONS]
         return EnergyReport(
             counts=acted.counts,
-            components=components,
+            components=sums[COMPONENTS],
             actions=actions,
-            leakage=leakage,
+            leakage=sums[LEAKAGE],
             purposes=sums[PURPOSES],
-            causes=_causes(components, actions, leakage, acted),
+            causes=_causes(sums[CHIP][DYNAMIC], sums[CHIP][LEAKED], actions.get(_IDLE, NOTHING), acted),
             dram=self._memory.energy(acted.activity, acted.time_us),
             dense_pj=dense_pj,
         )
@@ -110,10 +121,9 @@ class Estimator:
         return self._maps[keys]
 
 
-def _causes(components: Prices, actions: Prices, leakage: Prices, acted: Acted) -> Prices:
-    """What actions and leakage cost, by cause of PE-cycles."""
-    dynamic, leaked = (Price.sum(prices.values()) for prices in (components, leakage))
-    idle, slots = actions.get(_IDLE, NOTHING), acted.idle_slots
+def _causes(dynamic: Price, leaked: Price, idle: Price, acted: Acted) -> Prices:
+    """What actions, the empty slots (`idle`) among them, and leakage cost, by cause of PE-cycles."""
+    slots = acted.idle_slots
     cycles, empty = sum(acted.pe_cycle_stack.values()), sum(slots.values())
     causes = dict.fromkeys(acted.pe_cycle_stack, NOTHING)  # as most are
     for name, share in acted.pe_cycle_stack.items():

@@ -17,7 +17,8 @@ Keys = tuple[tuple[str, tuple[str, ...]], ...]
 Figure = tuple[str, str]
 """A group of figures and a name in it."""
 
-GROUPS = COMPONENTS, ACTIONS, LEAKAGE, PURPOSES = "components", "actions", "leakage", "purposes"
+GROUPS = COMPONENTS, ACTIONS, LEAKAGE, PURPOSES, CHIP = "components", "actions", "leakage", "purposes", "chip"
+DYNAMIC, LEAKED = "dynamic", "leaked"
 _BANDS = 3  # of a price
 
 
@@ -41,8 +42,8 @@ class PriceMap:
     prices   float64 (n,): the price of each product
     values   prices of each count and of the time, without bands: what they cost in all
 
-    Example: 20 reads of a buffer are part of three sums, that of the component, of all reads, and of the component's
-    purpose, each of them for the value and both ends of the band.
+    Example: 20 reads of a buffer are part of four sums, those of the component, of all reads, of the component's
+    purpose and of all actions, each of them for the value and both ends of the band.
     """
 
     figures: tuple[Figure, ...]
@@ -72,6 +73,8 @@ class PriceMap:
             *dict.fromkeys((ACTIONS, action) for _, action in places),
             *((LEAKAGE, name) for name in leakage),
             *((PURPOSES, purpose) for purpose in purposes),
+            (CHIP, DYNAMIC),
+            (CHIP, LEAKED),
         ]
         purpose_of = {name: purpose for purpose, names in purposes.items() for name in names}
         into: list[tuple[int, Figure, Price]] = []
@@ -81,9 +84,11 @@ class PriceMap:
                 (at, (COMPONENTS, name), price),
                 (at, (ACTIONS, action), price),
                 (at, (PURPOSES, purpose_of[name]), price),
+                (at, (CHIP, DYNAMIC), price),
             ]
         for name, price in leakage.items():
-            into += [(len(places), (LEAKAGE, name), price), (len(places), (PURPOSES, purpose_of[name]), price)]
+            sums = (LEAKAGE, name), (PURPOSES, purpose_of[name]), (CHIP, LEAKED)
+            into += [(len(places), figure, price) for figure in sums]
         place_of = {figure: _BANDS * place for place, figure in enumerate(figures)}
         return cls(
             tuple(figures),

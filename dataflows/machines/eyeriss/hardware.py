@@ -23,7 +23,7 @@ from dataflows.machines.eyeriss.mapping import Limits, Rows
 from dataflows.machines.eyeriss.row_strips import LaidOut
 from dataflows.machines.eyeriss.spec import EyerissV2Spec, RowStationarySpec
 from dataflows.schedule import LayerSchedule, Tensor
-from dataflows.truth.products import activation_meetings
+from dataflows.truth.products import count_meetings
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div
 
@@ -81,7 +81,7 @@ def count(
     """Actions of a layer."""
     counts, layer, way = ActionCounts.of(parts), laid.layer, laid.way
     issued, busy = schedule.issued_slots, schedule.busy_pe_cycles
-    meetings = int(activation_meetings(trace).sum())
+    meetings = count_meetings(trace)
     visits = meetings * ceil_div(layer.group_out_channels, way.filters)
     # Of a dense machine's products those of an activation that is not zero.
     added = issued if skips else meetings * layer.group_out_channels

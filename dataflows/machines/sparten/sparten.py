@@ -49,7 +49,7 @@ from dataflows.sizing import THREE_BUFFERS, Scaling
 from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.tiling.matrix_product import product_layer
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
-from dataflows.truth.products import activation_meetings, count_products, positions_inside
+from dataflows.truth.products import count_meetings, count_products, positions_inside
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -93,7 +93,7 @@ class Sparten(Accelerator[SpartenSpec]):
         if self.spec.skips == "both":
             return count_products(trace).effectual_macs
         if self.spec.skips == "inputs":
-            return int(activation_meetings(trace).sum()) * layer.group_out_channels
+            return count_meetings(trace) * layer.group_out_channels
         if self.spec.skips == "weights":
             return count_products(trace).weight_macs
         return int(positions_inside(layer).sum()) * layer.group_in_channels * layer.out_channels * layer.batch
@@ -139,7 +139,7 @@ class Sparten(Accelerator[SpartenSpec]):
         inside = int(positions_inside(layer).sum()) * layer.in_channels * layer.batch
         passes = Passes(
             windows=sent_chunks(layer, cut) * layer.batch * layer.groups,
-            values=int(activation_meetings(trace).sum()) if spec.sparse_inputs else inside,
+            values=count_meetings(trace) if spec.sparse_inputs else inside,
             rounds=len(rounds.filters),
             holders=int(rounds.mapped[0].sum()),
             turns=layer.batch * int(np.minimum(strips.pixels, spec.clusters).sum()),

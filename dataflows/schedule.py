@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -40,6 +41,7 @@ class Cause(IntEnum):
 
 
 CAUSES = len(Cause)
+CAUSE_KEYS = tuple(cause.key for cause in Cause)
 _SCHEDULE_SHARE = 4  # of what an array may take: a machine and the simulation hold a few such arrays at a time
 OWN_WORK = (Cause.BUSY, Cause.INDEX, Cause.BANK_CONFLICT)  # a PE works, or is held up by its own work and no other's
 _ONLY_SIMULATED = (Cause.MEMORY, Cause.BUFFER)  # known when a schedule is played, not before
@@ -132,14 +134,19 @@ class Runs:
             tile[keep], last[keep], np.full(int(keep.sum()), int(tensor), np.int64), address[keep], size_bytes[keep]
         )
 
-    @property
+    @cached_property
     def total_bytes(self) -> int:
         """Bytes of all runs."""
-        return int(self.size_bytes.sum())
+        return sum(self._bytes_by_tensor)
 
     def bytes_of(self, tensor: Tensor) -> int:
         """Bytes of one tensor's runs."""
-        return int(self.size_bytes[self.tensor == tensor].sum())
+        return self._bytes_by_tensor[tensor]
+
+    @cached_property
+    def _bytes_by_tensor(self) -> list[int]:
+        # One pass for all; sums are exact below 2^53 bytes, 8 PiB.
+        return [int(size) for size in np.bincount(self.tensor, self.size_bytes, len(Tensor))]
 
 
 @dataclass(frozen=True)
@@ -232,6 +239,16 @@ class LayerSchedule:
         """Number of PEs."""
         return self.pe_grid[0] * self.pe_grid[1]
 
+    @cached_property
+    def issued_slots(self) -> int:
+        """Multiplier slots of all tiles that held a product."""
+        return int(self.issued.sum())
+
+    @cached_property
+    def busy_pe_cycles(self) -> int:
+        """Busy PE-cycles of all tiles."""
+        return int(self.cycles[:, :, Cause.BUSY].sum())
+
     @property
     def multipliers(self) -> int:
         """Multipliers of the whole array."""
@@ -241,7 +258,7 @@ class LayerSchedule:
     def compute_cycles(self) -> int:
         """The least cycles in which all multipliers together issue the products."""
         # 12,345 products on 1024 multipliers take 13 cycles at least.
-        return ceil_div(int(self.issued.sum()), self.multipliers)
+        return ceil_div(self.issued_slots, self.multipliers)
 
     @property
     def fullest_pe_cycles(self) -> int:

@@ -159,7 +159,7 @@ class MachineRun:
             require_countable(f"{trace.layer.name}' on its dense baseline '{baseline.name}", schedule, baseline.spec)
             played = play(baseline, schedule)
             acted = self._acted(baseline, dense, round(expected_products(nameless, 1.0, 1.0)[1]), schedule, played)
-            issued = int(schedule.issued.sum())
+            issued = schedule.issued_slots
             self._dense_cycles[key] = DenseRun(played.cycles, issued, schedule.multipliers, acted)
         return self._dense_cycles[key]
 
@@ -177,7 +177,7 @@ class MachineRun:
         self, trace: LayerTrace, products: ProductCounts, schedule: LayerSchedule, played: Played
     ) -> LayerReport:
         spec, traffic, cycles = self.accelerator.spec, played.traffic, played.cycles
-        issued, stack = int(schedule.issued.sum()), played.pe_cycles.sum(axis=0).tolist()
+        issued, stack = schedule.issued_slots, played.stack
         peak = self._peak
         # Useful bytes: what partial bursts waste is no achievement, so efficiency stays below 1 by it.
         moved = traffic.read_bytes + traffic.write_bytes
@@ -201,8 +201,8 @@ class MachineRun:
             dense_cycles=in_own_cycles(dense.cycles, self.accelerator, self._baseline),
             dense_issued_macs=dense.issued_macs,
             dense_slots=dense.slots,
-            pe_cycle_stack={cause.key: stack[cause] for cause in Cause},
-            fragmented_lanes=stack[Cause.BUSY] * schedule.lanes_per_pe - issued,
+            pe_cycle_stack=stack,
+            fragmented_lanes=stack[Cause.BUSY.key] * schedule.lanes_per_pe - issued,
             barrier_busy_cycles=played.barrier_busy_cycles,
             dram=dram,
             bounds=Bounds(

@@ -53,7 +53,7 @@ class ActionCounts:
         both_nonzero  issued products of two non-zeros
         gated         whether a zero factor keeps the multiplier still
         """
-        issued = int(schedule.issued.sum())
+        issued = schedule.issued_slots
         self.add(MULTIPLIERS, Action.MULTIPLY, both_nonzero)
         self.add(MULTIPLIERS, Action.GATE if gated else Action.MULTIPLY_ZERO, issued - both_nonzero)
 

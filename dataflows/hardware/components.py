@@ -24,6 +24,9 @@ class Action(StrEnum):
     COUNT = "count"
     SHIFT = "shift"
 
+    # An enumeration's own takes ten times as long, and actions are keys of every count.
+    __hash__ = str.__hash__
+
 
 class Kind(StrEnum):
     """What a component is; it decides which table prices it and which actions it knows."""
@@ -39,6 +42,8 @@ class Kind(StrEnum):
     COMPARATOR = "comparator"
     COUNTER = "counter"
     SHIFTER = "shifter"
+
+    __hash__ = str.__hash__  # as above
 
     @property
     def actions(self) -> tuple[Action, ...]:

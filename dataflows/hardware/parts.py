@@ -53,7 +53,7 @@ def add_products(counts: ActionCounts, schedule: LayerSchedule, both_nonzero: in
 
     A tree adds n products by n - 1 adders, and one more adds their sum to what was there: n additions.
     """
-    issued = int(schedule.issued.sum())
+    issued = schedule.issued_slots
     counts.multiply(schedule, both_nonzero, gated=gated)
     counts.access("product_registers", writes=issued)
     counts.add("adders", Action.ADD, issued)

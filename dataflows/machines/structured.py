@@ -170,7 +170,7 @@ class Structured(Accelerator[StructuredSpec]):
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """Zero activations, and zero weights of kept columns, keep their multipliers still."""
         counts, layer, spec = ActionCounts.of(self.parts), trace.layer, self.spec
-        busy, issued = schedule.cycles[:, :, Cause.BUSY], int(schedule.issued.sum())
+        busy, issued = schedule.cycles[:, :, Cause.BUSY], schedule.issued_slots
         # The first PE has a filter in every block, so that its cycles are the columns that are broadcast; a position of
         # it is what it multiplies in each.
         vectors, words = int(busy[:, 0].sum()), int(busy.sum())

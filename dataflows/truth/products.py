@@ -79,6 +79,15 @@ def activation_meetings(trace: LayerTrace) -> np.ndarray:
     return _meetings(*_lifted(trace)).reshape(trace.layer.in_channels, *trace.layer.kernel_size)
 
 
+def count_meetings(trace: LayerTrace) -> int:
+    """The sum of `activation_meetings`; each activation is looked at once, and not once a tap."""
+    activations, *reads = _lifted(trace)
+    # By place of the map: non-zeros of all images and channels, and the taps that read it, which multiply over axes.
+    nonzeros = activations.reshape(-1, *activations.shape[2:]).sum(axis=0, dtype=np.int64)
+    depths, rows, columns = (axis.sum(axis=0, dtype=np.int64) for axis in reads)
+    return int(((nonzeros @ columns) @ rows) @ depths)
+
+
 def _lifted(trace: LayerTrace) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Activations as uint8 (N, C, D, H, W), and `_places_read` of their three axes."""
     # A 2-D layer is a 3-D one of depth 1; the kernels know 3-D only.

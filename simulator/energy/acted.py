@@ -9,11 +9,13 @@ from dataflows.accelerator import Accelerator
 from dataflows.hardware.actions import MULTIPLIERS
 from dataflows.hardware.components import Action
 from dataflows.schedule import Cause, LayerSchedule
+from simulator.dram.activity import DramActivity
 from simulator.engine.played import Played
-from simulator.reports.dram_report import DramReport
 from simulator.reports.energy_report import Counts
 from workloads.trace import LayerTrace
 from workloads.units import MICROSECONDS
+
+_IDLE, _BUSY = Action.IDLE.value, Cause.BUSY.key
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Acted:
     pe_cycle_stack    PE-cycles by cause
     fragmented_lanes  multiplier slots that stayed empty in busy PE-cycles
     lanes_per_pe      multipliers of a PE
-    dram              what external memory carried meanwhile
+    activity          what external memory did meanwhile
     """
 
     counts: Counts
@@ -32,14 +34,15 @@ class Acted:
     pe_cycle_stack: Mapping[str, int]
     fragmented_lanes: int
     lanes_per_pe: int
-    dram: DramReport
+    activity: DramActivity
 
     @property
     def idle_slots(self) -> dict[str, int]:
         """Multiplier slots that passed without a product, by cause of the PE-cycles that they passed in."""
         # 10 PE-cycles of imbalance on PEs of 16 multipliers are 160 empty slots; of busy ones the fragments.
         idle = {cause: cycles * self.lanes_per_pe for cause, cycles in self.pe_cycle_stack.items()}
-        return idle | {Cause.BUSY.key: self.fragmented_lanes}
+        idle[_BUSY] = self.fragmented_lanes
+        return idle
 
 
 def acted(
@@ -49,16 +52,14 @@ def acted(
     counted = machine.actions(trace, schedule, effectual_macs)
     if counted is None:
         return None
-    stack = played.pe_cycles.sum(axis=0).tolist()
     time_us = played.cycles * MICROSECONDS / machine.spec.clock_hz
     return Acted(
         counts=with_idle_slots(counted.to_dict(), schedule.multipliers * played.cycles),
         time_us=time_us,
-        pe_cycle_stack={cause.key: stack[cause] for cause in Cause},
-        fragmented_lanes=stack[Cause.BUSY] * schedule.lanes_per_pe - int(schedule.issued.sum()),
+        pe_cycle_stack=played.stack,
+        fragmented_lanes=played.stack[_BUSY] * schedule.lanes_per_pe - schedule.issued_slots,
         lanes_per_pe=schedule.lanes_per_pe,
-        # Of what memory carried only counts and time matter here, not its share of any peak.
-        dram=DramReport.of(played.traffic, 0.0, time_us, None),
+        activity=played.traffic.activity,
     )
 
 
@@ -69,5 +70,5 @@ def with_idle_slots(counts: Counts, slots: int) -> Counts:
     """
     if MULTIPLIERS not in counts:
         return counts
-    held = {action: count for action, count in counts[MULTIPLIERS].items() if action != Action.IDLE.value}
-    return counts | {MULTIPLIERS: held | {Action.IDLE.value: slots - sum(held.values())}}
+    held = {action: count for action, count in counts[MULTIPLIERS].items() if action != _IDLE}
+    return counts | {MULTIPLIERS: held | {_IDLE: slots - sum(held.values())}}

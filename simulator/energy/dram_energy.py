@@ -80,6 +80,54 @@ def activity_pj(activity: DramActivity, dram: DramSpec, part: DramPart, time_us:
     return sum(_priced(dram_work(activity, dram, part, time_us), part))
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryPrices:
+    """A memory's prices with their bands, found once: all but the background are so much a piece.
+
+    activate_pj   of a row; of ideal memory, of a byte
+    read_pj, write_pj   of a byte of bursts
+    refresh_pj    of a command; of ideal memory, of a us
+    dram, parts   of the memory: what it is made of, then all others of that generation
+
+    Example: where a byte read costs 40 pJ, and 30 to 60 by other parts, 2 bytes cost 80 pJ, and 60 to 120.
+    """
+
+    activate_pj: Price
+    read_pj: Price
+    write_pj: Price
+    refresh_pj: Price
+    dram: DramSpec
+    parts: tuple[DramPart, ...]
+
+    @classmethod
+    def of(cls, dram: DramSpec, part: DramPart) -> Self:
+        """Of a memory made of `part`."""
+        parts = _alike(part)
+        read, written = (
+            [_priced(dram_work(activity, dram, by, 1.0), by) for by in parts]
+            for activity in (
+                DramActivity(activates=1, read_bursts=1, refreshes=1, burst_bytes=1),
+                DramActivity(write_bursts=1, burst_bytes=1),
+            )
+        )
+        activate, of_read, _, refresh, _ = (Price.among(*values) for values in zip(*read, strict=True))
+        return cls(activate, of_read, Price.among(*(by_part[2] for by_part in written)), refresh, dram, parts)
+
+    def energy(self, activity: DramActivity, time_us: float) -> dict[str, Price]:
+        """As `activity_energy`, by the names of `DramEnergy`."""
+        banked, size = self.dram.kind == "banked", activity.burst_bytes
+        read_bytes, written_bytes = activity.read_bursts * size, activity.write_bursts * size
+        works = [(dram_work(activity, self.dram, part, time_us), part) for part in self.parts]
+        background = [work.open_ns * part.open_mw + work.closed_ns * part.closed_mw for work, part in works]
+        return {
+            "activate_pj": self.activate_pj.times(activity.activates if banked else read_bytes + written_bytes),
+            "read_pj": self.read_pj.times(read_bytes),
+            "write_pj": self.write_pj.times(written_bytes),
+            "refresh_pj": self.refresh_pj.times(activity.refreshes if banked else time_us),
+            "background_pj": Price.among(*background),
+        }
+
+
 @cache
 def _alike(part: DramPart) -> tuple[DramPart, ...]:
     """The part and all others of its generation."""

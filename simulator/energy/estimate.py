@@ -6,13 +6,26 @@ from dataflows.accelerator import Accelerator
 from dataflows.hardware.components import Action, Component
 from dataflows.schedule import Cause
 from simulator.energy.acted import Acted
-from simulator.energy.dram_energy import activity_energy, activity_pj, part_of
+from simulator.energy.dram_energy import MemoryPrices, activity_pj, part_of
 from simulator.energy.own_tables import OwnTables
+from simulator.energy.price_map import (
+    ACTIONS,
+    CHIP,
+    COMPONENTS,
+    DYNAMIC,
+    LEAKAGE,
+    LEAKED,
+    PURPOSES,
+    Keys,
+    PriceMap,
+    keys_of,
+)
 from simulator.energy.technology import Technology
 from simulator.reports.energy_report import SPARSITY, AreaReport, EnergyReport, Prices
-from simulator.reports.price import NOTHING, Price, PriceSum
+from simulator.reports.price import NOTHING, Price
 
 _PJ_PER_NANOJOULE = 1000  # a mW for a us is a nJ
+_IDLE, _BUSY = Action.IDLE.value, Cause.BUSY.key
 
 
 class Estimator:
@@ -25,6 +38,7 @@ class Estimator:
         """`baseline`: a table of one's own may name none of its components, since nobody asked for the machine."""
         self._spec = spec = accelerator.spec
         self._part = part_of(spec)  # its error comes before any layer runs
+        self._memory = MemoryPrices.of(spec.dram, self._part)
         self._components = {component.name: component for component in accelerator.components()}
         chosen = spec.energy
         self._technology = Technology(
@@ -37,6 +51,7 @@ class Estimator:
         for name, component in self._components.items():
             self._purposes.setdefault(component.purpose, []).append(name)
         self._actions: dict[tuple[str, str], Price] = {}
+        self._maps: dict[Keys, PriceMap] = {}
         self._leakage_mw = {name: self._leaks(component) for name, component in self._components.items()}
 
     def action_pj(self, component: str, action: str) -> Price:
@@ -74,65 +89,48 @@ class Estimator:
         sparsity = frozenset(name for name, one in self._components.items() if one.purpose == SPARSITY)
         return AreaReport(areas, sparsity)
 
-    def energy(self, acted: Acted) -> EnergyReport:
-        """The energy of counted actions, of the time that passed, and of what external memory carried."""
-        components: Prices = {}
-        actions: dict[str, PriceSum] = {}
-        leak_us = acted.time_us * _PJ_PER_NANOJOULE
-        leakage = {name: price.times(leak_us) for name, price in self._leakage_mw.items()}
-        for name, of_component in acted.counts.items():
-            spent = [(action, self.action_pj(name, action).times(count)) for action, count in of_component.items()]
-            components[name] = spent[0][1] if len(spent) == 1 else Price.sum(price for _, price in spent)
-            for action, price in spent:
-                if action not in actions:
-                    actions[action] = PriceSum()
-                actions[action].add(price)
-        parts = {
-            purpose: [price for name in names for price in (components.get(name, NOTHING), leakage[name])]
-            for purpose, names in self._purposes.items()
-        }
-        by_action = {name: found.price for name, found in actions.items()}
+    def energy(self, acted: Acted, dense_pj: float | None = None) -> EnergyReport:
+        """The energy of counted actions, of the time that passed, and of what external memory carried.
+
+        dense_pj  what the dense baseline takes for the same
+        """
+        time = acted.time_us * _PJ_PER_NANOJOULE
+        sums = self._map_of(acted).sums(acted.counts, time)
+        actions = sums[ACTIONS]
         return EnergyReport(
             counts=acted.counts,
-            components=components,
-            actions=by_action,
-            leakage=leakage,
-            purposes={purpose: Price.sum(prices) for purpose, prices in parts.items()},
-            causes=_causes(components, by_action, leakage, acted),
-            dram=self._dram(acted),
+            components=sums[COMPONENTS],
+            actions=actions,
+            leakage=sums[LEAKAGE],
+            purposes=sums[PURPOSES],
+            causes=_causes(sums[CHIP][DYNAMIC], sums[CHIP][LEAKED], actions.get(_IDLE, NOTHING), acted),
+            dram=self._memory.energy(acted.activity, acted.time_us),
+            dense_pj=dense_pj,
         )
 
     def total_pj(self, acted: Acted) -> float:
         """The energy in all, without bands or parts."""
-        dynamic = sum(
-            self.action_pj(name, action).value * count
-            for name, of_component in acted.counts.items()
-            for action, count in of_component.items()
-        )
-        leaked = sum(price.value for price in self._leakage_mw.values()) * acted.time_us * _PJ_PER_NANOJOULE
-        return dynamic + leaked + activity_pj(acted.dram.activity, self._spec.dram, self._part, acted.time_us)
+        chip = self._map_of(acted).total(acted.counts, acted.time_us * _PJ_PER_NANOJOULE)
+        return chip + activity_pj(acted.activity, self._spec.dram, self._part, acted.time_us)
 
-    def _dram(self, acted: Acted) -> Prices:
-        memory = activity_energy(acted.dram.activity, self._spec.dram, self._part, acted.time_us)
-        return {name: getattr(memory, name) for name in memory.__dataclass_fields__}
+    def _map_of(self, acted: Acted) -> PriceMap:
+        """Layers of a machine count the same actions, but for a few kinds of layers."""
+        keys = keys_of(acted.counts)
+        if keys not in self._maps:
+            self._maps[keys] = PriceMap.of(keys, self.action_pj, self._leakage_mw, self._purposes)
+        return self._maps[keys]
 
 
-def _causes(components: Prices, actions: Prices, leakage: Prices, acted: Acted) -> Prices:
-    """What actions and leakage cost, by cause of PE-cycles."""
-    dynamic, leaked = (Price.sum(prices.values()) for prices in (components, leakage))
-    idle, slots = actions.get(Action.IDLE.value, NOTHING), acted.idle_slots
+def _causes(dynamic: Price, leaked: Price, idle: Price, acted: Acted) -> Prices:
+    """What actions, the empty slots (`idle`) among them, and leakage cost, by cause of PE-cycles."""
+    slots = acted.idle_slots
     cycles, empty = sum(acted.pe_cycle_stack.values()), sum(slots.values())
-    causes: Prices = {}
+    causes = dict.fromkeys(acted.pe_cycle_stack, NOTHING)  # as most are
     for name, share in acted.pe_cycle_stack.items():
-        if not share and not slots[name] and name != Cause.BUSY.key:
-            causes[name] = NOTHING  # as most are
-            continue
-        cause = PriceSum()
-        cause.add(leaked, share / cycles if cycles else 0.0)
-        if empty:
-            cause.add(idle, slots[name] / empty)
-        if name == Cause.BUSY.key:
-            cause.add(dynamic)
-            cause.add(idle, -1.0 if empty else 0.0)
-        causes[name] = cause.price
+        if share or slots[name]:
+            of_idle, of_time = slots[name] / empty if empty else 0.0, share / cycles if cycles else 0.0
+            causes[name] = leaked.times(of_time) + idle.times(of_idle)
+    # Where slots stay empty, what they cost is no busy PE's.
+    worked = dynamic + idle.times(-1.0) if empty else dynamic
+    causes[_BUSY] += worked
     return causes

@@ -1,5 +1,5 @@
 """`Price`, which reports hold as well and which therefore stands with them."""
 
-from simulator.reports.price import NOTHING, Price, PriceSum
+from simulator.reports.price import NOTHING, Price
 
-__all__ = ["NOTHING", "Price", "PriceSum"]
+__all__ = ["NOTHING", "Price"]

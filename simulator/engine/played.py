@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from dataflows.schedule import CAUSE_KEYS
 from simulator.engine.traffic import Traffic
 
 
@@ -25,3 +27,8 @@ class Played:
     barrier_busy_cycles: int
     traffic: Traffic
     buffer_peak_bytes: dict[str, int]
+
+    @cached_property
+    def stack(self) -> dict[str, int]:
+        """PE-cycles of all PEs by cause."""
+        return dict(zip(CAUSE_KEYS, self.pe_cycles.sum(axis=0).tolist(), strict=True))

@@ -14,7 +14,6 @@ from simulator.engine.memory_kinds import least_cycles, peak_bytes_per_cycle
 from simulator.engine.network_layers import NetworkPlayed
 from simulator.network.run import Scheduled
 from simulator.reports.books import check_network
-from simulator.reports.dram_report import DramReport
 from simulator.reports.network_total import LayerSpan, NetworkTotal
 from simulator.reports.report import Bounds, LayerReport, total_of
 from workloads.units import MICROSECONDS
@@ -60,7 +59,6 @@ def total_of_run(
     alone = total_of(layers)
     time_us = played.cycles * MICROSECONDS / spec.clock_hz
     stack = _stack(sum((layer.pe_cycles.sum(axis=0) for layer in played.layers), np.zeros(len(Cause), int)))
-    dram = DramReport.of(played.traffic, 0.0, time_us, None)
     total = NetworkTotal(
         overlap=spec.overlap,
         pooling=spec.pooling,
@@ -77,7 +75,7 @@ def total_of_run(
             for layer in played.layers
         ),
         notes=notes,
-        energy=energy and energy.network(layers, played.cycles, time_us, stack, dram),
+        energy=energy and energy.network(alone, played.cycles, time_us, stack, played.traffic.activity),
     )
     check_network(total, alone, moved_bytes=scheduled.moved_bytes, compulsory_bytes=scheduled.compulsory_bytes)
     return total

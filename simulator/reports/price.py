@@ -40,23 +40,3 @@ class Price(NamedTuple):
 
 
 NOTHING = Price(0.0, 0.0, 0.0)
-
-
-class PriceSum:
-    """A sum that grows: numbers alone, where a `Price` for every step would take longer than what it is about."""
-
-    __slots__ = ("high", "low", "value")
-
-    def __init__(self) -> None:
-        self.value = self.low = self.high = 0.0
-
-    def add(self, price: Price, times: float = 1.0) -> None:
-        """So many of a price more."""
-        self.value += price.value * times
-        self.low += price.low * times
-        self.high += price.high * times
-
-    @property
-    def price(self) -> Price:
-        """What it has come to."""
-        return Price(self.value, self.low, self.high)

@@ -53,7 +53,7 @@ def count(
     positions = math.prod(layer.output_size)
     # All strips end in a full block but the image's last.
     blocks = layer.batch * ceil_div(positions, spec.adders_per_core)
-    added, products = int(schedule.issued.sum()), distinct * positions * layer.batch
+    added, products = schedule.issued_slots, distinct * positions * layer.batch
     read = trace.weight_nonzeros * blocks
     counts.add("adders", Action.ADD, added)
     counts.access("sum_registers", writes=added)

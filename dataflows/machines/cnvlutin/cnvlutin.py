@@ -55,7 +55,7 @@ from dataflows.tiling.strip_plan import StripPlan
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
 from dataflows.tiling.strip_traffic import StripTraffic
 from dataflows.tiling.strips import PixelStrips
-from dataflows.truth.products import activation_meetings
+from dataflows.truth.products import count_meetings
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div
@@ -109,7 +109,7 @@ class Cnvlutin(Accelerator[CnvlutinSpec]):
 
     def _issued(self, trace: LayerTrace, *, dense: bool) -> int:
         layer = trace.layer
-        return layer.dense_macs if dense else int(activation_meetings(trace).sum()) * layer.group_out_channels
+        return layer.dense_macs if dense else count_meetings(trace) * layer.group_out_channels
 
     def _schedule(self, trace: LayerTrace, *, dense: bool) -> LayerSchedule:
         spec, layer = self.spec, product_layer(trace.layer)
@@ -211,7 +211,7 @@ class Cnvlutin(Accelerator[CnvlutinSpec]):
         """See `hardware`."""
         dense = self._runs_densely(trace)
         packs = self._packs(product_layer(trace.layer), dense=dense)
-        return hardware.count(self.spec, packs, schedule, effectual_macs, dense=dense)
+        return hardware.count(self.spec, self.parts, packs, schedule, effectual_macs, dense=dense)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs round by round, window by window and lane by lane, without the products of neurons that are zero.

@@ -60,10 +60,16 @@ def components(spec: CnvlutinSpec) -> tuple[Component, ...]:
 
 
 def count(
-    spec: CnvlutinSpec, packs: GroupPacks, schedule: LayerSchedule, effectual_macs: int, *, dense: bool
+    spec: CnvlutinSpec,
+    parts: tuple[Component, ...],
+    packs: GroupPacks,
+    schedule: LayerSchedule,
+    effectual_macs: int,
+    *,
+    dense: bool,
 ) -> ActionCounts:
     """Actions of a layer, whose packs are those of its schedule."""
-    counts, layer = ActionCounts.of(components(spec)), packs.layer
+    counts, layer = ActionCounts.of(parts), packs.layer
     add_products(counts, schedule, effectual_macs)
     filters = packs.filters(spec.filters)  # (packs, rounds)
     rounds = filters.shape[1]

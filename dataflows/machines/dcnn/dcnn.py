@@ -91,11 +91,14 @@ class Dcnn(Accelerator[DcnnSpec]):
         """Every product is made, those with zeros as well."""
         counts = ActionCounts.of(self.parts)
         counts.multiply(schedule, effectual_macs, gated=self.gates_zeros)
-        layer, work = self._planned
-        if layer is not trace.layer or work is None:
-            work = self._work(trace.layer)
-        count_dot_products(counts, trace.layer, work, schedule, self.moved_values(trace, schedule))
+        moved = self.moved_values(trace, schedule)
+        count_dot_products(counts, trace.layer, self.planned(trace.layer), schedule, moved)
         return counts
+
+    def planned(self, layer: Layer) -> PlanarWork:
+        """The work of a layer whose actions are counted, most often that of the last schedule."""
+        planned, work = self._planned
+        return work if planned is layer and work is not None else self._work(layer)
 
     def moved_values(self, trace: LayerTrace, schedule: LayerSchedule) -> tuple[int, int]:
         """Activations that come from DRAM, and that go there."""

@@ -71,7 +71,7 @@ class DcnnOpt(Dcnn):
     def moved_values(self, trace: LayerTrace, schedule: LayerSchedule) -> tuple[int, int]:
         """As DCNN's: all values of a map come as often as DCNN's would, whatever bytes they take."""
         layer = trace.layer
-        times = self._times_read(layer, self._work(layer)) if schedule.loads.bytes_of(Tensor.INPUT) else 0
+        times = self._times_read(layer, self.planned(layer)) if schedule.loads.bytes_of(Tensor.INPUT) else 0
         return times * layer.input_count, layer.output_count if schedule.stores.total_bytes else 0
 
     @property

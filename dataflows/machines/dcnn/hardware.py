@@ -20,7 +20,7 @@ import numpy as np
 from dataflows.hardware.actions import MULTIPLIERS, ActionCounts
 from dataflows.hardware.components import Action, Component, Kind
 from dataflows.machines.dcnn.dcnn_spec import DcnnSpec
-from dataflows.schedule import Cause, LayerSchedule
+from dataflows.schedule import LayerSchedule
 from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div
 
@@ -86,9 +86,9 @@ def count_dot_products(
     and one to the partial sum, which is read and written.
     """
     lanes, outputs = schedule.lanes_per_pe, layer.output_count
-    steps = int(schedule.cycles[:, :, Cause.BUSY].sum())
+    steps = schedule.busy_pe_cycles
     if lanes > 1:
-        counts.add("adder_trees", Action.ADD, int(schedule.issued.sum()) - steps)
+        counts.add("adder_trees", Action.ADD, schedule.issued_slots - steps)
     counts.add("accumulator_adders", Action.ADD, steps)
     # Finished sums are read once more, when they leave.
     counts.access("accumulators", reads=steps + outputs, writes=steps)

@@ -64,7 +64,7 @@ def count(
 ) -> ActionCounts:
     """Actions of a layer."""
     counts = ActionCounts.of(parts)
-    issued = int(schedule.issued.sum())
+    issued = schedule.issued_slots
     counts.multiply(schedule, issued)
     counts.add("adders", Action.ADD, issued)
     counts.access("codebook", reads=issued)

@@ -22,8 +22,8 @@ from dataflows.machines.eyeriss.chain_steps import Counted, Ports
 from dataflows.machines.eyeriss.mapping import Limits, Rows
 from dataflows.machines.eyeriss.row_strips import LaidOut
 from dataflows.machines.eyeriss.spec import EyerissV2Spec, RowStationarySpec
-from dataflows.schedule import Cause, LayerSchedule, Tensor
-from dataflows.truth.products import activation_meetings
+from dataflows.schedule import LayerSchedule, Tensor
+from dataflows.truth.products import count_meetings
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div
 
@@ -80,8 +80,8 @@ def count(
 ) -> ActionCounts:
     """Actions of a layer."""
     counts, layer, way = ActionCounts.of(parts), laid.layer, laid.way
-    issued, busy = int(schedule.issued.sum()), int(schedule.cycles[..., Cause.BUSY].sum())
-    meetings = int(activation_meetings(trace).sum())
+    issued, busy = schedule.issued_slots, schedule.busy_pe_cycles
+    meetings = count_meetings(trace)
     visits = meetings * ceil_div(layer.group_out_channels, way.filters)
     # Of a dense machine's products those of an activation that is not zero.
     added = issued if skips else meetings * layer.group_out_channels

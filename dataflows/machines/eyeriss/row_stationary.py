@@ -39,6 +39,9 @@ from workloads.whole_numbers import boundaries, ceil_div
 class RowStationary(Accelerator[RowStationarySpec]):
     """Machines whose PEs keep rows of weights. What they count of rows and weights they say themselves."""
 
+    _laid_out: tuple[Layer | None, LaidOut | None] = None, None
+    """The layer that was laid out last, at hand for whoever counts its actions next."""
+
     @abstractmethod
     def limits(self) -> Limits:
         """What the array has room for."""
@@ -60,7 +63,14 @@ class RowStationary(Accelerator[RowStationarySpec]):
         """Int64 (groups, filter blocks): stored bytes of each block of weights of a PE's filters."""
 
     def lay_out(self, layer: Layer) -> LaidOut:
-        """How the layer is run."""
+        """How the layer is run; kept for whoever asks about the same layer next."""
+        laid_out, laid = self._laid_out
+        if laid is None or laid_out is not layer:
+            laid = self._lay_out(layer)
+            self._laid_out = layer, laid
+        return laid
+
+    def _lay_out(self, layer: Layer) -> LaidOut:
         spec, layer, limits, ports = self.spec, stacked_images(layer), self.limits(), self.estimate()
         way = search(replace(layer, name="any"), limits, ports, beside=spec.weight_loads == "beside")
         return best_strips(layer, way, limits, ports, spec, self.held_weight_bytes())
@@ -148,7 +158,7 @@ class RowStationary(Accelerator[RowStationarySpec]):
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
         laid = self.lay_out(trace.layer)
-        return hardware.count(self.components(), laid, trace, schedule, effectual_macs, skips=self.skips_zeros)
+        return hardware.count(self.parts, laid, trace, schedule, effectual_macs, skips=self.skips_zeros)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs filter block by filter block and entry by entry, as sums go down the chains."""

@@ -17,7 +17,7 @@ from dataflows.hardware.actions import ActionCounts
 from dataflows.hardware.components import Action, Component, Kind
 from dataflows.hardware.parts import adders, buffer, fill, leave, multipliers, sum_bits
 from dataflows.machines.kgrc.spec import KgrcSpec
-from dataflows.schedule import Cause, LayerSchedule, Tensor
+from dataflows.schedule import LayerSchedule, Tensor
 
 _HALO = 2  # positions that a tile of a 3x3x3 kernel reads beyond its own, along each axis
 
@@ -49,7 +49,7 @@ def components(spec: KgrcSpec) -> tuple[Component, ...]:
 def count(spec: KgrcSpec, parts: tuple[Component, ...], schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
     """Actions of a layer."""
     counts = ActionCounts.of(parts)
-    issued, busy = int(schedule.issued.sum()), int(schedule.cycles[..., Cause.BUSY].sum())
+    issued, busy = schedule.issued_slots, schedule.busy_pe_cycles
     lanes, rows = spec.channels_per_tile * spec.positions_parallel, spec.rows_parallel
     counts.multiply(schedule, effectual_macs)
     counts.add("adders", Action.ADD, issued)

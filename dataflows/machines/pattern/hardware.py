@@ -49,7 +49,7 @@ def count(
     """Actions of a layer."""
     counts = ActionCounts.of(parts)
     counts.multiply(schedule, effectual_macs)
-    counts.add("adders", Action.ADD, int(schedule.issued.sum()))
+    counts.add("adders", Action.ADD, schedule.issued_slots)
     by_row = schedule.cycles.reshape(schedule.tiles, spec.arrays, spec.kernels_parallel, -1)
     busy = int(by_row[..., Cause.BUSY].sum())
     # The first row holds a kernel of every batch: it is busy with a vector or waits while another is read.

@@ -67,7 +67,7 @@ def count_products(counts: ActionCounts, spec: ScnnSpec, layer: Layer, schedule:
 
     Every issued product reaches an accumulator, those outside the map in the PE's own halo.
     """
-    counted, issued = schedule.counts, int(schedule.issued.sum())
+    counted, issued = schedule.counts, schedule.issued_slots
     keeps_weights, keeps_activations = spec.keeps
     halo, steps, vectors = counted["halo_sums"], counted["steps"], counted["activation_vectors"]
     counts.add("coordinate_adders", Action.ADD, issued)

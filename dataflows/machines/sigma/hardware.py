@@ -54,7 +54,7 @@ def components(spec: SigmaSpec) -> tuple[Component, ...]:
 def count(spec: SigmaSpec, parts: tuple[Component, ...], layer: Layer, schedule: LayerSchedule) -> ActionCounts:
     """Actions of a layer, from what its schedule counted (`stationary_walk.Passes`)."""
     counts, counted = ActionCounts.of(parts), schedule.counts
-    issued = int(schedule.issued.sum())
+    issued = schedule.issued_slots
     depth, filters = layer.weight_count // layer.out_channels, layer.group_out_channels
     positions = layer.output_count // layer.out_channels
     rows, vectors = (filters, positions) if counted["weights_stay"] else (positions, filters)

@@ -148,7 +148,7 @@ class Sigma(Accelerator[SigmaSpec]):
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
         del effectual_macs  # all that it issues
-        return hardware.count(self.spec, self.components(), trace.layer, schedule)
+        return hardware.count(self.spec, self.parts, trace.layer, schedule)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs group by group and fold by fold, from non-zeros."""

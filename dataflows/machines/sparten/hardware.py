@@ -112,10 +112,16 @@ def sent_chunks(layer: Layer, cut: ChunkCut) -> int:
 
 
 def count(
-    spec: SpartenSpec, layer: Layer, cut: ChunkCut, passes: Passes, schedule: LayerSchedule, effectual_macs: int
+    spec: SpartenSpec,
+    parts: tuple[Component, ...],
+    layer: Layer,
+    cut: ChunkCut,
+    passes: Passes,
+    schedule: LayerSchedule,
+    effectual_macs: int,
 ) -> ActionCounts:
     """Actions of a layer."""
-    counts, issued = ActionCounts.of(components(spec)), int(schedule.issued.sum())
+    counts, issued = ActionCounts.of(parts), schedule.issued_slots
     joins = passes.windows * layer.group_out_channels
     mask_words = ceil_div(cut.longest, spec.value_bits)
     entered = passes.turns * cut.count * layer.out_channels  # chunks of filters

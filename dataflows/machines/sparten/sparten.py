@@ -49,7 +49,7 @@ from dataflows.sizing import THREE_BUFFERS, Scaling
 from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.tiling.matrix_product import product_layer
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
-from dataflows.truth.products import activation_meetings, count_products, positions_inside
+from dataflows.truth.products import count_meetings, count_products, positions_inside
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -94,7 +94,7 @@ class Sparten(Accelerator[SpartenSpec]):
         if self.spec.skips == "both":
             return count_products(trace).effectual_macs
         if self.spec.skips == "inputs":
-            return int(activation_meetings(trace).sum()) * layer.group_out_channels
+            return count_meetings(trace) * layer.group_out_channels
         if self.spec.skips == "weights":
             return count_products(trace).weight_macs
         return int(positions_inside(layer).sum()) * layer.group_in_channels * layer.out_channels * layer.batch
@@ -140,13 +140,13 @@ class Sparten(Accelerator[SpartenSpec]):
         inside = int(positions_inside(layer).sum()) * layer.in_channels * layer.batch
         passes = Passes(
             windows=sent_chunks(layer, cut) * layer.batch * layer.groups,
-            values=int(activation_meetings(trace).sum()) if spec.sparse_inputs else inside,
+            values=count_meetings(trace) if spec.sparse_inputs else inside,
             rounds=len(rounds.filters),
             holders=int(rounds.mapped[0].sum()),
             turns=layer.batch * int(np.minimum(strips.pixels, spec.clusters).sum()),
             kept=trace.weight_nonzeros if spec.sparse_weights else layer.weight_count,
         )
-        return hardware.count(spec, layer, cut, passes, schedule, effectual_macs)
+        return hardware.count(spec, self.parts, layer, cut, passes, schedule, effectual_macs)
 
     def _cut(self, layer: Layer) -> ChunkCut:
         taps = layer.weight_count // layer.out_channels // layer.group_in_channels

@@ -23,7 +23,7 @@ from dataflows.kernels.threads import run_slices
 from dataflows.machines.stacked.nested_levels import stored_entries
 from dataflows.machines.stacked.spec import StackedSpec
 from dataflows.machines.stacked.stored_filters import StoredFilters
-from dataflows.schedule import Cause, LayerSchedule, Tensor
+from dataflows.schedule import LayerSchedule, Tensor
 from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div, even_slices
 
@@ -63,10 +63,10 @@ def count(
     effectual_macs: int,
 ) -> ActionCounts:
     """Actions of a layer."""
-    counts, issued = ActionCounts.of(parts), int(schedule.issued.sum())
+    counts, issued = ActionCounts.of(parts), schedule.issued_slots
     # All strips end in a full block but the image's last.
     blocks = layer.batch * ceil_div(math.prod(layer.output_size), spec.lanes)
-    vectors = int(schedule.cycles[..., Cause.BUSY].sum())
+    vectors = schedule.busy_pe_cycles
     read = filters.entries if filters.all_read else stored_entries(filters.codes, filters.lists, spec.index_bits)
     entries = int(read.sum()) * blocks
     counts.multiply(schedule, effectual_macs)

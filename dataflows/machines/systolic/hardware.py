@@ -67,7 +67,7 @@ def count(
     """Actions of a layer."""
     counts = ActionCounts.of(parts)
     counts.multiply(schedule, effectual_macs)
-    counts.add("adders", Action.ADD, int(schedule.issued.sum()))
+    counts.add("adders", Action.ADD, schedule.issued_slots)
     read = {"input_buffer": 0, "weight_buffer": 0}
     for folds, times in ((sequence.whole, sequence.times), (sequence.last, np.ones_like(sequence.times))):
 

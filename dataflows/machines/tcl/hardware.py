@@ -49,9 +49,11 @@ def components(spec: TclSpec) -> tuple[Component, ...]:
     )
 
 
-def count(spec: TclSpec, packs: GroupPacks, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+def count(
+    spec: TclSpec, parts: tuple[Component, ...], packs: GroupPacks, schedule: LayerSchedule, effectual_macs: int
+) -> ActionCounts:
     """Actions of a layer, whose packs are those of its schedule."""
-    counts, layer = ActionCounts.of(components(spec)), packs.layer
+    counts, layer = ActionCounts.of(parts), packs.layer
     issued = add_products(counts, schedule, effectual_macs)
     executed = schedule.counts[FILTER_ROWS]
     counts.access("weight_edram", reads=executed)

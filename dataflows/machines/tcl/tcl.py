@@ -168,7 +168,7 @@ class Tcl(Accelerator[TclSpec]):
 
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
-        return hardware.count(self.spec, self._packs(product_layer(trace.layer)), schedule, effectual_macs)
+        return hardware.count(self.spec, self.parts, self._packs(product_layer(trace.layer)), schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs set by set and row by row, without zero weights, each with the activation that it selects."""

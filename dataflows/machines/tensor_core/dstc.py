@@ -144,7 +144,7 @@ class Dstc(Accelerator[DstcSpec]):
 
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
-        return hardware.count_dstc(self.spec, trace.layer, schedule, effectual_macs)
+        return hardware.count_dstc(self.parts, trace.layer, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs tile by tile, outer product by outer product, of condensed vectors."""

@@ -80,11 +80,13 @@ def _count_memories(counts: ActionCounts, schedule: LayerSchedule) -> None:
     fill(counts, "l2", schedule, Tensor.WEIGHT)
 
 
-def count_tensor_core(spec: TensorCoreSpec, layer: Layer, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+def count_tensor_core(
+    spec: TensorCoreSpec, parts: tuple[Component, ...], layer: Layer, schedule: LayerSchedule, effectual_macs: int
+) -> ActionCounts:
     """Actions of a layer on 2:4 cores; `counts` of its schedule has the steps, and those that were sparse."""
-    counts, did = ActionCounts.of(tensor_core_components(spec)), schedule.counts
+    counts, did = ActionCounts.of(parts), schedule.counts
     counts.multiply(schedule, effectual_macs)
-    issued = int(schedule.issued.sum())
+    issued = schedule.issued_slots
     counts.add("adders", Action.ADD, issued)
     counts.add("selectors", Action.SELECT, issued if did["sparse_steps"] else 0)
     _count_memories(counts, schedule)
@@ -106,11 +108,13 @@ def step_operand_words(spec: TensorCoreSpec, *, sparse: bool) -> int:
     return ceil_div(weights, REGISTER_BITS) + ceil_div(inputs, REGISTER_BITS)
 
 
-def count_dstc(spec: DstcSpec, layer: Layer, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
+def count_dstc(
+    parts: tuple[Component, ...], layer: Layer, schedule: LayerSchedule, effectual_macs: int
+) -> ActionCounts:
     """Actions of a layer on dual-side sparse cores; `counts` of its schedule has the outer products and their bits."""
-    counts, did = ActionCounts.of(dstc_components(spec)), schedule.counts
+    counts, did = ActionCounts.of(parts), schedule.counts
     counts.multiply(schedule, effectual_macs)
-    issued = int(schedule.issued.sum())
+    issued = schedule.issued_slots
     counts.add("adders", Action.ADD, issued)
     counts.add("scatter", Action.TRAVERSE, issued)
     counts.access("accumulation_buffer", reads=issued + layer.output_count, writes=issued)

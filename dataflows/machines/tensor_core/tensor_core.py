@@ -140,7 +140,7 @@ class TensorCore(Accelerator[TensorCoreSpec]):
 
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
-        return hardware.count_tensor_core(self.spec, trace.layer, schedule, effectual_macs)
+        return hardware.count_tensor_core(self.spec, self.parts, trace.layer, schedule, effectual_macs)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs tile by tile and step by step; of sparse weights the stored ones alone."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflows.truth.convolution import reference_convolution
-from dataflows.truth.products import activation_meetings, count_products
+from dataflows.truth.products import activation_meetings, count_meetings, count_products
 from tests.conformance.layers import LAYERS, random_trace
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -107,6 +107,7 @@ def test_meetings_are_what_weights_at_every_place_would_meet(trace):
     met = activation_meetings(trace)
     assert met.shape == (trace.layer.in_channels, *trace.layer.kernel_size)
     assert int(met.sum()) * trace.layer.group_out_channels == products_one_by_one(full)[1]
+    assert count_meetings(trace) == met.sum()
 
 
 @given(small_traces())

@@ -82,7 +82,9 @@ def test_a_layer_costs_its_actions_its_leakage_and_its_memory(report):
 def test_the_energy_in_all_is_that_of_its_parts(report):
     prices, layer = Estimator(CountedDcnn()), report.layers[1]
     lanes = layer.multipliers // layer.pes
-    acted = Acted(layer.energy.counts, layer.time_us, layer.pe_cycle_stack, layer.fragmented_lanes, lanes, layer.dram)
+    acted = Acted(
+        layer.energy.counts, layer.time_us, layer.pe_cycle_stack, layer.fragmented_lanes, lanes, layer.dram.activity
+    )
     assert prices.total_pj(acted) == pytest.approx(prices.energy(acted).total.value, rel=1e-12)
 
 
@@ -223,8 +225,7 @@ def test_empty_slots_are_what_products_leave():
 
 def test_a_layer_that_takes_no_time_takes_no_energy(report):
     counts = {"multipliers": {"multiply": 0, "idle": 0}}
-    dram = type(report.layers[0].dram).sum([report.layers[0].dram])
-    acted = Acted(counts, 0.0, dict.fromkeys(report.layers[0].pe_cycle_stack, 0), 0, 16, dram)
+    acted = Acted(counts, 0.0, dict.fromkeys(report.layers[0].pe_cycle_stack, 0), 0, 16, report.layers[0].dram.activity)
     energy = Estimator(CountedDcnn()).energy(acted)
     assert energy.dynamic.value == energy.leaked.value == 0
     assert energy.figures(0.0, 0, 0)["power_mw"] == 0

@@ -12,7 +12,8 @@ that gathers their activations. Otherwise it runs dense, as a whole. Activations
 
 A core multiplies 16 filters by 8 positions over a depth of 16 in a step, an instruction of 8 cycles; of sparse weights
 16 stored ones, which stand for 32. It takes tiles of 64 x 64 outputs over their whole depth; steps that lie wholly
-beyond the edge of a layer are not issued (assumption: a library picks a tile that fits). Operands of a tile come from
+beyond the edge of a layer are not issued (assumption: a library picks a tile that fits). Cycles of a tile beyond the
+number of its products multiply padding alone (index; that every other one holds a product is an assumption). Operands of a tile come from
 shared memory once, beside its steps; what they take longer is waited for (port): tiles of few positions, as those of
 fully connected layers, wait for weights. Launches and memory: see `launch`.
 
@@ -117,19 +118,24 @@ class TensorCore(Accelerator[TensorCoreSpec]):
         step_cycles = ceil_div(spec.step_filters * spec.step_positions * spec.step_depth, spec.macs_per_core)
         steps = ceil_div(positions, spec.step_positions) * ceil_div(filters, spec.step_filters)
         steps = steps * ceil_div(depth, spec.step_depth)
-        busy = steps * step_cycles
+        stepped = steps * step_cycles
+        # A step takes its cycles whatever it holds: a tile of one filter, one position and four channels has four
+        # products in its 8 cycles, and the other four are padding's.
+        issued = positions * filters * stored
+        busy = np.minimum(stepped, issued)
         # Activations of all weights are read: which of them a filter wants is its own affair.
         operands = filters * self._filter_bits(slots, sparse=sparse) + positions * (slots.weights * bits)
-        waiting = np.maximum(ceil_div(operands, 8 * spec.shared_bytes_per_cycle) - busy, 0)
+        waiting = np.maximum(ceil_div(operands, 8 * spec.shared_bytes_per_cycle) - stepped, 0)
         total = grid.layer.groups * int(steps.sum())
         causes = {
             Cause.BUSY: busy,
+            Cause.INDEX: stepped - busy,
             Cause.PORT: waiting,
             Cause.FILL: np.full_like(busy, spec.tile_fill_cycles),
         }
         return LaunchWork(
             {cause: np.broadcast_to(part, grid.shape) for cause, part in causes.items()},
-            np.broadcast_to(positions * filters * stored, grid.shape),
+            np.broadcast_to(issued, grid.shape),
             np.broadcast_to(operands, grid.shape),
             {"steps": total, "sparse_steps": total if sparse else 0},
         )

@@ -87,6 +87,8 @@ def tile_cycles(spec: Spec, layer: Layer, filters: int, positions: int, *, spars
             slots -= spec.macs_per_core
         real = sum(depth[d : d + spec.step_depth])
         issued += min(spec.step_filters, filters - f) * min(spec.step_positions, positions - p) * real
+    # Padding alone: cycles that are more than there are products.
+    cycles[issued:] = [Cause.INDEX] * len(cycles[issued:])
     bits_left = 0
     for _filter in range(filters):
         each = spec.value_bits + (index_bits(spec.group_size) if sparse else 0)

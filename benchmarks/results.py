@@ -98,6 +98,7 @@ TABLES: dict[str, Callable[[], Rows]] = {
     "machines-sizes": at_one_size.sizes,
     **{f"machines-{name}": lambda name=name: at_one_size.network(name) for name in at_one_size.NETWORKS},
     "machines-densities": at_one_size.over_density,
+    "machines-densities-unhurried": lambda: at_one_size.over_density(at_one_size.UNHURRIED),
 }
 WITH_MASKS: dict[str, tuple[str, Callable[[str], Rows]]] = {
     "real-against-random": ("squeezenet", lambda folder: real_against_random.measure(load_workload(folder))),

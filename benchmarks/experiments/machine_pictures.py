@@ -21,6 +21,7 @@ def save_all(folder: str) -> None:
     """Draw both pictures into the documents' folder."""
     save(on_networks(folder), IMAGES / "machine_comparison.svg")
     save(over_density(), IMAGES / "machine_densities.svg")
+    save(over_density(at_one_size.UNHURRIED), IMAGES / "machine_densities_unhurried.svg")
 
 
 def on_networks(folder: str) -> Figure:
@@ -45,9 +46,9 @@ def on_networks(folder: str) -> Figure:
         return figure
 
 
-def over_density() -> Figure:
+def over_density(size: str = at_one_size.SIZE) -> Figure:
     """Speedup over the common machine against density, a panel for each kind of skipping."""
-    rows = {density: at_one_size.results("densities").at(density=density) for density in at_one_size.DENSITIES}
+    rows = at_one_size.at_densities(size)
     speedups = {density: at_one_size.over_common(found) for density, found in rows.items()}
     sparsest = rows[at_one_size.DENSITIES[0]]
     groups: dict[str, list[str]] = {group: [] for group in _GROUPS}

@@ -26,6 +26,8 @@ from simulator.terminal.progress import progress
 from workloads.units import BYTES_PER_MB
 
 SIZE = "multipliers=1024, clock_ghz=1, on_chip_kib=1024, bandwidth_gbs=50, bits=16"
+UNHURRIED = SIZE.replace("bandwidth_gbs=50", "bandwidth_gbs=inf")
+"""The same with a memory for which nobody waits longer than its latency: what the arrays themselves make of zeros."""
 COMMON = "dcnn"
 """The dense machine that all are compared with, beside each machine's own."""
 NETWORKS: dict[str, tuple[str, str]] = {
@@ -59,9 +61,9 @@ class Results:
         return {row["accelerator"]: row for row in sorted(chosen, key=lambda row: row["time_us"])}
 
 
-def study(name: str, title: str, points: list[Row]) -> Study:
-    """All machines at the size, at each of some points."""
-    values = {"title": title, "machines": list(machines()), "equal": SIZE, "points": points}
+def study(name: str, title: str, points: list[Row], size: str = SIZE) -> Study:
+    """All machines at a size, at each of some points."""
+    values = {"title": title, "machines": list(machines()), "equal": size, "points": points}
     return Study.of(StudyTable.checked(values, name), name, name)
 
 
@@ -72,17 +74,21 @@ def networks(folder: str | None = None) -> Study:
     return study("machines-real" if folder else "machines-networks", "Machines of one size on pruned networks", points)
 
 
-def densities() -> Study:
+def densities(size: str = SIZE) -> Study:
     """The study over density."""
     workload, layers = SWEPT
     points: list[Row] = [{"workload": workload, "layers": layers, "density": density} for density in DENSITIES]
-    return study("machines-densities", "Machines of one size over density", points).without_energy()
+    name = "machines-densities" if size == SIZE else "machines-densities-unhurried"
+    return study(name, "Machines of one size over density", points, size).without_energy()
 
 
 @cache
-def results(chosen: str, folder: str | None = None) -> Results:
-    """A study's results. They are kept in the temporary folder, so that an interrupted run goes on where it stopped."""
-    asked = densities() if chosen == "densities" else networks(folder)
+def results(chosen: str, option: str | None = None) -> Results:
+    """A study's results; `option` is the folder of `networks` or the size of `densities`.
+
+    They are kept in the temporary folder, so that an interrupted run goes on where it stopped.
+    """
+    asked = densities(option or SIZE) if chosen == "densities" else networks(option)
     with Store(Path(tempfile.gettempdir()) / "prunesim-machines.sqlite") as store, progress(asked.title) as advance:
         run_study(asked, store, Workers(), advance)
         return Results(tuple(store.rows_of(asked.name, asked.places)), tuple(store.failures(asked.places)))
@@ -197,18 +203,24 @@ def refusals(folder: str) -> Rows:
         yield (f"`{values['accelerator']}`", workload, " ".join(reason.split()))
 
 
-def over_density() -> Rows:
+def at_densities(size: str = SIZE) -> dict[float, dict[str, Row]]:
+    """The rows over density by machine, the fastest first."""
+    return {density: results("densities", size).at(density=density) for density in DENSITIES}
+
+
+def over_density(size: str = SIZE) -> Rows:
     """Speedups over the common machine by density, machines in the order of the lowest density."""
-    found = {density: over_common(results("densities").at(density=density)) for density in DENSITIES}
+    found = {density: over_common(rows) for density, rows in at_densities(size).items()}
     yield ("machine", *(f"{density:g}" for density in DENSITIES))
     for name in found[DENSITIES[0]]:
         yield (f"`{name}`", *(f"{speedups[name]:.2f}" for speedups in found.values()))
 
 
-def slower_with_zeros() -> Iterator[tuple[str, float, float, float]]:
+def slower_with_zeros(size: str = SIZE) -> Iterator[tuple[str, float, float, float]]:
     """Machine, density, the next one above it, and time over the time there, where fewer non-zeros cost time."""
+    found = at_densities(size)
     for low, high in pairwise(DENSITIES):
-        below, above = results("densities").at(density=low), results("densities").at(density=high)
+        below, above = found[low], found[high]
         for name, row in below.items():
             if row["time_us"] > above[name]["time_us"]:
                 yield name, low, high, row["time_us"] / above[name]["time_us"]

@@ -39,6 +39,8 @@ NETWORKS: dict[str, tuple[str, str]] = {
     "fully-connected": ("vgg16@deep-compression", "fc*"),
 }
 """Workload and layers of each network, by the ending of its table's name."""
+PARTS = ("fully-connected",)
+"""Those that are layers of another one, and have no part in the order."""
 REAL = "resnet50-real"
 DENSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 SWEPT = ("vgg16", "conv[3-5]_2")
@@ -173,8 +175,8 @@ def over_common(rows: dict[str, Row]) -> dict[str, float]:
 
 
 def order(folder: str | None = None) -> dict[str, dict[str, float]]:
-    """Speedups over the common machine by network and machine, on networks that the common machine runs."""
-    names = [*NETWORKS, *([REAL] if folder else [])]
+    """Speedups over the common machine by network and machine, on whole networks that the common machine runs."""
+    names = [*(name for name in NETWORKS if name not in PARTS), *([REAL] if folder else [])]
     return {name: found for name in names if (found := over_common(on(name, folder)))}
 
 

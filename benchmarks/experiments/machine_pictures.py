@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.experiments import machines as at_one_size
@@ -24,6 +25,13 @@ def save_all(folder: str) -> None:
     save(over_density(at_one_size.UNHURRIED), IMAGES / "machine_densities_unhurried.svg")
 
 
+def _scale(axes: Axes, which: Literal["x", "y"]) -> None:
+    """A logarithmic axis of factors, which are written as they are."""
+    scale_log(axes, which, 2)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_formatter(lambda at, _: f"{at:g}")
+
+
 def on_networks(folder: str) -> Figure:
     """Speedup over the common machine: a row a machine, the fastest above, a mark a network."""
     found = at_one_size.order(folder)
@@ -39,7 +47,7 @@ def on_networks(folder: str) -> Figure:
         axes.axvline(1, color="black", linewidth=0.8)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(-0.6, len(names) - 0.4)
-        scale_log(axes, "x", 2)
+        _scale(axes, "x")
         axes.set_xlabel(f"speedup over {at_one_size.COMMON} of the same size")
         axes.grid()
         legend_below(figure, axes)
@@ -65,7 +73,7 @@ def over_density(size: str = at_one_size.SIZE) -> Figure:
                 axes.plot(at_one_size.DENSITIES, values, label=name, markersize=4, **styles[name])
             axes.set_title(group)
             axes.set_xlabel("density of weights and activations")
-            scale_log(axes, "y", 2)
+            _scale(axes, "y")
             axes.grid()
             axes.legend(fontsize=7, loc="upper right")
         figure.axes[0].set_ylabel(f"speedup over {at_one_size.COMMON} of the same size")

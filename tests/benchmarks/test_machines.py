@@ -53,12 +53,15 @@ def test_tables_order_by_time_and_divide_by_the_common_machine():
 
 
 @pytest.mark.usefixtures("few")
-def test_means_are_of_the_networks_that_a_machine_runs():
+def test_means_and_the_picture_are_of_the_networks_that_a_machine_runs(tmp_path):
     found = {"one": {"a": 2.0, "b": 1.0}, "two": {"a": 8.0}}
     assert machines.means(found) == pytest.approx({"a": 4.0, "b": 1.0})
     assert set(machines.order()) == {"one", "two"}
     assert "eie" not in machines.order()["one"]
     assert "eie" in machines.order()["two"]
+    machine_pictures.save(machine_pictures.on_networks(""), tmp_path / "networks.svg")
+    texts = re.findall(r">([a-z-]+)</text>", (tmp_path / "networks.svg").read_text())
+    assert {*SOME, "one", "two"} <= set(texts)
 
 
 @pytest.mark.usefixtures("few")

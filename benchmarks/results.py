@@ -1,10 +1,11 @@
-"""The tables of README.md and of docs/network, results, scnn and serving.md, made anew: no number goes stale.
+"""The tables of README.md and of docs/network, results, scnn, serving and machine_comparison.md, made anew.
 
     python -m benchmarks.results [TABLE ...] [--renew] [--squeezenet FOLDER] [--resnet50 FOLDER]
                                  [--photographs FOLDER] [--densities FOLDER]
 
 A table stands in a document between `<!-- table: NAME -->` and `<!-- end -->`. Without --renew the command prints what
-differs and ends with 1 where something does. Four tables need real data (FOLDER) and are left as they are without.
+differs and ends with 1 where something does. Some tables need real data (FOLDER) and are left as they are without.
+`machines` stands for all tables whose names begin with it; with --renew its pictures are drawn, too.
 """
 
 import argparse
@@ -15,7 +16,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.experiments import memory, one_image, overlap, prunings, real_against_random, scnn_bars, serving
+from benchmarks.experiments import (
+    machine_pictures,
+    memory,
+    one_image,
+    overlap,
+    prunings,
+    real_against_random,
+    scnn_bars,
+    serving,
+)
+from benchmarks.experiments import machines as at_one_size
 from benchmarks.markdown import table_text
 from dataflows.registry import create, machines
 from simulator.network_simulation import able_machines, simulate
@@ -28,7 +39,7 @@ from workloads.files import write_whole
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (
     ROOT / "README.md",
-    *(ROOT / "docs" / name for name in ("network.md", "results.md", "scnn.md", "serving.md")),
+    *(ROOT / "docs" / name for name in ("machine_comparison.md", "network.md", "results.md", "scnn.md", "serving.md")),
 )
 NETWORKS = ("blazepose", "mobilenet-v1", "vgg16", "resnet50")
 _BLOCK = re.compile(r"(<!-- table: ([a-z0-9-]+) -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
@@ -85,13 +96,21 @@ TABLES: dict[str, Callable[[], Rows]] = {
     "scnn-sweep": scnn_bars.sweep,
     "scnn-analytical": scnn_bars.analytical,
     "scnn-granularity": scnn_bars.granularity,
+    "machines-sizes": at_one_size.sizes,
+    **{f"machines-{name}": lambda name=name: at_one_size.network(name) for name in at_one_size.NETWORKS},
+    "machines-densities": at_one_size.over_density,
+    "machines-densities-unhurried": lambda: at_one_size.over_density(at_one_size.UNHURRIED),
 }
 WITH_MASKS: dict[str, tuple[str, Callable[[str], Rows]]] = {
     "real-against-random": ("squeezenet", lambda folder: real_against_random.measure(load_workload(folder))),
     "pruned-further": ("resnet50", prunings.on_real_masks),
     "one-image": ("photographs", one_image.of_photographs),
     "one-image-drawn": ("densities", one_image.of_tables),
+    f"machines-{at_one_size.REAL}": ("resnet50", lambda folder: at_one_size.network(at_one_size.REAL, folder)),
+    "machines-order": ("resnet50", at_one_size.ranks),
+    "machines-refused": ("resnet50", at_one_size.refusals),
 }
+GROUP = "machines"
 
 
 def tables_in(document: Path) -> dict[str, str]:
@@ -113,6 +132,12 @@ def renewed(document: Path, tables: dict[str, str]) -> str:
         return found[1] + tables.get(found[2], found[3]) + found[4]
 
     return _BLOCK.sub(place, document.read_text(encoding="utf-8"))
+
+
+def named(asked: Iterable[str], known: Sequence[str]) -> list[str]:
+    """The tables that are asked for, with those of a group in its place."""
+    groups = {GROUP: [name for name in known if name.startswith(f"{GROUP}-")]}
+    return [name for one in asked for name in groups.get(one, [one])]
 
 
 def made(chosen: Iterable[str], folders: dict[str, str | None]) -> dict[str, str]:
@@ -144,16 +169,18 @@ def main() -> int:
     parser.add_argument("--densities", metavar="FOLDER", help="density tables of networks on several photographs")
     options = parser.parse_args()
     known = [*TABLES, *WITH_MASKS]
-    if unknown := sorted(set(options.tables) - set(known)):
-        parser.error(f"unknown table '{unknown[0]}': one of {', '.join(known)}")
+    if unknown := sorted(set(options.tables) - {*known, GROUP}):
+        parser.error(f"unknown table '{unknown[0]}': one of {', '.join([*known, GROUP])}")
     folders = {name: getattr(options, name) for name in ("squeezenet", "resnet50", "photographs", "densities")}
-    tables = made(options.tables or known, folders)
+    tables = made(named(options.tables, known) or known, folders)
     lines = []
     for document in DOCUMENTS:
         for name, old in tables_in(document).items():
             lines += differences(name, old, tables.get(name, old))
         if options.renew:
             write_whole(document, renewed(document, tables))
+    if options.renew and "machines-order" in tables:
+        machine_pictures.save_all(options.resnet50)
     print("\n".join(lines) if lines else "nothing moved")
     return 1 if lines and not options.renew else 0
 

@@ -13,9 +13,9 @@ that gathers their activations. Otherwise it runs dense, as a whole. Activations
 A core multiplies 16 filters by 8 positions over a depth of 16 in a step, an instruction of 8 cycles; of sparse weights
 16 stored ones, which stand for 32. It takes tiles of 64 x 64 outputs over their whole depth; steps that lie wholly
 beyond the edge of a layer are not issued (assumption: a library picks a tile that fits). Cycles of a tile beyond the
-number of its products multiply padding alone (index; that every other one holds a product is an assumption). Operands of a tile come from
-shared memory once, beside its steps; what they take longer is waited for (port): tiles of few positions, as those of
-fully connected layers, wait for weights. Launches and memory: see `launch`.
+number of its products multiply padding alone (index; that every other one holds a product is an assumption). Operands
+of a tile come from shared memory once, beside its steps; what they take longer is waited for (port): tiles of few
+positions, as those of fully connected layers, wait for weights. Launches and memory: see `launch`.
 
 Not modelled: tiles that share their depth among cores (split-K), thread blocks, in which cores meet and for which room
 is found on an SM, so that the end of a launch looks shorter here; the rate of the L2; other tiles that a library has.

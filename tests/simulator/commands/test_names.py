@@ -57,7 +57,7 @@ def test_pictures_and_pages_show_a_name_as_it_is(cli, tmp_path, name):
     json_file, picture, page = tmp_path / "r.json", tmp_path / "p.svg", tmp_path / "p.html"
     assert cli("run", network(tmp_path, name), "--on", "scnn", "--json", json_file).code == 0
     result = cli("plot", json_file, "--kind", "layers", "-o", picture)
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.err) == (0, f"wrote {picture}\n")
     drawn = "".join(ET.fromstring(picture.read_text()).itertext())
     assert name in drawn
     if name == "$x$":

@@ -46,7 +46,7 @@ def reports(network_reports) -> list[dict]:
 OF_REPORTS = [
     name
     for name, kind in plots.plot_kinds().items()
-    if kind.source in ("totals", "reports") and name != "energy-sparsity"
+    if kind.source in ("totals", "reports") and name not in ("energy-sparsity", "sweep")
 ]
 
 

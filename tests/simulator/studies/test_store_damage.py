@@ -94,7 +94,8 @@ def test_no_damage_gives_a_traceback_or_a_wrong_number_and_what_is_whole_is_resc
             for row in read_results(path):
                 assert row["cycles"] == reports[row["key"]]["total"]["cycles"], name
                 assert row["queue_depth"] == next(p for p in study.places if p.key == row["key"]).values["queue_depth"]
-            assert all(report in reports.values() for report in read_results(path, whole=True)), name
+            for report in read_results(path, whole=True):
+                assert {key: report[key] for key in report if key != "point"} in reports.values(), name
 
         said += [outcome_of(read)]
         if said[-1] != "ok":

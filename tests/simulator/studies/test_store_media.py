@@ -109,7 +109,7 @@ def test_a_store_that_may_not_be_written_can_be_read_and_is_left_alone(tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert f"{store}: cannot be written: attempt to write a readonly database" in done.stderr
     plot = by_user(tmp_path, "plot", store, "-o", tmp_path / "x.png")
-    assert (plot.returncode, plot.stderr) == (0, "")
+    assert (plot.returncode, plot.stderr) == (0, f"wrote {tmp_path / 'x.png'}\n")
     assert store.read_bytes() == whole
     assert side_files(store) == []
     store.chmod(0o644)
@@ -135,7 +135,7 @@ def test_a_store_in_a_folder_that_may_not_be_written_can_be_plotted(tmp_path, ki
     folder.chmod(0o555)
     before = sorted(folder.iterdir())
     plot = by_user(tmp_path, "plot", store, "-o", tmp_path / "x.png")
-    assert (plot.returncode, plot.stderr) == (0, "")
+    assert (plot.returncode, plot.stderr) == (0, f"wrote {tmp_path / 'x.png'}\n")
     assert sorted(folder.iterdir()) == before
     folder.chmod(0o755)
     assert len(simulator.load_results(store)) == 3

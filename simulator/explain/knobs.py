@@ -12,6 +12,7 @@ from simulator.explain.timed import timed_or_none, with_settings
 from workloads.trace import LayerTrace
 
 Number = int | float
+_LEAST_SWAY = 0.001  # of the time
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,12 @@ class Knob:
     @property
     def gain(self) -> float:
         """Share of the time that the better of the two values gives back; 0 where neither does."""
-        return max(0.0, *(1 - time for time in (self.half_time, self.double_time) if time is not None), 0.0)
+        return max([0.0, *(1 - time for time in (self.half_time, self.double_time) if time is not None)])
+
+    @property
+    def sways(self) -> bool:
+        """Whether either change is worth a line."""
+        return self.sway >= _LEAST_SWAY
 
     def sentence(self) -> str:
         """What the parameter would change, or that it would change nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from dataflows.accelerator import Accelerator
 from dataflows.schedule import Cause
@@ -41,9 +41,12 @@ class WhatIf:
     gain: float
     simulated: bool
 
-    def gain_text(self) -> str:
-        """The gain as tables write it."""
-        return f"{self.gain:+.1%}" if self.simulated else f"at most {self.gain:.1%}"
+    HEADINGS: ClassVar[tuple[str, ...]] = ("cause", "share", "time given back", "how")
+
+    def cells(self) -> tuple[str, ...]:
+        """As tables write it, under `HEADINGS`."""
+        gain = f"{self.gain:+.1%}" if self.simulated else f"at most {self.gain:.1%}"
+        return self.cause.replace("_", " "), f"{self.share:.1%}", gain, self.how
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from dataflows.accelerator import Accelerator
 from dataflows.schedule import Cause, LayerSchedule
@@ -86,8 +84,3 @@ def timed_or_none(machine: Accelerator | None, trace: LayerTrace) -> Timed | Non
         return timed(machine, trace)
     except PrunesimError:
         return None
-
-
-def with_weights(trace: LayerTrace, weights: np.ndarray) -> LayerTrace:
-    """The trace with other weights of the same shape."""
-    return replace(trace, weights=weights)

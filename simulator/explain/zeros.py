@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dataflows.accelerator import Accelerator
-from simulator.explain.timed import with_weights
 from workloads.trace import LayerTrace
 
 _UNEVEN = 1.15  # fullest over mean filter from which on it is worth a word
@@ -67,7 +66,7 @@ def sorted_filters(trace: LayerTrace) -> LayerTrace:
     groups = counts.reshape(layer.groups, -1)
     # Stable, so that equal filters keep their order.
     order = np.argsort(-groups, axis=1, kind="stable") + np.arange(layer.groups)[:, None] * groups.shape[1]
-    return with_weights(trace, trace.weights[order.reshape(-1)])
+    return replace(trace, weights=trace.weights[order.reshape(-1)])
 
 
 def even_filters(trace: LayerTrace) -> LayerTrace:
@@ -78,17 +77,14 @@ def even_filters(trace: LayerTrace) -> LayerTrace:
     ranks = draw.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
     each = np.full(filters, count // filters)
     each[: count % filters] += 1
-    return with_weights(trace, (ranks < each[:, None]).reshape(trace.weights.shape))
+    return replace(trace, weights=(ranks < each[:, None]).reshape(trace.weights.shape))
 
 
 def even_activations(trace: LayerTrace) -> LayerTrace:
     """As many non-zero activations in all, at places drawn over the whole map."""
     flat = trace.activation_mask.reshape(-1).copy()
     np.random.default_rng(_SEED).shuffle(flat)
-    return LayerTrace(
-        trace.layer, trace.weights, flat.reshape(trace.activations.shape), trace.output_density,
-        trace.input_in_dram, trace.source, trace.codebook_values,
-    )  # fmt: skip
+    return replace(trace, activations=flat.reshape(trace.activations.shape))
 
 
 def can_be_rearranged(machine: Accelerator, trace: LayerTrace) -> bool:

@@ -8,14 +8,13 @@ from html import escape
 from matplotlib.figure import Figure
 
 from simulator.explain.knobs import Knob
-from simulator.explain.layer import LayerExplanation
+from simulator.explain.layer import LayerExplanation, WhatIf
 from simulator.explain.network import Explanation
-from simulator.plots.report_page import STYLE, VIEWPORT
+from simulator.plots.report_page import html_page
 from simulator.plots.style import legend_below, new_figure, svg_text
 from simulator.reports.html_tables import table
 
 _MOST_KNOBS = 16
-_LEAST_SWAY = 0.001
 
 
 def explanation_page(found: Explanation) -> str:
@@ -30,24 +29,19 @@ def explanation_page(found: Explanation) -> str:
         "<h2>What is not modelled</h2>",
         f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in found.notes)}</ul>",
     ]
-    head = f'<meta charset="utf-8">{VIEWPORT}<title>{title}</title><style>{STYLE}</style>'
-    text = "\n".join(body)
-    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n{text}\n</body></html>\n'
+    return html_page(title, body)
 
 
 def _layer(layer: LayerExplanation) -> Iterable[str]:
     yield f"<h2>{escape(layer.name)}</h2>"
     yield f"<p><b>{escape(layer.headline())}</b></p>"
     yield from (f"<p>{escape(sentence)}</p>" for sentence in layer.sentences())
-    rows = [
-        (one.cause.replace("_", " "), f"{one.share:.1%}", one.gain_text(), one.how) for one in layer.what_ifs
-    ]  # fmt: skip
-    if rows:
-        yield f'<div class="scroll">{table(["cause", "share", "time given back", "how"], rows)}</div>'
+    if layer.what_ifs:
+        yield f'<div class="scroll">{table(WhatIf.HEADINGS, [one.cells() for one in layer.what_ifs])}</div>'
 
 
 def _parameters(found: Explanation) -> Iterable[str]:
-    swaying = [knob for knob in found.knobs if knob.sway >= _LEAST_SWAY]
+    swaying = [knob for knob in found.knobs if knob.sways]
     names = ", ".join(layer.name for layer in found.layers)
     if swaying:
         caption = f"Change of the time of {names} with half and with twice of each parameter, one at a time."

@@ -83,8 +83,7 @@ _OF_TIMELINE = {
     "bandwidth": Shown("bandwidth", "DRAM bandwidth over time."),
     "gantt": Shown("gantt", "Fetch, compute and drain in the longest layer."),
 }
-VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'
-STYLE = """
+_STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 100rem; margin: 2rem auto; padding: 0 1rem; }
 nav a { margin-right: 1rem; } figure { max-width: 78rem; }
 h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
@@ -126,7 +125,13 @@ def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None, tol
         *(_figures(timeline, _OF_TIMELINE, ids) if timeline else ()),
         *_details(reports, is_study=is_study),
     ]
-    head = f'<meta charset="utf-8">{VIEWPORT}<title>{title}</title><style>{STYLE}</style>'
+    return html_page(title, body)
+
+
+def html_page(title: str, body: Iterable[str]) -> str:
+    """A page of its own in the style of all; title and body are HTML already."""
+    viewport = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    head = f'<meta charset="utf-8">{viewport}<title>{title}</title><style>{_STYLE}</style>'
     text = "\n".join(body)
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>\n{text}\n</body></html>\n'
 
@@ -137,7 +142,8 @@ def _of_study(reports: Reports) -> Mapping[str, Shown]:
     bars = {"causes", "energy"} if len(reports) <= _MOST_BARS else set[str]()
     chosen = {name: one for name, one in _FIGURES.items() if name in bars or one.several or name == "utilization"}
     chosen |= _OF_DENSITIES
-    for key in swept.keys() - {"workload", "accelerator", "seed", "input"}:
+    # In the order of the study, not that of a set, which differs from run to run.
+    for key in (key for key in swept if key not in ("workload", "accelerator", "seed", "input")):
         for measure in ("time_us", "utilization"):
             caption = f"{title_of(measure).capitalize()} over {title_of(key)}: means, and bands over seeds."
             chosen[f"sweep-{key}-{measure}"] = Shown("sweep", caption, {"x": key, "y": measure})

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
+from dataflows.registry import machine
 from simulator.configuration import faults, has_key, keys_of
 from simulator.reports.front import pareto_front
 from simulator.search.samplers import Asked, Told, sampler_of
@@ -55,14 +56,14 @@ class Search:
             )
         (base,) = combinations
         ranges = _ranges(table.ranges)
-        (place,) = Study.of(study, path.stem, source).places
-        known = keys_of(type(place.point.accelerator().spec)) if not place.fault else {}
+        Study.of(study, path.stem, source)  # says what is wrong with the machine, the workload and what is set
+        known = keys_of(machine(base["machine"]).Spec)
         lines = [
             f"{source}: search.ranges: unknown key '{key}': {nearest(key, known)}"
             for key in ranges
             if not has_key(known, key)
         ]
-        if known and lines:
+        if lines:
             raise InputError("\n".join(lines))
         return cls(path.stem, study.title or path.stem, base, Space.of(table, ranges, source), table)
 

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 
 from simulator.explain.knobs import Knob
-from simulator.explain.layer import LayerExplanation
+from simulator.explain.layer import LayerExplanation, WhatIf
 from simulator.explain.network import Explanation
 from simulator.terminal.tables import console, fitting
 
 _MOST_KNOBS = 10
-_LEAST_SWAY = 0.001
 
 
 def print_explanation(found: Explanation) -> None:
@@ -35,13 +34,12 @@ def _print_layer(layer: LayerExplanation) -> None:
     output.print(layer.headline(), style="bold", highlight=False)
     for sentence in layer.sentences():
         output.print(f"  {sentence}", highlight=False)
-    rows = [(one.cause.replace("_", " "), f"{one.share:.1%}", one.gain_text(), one.how) for one in layer.what_ifs]
-    if rows:
-        _print_table("", ("cause", "share", "time given back", "how"), rows)
+    if layer.what_ifs:
+        _print_table("", WhatIf.HEADINGS, [one.cells() for one in layer.what_ifs])
 
 
 def _print_knobs(found: Sequence[Knob], names: Sequence[str]) -> None:
-    swaying = [knob for knob in found if knob.sway >= _LEAST_SWAY]
+    swaying = [knob for knob in found if knob.sways]
     title = f"parameters, halved and doubled: change of the time of {', '.join(names)}"
     rows = [
         (knob.key, f"{knob.value:g}", _change(knob.half, knob.half_time), _change(knob.double, knob.double_time))

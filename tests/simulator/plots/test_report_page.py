@@ -271,6 +271,7 @@ def test_a_store_of_a_study_shows_what_varies_in_columns_and_curves(cli, tmp_pat
     assert sorted(points) == sorted(expected)
     for figure in ("causes", "speedup", "sweep-queue_depth-time_us", "sweep-density-utilization"):
         assert f'id="{figure}"' in text
+    assert text.index('id="sweep-queue_depth-') < text.index('id="sweep-density-')  # as the study has them
     assert text.count("<details") == 2 + 1  # layers of a point a machine, and the network
 
 

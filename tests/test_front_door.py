@@ -47,6 +47,20 @@ def test_errors_are_one_line_and_ours(call, text):
     assert "\n" not in str(caught.value)
 
 
+def test_what_a_session_shows_has_three_lines():
+    network = prunesim.load("alexnet@scnn").select("conv[34]").prune("unstructured:density=0.3")
+    machine = prunesim.machine("scnn", {"accumulator_banks": 16})
+    report = prunesim.simulate(machine, network)
+    for shown, parts in (
+        (repr(network), ("'alexnet@scnn'", "2 layers (conv3, conv4", "M MACs", "unstructured:density=0.3")),
+        (repr(machine), ("Scnn 'scnn'", "1,024 multipliers, 1 GHz", "GB/s", "accumulator_banks = 16")),
+        (repr(report), ("'alexnet@scnn' on scnn: 2 layers", f"{report.total.cycles:,} cycles", "MB of DRAM traffic")),
+    ):
+        assert shown.count("\n") == 2
+        assert all(part in shown for part in parts), shown
+    assert "DRAM without limit" in repr(prunesim.machine("ideal"))
+
+
 def test_a_pruning_is_a_text():
     pruned = prunesim.prune(TINY, "unstructured:density=0.25")
     assert pruned.prunings == ("unstructured:density=0.25",)

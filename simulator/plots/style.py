@@ -178,10 +178,13 @@ def scale_log(axes: Axes, which: str, base: int = 10) -> None:
 
 
 def thin_ticks(axes: Axes) -> None:
-    """Leave out the ticks between powers on logarithmic axes that are long enough without: many panels draw faster."""
+    """Leave out the ticks between powers on logarithmic axes that are long enough without, or of little room.
+
+    Many panels draw faster so.
+    """
     for axis in (axes.xaxis, axes.yaxis):
         low, high = axis.get_view_interval()
-        if axis.get_scale() == "log" and high >= _LONG_AXIS * low:
+        if axis.get_scale() == "log" and high >= (10 if is_narrow() else _LONG_AXIS) * low:
             axis.set_minor_locator(NullLocator())
 
 
@@ -239,10 +242,15 @@ def _legend_inches(labels: Sequence[str], columns: int) -> float:
     return sum(text_inches(labels[a:b]) + handle for a, b in pairwise(ends)) + handle
 
 
-def panel_grid(figure: Figure, panels: int, most_columns: int, **options: Any) -> list[Axes]:
-    """Axes for so many panels, row by row; places left over are taken away."""
+def grid_columns(panels: int, most: int = 3) -> int:
+    """In how many columns so many panels stand; in a column of a paper one below the other."""
+    return 1 if is_narrow() else min(panels, most)
+
+
+def panel_grid(figure: Figure, panels: int, **options: Any) -> list[Axes]:
+    """Axes for so many panels in `grid_columns`, row by row; places left over are taken away."""
     # Five panels in at most three columns are two rows, whose sixth place goes.
-    columns = min(panels, most_columns)
+    columns = grid_columns(panels)
     grid = figure.subplots(ceil_div(panels, columns), columns, squeeze=False, **options)
     for axes in grid.flat[panels:]:
         axes.remove()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -216,9 +216,10 @@ def is_narrow() -> bool:
     return width is not None and width < _NARROW_INCHES
 
 
-def legend_below(figure: Figure, axes: Axes) -> None:
+def legend_below(figure: Figure, *panels: Axes) -> None:
     """One legend under everything else, in as many columns as the figure is wide for; the figure grows by its rows."""
-    handles, labels = axes.get_legend_handles_labels()
+    found = [axes.get_legend_handles_labels() for axes in panels]
+    handles, labels = (list(chain.from_iterable(one)) for one in zip(*found, strict=True))
     if not handles:
         return
     widths = {columns: _legend_inches(labels, columns) for columns in range(_LEGEND_COLUMNS, 0, -1)}

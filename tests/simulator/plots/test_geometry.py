@@ -12,7 +12,7 @@ from simulator import plots
 from simulator.plots.names import machine_name
 from simulator.plots.style import Paper, on_paper
 from simulator.reports.input_spread import MEASURES
-from tests.simulator.plots.energy_rows import MACHINES, energy_row, layers_of
+from tests.simulator.plots.energy_rows import MACHINES
 from tests.simulator.plots.geometry import require_readable
 
 LAYERS = 6
@@ -136,19 +136,12 @@ def test_texts_of_few_and_of_many_runs_can_be_read(figure, count):
     require_readable(OF_RUNS[figure](count))
 
 
-IN_A_COLUMN = OF_MACHINES | {
-    "energy": lambda machines: plots.energy([energy_row(one, scale=1e9 * (1 + k)) for k, one in enumerate(machines)]),
-    "energy-layers": lambda machines: plots.energy_layers(layers_of(machines, LAYERS)),
-    "energy-roofline": lambda machines: plots.energy_roofline(layers_of(machines, LAYERS)),
-}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 5])
-@pytest.mark.parametrize("figure", IN_A_COLUMN)
+@pytest.mark.parametrize("figure", OF_MACHINES)
 def test_texts_of_machines_in_a_column_of_a_paper_can_be_read(figure, count):
     with on_paper(Paper(COLUMN_INCHES)):
-        drawn: Figure = IN_A_COLUMN[figure](MACHINES[:count])
+        drawn: Figure = OF_MACHINES[figure](MACHINES[:count])
     require_readable(drawn)
     assert drawn.get_figwidth() == COLUMN_INCHES
     assert all(axes.get_window_extent().width > 0.4 * drawn.bbox.width for axes in drawn.axes if axes.lines), "no room"

@@ -278,12 +278,21 @@ def svg_text(figure: Figure) -> str:
     return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
 
 
+def _lay_out(figure: Figure) -> None:
+    """Lay a figure out for good: saving would draw it once more for that, and lay it out twice."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+
+
 def _drawn(figure: Figure, ending: str) -> bytes:
     stream = BytesIO()
     # Without the date of drawing, so that the same data give the same bytes.
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[ending]
-    with rc_context(_STYLE), warnings.catch_warnings(record=True) as caught:
+    with rc_context(_STYLE | {"figure.constrained_layout.use": False}), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
+        _lay_out(figure)
         figure.savefig(stream, format=ending, dpi=_PAPER.get().dpi, metadata=metadata)
     # Of letters that the font lacks, or of names that leave no room: a line each, without the place in the source.
     for line in dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught):

@@ -41,7 +41,7 @@ _MEASURED_ENERGY = frozenset(
 )  # fmt: skip
 
 
-class Held(list[dict[str, Any]]):
+class Held(list[Mapping[str, Any]]):
     """JSON reports that several figures are drawn from: their rows are made once."""
 
     @cached_property

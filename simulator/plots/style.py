@@ -290,7 +290,8 @@ def _drawn(figure: Figure, ending: str) -> bytes:
     stream = BytesIO()
     # Without the date of drawing, so that the same data give the same bytes.
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[ending]
-    with rc_context(_STYLE | {"figure.constrained_layout.use": False}), warnings.catch_warnings(record=True) as caught:
+    style: dict[Any, Any] = {**_STYLE, "figure.constrained_layout.use": False}
+    with rc_context(style), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         _lay_out(figure)
         figure.savefig(stream, format=ending, dpi=_PAPER.get().dpi, metadata=metadata)

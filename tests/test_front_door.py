@@ -85,6 +85,21 @@ def test_a_sweep_gives_rows_that_a_plot_takes(tmp_path):
         assert axes.get_xlabel() == "queue depth"
 
 
+def test_a_search_finds_a_front_and_figures_show_in_notebooks():
+    ranges = {"queue_depth": [0, 4], "accumulator_banks": [16, 32]}
+    look = {"objectives": ["time_us", "area.total_mm2"], "sampler": "all", "ranges": ranges}
+    found = prunesim.search(machines=["scnn"], workloads=[TINY], search=look)
+    assert found.simulated == 4
+    assert 1 <= len(found.front) <= 4
+    figure = prunesim.plot("pareto", list(found.rows), x="time_us", y="area.total_mm2")
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_search_without_its_table_says_so():
+    with pytest.raises(prunesim.InputError, match="search: has no table 'search'"):
+        prunesim.search(machines=["scnn"])
+
+
 def test_a_sweep_of_which_every_point_fails_says_why():
     with pytest.raises(prunesim.InputError, match="cannot run layer"):
         prunesim.sweep(machines=["scnn"], workloads=["c3d"], jobs=1)

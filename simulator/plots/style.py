@@ -101,6 +101,13 @@ class Paper:
         return self.font_size / _FONT_SIZE
 
 
+class _Shown(Figure):
+    """A figure that a notebook shows where it is a cell's result."""
+
+    def _repr_png_(self) -> bytes:
+        return _drawn(self, "png")
+
+
 _PAPER: ContextVar[Paper] = ContextVar("paper", default=Paper())  # noqa: B039 (frozen)
 
 
@@ -122,7 +129,7 @@ def new_figure(width_inches: float, height_inches: float, *, titles_fit: bool = 
     """
     paper = _PAPER.get()
     with rc_context(_STYLE):
-        figure = Figure(figsize=(paper.width_inches or width_inches, paper.height_inches or height_inches))
+        figure = _Shown(figsize=(paper.width_inches or width_inches, paper.height_inches or height_inches))
         yield figure
         if paper.scale != 1:
             for text in figure.findobj(Text):

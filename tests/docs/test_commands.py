@@ -21,7 +21,7 @@ ELSEWHERE = {  # commands that other tests run, or that no test could: where, or
     "studies.md: prunesim sweep figures/": "tests/validation",
     "studies.md: prunesim run mine.npz": "tests/workloads/importers: a file of several inputs",
     "studies.md: prunesim sweep mine.npz": "likewise",
-    "studies.md: prunesim compare blazepose --on all --json - |": "a pipe: tests/simulator/commands/test_diff.py",
+    "studies.md: prunesim compare blazepose --on all --json - |": "a pipe: tests/simulator/reports/test_diff_causes.py",
     "README.md: prunesim list [": "a form of several commands",
     "README.md: prunesim sweep STUDY.toml": "a form",
 }

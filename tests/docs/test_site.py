@@ -39,7 +39,7 @@ def test_a_page_says_what_a_machine_cannot_run_and_where_figures_leave_their_goa
     scnn = machine_page.markdown(machine("scnn"))
     assert "| `scnn-alexnet-conv2` |" in scnn
     assert "(-10.8%)" in scnn
-    assert "within ±" in scnn
+    assert "within 10 %" in scnn
 
 
 def test_links_lead_to_pages_of_the_site():

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +19,8 @@ pytestmark = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus
 
 def stored(row: np.ndarray, index_bits: int) -> list[tuple[int, int]]:
     """Steps and values of a window (inputs,): a run of zeros too long for its bits has stored zeros as fillers."""
-    entries, zeros = [], 0
+    entries: list[tuple[int, int]] = []
+    zeros = 0
     for value in row:
         if value:
             entries.append((zeros, int(value)))
@@ -69,7 +71,7 @@ def compare(generator: np.random.Generator, selected: int, window: int, index_bi
     for spans in ("kernel", "position"):
         edges = window_edges(channels, taps, window, spans)
         counts = WindowCounts.of((weights != 0).astype(np.uint8), edges, selected=selected, index_bits=index_bits)
-        parts = [slice(*pair) for pair in zip(edges, edges[1:], strict=False)]
+        parts = [slice(*pair) for pair in pairwise(edges.tolist())]
         played = play([(row[part], neurons[part]) for row in lists for part in parts], selected, window, index_bits)
         busy, index, sums, late = played.T.reshape(4, filters, len(parts))
         np.testing.assert_array_equal(busy, counts.busy)
@@ -79,23 +81,23 @@ def compare(generator: np.random.Generator, selected: int, window: int, index_bi
 
 
 @pytest.mark.skipif(shutil.which("verilator") is None, reason="Verilator is not installed")
-def test_lint():
+def test_lint() -> None:
     subprocess.run(["verilator", "--lint-only", "-Wall", HERE / "cambricon_x.sv"], check=True)
 
 
-def test_a_pe_of_the_paper():
+def test_a_pe_of_the_paper() -> None:
     """16 of 256."""
     compare(np.random.default_rng(1), 16, 256, 8)
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_small_pes_with_fillers(seed):
+def test_small_pes_with_fillers(seed: int) -> None:
     compare(np.random.default_rng(seed), *[(2, 6, 1), (4, 16, 2), (3, 16, 1)][seed % 3])
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(300))
-def test_many_pes(seed):
+def test_many_pes(seed: int) -> None:
     generator = np.random.default_rng(seed)
     window = int(generator.integers(2, 40))
     compare(generator, int(generator.integers(1, window + 1)), window, int(generator.integers(1, 7)))

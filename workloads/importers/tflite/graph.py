@@ -18,7 +18,7 @@ from workloads.whole_numbers import starts
 
 _SPARSE = 1  # DimensionType.SPARSE_CSR
 # What reading a damaged flatbuffer raises: offsets lead anywhere.
-DAMAGE = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, KeyError, MemoryError)
+DAMAGE = (struct.error, IndexError, ValueError, TypeError, AttributeError, ArithmeticError, KeyError, MemoryError)
 _BODIES = {  # of control flow: its options and the fields that number the graphs
     "IF": ("IfOptions", ("ThenSubgraphIndex", "ElseSubgraphIndex")),
     "WHILE": ("WhileOptions", ("CondSubgraphIndex", "BodySubgraphIndex")),
@@ -145,15 +145,13 @@ class TfliteGraph:
         """A constant in its shape: floats as they are, integers less their zero point. Raises `InputError`."""
         number = self.stored(number)
         try:
-            values = self._values(number)
+            # In its shape again: more zero points than the places along their axis widen a tensor of one place there.
+            values = self.real(number, self._values(number)).reshape(self.shapes[number])
         except DAMAGE:
             raise InputError(f"{self.path}: tensor {number} is damaged or truncated") from None
-        points, axis = self.zero_points(number)
-        if values.dtype.kind == "f":
-            if not np.isfinite(values).all():
-                raise InputError(f"{self.path}: tensor {number} holds a value that is not finite")
-            return values
-        return less_zero_point(values, points, axis)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise InputError(f"{self.path}: tensor {number} holds a value that is not finite")
+        return values
 
     def _values(self, number: int) -> np.ndarray:
         tensor = self.tensors[number]

@@ -243,7 +243,7 @@ class _Window:
     same: bool
 
 
-def _window(graph: TfliteGraph, name: str, operator: Any) -> _Window:
+def _window(graph: TfliteGraph, label: str, name: str, operator: Any) -> _Window:
     kinds = {"CONV_2D": "Conv2DOptions", "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions", "CONV_3D": "Conv3DOptions"}
     chosen = graph.options(operator, kinds[name])
     stride = (chosen.StrideH(), chosen.StrideW())
@@ -251,11 +251,14 @@ def _window(graph: TfliteGraph, name: str, operator: Any) -> _Window:
     # The options hold the depth apart; spatial axes are depth first here.
     if name == "CONV_3D":
         stride, dilation = (chosen.StrideD(), *stride), (chosen.DilationDFactor(), *dilation)
+    # Before SAME is counted with them.
+    if min(*stride, *dilation) < 1:
+        raise InputError(f"{label}: strides {stride} and dilation {dilation}: each must be at least 1")
     return _Window(stride, dilation, chosen.Padding() == _SAME)
 
 
 def _conv(graph: TfliteGraph, label: str, name: str, operator: Any) -> tuple[int, Layer]:
-    window = _window(graph, name, operator)
+    window = _window(graph, label, name, operator)
     source, around = _unpadded(graph, int(operator.Inputs(0)))
     shape = _known(graph, label, source)
     weights = graph.shapes[int(operator.Inputs(1))]

@@ -174,6 +174,24 @@ def test_broken_files(tmp_path):
     assert fault(conv(tmp_path, constant(whole(5, 3, 2, 6)), shape=(1, -1, 8, 6))).startswith(
         "m.tflite: op000_conv: the size of its input is not known"
     )
+    assert fault(conv(tmp_path, constant(whole(5, 3, 2, 6)), stride=(1, 0))) == (
+        "m.tflite: op000_conv: strides (1, 0) and dilation (1, 1): each must be at least 1"
+    )
+
+
+@pytest.mark.parametrize("points", [2, 7])
+def test_zero_points_of_another_number_than_the_filters(tmp_path, points):
+    """Seven of one filter would make seven filters of it."""
+    w = constant(whole(1, 3, 2, 6, dtype=np.int8), zero_points=tuple(range(points)))
+    assert fault(conv(tmp_path, w)) == "m.tflite: tensor 1 is damaged or truncated"
+
+
+def test_zero_points_beyond_the_end_of_the_file(tmp_path):
+    path = conv(tmp_path, constant(whole(5, 3, 2, 6, dtype=np.int8), zero_points=(0, 11, 222, 3333, 44444)))
+    data, points = path.read_bytes(), np.array([0, 11, 222, 3333, 44444]).tobytes()
+    at = data.index((5).to_bytes(4, "little") + points)
+    path.write_bytes(data[:at] + (1 << 20).to_bytes(4, "little") + points + data[at + 44 :])
+    assert fault(path) == "m.tflite: tensor 1 is damaged or truncated"
 
 
 def test_a_missing_library_says_what_to_install(tmp_path, monkeypatch):

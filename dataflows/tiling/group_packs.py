@@ -61,6 +61,16 @@ class GroupPacks:
         room = min(inputs // (layer.group_in_channels * taps), filters // layer.group_out_channels, layer.groups)
         return cls(layer, max(1, room) if groups == "packed" else 1)
 
+    @classmethod
+    def choices(cls, layer: Layer, groups: Groups, *, inputs: int, filters: int) -> list[Self]:
+        """The packs of a block, then those of one with half its outputs, a quarter, and so on; none stands twice.
+
+        For machines whose lanes wait for one another, so that a narrower pack may be done sooner: with twice the
+        outputs all packs are there that were before.
+        """
+        halved = (cls.of(layer, groups, inputs=inputs, filters=filters >> by) for by in range(filters.bit_length()))
+        return list({packs.together: packs for packs in halved}.values())
+
     @property
     def count(self) -> int:
         """Packs of the layer."""

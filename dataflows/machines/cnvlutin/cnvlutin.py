@@ -20,9 +20,11 @@ What the machine is taken to do where the paper is silent, or not remembered:
 - So lanes take bricks of different kernel positions at a time, each from a bank of its own that is never another's.
 - The network's own input is not encoded (`first_layer`): a chunk of 16 channels a cycle, zeros and padding included.
   Fully connected layers are (`fully_connected`).
-- Groups lie side by side as on DaDianNao (`groups`), as many as fill a brick of every lane; a brick may hold the
-  channels of several, of which each meets the filters of its own group. Bricks begin with the first channel of what
-  runs together, also where that is no multiple of 16.
+- Groups lie side by side as on DaDianNao (`groups`), at most as many as fill a brick of every lane; a brick may hold
+  the channels of several, of which each meets the filters of its own group. Bricks begin with the first channel of what
+  runs together, also where that is no multiple of 16. More groups have more bricks to a window, which lanes may share
+  less evenly: where half as many, a quarter and so on, down to a group alone, take fewer cycles of computing over the
+  whole layer, so many run together (the most of those that take equally long).
 - Bricks are fetched ahead, a brick a lane and cycle, and outputs encoded beside the next windows: neither is waited
   for.
 - Offsets have memory of their own, and a map that does not fit crosses DRAM without them.
@@ -112,10 +114,10 @@ class Cnvlutin(Accelerator[CnvlutinSpec]):
         return layer.dense_macs if dense else count_meetings(trace) * layer.group_out_channels
 
     def _schedule(self, trace: LayerTrace, *, dense: bool) -> LayerSchedule:
-        spec, layer = self.spec, product_layer(trace.layer)
-        mask = trace.activation_mask if layer is trace.layer else _side_by_side(trace.activation_mask)
+        spec, (layer, mask) = self.spec, _as_run(trace)
         maps = KeptMaps(layer, trace.input_in_dram, spec.central_edram_bytes // 2, spec.value_bits)
-        plan = self._plan(layer, maps, dense=dense)
+        packs = self._packs(layer, mask, dense=dense)
+        plan = self._plan(packs, maps)
         room = spec.synapse_edram_bytes
         synapse_bytes = bits_to_bytes(layer.weight_count * spec.value_bits)
         # What another layer makes in the same run lies with the maps, not among the synapses.
@@ -129,16 +131,15 @@ class Cnvlutin(Accelerator[CnvlutinSpec]):
         moved = maps.transfers(traffic, buffers, synapse_bytes, resident=held)
         return strip_schedule(
             spec,
-            self._dense_work(plan) if dense else self._work(plan, self._packs(layer, dense=False), mask),
+            self._dense_work(plan) if dense else self._work(plan, packs, mask),
             replace(moved, notes=(*residency_notes("synapses", synapse_bytes, room, held=held), *moved.notes)),
             pe_grid=(1, spec.lanes),
             lanes_per_pe=spec.filters,
             expected_issued=self._issued(trace, dense=dense),
         )
 
-    def _plan(self, layer: Layer, maps: KeptMaps, *, dense: bool) -> StripPlan:
-        spec = self.spec
-        packs = self._packs(layer, dense=dense)
+    def _plan(self, packs: GroupPacks, maps: KeptMaps) -> StripPlan:
+        spec, layer = self.spec, packs.layer
         # Positions are held as the largest pack needs them, as with DaDianNao.
         position_bytes = bits_to_bytes(spec.value_bits * int(packs.channels.max()))
         inputs = maps.input_positions(maps.room_bytes // position_bytes)
@@ -146,11 +147,26 @@ class Cnvlutin(Accelerator[CnvlutinSpec]):
         columns = np.full(packs.count, layer.weight_count // layer.out_channels)
         return StripPlan(layer, columns, packs.filters(spec.filters), strips, packs)
 
-    def _packs(self, layer: Layer, *, dense: bool) -> GroupPacks:
-        """Groups side by side: in a vector of all lanes where zeros are not skipped, else in a brick of every lane."""
+    def _packs(self, layer: Layer, mask: np.ndarray, *, dense: bool) -> GroupPacks:
+        """Groups side by side: in a vector of all lanes where zeros are not skipped, else those that are fastest.
+
+        mask  (N, C, [D,] H, W), of which nothing is asked where all ways are one
+        """
         spec = self.spec
-        inputs = spec.lanes if dense else spec.lanes * spec.brick
-        return GroupPacks.of(layer, spec.groups, inputs=inputs, filters=spec.filters)
+        if dense:
+            return GroupPacks.of(layer, spec.groups, inputs=spec.lanes, filters=spec.filters)
+        choices = GroupPacks.choices(layer, spec.groups, inputs=spec.lanes * spec.brick, filters=spec.filters)
+        best, least, dealt = choices[0], math.inf, self._dealt(layer)
+        neurons = 0
+        for packs in choices if len(choices) > 1 else ():
+            # Lanes that never waited for one another would take so long: no walk where even that is no gain.
+            if neurons >= least * dealt.mapped(int(packs.channels[0])):
+                continue
+            work = LaneWork.of(packs, dealt, mask, np.zeros(1, np.int64), spec.empty_brick_cycles)
+            neurons, length = int(work.neurons.sum()), int(work.length.sum())
+            if length < least:
+                best, least = packs, length
+        return best
 
     def _work(self, plan: StripPlan, packs: GroupPacks, mask: np.ndarray) -> StripWork:
         """Cycles and products where zeros are skipped."""
@@ -210,7 +226,8 @@ class Cnvlutin(Accelerator[CnvlutinSpec]):
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
         dense = self._runs_densely(trace)
-        packs = self._packs(product_layer(trace.layer), dense=dense)
+        layer, mask = _as_run(trace)
+        packs = self._packs(layer, mask, dense=dense)
         return hardware.count(self.spec, self.parts, packs, schedule, effectual_macs, dense=dense)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
@@ -224,11 +241,15 @@ class Cnvlutin(Accelerator[CnvlutinSpec]):
         by_filter = weights.reshape(layer.groups, layer.group_out_channels, layer.group_in_channels, -1)
         synapses = np.ascontiguousarray(by_filter.transpose(0, 2, 3, 1))
         outputs = np.zeros((layer.batch, len(dealt.windows), layer.out_channels), np.int64)
-        together = self._packs(layer, dense=False).together
+        together = self._packs(layer, activations != 0, dense=False).together
         multiply_neurons(padded, dealt, synapses, self.spec.filters, together, outputs)
         return outputs.transpose(0, 2, 1).reshape(layer.output_shape)
 
 
-def _side_by_side(mask: np.ndarray) -> np.ndarray:
-    """The mask (N, C, 1, 1) of a fully connected batch as positions of one row, (1, C, 1, N)."""
-    return np.ascontiguousarray(mask.reshape(mask.shape[:2]).T).reshape(1, mask.shape[1], 1, -1)
+def _as_run(trace: LayerTrace) -> tuple[Layer, np.ndarray]:
+    """The layer and its activation mask as the machine takes them: a fully connected batch is positions of one row."""
+    layer, mask = product_layer(trace.layer), trace.activation_mask
+    if layer is trace.layer:
+        return layer, mask
+    # (N, C, 1, 1) as (1, C, 1, N)
+    return layer, np.ascontiguousarray(mask.reshape(mask.shape[:2]).T).reshape(1, mask.shape[1], 1, -1)

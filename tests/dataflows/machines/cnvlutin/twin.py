@@ -46,12 +46,26 @@ class Machine:
         self.taps = list(product(*map(range, layer.kernel_size)))
 
     def packs(self) -> list[list[int]]:
+        """The groups of each pack: of those in all filters, half of them and so on what takes the fewest cycles."""
+        filters, ways = self.filters, [self.packs_in(self.filters)]
+        while filters > 1 and not self.dense:
+            filters //= 2
+            ways.append(self.packs_in(filters))
+        return min(ways, key=self.cycles) if self.layer.groups > 1 else ways[0]
+
+    def cycles(self, packs: list[list[int]]) -> int:
+        """Those of all windows, on the first lane as on any."""
+        rounds = -(-len(packs[0]) * self.layer.group_out_channels // self.filters)
+        images = range(self.layer.batch)
+        return sum(int(self.image(pack, image, rounds)[0][0].sum()) for pack in packs for image in images)
+
+    def packs_in(self, filters: int) -> list[list[int]]:
         """The groups of each pack: one more joins as long as its channels and filters have room beside the others."""
         room = self.spec.lanes if self.dense else self.spec.lanes * self.spec.brick
         found: list[list[int]] = []
         for group in range(self.layer.groups):
             more = len(found[-1]) + 1 if found else 1
-            fits = more * self.layer.group_in_channels <= room and more * self.layer.group_out_channels <= self.filters
+            fits = more * self.layer.group_in_channels <= room and more * self.layer.group_out_channels <= filters
             if self.spec.groups == "packed" and found and fits:
                 found[-1].append(group)
             else:

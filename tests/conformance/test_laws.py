@@ -23,11 +23,24 @@ from workloads.trace import LayerTrace
 
 DRAWS = int(os.environ.get("PRUNESIM_LAW_DRAWS", "12"))
 MORE = ("_bytes", "_per_cycle", "_depth", "_vectors", "_ports", "_port_values", "_port_bits", "prefetch_tiles")
-PES = ("pes", "pe_rows", "pe_columns", "cores", "arrays", "clusters", "units", "tiles")
+PES = (
+    "pes",
+    "pe_rows",
+    "pe_columns",
+    "cores",
+    "arrays",
+    "clusters",
+    "units",
+    "tiles",
+    "cluster_rows",
+    "cluster_columns",
+)
 SHARE, FEW_CYCLES = 0.03, 64
-# Their mapping is searched offline on shapes without zeros, as published: more ports or PEs may let it take one that is
-# slower where a layer is sparse (DEVIATIONS.md).
+# A mapping is searched for by expected times: how long memory is waited for beside PEs that compute is only estimated, so
+# that the laws are asked where it never is; and of zeros only shares are known (DEVIATIONS.md).
 SEARCHED = {"eyeriss", "eyeriss-v2"}
+MORE_CYCLES = {"eyeriss-v2": 128}
+ONE_MAPPING = {"eyeriss-v2": {"mapped_for": "shape"}}  # whatever zeros a layer has
 
 pytestmark = pytest.mark.law
 
@@ -115,14 +128,16 @@ def cases(name: str, seed: int) -> Iterator[tuple[LayerTrace, dict[str, Any], np
         yield random_trace(random_layer(random), random), random_settings(name, random), random
 
 
-def allowed(cycles: int) -> float:
-    return cycles * (1 + SHARE) + FEW_CYCLES
+def allowed(name: str, cycles: int) -> float:
+    return cycles * (1 + SHARE) + MORE_CYCLES.get(name, FEW_CYCLES)
 
 
 @pytest.mark.parametrize("name", sorted(machines()))
 def test_more_room_or_speed_never_costs_time_or_bytes(name):
     compared = 0
     for trace, settings, random in cases(name, seed=1):
+        if name in SEARCHED:
+            settings |= {"dram.bandwidth_gbs": math.inf}
         before = outcome(name, settings, trace)
         if before is None or not settings_of(name):
             continue
@@ -133,9 +148,7 @@ def test_more_room_or_speed_never_costs_time_or_bytes(name):
             continue
         compared += 1
         told = f"{key} {value} doubled: {before} cycles and bytes became {after}; {trace.layer}, {settings}"
-        if name in SEARCHED:
-            continue
-        assert after[0] <= allowed(before[0]), told
+        assert after[0] <= allowed(name, before[0]), told
         assert after[1] <= before[1] or after[0] < before[0], told
     assert compared or not settings_of(name) or create(name).pointwise_only or DRAWS < 12
 
@@ -149,19 +162,19 @@ def test_zeros_never_cost_time(name):
             trace.weights & (random.random(layer.weight_shape) < random.choice([0.7, 1.0])),
             trace.activations & (random.random(layer.input_shape) < 0.8),
         )
-        endless = {"dram.bandwidth_gbs": math.inf}
+        endless = {"dram.bandwidth_gbs": math.inf} | ONE_MAPPING.get(name, {})
         before, after = outcome(name, endless, trace), outcome(name, endless, fewer)
         if before is not None and after is not None:
-            assert after[0] <= allowed(before[0]), f"{before} became {after}; {layer}"
+            assert after[0] <= allowed(name, before[0]), f"{before} became {after}; {layer}"
 
 
 @pytest.mark.parametrize("name", sorted(machines()))
 def test_more_pes_never_cost_time(name):
     spec = create(name).spec.model_dump()
-    keys = [key for key in PES if key in spec and name not in SEARCHED]
+    keys = [key for key in PES if key in spec]
     for trace, _, random in cases(name, seed=3) if keys else ():
         key = str(random.choice(keys))
         few, endless = max(1, spec[key] >> int(random.integers(0, 4))), {"dram.bandwidth_gbs": math.inf}
         before, after = (outcome(name, endless | {key: pes}, trace) for pes in (few, 2 * few))
         if before is not None and after is not None:
-            assert after[0] <= allowed(before[0]), f"{key} {few} doubled: {before} became {after}; {trace.layer}"
+            assert after[0] <= allowed(name, before[0]), f"{key} {few} doubled: {before} became {after}; {trace.layer}"

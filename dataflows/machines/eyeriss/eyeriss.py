@@ -26,7 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataflows.machines.eyeriss.chain_steps import Counted, Ports
-from dataflows.machines.eyeriss.mapping import Estimate, Limits, Mapping, Rows
+from dataflows.machines.eyeriss.expected_time import Estimate
+from dataflows.machines.eyeriss.mapping import Limits, Rows, Ways
 from dataflows.machines.eyeriss.row_counts import dense_blocks, dense_rows
 from dataflows.machines.eyeriss.row_stationary import RowStationary
 from dataflows.machines.eyeriss.row_strips import LaidOut
@@ -35,7 +36,6 @@ from dataflows.sizing import Scaling
 from dataflows.specs import MOST_COUNT
 from dataflows.tiling.dram_layout import bits_to_bytes
 from workloads.trace import LayerTrace
-from workloads.whole_numbers import ceil_div
 
 
 class Eyeriss(RowStationary):
@@ -91,8 +91,7 @@ class Eyeriss(RowStationary):
 
     def estimate(self) -> Estimate:
         """See `RowStationary`."""
-        spec = self.spec
-        return _Buses(spec.weight_port_values, spec.input_port_values, spec.sum_port_values)
+        return _Buses(self.spec.value_bits)
 
     def counted(self, trace: LayerTrace, laid: LaidOut) -> Counted:
         """Every weight and position counts."""
@@ -109,16 +108,20 @@ class Eyeriss(RowStationary):
 
 @dataclass(frozen=True)
 class _Buses(Estimate):
-    weight_values: int
-    input_values: int
-    sum_values: int
+    value_bits: int
 
-    def load(self, way: Mapping) -> int:
-        words = way.groups * way.blocks * way.depth * way.filters * way.channels * way.taps
-        return ceil_div(words, self.weight_values)
+    def load(self, ways: Ways) -> np.ndarray:
+        return ways.groups * ways.blocks * ways.depth * ways.filters * ways.channels * ways.taps
 
-    def inputs(self, way: Mapping, shape: Rows) -> int:
-        return ceil_div(shape.inputs(way), self.input_values)
+    def inputs(self, ways: Ways, shape: Rows, rows: np.ndarray) -> np.ndarray:
+        return ways.groups * shape.held_channels(ways) * rows * shape.layer.input_size[-1]
 
-    def sums(self, way: Mapping, shape: Rows) -> int:
-        return ceil_div(shape.sums(way), self.sum_values)
+    def sums(self, ways: Ways, shape: Rows) -> np.ndarray:
+        return shape.sums(ways)
+
+    def in_use(self, ways: Ways) -> tuple[np.ndarray, np.ndarray]:
+        return np.ones(ways.rows.shape), np.ones(ways.rows.shape)
+
+    def weight_bits(self, ways: Ways, shape: Rows, nonzero: float) -> np.ndarray:
+        del nonzero
+        return np.full(ways.rows.shape, shape.layer.weight_count * self.value_bits)

@@ -31,7 +31,8 @@ from typing import Any
 import numpy as np
 
 from dataflows.machines.eyeriss.chain_steps import Counted, Ports
-from dataflows.machines.eyeriss.mapping import Estimate, Limits, Mapping, Rows
+from dataflows.machines.eyeriss.expected_time import Estimate
+from dataflows.machines.eyeriss.mapping import Limits, Rows, Ways
 from dataflows.machines.eyeriss.row_counts import taken_of_rows, weights_of_blocks
 from dataflows.machines.eyeriss.row_stationary import RowStationary, stacked_input
 from dataflows.machines.eyeriss.row_strips import LaidOut
@@ -118,7 +119,14 @@ class EyerissV2(RowStationary):
 
     def estimate(self) -> Estimate:
         """See `RowStationary`."""
-        return _Mesh(self.ports(), self.spec.columns)
+        spec = self.spec
+        return _Mesh(self.ports(), spec.columns, spec.value_bits + spec.count_bits, spec.address_bits)
+
+    def densities(self, trace: LayerTrace) -> tuple[float, float]:
+        """See `RowStationary`; `mapped_for` says whether they are known."""
+        if self.spec.mapped_for == "shape":
+            return 1.0, 1.0
+        return trace.weight_density, trace.activation_density
 
     def counted(self, trace: LayerTrace, laid: LaidOut) -> Counted:
         """Non-zeros of rows and weights."""
@@ -139,27 +147,37 @@ class EyerissV2(RowStationary):
 class _Mesh(Estimate):
     ports: Ports
     array_columns: int
+    stored_bits: int
+    address_bits: int
 
-    def load(self, way: Mapping) -> int:
-        blocks = min(way.groups * way.blocks, ceil_div(self.ports.columns, way.rows))
-        return ceil_div(blocks * way.filters * way.channels * way.taps, self.ports.weights)
+    def load(self, ways: Ways) -> np.ndarray:
+        blocks = np.minimum(ways.groups * ways.blocks, ceil_div(self.ports.columns, ways.rows))
+        return blocks * ways.filters * ways.channels * ways.taps
 
-    def inputs(self, way: Mapping, shape: Rows) -> int:
+    def inputs(self, ways: Ways, shape: Rows, rows: np.ndarray) -> np.ndarray:
         # Of a cluster's PEs those of a chain read rows for so many channel blocks and kernel rows, and
         # those beside them rows that overlap, or other groups'.
-        layer, entries, across = shape.layer, min(self.ports.rows, way.depth), min(way.rows, self.ports.columns)
-        down = min(entries, shape.kernel_rows)
-        rows = min(across * down, (across - 1) * layer.stride[-2] + (down - 1) * layer.dilation[-2] + 1)
-        groups = min(way.groups, ceil_div(self.ports.columns, way.blocks * way.rows))
-        blocks = ceil_div(entries, shape.unit(way.taps)) * groups * self._stacks(way)
-        words = blocks * rows * way.channels * shape.layer.input_size[-1]
-        return ceil_div(words, self.ports.inputs)
+        layer, entries = shape.layer, np.minimum(self.ports.rows, ways.depth)
+        across, down = np.minimum(ways.rows, self.ports.columns), np.minimum(entries, shape.kernel_rows)
+        overlapping = (across - 1) * layer.stride[-2] + (down - 1) * layer.dilation[-2] + 1
+        own = np.minimum(np.minimum(across * down, overlapping), rows)
+        groups = np.minimum(ways.groups, ceil_div(self.ports.columns, ways.blocks * ways.rows))
+        blocks = ceil_div(entries, shape.units(ways.taps)) * groups * self._stacks(ways)
+        return blocks * own * ways.channels * layer.input_size[-1]
 
-    def sums(self, way: Mapping, shape: Rows) -> int:
-        positions = shape.layer.output_size[-1]
-        return ceil_div(self._stacks(way) * way.filters * positions, self.ports.sums)
+    def in_use(self, ways: Ways) -> tuple[np.ndarray, np.ndarray]:
+        pes = ways.groups * ways.blocks * ways.rows * ways.depth
+        return ceil_div(pes, self.ports.columns), ceil_div(pes, self.ports.columns * self.ports.rows)
 
-    def _stacks(self, way: Mapping) -> int:
+    def sums(self, ways: Ways, shape: Rows) -> np.ndarray:
+        return self._stacks(ways) * ways.filters * shape.layer.output_size[-1]
+
+    def weight_bits(self, ways: Ways, shape: Rows, nonzero: float) -> np.ndarray:
+        layer = shape.layer
+        addresses = ceil_div(layer.group_out_channels, ways.filters) * layer.weight_count // layer.group_out_channels
+        return nonzero * layer.weight_count * self.stored_bits + addresses * self.address_bits
+
+    def _stacks(self, ways: Ways) -> np.ndarray:
         """Chains of a column that lie in a cluster, or end there."""
-        chains = ceil_div(way.groups * way.blocks * way.rows, self.array_columns)
-        return min(ceil_div(self.ports.rows, way.depth), chains)
+        chains = ceil_div(ways.groups * ways.blocks * ways.rows, self.array_columns)
+        return np.minimum(ceil_div(self.ports.rows, ways.depth), chains)

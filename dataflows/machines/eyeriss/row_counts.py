@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from dataflows.kernels.compiled import kernel
@@ -14,37 +12,12 @@ from workloads.whole_numbers import ceil_div
 _MOST_OF_A_BYTE = 255
 
 
-def input_rows(layer: Layer) -> int:
-    """Rows of a channel's map, [D·]H."""
-    return int(np.prod(layer.input_size[:-1]))
-
-
-def rows_read(layer: Layer) -> np.ndarray:
-    """Int64 ([O·]P, [T·]R): the input row ([d,] h) of each output row and kernel row; outside the map [D·]H."""
-    inside: np.ndarray = np.ones((1, 1), bool)
-    row: np.ndarray = np.zeros((1, 1), np.int64)
-    for axis in range(layer.axes - 1):
-        outputs = np.arange(layer.output_size[axis])[:, None] * layer.stride[axis]
-        place = outputs + np.arange(layer.kernel_size[axis]) * layer.dilation[axis] - layer.padding[axis][0]
-        size = layer.input_size[axis]
-        # Slices of a volume first: output rows (o, p) and kernel rows (t, r) of both axes, row-major.
-        inside = _outer(inside, (place >= 0) & (place < size), np.logical_and)
-        row = _outer(row * size, place, np.add)
-    return np.where(inside, row, input_rows(layer))
-
-
-def _outer(first: np.ndarray, second: np.ndarray, join: Callable[..., np.ndarray]) -> np.ndarray:
-    """(a·c, b·d) of (a, b) and (c, d): every pair, the second running faster."""
-    pairs = join(first[:, None, :, None], second[None, :, None, :])
-    return pairs.reshape(first.shape[0] * second.shape[0], -1)
-
-
 def taken_of_rows(layer: Layer, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Int32 (N, rows + 1, C, S) and (N, rows + 1, C): non-zeros that a tap meets, and all, of rows; none of the last.
 
     mask  bool (N, C, [D,] H, W)
     """
-    rows, width = input_rows(layer), layer.input_size[-1]
+    rows, width = Rows(layer).input_rows, layer.input_size[-1]
     taken = np.zeros((layer.batch, rows + 1, layer.in_channels, layer.kernel_size[-1]), np.int32)
     words = np.zeros(taken.shape[:-1], np.int32)
     _count_rows(
@@ -90,7 +63,7 @@ def _count_rows(
 
 def dense_rows(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
     """The same for a machine that skips nothing: every tap meets all positions, even of rows in the padding."""
-    rows = input_rows(layer)
+    rows = Rows(layer).input_rows
     taken = np.full((layer.batch, rows + 1, layer.in_channels, layer.kernel_size[-1]), layer.output_size[-1], np.int32)
     words = np.full(taken.shape[:-1], layer.input_size[-1], np.int32)
     words[:, rows] = 0  # what is known to be zero is not brought

@@ -20,8 +20,9 @@ from dataflows.hardware.components import Component
 from dataflows.kernels.compiled import kernel
 from dataflows.machines.eyeriss import hardware
 from dataflows.machines.eyeriss.chain_steps import Chains, Counted, Ports, chain_steps
-from dataflows.machines.eyeriss.mapping import Estimate, Limits, Rows, search, stacked_images
-from dataflows.machines.eyeriss.row_counts import filters_of_blocks, rows_read
+from dataflows.machines.eyeriss.expected_time import Aim, Estimate, search
+from dataflows.machines.eyeriss.mapping import Limits, Rows, rows_read, stacked_images
+from dataflows.machines.eyeriss.row_counts import filters_of_blocks
 from dataflows.machines.eyeriss.row_strips import LaidOut, best_strips
 from dataflows.machines.eyeriss.spec import RowStationarySpec
 from dataflows.schedule import LayerSchedule, no_cycles
@@ -39,8 +40,8 @@ from workloads.whole_numbers import boundaries, ceil_div
 class RowStationary(Accelerator[RowStationarySpec]):
     """Machines whose PEs keep rows of weights. What they count of rows and weights they say themselves."""
 
-    _laid_out: tuple[Layer | None, LaidOut | None] = None, None
-    """The layer that was laid out last, at hand for whoever counts its actions next."""
+    _laid_out: tuple[LayerTrace | None, LaidOut | None] = None, None
+    """The trace that was laid out last, at hand for whoever counts its actions next."""
 
     @abstractmethod
     def limits(self) -> Limits:
@@ -62,23 +63,39 @@ class RowStationary(Accelerator[RowStationarySpec]):
     def weight_bytes(self, counted: Counted, laid: LaidOut) -> np.ndarray:
         """Int64 (groups, filter blocks): stored bytes of each block of weights of a PE's filters."""
 
-    def lay_out(self, layer: Layer) -> LaidOut:
-        """How the layer is run; kept for whoever asks about the same layer next."""
+    def densities(self, trace: LayerTrace) -> tuple[float, float]:
+        """Shares of weights and activations that are not zero, as far as the search knows."""
+        del trace
+        return 1.0, 1.0
+
+    def lay_out(self, trace: LayerTrace) -> LaidOut:
+        """How the layer is run; kept for whoever asks about the same trace next."""
         laid_out, laid = self._laid_out
-        if laid is None or laid_out is not layer:
-            laid = self._lay_out(layer)
-            self._laid_out = layer, laid
+        if laid is None or laid_out is not trace:
+            laid = self._lay_out(trace.layer, *self.densities(trace))
+            self._laid_out = trace, laid
         return laid
 
-    def _lay_out(self, layer: Layer) -> LaidOut:
-        spec, layer, limits, ports = self.spec, stacked_images(layer), self.limits(), self.estimate()
-        way = search(replace(layer, name="any"), limits, ports, beside=spec.weight_loads == "beside")
-        return best_strips(layer, way, limits, ports, spec, self.held_weight_bytes())
+    def _lay_out(self, layer: Layer, weights: float, activations: float) -> LaidOut:
+        spec, layer, ports = self.spec, stacked_images(layer), self.ports()
+        aim = Aim(
+            limits=self.limits(),
+            ports=self.estimate(),
+            rates=(ports.weights, ports.inputs, ports.sums),
+            beside=bool(ports.beside),
+            empty=ports.empty,
+            skips=self.skips_zeros,
+            weights=weights,
+            activations=activations,
+            bytes_per_cycle=spec.dram.planned_gbs * 1e9 / spec.clock_hz,
+            held_bytes=self.held_weight_bytes(),
+        )
+        return best_strips(layer, search(replace(layer, name="any"), aim), aim)
 
     def schedule(self, trace: LayerTrace) -> LayerSchedule:
         """One tile for each pack of groups, image and strip of waves, in this order."""
         self.require(trace.layer)
-        limits, laid = self.limits(), self.lay_out(trace.layer)
+        limits, laid = self.limits(), self.lay_out(trace)
         counted = self.counted(trace, laid)
         plan = self._plan(counted, laid)
         traffic = StripTraffic(plan, self.spec.value_bits, self.held_weight_bytes(), indexed=False)
@@ -157,12 +174,12 @@ class RowStationary(Accelerator[RowStationarySpec]):
 
     def actions(self, trace: LayerTrace, schedule: LayerSchedule, effectual_macs: int) -> ActionCounts:
         """See `hardware`."""
-        laid = self.lay_out(trace.layer)
+        laid = self.lay_out(trace)
         return hardware.count(self.parts, laid, trace, schedule, effectual_macs, skips=self.skips_zeros)
 
     def execute(self, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
         """Outputs filter block by filter block and entry by entry, as sums go down the chains."""
-        laid = self.lay_out(layer)
+        laid = self.lay_out(LayerTrace(layer, weights, activations))
         stacked, way = laid.layer, laid.way
         padded = PaddedMap.of(stacked, stacked_input(layer, activations))
         kernels = np.ascontiguousarray(weights).reshape(

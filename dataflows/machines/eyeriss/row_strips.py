@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dataflows.machines.eyeriss.mapping import Estimate, Limits, Mapping, Rows, estimated_cycles, waves_together
-from dataflows.machines.eyeriss.spec import RowStationarySpec
+import numpy as np
+
+from dataflows.machines.eyeriss.expected_time import Aim
+from dataflows.machines.eyeriss.mapping import Mapping, Rows, Ways
 from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.tiling.group_packs import GroupPacks
 from dataflows.tiling.strips import PixelStrips
@@ -33,30 +35,22 @@ class LaidOut:
     joined: int
 
 
-def best_strips(
-    layer: Layer, way: Mapping, limits: Limits, ports: Estimate, spec: RowStationarySpec, held_weight_bytes: int
-) -> LaidOut:
-    """The strips of a layer, of those of every length.
-
-    held_weight_bytes  weights that the PEs hold together: a layer that has no more is loaded once
-    """
+def best_strips(layer: Layer, way: Mapping, aim: Aim) -> LaidOut:
+    """The strips of a layer, of those of every length."""
     shape = Rows(layer)
-    weights = bits_to_bytes(layer.weight_count * spec.value_bits)
 
     def cost(laid: LaidOut) -> tuple[float, float]:
         strips = laid.strips
         repeats = ceil_div(ceil_div(layer.group_out_channels, way.filters * way.blocks), laid.joined)
-        values = int(strips.run_positions.sum()) * layer.in_channels * layer.batch
-        moved = bits_to_bytes(values * spec.value_bits) * (repeats if strips.streams_inputs else 1)
-        moved += weights * (strips.count * layer.batch if weights > held_weight_bytes else 1)
-        beside = spec.weight_loads == "beside"
-        cycles = estimated_cycles(shape, way, limits, ports, strips=strips.count, beside=beside)
-        return max(cycles, moved * spec.clock_hz / (spec.dram.planned_gbs * 1e9)), moved
+        positions = int(strips.run_positions.sum()) * (repeats if strips.streams_inputs else 1)
+        time, moved = aim.time(shape, Ways.of(way), np.array([strips.count]), np.array([positions]))
+        return float(time[0]), float(moved[0])
 
-    return min(_choices(shape, way, limits), key=cost)
+    return min(_choices(shape, way, aim), key=cost)
 
 
-def _choices(shape: Rows, way: Mapping, limits: Limits) -> Iterator[LaidOut]:
+def _choices(shape: Rows, way: Mapping, aim: Aim) -> Iterator[LaidOut]:
+    limits = aim.limits
     layer, packs = shape.layer, GroupPacks(shape.layer, way.groups)
     wave = way.rows * layer.output_size[-1]
     position_bytes = bits_to_bytes(limits.value_bits * way.groups * layer.group_in_channels)
@@ -68,7 +62,7 @@ def _choices(shape: Rows, way: Mapping, limits: Limits) -> Iterator[LaidOut]:
         held = PixelStrips.of(layer, wave, inputs=inputs // 8 // position_bytes, outputs=outputs)
         if not held.streams_inputs:
             yield LaidOut(layer, way, packs, held, 1)
-    most = waves_together(shape, way, limits)
+    most = int(aim.waves_together(shape, Ways.of(way))[0])
     waves = ceil_div(shape.rows, way.rows)
     length = min(most, waves)
     while length:

@@ -86,6 +86,11 @@ class EyerissV2Spec(RowStationarySpec):
         2, description="partial sums that a column of a cluster takes, and gives, a cycle (memory: 40 bits)"
     )
     sum_bits: int = _Bits
+    mapped_for: Literal["densities", "shape"] = Field(
+        "densities",
+        description="what the search of a mapping knows: densities: the shares of weights and activations that are not "
+        "zero (assumption: the paper sizes blocks by their compressed weights, whose zeros it so knows); shape: none",
+    )
     empty_column_cycles: int = Field(
         0, ge=0, le=1, description="cycles that an activation takes whose weights in a PE are all zero (assumption: 0, "
         "as in Sparseloop's model of the PE; 1 where looking up an empty column costs a slot)"

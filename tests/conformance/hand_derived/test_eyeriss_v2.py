@@ -39,9 +39,9 @@ PAIRS = [
     Pair("eyeriss-v2", POINTWISE, 70 * 125 * 13 * 13, ONE_PE, weights=every(2)),
     # Six rows are empty; blocks without remainder are of 2 channels and 14 filters.
     Pair("eyeriss-v2", POINTWISE, 70 * 250 * 7 * 7 + 6 * 125 * 5, ONE_PE, activations=grid(2)),
-    # Windows from -1 to 27 in steps of 2: one tap lies in front of the map and one behind it. 4 x 4 blocks of 5 channels
-    # and 10 filters.
-    Pair("eyeriss-v2", STRIDED, 20 * 40 * 43 * 43 + 2 * 4 * 4, ONE_PE),
+    # Windows from -1 to 27 in steps of 2: one tap lies in front of the map and one behind it. Of blocks
+    # without remainder those of 2 channels and 20 filters, 10 x 2 of them, have the fewest addresses.
+    Pair("eyeriss-v2", STRIDED, 20 * 40 * 43 * 43 + 2 * 10 * 2, ONE_PE),
     Pair("eyeriss-v2", DEPTHWISE, 20 * 34 * 34 + 2 * 20, ONE_FILTER),
     Pair("eyeriss-v2", FC_BATCH, 4 * 300 * 70, ONE_PE),
     # Pairs of 70 filters, an activation's two weights at once.

@@ -16,25 +16,15 @@ from workloads.layer import Layer
 class Eyeriss(Walk):
     """A layer on the dense machine."""
 
-    def __init__(self, spec: Any, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> None:
+    def __init__(self, spec: Any, layer: Layer, weights: np.ndarray, activations: np.ndarray, m: Mapping) -> None:
         self.rows_of_array, self.columns_of_array = spec.pe_rows, spec.pe_columns
         self.values, self.macs = spec.values_per_pe, 1
         self.channels_of_a_pass = spec.channels_per_pass or 1 << 60
-        super().__init__(spec, layer, weights, activations)
-
-    def load_words(self, m: Mapping) -> int:
-        held = min(m.depth, self.entries(m.channels))
-        return m.groups * m.blocks * held * m.filters * m.channels * m.taps
+        super().__init__(spec, layer, weights, activations, m)
 
     def room(self, m: Mapping) -> int:
         left = 8 * self.spec.global_buffer_bytes - self.inputs(m) * self.spec.value_bits
         return max(0, left) // self.spec.sum_bits
-
-    def input_words(self, m: Mapping) -> int:
-        return self.inputs(m)
-
-    def sum_words(self, m: Mapping) -> int:
-        return m.groups * m.blocks * m.rows * m.filters * self.q
 
     def load_cycles(self, held: dict[tuple[int, int], Held]) -> int:
         # What is the same but for the output row is sent once.
@@ -61,10 +51,7 @@ class Eyeriss(Walk):
         return up(sum(len(slot.filters) * self.q for slot in chains.values()), self.spec.sum_port_values)
 
 
-def mapping(spec: Any, layer: Layer) -> Mapping:
-    """M0, C0, S0, D, E1, U, B of a layer whose images are stacked."""
-    nothing = np.zeros((1, 1, 1, 1), bool)
-    return Eyeriss(spec, layer, nothing, nothing).m
+WALK = Eyeriss
 
 
 def twin(
@@ -73,6 +60,7 @@ def twin(
     waves: list[int],
     weight_mask: np.ndarray,
     activation_mask: np.ndarray,
+    m: Mapping,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cycles int64 (tiles, PEs, causes) and products issued int64 (tiles, PEs)."""
-    return Eyeriss(spec, layer, weight_mask, activation_mask).run(waves)
+    return Eyeriss(spec, layer, weight_mask, activation_mask, m).run(waves)

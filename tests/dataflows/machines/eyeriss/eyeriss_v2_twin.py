@@ -16,32 +16,15 @@ from workloads.layer import Layer
 class EyerissV2(Walk):
     """A layer on the sparse machine."""
 
-    def __init__(self, spec: Any, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> None:
+    def __init__(self, spec: Any, layer: Layer, weights: np.ndarray, activations: np.ndarray, m: Mapping) -> None:
         self.rows_of_array = spec.cluster_rows * spec.pe_rows
         self.columns_of_array = spec.cluster_columns * spec.pe_columns
         self.values, self.macs = spec.columns_per_pe, spec.macs_per_pe
-        super().__init__(spec, layer, weights, activations)
-
-    def load_words(self, m: Mapping) -> int:
-        side = min(m.groups * m.blocks, up(self.spec.pe_columns, m.rows))
-        return side * m.filters * m.channels * m.taps
+        super().__init__(spec, layer, weights, activations, m)
 
     def room(self, m: Mapping) -> int:
         fits = self.inputs(m) * self.spec.value_bits <= 8 * self.spec.input_buffer_bytes
         return 8 * self.spec.sum_buffer_bytes // self.spec.sum_bits if fits else 0
-
-    def input_words(self, m: Mapping) -> int:
-        spec, layer = self.spec, self.layer
-        high, across = min(spec.pe_rows, m.depth), min(m.rows, spec.pe_columns)
-        down = min(high, self.t * self.r)
-        rows = min(across * down, (across - 1) * layer.stride[1] + (down - 1) * layer.dilation[1] + 1)
-        stacks = min(up(spec.pe_rows, m.depth), up(m.groups * m.blocks * m.rows, self.columns_of_array))
-        blocks = up(high, self.unit) * min(m.groups, up(spec.pe_columns, m.blocks * m.rows)) * stacks
-        return blocks * rows * m.channels * layer.input_size[2]
-
-    def sum_words(self, m: Mapping) -> int:
-        stacks = up(m.groups * m.blocks * m.rows, self.columns_of_array)
-        return min(up(self.spec.pe_rows, m.depth), stacks) * m.filters * self.q
 
     def stored(self, k: int, c: int, kernel_row: tuple[int, int], s: int) -> bool:
         """Whether a weight is non-zero."""
@@ -109,10 +92,7 @@ class EyerissV2(Walk):
         return max((up(count, self.spec.sum_port_values) for count in words.values()), default=0)
 
 
-def mapping(spec: Any, layer: Layer) -> Mapping:
-    """M0, C0, S0, D, E1, U, B of a layer whose images are stacked."""
-    nothing = np.zeros((1, 1, 1, 1), bool)
-    return EyerissV2(spec, layer, nothing, nothing).m
+WALK = EyerissV2
 
 
 def twin(
@@ -121,6 +101,7 @@ def twin(
     waves: list[int],
     weight_mask: np.ndarray,
     activation_mask: np.ndarray,
+    m: Mapping,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cycles int64 (tiles, PEs, causes) and products issued int64 (tiles, PEs)."""
-    return EyerissV2(spec, layer, weight_mask, activation_mask).run(waves)
+    return EyerissV2(spec, layer, weight_mask, activation_mask, m).run(waves)

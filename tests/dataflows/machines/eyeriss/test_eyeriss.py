@@ -48,7 +48,8 @@ def test_a_pe_takes_its_effectual_products(name, size, channels, filters, produc
 
 def test_alexnet_s_second_layer_is_laid_out_as_published():
     layer = next(layer for layer in load_network("alexnet").layers if layer.name == "conv2").with_batch(4)
-    way = Eyeriss().lay_out(layer).way
+    trace = LayerTrace(layer, np.ones(layer.weight_shape, bool), np.ones(layer.input_shape, bool))
+    way = Eyeriss().lay_out(trace).way
     # The paper's p = 16, q = 2, e = 27 with one set of channels and filters: 135 of 168 PEs.
     assert (way.filters, way.channels, way.rows, way.blocks, way.depth) == (16, 2, 27, 1, 5)
 

@@ -9,14 +9,16 @@ from tests.dataflows.hardware.counting import INPUT, assert_counts, assert_produ
 from tests.dataflows.machines.eyeriss import eyeriss_twin, eyeriss_v2_twin
 from tests.dataflows.machines.eyeriss.actions_twin import actions
 from tests.dataflows.machines.eyeriss.cases import dense_specs, sparse_specs
+from tests.dataflows.machines.eyeriss.mapping_twin import mapping_of
 from tests.dataflows.small_layers import small_traces
 
 
 def assert_as_twin(machine, twin, trace, sums):
     found, schedule = counted(machine, trace)
     assert_products(found, trace, schedule)
-    walk = twin(machine.spec, trace.layer, trace.weight_mask, trace.activation_mask)
-    expected = actions(walk, machine.lay_out(trace.layer).strips.blocks.tolist())
+    laid = machine.lay_out(trace)
+    walk = twin(machine.spec, trace.layer, trace.weight_mask, trace.activation_mask, mapping_of(laid.way))
+    expected = actions(walk, laid.strips.blocks.tolist())
     expected["input_buffer", "write"] += loads_of(machine, "input_buffer", schedule, INPUT)
     expected[sums, "read"] += words(machine, sums, schedule.stores.total_bytes)
     assert_counts(found, expected)

@@ -8,16 +8,18 @@ from dataflows.machines.eyeriss.eyeriss import Eyeriss
 from dataflows.machines.eyeriss.eyeriss_v2 import EyerissV2
 from tests.dataflows.machines.eyeriss import eyeriss_twin, eyeriss_v2_twin
 from tests.dataflows.machines.eyeriss.cases import dense_specs, sparse_specs
+from tests.dataflows.machines.eyeriss.mapping_twin import mapping_of
 from tests.dataflows.small_layers import small_traces
 
 
 def assert_equal(machine, twin, trace):
-    laid = machine.lay_out(trace.layer)
-    found, way = twin.mapping(machine.spec, trace.layer), laid.way
-    assert tuple(found) == (way.filters, way.channels, way.taps, way.depth, way.rows, way.groups, way.blocks)
-    schedule = machine.schedule(trace)
+    laid = machine.lay_out(trace)
+    found = mapping_of(laid.way)
     waves = laid.strips.blocks.tolist()
-    cycles, issued = twin.twin(machine.spec, trace.layer, waves, trace.weight_mask, trace.activation_mask)
+    masks = trace.weight_mask, trace.activation_mask
+    assert twin.WALK(machine.spec, trace.layer, *masks, found).fits(found)
+    cycles, issued = twin.twin(machine.spec, trace.layer, waves, *masks, found)
+    schedule = machine.schedule(trace)
     np.testing.assert_array_equal(schedule.cycles, cycles)
     np.testing.assert_array_equal(schedule.issued, issued)
     assert schedule.expected_issued == issued.sum()

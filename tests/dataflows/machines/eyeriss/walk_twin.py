@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dataflows.schedule import CAUSES, Cause
-from tests.dataflows.machines.eyeriss.mapping_twin import Machine, stacked, up
+from tests.dataflows.machines.eyeriss.mapping_twin import Machine, Mapping, stacked, up
 from workloads.layer import Layer
 
 Work = list[tuple[Cause, int]]  # of a PE in a wave: for each cycle its cause and how many products it issues
@@ -34,13 +34,13 @@ class Held(NamedTuple):
 
 
 class Walk(Machine):
-    """A machine that has found its mapping, and runs; its children say what its ports and PEs do."""
+    """A machine that has been given its mapping, and runs; its children say what its ports and PEs do."""
 
-    def __init__(self, spec: Any, layer: Layer, weights: np.ndarray, activations: np.ndarray) -> None:
+    def __init__(self, spec: Any, layer: Layer, weights: np.ndarray, activations: np.ndarray, m: Mapping) -> None:
         super().__init__(spec, stacked(layer))
         self.weights = weights if layer.axes == 3 else weights[:, :, None]
         self.activations = activations if layer.axes == 3 else activations.swapaxes(0, 1)[None]
-        self.m = self.mapping()
+        self.m = m
 
     def slot(self, place: int, pack: int, turn: int) -> Slot | None:
         """What a chain computes; None where it idles."""

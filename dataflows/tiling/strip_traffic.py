@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import numpy as np
 
@@ -54,6 +55,12 @@ class StripTraffic:
             self.notes(),
         )
 
+    @classmethod
+    def of_fewest_bytes(cls, plans: list[StripPlan], value_bits: int, weight_buffer_bytes: int) -> Self:
+        """That of the plan which loads the fewest bytes, the first of equals; without lists of columns."""
+        each = [cls(plan, value_bits, weight_buffer_bytes, indexed=False) for plan in plans]
+        return min(each, key=lambda traffic: traffic.loads().total_bytes) if len(each) > 1 else each[0]
+
     def _compulsory_bytes(self) -> int:
         """What no order of tiles avoids: the weights, the inputs of groups that keep any, and all outputs, once."""
         plan, layer = self._plan, self._plan.layer
@@ -77,7 +84,9 @@ class StripTraffic:
         """What had to be read again because it did not fit."""
         notes, strips = [], self._plan.strips
         if strips.streams_inputs and self._plan.filters.shape[-1] > 1:
-            notes.append("the inputs of a pixel block exceed the input buffer: they stream in for every filter block")
+            # A strip of several blocks only streams where that moves fewer bytes (`of_fewest_bytes`).
+            what = "inputs" if int(strips.blocks.max()) > 1 else "inputs of a pixel block"
+            notes.append(f"the {what} exceed the input buffer: they stream in for every filter block")
         if self.streams_weights and int(strips.blocks.max()) > 1:
             notes.append("the kept weights of a filter block exceed their buffer: they stream in for every pixel block")
         elif not self.holds_weights and strips.count * self._plan.layer.batch > 1:

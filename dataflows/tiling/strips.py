@@ -97,6 +97,18 @@ class PixelStrips:
         )
 
 
+def strip_orders(layer: Layer, pixels: int, *, inputs: int) -> list[PixelStrips]:
+    """The strips that `PixelStrips.of` cuts; where those are several, also the whole image as one whose inputs stream.
+
+    Weights that do not stay come anew for each of several strips. In a single strip all positions pass a block of
+    filters before the next one comes, so that weights come once, and inputs again for every block of filters.
+    """
+    held = PixelStrips.of(layer, pixels, inputs=inputs)
+    if held.count == 1:
+        return [held]
+    return [held, PixelStrips.of(layer, pixels, inputs=0, streams=True)]
+
+
 def _loads(runs: list[list[tuple[int, int]]], width: int, *, keep: bool) -> tuple[np.ndarray, ...]:
     """Int64 (runs,) four times: strip, last strip, start and positions of the rows that strips load.
 

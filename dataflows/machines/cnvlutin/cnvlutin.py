@@ -56,7 +56,7 @@ from dataflows.tiling.residency import residency_notes, resident
 from dataflows.tiling.strip_plan import StripPlan
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
 from dataflows.tiling.strip_traffic import StripTraffic
-from dataflows.tiling.strips import PixelStrips
+from dataflows.tiling.strips import strip_orders
 from dataflows.truth.products import count_meetings
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -117,12 +117,14 @@ class Cnvlutin(Accelerator[CnvlutinSpec]):
         spec, (layer, mask) = self.spec, _as_run(trace)
         maps = KeptMaps(layer, trace.input_in_dram, spec.central_edram_bytes // 2, spec.value_bits)
         packs = self._packs(layer, mask, dense=dense)
-        plan = self._plan(packs, maps)
         room = spec.synapse_edram_bytes
         synapse_bytes = bits_to_bytes(layer.weight_count * spec.value_bits)
         # What another layer makes in the same run lies with the maps, not among the synapses.
         held = not layer.moving_weights and resident(spec.weights_resident, fits=synapse_bytes <= room)
-        traffic = StripTraffic(plan, spec.value_bits, room, indexed=False)
+        plans = self._plans(packs, maps)
+        # Synapses that are there already make no difference to the order.
+        traffic = StripTraffic.of_fewest_bytes(plans[:1] if held else plans, spec.value_bits, room)
+        plan = traffic.plan
         buffers = (
             BufferUse("central_edram_inputs", Tensor.INPUT, maps.room_bytes, streamed=plan.strips.streams_inputs),
             BufferUse("synapse_edram", Tensor.WEIGHT, room, streamed=not traffic.holds_weights),
@@ -138,14 +140,15 @@ class Cnvlutin(Accelerator[CnvlutinSpec]):
             expected_issued=self._issued(trace, dense=dense),
         )
 
-    def _plan(self, packs: GroupPacks, maps: KeptMaps) -> StripPlan:
+    def _plans(self, packs: GroupPacks, maps: KeptMaps) -> list[StripPlan]:
+        """In the orders of strips and filter blocks that there are."""
         spec, layer = self.spec, packs.layer
         # Positions are held as the largest pack needs them, as with DaDianNao.
         position_bytes = bits_to_bytes(spec.value_bits * int(packs.channels.max()))
         inputs = maps.input_positions(maps.room_bytes // position_bytes)
-        strips = PixelStrips.of(layer, layer.output_size[-1], inputs=inputs)
-        columns = np.full(packs.count, layer.weight_count // layer.out_channels)
-        return StripPlan(layer, columns, packs.filters(spec.filters), strips, packs)
+        columns, filters = np.full(packs.count, layer.weight_count // layer.out_channels), packs.filters(spec.filters)
+        orders = strip_orders(layer, layer.output_size[-1], inputs=inputs)
+        return [StripPlan(layer, columns, filters, strips, packs) for strips in orders]
 
     def _packs(self, layer: Layer, mask: np.ndarray, *, dense: bool) -> GroupPacks:
         """Groups side by side: in a vector of all lanes where zeros are not skipped, else those that are fastest.

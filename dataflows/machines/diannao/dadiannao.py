@@ -40,7 +40,7 @@ from dataflows.tiling.residency import residency_notes, resident
 from dataflows.tiling.strip_plan import StripPlan
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
 from dataflows.tiling.strip_traffic import StripTraffic
-from dataflows.tiling.strips import PixelStrips
+from dataflows.tiling.strips import strip_orders
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 from workloads.whole_numbers import ceil_div
@@ -77,12 +77,14 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
         """One tile for each pack of groups, image and strip of rows, in this order."""
         spec, layer = self.spec, product_layer(trace.layer)
         maps = KeptMaps(layer, trace.input_in_dram, spec.map_bytes, spec.value_bits)
-        plan = self._plan(layer, maps)
         room = spec.chips * spec.synapse_edram_bytes
         synapse_bytes = bits_to_bytes(layer.weight_count * spec.value_bits)
         # What another layer makes in the same run lies with the maps, not among the synapses.
         held = not layer.moving_weights and resident(spec.weights_resident, fits=synapse_bytes <= room)
-        traffic = StripTraffic(plan, spec.value_bits, room, indexed=False)
+        plans = self._plans(layer, maps)
+        # Synapses that are there already make no difference to the order.
+        traffic = StripTraffic.of_fewest_bytes(plans[:1] if held else plans, spec.value_bits, room)
+        plan = traffic.plan
         buffers = (
             BufferUse("central_edram_inputs", Tensor.INPUT, spec.map_bytes, streamed=plan.strips.streams_inputs),
             BufferUse("synapse_edram", Tensor.WEIGHT, room, streamed=not traffic.holds_weights),
@@ -143,13 +145,14 @@ class DaDianNao(Accelerator[DaDianNaoSpec]):
             layer, weights, activations, neurons=spec.neurons, lanes=spec.inputs_per_neuron, groups=spec.groups
         )
 
-    def _plan(self, layer: Layer, maps: KeptMaps) -> StripPlan:
+    def _plans(self, layer: Layer, maps: KeptMaps) -> list[StripPlan]:
+        """In the orders of strips and filter blocks that there are."""
         spec = self.spec
         packs = GroupPacks.of(layer, spec.groups, inputs=spec.inputs_per_neuron, filters=spec.neurons)
         # Positions are held as the largest pack needs them; the last one may have fewer
         # channels and leaves room unused.
         position_bytes = bits_to_bytes(spec.value_bits * int(packs.channels.max()))
         inputs = maps.input_positions(spec.map_bytes // position_bytes)
-        strips = PixelStrips.of(layer, layer.output_size[-1], inputs=inputs)
-        columns = np.full(packs.count, layer.weight_count // layer.out_channels)
-        return StripPlan(layer, columns, packs.filters(spec.neurons), strips, packs)
+        columns, filters = np.full(packs.count, layer.weight_count // layer.out_channels), packs.filters(spec.neurons)
+        orders = strip_orders(layer, layer.output_size[-1], inputs=inputs)
+        return [StripPlan(layer, columns, filters, strips, packs) for strips in orders]

@@ -52,7 +52,7 @@ from dataflows.tiling.residency import residency_notes, resident
 from dataflows.tiling.strip_plan import StripPlan
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
 from dataflows.tiling.strip_traffic import StripTraffic
-from dataflows.tiling.strips import PixelStrips
+from dataflows.tiling.strips import strip_orders
 from dataflows.tiling.windows import PaddedMap
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
@@ -94,11 +94,13 @@ class Tcl(Accelerator[TclSpec]):
         packs = self._packs(layer)
         sets = SetSchedules.of(packs, trace.weight_mask, self._set_filters(packs), spec.rule)
         maps = KeptMaps(layer, trace.input_in_dram, spec.central_edram_bytes // 2, spec.value_bits)
-        plan = self._plan(packs, maps, sets)
         room, stored_bytes = spec.synapse_edram_bytes, self._stored_bytes(sets)
         weight_bytes = int(stored_bytes.sum())
         held = resident(spec.weights_resident, fits=weight_bytes <= room)
-        traffic = StripTraffic(plan, spec.value_bits, room, indexed=False)
+        plans = self._plans(packs, maps, sets)
+        # Weights that are there already make no difference to the order.
+        traffic = StripTraffic.of_fewest_bytes(plans[:1] if held else plans, spec.value_bits, room)
+        plan = traffic.plan
         buffers = (
             BufferUse("central_edram_inputs", Tensor.INPUT, maps.room_bytes, streamed=plan.strips.streams_inputs),
             BufferUse("synapse_edram", Tensor.WEIGHT, room, streamed=not traffic.holds_weights),
@@ -130,15 +132,16 @@ class Tcl(Accelerator[TclSpec]):
         row_bits = sets.filters * spec.lanes * (spec.value_bits + spec.select_bits) + spec.skip_bits
         return bits_to_bytes(sets.executed * row_bits).sum(axis=-1)
 
-    def _plan(self, packs: GroupPacks, maps: KeptMaps, sets: SetSchedules) -> StripPlan:
+    def _plans(self, packs: GroupPacks, maps: KeptMaps, sets: SetSchedules) -> list[StripPlan]:
+        """In the orders of strips and filter blocks that there are."""
         spec, layer = self.spec, packs.layer
         # Positions are held as the largest pack needs them, as with DaDianNao.
         position_bytes = bits_to_bytes(spec.value_bits * int(packs.channels.max()))
         inputs = maps.input_positions(maps.room_bytes // position_bytes)
-        strips = PixelStrips.of(layer, layer.output_size[-1], inputs=inputs)
         columns = np.full(packs.count, layer.weight_count // layer.out_channels)
         filters = packs.filters(spec.filters)
-        return StripPlan(layer, columns, filters, strips, packs, weight_bytes=self._stored_bytes(sets))
+        orders, stored = strip_orders(layer, layer.output_size[-1], inputs=inputs), self._stored_bytes(sets)
+        return [StripPlan(layer, columns, filters, strips, packs, weight_bytes=stored) for strips in orders]
 
     def _work(self, plan: StripPlan, sets: SetSchedules) -> StripWork:
         """Cycles and products; what a window costs does not depend on the window."""

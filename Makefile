@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-all lint bench mutants clean
+.PHONY: demo test test-all lint docs bench mutants clean
 
 demo: $(INSTALLED)  ## compare the shipped pruned network on every machine and draw where the PE-cycles went
 	mkdir -p demo
@@ -23,6 +23,10 @@ lint: $(INSTALLED)  ## format, lint, types and import contracts, as CI checks th
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+docs: $(INSTALLED)  ## build the documentation as a site that needs no network, into site/
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
 bench: $(INSTALLED)  ## print the tables of speeds, and which limits are not met (docs/speed.md)
 	$(BIN)/python -m benchmarks.table
 
@@ -32,7 +36,7 @@ mutants: $(INSTALLED)  ## break the sources by 300 small edits, one at a time, a
 	$(BIN)/python -m benchmarks.mutants
 
 clean:
-	rm -rf $(VENV) demo dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo site dist build .pytest_cache .ruff_cache .hypothesis
 
 $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

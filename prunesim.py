@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from dataflows.accelerator import Accelerator
     from simulator.reports.report import NetworkReport
+    from simulator.search.run import Found
     from workloads.workload import Workload
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "machines",
     "plot",
     "prune",
+    "search",
     "simulate",
     "sweep",
 ]
@@ -133,6 +135,22 @@ def sweep(
     if failures and not rows:
         raise InputError(failures[0][1])
     return rows
+
+
+def search(
+    *, store: str | Path | None = None, jobs: int | None = None, progress: Progress | None = None, **study: Any
+) -> Found:
+    """What a search finds: a study of one machine and workload, by its keys with a table `search`, or as `file=PATH`.
+
+    docs/search.md has the keys. With a `store` results are kept there, and only what it misses is computed.
+    """
+    from simulator.search.run import Search, run_search
+    from simulator.studies.store import Store
+    from simulator.studies.workers import Workers
+
+    chosen = Search.read(Path(study["file"])) if "file" in study else Search.of(study, "search", "search")
+    with tempfile.TemporaryDirectory() as folder, Store(Path(store or Path(folder, "search.sqlite"))) as kept:
+        return run_search(chosen, kept, Workers(jobs), progress)
 
 
 def plot(kind: str, results: Any, **options: str) -> Figure:

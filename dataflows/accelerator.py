@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import cached_property
+from math import isinf
 from typing import Any, ClassVar, Generic, cast
 
 import numpy as np
@@ -74,6 +75,22 @@ class Accelerator(ABC, Generic[Spec_co]):
         if multipliers is not None and multipliers > MOST_MULTIPLIERS:
             factors = " x ".join(f"{key} = {getattr(self.spec, key)}" for key in self.scaling.factors)
             raise InputError(f"{self.name}: {factors}: {multipliers:.3g} multipliers, at most {MOST_MULTIPLIERS}")
+
+    def __repr__(self) -> str:
+        multipliers, held, bandwidth = self.multipliers, self.on_chip_bytes, self.spec.dram.bandwidth_gbs
+        size = (
+            "multipliers without number" if multipliers is None else f"{multipliers:,} multipliers",
+            f"{self.spec.clock_hz / 1e9:g} GHz",
+            *(() if held is None else (f"{held / 1024:,.0f} KiB on the chip",)),
+            "DRAM without limit" if isinf(bandwidth) else f"DRAM of {bandwidth:g} GB/s",
+        )
+        changed = [f"{key} = {value}" for key, value in self.spec.model_dump(exclude_defaults=True).items()]
+        lines = (
+            f"{type(self).__name__} '{self.name}': {self.title}",
+            f"  {', '.join(size)}",
+            f"  {', '.join(changed) or 'all settings as by default'}",
+        )
+        return "\n".join(lines)
 
     @abstractmethod
     def schedule(self, trace: LayerTrace) -> LayerSchedule:

@@ -15,7 +15,7 @@ from dataflows.hardware.actions import MULTIPLIERS
 from dataflows.hardware.components import STORAGE
 from dataflows.registry import machine, over_defaults
 from simulator.engine.memory_kinds import check_memory
-from workloads.errors import InputError, nearest, shown
+from workloads.errors import MOST_FAULTS, InputError, nearest, shown
 from workloads.texts import MOST_PARTS, parse_toml, read_toml, toml_text, toml_value
 
 __all__ = [
@@ -100,11 +100,12 @@ def faults(error: ValidationError, spec: type[BaseModel], source: str, prefix: s
     """
     known = keys_of(spec)
     lines = []
-    for fault in error.errors(include_url=False):
+    for number, fault in enumerate(error.errors(include_url=False)):
         key = (prefix + ".".join(str(part) for part in fault["loc"])).rstrip(".")
         # A misspelt key is the commonest fault, and the nearest known one says more than that it is forbidden.
         if fault["type"] == "extra_forbidden":
-            lines.append(f"{source}: unknown key '{key}': {nearest(key, known)}")
+            hint = f": {nearest(key, known)}" if number < MOST_FAULTS else ""
+            lines.append(f"{source}: unknown key '{key}'{hint}")
         else:
             # pydantic's words in those of our other errors: "must be greater than 0", and a validator's own sentence as
             # it is.

@@ -47,6 +47,20 @@ def test_errors_are_one_line_and_ours(call, text):
     assert "\n" not in str(caught.value)
 
 
+def test_what_a_session_shows_has_three_lines():
+    network = prunesim.load("alexnet@scnn").select("conv[34]").prune("unstructured:density=0.3")
+    machine = prunesim.machine("scnn", {"accumulator_banks": 16})
+    report = prunesim.simulate(machine, network)
+    for shown, parts in (
+        (repr(network), ("'alexnet@scnn'", "2 layers (conv3, conv4", "M MACs", "unstructured:density=0.3")),
+        (repr(machine), ("Scnn 'scnn'", "1,024 multipliers, 1 GHz", "GB/s", "accumulator_banks = 16")),
+        (repr(report), ("'alexnet@scnn' on scnn: 2 layers", f"{report.total.cycles:,} cycles", "MB of DRAM traffic")),
+    ):
+        assert shown.count("\n") == 2
+        assert all(part in shown for part in parts), shown
+    assert "DRAM without limit" in repr(prunesim.machine("ideal"))
+
+
 def test_a_pruning_is_a_text():
     pruned = prunesim.prune(TINY, "unstructured:density=0.25")
     assert pruned.prunings == ("unstructured:density=0.25",)
@@ -69,6 +83,21 @@ def test_a_sweep_gives_rows_that_a_plot_takes(tmp_path):
     for results in (rows, tmp_path / "s.sqlite"):
         (axes,) = prunesim.plot("sweep", results, y="utilization").axes
         assert axes.get_xlabel() == "queue depth"
+
+
+def test_a_search_finds_a_front_and_figures_show_in_notebooks():
+    ranges = {"queue_depth": [0, 4], "accumulator_banks": [16, 32]}
+    look = {"objectives": ["time_us", "area.total_mm2"], "sampler": "all", "ranges": ranges}
+    found = prunesim.search(machines=["scnn"], workloads=[TINY], search=look)
+    assert found.simulated == 4
+    assert 1 <= len(found.front) <= 4
+    figure = prunesim.plot("pareto", list(found.rows), x="time_us", y="area.total_mm2")
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_search_without_its_table_says_so():
+    with pytest.raises(prunesim.InputError, match="search: has no table 'search'"):
+        prunesim.search(machines=["scnn"])
 
 
 def test_a_sweep_of_which_every_point_fails_says_why():

@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+MOST_FAULTS = 50  # that are told at once; of further ones only the number, so that no near names are looked for
 _MOST_NAMES = 40  # beyond them a list is no help
 _LONGEST_VALUE = 200  # characters, likewise
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workloads.pruning import Pruning
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Workload:
     """What is simulated: layers in order and where their tensors come from. Every method gives a new workload.
 
@@ -60,6 +60,18 @@ class Workload:
             raise InputError(f"seed = {self.seed}: must be a whole number of at least 0")
         if self.graph is not None:
             self.graph.require_layers([layer.name for layer in self.layers])
+
+    def __repr__(self) -> str:
+        names = [layer.name for layer in self.layers]
+        macs, weights = (sum(getattr(layer, key) for layer in self.layers) for key in ("dense_macs", "weight_count"))
+        drawn = "".join(f", {text}" for text in self.prunings)
+        return "\n".join(
+            (
+                f"Workload '{self.name}'" + (f": {self.title}" if self.title else ""),
+                f"  {len(names)} layers ({listed(names)}), {macs / 1e6:,.1f} M MACs, {weights / 1e6:,.2f} M weights",
+                f"  seed {self.seed}{drawn}",
+            )
+        )
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -110,7 +122,7 @@ class Workload:
         """
         return replace(self, sources=tuple(replace(s, layer=s.layer.with_batch(batch)) for s in self.sources))
 
-    def with_densities(self, weights: float | None, activations: float | None) -> Self:
+    def with_density(self, weights: float | None = None, activations: float | None = None) -> Self:
         """The same layers under uniform masks of other densities; None leaves a tensor as it is.
 
         The density of activations reaches the inputs that a ReLU wrote and the outputs that such a layer reads (those
@@ -143,8 +155,15 @@ class Workload:
         told = told[len(self.notes) :] + ((not_reached(activations, apart),) if apart else ())
         return replace(self, sources=changed, notes=told)
 
-    def prune(self, pruning: Pruning) -> Self:
-        """The same layers with pruned weights; prunings add up. Products of two activations stay as they are."""
+    def prune(self, pruning: Pruning | str) -> Self:
+        """The same layers with pruned weights; prunings add up. Products of two activations stay as they are.
+
+        A text is read as on a command line, "unstructured:density=0.3".
+        """
+        if isinstance(pruning, str):
+            from workloads.pruning import parse  # noqa: PLC0415 (methods import this module)
+
+            pruning = parse(pruning)
         constant = tuple(source for source in self.sources if not source.moving_weights)
         moving = tuple(source for source in self.sources if source.moving_weights)
         names = [source.layer.name for source in moving]

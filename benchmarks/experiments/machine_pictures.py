@@ -65,7 +65,7 @@ def over_density(size: str = at_one_size.SIZE) -> Figure:
             skipped = row["speedup_factors.skipped"]
             groups[_GROUPS[(skipped > _ONE) + (skipped > _BOTH)]].append(name)
     with new_figure(11.0, 5.6) as figure:
-        for axes, (group, names) in zip(panel_grid(figure, len(groups), 3, sharey=True), groups.items(), strict=True):
+        for axes, (group, names) in zip(panel_grid(figure, len(groups), sharey=True), groups.items(), strict=True):
             shown = [*names, *([IDEAL] if IDEAL in sparsest else [])]
             styles = machine_styles(shown)
             for name in shown:

@@ -16,10 +16,8 @@ import click
 
 from simulator.commands import names, streams, unforeseen
 from simulator.version import VERSION
-from workloads.errors import InputError, PrunesimError, nearest
+from workloads.errors import MOST_FAULTS, InputError, PrunesimError, nearest
 from workloads.notices import tell
-
-_MOST_LINES = 50  # of faults that are told at once
 
 
 class LazyGroup(click.Group):
@@ -183,7 +181,7 @@ def _is_shortage(error: Exception) -> bool:
 
 def _tell(text: str) -> None:
     lines = text.splitlines()
-    for line in lines[:_MOST_LINES]:
+    for line in lines[:MOST_FAULTS]:
         tell(f"prunesim: {line}")
-    if len(lines) > _MOST_LINES:
-        tell(f"prunesim: and {len(lines) - _MOST_LINES} more faults")
+    if len(lines) > MOST_FAULTS:
+        tell(f"prunesim: and {len(lines) - MOST_FAULTS} more faults")

@@ -5,6 +5,7 @@ This module loads quickly, since `prunesim --help` reads it; what draws is impor
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import click
@@ -43,6 +44,10 @@ def report(
     require_outputs([output], [results, timeline])
     reports = reports_of(results_over(baseline, read_results(results, study, where, whole=True)))
     watched = read_timeline(timeline) if timeline else None
-    with progress("drawing") as told:
-        page = report_page(reports, watched, told)
+    gc.freeze()  # what was read stays to the end, so that no collection has to walk it
+    try:
+        with progress("drawing") as told:
+            page = report_page(reports, watched, told)
+    finally:
+        gc.unfreeze()
     write(output, page)

@@ -98,7 +98,7 @@ def precharge_all(limits: Any, channel: Any, clock: int) -> None:
     for bank in range(limits.banks):
         channel.open_row[bank] = NONE
     # All banks close at once, so that one limit of the rank stands for those of its banks.
-    ready = clock + limits.precharge_to_activate
+    ready = clock + limits.precharge_all_to_activate
     channel.rank_activate_ready = max(channel.rank_activate_ready, ready)
     channel.refresh_ready = max(channel.refresh_ready, ready)
 

@@ -71,6 +71,7 @@ LIMITS = _struct(
     "activate_to_activate_long",
     "activate_window",  # holds at most four activates
     "precharge_to_activate",
+    "precharge_all_to_activate",
     "column_to_column_short",
     "column_to_column_long",
     "read_to_write",

@@ -67,6 +67,7 @@ class BankedDramSpec(DramSpec):
             "activate_to_activate_long": device.nRRD_L,
             "activate_window": device.nFAW,
             "precharge_to_activate": device.nRP,
+            "precharge_all_to_activate": device.nRPab,
             # A burst longer than the gap between commands holds the data bus until it is over.
             "column_to_column_short": max(device.nCCD_S, device.nBL),
             "column_to_column_long": max(device.nCCD_L, device.nBL),

@@ -38,6 +38,7 @@ class DramStandard:
     nCWL: int
     nRCD: int
     nRP: int
+    nRPab: int
     nRAS: int
     nRC: int
     nCCD_S: int
@@ -114,31 +115,31 @@ _ALL = (
         name="DDR3-1600",
         source="JESD79-3F, speed bin 1600K (11-11-11), 4 Gb x8; no bank groups",
         bank_groups=1, banks_per_group=8, rows=65536, columns=1024, channel_bits=64, burst_length=8,
-        tCK_ps=1250, nCL=11, nCWL=8, nRCD=11, nRP=11, nRAS=28, nRC=39, nCCD_S=4, nCCD_L=4, nRRD_S=5, nRRD_L=5, nFAW=24,
-        nWTR_S=6, nWTR_L=6, nWR=12, nRTP=6, nRTW=9, nRFC=208, nREFI=6240,
+        tCK_ps=1250, nCL=11, nCWL=8, nRCD=11, nRP=11, nRPab=11, nRAS=28, nRC=39, nCCD_S=4, nCCD_L=4, nRRD_S=5, nRRD_L=5,
+        nFAW=24, nWTR_S=6, nWTR_L=6, nWR=12, nRTP=6, nRTW=9, nRFC=208, nREFI=6240,
     ),
     DramStandard(
         name="DDR4-2400",
         source="JESD79-4C, speed bin 2400T (17-17-17), 8 Gb x8, tRFC1 350 ns",
         bank_groups=4, banks_per_group=4, rows=65536, columns=1024, channel_bits=64, burst_length=8,
-        tCK_ps=833, nCL=17, nCWL=12, nRCD=17, nRP=17, nRAS=39, nRC=56, nCCD_S=4, nCCD_L=6, nRRD_S=4, nRRD_L=6, nFAW=26,
-        nWTR_S=3, nWTR_L=9, nWR=18, nRTP=9, nRTW=11, nRFC=420, nREFI=9360,
+        tCK_ps=833, nCL=17, nCWL=12, nRCD=17, nRP=17, nRPab=17, nRAS=39, nRC=56, nCCD_S=4, nCCD_L=6, nRRD_S=4, nRRD_L=6,
+        nFAW=26, nWTR_S=3, nWTR_L=9, nWR=18, nRTP=9, nRTW=11, nRFC=420, nREFI=9360,
     ),
     DramStandard(
         name="DDR4-3200",
         source="JESD79-4C, speed bin 3200AA (22-22-22), 8 Gb x8, tRFC1 350 ns",
         bank_groups=4, banks_per_group=4, rows=65536, columns=1024, channel_bits=64, burst_length=8,
-        tCK_ps=625, nCL=22, nCWL=16, nRCD=22, nRP=22, nRAS=52, nRC=74, nCCD_S=4, nCCD_L=8, nRRD_S=4, nRRD_L=8, nFAW=34,
-        nWTR_S=4, nWTR_L=12, nWR=24, nRTP=12, nRTW=12, nRFC=560, nREFI=12480,
+        tCK_ps=625, nCL=22, nCWL=16, nRCD=22, nRP=22, nRPab=22, nRAS=52, nRC=74, nCCD_S=4, nCCD_L=8, nRRD_S=4, nRRD_L=8,
+        nFAW=34, nWTR_S=4, nWTR_L=12, nWR=24, nRTP=12, nRTW=12, nRFC=560, nREFI=12480,
     ),
     DramStandard(
         name="LPDDR4-3200",
-        # tRCD 18 ns, tRPpb 18 ns, tRAS 42 ns, tRRD 10 ns, tFAW 40 ns, tRFCab 180 ns, tREFI 3.904 us. nWTR and nWR hold
-        # the one clock that this standard adds to them; nRTW = RL + 6 (tDQSCK) + 8 - WL + 2.
+        # tRCD 18 ns, tRPpb 18 ns, tRPab 21 ns, tRAS 42 ns, tRRD 10 ns, tFAW 40 ns, tRFCab 180 ns, tREFI 3.904 us. nWTR
+        # and nWR hold the one clock that this standard adds to them; nRTW = RL + 6 (tDQSCK) + 8 - WL + 2.
         source="JESD209-4B, 3200 (RL 28, WL 14, set A), 4 Gb a channel of 16 bits, BL16; no bank groups",
         bank_groups=1, banks_per_group=8, rows=32768, columns=1024, channel_bits=16, burst_length=16,
-        tCK_ps=625, nCL=28, nCWL=14, nRCD=29, nRP=29, nRAS=68, nRC=97, nCCD_S=8, nCCD_L=8, nRRD_S=16, nRRD_L=16,
-        nFAW=64, nWTR_S=17, nWTR_L=17, nWR=30, nRTP=12, nRTW=30, nRFC=288, nREFI=6246,
+        tCK_ps=625, nCL=28, nCWL=14, nRCD=29, nRP=29, nRPab=34, nRAS=68, nRC=97, nCCD_S=8, nCCD_L=8, nRRD_S=16,
+        nRRD_L=16, nFAW=64, nWTR_S=17, nWTR_L=17, nWR=30, nRTP=12, nRTW=30, nRFC=288, nREFI=6246,
     ),
     DramStandard(
         name="HBM2",
@@ -148,8 +149,8 @@ _ALL = (
         source="JESD235C, one of the two pseudo channels of 64 bits of a 4 Gb channel at 2 Gb/s a pin, BL4, tRFC 260 "
         "ns; array timings as in Ramulator 2.1",
         bank_groups=4, banks_per_group=4, rows=16384, columns=128, channel_bits=64, burst_length=4,
-        tCK_ps=1000, nCL=14, nCWL=5, nRCD=14, nRP=14, nRAS=34, nRC=48, nCCD_S=2, nCCD_L=4, nRRD_S=4, nRRD_L=4, nFAW=15,
-        nWTR_S=6, nWTR_L=8, nWR=16, nRTP=5, nRTW=13, nRFC=260, nREFI=3900,
+        tCK_ps=1000, nCL=14, nCWL=5, nRCD=14, nRP=14, nRPab=14, nRAS=34, nRC=48, nCCD_S=2, nCCD_L=4, nRRD_S=4, nRRD_L=4,
+        nFAW=15, nWTR_S=6, nWTR_L=8, nWR=16, nRTP=5, nRTW=13, nRFC=260, nREFI=3900,
     ),
 )  # fmt: skip
 STANDARDS: dict[str, DramStandard] = {standard.name: standard for standard in _ALL}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dataflows.schedule import Cause
@@ -40,6 +41,15 @@ _MEASURED_ENERGY = frozenset(
 )  # fmt: skip
 
 
+class Held(list[Mapping[str, Any]]):
+    """JSON reports that several figures are drawn from: their rows are made once."""
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The rows of all reports."""
+        return [row for report in self for row in _report_rows(report)]
+
+
 def reports_of(data: Data) -> list[dict[str, Any]]:
     """The JSON reports in the data. Raises `InputError` for rows, which do not hold what every PE did."""
     entries = _entries(data)
@@ -50,8 +60,8 @@ def reports_of(data: Data) -> list[dict[str, Any]]:
 
 def rows_of(data: Data) -> list[Row]:
     """Flat rows: those of layers, and those of totals, whose name is 'total'. Raises `InputError` without any."""
-    rows: list[Row] = []
-    for entry in _entries(data):
+    rows = [dict(row) for row in data.rows] if isinstance(data, Held) else []
+    for entry in () if isinstance(data, Held) else _entries(data):
         # Rows of a store are totals of points and bear no name.
         rows += _report_rows(entry) if _is_report(entry) else [{"name": "total", **entry}]
     if not rows:

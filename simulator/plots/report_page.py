@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from simulator import plots
+from simulator.plots.data import Held
 from simulator.plots.graph_picture import graph_svg
 from simulator.reports.columns import legend, notes_by_layers
 from simulator.reports.described import title_of as title_of_reports
@@ -121,7 +122,7 @@ def report_page(reports: Reports, timeline: Mapping[str, Any] | None = None, tol
         f'<h2 id="totals">{escape(_totals_title(reports))}</h2>',
         *_totals(reports),
         '<h2 id="figures">Figures</h2>',
-        *_figures(reports, figures, ids, told),
+        *_figures(Held(reports), figures, ids, told),
         *(_figures(timeline, _OF_TIMELINE, ids) if timeline else ()),
         *_details(reports, is_study=is_study),
     ]

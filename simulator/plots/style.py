@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,13 @@ class Paper:
         return self.font_size / _FONT_SIZE
 
 
+class _Shown(Figure):
+    """A figure that a notebook shows where it is a cell's result."""
+
+    def _repr_png_(self) -> bytes:
+        return _drawn(self, "png")
+
+
 _PAPER: ContextVar[Paper] = ContextVar("paper", default=Paper())  # noqa: B039 (frozen)
 
 
@@ -122,7 +129,7 @@ def new_figure(width_inches: float, height_inches: float, *, titles_fit: bool = 
     """
     paper = _PAPER.get()
     with rc_context(_STYLE):
-        figure = Figure(figsize=(paper.width_inches or width_inches, paper.height_inches or height_inches))
+        figure = _Shown(figsize=(paper.width_inches or width_inches, paper.height_inches or height_inches))
         yield figure
         if paper.scale != 1:
             for text in figure.findobj(Text):
@@ -178,10 +185,13 @@ def scale_log(axes: Axes, which: str, base: int = 10) -> None:
 
 
 def thin_ticks(axes: Axes) -> None:
-    """Leave out the ticks between powers on logarithmic axes that are long enough without: many panels draw faster."""
+    """Leave out the ticks between powers on logarithmic axes that are long enough without, or of little room.
+
+    Many panels draw faster so.
+    """
     for axis in (axes.xaxis, axes.yaxis):
         low, high = axis.get_view_interval()
-        if axis.get_scale() == "log" and high >= _LONG_AXIS * low:
+        if axis.get_scale() == "log" and high >= (10 if is_narrow() else _LONG_AXIS) * low:
             axis.set_minor_locator(NullLocator())
 
 
@@ -213,9 +223,10 @@ def is_narrow() -> bool:
     return width is not None and width < _NARROW_INCHES
 
 
-def legend_below(figure: Figure, axes: Axes) -> None:
+def legend_below(figure: Figure, *panels: Axes) -> None:
     """One legend under everything else, in as many columns as the figure is wide for; the figure grows by its rows."""
-    handles, labels = axes.get_legend_handles_labels()
+    found = [axes.get_legend_handles_labels() for axes in panels]
+    handles, labels = (list(chain.from_iterable(one)) for one in zip(*found, strict=True))
     if not handles:
         return
     widths = {columns: _legend_inches(labels, columns) for columns in range(_LEGEND_COLUMNS, 0, -1)}
@@ -239,10 +250,15 @@ def _legend_inches(labels: Sequence[str], columns: int) -> float:
     return sum(text_inches(labels[a:b]) + handle for a, b in pairwise(ends)) + handle
 
 
-def panel_grid(figure: Figure, panels: int, most_columns: int, **options: Any) -> list[Axes]:
-    """Axes for so many panels, row by row; places left over are taken away."""
+def grid_columns(panels: int, most: int = 3) -> int:
+    """In how many columns so many panels stand; in a column of a paper one below the other."""
+    return 1 if is_narrow() else min(panels, most)
+
+
+def panel_grid(figure: Figure, panels: int, **options: Any) -> list[Axes]:
+    """Axes for so many panels in `grid_columns`, row by row; places left over are taken away."""
     # Five panels in at most three columns are two rows, whose sixth place goes.
-    columns = min(panels, most_columns)
+    columns = grid_columns(panels)
     grid = figure.subplots(ceil_div(panels, columns), columns, squeeze=False, **options)
     for axes in grid.flat[panels:]:
         axes.remove()
@@ -269,12 +285,22 @@ def svg_text(figure: Figure) -> str:
     return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
 
 
+def _lay_out(figure: Figure) -> None:
+    """Lay a figure out for good: saving would draw it once more for that, and lay it out twice."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+
+
 def _drawn(figure: Figure, ending: str) -> bytes:
     stream = BytesIO()
     # Without the date of drawing, so that the same data give the same bytes.
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[ending]
-    with rc_context(_STYLE), warnings.catch_warnings(record=True) as caught:
+    style: dict[Any, Any] = {**_STYLE, "figure.constrained_layout.use": False}
+    with rc_context(style), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
+        _lay_out(figure)
         figure.savefig(stream, format=ending, dpi=_PAPER.get().dpi, metadata=metadata)
     # Of letters that the font lacks, or of names that leave no room: a line each, without the place in the source.
     for line in dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught):

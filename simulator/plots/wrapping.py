@@ -7,8 +7,9 @@ from functools import cache
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 _POINTS_PER_INCH = 72
 _LINE = 1.25  # from one line to the next, in sizes of the font
@@ -19,7 +20,9 @@ _GAP_INCHES = 0.08  # between a title and what stands to its right
 @cache
 def text_width(text: str, size: float) -> float:
     """Inches of a text in a size in points."""
-    return TextPath((0, 0), text, size=size).get_extents().width / _POINTS_PER_INCH if text.strip() else 0.0
+    if not text.strip():
+        return 0.0
+    return text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0] / _POINTS_PER_INCH
 
 
 def wrapped(text: str, inches: float, size: float) -> str:

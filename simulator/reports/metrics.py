@@ -18,6 +18,7 @@ STACK = "pe_cycle_stack."
 PJ_PER_MILLIJOULE = 1e9
 BASELINE, OVER_BASELINE = "baseline", "speedup_over_baseline"
 """What reports call a baseline that machines have in common (`common_baseline`), and the speedup over it."""
+_PLAIN = frozenset({int, float, str, bool})
 _TABLES = frozenset({"actions", "area", "energy", "network", "tops_per_watt"})
 """Keys of tables; where one is null none of its columns is there."""
 
@@ -25,13 +26,20 @@ _TABLES = frozenset({"actions", "area", "energy", "network", "tops_per_watt"})
 def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested dictionaries as one level with dotted keys; lists and tuples are left out, for they have no column."""
     row: dict[str, Any] = {}
+    _flatten(data, prefix, row)
+    return row
+
+
+def _flatten(data: Mapping[str, Any], prefix: str, row: dict[str, Any]) -> None:
     for key, value in data.items():
-        if isinstance(value, Mapping):
+        kind = type(value)
+        if kind in _PLAIN:  # most are; asking for abstract types takes long
+            row[prefix + key] = value
+        elif kind is dict or isinstance(value, Mapping):
             # {"dram": {"read_bytes": 3}} becomes {"dram.read_bytes": 3}.
-            row |= flat(value, f"{prefix}{key}.")
+            _flatten(value, f"{prefix}{key}.", row)
         elif not (isinstance(value, list | tuple) or (value is None and key in _TABLES)):
             row[prefix + key] = value
-    return row
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ class LayerReport(Measures):
         return measures_table([(self.name, self.to_dict())], "layer")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NetworkReport:
     """A workload on one machine: its layers in order, their total, and what it takes to run them again.
 
@@ -193,6 +193,16 @@ class NetworkReport:
     network: NetworkTotal | None = None
     area: AreaReport | None = None
     common: CommonBaseline | None = None
+
+    def __repr__(self) -> str:
+        total, name = self.total, self.workload["name"]
+        gain = "" if total.speedup is None else f", {total.speedup:.2f} times as fast as its dense baseline"
+        lines = (
+            f"NetworkReport of '{name}' on {self.label}: {len(self.layers)} layers, seed {self.seed}",
+            f"  {total.cycles:,} cycles, {total.time_us:,.1f} us{gain}",
+            f"  {total.utilization:.1%} of slots used, {total.dram.total_bytes / 1e6:,.2f} MB of DRAM traffic",
+        )
+        return "\n".join(lines)
 
     @property
     def machine(self) -> str:

@@ -40,7 +40,12 @@ class Search:
     @classmethod
     def read(cls, path: Path) -> Self:
         """The search of a study file with a table `search`. Raises `InputError` with a line for each fault."""
-        values, source = read_toml(path), str(path)
+        return cls.of(read_toml(path), path.stem, str(path))
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], name: str, source: str) -> Self:
+        """The search of the keys of such a file; `source` begins the lines of `InputError`."""
+        values = dict(given)
         if not isinstance(values.get("search"), dict):
             raise InputError(f"{source}: has no table 'search' (docs/search.md); 'prunesim sweep' runs plain studies")
         own = values.pop("search")
@@ -56,7 +61,7 @@ class Search:
             )
         (base,) = combinations
         ranges = _ranges(table.ranges)
-        Study.of(study, path.stem, source)  # says what is wrong with the machine, the workload and what is set
+        Study.of(study, name, source)  # says what is wrong with the machine, the workload and what is set
         known = keys_of(machine(base["machine"]).Spec)
         lines = [
             f"{source}: search.ranges: unknown key '{key}': {nearest(key, known)}"
@@ -65,7 +70,7 @@ class Search:
         ]
         if lines:
             raise InputError("\n".join(lines))
-        return cls(path.stem, study.title or path.stem, base, Space.of(table, ranges, source), table)
+        return cls(name, study.title or name, base, Space.of(table, ranges, source), table)
 
     def study_of(self, designs: Sequence[Design]) -> Study:
         """The designs as a study, in their order."""

@@ -81,7 +81,7 @@ class PointWorkload:
         # The operand's own density wins over the one for both.
         weights = self.density if self.weight_density is None else self.weight_density
         activations = self.density if self.activation_density is None else self.activation_density
-        workload = workload.with_densities(weights, activations)
+        workload = workload.with_density(weights, activations)
         sources = (_rearranged(source, self.weight_pattern, self.activation_pattern) for source in workload.sources)
         base = replace(workload, sources=tuple(sources))
         chosen = base if self.layers is None else base.select(self.layers)

@@ -96,7 +96,7 @@ def test_the_baseline_keeps_its_clock(workload, report):
 @pytest.mark.parametrize("lanes", [1, 3, 4])
 def test_books_balance_at_any_density(name, densities, lanes):
     settings = {"weights_per_vector": lanes, "activations_per_vector": 1} if name == "scnn" else {}
-    chosen = load_workload("alexnet@scnn").with_densities(*densities)
+    chosen = load_workload("alexnet@scnn").with_density(*densities)
     report = expect(create(name, settings), chosen)
     for layer in report.layers:
         assert sum(layer.pe_cycle_stack.values()) == layer.pes * layer.cycles

@@ -116,5 +116,5 @@ def test_pruned_activations_hold_the_same_inputs(pruning):
 
 def test_a_density_for_all_outputs_is_that_of_every_input():
     (source,) = stored(2, densities=(0.1, 0.2)).sources
-    workload = Workload("reached", (replace(source, relu_input=True),)).with_densities(None, 0.7)
+    workload = Workload("reached", (replace(source, relu_input=True),)).with_density(activations=0.7)
     assert [workload.trace(0, number).output_density for number in (0, 1)] == [0.7, 0.7]

@@ -72,11 +72,11 @@ def test_a_network_of_them_alone_has_nothing_to_prune():
 
 
 def test_densities_reach_them_only_where_a_relu_wrote_them():
-    plain = attention().with_densities(0.5, 0.25)
+    plain = attention().with_density(0.5, 0.25)
     assert plain.trace(1).weight_density == plain.trace(1).activation_density == 1.0
     assert "weight_density = 0.5 does not reach scores, mixed: both of their sides" in plain.notes[0]
     assert "activation_density = 0.25 does not reach project, scores, mixed" in plain.notes[1]
-    relu = attention(relu_input=True).with_densities(0.5, 0.25)
+    relu = attention(relu_input=True).with_density(0.5, 0.25)
     assert relu.trace(1).weight_density == relu.trace(1).activation_density == 0.25
     assert relu.trace(0).weight_density == 0.5
 

@@ -84,7 +84,7 @@ def test_a_network_that_was_measured_says_nothing_unless_it_was_another():
 
 def test_a_density_of_activations_reaches_what_a_relu_wrote_and_nothing_else():
     workload = load_workload("mobilenet-v2")
-    changed = workload.with_densities(None, 0.5)
+    changed = workload.with_density(activations=0.5)
     for before, after in zip(workload.sources, changed.sources, strict=True):
         linear = after.layer.name.endswith(".expand") or after.layer.name in ("conv1", "conv_last")
         assert after.activations.density == (before.activations.density if linear else 0.5)
@@ -96,9 +96,9 @@ def test_a_density_of_activations_reaches_what_a_relu_wrote_and_nothing_else():
     (note,) = changed.notes
     assert note.startswith("activation_density = 0.5 does not reach conv1, block1.expand, block2.expand and 15 more: ")
     assert changed.trace(1).activation_density == 0.5
-    leaky = load_workload("yolov2").with_densities(0.5, 0.5)
+    leaky = load_workload("yolov2").with_density(0.5, 0.5)
     assert {(s.weights.density, s.activations.density, s.output_density) for s in leaky.sources} == {(0.5, 1.0, 1.0)}
-    assert load_workload("c3d").with_densities(None, 0.4).notes == (
+    assert load_workload("c3d").with_density(activations=0.4).notes == (
         "activation_density = 0.4 does not reach conv1a: no ReLU wrote what they read (relu_input)",
     )
 
@@ -256,7 +256,7 @@ GRAPH = chain([(name, (4, 4, 4)) for name in "abc"], (4, 6, 6))
 def test_a_selection_keeps_the_graph_of_the_whole_network():
     workload = replace(small(), graph=GRAPH)
     assert workload.select("[ac]").graph == GRAPH
-    assert workload.with_batch(3).with_densities(0.1, 0.2).prune(parse("unstructured:density=0.5")).graph == GRAPH
+    assert workload.with_batch(3).with_density(0.1, 0.2).prune(parse("unstructured:density=0.5")).graph == GRAPH
 
 
 def test_a_graph_without_one_of_the_layers_is_refused():

@@ -114,7 +114,7 @@ def _base(table: NetworkTable, faults: list[str]) -> Workload | None:
         told = tuple(s if _reads_image(s) else replace(s, relu_input=table.relu_input) for s in workload.sources)
         workload = replace(workload, sources=told)
     # Densities of activations reach the inputs that a ReLU wrote, so that what the file says of those comes first.
-    workload = workload.with_densities(table.weight_density, table.activation_density)
+    workload = workload.with_density(table.weight_density, table.activation_density)
     return replace(workload, sources=tuple(_arranged(table, source) for source in workload.sources))
 
 

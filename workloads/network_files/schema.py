@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from workloads.errors import InputError, nearest
+from workloads.errors import MOST_FAULTS, InputError, nearest
 from workloads.layer import Axes, Layer, Pads
 from workloads.masks.named import ACTIVATION_PATTERNS, WEIGHT_PATTERNS, make_pattern
 from workloads.masks.synthetic import Pattern
@@ -303,7 +303,8 @@ def check(model: type[_Model], raw: Any, prefix: str, faults: list[str]) -> _Mod
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        faults.extend(_line(model, prefix, detail) for detail in error.errors(include_url=False))
+        details = error.errors(include_url=False)
+        faults.extend(_line(model, prefix, detail, len(faults) < MOST_FAULTS) for detail in details)
         return None
 
 
@@ -314,13 +315,13 @@ _ALLOWED = {
 }
 
 
-def _line(model: type[Table], prefix: str, detail: ErrorDetails) -> str:
+def _line(model: type[Table], prefix: str, detail: ErrorDetails, hinted: bool) -> str:
     # The place of the table in the file and the place in the table: "layers[2]" and "stride" are "layers[2].stride".
     key = ".".join(filter(None, [prefix, *map(str, detail["loc"])]))
     if detail["type"] == "missing":
         return f"key '{key}' is missing"
     if detail["type"] == "extra_forbidden":
-        return f"unknown key '{key}': {nearest(str(detail['loc'][-1]), model.model_fields)}"
+        return f"unknown key '{key}'" + (f": {nearest(str(detail['loc'][-1]), model.model_fields)}" if hinted else "")
     # Words of this project where pydantic's own would speak of its types.
     allowed = _ALLOWED.get(detail["type"], detail["msg"])
     # A fault of a whole table has no key and no single value to show.

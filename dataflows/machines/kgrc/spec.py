@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -10,6 +11,11 @@ from dataflows.specs import Clock, Count, DramSpec, Size
 from dataflows.tiling.group_packs import GroupedSpec
 
 DESIGN_SIZES = ("filters_per_tile", "filters_parallel", "channels_per_tile", "pixels_parallel", "positions_parallel")
+_TILE_SIZES = (
+    *("filters_per_tile", "channels_per_tile", "depth_per_tile"),
+    *("rows_per_tile", "columns_per_tile", "positions_per_tile"),
+)
+_MOST_PRODUCTS = 1 << 44  # of a tile, whose cycles the equations count as if it were full
 # Sun et al., TCAD 2024, Table V: TM, PM, TN = PN, PF, PK of each design and precision.
 _DESIGNS = {
     ("dense", 16): (56, 56, 4, 8, 1),
@@ -115,4 +121,11 @@ class KgrcSpec(GroupedSpec):
         ):
             if getattr(self, whole) % size:
                 raise ValueError(f"{whole} = {getattr(self, whole)}, must be a multiple of the {size} {part}")
+        return self
+
+    @model_validator(mode="after")
+    def _tiles_can_be_counted(self) -> Self:
+        if (products := prod(getattr(self, size) for size in _TILE_SIZES)) > _MOST_PRODUCTS:
+            sizes = " x ".join(f"{size} = {getattr(self, size)}" for size in _TILE_SIZES)
+            raise ValueError(f"{sizes} are {products} products a tile, must be at most {_MOST_PRODUCTS}")
         return self

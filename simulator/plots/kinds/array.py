@@ -13,7 +13,16 @@ from matplotlib.ticker import EngFormatter
 from simulator.plots.data import Data, by_machine, layer_rows, reports_of, require_single_runs, rows_of, value
 from simulator.plots.kind import kind
 from simulator.plots.names import machine_name, workload_name
-from simulator.plots.style import legend_below, machine_styles, new_figure, panel_grid, scale_log
+from simulator.plots.style import (
+    grid_columns,
+    is_narrow,
+    legend_below,
+    machine_styles,
+    new_figure,
+    panel_grid,
+    scale_log,
+    wrap_to_paper,
+)
 from workloads.errors import InputError, nearest
 from workloads.whole_numbers import ceil_div
 
@@ -33,8 +42,9 @@ def heatmap(data: Data, layer: str | None = None) -> Figure:
     # One PE has nobody to be uneven with.
     reports = [one for one in reports if any(layer["pes"] > 1 for layer in one["layers"])] or reports
     grids = [busy_grid(report, layer) for report in reports]
-    with new_figure(max(3.9, 3.4 * min(len(reports), 3)), 0.4 + 2.9 * ceil_div(len(reports), 3)) as figure:
-        for axes, report, grid in zip(panel_grid(figure, len(reports), 3), reports, grids, strict=True):
+    columns = grid_columns(len(reports))
+    with new_figure(max(3.9, 3.4 * columns), 0.4 + 2.9 * ceil_div(len(reports), columns)) as figure:
+        for axes, report, grid in zip(panel_grid(figure, len(reports)), reports, grids, strict=True):
             image = axes.imshow(grid, cmap="cividis", vmin=0, aspect="auto")
             # Height over width, held between 1/4 and 4: an array of one row of 64 PEs would be a line.
             axes.set_box_aspect(min(max(grid.shape[0] / grid.shape[1], 1 / _LONGEST), _LONGEST))
@@ -84,8 +94,9 @@ def imbalance(data: Data) -> Figure:
         loads = {report["accelerator"]["name"]: pe_loads(report) for report in reports_of(data)}
     except InputError:
         loads = {}
-    with new_figure(8.6 if loads else 4.6, 3.8) as figure:
-        panels = figure.subplots(1, 2 if loads else 1, squeeze=False)[0]
+    count, narrow = 2 if loads else 1, is_narrow()
+    with new_figure(8.6 if loads else 4.6, 3.6 * count if narrow else 3.8) as figure:
+        panels = figure.subplots(*((count, 1) if narrow else (1, count)), squeeze=False).flat
         styles = machine_styles(groups)
         for machine, rows in groups.items():
             x, share = imbalance_curve([(value(r, "load_imbalance") or 1.0, value(r, "cycles") or 0.0) for r in rows])
@@ -94,8 +105,10 @@ def imbalance(data: Data) -> Figure:
         if panels[0].dataLim.x1 > _WIDE_IMBALANCE:
             scale_log(panels[0], "x", 2)
             panels[0].xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-        panels[0].set_xlabel("load imbalance of a layer (busiest PE / mean PE)")
-        panels[0].set_ylabel("share of cycles in such layers or better, %")
+        panels[0].set_xlabel(wrap_to_paper("load imbalance of a layer (busiest PE / mean PE)", 1.4, 9))
+        panels[0].set_ylabel(
+            "share of cycles in such\nlayers or better, %" if narrow else "share of cycles in such layers or better, %"
+        )
         panels[0].set_title("layers")
         panels[0].set_ylim(0, 103)
         panels[0].grid()
@@ -137,7 +150,7 @@ def _load_boxes(axes: Axes, loads: Mapping[str, np.ndarray]) -> None:
     axes.invert_yaxis()
     axes.axvline(1, color="black", linewidth=1.0, linestyle=":")
     axes.set_xlim(left=0)
-    axes.set_xlabel("busy cycles of a PE / mean PE of the layer")
+    axes.set_xlabel(wrap_to_paper("busy cycles of a PE / mean PE of the layer", 1.4, 9))
     axes.set_title("processing elements")
     axes.grid(axis="x")
 

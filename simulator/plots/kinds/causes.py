@@ -25,15 +25,14 @@ from simulator.plots.data import (
     workloads_of,
 )
 from simulator.plots.kind import kind
+from simulator.plots.long_bars import LongBars
 from simulator.plots.names import machine_name
 from simulator.plots.stacked import draw_stacks, names_below
-from simulator.plots.style import PARTS, VISIBLE_SHARE, is_narrow, legend_below, new_figure, text_inches, wrap_to_paper
+from simulator.plots.style import PARTS, VISIBLE_SHARE, legend_below, new_figure
 from simulator.reports.metrics import OVER_BASELINE
 from workloads.errors import InputError
 
 _THOUSAND = 1000
-_BAR_INCHES, _MARGIN_INCHES = 4.6, 0.4
-_LOW_BAR_INCHES, _LINE_INCHES = 0.22, 0.15  # of a bar with its name above it, and of each line of that
 
 
 def cause_shares(total: Mapping[str, Any]) -> dict[str, float]:
@@ -65,29 +64,18 @@ def causes(data: Data) -> Figure:
     labels, rows = [label for label, _ in labelled], [row for _, row in labelled]
     baseline = baseline_of_rows(rows)
     beside = [_beside(row, OVER_BASELINE if baseline else "speedup") for row in rows]
-    narrow = is_narrow()
-    above = [_above(label, text) for label, text in zip(labels, beside, strict=True)] if narrow else []
-    lines = max((text.count("\n") + 1 for text in above), default=0)
-    width = _BAR_INCHES + text_inches(labels, 9) + text_inches(beside) + _MARGIN_INCHES
-    with new_figure(width, 1.6 + (_LOW_BAR_INCHES + _LINE_INCHES * lines if narrow else 0.42) * len(rows)) as figure:
+    bars = LongBars(labels, beside)
+    with new_figure(bars.width_inches, 1.6 + bars.inches(0.42) * len(rows)) as figure:
         axes = figure.subplots()
         places = range(len(rows))
-        # Of the room of a bar, the part that the lines above it leave.
-        thick = _LOW_BAR_INCHES / (_LOW_BAR_INCHES + _LINE_INCHES * lines) if narrow else 0.7
         shares = [cause_shares(row) for row in rows]
         # Each part begins where the parts before it ended; so do the bars of layers below.
         left = [0.0] * len(rows)
         for part, style in visible_parts(shares).items():
             widths = [100 * share[part] for share in shares]
-            axes.barh(places, widths, thick, left, **style)
+            axes.barh(places, widths, bars.thick, left, **style)
             left = [a + b for a, b in zip(left, widths, strict=True)]
-        for place, text in enumerate(above or beside):
-            # Just right of the full bar, or over it, in the units of the axis, which are percent.
-            x, y = (0, place - thick / 2 - 0.04) if narrow else (101, place)
-            axes.text(x, y, text, va="bottom" if narrow else "center", fontsize=8)
-        axes.set_yticks([] if narrow else places, [] if narrow else labels)
-        # From high to low, so that the first run stands on top.
-        axes.set_ylim(len(rows) - 0.4, -1 + thick / 2 if narrow else -0.6)
+        bars.write(axes, places, [101] * len(rows))  # just right of the full bar, in percent
         axes.set_xlim(0, 100)
         axes.set_xlabel("share of PE-cycles, %")
         over = f", and speedup over {machine_name(baseline)}" if baseline else ""
@@ -100,11 +88,6 @@ def _beside(row: Row, column: str) -> str:
     """What stands beside a bar, as in "1,234 cycles, speedup 2.00", the speedup being that column."""
     speedup = value(row, column)
     return f"{row['cycles']:,} cycles{'' if speedup is None else f', speedup {speedup:.2f}'}"
-
-
-def _above(label: str, text: str) -> str:
-    """What stands above a bar in a narrow figure: the run and its numbers."""
-    return wrap_to_paper(f"{label}: {text}", 0.3)
 
 
 @kind("layers", "where the cycles of each layer went", source="reports")

@@ -30,6 +30,7 @@ from workloads.errors import InputError
 # Figures of one machine at one density: density, and the values of all rows (seeds) there.
 Points = list[tuple[float, list[float]]]
 _ROOM_BELOW = 0.75  # speedup down to which the axes reach where crossings have labels
+_LABEL_POINTS = 11  # height of a label at a crossing, points
 
 
 @kind("utilization", "utilization against sparsity")
@@ -154,10 +155,11 @@ def mean_points(points: Points) -> list[tuple[float, float]]:
 
 
 def _mark(axes: Axes, crossings: Sequence[tuple[float, str]]) -> None:
-    """Mark crossings of 1; labels take turns above and below the line so that neighbours stay apart."""
+    """Mark crossings of 1; labels take turns above and below the line, each pair farther out than the one before."""
     for place, (at, colour) in enumerate(crossings):
         axes.plot([at], [1], "o", markersize=9, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.5)
-        offset = (6, 9) if place % 2 == 0 else (-6, -15)
+        out = _LABEL_POINTS * (place // 2)
+        offset = (6, 9 + out) if place % 2 == 0 else (-6, -15 - out)
         axes.annotate(
             f"1x at {at:.2f}", (at, 1), offset, textcoords="offset points", fontsize=8, color=colour,
             ha="left" if place % 2 == 0 else "right",

@@ -25,14 +25,14 @@ from simulator.plots.data import (
 )
 from simulator.plots.energy_parts import Energies, energies_of, part_styles
 from simulator.plots.kind import kind
+from simulator.plots.long_bars import LongBars
 from simulator.plots.names import machine_name
 from simulator.plots.stacked import MOST_NAMES, draw_stacks, names_below
-from simulator.plots.style import JOULES_PER_PJ, legend_below, new_figure, text_inches
+from simulator.plots.style import JOULES_PER_PJ, legend_below, new_figure, text_inches, wrap_to_paper
 from workloads.errors import InputError
 
 TOTAL = "energy.total_pj"
 _TITLE_LETTERS = 90
-_BAR_INCHES, _MARGIN_INCHES = 5.2, 0.4
 
 
 @kind(
@@ -48,26 +48,21 @@ def energy(data: Data, by: str = "purposes") -> Figure:
     labels, rows = [label for label, _ in labelled], [row for _, row in labelled]
     energies = energies_of(rows, by)
     beside = [_beside(row) for row in rows]
-    width = _BAR_INCHES + text_inches(labels, 9) + text_inches(beside) + _MARGIN_INCHES
-    with new_figure(width, 1.2 + 0.32 * len(rows)) as figure:
+    bars = LongBars(labels, beside)
+    with new_figure(bars.width_inches, 1.2 + bars.inches(0.32) * len(rows)) as figure:
         axes = figure.subplots()
         places = range(len(rows))
         # Each part begins where the parts before it ended; so do the bars of layers below.
         left = [0.0] * len(rows)
         for part, style in part_styles(energies).items():
             widths = [JOULES_PER_PJ * one[part] for one in energies]
-            axes.barh(places, widths, 0.7, left, **style)
+            axes.barh(places, widths, bars.thick, left, **style)
             left = [a + b for a, b in zip(left, widths, strict=True)]
         _draw_bands(axes, rows)
-        for place, text in enumerate(beside):
-            # Just right of the axes, at the height of the bar.
-            axes.text(1.02, place, text, va="center", fontsize=8, transform=axes.get_yaxis_transform())
-        axes.set_yticks(places, labels)
-        # From high to low, so that the first run stands on top.
-        axes.set_ylim(len(rows) - 0.4, -0.6)
+        bars.write(axes, places, [1.02] * len(rows), axes.get_yaxis_transform())  # just right of the axes
         axes.set_xlim(left=0)
         axes.xaxis.set_major_formatter(EngFormatter("J"))
-        axes.set_xlabel("energy; whiskers: what the sources of the prices leave open")
+        axes.set_xlabel(wrap_to_paper("energy; whiskers: what the sources of the prices leave open", 0.8, 9))
         axes.set_title(_title(f"{workloads_of(rows)}: where the energy went, by {by}", missing))
         legend_below(figure, axes)
         return figure

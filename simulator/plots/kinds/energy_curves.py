@@ -16,9 +16,11 @@ from simulator.plots.kinds.energy import TOTAL
 from simulator.plots.names import machine_name
 from simulator.plots.style import (
     JOULES_PER_PJ,
+    grid_columns,
     legend_below,
     machine_styles,
     new_figure,
+    panel_grid,
     scale_log,
     write_between_powers,
 )
@@ -55,8 +57,9 @@ def energy_sparsity(data: Data) -> Figure:
     titles = {_JOULES: "energy"} | {measure: title for measure, title in ratios.items() if any(lines[measure].values())}
     labels = {run: run + _crossings_text(run, lines) for run in runs}
     styles = machine_styles(runs)
-    with new_figure(1.0 + _PANEL_INCHES * len(titles), 3.8) as figure:
-        panels = figure.subplots(1, len(titles), squeeze=False)[0]
+    columns = grid_columns(len(titles))
+    with new_figure(1.0 + _PANEL_INCHES * columns, 3.8 * (len(titles) // columns)) as figure:
+        panels = panel_grid(figure, len(titles))
         for axes, (measure, title) in zip(panels, titles.items(), strict=True):
             for run, points in lines[measure].items():
                 if points:  # DCNN-opt is not drawn over itself

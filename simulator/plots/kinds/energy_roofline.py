@@ -19,6 +19,7 @@ from simulator.plots.kinds.energy import TOTAL
 from simulator.plots.names import machine_name
 from simulator.plots.style import (
     JOULES_PER_PJ,
+    grid_columns,
     legend_below,
     new_figure,
     panel_grid,
@@ -76,10 +77,10 @@ def energy_roofline(data: Data) -> Figure:
         raise InputError("the results have no layers with an energy that moved data through DRAM")
     points = {name: layer_points(group) for name, group in runs.items()}
     titles = {name: _title(name, len(runs[name]), points[name]) for name in runs}
-    columns = min(len(runs), 3)
+    columns = grid_columns(len(runs))
     width = max(3.4, text_inches((line for title in titles.values() for line in title.split("\n")), 8.5) + 0.6)
     with new_figure(max(4.6, width * columns), 0.7 + 2.9 * ceil_div(len(runs), columns), titles_fit=True) as figure:
-        panels = panel_grid(figure, len(runs), 3, sharex=True, sharey=True)
+        panels = panel_grid(figure, len(runs), sharex=True, sharey=True)
         every = [point.intensity for group in points.values() for point in group]
         ends = min(every) / 2, max(every) * 2
         energies = [JOULES_PER_PJ * point.total_pj for group in points.values() for point in group]
@@ -92,7 +93,7 @@ def energy_roofline(data: Data) -> Figure:
         for axes in panels[-columns:]:
             axes.set_xlabel("effectual products per DRAM byte")
             axes.xaxis.set_tick_params(labelbottom=True)
-        for axes in panels[::3]:
+        for axes in panels[::columns]:
             axes.set_ylabel("energy an effectual product")
         legend_below(figure, panels[0])
         return figure

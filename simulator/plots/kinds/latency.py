@@ -79,10 +79,7 @@ def _over_rates(points: Sequence[Mapping[str, Any]], title: str) -> Figure:
             axis.set_major_formatter("{x:,g}")
         for axes in (upper, lower):
             axes.grid()
-        handles, labels = (
-            a + b for a, b in zip(*(one.get_legend_handles_labels() for one in (upper, lower)), strict=True)
-        )
-        figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
+        legend_below(figure, upper, lower)
         return figure
 
 

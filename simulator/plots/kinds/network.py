@@ -11,6 +11,7 @@ from dataflows.schedule import Cause
 from simulator.plots.data import Data, Row, by_run, rows_of, total_rows, value, workloads_of
 from simulator.plots.kind import kind
 from simulator.plots.kinds.causes import cause_shares, visible_parts
+from simulator.plots.long_bars import LongBars
 from simulator.plots.style import legend_below, new_figure
 from simulator.reports.metrics import STACK
 from workloads.errors import InputError
@@ -36,7 +37,8 @@ def network(data: Data) -> Figure:
         raise InputError("the results have no network that was played as one run")
     groups = [bars_of(label, group) for label, group in _groups(rows)]
     every = [bar for group in groups for bar in group]
-    with new_figure(8.6, 1.6 + 0.36 * len(every) + 0.2 * len(groups)) as figure:
+    bars = LongBars([bar.label for bar in every], [f"{bar.cycles:,} cycles" for bar in every], 0.75)
+    with new_figure(8.6, 1.6 + bars.inches(0.36) * len(every) + 0.2 * len(groups)) as figure:
         axes = figure.subplots()
         # A gap of half a bar between machines.
         numbers = [number for number, group in enumerate(groups) for _ in group]
@@ -44,13 +46,9 @@ def network(data: Data) -> Figure:
         left = [0.0] * len(every)
         for part, style in visible_parts([bar.shares for bar in every]).items():
             widths = [bar.percent * bar.shares[part] for bar in every]
-            axes.barh(places, widths, 0.75, left, **style)
+            axes.barh(places, widths, bars.thick, left, **style)
             left = [a + b for a, b in zip(left, widths, strict=True)]
-        for place, bar in zip(places, every, strict=True):
-            axes.text(bar.percent + 1, place, f"{bar.cycles:,} cycles", va="center", fontsize=8)
-        axes.set_yticks(places, [bar.label for bar in every])
-        # From high to low, so that the first bar stands on top.
-        axes.set_ylim(max(places) + 0.6, -0.6)
+        bars.write(axes, places, [bar.percent + 1 for bar in every])
         axes.set_xlim(0, 1.2 * max(bar.percent for bar in every))
         axes.set_xlabel("cycles, % of the layers alone")
         axes.set_title(f"{workloads_of(rows)}: layers alone, and the network as one run")

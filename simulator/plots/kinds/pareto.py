@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from simulator.plots.data import (
     Data,
@@ -26,10 +26,12 @@ from simulator.plots.names import machine_name, settings_text
 from simulator.plots.style import (
     IDEAL,
     JOULES_PER_PJ,
+    is_narrow,
     legend_below,
     machine_styles,
     new_figure,
     scale_log,
+    wrap_to_paper,
     write_between_powers,
 )
 from simulator.reports.front import Point, pareto_front
@@ -95,6 +97,8 @@ def pareto(data: Data, x: str = "dram.burst_bytes", y: str = "cycles", z: str | 
             if _is_wide([point[place] for point in points]):
                 scale_log(axes, which)
                 write_between_powers(axis, partial(_written, column))
+            elif is_narrow():
+                axis.set_major_locator(MaxNLocator(4))
             axis.set_major_formatter(partial(_tick, column))
         axes.grid()
         legend_below(figure, axes)
@@ -151,7 +155,8 @@ def _ring(axes: Axes, front: Sequence[Point], size: Callable[[float], float]) ->
 
 
 def _sizes_text(column: str, values: Sequence[float]) -> str:
-    return f"size of points: {_title(column)}, {_written(column, min(values))} to {_written(column, max(values))}"
+    ends = " to ".join(_written(column, end(values)) for end in (min, max))
+    return wrap_to_paper(f"size of points: {_title(column)}, {ends}", 1.3)
 
 
 def _is_wide(values: Sequence[float]) -> bool:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from simulator.plots.data import Data, Row, by_machine, layer_rows, require_single_runs, rows_of, value
 from simulator.plots.kind import kind
 from simulator.plots.names import machine_name
-from simulator.plots.style import new_figure, panel_grid, scale_log, text_inches, thin_ticks
+from simulator.plots.style import grid_columns, new_figure, panel_grid, scale_log, text_inches, thin_ticks
 from workloads.errors import InputError
 from workloads.whole_numbers import ceil_div
 
@@ -43,11 +43,11 @@ def roofline(data: Data) -> Figure:
     runs = {name: rows for name, rows in by_machine(layer_rows(rows_of(data))).items() if layer_points(rows)}
     if not runs:
         raise InputError("the results have no layers that moved data through DRAM")
-    rows, columns = ceil_div(len(runs), 3), min(len(runs), 3)
+    columns = grid_columns(len(runs))
     titles = {machine: _title(machine, group) for machine, group in runs.items()}
     width = max(3.1, text_inches((line for title in titles.values() for line in title.split("\n")), 8.5) + 0.6)
-    with new_figure(max(4.6, width * columns), 0.7 + 2.9 * rows, titles_fit=True) as figure:
-        panels = panel_grid(figure, len(runs), 3, sharex=True, sharey=True)
+    with new_figure(max(4.6, width * columns), 0.7 + 2.9 * ceil_div(len(runs), columns), titles_fit=True) as figure:
+        panels = panel_grid(figure, len(runs), sharex=True, sharey=True)
         for axes, (machine, group) in zip(panels, runs.items(), strict=True):
             _draw_points(axes, group)
             axes.set_title(titles[machine], fontsize=8.5)
@@ -56,10 +56,10 @@ def roofline(data: Data) -> Figure:
             _draw_roof(axes, roof_of(group), *x)
         for axes in panels:
             thin_ticks(axes)
-        for axes in panels[-min(len(runs), 3) :]:
+        for axes in panels[-columns:]:
             axes.set_xlabel("products per byte of DRAM traffic")
             axes.xaxis.set_tick_params(labelbottom=True)
-        for axes in panels[::3]:
+        for axes in panels[::columns]:
             axes.set_ylabel("10\u2079 products a second")
         return figure
 

@@ -5,7 +5,9 @@ import tempfile
 
 import pytest
 
+from simulator import configuration
 from simulator.commands import main as command
+from workloads.network_files import schema
 
 
 @pytest.fixture
@@ -78,3 +80,17 @@ def test_a_long_line_loses_its_middle_and_many_faults_are_counted(cli, tmp_path)
     assert {len(line) for line in lines[:-1]} == {500}
     assert lines[0].startswith(f"prunesim: {path}: unknown key 'kxxx")
     assert lines[-1] == "prunesim: and 20 more faults"
+
+
+@pytest.mark.parametrize("given", ["configuration", "network"])
+def test_near_names_are_looked_for_only_where_a_fault_is_told(cli, tmp_path, monkeypatch, given):
+    asked = []
+    for module in (configuration, schema):
+        monkeypatch.setattr(module, "nearest", lambda name, _: asked.append(name) or "did you mean 'x'?")
+    path = tmp_path / "my.toml"
+    path.write_text("\n".join(f"key{number} = 0" for number in range(1000)))
+    arguments = ["blazepose", "--config", path] if given == "configuration" else [path]
+    lines = cli("run", *arguments, "--on", "scnn").err.splitlines()
+    assert len(asked) == 50
+    assert lines[-1].endswith(" more faults")
+    assert all("did you mean" in line for line in lines[:-1])

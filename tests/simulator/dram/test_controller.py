@@ -44,6 +44,7 @@ def specs(draw):
 SHAKEN = [
     "nRCD",
     "nRP",
+    "nRPab",
     "nRAS",
     "nRC",
     "nCCD_S",

@@ -62,22 +62,22 @@ def test_refresh_goes_by_density(name):
 # (bins of 17-17-17 and 3200AA), both with pages of 1 KB; JESD209-4B (x16, set A). nCL is tAA, for LPDDR4 RL.
 TIMES = {
     "DDR3-1600": {
-        "nCL": 13.75, "nRCD": 13.75, "nRP": 13.75, "nRAS": 35, "nRRD_S": (6, 4), "nRRD_L": (6, 4), "nFAW": 30,
+        "nCL": 13.75, "nRCD": 13.75, "nRP": 13.75, "nRPab": 13.75, "nRAS": 35, "nRRD_S": (6, 4), "nRRD_L": (6, 4), "nFAW": 30,
         "nWTR_S": (7.5, 4), "nWTR_L": (7.5, 4), "nWR": 15, "nRTP": (7.5, 4), "nCCD_S": (0, 4), "nCCD_L": (0, 4),
         "nCWL": (0, 8),
     },
     "DDR4-2400": {
-        "nCL": 14.16, "nRCD": 14.16, "nRP": 14.16, "nRAS": 32, "nRRD_S": (3.3, 4), "nRRD_L": (4.9, 4), "nFAW": (21, 20),
+        "nCL": 14.16, "nRCD": 14.16, "nRP": 14.16, "nRPab": 14.16, "nRAS": 32, "nRRD_S": (3.3, 4), "nRRD_L": (4.9, 4), "nFAW": (21, 20),
         "nWTR_S": (2.5, 2), "nWTR_L": (7.5, 4), "nWR": 15, "nRTP": (7.5, 4), "nCCD_S": (0, 4), "nCCD_L": (5, 5),
         "nCWL": (0, 12),
     },
     "DDR4-3200": {
-        "nCL": 13.75, "nRCD": 13.75, "nRP": 13.75, "nRAS": 32, "nRRD_S": (2.5, 4), "nRRD_L": (4.9, 4), "nFAW": (21, 20),
+        "nCL": 13.75, "nRCD": 13.75, "nRP": 13.75, "nRPab": 13.75, "nRAS": 32, "nRRD_S": (2.5, 4), "nRRD_L": (4.9, 4), "nFAW": (21, 20),
         "nWTR_S": (2.5, 2), "nWTR_L": (7.5, 4), "nWR": 15, "nRTP": (7.5, 4), "nCCD_S": (0, 4), "nCCD_L": (5, 5),
         "nCWL": (0, 16),
     },
     "LPDDR4-3200": {
-        "nCL": (0, 28), "nRCD": (18, 4), "nRP": (18, 4), "nRAS": (42, 3), "nRRD_S": (10, 4), "nRRD_L": (10, 4),
+        "nCL": (0, 28), "nRCD": (18, 4), "nRP": (18, 4), "nRPab": (21, 4), "nRAS": (42, 3), "nRRD_S": (10, 4), "nRRD_L": (10, 4),
         "nFAW": 40, "nWTR_S": (10, 8), "nWTR_L": (10, 8), "nWR": (18, 6), "nRTP": (7.5, 8), "nCCD_S": (0, 8),
         "nCCD_L": (0, 8), "nCWL": (0, 14),
     },
@@ -105,7 +105,7 @@ def test_clocks_are_the_published_times_rounded_up(name):
 def test_hbm2_has_the_clocks_of_its_source():
     """Ramulator 2.1 at 2 Gb/s, where a clock is 1 ns; JEDEC leaves most of them to the vendor."""
     clocks = {
-        "tCK_ps": 1000, "nCL": 14, "nCWL": 5, "nRCD": 14, "nRP": 14, "nRAS": 34, "nRC": 48, "nCCD_S": 2, "nCCD_L": 4,
+        "tCK_ps": 1000, "nCL": 14, "nCWL": 5, "nRCD": 14, "nRP": 14, "nRPab": 14, "nRAS": 34, "nRC": 48, "nCCD_S": 2, "nCCD_L": 4,
         "nRRD_S": 4, "nRRD_L": 4, "nFAW": 15, "nWTR_S": 6, "nWTR_L": 8, "nWR": 16, "nRTP": 5, "nREFI": 3900,
         "nRTW": 14 + 2 + 2 - 5,
     }  # fmt: skip

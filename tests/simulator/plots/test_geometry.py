@@ -137,6 +137,17 @@ def test_texts_of_few_and_of_many_runs_can_be_read(figure, count):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("figure", OF_MACHINES)
+def test_texts_of_machines_in_a_column_of_a_paper_can_be_read(figure, count):
+    with on_paper(Paper(COLUMN_INCHES)):
+        drawn: Figure = OF_MACHINES[figure](MACHINES[:count])
+    require_readable(drawn)
+    assert drawn.get_figwidth() == COLUMN_INCHES
+    assert all(axes.get_window_extent().width > 0.4 * drawn.bbox.width for axes in drawn.axes if axes.lines), "no room"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 4])
 @pytest.mark.parametrize("figure", OF_RUNS)
 def test_texts_in_a_column_of_a_paper_can_be_read(figure, count):

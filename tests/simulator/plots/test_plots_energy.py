@@ -12,7 +12,7 @@ from simulator.plots.energy_parts import energies_of, part_styles
 from simulator.plots.kinds.energy_curves import gated_ratios
 from simulator.plots.kinds.energy_roofline import costs_of, layer_points
 from simulator.plots.names import machine_name
-from simulator.plots.style import write_between_powers
+from simulator.plots.style import Paper, on_paper, write_between_powers
 from tests.simulator.plots.energy_rows import MACHINES, energy_row, layers_of, sweep_of
 from tests.simulator.plots.geometry import require_readable
 from tests.simulator.plots.stacked_bars import heights_of
@@ -206,6 +206,15 @@ def test_texts_of_figures_of_few_and_of_many_machines_can_be_read(figure, count)
     machines = MACHINES[:count]
     texts = " ".join(require_readable(FIGURES[figure](machines)))
     assert all(machine_name(machine) in texts for machine in machines)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("figure", FIGURES)
+def test_texts_in_a_column_of_a_paper_can_be_read(figure, count):
+    with on_paper(Paper(3.4)):
+        drawn = FIGURES[figure](MACHINES[:count])
+    require_readable(drawn)
 
 
 RUNS = {

@@ -2,7 +2,11 @@
 
 from itertools import pairwise
 
+import pytest
+
 from simulator.plots import plot_kinds
+from simulator.plots.style import Paper, on_paper
+from tests.simulator.plots.geometry import require_readable
 
 TINY = "examples/tiny.toml"
 
@@ -31,6 +35,15 @@ def test_a_figure_of_several_rates_has_percentiles_over_the_rate(serve):
         assert list(line.get_xdata()) == [5000, 10000, 20000]
         assert list(line.get_ydata()) == [point["latency_ms"][key] for point in by_rate]
     assert list(lower.get_lines()[1].get_ydata()) == [point["served_images_per_s"] for point in by_rate]
+
+
+@pytest.mark.parametrize("width_inches", [None, 3.4])
+@pytest.mark.parametrize("rates", ["15000", "20000,5000,10000"])
+def test_texts_can_be_read_also_in_a_column_of_a_paper(serve, rates, width_inches):
+    data, _ = serve("--rate", rates, "--arrivals", "poisson", "--deadline", "0.1", "--images", "100")
+    with on_paper(Paper(width_inches)):
+        figure = drawn(data)
+    require_readable(figure)
 
 
 def test_the_figure_by_the_command_and_what_it_refuses(cli, serve, tmp_path):

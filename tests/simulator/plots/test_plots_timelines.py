@@ -10,7 +10,9 @@ from simulator import plots
 from simulator.engine.layer_simulation import LayerSimulation
 from simulator.observers.timeline import Timeline
 from simulator.plots.kinds.timelines import Span, channel_gbs, gantt_rows
+from simulator.plots.style import Paper, on_paper
 from tests.simulator.engine.schedules import byte_a_cycle, runs, schedule
+from tests.simulator.plots.geometry import require_readable
 from workloads.errors import InputError
 
 GHZ = 1_000_000_000
@@ -70,6 +72,14 @@ def test_the_gantt_chart_draws_the_longest_layer_and_cuts_many_tiles(timeline):
     assert first.get_xlim() == pytest.approx((0, 0.026))
     with pytest.raises(InputError, match="unknown layer 'frist'"):
         plots.gantt(timeline, "frist")
+
+
+@pytest.mark.parametrize("width_inches", [None, 3.4])
+def test_texts_can_be_read_also_in_a_column_of_a_paper(timeline, width_inches):
+    for draw in (plots.bandwidth, plots.gantt, lambda data: plots.gantt(data, "first")):
+        with on_paper(Paper(width_inches)):
+            figure = draw(timeline)
+        require_readable(figure)
 
 
 def test_a_run_without_dram_has_no_bandwidth(timeline):

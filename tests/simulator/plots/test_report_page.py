@@ -9,10 +9,12 @@ from html.parser import HTMLParser
 from itertools import product
 
 import pytest
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from dataflows.registry import create
 from simulator.network_simulation import simulate
 from simulator.observers.timeline import Timeline
+from simulator.plots import data
 from simulator.plots.graph_picture import graph_svg
 from simulator.plots.report_page import report_page, settings_toml
 from simulator.reports.energy_report import KEYS as ENERGY_KEYS
@@ -288,3 +290,18 @@ def test_the_page_tells_which_figure_it_draws(run):
     report_page([run[0].to_dict()], told=lambda done, total, now: told.append((done, total, now)))
     assert [done for done, *_ in told] == list(range(told[0][1]))
     assert told[0][2] == "causes"
+
+
+def test_rows_are_made_once_and_figures_laid_out_once(run, monkeypatch):
+    made, laid_out = [], []
+    rows_of_report, execute = data._report_rows, ConstrainedLayoutEngine.execute
+    monkeypatch.setattr(data, "_report_rows", lambda report: made.append(report) or rows_of_report(report))
+    monkeypatch.setattr(
+        ConstrainedLayoutEngine, "execute", lambda one, figure: laid_out.append(figure) or execute(one, figure)
+    )
+    page = report_page([one.to_dict() for one in run[:2]])
+    assert len(made) == 2
+    figures = page.count("<figcaption>")
+    # Titles that may not fit ask for a layout of their own before.
+    assert figures > 3
+    assert figures <= len(laid_out) <= 2 * figures

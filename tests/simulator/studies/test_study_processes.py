@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes in /proc"),
 ]
-SECONDS_TO_GO = 5
+SECONDS_TO_GO = 15
 
 
 def running(pids: list[int]) -> list[int]:

@@ -19,7 +19,9 @@ WIDTHS = (30, 60, 80, 100, 120, 160, 250)
 
 @pytest.fixture(scope="module")
 def reports():
-    workload = load_workload("alexnet@scnn").select("conv[13]").with_densities(None, 0.5)  # uniform: many empty lanes
+    workload = (
+        load_workload("alexnet@scnn").select("conv[13]").with_density(activations=0.5)
+    )  # uniform: many empty lanes
     return simulate([create("scnn"), create("cambricon-x")], workload)
 
 

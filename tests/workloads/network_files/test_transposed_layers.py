@@ -61,7 +61,7 @@ def test_parts_store_one_map_for_the_layer_that_follows_the_last(tmp_path):
 
 
 def test_another_density_spares_the_inserted_zeros(tmp_path):
-    workload = load(tmp_path, FILE).with_densities(1.0, 0.5).with_batch(2)
+    workload = load(tmp_path, FILE).with_density(1.0, 0.5).with_batch(2)
     assert workload.trace(1).activation_nonzeros == 2 * 0.5 * 6 * 16
     assert workload.trace(1).weight_density == 1.0
 

@@ -1,4 +1,4 @@
-"""Bodies of If and Loop that hold products, put in place of their operator: the branch that runs, each turn of a loop.
+"""Bodies of If, Loop and Scan with products, put in place of their operator: the branch that runs, each turn of a loop.
 
 Which branch runs and how often a loop turns is told by a run of the model on the given input, else on a made one; a
 constant condition tells it alone. Bodies without products stay where they are.
@@ -6,7 +6,7 @@ constant condition tells it alone. Bodies without products stay where they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from workloads.importers.onnx.settling import LIMIT_SECONDS, ONES, made_feed
 
 _MOST_NODES = 100_000  # that all turns of a loop may have
 _AXES_AS_INPUT = 13  # the operator set from which Unsqueeze reads its axes
+_SCANS_WITHOUT_BATCHES = 9  # the operator set from which Scan has neither a batch nor lengths of its own
 
 
 def enter_bodies(graph: OnnxGraph, feeds: Iterable[Feed] | None) -> tuple[OnnxGraph, tuple[str, ...]]:
@@ -34,14 +35,14 @@ def enter_bodies(graph: OnnxGraph, feeds: Iterable[Feed] | None) -> tuple[OnnxGr
     closed: dict[str, str] = {}
     decided: list[str] = []
     # Each round enters the bodies of one depth.
-    while nodes := [node for node in graph.nodes if node.output[0] not in closed and _open(node)]:
+    while nodes := [node for node in graph.nodes if node.output[0] not in closed and _open(graph, node)]:
         try:
             turns = {node.output[0]: turn for node, turn in _turns(graph, nodes, feeds)}
         except _NoRunError as error:
             closed |= dict.fromkeys((node.output[0] for node in nodes), str(error))
             break
         if feeds is None:
-            decided += [label(node) for node in nodes if not _constant(graph, node)]
+            decided += [label(node) for node in nodes if _told(graph, node) is None]
         bodies = {name: _Body(graph, node, turns[name]) for node in nodes for name in node.output[:1]}
         for name, body in bodies.items():
             if reason := body.obstacle():
@@ -57,35 +58,51 @@ class _NoRunError(Exception):
     """The model does not run, so that nothing tells which way it takes."""
 
 
-def _open(node: Any) -> bool:
+def _open(graph: OnnxGraph, node: Any) -> bool:
     """Whether a node has bodies with products that can be entered; one that is not as ONNX has it is left alone."""
     bodies = graphs_of(node)
     if node.domain not in DOMAINS or not node.output[0] or not holds_products(node):
         return False
     if node.op_type == "If":
         return set(bodies) == {"then_branch", "else_branch"} and len(node.input) == 1
-    if node.op_type != "Loop" or set(bodies) != {"body"}:
+    if set(bodies) != {"body"}:
+        return False
+    if node.op_type == "Scan":
+        return _opset(graph) >= _SCANS_WITHOUT_BATCHES and _Scan.of(node).fits()
+    if node.op_type != "Loop":
         return False
     body, states = bodies["body"], len(node.input) - 2
     # The turn and the condition come before the states, and of the outputs the condition alone.
     return states >= 0 and len(body.input) == states + 2 and len(body.output) > states
 
 
-def _constant(graph: OnnxGraph, node: Any) -> bool:
-    return node.op_type == "If" and graph.is_constant(node.input[0])
+def _opset(graph: OnnxGraph) -> int:
+    return max(one.version for one in graph.model.opset_import if one.domain in ("", "ai.onnx"))
+
+
+def _told(graph: OnnxGraph, node: Any) -> int | None:
+    """What `_turns` gives where it needs no run: of a constant condition, and of an input of known size that is cut."""
+    if node.op_type == "If" and graph.is_constant(node.input[0]):
+        return int(graph.constant(node.input[0]).reshape(-1)[0])
+    if node.op_type == "Scan":
+        scan = _Scan.of(node)
+        shape, axis = graph.shape(node.input[scan.states]), scan.input_axes[0]
+        if shape is not None and -len(shape) <= axis < len(shape):
+            return shape[axis]
+    return None
 
 
 def _turns(graph: OnnxGraph, nodes: Sequence[Any], feeds: Iterable[Feed] | None) -> Iterator[tuple[Any, int]]:
-    """For each If whether its condition holds, for each Loop how often it turns.
+    """For each If whether its condition holds, for each Loop and Scan how often it turns.
 
     Raises `_NoRunError`, and `InputError` where samples differ.
     """
     asked: list[tuple[Any, str]] = []
     for node in nodes:
-        if _constant(graph, node):
-            yield node, int(graph.constant(node.input[0]).reshape(-1)[0])
+        if (turns := _told(graph, node)) is not None:
+            yield node, turns
         else:
-            asked.append((node, node.input[0] if node.op_type == "If" else _counted(graph, node)))
+            asked.append((node, _telling(graph, node)))
     if not asked:
         return
     try:
@@ -106,7 +123,16 @@ def _turns(graph: OnnxGraph, nodes: Sequence[Any], feeds: Iterable[Feed] | None)
         yield node, turns[0]
 
 
+def _telling(graph: OnnxGraph, node: Any) -> str:
+    """The tensor that tells `_turn`."""
+    if node.op_type == "Scan":
+        return str(node.input[_Scan.of(node).states])
+    return str(node.input[0]) if node.op_type == "If" else _counted(graph, node)
+
+
 def _turn(node: Any, value: Any) -> int:
+    if node.op_type == "Scan":
+        return np.asarray(value).shape[_Scan.of(node).input_axes[0]]
     # A loop's count has an element for each turn.
     return int(np.asarray(value).reshape(-1)[0]) if node.op_type == "If" else len(value)
 
@@ -151,11 +177,59 @@ def _copy(node: Any) -> Any:
     return copy
 
 
+@dataclass(frozen=True)
+class _Scan:
+    """How a Scan reads its inputs slice by slice and lays the slices of its outputs together.
+
+    states                     inputs and outputs that each turn hands to the next; slices come behind them
+    input_axes, output_axes    the axis of each that is cut, or made of a slice a turn
+    input_back, output_back    whether from the last slice to the first
+    """
+
+    node: Any
+    states: int
+    input_axes: tuple[int, ...]
+    output_axes: tuple[int, ...]
+    input_back: tuple[int, ...]
+    output_back: tuple[int, ...]
+
+    @classmethod
+    def of(cls, node: Any) -> _Scan:
+        given = {one.name: one for one in node.attribute}
+        cut = given["num_scan_inputs"].i if "num_scan_inputs" in given else 0
+        made = len(graphs_of(node)["body"].output) - (len(node.input) - cut)
+
+        def each(name: str, count: int) -> tuple[int, ...]:
+            return tuple(given[name].ints) if name in given else (0,) * max(0, count)
+
+        return cls(
+            node,
+            len(node.input) - cut,
+            each("scan_input_axes", cut),
+            each("scan_output_axes", made),
+            each("scan_input_directions", cut),
+            each("scan_output_directions", made),
+        )
+
+    def fits(self) -> bool:
+        """Whether it is as ONNX has it."""
+        body = graphs_of(self.node)["body"]
+        cut, made = len(self.node.input) - self.states, len(body.output) - self.states
+        return (
+            self.states >= 0
+            and cut >= 1
+            and made >= 0
+            and len(body.input) == len(self.node.input)
+            and {len(self.input_axes), len(self.input_back)} == {cut}
+            and {len(self.output_axes), len(self.output_back)} == {made}
+        )
+
+
 @dataclass
 class _Body:
-    """What an If or a Loop does, as nodes of the graph that it stands in.
+    """What an If, a Loop or a Scan does, as nodes of the graph that it stands in.
 
-    turns  of an If: whether its condition holds; of a Loop: how often it turns
+    turns  of an If: whether its condition holds; of a Loop and a Scan: how often it turns
     """
 
     graph: OnnxGraph
@@ -174,7 +248,7 @@ class _Body:
     def nodes(self) -> list[Any]:
         """The nodes, in order; initializers of the body go to the graph."""
         free(self.graph.taken, self.node)
-        return self._branch() if self.node.op_type == "If" else self._loop()
+        return {"If": self._branch, "Loop": self._loop, "Scan": self._scan}[self.node.op_type]()
 
     def _branch(self) -> list[Any]:
         branch = graphs_of(self.node)["then_branch" if self.turns else "else_branch"]
@@ -184,24 +258,63 @@ class _Body:
         return made + [self._same(end, name) for end, name in zip(ends, self.node.output, strict=False) if name]
 
     def _loop(self) -> list[Any]:
-        """Each turn reads the states of the one before: a body's inputs are the turn, the condition and the states."""
+        """The body's inputs are the turn, the condition, the states; its outputs the condition, the states and rows."""
         body, onnx = graphs_of(self.node)["body"], require("onnx", "onnx", "ONNX files")
-        shared = self._initializers(body)
-        states, made = [str(name) for name in self.node.input[2:]], list[Any]()
-        rows: list[list[str]] = [[] for _ in body.output[1 + len(states) :]]
+        states = [str(name) for name in self.node.input[2:]]
+
+        def given(turn: int, states: list[str], _: list[Any]) -> list[str]:
+            return [self._held(f"turn{turn}", onnx, turn), self._held(f"runs{turn}", onnx, np.bool_(True)), *states]
+
+        return self._turned(given, states, list(body.output)[1:], [(0, False)] * (len(body.output) - 1 - len(states)))
+
+    def _scan(self) -> list[Any]:
+        """A body's inputs are the states and a slice of each input that is cut; its outputs the states, and slices."""
+        body, onnx, scan = graphs_of(self.node)["body"], require("onnx", "onnx", "ONNX files"), _Scan.of(self.node)
+        cut = list(zip(self.node.input[scan.states :], scan.input_axes, scan.input_back, strict=True))
+
+        def given(turn: int, states: list[str], made: list[Any]) -> list[str]:
+            slices = [self._unique(f"{name}/{turn}/slice") for name, _, _ in cut]
+            for (name, axis, back), one in zip(cut, slices, strict=True):
+                place = self._held(f"slice{turn}", onnx, self.turns - 1 - turn if back else turn)
+                operator = self._unique(f"{one}:cut", "operator")
+                made.append(onnx.helper.make_node("Gather", [name, place], [one], name=operator, axis=axis))
+            return [*states, *slices]
+
+        states = [str(name) for name in self.node.input[: scan.states]]
+        laid = [(axis, bool(back)) for axis, back in zip(scan.output_axes, scan.output_back, strict=True)]
+        return self._turned(given, states, list(body.output), laid)
+
+    def _turned(
+        self,
+        given: Callable[[int, list[str], list[Any]], list[str]],
+        states: list[str],
+        outputs: Sequence[Any],
+        laid: Sequence[tuple[int, bool]],
+    ) -> list[Any]:
+        """The nodes of all turns, each of which reads the states of the one before.
+
+        given    the names of a body's inputs, from the turn and its states; it may add nodes to those made so far
+        outputs  of the body: the states, then what each turn adds to an output
+        laid     for each of the latter the axis that turns make, and whether the last turn comes first
+        """
+        body, onnx = graphs_of(self.node)["body"], require("onnx", "onnx", "ONNX files")
+        shared, made = self._initializers(body), list[Any]()
+        rows: list[list[str]] = [[] for _ in laid]
         for turn in range(self.turns):
-            given = [self._held(f"turn{turn}", onnx, turn), self._held(f"runs{turn}", onnx, np.bool_(True))]
-            names = {one.name: name for one, name in zip(body.input, [*given, *states], strict=False)} | shared
+            inputs = given(turn, states, made)
+            names = {one.name: name for one, name in zip(body.input, inputs, strict=False)} | shared
             made += self._renamed(body, names, f"/{turn}", f".{turn}")
-            ends = _renamed_values(body.output[1:], names)
+            ends = _renamed_values(outputs, names)
             states = ends[: len(states)]
-            for row, end in zip(rows, ends[len(states) :], strict=True):
+            for row, end, (axis, _) in zip(rows, ends[len(states) :], laid, strict=True):
                 row.append(self._unique(f"{end}/{turn}/row"))
-                made.append(self._row(onnx, end, row[-1]))
+                made.append(self._row(onnx, end, row[-1], axis))
         last = [self._same(state, name) for state, name in zip(states, self.node.output, strict=False) if name]
         joined = [
-            onnx.helper.make_node("Concat", row, [name], name=self._unique(f"{name}:rows", "operator"), axis=0)
-            for row, name in zip(rows, self.node.output[len(states) :], strict=False)
+            onnx.helper.make_node(
+                "Concat", row[:: -1 if back else 1], [name], name=self._unique(f"{name}:rows", "operator"), axis=axis
+            )
+            for row, (axis, back), name in zip(rows, laid, self.node.output[len(states) :], strict=False)
             if name
         ]
         return made + last + joined
@@ -241,13 +354,12 @@ class _Body:
         self.graph.model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def _row(self, onnx: Any, source: str, name: str) -> Any:
+    def _row(self, onnx: Any, source: str, name: str, axis: int) -> Any:
         """What a turn gives, as one row of all turns'."""
-        opset = max(one.version for one in self.graph.model.opset_import if one.domain in ("", "ai.onnx"))
         operator = self._unique(f"{source}:row", "operator")
-        if opset < _AXES_AS_INPUT:
-            return onnx.helper.make_node("Unsqueeze", [source], [name], name=operator, axes=[0])
-        return onnx.helper.make_node("Unsqueeze", [source, self._held("axis", onnx, [0])], [name], name=operator)
+        if _opset(self.graph) < _AXES_AS_INPUT:
+            return onnx.helper.make_node("Unsqueeze", [source], [name], name=operator, axes=[axis])
+        return onnx.helper.make_node("Unsqueeze", [source, self._held("axis", onnx, [axis])], [name], name=operator)
 
     def _same(self, source: str, name: str) -> Any:
         onnx = require("onnx", "onnx", "ONNX files")

@@ -13,9 +13,11 @@ from dataflows.registry import create
 from tests.dataflows.hardware.counting import INPUT, WEIGHT, assert_counts, counted, loads_of, words
 from tests.dataflows.machines.abm.test_abm import pointwise, specs, traces
 from tests.dataflows.machines.abm.twin import kernels
+from tests.draws import quarter_of_cases
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(specs(), traces())
 def test_counts_as_its_twin(spec, trace):
     layer = trace.layer

@@ -13,6 +13,7 @@ from dataflows.registry import create
 from tests.dataflows.hardware.counting import INPUT, WEIGHT, assert_counts, assert_products, counted, loads_of
 from tests.dataflows.machines.cambricon_x.test_cambricon_x_twin import layers, masks, specs
 from tests.dataflows.machines.cambricon_x.twin import scanned, synapses
+from tests.draws import quarter_of_cases
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -45,6 +46,7 @@ def twin_of(spec, layer, mask, chunks):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(st.data())
 def test_counts_as_its_twin(data):
     spec, layer = data.draw(specs()), data.draw(layers())

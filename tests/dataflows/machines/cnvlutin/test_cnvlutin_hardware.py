@@ -16,6 +16,7 @@ from tests.dataflows.hardware.counting import INPUT, WEIGHT, assert_counts, asse
 from tests.dataflows.machines.cnvlutin.test_cnvlutin import fully_connected, specs
 from tests.dataflows.machines.cnvlutin.twin import Machine, place_read
 from tests.dataflows.small_layers import small_traces
+from tests.draws import quarter_of_cases
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -73,6 +74,7 @@ def outputs_leave(twin, machine, layer, schedule, brick):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(specs(), small_traces(many_groups=True) | small_traces() | fully_connected(), st.booleans())
 def test_actions_are_counted_as_the_twin_counts_them(spec, trace, input_in_dram):
     trace = replace(trace, input_in_dram=input_in_dram)

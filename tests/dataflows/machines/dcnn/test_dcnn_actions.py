@@ -10,6 +10,7 @@ from dataflows.truth.products import count_products
 from simulator.network_simulation import dense_trace
 from tests.dataflows.machines.dcnn.actions_twin import ActionsTwin
 from tests.dataflows.small_layers import small_traces
+from tests.draws import quarter_of_cases
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -34,6 +35,7 @@ def counted(machine, trace):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(specs(), small_traces())
 def test_equal_to_the_twin(spec, trace):
     _, did = counted(Dcnn(spec), trace)

@@ -15,6 +15,7 @@ from tests.dataflows.hardware.counting import INPUT, WEIGHT, assert_counts, asse
 from tests.dataflows.machines.diannao.test_dadiannao import specs as dadiannao_specs
 from tests.dataflows.machines.diannao.test_diannao import specs
 from tests.dataflows.small_layers import packs, small_traces
+from tests.draws import quarter_of_cases
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -32,6 +33,7 @@ def steps(layer, groups, neurons, lanes):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(specs(), small_traces(many_groups=True))
 def test_diannao_counts_as_its_twin(spec, trace):
     found, schedule = counted(machine := DianNao(spec), trace)
@@ -53,6 +55,7 @@ def test_diannao_counts_as_its_twin(spec, trace):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(dadiannao_specs(), small_traces(many_groups=True))
 def test_dadiannao_counts_as_its_twin(spec, trace):
     layer = trace.layer

@@ -14,6 +14,7 @@ from dataflows.schedule import Cause
 from tests.dataflows.hardware.counting import INPUT, WEIGHT, assert_counts, assert_products, counted, loads_of, words
 from tests.dataflows.machines.eie.test_eie_twin import specs, traces
 from tests.dataflows.machines.eie.twin import position_read, run, stored, units
+from tests.draws import quarter_of_cases
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -59,6 +60,7 @@ def twin_of(spec, layer, weights, activations):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(specs(), traces())
 def test_counts_as_its_twin(spec, trace):
     found, schedule = counted(machine := Eie(spec), trace)

@@ -11,6 +11,7 @@ from tests.dataflows.machines.eyeriss.actions_twin import actions
 from tests.dataflows.machines.eyeriss.cases import dense_specs, sparse_specs
 from tests.dataflows.machines.eyeriss.mapping_twin import mapping_of
 from tests.dataflows.small_layers import small_traces
+from tests.draws import quarter_of_cases
 
 
 def assert_as_twin(machine, twin, trace, sums):
@@ -25,12 +26,14 @@ def assert_as_twin(machine, twin, trace, sums):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(dense_specs(), small_traces(many_groups=True))
 def test_eyeriss_counts_as_its_twin(spec, trace):
     assert_as_twin(Eyeriss(spec), eyeriss_twin.Eyeriss, trace, "input_buffer")
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(sparse_specs(), small_traces(many_groups=True))
 def test_eyeriss_v2_counts_as_its_twin(spec, trace):
     assert_as_twin(EyerissV2(spec), eyeriss_v2_twin.EyerissV2, trace, "sum_buffer")

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from dataflows.machines.ideal import Ideal, IdealSpec
 from dataflows.truth.products import count_products
 from tests.dataflows.small_layers import small_traces
+from tests.draws import quarter_of_cases
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(small_traces(), st.sampled_from(["both", "nothing"]))
 def test_products(trace, skip):
     machine, products = Ideal(IdealSpec(multipliers=7, skip=skip)), count_products(trace)

@@ -11,9 +11,11 @@ from tests.dataflows.hardware.counting import INPUT, WEIGHT, assert_counts, asse
 from tests.dataflows.machines.kgrc.cases import specs
 from tests.dataflows.machines.kgrc.twin import KgrcTwin
 from tests.dataflows.small_layers import small_traces
+from tests.draws import quarter_of_cases
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(specs(), small_traces())
 def test_counts_as_its_twin(spec, trace):
     found, schedule = counted(machine := Kgrc(spec), trace)

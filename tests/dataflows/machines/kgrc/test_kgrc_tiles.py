@@ -201,6 +201,7 @@ def test_the_baseline_is_the_dense_design():
         ({"filters_per_tile": 30}, "filters_per_tile = 30, must be a multiple of the 8 group_filters"),
         ({"filters_parallel": 6}, "filters_parallel = 6, must be a multiple of the 4 row groups of a tile"),
         ({"channels_per_tile": 4}, "channels_per_tile = 4, must be a multiple of the 8 group_channels"),
+        ({"rows_per_tile": 1 << 30, "depth_per_tile": 1 << 20}, "products a tile, must be at most 17592186044416"),
         ({"design": "both"}, "design"),
         ({"design": ["dense"]}, "design"),
         ({"value_bits": [8]}, "value_bits"),

@@ -12,6 +12,7 @@ from dataflows.machines.pattern.pattern import PatternMachine
 from tests.dataflows.hardware.counting import INPUT, WEIGHT, assert_counts, assert_products, counted, loads_of, words
 from tests.dataflows.machines.pattern import twin as pattern_twin
 from tests.dataflows.machines.pattern.cases import specs, traces
+from tests.draws import quarter_of_cases
 
 
 def batches(spec, trace, plan):
@@ -35,6 +36,7 @@ def batches(spec, trace, plan):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(specs(), traces())
 def test_counts_as_its_twin(spec, trace):
     layer, machine = trace.layer, PatternMachine(spec)

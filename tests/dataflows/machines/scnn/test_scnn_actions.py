@@ -12,6 +12,7 @@ from dataflows.schedule import Tensor
 from dataflows.truth.products import count_products
 from tests.dataflows.machines.scnn.actions_twin import planar_actions, sliced_actions
 from tests.dataflows.machines.scnn.cases import layers, specs, tight_specs, traces
+from tests.draws import quarter_of_cases
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -43,6 +44,7 @@ def assert_equal_to_twin(spec, trace, twin):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(st.data())
 def test_planar_layers(data):
     layer = data.draw(layers())
@@ -52,6 +54,7 @@ def test_planar_layers(data):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(st.data())
 def test_fully_connected_layers(data):
     layer = data.draw(layers(one_position=True))

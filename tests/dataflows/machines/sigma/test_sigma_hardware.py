@@ -14,6 +14,7 @@ from tests.dataflows.machines.sigma.test_sigma_twin import products, specs
 from tests.dataflows.machines.sigma.twin import inputs_of, weights_of
 from tests.dataflows.machines.sigma.twin import loads_of as stationary_loads
 from tests.dataflows.small_layers import small_traces
+from tests.draws import quarter_of_cases
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -86,6 +87,7 @@ def expected(machine, schedule, twin, bits):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(small_traces(many_groups=True) | products(), specs())
 def test_counts_as_its_twin(trace, spec):
     found, schedule = counted(machine := Sigma(spec), trace)

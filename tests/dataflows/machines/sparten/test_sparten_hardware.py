@@ -15,6 +15,7 @@ from tests.dataflows.hardware.counting import INPUT, WEIGHT, assert_counts, asse
 from tests.dataflows.machines.sparten.cases import specs
 from tests.dataflows.machines.sparten.twin import Machine
 from tests.dataflows.small_layers import small_traces
+from tests.draws import quarter_of_cases
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -89,6 +90,7 @@ def twin_of(spec, trace):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(specs(), small_traces())
 def test_counts_as_its_twin(spec, trace):
     found, schedule = counted(machine := Sparten(spec), trace)

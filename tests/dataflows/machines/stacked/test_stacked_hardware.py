@@ -11,6 +11,7 @@ from dataflows.machines.stacked.stacked import Stacked
 from tests.dataflows.hardware.counting import INPUT, WEIGHT, assert_counts, assert_products, counted, loads_of, words
 from tests.dataflows.machines.stacked import twin as stacked_twin
 from tests.dataflows.machines.stacked.test_stacked import specs, traces
+from tests.draws import quarter_of_cases
 
 
 def lists_of(spec, trace):
@@ -23,6 +24,7 @@ def lists_of(spec, trace):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(specs(), traces())
 def test_counts_as_its_twin(spec, trace):
     layer = trace.layer

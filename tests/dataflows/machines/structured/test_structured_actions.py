@@ -12,6 +12,7 @@ from dataflows.truth.products import count_products
 from tests.dataflows.machines.structured.test_structured import specs
 from tests.dataflows.machines.structured.twin import StructuredTwin, strips
 from tests.dataflows.small_layers import small_traces
+from tests.draws import quarter_of_cases
 
 
 class ActionsTwin(StructuredTwin):
@@ -49,6 +50,7 @@ def counted(spec, trace):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(specs(), small_traces())
 def test_equal_to_the_twin(spec, trace):
     _, did = counted(spec, trace)

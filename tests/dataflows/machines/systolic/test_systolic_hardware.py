@@ -13,6 +13,7 @@ from tests.dataflows.hardware.counting import INPUT, WEIGHT, assert_counts, asse
 from tests.dataflows.machines.systolic.test_systolic import specs, strips
 from tests.dataflows.machines.systolic.twin import SystolicTwin, packs_of
 from tests.dataflows.small_layers import small_layers
+from tests.draws import quarter_of_cases
 
 
 def folds_of(spec, layer):
@@ -53,6 +54,7 @@ def count_fold(spec, rows, columns, passing, twin, read):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(specs(), small_layers(many_groups=True))
 def test_counts_as_its_twin(spec, layer):
     trace = dense_trace(layer)

@@ -14,6 +14,7 @@ from tests.dataflows.hardware.counting import INPUT, WEIGHT, assert_counts, asse
 from tests.dataflows.machines.tcl.test_tcl import fully_connected, specs
 from tests.dataflows.machines.tcl.twin import filter_rows, packs, reach, schedule_set
 from tests.dataflows.small_layers import small_traces
+from tests.draws import quarter_of_cases
 from workloads.layer import Layer
 from workloads.trace import LayerTrace
 
@@ -57,6 +58,7 @@ def twin_of(spec, layer, weights):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(specs(), small_traces(many_groups=True) | small_traces() | fully_connected())
 def test_actions_are_counted_as_the_twin_counts_them(spec, trace):
     layer = trace.layer

@@ -13,6 +13,7 @@ from tests.dataflows.hardware.counting import INPUT, WEIGHT, assert_counts, asse
 from tests.dataflows.machines.tensor_core.dstc_twin import flattened, lowered
 from tests.dataflows.machines.tensor_core.tensor_core_twin import index_bits, is_sparse, runs, slots_kept
 from tests.dataflows.machines.tensor_core.test_tensor_core_twins import dstc_cases, tensor_core_cases
+from tests.draws import quarter_of_cases
 
 
 def carried(did, spec, bits):
@@ -95,6 +96,7 @@ def assert_equal(machine, trace, walked):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(tensor_core_cases())
 def test_tensor_core_equals_the_walk(case):
     spec, trace = case
@@ -102,6 +104,7 @@ def test_tensor_core_equals_the_walk(case):
 
 
 @pytest.mark.twin
+@quarter_of_cases
 @given(dstc_cases())
 def test_dstc_equals_the_walk(case):
     spec, trace = case

@@ -49,7 +49,7 @@ def test_equal_on_random_schedules(
 
 
 @pytest.mark.slow
-@settings(max_examples=3000)
+@settings(max_examples=1500)
 @given(st.one_of(schedules(most_tiles=12), all_tensors), memories, clocks, write_backs, rates)
 def test_equal_on_many_random_schedules(
     schedule: LayerSchedule, memory: DramSpec, clock_hz: int, write_back: WriteBack, rate: int | None

@@ -50,7 +50,7 @@ def test_equal_on_inputs_in_a_row(inputs: list[list[NetworkLayer]], machine: Mac
 
 
 @pytest.mark.slow
-@settings(max_examples=3000)
+@settings(max_examples=1500)
 @given(st.one_of(one_input, inputs_in_a_row), machines)
 def test_equal_on_many_random_networks(inputs: list[list[NetworkLayer]], machine: Machine) -> None:
     assert_equal(inputs, machine)

@@ -41,9 +41,10 @@ def imported(path, feed, **options):
     return import_model(path, ImportOptions(inputs=(path.with_suffix(".feed.npz"),), **options))
 
 
-def outputs_of(path, feed):
-    """What onnxruntime computes."""
-    return onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"]).run(None, feed)[0]
+def outputs_of(path, feed, *, every=False):
+    """What onnxruntime computes: the first output, or all."""
+    outputs = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"]).run(None, feed)
+    return outputs if every else outputs[0]
 
 
 def computed(workload, index=0, machine="ideal"):

@@ -216,19 +216,67 @@ def test_a_loop_that_hardly_ends_is_left(tmp_path, monkeypatch):
     )
 
 
-def test_a_scan_with_products_is_refused(tmp_path):
+def scan(tmp_path, opset=17, size=6, inputs=(), **attributes):
+    """h = h·W + row of x, and of each turn h·V; the rows of x, on its axis 1, and those given may go back."""
     inside = body(
         "step",
-        [node("MatMul", "row w", "out", "fc")],
-        [("row", TensorProto.FLOAT, (4, 3))],
-        ["out"],
-        {"w": weight(3, 2)},
+        [
+            node("MatMul", "h w", "p", "fc"),
+            node("Add", "p row", "next"),
+            node("MatMul", "next v", "made", "head"),
+        ],
+        [("h", TensorProto.FLOAT, (4, 3)), ("row", TensorProto.FLOAT, (4, 3))],
+        ["next", "made"],
+        {"w": whole(3, 3, density=1), "v": whole(3, 2, density=1)},
     )
-    nodes = [node("Scan", "x", "y", "steps", body=inside, num_scan_inputs=1), node("MatMul", "y v", "z", "last")]
-    path = save(tmp_path / "m.onnx", nodes, {"x": (6, 4, 3)}, {"v": weight(2, 2)}, ["z"])
-    assert [(one.operator, one.reason) for one in import_model(path).omitted] == [
-        ("Scan", "refused: its body holds products, and is not entered")
+    nodes = [
+        node("Scan", "start x", "last all", "steps", body=inside, num_scan_inputs=1, scan_input_axes=[1], **attributes),
+        node("MatMul", "last u", "y", "out"),
     ]
+    return save(
+        tmp_path / "m.onnx",
+        nodes,
+        {"start": (4, 3), "x": (4, size, 3), **dict(inputs)},
+        {"u": whole(3, 2)},
+        ["y", "all"],
+        opset,
+    )
+
+
+@pytest.mark.parametrize("opset", [11, 17])
+@pytest.mark.parametrize("back", [0, 1])
+@pytest.mark.parametrize("axis", [0, 2, -1])
+def test_each_step_of_a_scan_is_a_layer(tmp_path, opset, back, axis):
+    directions = {"scan_input_directions": [back], "scan_output_directions": [1 - back]}
+    path = scan(tmp_path, opset, scan_output_axes=[axis], **directions)
+    feed = {"start": whole(4, 3), "x": whole(4, 6, 3)}
+    found = imported(path, feed)
+    assert [(layer.name, layer.dense_macs) for layer in found.workload.layers] == [
+        *((f"{name}.{turn}", macs) for turn in range(6) for name, macs in (("fc", 4 * 3 * 3), ("head", 4 * 3 * 2))),
+        ("out", 4 * 3 * 2),
+    ]
+    y, rows = outputs_of(path, feed, every=True)
+    np.testing.assert_array_equal(computed(found.workload, 12).reshape(4, 2), y)
+    made = [computed(found.workload, 2 * turn + 1).reshape(4, 2) for turn in range(6)]
+    np.testing.assert_array_equal(np.stack(made[::-1] if not back else made, axis=axis), rows)
+    assert found.warnings == ()
+
+
+def test_steps_of_a_scan_of_known_size_need_no_run(tmp_path):
+    found = import_model(scan(tmp_path))
+    assert len(found.workload.layers) == 13
+    assert not any("is what is taken" in warning for warning in found.warnings)
+
+
+def test_steps_of_a_scan_of_open_size_are_seen_in_a_run(tmp_path):
+    path = scan(tmp_path, size="steps")
+    assert len(imported(path, {"start": whole(4, 3), "x": whole(4, 5, 3)}).workload.layers) == 11
+
+
+def test_a_scan_whose_inputs_and_directions_differ_in_number_is_refused(tmp_path):
+    found = import_model(scan(tmp_path, scan_input_directions=[0, 1]))
+    reasons = [(one.operator, one.reason) for one in found.omitted]
+    assert ("Scan", "refused: its body holds products, and is not entered") in reasons
 
 
 def test_the_file_is_not_changed(tmp_path):

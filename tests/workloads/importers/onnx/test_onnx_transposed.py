@@ -60,7 +60,7 @@ def test_a_density_spares_the_inserted_zeros(tmp_path):
     node = helper.make_node("ConvTranspose", ["r", "w"], ["y"], name="up", strides=[2, 2])
     nodes = [helper.make_node("Conv", ["x", "v"], ["c"]), helper.make_node("Relu", ["c"], ["r"]), node]
     path = save(tmp_path / "m.onnx", nodes, {"x": (1, 2, 6, 6)}, {"v": whole(4, 2, 3, 3), "w": whole(4, 3, 2, 2)})
-    trace = import_model(path).workload.with_densities(None, 0.5).trace(1)
+    trace = import_model(path).workload.with_density(activations=0.5).trace(1)
     assert trace.layer.input_size == (7, 7)
     assert trace.activation_nonzeros == 0.5 * 4 * 4 * 4
     assert not trace.activations[:, :, 1::2].any()

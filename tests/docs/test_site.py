@@ -1,0 +1,56 @@
+"""What the site adds to the pages in docs/; building it whole is `make docs`."""
+
+import sys
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from dataflows.registry import machine, machines
+from tests.project import ROOT
+
+
+@pytest.fixture(scope="module")
+def machine_page():
+    sys.path.insert(0, str(ROOT / "docs" / "site"))
+    import machine_page  # noqa: PLC0415
+
+    yield machine_page
+    sys.path.remove(str(ROOT / "docs" / "site"))
+
+
+@pytest.mark.parametrize("name", machines())
+def test_every_machine_has_its_page_and_its_picture(machine_page, name):
+    chosen = machine(name)
+    page = machine_page.markdown(chosen)
+    for key in chosen.Spec.model_fields:
+        assert f"`{key}" in page
+    for heading in ("## Parameters", "## What it can run", "## Published against simulated"):
+        assert heading in page
+    assert all(line.count("|") >= 4 for line in page.splitlines() if line.startswith("|"))
+    texts = [one.text for one in ET.fromstring(machine_page.picture(chosen)).iter() if one.text]
+    assert "DRAM" in texts
+    assert any("PE" in text and "multiplier" in text for text in texts)
+
+
+def test_a_page_says_what_a_machine_cannot_run_and_where_figures_leave_their_goals(machine_page):
+    page = machine_page.markdown(machine("eie"))
+    assert "| 3x3 convolutions | no | it multiplies a matrix by vectors" in page
+    assert "| fully connected layers | yes |" in page
+    scnn = machine_page.markdown(machine("scnn"))
+    assert "| `scnn-alexnet-conv2` |" in scnn
+    assert "(-10.8%)" in scnn
+    assert "within 10 %" in scnn
+
+
+def test_links_lead_to_pages_of_the_site():
+    pytest.importorskip("mkdocs", reason="mkdocs is not installed: make docs")
+    sys.path.insert(0, str(ROOT / "docs" / "site"))
+    import hooks  # noqa: PLC0415
+
+    def led(text, source):
+        return hooks._LINK.sub(lambda found: hooks._led(found, source, "x.md"), text)
+
+    assert led("[plots](docs/plots.md#kinds)", "README.md") == "[plots](plots.md#kinds)"
+    assert led("[why](../DEVIATIONS.md)", "docs/results.md") == "[why](deviations.md)"
+    assert led("[a file](../pyproject.toml)", "docs/results.md") == "a file (`pyproject.toml`)"
+    assert led("[out](https://example.org/a)", "README.md") == "[out](https://example.org/a)"

@@ -3,8 +3,7 @@
 For each way to lay a layer out the cycles of all its passes are added up as the machine plays them, full ones and the
 rest that is left of groups, rounds, passes and waves; of the layer's zeros no more is known than their share. PEs
 compute with full blocks of weights, ports carry those of the mean size, and the rows that a wave reads in the mean.
-Strips are of every length that the buffers have room for; of computing and memory the longer one is waited for, and one
-tile of the other.
+Strips are of every length that the buffers have room for; of computing and memory the longer one is waited for.
 
 A PE with weights of several filters takes an activation in as many cycles as are expected of so many weights, each zero
 by itself. PEs meet when a wave ends, and wait for the busiest port: of n the slowest takes sqrt(2 ln n) deviations
@@ -24,6 +23,9 @@ import numpy as np
 from dataflows.machines.eyeriss.mapping import Limits, Mapping, Rows, Ways, ways_of
 from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div
+
+
+_TIE = 1e-6
 
 
 class Estimate:
@@ -148,8 +150,8 @@ class Aim:
         values = input_positions * layer.in_channels * layer.batch + layer.output_count
         moved = values * self.limits.value_bits / 8 + weights * again
         computing, memory = self.cycles(shape, ways, strips), moved / self.bytes_per_cycle
-        tiles = strips * packs * layer.batch
-        return np.maximum(computing, memory) + np.minimum(computing, memory) / tiles, moved
+        # Of ways that wait equally long for memory the one that computes less is better.
+        return np.maximum(computing, memory) + _TIE * np.minimum(computing, memory), moved
 
     def waves_together(self, shape: Rows, ways: Ways) -> np.ndarray:
         """Waves whose sums the buffer holds beside the inputs of one; one at least."""

@@ -24,7 +24,6 @@ from dataflows.machines.eyeriss.mapping import Limits, Mapping, Rows, Ways, ways
 from workloads.layer import Layer
 from workloads.whole_numbers import ceil_div
 
-
 _TIE = 1e-6
 
 

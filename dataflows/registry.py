@@ -22,7 +22,11 @@ def machines() -> dict[str, type[Accelerator]]:
 
 
 def machine(name: str) -> type[Accelerator]:
-    """The machine of that name. Raises `InputError` with the nearest name."""
+    """The machine of that name, or of the description in a file of that name. Raises `InputError` with the nearest."""
+    if name.endswith(".toml"):
+        from dataflows.described.files import described_machine  # noqa: PLC0415 (its parts are no other machine's)
+
+        return described_machine(name)
     known = registered(rooms.__name__, Accelerator.registry, name)
     if name not in known:
         raise InputError(f"unknown accelerator '{name}': {nearest(name, machines())}")

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 
 from dataflows.accelerator import Accelerator
+from dataflows.faults import faults, keys_of
 from dataflows.hardware.actions import MULTIPLIERS
 from dataflows.hardware.components import STORAGE
 from dataflows.registry import machine, over_defaults
 from simulator.engine.memory_kinds import check_memory
-from workloads.errors import MOST_FAULTS, InputError, nearest, shown
+from workloads.errors import InputError
 from workloads.texts import MOST_PARTS, parse_toml, read_toml, toml_text, toml_value
 
 __all__ = [
@@ -34,17 +34,6 @@ __all__ = [
 ]
 
 _MACHINE_KEY = "accelerator"
-
-
-def keys_of(spec: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
-    """Every settable key of a spec by its dotted name."""
-    keys: dict[str, FieldInfo] = {}
-    for name, field in spec.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            keys |= keys_of(field.annotation, f"{prefix}{name}.")
-        else:
-            keys[prefix + name] = field
-    return keys
 
 
 def has_key(keys: Iterable[str], key: str) -> bool:
@@ -91,30 +80,6 @@ def merge(base: dict[str, Any], key: str, value: Any) -> None:
         # One level deeper; the tables on the way are made where they are missing.
         base = inner
     base[last] = value
-
-
-def faults(error: ValidationError, spec: type[BaseModel], source: str, prefix: str = "") -> str:
-    """All faults of a configuration, one line each: the source, the key, the value, what is allowed.
-
-    `prefix` goes before keys, where a part of the configuration was checked by itself.
-    """
-    known = keys_of(spec)
-    lines = []
-    for number, fault in enumerate(error.errors(include_url=False)):
-        key = (prefix + ".".join(str(part) for part in fault["loc"])).rstrip(".")
-        # A misspelt key is the commonest fault, and the nearest known one says more than that it is forbidden.
-        if fault["type"] == "extra_forbidden":
-            hint = f": {nearest(key, known)}" if number < MOST_FAULTS else ""
-            lines.append(f"{source}: unknown key '{key}'{hint}")
-        else:
-            # pydantic's words in those of our other errors: "must be greater than 0", and a validator's own sentence as
-            # it is.
-            message = fault["msg"].replace("Input should be", "must be").replace("Value error, ", "")
-            value = (
-                "" if isinstance(fault["input"], dict) else f" = {shown(fault['input'])}"
-            )  # a whole table says nothing
-            lines.append(": ".join(part for part in (source, key + value, message) if part))
-    return "\n".join(lines)
 
 
 def configure(name: str, config: Path | None = None, settings: Sequence[str] = ()) -> tuple[Accelerator, list[str]]:

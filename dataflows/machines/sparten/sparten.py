@@ -42,12 +42,13 @@ from dataflows.machines.sparten.hardware import Passes, sent_chunks
 from dataflows.machines.sparten.inner_join import JOIN_CAUSES
 from dataflows.machines.sparten.join_products import multiply_joined
 from dataflows.machines.sparten.sparse_chunks import ChunkCut
-from dataflows.machines.sparten.sparse_maps import stored_bits, strip_plan, strips_of, transfers
+from dataflows.machines.sparten.sparse_maps import strip_plan, strips_of, transfers
 from dataflows.machines.sparten.spec import SpartenSpec
 from dataflows.schedule import Cause, LayerSchedule, no_cycles
 from dataflows.sizing import THREE_BUFFERS, Scaling
 from dataflows.tiling.dram_layout import bits_to_bytes
 from dataflows.tiling.matrix_product import product_layer
+from dataflows.tiling.packed_maps import stored_bits
 from dataflows.tiling.strip_schedule import StripWork, strip_schedule
 from dataflows.truth.products import count_meetings, count_products, positions_inside
 from workloads.layer import Layer

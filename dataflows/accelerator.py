@@ -37,7 +37,7 @@ class Accelerator(ABC, Generic[Spec_co]):
     `baseline_name` (the dense machine its paper compares with; None when the machine is its own), `skips_zeros` (False
     for a dense machine, whose cycles do not depend on where zeros are), `pointwise_only` (True for a machine that
     multiplies matrices by vectors: fully connected layers and 1x1 kernels, nothing else), `needs_constant_weights` (of
-    a machine whose weights have to be prepared before the run: why it cannot multiply two activations, as a sentence),
+    a machine whose weights have to be prepared before the run: why it cannot multiply two activations, as a sentence), `path` (of a machine that is described in a file: by which it is found in place of its name),
     `scaling` (which parameters are its multipliers and buffers, and which of them grow) and `analytical_keys` (the
     settings that `expected_work` depends on, where the machine has an analytical model).
     """
@@ -50,6 +50,7 @@ class Accelerator(ABC, Generic[Spec_co]):
     skips_zeros: ClassVar[bool] = True
     pointwise_only: ClassVar[bool] = False
     needs_constant_weights: ClassVar[str | None] = None
+    path: ClassVar[str] = ""
     scaling: ClassVar[Scaling] = Scaling()
     analytical_keys: ClassVar[tuple[str, ...]] = ()
     registry: ClassVar[dict[str, type[Accelerator]]] = {}

@@ -160,5 +160,5 @@ def validate(chosen: type[Accelerator], values: dict[str, Any], source: str) -> 
 def commented_toml(accelerator: Accelerator) -> str:
     """The complete configuration as TOML, a comment above each key; reading it back gives the same machine."""
     comments = {key: field.description for key, field in keys_of(accelerator.Spec).items() if field.description}
-    head = f"# {accelerator.title}\n{_MACHINE_KEY} = {toml_value(accelerator.name)}\n\n"
+    head = f"# {accelerator.title}\n{_MACHINE_KEY} = {toml_value(accelerator.path or accelerator.name)}\n\n"
     return f"{head}{toml_text(accelerator.spec.model_dump(), comments)}\n"

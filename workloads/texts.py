@@ -75,9 +75,11 @@ def toml_text(values: Mapping[str, Any], comments: Mapping[str, str] | None = No
 
 
 def toml_value(value: Any) -> str:
-    """A number, a text, a truth value or a list of them as TOML writes it."""
+    """A number, a text, a truth value, or a list or table of them on a line, as TOML writes it."""
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key} = {toml_value(one)}' for key, one in value.items())} }}"
     if isinstance(value, float) and math.isinf(value):
         return "inf" if value > 0 else "-inf"
     # Texts, numbers and truth values are written alike in JSON and in TOML; only infinity is not.

@@ -18,6 +18,14 @@ def require_name(what: str, name: object) -> None:
         raise InputError(f"{what} {name!r:.60}: name must be at most {LONGEST_NAME} printable characters")
 
 
+def require_title(what: str, text: str) -> None:
+    """Raise `InputError` unless lines of at most 200 printable characters in all."""
+    if len(text) > LONGEST_NAME or not all(line.isprintable() for line in text.split("\n")):
+        raise InputError(
+            f"{what} {text!r:.60}: must be at most {LONGEST_NAME} printable characters, in one line or several"
+        )
+
+
 def plain_name(text: str, longest: int = LONGEST_NAME) -> str:
     """A text that is no good name as one: what cannot be printed is replaced, and what is too long is cut.
 

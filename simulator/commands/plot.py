@@ -10,6 +10,7 @@ import click
 from simulator.commands.baseline import BASELINE_HELP, results_over
 from simulator.commands.late import LateCommand
 from workloads.errors import InputError
+from workloads.names import require_title
 
 _INCHES = click.FloatRange(1, 60)
 _COLUMN_INCHES = 3.4
@@ -80,6 +81,8 @@ def plot(
             raise InputError(f"--{name}: --kind {kind} does not know it; it belongs to: {known}")
     if baseline and drawn.source in ("timeline", "serving"):
         raise InputError(f"--baseline: --kind {kind} shows no speedups")
+    if title is not None:
+        require_title("--title", title)
     plots.require_format(output)
     require_outputs([output], [results])
     if drawn.source == "timeline":

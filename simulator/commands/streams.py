@@ -23,10 +23,15 @@ def opened() -> bool:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the process ends)
-    if isinstance(sys.stdout, io.TextIOWrapper) and not codecs.lookup(sys.stdout.encoding).name.startswith("utf"):
-        # Names hold letters that such a stream cannot (LANG=C): they are shown as escapes. Files are UTF-8 anyhow.
+    if isinstance(sys.stdout, io.TextIOWrapper) and (sys.stdout.errors == "strict" or not _is_utf(sys.stdout)):
+        # Names hold letters that such a stream cannot (LANG=C), names of files bytes that are no letters at all: they
+        # are shown as escapes. Files are UTF-8 anyhow.
         sys.stdout.reconfigure(errors="backslashreplace")
     return sys.stdout is not None
+
+
+def _is_utf(stream: io.TextIOWrapper) -> bool:
+    return codecs.lookup(stream.encoding).name.startswith("utf")
 
 
 def settle() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from matplotlib.axes import Axes
@@ -22,7 +24,16 @@ def text_width(text: str, size: float) -> float:
     """Inches of a text in a size in points."""
     if not text.strip():
         return 0.0
-    return text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0] / _POINTS_PER_INCH
+    with _untold():
+        return text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)[0] / _POINTS_PER_INCH
+
+
+@contextmanager
+def _untold() -> Generator[None]:
+    """Letters that the font lacks and texts that leave no room are told when the figure is drawn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def wrapped(text: str, inches: float, size: float) -> str:
@@ -52,7 +63,8 @@ def fit_titles(figure: Figure, *, grows: bool) -> None:
     # Where panels begin is known once the figure is laid out, which takes half as long as drawing it.
     layout = figure.get_layout_engine()
     if layout is not None and any(_widest(title) > _SAFE_SHARE * width / columns for _, title in panels):
-        layout.execute(figure)
+        with _untold():
+            layout.execute(figure)
     more = [_break(title, _room(axes, figure)) for axes, title in panels]
     above = [_break(text, width - 2 * _GAP_INCHES) for text in figure.texts]
     if grows and any([*more, *above]):

@@ -14,7 +14,7 @@ from simulator.validation.figures import RECORDED, FigureSet
 from simulator.validation.results import Result, results
 from simulator.validation.sensitivity import recorded_effects
 from workloads.errors import InputError
-from workloads.files import write_whole
+from workloads.files import read_bytes, write_whole
 from workloads.texts import toml_value
 
 BEGIN = "<!-- verdicts: rewritten by `prunesim validate --markdown FILE` -->"
@@ -97,16 +97,12 @@ def recorded_verdict(chosen: FigureSet, figure: Figure) -> Verdict:
 
 def rewrite(path: Path, chosen: FigureSet) -> None:
     """Put the records between a document's markers. Raises `InputError` when it has none, or cannot be written."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
     # Everything outside the two markers stays as it is, byte for byte.
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = read_bytes(path).partition(BEGIN.encode())
+    _, end, after = rest.partition(END.encode())
     if not begin or not end:
         raise InputError(f"{path}: must have the lines '{BEGIN}' and '{END}'")
-    write_whole(path, f"{before}{BEGIN}\n{markdown(chosen)}{END}{after}")
+    write_whole(path, b"".join([before, begin, b"\n", markdown(chosen).encode(), end, after]))
 
 
 def markdown(chosen: FigureSet) -> str:

@@ -1,6 +1,8 @@
 """Recorded deviations: renewed by a command, told in DEVIATIONS.md, and asserted with their readings."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -132,15 +134,23 @@ def test_a_wrong_record_is_refused_with_one_clear_line(cli, tmp_path, record, li
 
 def test_a_document_is_rewritten_between_its_markers_alone(tmp_path):
     document = tmp_path / "d.md"
-    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    document.write_bytes(f"before\r\n{BEGIN}\nold\n{END}\nafter\n".encode() + b"\xff")
     shown = FigureSet.read(own_figures(tmp_path / "own", OWN.format(published=0.5)))
     rewrite(document, shown)
-    text = document.read_text()
-    assert text == f"before\n{BEGIN}\n{markdown(shown)}{END}\nafter\n"
-    assert "| scnn | 1 | 1 | 0 | 0 |" in text
+    inside = markdown(shown)
+    assert document.read_bytes() == f"before\r\n{BEGIN}\n{inside}{END}\nafter\n".encode() + b"\xff"
+    assert "| scnn | 1 | 1 | 0 | 0 |" in inside
     document.write_text("no markers")
     with pytest.raises(InputError, match="must have the lines"):
         rewrite(document, shown)
+
+
+def test_a_document_that_never_ends_or_begins_is_refused(tmp_path):
+    shown = FigureSet.read(own_figures(tmp_path / "own", OWN.format(published=0.5)))
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((Path("/dev/full"), "device"), (tmp_path / "pipe", "pipe")):
+        with pytest.raises(InputError, match=f"{path}: is a .*{kind}.*, must be a file"):
+            rewrite(path, shown)
 
 
 def test_the_document_shows_value_goal_verdict_and_reading(tmp_path):

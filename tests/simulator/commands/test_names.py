@@ -76,6 +76,28 @@ def test_a_name_that_cannot_be_printed_is_refused_without_printing_it(cli, tmp_p
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize("title", [*(name for name in UNPRINTABLE if not set("\n\0") & set(name)), "\udcff"])
+def test_a_title_that_cannot_be_printed_is_refused(cli, tmp_path, title):
+    result = cli("plot", tmp_path / "r.json", "-o", tmp_path / "p.png", "--title", title)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("prunesim: --title ")
+    assert result.err.endswith(": must be at most 200 printable characters, in one line or several\n")
+    assert result.err[:-1].isprintable()
+
+
+@pytest.mark.parametrize(
+    ("title", "told"),
+    [("", 0), ("a\nb", 0), ("word " * 40, 0), ("x" * 200, 1), ("x\n" * 100, 1), ("名前", 2)],
+    ids=["none", "two lines", "words", "a word", "lines", "letters that the font lacks"],
+)
+def test_a_title_that_does_not_fit_is_told_in_a_line(cli, tmp_path, title, told):
+    assert cli("run", network(tmp_path, "n"), "--on", "ideal", "--json", tmp_path / "r.json").code == 0
+    result = cli("plot", tmp_path / "r.json", "-o", tmp_path / "p.png", "--column", "--title", title)
+    *warned, wrote = result.err.splitlines()
+    assert (result.code, wrote) == (0, f"wrote {tmp_path / 'p.png'}")
+    assert [line.partition(": ")[0] for line in warned] == ["warning"] * told
+
+
 def test_messages_do_not_steer_the_terminal(cli):
     result = cli("run", "a\x1b[31m\x07b", "--on", "ideal")
     assert (result.code, "\x1b" in result.err, "\\x1b[31m" in result.err) == (2, False, True)

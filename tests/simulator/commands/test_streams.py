@@ -137,3 +137,18 @@ def test_a_name_that_the_terminal_has_no_letters_for_is_shown_as_escapes(tmp_pat
     table = shell(f"{ascii_only} prunesim run {network} --on ideal --csv - 2>&1")
     assert table.returncode == 0
     assert ",größe," in table.stdout
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_a_file_whose_name_is_no_text_is_shown_by_escapes_or_bytes(tmp_path, errors):
+    folder = os.fsencode(tmp_path) + b"/\xff"
+    done = subprocess.run(
+        [sys.executable, "-m", "simulator", "validate", "--export", folder],
+        env=os.environ | {"PYTHONIOENCODING": f"utf-8:{errors}", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    shown = {"strict": b"/\\udcff/figures.toml", "surrogateescape": b"/\xff/figures.toml"}[errors]
+    assert os.fsencode(tmp_path) + shown in done.stdout.splitlines()

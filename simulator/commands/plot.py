@@ -9,10 +9,11 @@ import click
 
 from simulator.commands.baseline import BASELINE_HELP, results_over
 from simulator.commands.late import LateCommand
+from simulator.commands.numbers import RealRange
 from workloads.errors import InputError
 from workloads.names import require_title
 
-_INCHES = click.FloatRange(1, 60)
+_INCHES = RealRange(1, 60)
 _COLUMN_INCHES = 3.4
 
 
@@ -46,7 +47,7 @@ def _options() -> Iterator[click.Option]:
 @click.option("--width", type=_INCHES, metavar="INCHES", help="Width of the figure.  [default: of its kind]")
 @click.option("--height", type=_INCHES, metavar="INCHES", help="Height of the figure.  [default: of its kind]")
 @click.option("--dpi", type=click.IntRange(30, 1200), default=160, show_default=True, help="Dots an inch of a png.")
-@click.option("--font-size", type=click.FloatRange(3, 30), default=9, show_default=True, help="Of labels, in points.")
+@click.option("--font-size", type=RealRange(3, 30), default=9, show_default=True, help="Of labels, in points.")
 @click.option("--study", metavar="NAME", help="The study to draw, of a store that holds several.")
 @click.option("--where", metavar="COLUMN=VALUE", multiple=True, help="Only such rows or points. Repeatable.")
 @click.option("--baseline", metavar="MACHINE|FILE", help=BASELINE_HELP)

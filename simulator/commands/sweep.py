@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simulator.commands import names
+from simulator.commands.numbers import RealRange
 from simulator.commands.outputs import write
 from simulator.commands.run import EQUAL_HELP, FACTORS_HELP, NO_ENERGY_HELP
 from workloads.errors import InputError
@@ -65,7 +66,7 @@ _STUDY_KEYS = ("inputs", "layers", "prune", "batch", "equal")
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
 @click.option("--cluster", metavar="tcp://HOST:PORT", help="Compute on the workers of this Dask scheduler.")
-@click.option("--patience", metavar="SECONDS", type=click.FloatRange(min=0), default=120.0, show_default=True,
+@click.option("--patience", metavar="SECONDS", type=RealRange(min=0), default=120.0, show_default=True,
               help="How long a cluster may be without workers.")  # fmt: skip
 @click.option("--csv", "csv_file", type=_OUTPUT, metavar="FILE|-", help="Write one row a point.")
 @click.option("--parquet", "parquet_file", type=_FILE, metavar="FILE", help="Write one row a point.")

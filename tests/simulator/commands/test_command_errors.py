@@ -65,6 +65,9 @@ kernel_size = 3
         (["run", "missing.toml", "--on", "scnn"], "missing.toml"),
         (["run", "blazepose", "--on", "scnn", "--config", "missing.toml"], "missing.toml: no such file"),
         (["plot", "missing.json", "-o", "x.png"], "missing.json: no such file"),
+        (["plot", "missing.json", "-o", "x.png", "--height", "nan"], "Invalid value for '--height': nan is no number."),
+        (["plot", "missing.json", "-o", "x.png", "--font-size", "2"], "2.0 is not in the range 3<=x<=30."),
+        (["sweep", "missing.toml", "--patience", "nan"], "Invalid value for '--patience': nan is no number."),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_exit_code_2(cli, arguments, line):

@@ -49,7 +49,7 @@ def main() -> None:
         whole = _area(front, box)
         print(f"{every.simulated} designs, {len(front)} on the front")
         print(f"{'sampler':8} {'designs':>8} {'of the front':>13} {'of its area':>12}")
-        for sampler in ("random", "nsga2", "tpe"):
+        for sampler in ("random", "nsga2", "tpe", "thompson"):
             for share in SHARES:
                 points = round(share * every.simulated)
                 found = [run(sampler, points, seed) for seed in SEEDS]

@@ -14,24 +14,11 @@ from pydantic import BaseModel
 
 from dataflows.accelerator import Accelerator
 from dataflows.schedule import LayerSchedule, Tensor
+from simulator.terminal.probes import PROBES
 from simulator.validation.figures import FigureSet
-from workloads.layer import Layer
 from workloads.source import Drawn, DrawnBatch, LayerSource
 from workloads.workload import Workload
 
-_MAP = (14, 14)
-PROBES = {
-    "3x3 convolutions": Layer.conv("probe", in_channels=32, out_channels=32, input_size=_MAP, kernel_size=3, padding=1),
-    "1x1 convolutions": Layer.conv("probe", in_channels=32, out_channels=32, input_size=_MAP, kernel_size=1),
-    "strides": Layer.conv("probe", in_channels=32, out_channels=32, input_size=_MAP, kernel_size=3, stride=2),
-    "dilated kernels": Layer.conv("probe", in_channels=32, out_channels=32, input_size=_MAP, kernel_size=3, dilation=2),
-    "depthwise convolutions": Layer.conv(
-        "probe", in_channels=32, out_channels=32, input_size=_MAP, kernel_size=3, padding=1, groups=32
-    ),
-    "3-D convolutions": Layer.conv("probe", in_channels=32, out_channels=32, input_size=(4, *_MAP), kernel_size=3),
-    "fully connected layers": Layer.dense("probe", in_features=64, out_features=64),
-    "products of two activations": Layer.product("probe", heads=2, rows=16, depth=32, columns=16),
-}
 _SQUARES = 8  # of an array drawn at most along a side
 _DENSITY = 0.5
 

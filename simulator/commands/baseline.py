@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from simulator.terminal.wishes import inform
 from workloads.errors import InputError
-from workloads.notices import tell
 
 if TYPE_CHECKING:
     from dataflows.accelerator import Accelerator
@@ -50,7 +50,7 @@ def compared_with(baseline: str | None, reports: Sequence[NetworkReport], shown:
     common = CommonBaseline(baseline, own[0].to_dict()) if own else read_baseline(baseline)
     found = [replace(report, common=common) for report in reports[:shown]]
     if difference := common.differences(found[0].to_dict()):
-        tell(f"note: {difference}")
+        inform(f"note: {difference}")
     return found
 
 

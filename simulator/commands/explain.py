@@ -22,7 +22,7 @@ from simulator.commands.run import (
     equal_size_of,
     workload_of,
 )
-from workloads.notices import tell
+from simulator.terminal.wishes import inform
 
 
 @click.command()
@@ -77,7 +77,7 @@ def explain(
     with progress(f"{chosen.name} on {accelerator.name}") as advance:
         found = look_into(accelerator, chosen, options["worst"], advance, parameters=options["parameters"])
     for line in chosen.notes:
-        tell(f"note: {line}")
+        inform(f"note: {line}")
     if options["json_file"]:
         write(options["json_file"], to_json(found.to_dict()))
     if page:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simulator.commands.late import LateCommand
+from simulator.terminal.wishes import inform
 from workloads.errors import InputError
 from workloads.notices import tell
 
@@ -83,7 +84,7 @@ def command(model: Path, output: Path, *, prune: str | None, seed: int, **option
     save_traces(output, workload)
     _print(workload, imported.omitted)
     inputs = f", {workload.inputs} inputs" if workload.inputs and workload.inputs > 1 else ""
-    tell(f"wrote {output}: {len(workload.layers)} layers{inputs}")
+    inform(f"wrote {output}: {len(workload.layers)} layers{inputs}")
 
 
 def _options(given: dict[str, Any]) -> ImportOptions:

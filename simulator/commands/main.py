@@ -15,6 +15,7 @@ from typing import ClassVar
 import click
 
 from simulator.commands import names, streams, unforeseen
+from simulator.terminal import wishes
 from simulator.version import VERSION
 from workloads.errors import MOST_FAULTS, InputError, PrunesimError, nearest
 from workloads.notices import tell
@@ -38,6 +39,13 @@ class LazyGroup(click.Group):
         "sweep": "simulator.commands.sweep:sweep",
         "validate": "simulator.commands.validate:validate",
     }
+    # Commands that print no tables, or nothing but results.
+    wishes: ClassVar[dict[str, tuple[str, ...]]] = {
+        "config": (),
+        "list": ("wide",),
+        "plot": ("quiet",),
+        "report": ("quiet",),
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command's name, sorted."""
@@ -45,10 +53,14 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, from its module if need be."""
-        if cmd_name not in self.modules:
-            return super().get_command(ctx, cmd_name)
-        module, _, attribute = self.modules[cmd_name].partition(":")
-        return getattr(import_module(module), attribute)
+        if cmd_name in self.modules:
+            module, _, attribute = self.modules[cmd_name].partition(":")
+            command: click.Command | None = getattr(import_module(module), attribute)
+        else:
+            command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            wishes.add_to(command, *self.wishes.get(cmd_name, ("quiet", "wide")))
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

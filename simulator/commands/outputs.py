@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workloads.notices import tell
+from simulator.terminal.wishes import inform
 
 
 def write(file: str | Path, content: str | bytes) -> None:
@@ -26,4 +26,4 @@ def write(file: str | Path, content: str | bytes) -> None:
 
 def wrote(file: str | Path) -> None:
     """Say on standard error that a file has been written."""
-    tell(f"wrote {file}")
+    inform(f"wrote {file}")

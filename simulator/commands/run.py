@@ -13,6 +13,7 @@ import click
 
 from simulator.commands import names
 from simulator.commands.outputs import write, wrote
+from simulator.terminal.wishes import inform
 from workloads.errors import InputError
 from workloads.notices import tell
 
@@ -206,7 +207,7 @@ def simulated(
     with progress(f"{workload.name} on {', '.join(a.name for a in accelerators)}") as advance:
         reports = simulate_inputs(accelerators, workload, inputs, advance, observers, network_observers, energy=energy)
     for line in workload.notes:
-        tell(f"note: {line}")
+        inform(f"note: {line}")
     return reports
 
 
@@ -236,7 +237,7 @@ def check_outputs(accelerators: list[Accelerator], workload: Workload, inputs: i
     if wrong:
         raise SystemExit(1)
     of_inputs = f" of {inputs} inputs" if inputs > 1 else ""
-    tell(f"outputs checked: {len(workload.layers)} layers{of_inputs} equal the reference convolution")
+    inform(f"outputs checked: {len(workload.layers)} layers{of_inputs} equal the reference convolution")
 
 
 def require_run_outputs(

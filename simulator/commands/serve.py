@@ -23,7 +23,7 @@ from simulator.commands.run import (
     equal_size_of,
     workload_of,
 )
-from workloads.notices import tell
+from simulator.terminal.wishes import inform
 
 _RATE_HELP = "Images per second that arrive; several by comma, a row each."
 _ARRIVALS_HELP = "In equal distances, at random, or at the times of FILE, in seconds, one a line."
@@ -100,7 +100,7 @@ def serve(workload: str, machine: str, config: Path | None, settings: tuple[str,
             energy=options["energy"],
         )
     for line in chosen.notes:
-        tell(f"note: {line}")
+        inform(f"note: {line}")
     if options["json_file"]:
         write(options["json_file"], to_json(report.to_dict()))
     if options["json_file"] != "-":

@@ -19,6 +19,7 @@ from simulator.commands import names
 from simulator.commands.numbers import RealRange
 from simulator.commands.outputs import write
 from simulator.commands.run import EQUAL_HELP, FACTORS_HELP, NO_ENERGY_HELP
+from simulator.terminal.wishes import inform
 from workloads.errors import InputError
 from workloads.notices import tell
 
@@ -104,11 +105,11 @@ def sweep(
     if not options["energy"]:
         study = study.without_energy()
     for line in study.scaled_lines():
-        tell(line)
+        inform(line)
     for line in study.warnings():
         tell(f"warning: {line}")
     for line in study.notes():
-        tell(f"note: {line}")
+        inform(f"note: {line}")
     name = Path(subject).stem if options["machines"] is None else "sweep"
     workers = Workers(jobs, cluster, patience, say=tell)
     # The store is the inner one: it has closed, with all that came, before anybody is told so.
@@ -119,7 +120,7 @@ def sweep(
         _write(study, store, options)
         for line in failure_lines(store.failures(study.places)):
             tell(line)
-        tell(f"{store.path}: {summary.computed} points computed, {summary.found} found, {summary.failed} failed")
+        inform(f"{store.path}: {summary.computed} points computed, {summary.found} found, {summary.failed} failed")
         check_declared(study, store)
     if summary.failed:
         raise SystemExit(1)

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from dataflows.registry import machine
 from simulator.configuration import faults, has_key, keys_of
 from simulator.reports.front import pareto_front
-from simulator.search.samplers import Asked, Told, sampler_of
+from simulator.search.asked import Asked, Told
+from simulator.search.samplers import sampler_of
 from simulator.search.space import Design, SearchTable, Space
 from simulator.studies.point import Place
 from simulator.studies.store import Store

@@ -1,4 +1,4 @@
-"""Who says which designs come next: everything in order, chance, or a sampler of Optuna.
+"""Who says which designs come next: everything in order, chance, fronts drawn from what was learnt, or Optuna.
 
 A sampler is asked for some designs at a time and told what came of them before it is asked again, in the same order:
 what it says depends on its seed alone, not on how many workers there are.
@@ -9,36 +9,15 @@ from __future__ import annotations
 import itertools
 import random
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from simulator.search.asked import Asked, Told
 from simulator.search.space import Design, Space
+from simulator.search.thompson import Thompson
 from workloads.errors import InputError
 
 _POPULATION = 20  # of the genetic sampler, fewer for few points
-
-
-@dataclass(frozen=True)
-class Told:
-    """What came of a design: its objectives, None where it is impossible, and how far each limit is exceeded."""
-
-    design: Design
-    objectives: tuple[float, ...] | None
-    excesses: tuple[float, ...] = ()
-
-
-class Asked(ABC):
-    """A sampler of a space."""
-
-    @abstractmethod
-    def ask(self, count: int) -> list[Design]:
-        """So many designs, fewer where there are no more; the same one may come again."""
-
-    @abstractmethod
-    def tell(self, told: Sequence[Told]) -> None:
-        """What came of the designs that were asked for last, in their order."""
 
 
 class _All(Asked):
@@ -104,7 +83,9 @@ def sampler_of(name: str, space: Space, seed: int, points: int) -> Asked:
     """The sampler of that name. Raises `InputError` where what it needs is not installed."""
     if name == "all":
         return _All(space)
-    return _Random(space, seed) if name == "random" else _Optuna(space, name, seed, points)
+    if name == "random":
+        return _Random(space, seed)
+    return Thompson(space, seed) if name == "thompson" else _Optuna(space, name, seed, points)
 
 
 def _optuna() -> Any:
@@ -112,7 +93,8 @@ def _optuna() -> Any:
         import optuna  # noqa: PLC0415 (optional)
     except ImportError:
         raise InputError(
-            "search.sampler: nsga2, tpe and gp need Optuna: pip install 'prunesim[search]'; random and all do not"
+            "search.sampler: nsga2, tpe and gp need Optuna: pip install 'prunesim[search]'; "
+            "thompson, random and all do not"
         ) from None
     return optuna
 

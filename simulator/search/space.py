@@ -17,7 +17,7 @@ from workloads.errors import InputError
 Design = tuple[int, ...]
 """For each setting of a space the place of its value."""
 
-Sampler = Literal["nsga2", "tpe", "gp", "random", "all"]
+Sampler = Literal["thompson", "nsga2", "tpe", "gp", "random", "all"]
 _MOST_VALUES = 4096
 _CONSTRAINT = re.compile(r"\s*([\w.]+)\s*(<=|>=)\s*([-+.\deE]+)\s*")
 
@@ -30,7 +30,7 @@ class SearchTable(BaseModel):
     objectives: Annotated[list[str], Field(min_length=1)] = ["time_us"]
     constraints: list[str] = []
     points: Annotated[int, Field(ge=1, le=10**6)] = 100
-    sampler: Sampler = "tpe"
+    sampler: Sampler = "thompson"
     seed: Annotated[int, Field(ge=0)] = 0
     ranges: Annotated[dict[str, Any], Field(min_length=1)]
 

@@ -21,11 +21,15 @@ _ROOT = Path(__file__).parents[2]
 
 
 def accelerators() -> Listing:
-    """Name, what it is, its dense baseline."""
+    """Name, what it is, its dense baseline, the kinds of layers that it refuses."""
     from dataflows.registry import machines  # noqa: PLC0415 (imports all of them)
+    from simulator.terminal.probes import not_run  # noqa: PLC0415
 
-    rows = [(name, chosen.title, chosen.baseline_name or "itself, dense") for name, chosen in machines().items()]
-    return [("accelerator", "what it is", "dense baseline"), *rows]
+    rows = [
+        (name, chosen.title, chosen.baseline_name or "itself, dense", ", ".join(not_run(chosen())))
+        for name, chosen in machines().items()
+    ]
+    return [("accelerator", "what it is", "dense baseline", "does not run"), *rows]
 
 
 def workloads() -> Listing:
@@ -73,13 +77,13 @@ def listed(kinds: Sequence[str]) -> dict[str, Listing]:
 
 
 def _stamp() -> list[Any]:
-    """Path, size and time of every file that listings are made of, and of this one; empty where there are no files."""
+    """Path, size and time of every file that listings are made of, this one among them; empty where there are none."""
     found: list[Any] = []
-    for package in ("workloads", "dataflows"):
+    for package in ("workloads", "dataflows", "simulator/terminal"):
         for folder, inner, files in os.walk(_ROOT / package):
             inner[:] = sorted(set(inner) - {"__pycache__"})
             found += [_facts(f"{folder}/{file}") for file in sorted(files)]
-    return [*found, _facts(__file__)] if found else []
+    return found
 
 
 def _facts(file: str) -> list[Any]:

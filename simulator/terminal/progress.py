@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
+from simulator.terminal.wishes import wished
+
 
 @contextmanager
 def progress(title: str) -> Generator[Callable[[int, int, str], None] | None]:
-    """A progress bar on standard error while the block runs; yields None where that is no terminal."""
-    if not sys.stderr.isatty():
+    """A progress bar on standard error while the block runs; None where that is no terminal, or with `--quiet`."""
+    if not sys.stderr.isatty() or wished("quiet"):
         yield None
         return
     # Here, as there is a bar on a terminal only.

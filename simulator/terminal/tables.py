@@ -10,15 +10,19 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from simulator.terminal.wishes import wished
+
 _PIPE_WIDTH = 160  # a pipe has no width of its own; tables must not be cut to 80 columns there
 _UNLIMITED_WIDTH = 1 << 16
 
 
 def console() -> Console:
-    """Standard output, wide where it is no terminal; the environment's COLUMNS overrides both.
+    """Standard output, wide where it is no terminal; the environment's COLUMNS overrides that, `--wide` all.
 
     Names are shown as they are, whatever markup they look like.
     """
+    if wished("wide"):
+        return Console(width=_UNLIMITED_WIDTH, markup=False, emoji=False)
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
     return Console(width=width, markup=False, emoji=False)
 

@@ -52,6 +52,8 @@ def play_turns(
     lists  first and last level of each stored list that is read, one after the other; no level is in two of them
     level  the one that runs
     """
+    # A turn sends a PE a vector a column at most: a longer queue never fills, and would only take room here.
+    rules = rules._replace(depth=max(1, min(rules.depth, codes.shape[1])))
     turns = ceil_div(len(codes), pes)
     cycles = np.zeros((turns, pes, DOINGS), np.int64)
     list_of = np.full(256, -1)  # by code

@@ -213,7 +213,7 @@ def test_without_optuna_it_says_what_does_without(cli, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     said = cli("search", written(tmp_path, "nsga2"), "--jobs", "1")
     assert (said.code, len(said.err.splitlines())) == (2, 1)
-    assert "need Optuna: pip install 'prunesim[search]'; random and all do not" in said.err
+    assert "need Optuna: pip install 'prunesim[search]'; thompson, random and all do not" in said.err
 
 
 def test_the_command_prints_the_front_and_writes_it(cli, tmp_path):

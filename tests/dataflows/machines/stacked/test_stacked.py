@@ -18,6 +18,7 @@ from simulator.network_simulation import MachineRun
 from tests.dataflows.joined import sums_of_blocks, tiles_of_blocks
 from tests.dataflows.machines.stacked import twin as stacked_twin
 from tests.dataflows.small_layers import assert_transfers_are_whole, small_traces
+from workloads.catalog import load_workload
 from workloads.formats import parse as parse_format
 from workloads.layer import Layer
 from workloads.pruning import parse
@@ -267,6 +268,16 @@ def test_filters_of_a_group_share_vectors_and_others_do_not():
     for layer, port in ((shared, [0, 0, 0, 0]), (apart, [0, 1, 2, 3])):
         trace = LayerTrace(layer, np.ones(layer.weight_shape, bool), np.ones(layer.input_shape, bool))
         assert machine.schedule(trace).cycles[0, :, Cause.PORT].tolist() == port
+
+
+def test_a_queue_longer_than_a_list_changes_nothing():
+    trace = load_workload("examples/tiny.toml").trace(0)
+    columns = math.prod(trace.layer.weight_shape[1:])
+    found = [
+        Stacked(StackedSpec(input_queue_depth=depth)).schedule(trace).cycles for depth in (columns, columns + 1, 65536)
+    ]
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
 
 
 @given(traces(), specs(), st.sampled_from(["input_ports", "input_queue_depth"]))

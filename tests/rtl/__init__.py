@@ -1,0 +1,1 @@
+"""Cores in SystemVerilog, written from the machines' descriptions, against which the kernels' cycles are compared."""

@@ -1,0 +1,1 @@
+"""A PE of Cambricon-X with its indexing module."""

@@ -1,0 +1,1 @@
+"""A systolic array whose sums or whose weights stay."""

@@ -1,15 +1,17 @@
-"""The one reader of TOML, JSON and YAML, and the one writer of TOML.
+"""The one reader of TOML, JSON and YAML, and the one writer of TOML; what CSV cannot hold.
 
 What is read stays within bounds of size, depth and digits; a fault is one line with the file.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,15 @@ def toml_value(value: Any) -> str:
         return "inf" if value > 0 else "-inf"
     # Texts, numbers and truth values are written alike in JSON and in TOML; only infinity is not.
     return json.dumps(value, ensure_ascii=False)
+
+
+@contextmanager
+def csv_of(path: Path) -> Generator[None]:
+    """Faults of Python's reader of CSV inside the block, such as a cell of 200,000 letters, become `InputError`."""
+    try:
+        yield
+    except csv.Error as error:
+        raise InputError(f"{path}: not CSV: {error}") from None
 
 
 def read_json(path: Path, what: str, limit_bytes: int = TEXT_LIMIT_BYTES) -> Any:

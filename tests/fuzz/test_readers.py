@@ -20,7 +20,21 @@ from workloads.errors import PrunesimError
 
 pytestmark = pytest.mark.nightly
 
-TOKENS = [b"\0", b"-", b"9" * 30, b"1e999", b"nan", b"[" * 200, b"\xff" * 8, b"{", b'"', b"\n", b"=", b","]
+TOKENS = [
+    b"\0",
+    b"-",
+    b"9" * 30,
+    b"1e999",
+    b"nan",
+    b"[" * 200,
+    b"\xff" * 8,
+    b"x" * (1 << 18),
+    b"{",
+    b'"',
+    b"\n",
+    b"=",
+    b",",
+]
 PIECES = st.binary(min_size=1, max_size=8) | st.sampled_from(TOKENS)
 LONGEST_ERROR = 4000  # characters of a line before the command cuts it: a list of all known keys is long
 EDITS = st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(0, 12), PIECES | st.just(b"")), min_size=1, max_size=4)

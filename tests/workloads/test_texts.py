@@ -3,10 +3,12 @@
 import time
 import tomllib
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workloads.catalog import load_workload
 from workloads.errors import InputError
 from workloads.texts import parse_json, parse_toml, parse_yaml, read_json, read_toml, toml_text
 
@@ -195,3 +197,25 @@ def test_comments_stand_above_keys_and_tables():
         "# Hz", "clock_hz = 1", "", "[dram]", "# how many", "channels = 2", "latency_ns = 60.0", "",
         "# by name", "[dram.override]", "nRCD = 16",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("n.csv", "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides"),
+        ("n.csv", "name,C,H,W,K,R,S,stride,pad,w_density,x_density"),
+        ("n.csv", "x" * 200_000),
+        ("layers.csv", "name,C,H,W,K,R,S,stride,pad"),
+        ("model.csv", "a,conv,1,0"),
+    ],
+    ids=["topology", "densities", "no table", "own data", "tensors"],
+)
+def test_a_cell_that_is_too_long_is_one_line(tmp_path, name, head):
+    (tmp_path / name).write_text(f"{head}\n{'x' * 200_000},8,8,3,3,2,4,1,0.5,0.5\n")
+    if name == "layers.csv":
+        np.savez(tmp_path / "net.npz", **{"x:a": np.ones(3)})
+    if name == "model.csv":
+        np.save(tmp_path / "wgt-a.npy", np.ones((2, 3)))
+    with pytest.raises(InputError) as caught:
+        load_workload(str(tmp_path / name if name == "n.csv" else tmp_path))
+    assert str(caught.value) == f"{tmp_path / name}: not CSV: field larger than field limit (131072)"

@@ -15,7 +15,7 @@ from workloads.arrays.stored import open_archive
 from workloads.readers import mediapipe_pose, resnet50_dlmc, squeezenet_dc, vgg16_hed
 from workloads.readers.density_table import read_density_table
 from workloads.readers.mediapipe_pose import read_mediapipe_pose
-from workloads.readers.own_data import WEIGHTS, read_own_data
+from workloads.readers.own_data import TENSORS, read_own_data
 from workloads.readers.reference import Table, find_archive, find_table
 from workloads.readers.resnet50_dlmc import read_resnet50_dlmc
 from workloads.readers.squeezenet_dc import read_squeezenet_dc
@@ -51,7 +51,7 @@ def recognise(path: Path) -> Callable[[Path], Workload] | None:
     archive_path = find_archive(path)
     with open_archive(archive_path) as archive:
         kinds = {name.partition(":")[0] for name in archive.NameToInfo if ":" in name}
-    if not path.is_dir() and not kinds & WEIGHTS:
+    if not path.is_dir() and not kinds & TENSORS:
         return None
     table = Table.beside(archive_path)
     for entries, reader, network in _PROJECTS:

@@ -8,13 +8,16 @@ out, which the workload's title says.
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 from workloads.errors import InputError
+from workloads.files import read_text
 from workloads.layer import Layer
 from workloads.network import load_network
 from workloads.readers.reference import layer_of
 from workloads.source import Drawn, DrawnBatch, LayerSource, output_densities
+from workloads.texts import csv_of
 from workloads.workload import Workload
 
 _NEEDED = ("name", "w_density", "x_density")
@@ -46,14 +49,8 @@ def read_density_table(path: str | Path, network: str | None = None) -> Workload
 
 
 def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a CSV file in UTF-8"
-        raise InputError(f"{path}: {reason}") from None
+    with csv_of(path):
+        rows = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
     if not rows:
         raise InputError(f"{path}: the table has no rows")
     for row in rows:

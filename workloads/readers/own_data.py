@@ -22,7 +22,7 @@ from workloads.readers.reference import TensorPair, find_archive, read_folder, w
 from workloads.source import Drawn, DrawnBatch, Stream, TensorSource
 from workloads.workload import Workload
 
-WEIGHTS = frozenset({"w", "wmask", "code"})
+TENSORS = frozenset({"w", "wmask", "code", "x", "xmask"})  # kinds of entries
 
 
 @dataclass(frozen=True)

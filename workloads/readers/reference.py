@@ -15,7 +15,7 @@ from workloads.layer import Layer, Pads
 from workloads.network import load_network, network_graph, network_names
 from workloads.readers.photographs import find_photographs, is_photograph, with_photographs
 from workloads.source import LayerSource, TensorSource, output_densities
-from workloads.texts import read_json
+from workloads.texts import csv_of, read_json
 from workloads.workload import Workload
 
 TensorPair = tuple[TensorSource, TensorSource]
@@ -25,9 +25,14 @@ def find_archive(path: Path) -> Path:
     """The npz file of a folder, or the file itself. Raises `InputError` that says what the folder lacks."""
     if not path.is_dir():
         return path
-    archives = [one for one in sorted(path.glob("*.npz")) if not is_photograph(one)]
-    if not archives:
+    held = sorted(path.glob("*.npz"))
+    # Of a network whose table counts all weights a single file has activations alone.
+    archives = held if len(held) == 1 else [one for one in held if not is_photograph(one)]
+    if not held:
         raise InputError(f"{path}: is a directory, must be a file or a folder of reference data")
+    if not archives:
+        names = listed([one.name for one in held])
+        raise InputError(f"{path}: holds {names}, with activations alone: must hold one npz file with weights as well")
     if len(archives) > 1:
         names = listed([one.name for one in archives])
         raise InputError(f"{path}: holds {names}: must hold one npz file, others with activations alone")
@@ -58,7 +63,7 @@ class Table:
         table = find_table(archive)
         if table is None:
             raise InputError(f"{archive}: no layers.json beside it")
-        rows = read_json(table, "a table of layers") if table.suffix == ".json" else _csv_rows(read_text(table))
+        rows = read_json(table, "a table of layers") if table.suffix == ".json" else _csv_rows(table)
         if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
             raise InputError(f"{table}: must be a list of rows, one a layer, and hold one at least")
         try:
@@ -77,12 +82,13 @@ class Table:
         return _graph(network, self.layers) is not None
 
 
-def _csv_rows(text: str) -> list[dict[str, str]]:
+def _csv_rows(table: Path) -> list[dict[str, str]]:
     # An empty cell is as a column that is not there.
-    return [
-        {column: value for column, value in row.items() if value not in (None, "")}
-        for row in csv.DictReader(text.splitlines(), skipinitialspace=True)
-    ]
+    with csv_of(table):
+        return [
+            {column: value for column, value in row.items() if value not in (None, "")}
+            for row in csv.DictReader(read_text(table).splitlines(), skipinitialspace=True)
+        ]
 
 
 def read_folder(
@@ -107,7 +113,7 @@ def read_folder(
         LayerSource(i, layer, *tensors(archive, row, layer), output, str(archive))
         for i, (row, layer, output) in enumerate(zip(table.rows, table.layers, outputs, strict=True))
     )
-    others = find_photographs(path)
+    others = tuple(one for one in find_photographs(path) if one != archive)
     sources = with_photographs(sources, others) if others else sources
     files = (path,) if path.is_dir() else (archive, table.path)
     return Workload(name, sources, title=title, origin=origin, files=files, graph=_graph(graph, table.layers))

@@ -98,6 +98,24 @@ def test_counts_of_the_table_stand_for_what_the_file_lacks_and_that_is_said(tmp_
     )
 
 
+@pytest.mark.parametrize("named", ["", "/net.npz"])
+def test_a_file_with_inputs_alone_beside_a_table_that_counts_all_weights(tmp_path, named):
+    inputs = {"x:a": whole(3, 6, 5), "x:b": whole(4, 6, 5)}
+    rows = [{**ROWS[0], "w_nnz": 30}, {**ROWS[1], "w_nnz": 3}]
+    workload = load_workload(folder(tmp_path, rows, inputs) + named)
+    assert [workload.trace(i).weight_nonzeros for i in range(2)] == [30, 3]
+    for index, array in enumerate(inputs.values()):
+        np.testing.assert_array_equal(workload.trace(index).activations[0], array)
+    assert workload.inputs == 1
+
+
+def test_a_folder_of_several_files_with_inputs_alone(tmp_path):
+    path = folder(tmp_path, ROWS, {"x:a": whole(3, 6, 5)})
+    np.savez(tmp_path / "more.npz", **{"x:a": whole(3, 6, 5)})
+    named = "holds more.npz, net.npz, with activations alone: must hold one npz file with weights as well"
+    assert fault(path) == f"{path}: {named}"
+
+
 def test_a_table_as_csv(tmp_path):
     np.savez(tmp_path / "net.npz", **{"w:a": whole(4, 3, 3, 3)})
     (tmp_path / "layers.csv").write_text(

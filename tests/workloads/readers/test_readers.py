@@ -139,7 +139,7 @@ def test_missing_and_binary_density_tables(tmp_path):
     with pytest.raises(InputError, match=r"table.csv: no such file$"):
         load_workload(str(path))
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"table.csv: not a CSV file in UTF-8$"):
+    with pytest.raises(InputError, match=r"table.csv: not a text file in UTF-8$"):
         load_workload(str(path))
     path = tmp_path / "folder.csv"
     path.mkdir()

@@ -31,6 +31,7 @@ from workloads.layer import Layer
 from workloads.names import plain_name
 from workloads.pruning.methods.nm import NM, keep_in_groups
 from workloads.source import Drawn, Stream, TensorSource
+from workloads.texts import csv_of
 
 _CONV = ("ifmap height", "ifmap width", "filter height", "filter width", "channels", "num filter")
 _MOST_DIGITS = 18  # of a size
@@ -72,12 +73,11 @@ class DrawnGroups:
 def is_topology(path: Path) -> bool:
     """Whether a CSV file's header is that of a topology (density tables have columns of other names)."""
     try:
-        with path.open(encoding="utf-8-sig", errors="replace") as stream:
-            # The first line that holds more than a comment, blanks and commas.
-            head = next((line for line in stream if _COMMENT.sub("", line).strip(" \t\r\n,")), "")
-    except OSError:
+        # The first line that holds more than a comment, blanks and commas.
+        head = next((line for line in read_text(path).splitlines() if _COMMENT.sub("", line).strip(" \t,")), "")
+        columns = {column.lower() for column in _cells(head, _separator(head))[1:]}
+    except (InputError, csv.Error):  # which the reader of density tables tells
         return False
-    columns = {column.lower() for column in _cells(head, _separator(head))[1:]}
     return columns >= set(_PRODUCT) or len({column for column in columns if column.startswith(("ifmap", "filter"))}) > 1
 
 
@@ -87,7 +87,8 @@ def import_topology(path: Path, options: ImportOptions) -> Imported:
     del options
     lines = read_text(path).splitlines()
     separator = _separator(next(line for line in lines if _COMMENT.sub("", line).strip(" \t,")))
-    rows = [(number, _cells(line, separator)) for number, line in enumerate(lines, 1)]
+    with csv_of(path):
+        rows = [(number, _cells(line, separator)) for number, line in enumerate(lines, 1)]
     # Lines keep the numbers that an editor shows, blank ones and comments counted. A row without sizes is a heading.
     rows = [(number, cells) for number, cells in rows if any(cells[1:])]
     try:

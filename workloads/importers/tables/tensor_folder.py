@@ -21,6 +21,7 @@ from workloads.importers.importer import importer
 from workloads.layer import Layer
 from workloads.names import plain_name
 from workloads.source import Stream
+from workloads.texts import csv_of
 
 Row = tuple[str, str, int, int]  # layer, type, stride, padding
 
@@ -45,7 +46,9 @@ def import_folder(path: Path, options: ImportOptions) -> Imported:
 
 def _rows(table: Path) -> list[Row]:
     rows = []
-    for number, cells in enumerate(csv.reader(read_text(table).splitlines()), 1):
+    with csv_of(table):
+        lines = list(csv.reader(read_text(table).splitlines()))
+    for number, cells in enumerate(lines, 1):
         if not any(cell.strip() for cell in cells):
             continue
         try:

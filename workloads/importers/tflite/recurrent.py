@@ -112,6 +112,8 @@ class RecurrentFound:
             states = self._read_states(graph, way, tensors, runs)
             for part, held, matrices in zip(("input", "recurrent"), (inputs, states), way.matrices, strict=True):
                 shapes = [graph.shapes[number] for number in matrices]
+                if {len(one) for one in shapes} != {2} or len({one[1] for one in shapes}) > 1:
+                    raise InputError(f"{way.name}.{part}: weights of shapes {shapes}: gates must have the same columns")
                 layer = product_layer(f"{way.name}.{part}", rows, shapes[0][1], sum(one[0] for one in shapes))
                 weights = Made(partial(_joined, graph, matrices, layer.weight_shape))
                 activations = None if held is None else product_activations(layer, held)

@@ -18,9 +18,9 @@ def matrix(rows, columns):
     return constant(RANDOM.standard_normal((rows, columns)).astype(np.float32))
 
 
-def lstm(path, *, coupled=False, projection=False, steps_first=False):
+def lstm(path, *, coupled=False, projection=False, steps_first=False, output_features=3):
     images, steps, features, hidden = 2, 5, 3, 4
-    matrices = [constant(RANDOM.standard_normal((hidden, features)).astype(np.float32)) for _ in range(4)]
+    matrices = [matrix(hidden, width) for width in (features, features, features, output_features)]
     matrices += [constant(RANDOM.standard_normal((hidden, hidden)).astype(np.float32)) for _ in range(4)]
     biases = [constant(np.zeros(hidden, np.float32)) for _ in range(4)]
     states = [Tensor((images, hidden)), Tensor((images, hidden))]
@@ -50,6 +50,13 @@ def test_an_lstm_is_two_products(tmp_path, coupled, gates, steps_first):
 def test_a_projection_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no convolution"):
         import_model(lstm(tmp_path, projection=True))
+
+
+def test_gates_of_different_inputs_are_refused(tmp_path):
+    with pytest.raises(
+        InputError, match=r"op000_lstm\.input: weights of shapes .*\(4, 2\)\]: gates must have the same"
+    ):
+        import_model(lstm(tmp_path, output_features=2))
 
 
 def tensors_of(path, feed):

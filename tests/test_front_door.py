@@ -93,6 +93,7 @@ def test_a_search_finds_a_front_and_figures_show_in_notebooks():
     assert 1 <= len(found.front) <= 4
     figure = prunesim.plot("pareto", list(found.rows), x="time_us", y="area.total_mm2")
     assert figure._repr_png_().startswith(b"\x89PNG")
+    assert figure.get_layout_engine() is not None, "what is added later is laid out as well"
 
 
 def test_a_search_without_its_table_says_so():

@@ -60,10 +60,12 @@ def reports_of(data: Data) -> list[dict[str, Any]]:
 
 def rows_of(data: Data) -> list[Row]:
     """Flat rows: those of layers, and those of totals, whose name is 'total'. Raises `InputError` without any."""
-    rows = [dict(row) for row in data.rows] if isinstance(data, Held) else []
-    for entry in () if isinstance(data, Held) else _entries(data):
+    if isinstance(data, Held):
+        rows = [dict(row) for row in data.rows]  # a figure may add columns of its own
+    else:
         # Rows of a store are totals of points and bear no name.
-        rows += _report_rows(entry) if _is_report(entry) else [{"name": "total", **entry}]
+        each = (_report_rows(one) if _is_report(one) else [{"name": "total", **one}] for one in _entries(data))
+        rows = [row for group in each for row in group]
     if not rows:
         raise InputError("there is nothing to plot: the results have no rows")
     if any("accelerator" not in row for row in rows):

@@ -54,6 +54,7 @@ VISIBLE_SHARE = 0.0005  # of a bar; a legend entry for less would only take room
 JOULES_PER_PJ = 1e-12
 _LEGEND_COLUMNS = 5
 _NARROW_INCHES = 5
+_MOST_COLUMNS = 3  # of panels
 _LONG_AXIS = 100  # from its least to its most
 _LEGEND_ROW, _LEGEND_HANDLE = 0.17, 0.5  # inches of a row, and of an entry beside its text
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -250,9 +251,9 @@ def _legend_inches(labels: Sequence[str], columns: int) -> float:
     return sum(text_inches(labels[a:b]) + handle for a, b in pairwise(ends)) + handle
 
 
-def grid_columns(panels: int, most: int = 3) -> int:
+def grid_columns(panels: int) -> int:
     """In how many columns so many panels stand; in a column of a paper one below the other."""
-    return 1 if is_narrow() else min(panels, most)
+    return 1 if is_narrow() else min(panels, _MOST_COLUMNS)
 
 
 def panel_grid(figure: Figure, panels: int, **options: Any) -> list[Axes]:
@@ -285,12 +286,19 @@ def svg_text(figure: Figure) -> str:
     return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
 
 
-def _lay_out(figure: Figure) -> None:
-    """Lay a figure out for good: saving would draw it once more for that, and lay it out twice."""
+@contextmanager
+def _laid_out(figure: Figure) -> Generator[None]:
+    """Lay a figure out before the block saves it: saving would draw it once more for that, and lay it out twice."""
     engine = figure.get_layout_engine()
-    if engine is not None:
-        engine.execute(figure)
-        figure.set_layout_engine(None)
+    if engine is None:
+        yield
+        return
+    engine.execute(figure)
+    figure.set_layout_engine(None)
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)  # for what is drawn on it later
 
 
 def _drawn(figure: Figure, ending: str) -> bytes:
@@ -300,8 +308,8 @@ def _drawn(figure: Figure, ending: str) -> bytes:
     style: dict[Any, Any] = {**_STYLE, "figure.constrained_layout.use": False}
     with rc_context(style), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        _lay_out(figure)
-        figure.savefig(stream, format=ending, dpi=_PAPER.get().dpi, metadata=metadata)
+        with _laid_out(figure):
+            figure.savefig(stream, format=ending, dpi=_PAPER.get().dpi, metadata=metadata)
     # Of letters that the font lacks, or of names that leave no room: a line each, without the place in the source.
     for line in dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught):
         tell(f"warning: {line}")

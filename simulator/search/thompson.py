@@ -56,9 +56,7 @@ class Thompson(Asked):
         return [design for design in pool if design not in self._told][:_POOL]
 
     def _best(self) -> list[Design]:
-        within = [
-            one for one in self._told.values() if one.objectives is not None and max(one.excesses, default=0) <= 0
-        ]
+        within = [one for one in self._told.values() if _is_within(one)]
         if not within:
             return []
         values = _lower_is_better(within, self._space.more)

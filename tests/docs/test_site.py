@@ -1,6 +1,6 @@
 """What the site adds to the pages in docs/; building it whole is `make docs`."""
 
-import sys
+from importlib import import_module
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -9,13 +9,14 @@ from dataflows.registry import machine, machines
 from tests.project import ROOT
 
 
-@pytest.fixture(scope="module")
-def machine_page():
-    sys.path.insert(0, str(ROOT / "docs" / "site"))
-    import machine_page  # noqa: PLC0415
+@pytest.fixture(autouse=True)
+def _found(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "site")
 
-    yield machine_page
-    sys.path.remove(str(ROOT / "docs" / "site"))
+
+@pytest.fixture
+def machine_page():
+    return import_module("machine_page")
 
 
 @pytest.mark.parametrize("name", machines())
@@ -44,8 +45,7 @@ def test_a_page_says_what_a_machine_cannot_run_and_where_figures_leave_their_goa
 
 def test_links_lead_to_pages_of_the_site():
     pytest.importorskip("mkdocs", reason="mkdocs is not installed: make docs")
-    sys.path.insert(0, str(ROOT / "docs" / "site"))
-    import hooks  # noqa: PLC0415
+    hooks = import_module("hooks")
 
     def led(text, source):
         return hooks._LINK.sub(lambda found: hooks._led(found, source, "x.md"), text)

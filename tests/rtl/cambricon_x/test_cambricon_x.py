@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from dataflows.machines.cambricon_x.index_windows import WindowCounts, window_edges
+from tests.rtl import icarus
 
 HERE = Path(__file__).parent
 SUM_REGISTERS = 1  # between the last cycle of a window and its sum
 
-pytestmark = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+pytestmark = icarus.needed
 
 
 def stored(row: np.ndarray, index_bits: int) -> list[tuple[int, int]]:
@@ -35,16 +36,6 @@ def stored(row: np.ndarray, index_bits: int) -> list[tuple[int, int]]:
     return entries
 
 
-def _core(selected: int, window: int, index_bits: int, folder: str) -> str:
-    """Compile the bench with its parameters."""
-    program = f"{folder}/bench_{selected}_{window}_{index_bits}"
-    values = {"SELECTED": selected, "WINDOW": window, "INDEX_BITS": index_bits}
-    parameters = [f"-Pbench.{name}={value}" for name, value in values.items()]
-    sources = [HERE / "cambricon_x.sv", HERE / "bench.sv"]
-    subprocess.run(["iverilog", "-g2012", "-s", "bench", *parameters, "-o", program, *sources], check=True)
-    return program
-
-
 def play(windows: list[tuple[np.ndarray, np.ndarray]], selected: int, window: int, index_bits: int) -> np.ndarray:
     """Busy cycles, index cycles, sum and lateness of the sum, int64 (windows, 4), of weights and neurons (inputs,)."""
     lines = [str(len(windows))]
@@ -53,12 +44,10 @@ def play(windows: list[tuple[np.ndarray, np.ndarray]], selected: int, window: in
         held = np.zeros(window, int)
         held[: len(neurons)] = neurons
         lines.append(" ".join(map(str, [len(entries), *(part for entry in entries for part in entry), *held])))
+    parameters = {"SELECTED": selected, "WINDOW": window, "INDEX_BITS": index_bits}
     with TemporaryDirectory() as folder:
-        program = _core(selected, window, index_bits, folder)
-        stimuli = Path(folder, "stimuli.txt")
-        stimuli.write_text("\n".join(lines) + "\n")
-        run = subprocess.run(["vvp", "-n", program, f"+stimuli={stimuli}"], check=True, capture_output=True, text=True)
-    return np.array([line.split() for line in run.stdout.splitlines()], np.int64)
+        found = icarus.printed([HERE / "cambricon_x.sv", HERE / "bench.sv"], parameters, lines, Path(folder))
+    return np.array([line.split() for line in found], np.int64)
 
 
 def compare(generator: np.random.Generator, selected: int, window: int, index_bits: int) -> None:

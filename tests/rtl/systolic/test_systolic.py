@@ -1,17 +1,16 @@
 """A fold on an array in SystemVerilog: its product, and the n + r + c - 2 cycles of the description."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dataflows.machines.systolic.array_folds import Folds
+from tests.rtl import icarus
 
 HERE = Path(__file__).parent
 
-pytestmark = pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+pytestmark = icarus.needed
 
 
 def compare(seed: int, folder: Path) -> None:
@@ -22,13 +21,8 @@ def compare(seed: int, folder: Path) -> None:
     left = generator.integers(-999, 1000, (passing, rows))
     other = generator.integers(-999, 1000, (passing if sums_stay else rows, columns))
     values = {"ROWS": rows, "COLUMNS": columns, "SUMS_STAY": sums_stay, "N": passing}
-    parameters = [f"-Pbench.{name}={value}" for name, value in values.items()]
-    program, stimuli = folder / "bench", folder / "stimuli.txt"
-    sources = [HERE / "systolic.sv", HERE / "bench.sv"]
-    subprocess.run(["iverilog", "-g2012", "-s", "bench", *parameters, "-o", program, *sources], check=True)
-    stimuli.write_text("\n".join(map(str, [*left.ravel(), *other.ravel()])) + "\n")
-    run = subprocess.run(["vvp", "-n", program, f"+stimuli={stimuli}"], check=True, capture_output=True, text=True)
-    *lines, last = run.stdout.splitlines()
+    sources, stimuli = [HERE / "systolic.sv", HERE / "bench.sv"], map(str, [*left.ravel(), *other.ravel()])
+    *lines, last = icarus.printed(sources, values, stimuli, folder)
     expected = left.T @ other if sums_stay else left @ other
     product = np.zeros_like(expected)
     assert len(lines) == product.size

@@ -20,6 +20,7 @@ from workloads.importers.onnx.graph import OnnxGraph, label
 from workloads.importers.onnx.inference import DOMAINS
 from workloads.importers.onnx.naming import Kind, free, graphs_of, keep, mark, rename, unique
 from workloads.importers.onnx.operators import holds_products
+from workloads.importers.onnx.scans import Scan
 from workloads.importers.onnx.settling import LIMIT_SECONDS, ONES, made_feed
 
 _MOST_NODES = 100_000  # that all turns of a loop may have
@@ -68,7 +69,7 @@ def _open(graph: OnnxGraph, node: Any) -> bool:
     if set(bodies) != {"body"}:
         return False
     if node.op_type == "Scan":
-        return _opset(graph) >= _SCANS_WITHOUT_BATCHES and _Scan.of(node).fits()
+        return _opset(graph) >= _SCANS_WITHOUT_BATCHES and Scan.of(node).fits()
     if node.op_type != "Loop":
         return False
     body, states = bodies["body"], len(node.input) - 2
@@ -85,7 +86,7 @@ def _told(graph: OnnxGraph, node: Any) -> int | None:
     if node.op_type == "If" and graph.is_constant(node.input[0]):
         return int(graph.constant(node.input[0]).reshape(-1)[0])
     if node.op_type == "Scan":
-        scan = _Scan.of(node)
+        scan = Scan.of(node)
         shape, axis = graph.shape(node.input[scan.states]), scan.input_axes[0]
         if shape is not None and -len(shape) <= axis < len(shape):
             return shape[axis]
@@ -126,13 +127,13 @@ def _turns(graph: OnnxGraph, nodes: Sequence[Any], feeds: Iterable[Feed] | None)
 def _telling(graph: OnnxGraph, node: Any) -> str:
     """The tensor that tells `_turn`."""
     if node.op_type == "Scan":
-        return str(node.input[_Scan.of(node).states])
+        return str(node.input[Scan.of(node).states])
     return str(node.input[0]) if node.op_type == "If" else _counted(graph, node)
 
 
 def _turn(node: Any, value: Any) -> int:
     if node.op_type == "Scan":
-        return np.asarray(value).shape[_Scan.of(node).input_axes[0]]
+        return np.asarray(value).shape[Scan.of(node).input_axes[0]]
     # A loop's count has an element for each turn.
     return int(np.asarray(value).reshape(-1)[0]) if node.op_type == "If" else len(value)
 
@@ -175,54 +176,6 @@ def _copy(node: Any) -> Any:
     copy = type(node)()
     copy.CopyFrom(node)
     return copy
-
-
-@dataclass(frozen=True)
-class _Scan:
-    """How a Scan reads its inputs slice by slice and lays the slices of its outputs together.
-
-    states                     inputs and outputs that each turn hands to the next; slices come behind them
-    input_axes, output_axes    the axis of each that is cut, or made of a slice a turn
-    input_back, output_back    whether from the last slice to the first
-    """
-
-    node: Any
-    states: int
-    input_axes: tuple[int, ...]
-    output_axes: tuple[int, ...]
-    input_back: tuple[int, ...]
-    output_back: tuple[int, ...]
-
-    @classmethod
-    def of(cls, node: Any) -> _Scan:
-        given = {one.name: one for one in node.attribute}
-        cut = given["num_scan_inputs"].i if "num_scan_inputs" in given else 0
-        made = len(graphs_of(node)["body"].output) - (len(node.input) - cut)
-
-        def each(name: str, count: int) -> tuple[int, ...]:
-            return tuple(given[name].ints) if name in given else (0,) * max(0, count)
-
-        return cls(
-            node,
-            len(node.input) - cut,
-            each("scan_input_axes", cut),
-            each("scan_output_axes", made),
-            each("scan_input_directions", cut),
-            each("scan_output_directions", made),
-        )
-
-    def fits(self) -> bool:
-        """Whether it is as ONNX has it."""
-        body = graphs_of(self.node)["body"]
-        cut, made = len(self.node.input) - self.states, len(body.output) - self.states
-        return (
-            self.states >= 0
-            and cut >= 1
-            and made >= 0
-            and len(body.input) == len(self.node.input)
-            and {len(self.input_axes), len(self.input_back)} == {cut}
-            and {len(self.output_axes), len(self.output_back)} == {made}
-        )
 
 
 @dataclass
@@ -269,7 +222,7 @@ class _Body:
 
     def _scan(self) -> list[Any]:
         """A body's inputs are the states and a slice of each input that is cut; its outputs the states, and slices."""
-        body, onnx, scan = graphs_of(self.node)["body"], require("onnx", "onnx", "ONNX files"), _Scan.of(self.node)
+        body, onnx, scan = graphs_of(self.node)["body"], require("onnx", "onnx", "ONNX files"), Scan.of(self.node)
         cut = list(zip(self.node.input[scan.states :], scan.input_axes, scan.input_back, strict=True))
 
         def given(turn: int, states: list[str], made: list[Any]) -> list[str]:
